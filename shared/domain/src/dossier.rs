@@ -1,0 +1,36 @@
+//! The personal part of an application. It is sealed as one blob at rest, opened only by the
+//! functions that need it, and never part of an event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity_number::IdentityNumber;
+use crate::person::{Address, MobileNumber, PersonName};
+
+/// A person of an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Name as in the household register.
+    pub name: PersonName,
+    /// Citizen identity number (GB 11643).
+    pub identity_number: IdentityNumber,
+    /// Mobile number, mainland; a child may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mobile: Option<MobileNumber>,
+}
+
+/// Everything personal of an application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dossier {
+    /// The citizen the application is about.
+    pub applicant: Person,
+    /// The guardian, where the applicant is under 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guardian: Option<Person>,
+    /// The relative a transfer joins, or the other person of a kinship certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<Person>,
+    /// Where the citizen lives now, or moves to.
+    pub address: Address,
+}

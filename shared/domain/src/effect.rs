@@ -1,0 +1,150 @@
+//! What a recorded change must cause outside: a message to an agency, a callback to the app.
+//!
+//! Pure, so the router and the sweeper cannot disagree about what is owed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::application::Application;
+use crate::event::Event;
+use crate::ids::AgencyCode;
+use crate::ledger::Ledger;
+use crate::stage::{Purpose, Step, next};
+
+/// Kinds of message to an agency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// A case for this agency.
+    Opened,
+    /// The citizen answered; the case with its new documents.
+    Supplemented,
+    /// The citizen took it back, or ran out of time: stop work.
+    Withdrawn,
+    /// The migration certificate lapsed: restore the registration.
+    RestoreRequested,
+}
+
+/// A message owed to an agency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// To whom.
+    pub agency: AgencyCode,
+    /// What.
+    pub kind: NoticeKind,
+    /// Version of the event that causes it; with the application's id it is the message's identity.
+    pub version: u32,
+}
+
+impl Notice {
+    /// Whether this message opens a leg, so that its dispatch is recorded.
+    #[must_use]
+    pub fn opens_leg(&self) -> bool {
+        match self.kind {
+            NoticeKind::Opened | NoticeKind::RestoreRequested => true,
+            NoticeKind::Supplemented | NoticeKind::Withdrawn => false,
+        }
+    }
+}
+
+/// The messages that the entries after `seen` owe to agencies, in order.
+#[must_use]
+pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
+    let mut owed = Vec::new();
+    for line in ledger.after(seen) {
+        let version = line.entry.version;
+        let Some(then) = ledger.at(version) else {
+            continue;
+        };
+        if let Some(kind) = notice(&then, &line.entry.event) {
+            owed.push(Notice {
+                agency: then.agency().clone(),
+                kind,
+                version,
+            });
+        }
+    }
+    owed
+}
+
+fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
+    match event {
+        Event::Submitted { .. } | Event::Approved { .. } | Event::MovedOut { .. } => {
+            Some(NoticeKind::Opened)
+        }
+        Event::Lapsed { .. } => Some(NoticeKind::RestoreRequested),
+        Event::Supplemented { .. } => Some(NoticeKind::Supplemented),
+        Event::Withdrawn | Event::Expired => (then.leg_opened > 0).then_some(NoticeKind::Withdrawn),
+        Event::Opened(_)
+        | Event::DocumentStored { .. }
+        | Event::DocumentRejected { .. }
+        | Event::Dispatched { .. }
+        | Event::Received
+        | Event::SupplementRequested { .. }
+        | Event::Signed
+        | Event::NotIssued { .. }
+        | Event::Produced
+        | Event::Posted { .. }
+        | Event::Ready { .. }
+        | Event::Collected { .. }
+        | Event::Verified
+        | Event::Settled
+        | Event::RestoredAtOrigin
+        | Event::Issued { .. }
+        | Event::Completed { .. }
+        | Event::Rejected { .. }
+        | Event::Overdue { .. } => None,
+    }
+}
+
+/// The message that opened the current leg, while its dispatch is not recorded: what the sweeper sends
+/// when the router did not.
+#[must_use]
+pub fn undelivered(head: &Application) -> Option<Notice> {
+    let waits = head.leg_opened > 0
+        && head.leg_dispatched == 0
+        && next(head.stage, head.purpose(), Step::Dispatch).is_some();
+    waits.then(|| Notice {
+        agency: head.agency().clone(),
+        kind: if head.purpose() == Purpose::Restore {
+            NoticeKind::RestoreRequested
+        } else {
+            NoticeKind::Opened
+        },
+        version: head.leg_opened,
+    })
+}
+
+/// Whether the app backend is called back about an event. It is not told what it did itself in the
+/// same call, and not about documents that simply arrived.
+#[must_use]
+pub fn calls_back(event: &Event) -> bool {
+    match event {
+        Event::DocumentRejected { .. }
+        | Event::Dispatched { .. }
+        | Event::Received
+        | Event::SupplementRequested { .. }
+        | Event::Signed
+        | Event::NotIssued { .. }
+        | Event::Produced
+        | Event::Posted { .. }
+        | Event::Ready { .. }
+        | Event::Collected { .. }
+        | Event::Approved { .. }
+        | Event::Verified
+        | Event::MovedOut { .. }
+        | Event::Settled
+        | Event::Lapsed { .. }
+        | Event::RestoredAtOrigin
+        | Event::Issued { .. }
+        | Event::Completed { .. }
+        | Event::Withdrawn
+        | Event::Rejected { .. }
+        | Event::Expired
+        | Event::Overdue { .. } => true,
+        // `dispatched` follows at once and says that it reached the agency.
+        Event::Opened(_)
+        | Event::DocumentStored { .. }
+        | Event::Submitted { .. }
+        | Event::Supplemented { .. } => false,
+    }
+}

@@ -1,0 +1,177 @@
+//! How an event changes the head. Total: whatever was recorded can be folded.
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::application::{Application, CommandKey, Content, Document, Taken};
+use crate::calendar::Deadline;
+use crate::event::{Event, Opened};
+use crate::ids::ApplicationId;
+use crate::stage::{Purpose, Stage};
+
+/// The head after the first event.
+#[must_use]
+pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
+    Application {
+        id,
+        version: 1,
+        opened_at: at,
+        changed_at: at,
+        stage: Stage::Draft,
+        leg: 0,
+        leg_opened: 0,
+        leg_dispatched: 0,
+        due: None,
+        overdue: false,
+        documents: opened
+            .slots
+            .iter()
+            .cloned()
+            .map(Document::waiting)
+            .collect(),
+        supplement_rounds: 0,
+        supplement_until: None,
+        certificate_until: None,
+        taken: Vec::new(),
+        opened,
+    }
+}
+
+/// The head after one more event. `key` names the command that caused it.
+#[must_use]
+pub fn evolve(
+    mut head: Application,
+    event: &Event,
+    at: Timestamp,
+    key: Option<CommandKey>,
+) -> Application {
+    head.version += 1;
+    head.changed_at = at;
+    if let Some(key) = key {
+        // A command may cause several events; the last one is where it ended.
+        head.taken.retain(|taken| taken.key.id != key.id);
+        head.taken.push(Taken {
+            key,
+            version: head.version,
+        });
+    }
+    match event {
+        // A second `opened` cannot be recorded; folding it changes nothing.
+        Event::Opened(_) => {}
+        Event::DocumentStored { document, object } => {
+            if let Some(found) = find(&mut head, *document) {
+                found.content = Content::Stored(object.clone());
+            }
+        }
+        Event::DocumentRejected {
+            document,
+            version,
+            fault: _,
+        } => {
+            if let Some(found) = find(&mut head, *document) {
+                found.content = Content::Waiting;
+                found.rejections = found.rejections.saturating_add(1);
+                found.last_rejected = Some(version.clone());
+            }
+        }
+        Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),
+        Event::Dispatched { leg: _ } => {
+            head.leg_dispatched = head.version;
+            head.stage = Stage::Dispatched;
+        }
+        Event::Received => head.stage = Stage::Received,
+        Event::SupplementRequested {
+            items: _,
+            slots,
+            until,
+        } => {
+            head.stage = Stage::SupplementRequested;
+            head.documents
+                .extend(slots.iter().cloned().map(Document::waiting));
+            head.supplement_rounds = head.supplement_rounds.saturating_add(1);
+            head.supplement_until = Some(*until);
+            // The agency's clock stands while the citizen's runs.
+            head.due = None;
+        }
+        Event::Supplemented { due } => {
+            head.stage = Stage::Supplemented;
+            head.supplement_until = None;
+            head.due = Some(*due);
+        }
+        Event::Signed => head.stage = Stage::Signed,
+        Event::NotIssued { reason: _ } => close(&mut head, Stage::NotIssued),
+        Event::Produced => head.stage = Stage::Produced,
+        Event::Posted {
+            carrier: _,
+            tracking: _,
+        } => done(&mut head, Stage::Posted),
+        Event::Ready { place: _ } => done(&mut head, Stage::Ready),
+        Event::Collected { how: _ } => close(&mut head, Stage::Collected),
+        Event::Approved { permit: _, due } => {
+            open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due)
+        }
+        Event::Verified => head.stage = Stage::Verified,
+        Event::MovedOut {
+            certificate: _,
+            valid_until,
+            due,
+        } => {
+            head.certificate_until = Some(*valid_until);
+            open_next_leg(&mut head, Purpose::Settle, Stage::MovedOut, *due);
+        }
+        Event::Settled => close(&mut head, Stage::Settled),
+        Event::Lapsed { due } => {
+            head.certificate_until = None::<Date>;
+            open_next_leg(&mut head, Purpose::Restore, Stage::Lapsed, *due);
+        }
+        Event::RestoredAtOrigin => close(&mut head, Stage::RestoredAtOrigin),
+        Event::Issued {
+            document: _,
+            certificate: _,
+        } => done(&mut head, Stage::Issued),
+        Event::Completed { how: _ } => close(&mut head, Stage::Completed),
+        Event::Withdrawn => close(&mut head, Stage::Withdrawn),
+        Event::Rejected { reason: _ } => close(&mut head, Stage::Rejected),
+        Event::Expired => close(&mut head, Stage::Expired),
+        Event::Overdue { leg: _ } => head.overdue = true,
+    }
+    head
+}
+
+fn find(head: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Document> {
+    head.documents
+        .iter_mut()
+        .find(|document| document.slot.id == id)
+}
+
+fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
+    head.leg = leg;
+    head.leg_opened = head.version;
+    head.leg_dispatched = 0;
+    head.overdue = false;
+    head.due = Some(due);
+    head.stage = stage;
+}
+
+fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: Deadline) {
+    let next = head
+        .opened
+        .legs
+        .iter()
+        .position(|leg| leg.purpose == purpose);
+    let leg = next
+        .and_then(|index| u8::try_from(index).ok())
+        .unwrap_or(head.leg);
+    open_leg(head, leg, stage, due);
+}
+
+/// The agency has done its part: no limit runs any more, the citizen's last step is open.
+fn done(head: &mut Application, stage: Stage) {
+    head.due = None;
+    head.stage = stage;
+}
+
+fn close(head: &mut Application, stage: Stage) {
+    head.supplement_until = None;
+    head.certificate_until = None;
+    done(head, stage);
+}

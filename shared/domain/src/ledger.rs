@@ -1,0 +1,257 @@
+//! The record of an application: its entries as they were written, each carrying the hash of the one
+//! before it.
+//!
+//! An entry is kept as the exact bytes that were written. Its hash is the SHA-256 of those bytes, so a
+//! reader needs no canonical form and a newer writer's fields stay covered by the chain. The first entry
+//! carries the hash of the application's id, so a chain cannot be moved to another application.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::application::{Application, CommandKey};
+use crate::command::Actor;
+use crate::event::{Event, Opened};
+use crate::evolve::{evolve, open};
+use crate::ids::ApplicationId;
+
+/// One recorded change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of the application after it, from 1.
+    #[serde(rename = "n")]
+    pub version: u32,
+    /// When it was recorded. Informative: no order is ever taken from it.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Who caused it.
+    pub by: Actor,
+    /// The command's key, `id` and `body` in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What happened.
+    #[serde(rename = "e")]
+    pub event: Event,
+    /// Evidence: the agency's report as it signed it, a compact JWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// SHA-256 of the entry before, base64url.
+    pub prev: String,
+}
+
+impl Entry {
+    /// The key of the command that caused it.
+    #[must_use]
+    pub fn command_key(&self) -> Option<CommandKey> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.key.as_deref()?).ok()?;
+        let (id, body) = bytes.split_at_checked(16)?;
+        Some(CommandKey {
+            id: id.try_into().ok()?,
+            body: body.try_into().ok()?,
+        })
+    }
+}
+
+/// Why a record cannot be trusted or read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// No entry, or the first is not `opened`.
+    #[error("the record does not begin with an opening")]
+    NoOpening,
+    /// An entry is not readable by this version.
+    #[error("entry {0} cannot be read")]
+    Unreadable(u32),
+    /// An entry does not follow the one before.
+    #[error("entry {0} does not follow the one before it")]
+    Broken(u32),
+    /// An entry could not be written as JSON.
+    #[error("an entry cannot be written")]
+    Unwritable,
+}
+
+/// One entry beside its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The entry.
+    pub entry: Entry,
+    /// The bytes as written.
+    pub bytes: Vec<u8>,
+}
+
+/// A verified record and the head it adds up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    lines: Vec<Line>,
+    head: Application,
+}
+
+/// Who caused a change, when, and with what evidence.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The command's key.
+    pub key: Option<CommandKey>,
+    /// A compact JWS.
+    pub proof: Option<String>,
+}
+
+impl Cause {
+    /// What is written has milliseconds; the head in memory must equal the head read back.
+    fn rounded(&self) -> Cause {
+        let at = Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at);
+        Cause { at, ..self.clone() }
+    }
+}
+
+impl Ledger {
+    /// Opens a record with its first entry.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unwritable`] where the entry is not representable.
+    pub fn open(id: ApplicationId, opened: Opened, cause: &Cause) -> Result<Ledger, LedgerError> {
+        let cause = &cause.rounded();
+        if opened.legs.is_empty() {
+            return Err(LedgerError::NoOpening);
+        }
+        let line = write(id, None, 1, Event::Opened(Box::new(opened.clone())), cause)?;
+        Ok(Ledger {
+            lines: vec![line],
+            head: open(id, opened, cause.at),
+        })
+    }
+
+    /// Reads a record back and verifies its chain.
+    ///
+    /// # Errors
+    /// A record that is empty, unreadable or broken.
+    pub fn read(
+        id: ApplicationId,
+        entries: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Ledger, LedgerError> {
+        let mut ledger: Option<Ledger> = None;
+        for (index, bytes) in entries.into_iter().enumerate() {
+            let version = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let entry: Entry =
+                serde_json::from_slice(&bytes).map_err(|_| LedgerError::Unreadable(version))?;
+            let expected = link(id, ledger.as_ref().and_then(|ledger| ledger.lines.last()));
+            if entry.version != version || entry.prev != expected {
+                return Err(LedgerError::Broken(version));
+            }
+            ledger = Some(match (ledger, &entry.event) {
+                (None, Event::Opened(opened)) if !opened.legs.is_empty() => {
+                    let head = open(id, (**opened).clone(), entry.at);
+                    Ledger {
+                        lines: vec![Line { entry, bytes }],
+                        head,
+                    }
+                }
+                (None, _) => return Err(LedgerError::NoOpening),
+                (Some(_), Event::Opened(_)) => return Err(LedgerError::Broken(version)),
+                (Some(Ledger { mut lines, head }), event) => {
+                    let head = evolve(head, event, entry.at, entry.command_key());
+                    lines.push(Line { entry, bytes });
+                    Ledger { lines, head }
+                }
+            });
+        }
+        ledger.ok_or(LedgerError::NoOpening)
+    }
+
+    /// The record with more events at its end.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unwritable`] where an entry is not representable.
+    pub fn append(mut self, events: Vec<Event>, cause: &Cause) -> Result<Ledger, LedgerError> {
+        let cause = &cause.rounded();
+        for event in events {
+            let version = self.head.version + 1;
+            let line = write(self.head.id, self.lines.last(), version, event, cause)?;
+            self.head = evolve(self.head, &line.entry.event, cause.at, cause.key);
+            self.lines.push(line);
+        }
+        Ok(self)
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &Application {
+        &self.head
+    }
+
+    /// The entries, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The entries after a version.
+    #[must_use]
+    pub fn after(&self, version: u32) -> &[Line] {
+        let from = usize::try_from(version)
+            .unwrap_or(usize::MAX)
+            .min(self.lines.len());
+        &self.lines[from..]
+    }
+
+    /// The head as it was at a version from 1 to the current one, or `None` outside of that.
+    #[must_use]
+    pub fn at(&self, version: u32) -> Option<Application> {
+        let end = usize::try_from(version).ok()?;
+        let (first, rest) = self.lines.get(..end)?.split_first()?;
+        let Event::Opened(opened) = &first.entry.event else {
+            return None;
+        };
+        let head = open(self.head.id, (**opened).clone(), first.entry.at);
+        Some(rest.iter().fold(head, |head, line| {
+            evolve(
+                head,
+                &line.entry.event,
+                line.entry.at,
+                line.entry.command_key(),
+            )
+        }))
+    }
+
+    /// SHA-256 of the last entry, base64url: whoever keeps it can prove the whole record later.
+    #[must_use]
+    pub fn seal(&self) -> String {
+        link(self.head.id, self.lines.last())
+    }
+}
+
+fn link(id: ApplicationId, before: Option<&Line>) -> String {
+    let hash = match before {
+        Some(line) => Sha256::digest(&line.bytes),
+        None => Sha256::digest(id.to_string().as_bytes()),
+    };
+    URL_SAFE_NO_PAD.encode(hash)
+}
+
+fn write(
+    id: ApplicationId,
+    before: Option<&Line>,
+    version: u32,
+    event: Event,
+    cause: &Cause,
+) -> Result<Line, LedgerError> {
+    let key = cause
+        .key
+        .map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
+    let entry = Entry {
+        version,
+        at: cause.at,
+        by: cause.by.clone(),
+        key,
+        event,
+        proof: cause.proof.clone(),
+        prev: link(id, before),
+    };
+    let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;
+    Ok(Line { entry, bytes })
+}

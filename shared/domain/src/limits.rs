@@ -1,0 +1,26 @@
+//! Every bound of an application, in one place.
+
+/// Events of one application. DynamoDB bills by item size and refuses items over 400 KB.
+pub const EVENTS: usize = 64;
+/// Events from which only steps towards an end are accepted, so that [`EVENTS`] is never a dead end.
+pub const EVENTS_SOFT: usize = 48;
+/// Documents of one application, supplements included.
+pub const DOCUMENTS: usize = 24;
+/// Rounds of supplement. The law asks for one complete list; a second is for what the answer shows.
+pub const SUPPLEMENT_ROUNDS: u8 = 3;
+/// Items of one supplement list.
+pub const SUPPLEMENT_ITEMS: usize = 10;
+/// Times a document may be refused before its slot is closed.
+pub const REJECTIONS: u8 = 5;
+/// Bytes of one document: 20 MiB.
+pub const DOCUMENT_BYTES: u64 = 20 * 1024 * 1024;
+/// Characters of a reason, note or place that an agency writes.
+pub const TEXT: usize = 200;
+/// Characters of a number or name that an agency gives (permit, consignment).
+pub const NUMBER: usize = 64;
+/// Days a draft waits for its documents.
+pub const DRAFT_DAYS: i64 = 30;
+/// Days a citizen has to answer a supplement.
+pub const SUPPLEMENT_DAYS: i64 = 30;
+/// Days a migration certificate may be valid (domain: up to 30).
+pub const MIGRATION_CERTIFICATE_DAYS: i32 = 30;

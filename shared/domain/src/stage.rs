@@ -1,0 +1,532 @@
+//! The stage machine: which step is possible where, and where it leads.
+//!
+//! [`steps`] is the whole truth. `decide` asks it, the README's transition table is printed from it,
+//! and the reports an agency may send are read off it.
+
+use serde::{Deserialize, Serialize};
+
+/// Where an application stands. The names follow `domain.md`; each agency leg runs through
+/// `Dispatched` and `Received` again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Opened by the app; documents are still coming in.
+    Draft,
+    /// Complete and handed to the hub; the first leg is open.
+    Submitted,
+    /// The case of the current leg lies in the agency's queue.
+    Dispatched,
+    /// The agency of the current leg has taken the case.
+    Received,
+    /// The agency has named everything that is missing, once (一次性告知).
+    SupplementRequested,
+    /// The citizen has answered (补正).
+    Supplemented,
+    /// First card: reviewed and signed (签发).
+    Signed,
+    /// First card: the card exists.
+    Produced,
+    /// First card: on its way by post.
+    Posted,
+    /// First card: waiting to be collected.
+    Ready,
+    /// First card: handed over. Final.
+    Collected,
+    /// First card: not issued (不予签发). Final.
+    NotIssued,
+    /// Transfer: the move-in agency has issued its permit (准迁证).
+    Approved,
+    /// Transfer: the move-out agency has verified the register.
+    Verified,
+    /// Transfer: moved out; the migration certificate (迁移证) runs.
+    MovedOut,
+    /// Transfer: settled at the move-in place. Final.
+    Settled,
+    /// Transfer: the migration certificate ran out before it was used.
+    Lapsed,
+    /// Transfer: restored at origin after a lapse. Final.
+    RestoredAtOrigin,
+    /// Certificate: issued; the document can be fetched.
+    Issued,
+    /// Certificate: handed over at the acceptance place. Final.
+    Completed,
+    /// Taken back by the citizen. Final.
+    Withdrawn,
+    /// Refused by an agency, with its reason. Final.
+    Rejected,
+    /// A draft or a supplement ran out of time. Final.
+    Expired,
+}
+
+impl Stage {
+    /// Every stage, in the order a reader expects.
+    pub const ALL: [Stage; 23] = [
+        Stage::Draft,
+        Stage::Submitted,
+        Stage::Dispatched,
+        Stage::Received,
+        Stage::SupplementRequested,
+        Stage::Supplemented,
+        Stage::Signed,
+        Stage::Produced,
+        Stage::Posted,
+        Stage::Ready,
+        Stage::Collected,
+        Stage::NotIssued,
+        Stage::Approved,
+        Stage::Verified,
+        Stage::MovedOut,
+        Stage::Settled,
+        Stage::Lapsed,
+        Stage::RestoredAtOrigin,
+        Stage::Issued,
+        Stage::Completed,
+        Stage::Withdrawn,
+        Stage::Rejected,
+        Stage::Expired,
+    ];
+
+    /// The stable name used on every wire, for example `supplement_requested`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Draft => "draft",
+            Stage::Submitted => "submitted",
+            Stage::Dispatched => "dispatched",
+            Stage::Received => "received",
+            Stage::SupplementRequested => "supplement_requested",
+            Stage::Supplemented => "supplemented",
+            Stage::Signed => "signed",
+            Stage::Produced => "produced",
+            Stage::Posted => "posted",
+            Stage::Ready => "ready",
+            Stage::Collected => "collected",
+            Stage::NotIssued => "not_issued",
+            Stage::Approved => "approved",
+            Stage::Verified => "verified",
+            Stage::MovedOut => "moved_out",
+            Stage::Settled => "settled",
+            Stage::Lapsed => "lapsed",
+            Stage::RestoredAtOrigin => "restored_at_origin",
+            Stage::Issued => "issued",
+            Stage::Completed => "completed",
+            Stage::Withdrawn => "withdrawn",
+            Stage::Rejected => "rejected",
+            Stage::Expired => "expired",
+        }
+    }
+
+    /// Whether nothing can happen any more, on whichever leg.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        Purpose::ALL
+            .iter()
+            .all(|purpose| steps(self, *purpose).is_empty())
+    }
+}
+
+/// What an agency is asked to do on a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Review, sign and produce a first card.
+    Decide,
+    /// Approve a transfer at the move-in place.
+    Approve,
+    /// Verify and move out at the place of registration.
+    MoveOut,
+    /// Settle at the move-in place.
+    Settle,
+    /// Restore at origin after a lapsed migration certificate.
+    Restore,
+    /// Answer with the issued certificate.
+    Certify,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Purpose; 6] = [
+        Purpose::Decide,
+        Purpose::Approve,
+        Purpose::MoveOut,
+        Purpose::Settle,
+        Purpose::Restore,
+        Purpose::Certify,
+    ];
+
+    /// The stable wire name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Decide => "decide",
+            Purpose::Approve => "approve",
+            Purpose::MoveOut => "move_out",
+            Purpose::Settle => "settle",
+            Purpose::Restore => "restore",
+            Purpose::Certify => "certify",
+        }
+    }
+}
+
+/// A kind of change. Who may cause it follows from the kind: see [`Step::taken_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A document arrived and was verified.
+    StoreDocument,
+    /// A document arrived and was refused.
+    RejectDocument,
+    /// The application is handed in.
+    Submit,
+    /// The case went into the agency's queue.
+    Dispatch,
+    /// The agency took the case.
+    Receive,
+    /// The agency lists all that is missing.
+    RequestSupplement,
+    /// The citizen answers.
+    Supplement,
+    /// The card is signed.
+    Sign,
+    /// The card is not issued.
+    NotIssue,
+    /// The card is produced.
+    Produce,
+    /// The card is posted.
+    Post,
+    /// The card can be collected.
+    MakeReady,
+    /// The result is handed to the citizen.
+    HandOver,
+    /// The move-in permit is issued.
+    Approve,
+    /// The origin has verified the register.
+    Verify,
+    /// The origin has moved the citizen out.
+    MoveOut,
+    /// The move-in place has settled the citizen.
+    Settle,
+    /// The migration certificate ran out.
+    Lapse,
+    /// The origin has restored the registration.
+    Restore,
+    /// The certificate is issued.
+    Issue,
+    /// The agency refuses.
+    Reject,
+    /// The citizen takes the application back.
+    Withdraw,
+    /// Time ran out for the citizen.
+    Expire,
+    /// Time ran out for the agency; said once a leg, changes no stage.
+    MarkOverdue,
+}
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taker {
+    /// The app backend that opened the application.
+    App,
+    /// The agency of the current leg.
+    Agency,
+    /// The hub itself.
+    Hub,
+    /// The app backend or the agency of the current leg.
+    AppOrAgency,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Step; 24] = [
+        Step::StoreDocument,
+        Step::RejectDocument,
+        Step::Submit,
+        Step::Dispatch,
+        Step::Receive,
+        Step::RequestSupplement,
+        Step::Supplement,
+        Step::Sign,
+        Step::NotIssue,
+        Step::Produce,
+        Step::Post,
+        Step::MakeReady,
+        Step::HandOver,
+        Step::Approve,
+        Step::Verify,
+        Step::MoveOut,
+        Step::Settle,
+        Step::Lapse,
+        Step::Restore,
+        Step::Issue,
+        Step::Reject,
+        Step::Withdraw,
+        Step::Expire,
+        Step::MarkOverdue,
+    ];
+
+    /// The stable wire name, for example `request_supplement`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::StoreDocument => "store_document",
+            Step::RejectDocument => "reject_document",
+            Step::Submit => "submit",
+            Step::Dispatch => "dispatch",
+            Step::Receive => "receive",
+            Step::RequestSupplement => "request_supplement",
+            Step::Supplement => "supplement",
+            Step::Sign => "sign",
+            Step::NotIssue => "not_issue",
+            Step::Produce => "produce",
+            Step::Post => "post",
+            Step::MakeReady => "make_ready",
+            Step::HandOver => "hand_over",
+            Step::Approve => "approve",
+            Step::Verify => "verify",
+            Step::MoveOut => "move_out",
+            Step::Settle => "settle",
+            Step::Lapse => "lapse",
+            Step::Restore => "restore",
+            Step::Issue => "issue",
+            Step::Reject => "reject",
+            Step::Withdraw => "withdraw",
+            Step::Expire => "expire",
+            Step::MarkOverdue => "mark_overdue",
+        }
+    }
+
+    /// Who takes this step.
+    #[must_use]
+    pub fn taken_by(self) -> Taker {
+        match self {
+            Step::Submit | Step::Supplement | Step::HandOver | Step::Withdraw => Taker::App,
+            Step::Receive
+            | Step::RequestSupplement
+            | Step::Sign
+            | Step::NotIssue
+            | Step::Produce
+            | Step::Post
+            | Step::MakeReady
+            | Step::Approve
+            | Step::Verify
+            | Step::MoveOut
+            | Step::Restore
+            | Step::Issue
+            | Step::Reject => Taker::Agency,
+            Step::Settle => Taker::AppOrAgency,
+            Step::StoreDocument
+            | Step::RejectDocument
+            | Step::Dispatch
+            | Step::Lapse
+            | Step::Expire
+            | Step::MarkOverdue => Taker::Hub,
+        }
+    }
+}
+
+/// What is possible at `stage` while the current leg has `purpose`, and where it leads.
+/// An empty list means the stage is final.
+#[must_use]
+pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
+    match stage {
+        Stage::Draft => &[
+            (Step::StoreDocument, Stage::Draft),
+            (Step::RejectDocument, Stage::Draft),
+            (Step::Submit, Stage::Submitted),
+            (Step::Withdraw, Stage::Withdrawn),
+            (Step::Expire, Stage::Expired),
+        ],
+        Stage::Submitted => &[
+            (Step::Dispatch, Stage::Dispatched),
+            (Step::Withdraw, Stage::Withdrawn),
+            (Step::MarkOverdue, Stage::Submitted),
+        ],
+        Stage::Dispatched => match purpose {
+            Purpose::Decide | Purpose::Approve | Purpose::MoveOut | Purpose::Certify => &[
+                (Step::Receive, Stage::Received),
+                (Step::Withdraw, Stage::Withdrawn),
+                (Step::MarkOverdue, Stage::Dispatched),
+            ],
+            Purpose::Settle => &[
+                (Step::Receive, Stage::Received),
+                (Step::Settle, Stage::Settled),
+                (Step::Lapse, Stage::Lapsed),
+                (Step::MarkOverdue, Stage::Dispatched),
+            ],
+            Purpose::Restore => &[
+                (Step::Receive, Stage::Received),
+                (Step::MarkOverdue, Stage::Dispatched),
+            ],
+        },
+        Stage::Received => working(purpose, WorkingStage::Received),
+        Stage::Supplemented => working(purpose, WorkingStage::Supplemented),
+        Stage::SupplementRequested => &[
+            (Step::StoreDocument, Stage::SupplementRequested),
+            (Step::RejectDocument, Stage::SupplementRequested),
+            (Step::Supplement, Stage::Supplemented),
+            (Step::Withdraw, Stage::Withdrawn),
+            (Step::Expire, Stage::Expired),
+        ],
+        Stage::Signed => &[
+            (Step::Produce, Stage::Produced),
+            (Step::Post, Stage::Posted),
+            (Step::MakeReady, Stage::Ready),
+            (Step::MarkOverdue, Stage::Signed),
+        ],
+        Stage::Produced => &[
+            (Step::Post, Stage::Posted),
+            (Step::MakeReady, Stage::Ready),
+            (Step::MarkOverdue, Stage::Produced),
+        ],
+        Stage::Posted | Stage::Ready => &[(Step::HandOver, Stage::Collected)],
+        Stage::Approved => &[
+            (Step::Dispatch, Stage::Dispatched),
+            (Step::Withdraw, Stage::Withdrawn),
+            (Step::MarkOverdue, Stage::Approved),
+        ],
+        Stage::Verified => &[
+            (Step::MoveOut, Stage::MovedOut),
+            (Step::Reject, Stage::Rejected),
+            (Step::Withdraw, Stage::Withdrawn),
+            (Step::MarkOverdue, Stage::Verified),
+        ],
+        Stage::MovedOut => &[
+            (Step::Dispatch, Stage::Dispatched),
+            (Step::Settle, Stage::Settled),
+            (Step::Lapse, Stage::Lapsed),
+            (Step::MarkOverdue, Stage::MovedOut),
+        ],
+        Stage::Lapsed => &[
+            (Step::Dispatch, Stage::Dispatched),
+            (Step::MarkOverdue, Stage::Lapsed),
+        ],
+        Stage::Issued => &[(Step::HandOver, Stage::Completed)],
+        Stage::Collected
+        | Stage::NotIssued
+        | Stage::Settled
+        | Stage::RestoredAtOrigin
+        | Stage::Completed
+        | Stage::Withdrawn
+        | Stage::Rejected
+        | Stage::Expired => &[],
+    }
+}
+
+/// The two stages in which an agency works on a case; they differ only in where an overdue mark stays.
+enum WorkingStage {
+    Received,
+    Supplemented,
+}
+
+fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
+    macro_rules! table {
+        ($here:expr) => {
+            match purpose {
+                Purpose::Decide => &[
+                    (Step::RequestSupplement, Stage::SupplementRequested),
+                    (Step::Sign, Stage::Signed),
+                    (Step::NotIssue, Stage::NotIssued),
+                    (Step::Withdraw, Stage::Withdrawn),
+                    (Step::MarkOverdue, $here),
+                ],
+                Purpose::Approve => &[
+                    (Step::RequestSupplement, Stage::SupplementRequested),
+                    (Step::Approve, Stage::Approved),
+                    (Step::Reject, Stage::Rejected),
+                    (Step::Withdraw, Stage::Withdrawn),
+                    (Step::MarkOverdue, $here),
+                ],
+                Purpose::MoveOut => &[
+                    (Step::RequestSupplement, Stage::SupplementRequested),
+                    (Step::Verify, Stage::Verified),
+                    (Step::Reject, Stage::Rejected),
+                    (Step::Withdraw, Stage::Withdrawn),
+                    (Step::MarkOverdue, $here),
+                ],
+                Purpose::Settle => &[
+                    (Step::Settle, Stage::Settled),
+                    (Step::Lapse, Stage::Lapsed),
+                    (Step::MarkOverdue, $here),
+                ],
+                Purpose::Restore => &[
+                    (Step::Restore, Stage::RestoredAtOrigin),
+                    (Step::MarkOverdue, $here),
+                ],
+                Purpose::Certify => &[
+                    (Step::StoreDocument, $here),
+                    (Step::RejectDocument, $here),
+                    (Step::RequestSupplement, Stage::SupplementRequested),
+                    (Step::Issue, Stage::Issued),
+                    (Step::Reject, Stage::Rejected),
+                    (Step::Withdraw, Stage::Withdrawn),
+                    (Step::MarkOverdue, $here),
+                ],
+            }
+        };
+    }
+    match stage {
+        WorkingStage::Received => table!(Stage::Received),
+        WorkingStage::Supplemented => table!(Stage::Supplemented),
+    }
+}
+
+/// Where `step` leads from `stage`, or `None` where it is not possible.
+#[must_use]
+pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
+    steps(stage, purpose)
+        .iter()
+        .find(|(possible, _)| *possible == step)
+        .map(|(_, to)| *to)
+}
+
+/// The reports the agency of a leg with `purpose` may send, in table order.
+#[must_use]
+pub fn reports(purpose: Purpose) -> Vec<Step> {
+    let mut found = Vec::new();
+    for stage in Stage::ALL {
+        if !reachable(purpose).contains(&stage) {
+            continue;
+        }
+        for (step, _) in steps(stage, purpose) {
+            let by_agency = matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
+            if by_agency && !found.contains(step) {
+                found.push(*step);
+            }
+        }
+    }
+    found
+}
+
+/// The stages an application can be in while the current leg has `purpose`: the closure of
+/// [`steps`] from that leg's dispatch, up to the step that opens the next leg.
+#[must_use]
+pub fn reachable(purpose: Purpose) -> Vec<Stage> {
+    let mut stages = vec![match purpose {
+        Purpose::Decide | Purpose::Approve | Purpose::Certify => Stage::Draft,
+        // A student's transfer starts here, others come from `Approved`.
+        Purpose::MoveOut => Stage::Draft,
+        Purpose::Settle => Stage::MovedOut,
+        Purpose::Restore => Stage::Lapsed,
+    }];
+    if purpose == Purpose::MoveOut {
+        stages.push(Stage::Approved);
+    }
+    let mut at = 0;
+    while at < stages.len() {
+        let from = stages[at];
+        for (step, to) in steps(from, purpose) {
+            if !opens_next_leg(*step) && !stages.contains(to) {
+                stages.push(*to);
+            }
+        }
+        at += 1;
+    }
+    stages
+}
+
+/// Whether the step closes the current leg and opens the next one: from here on another agency acts.
+#[must_use]
+pub fn opens_next_leg(step: Step) -> bool {
+    matches!(step, Step::Approve | Step::MoveOut | Step::Lapse)
+}

@@ -1,0 +1,168 @@
+//! Values that travel as strings.
+//!
+//! Each is parsed once, at the edge. A string that fails may hold anything, an identity number in the
+//! wrong field too, so no error made here repeats what was read. serde's own messages would
+//! ("invalid type: integer `…`"), which is why the values are not derived with `try_from = "String"`.
+
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error, Visitor};
+
+/// Reads a string and parses it; no error repeats the value.
+pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    // Not `deserialize_str`: serde_json would refuse a number by itself, and name it.
+    deserializer.deserialize_any(Text(PhantomData))
+}
+
+struct Text<T>(PhantomData<T>);
+
+impl<T: FromStr<Err: Display>> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+        Err(number())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+        Err(number())
+    }
+
+    fn visit_u128<E: Error>(self, _: u128) -> Result<T, E> {
+        Err(number())
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<T, E> {
+        Err(number())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+        Err(number())
+    }
+}
+
+fn number<E: Error>() -> E {
+    E::custom("invalid type: number, expected a string")
+}
+
+/// For a type with `FromStr` and `Display`: serde as a string, `TryFrom<String>`, and a `Debug` that
+/// shows the value. Not for anything personal.
+macro_rules! plain_text {
+    ($($type:ident: $error:ty),+ $(,)?) => {$(
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}({self})", stringify!($type))
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        $crate::text::text!($type: $error);
+    )+};
+}
+
+/// For a `struct T(String)` with `FromStr` that holds something personal: serde as a string,
+/// `TryFrom<String>`, `as_str`, and a redacted `Debug`. There is no `Display` on purpose: nothing
+/// personal gets into a message by `{}`.
+macro_rules! personal_text {
+    ($($type:ident: $error:ty),+ $(,)?) => {$(
+        impl $type {
+            /// The value itself. Personal: never for a log, an error, a URL or a metric.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}([redacted])", stringify!($type))
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        $crate::text::text!($type: $error);
+    )+};
+}
+
+/// What the two share: the way in.
+macro_rules! text {
+    ($type:ident: $error:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, $error> {
+                text.parse()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::text::deserialize(deserializer)
+            }
+        }
+    };
+}
+
+pub(crate) use {personal_text, plain_text, text};
+
+#[cfg(test)]
+mod tests {
+    use crate::division::DivisionCode;
+    use crate::identity_number::IdentityNumber;
+
+    #[test]
+    fn no_error_repeats_what_was_read() {
+        let canary = "110101202311012177";
+        for json in [
+            format!("\"{canary}\""),
+            canary.to_owned(),
+            format!("-{canary}"),
+            format!("{canary}.5"),
+            format!("{canary}{canary}"),
+            format!("[{canary}]"),
+            format!("{{\"{canary}\":{canary}}}"),
+        ] {
+            let read = serde_json::from_str::<IdentityNumber>(&json).expect_err("not a number");
+            assert!(!read.to_string().contains("1101012"), "{read}");
+            let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+            let read = serde_json::from_value::<IdentityNumber>(value).expect_err("not a number");
+            assert!(!read.to_string().contains("1101012"), "{read}");
+            let read = serde_json::from_str::<DivisionCode>(&json).expect_err("not a code");
+            assert!(!read.to_string().contains("1101012"), "{read}");
+        }
+    }
+
+    #[test]
+    fn strings_are_read_wherever_serde_finds_them() {
+        let expected: DivisionCode = "150100".parse().expect("a code");
+        // Escaped, so that it cannot be borrowed from the input.
+        let read: DivisionCode = serde_json::from_str(r#""15\u0030100""#).expect("a code");
+        assert_eq!(read, expected);
+        let map: std::collections::BTreeMap<DivisionCode, u8> =
+            serde_json::from_str("{\"150100\":1}").expect("a map with codes as keys");
+        assert_eq!(map.get(&expected), Some(&1));
+    }
+}

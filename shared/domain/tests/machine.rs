@@ -1,0 +1,464 @@
+//! Properties of the stage machine, over random sequences of commands.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use domain::application::CommandKey;
+use domain::catalogue::{DocumentKind, Service, When, service_row};
+use domain::command::{Actor, Attempt, Command, Finding, Report};
+use domain::decide::{Refusal, decide, today};
+use domain::effect::{notices, undelivered};
+use domain::event::{
+    DocumentFault, Event, HandOver, Leg, MissingItem, Opened, Places, Provider, Slot, StoredObject,
+};
+use domain::ids::{ApplicationId, DocumentId};
+use domain::ledger::{Cause, Ledger};
+use domain::stage::{Purpose, Stage, Step, next, reachable, steps};
+use domain::wake::{due, next_wake};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+const CASES: [(Service, When); 13] = [
+    (Service::FirstIdentityCard, When::Adult),
+    (Service::FirstIdentityCard, When::Minor),
+    (Service::HouseholdTransfer, When::JobTransfer),
+    (Service::HouseholdTransfer, When::SchoolAdmission),
+    (Service::HouseholdTransfer, When::Graduation),
+    (Service::HouseholdTransfer, When::CouplesJoining),
+    (Service::HouseholdTransfer, When::ParentsJoiningChildren),
+    (Service::HouseholdCertificate, When::Kinship),
+    (Service::HouseholdCertificate, When::ItemChange),
+    (Service::HouseholdCertificate, When::Cancellation),
+    (Service::HouseholdCertificate, When::FormerName),
+    (Service::HouseholdCertificate, When::SamePerson),
+    (Service::HouseholdCertificate, When::HouseholdMembership),
+];
+
+fn start() -> Timestamp {
+    "2026-03-02T08:00:00Z".parse().unwrap()
+}
+
+fn id() -> ApplicationId {
+    "0190f4c0-0000-8000-8000-000000000001".parse().unwrap()
+}
+
+fn tenant() -> Actor {
+    Actor::Tenant("hohhot-app".parse().unwrap())
+}
+
+fn opened(service: Service, when: When, submit_when_complete: bool) -> Ledger {
+    let row = service_row(service);
+    let case = row.case(when).unwrap();
+    let legs = row
+        .legs_of(case)
+        .map(|leg| Leg {
+            purpose: leg.purpose,
+            agency: match leg.purpose {
+                Purpose::Approve | Purpose::Settle => "1501".parse().unwrap(),
+                Purpose::Decide | Purpose::MoveOut | Purpose::Restore | Purpose::Certify => {
+                    "37".parse().unwrap()
+                }
+            },
+        })
+        .collect();
+    let mut slots: Vec<Slot> = case
+        .documents
+        .iter()
+        .enumerate()
+        .map(|(index, document)| Slot {
+            id: DocumentId::numbered(index + 1).unwrap(),
+            requirement: document.name.clone(),
+            accepts: document.accepts.clone(),
+            provider: Provider::App,
+        })
+        .collect();
+    if service == Service::HouseholdCertificate {
+        slots.push(Slot {
+            id: DocumentId::numbered(slots.len() + 1).unwrap(),
+            requirement: "issued_certificate".into(),
+            accepts: vec![DocumentKind::IssuedCertificate],
+            provider: Provider::Agency,
+        });
+    }
+    let opened = Opened {
+        tenant: "hohhot-app".parse().unwrap(),
+        service,
+        when,
+        places: Places {
+            accepted_at: "150102".parse().unwrap(),
+            registered_at: "370102".parse().unwrap(),
+            move_in: (service == Service::HouseholdTransfer).then(|| "150102".parse().unwrap()),
+        },
+        legs,
+        slots,
+        submit_when_complete,
+        capabilities: Vec::new(),
+    };
+    Ledger::open(id(), opened, &cause(tenant(), start(), None)).unwrap()
+}
+
+fn cause(by: Actor, at: Timestamp, key: Option<CommandKey>) -> Cause {
+    Cause {
+        by,
+        at,
+        key,
+        proof: None,
+    }
+}
+
+fn object(kind: DocumentKind) -> StoredObject {
+    StoredObject {
+        version: "v1".into(),
+        size: 10,
+        sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
+        kind,
+        media_type: "application/pdf".into(),
+    }
+}
+
+/// One random thing somebody may try. `pick` chooses targets that depend on the state.
+#[derive(Clone, Debug)]
+struct Try {
+    step: Step,
+    pick: usize,
+    wrong_actor: bool,
+    seen_back: u32,
+    replay: bool,
+}
+
+fn tries() -> impl Strategy<Value = Vec<Try>> {
+    let one = (
+        0..Step::ALL.len(),
+        0usize..8,
+        prop::bool::weighted(0.1),
+        0u32..3,
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(step, pick, wrong_actor, seen_back, replay)| Try {
+            step: Step::ALL[step],
+            pick,
+            wrong_actor,
+            seen_back,
+            replay,
+        });
+    prop::collection::vec(one, 1..120)
+}
+
+/// The command for a step, aimed at the present state so that many of them succeed.
+fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt {
+    let head = ledger.head();
+    let agency = || {
+        Actor::Agency(if attempt.wrong_actor {
+            "44".parse().unwrap()
+        } else {
+            head.agency().clone()
+        })
+    };
+    let app = || {
+        if attempt.wrong_actor {
+            Actor::Tenant("another".parse().unwrap())
+        } else {
+            tenant()
+        }
+    };
+    let document = &head.documents[attempt.pick % head.documents.len()];
+    let report = |finding| {
+        Command::Report(Report {
+            seen: head.version.saturating_sub(attempt.seen_back),
+            finding,
+        })
+    };
+    let (by, command) = match attempt.step {
+        Step::StoreDocument => (
+            Actor::Hub,
+            Command::StoreDocument {
+                document: document.slot.id,
+                round: document.rejections,
+                object: object(document.slot.accepts[0]),
+            },
+        ),
+        Step::RejectDocument => (
+            Actor::Hub,
+            Command::RejectDocument {
+                document: document.slot.id,
+                round: document.rejections,
+                version: format!("v{serial}"),
+                fault: DocumentFault::Empty,
+            },
+        ),
+        Step::Submit => (app(), Command::Submit),
+        Step::Dispatch => (
+            Actor::Hub,
+            Command::Dispatch {
+                opened: head.leg_opened,
+            },
+        ),
+        Step::Supplement => (app(), Command::Supplement),
+        Step::HandOver => (
+            app(),
+            Command::HandOver {
+                how: HandOver::Window,
+            },
+        ),
+        Step::Settle if attempt.pick % 2 == 0 => (app(), Command::Settle),
+        Step::Settle => (agency(), report(Finding::Settled)),
+        Step::Withdraw => (app(), Command::Withdraw),
+        Step::Lapse => (Actor::Hub, Command::Lapse),
+        Step::Expire => (Actor::Hub, Command::Expire),
+        Step::MarkOverdue => (Actor::Hub, Command::MarkOverdue),
+        Step::Receive => (agency(), report(Finding::Received)),
+        Step::RequestSupplement => (
+            agency(),
+            report(Finding::SupplementRequested {
+                items: vec![MissingItem {
+                    name: format!("missing{serial}"),
+                    accepts: vec![DocumentKind::Other],
+                    note: String::new(),
+                }],
+            }),
+        ),
+        Step::Sign => (agency(), report(Finding::Signed)),
+        Step::NotIssue => (
+            agency(),
+            report(Finding::NotIssued {
+                reason: "register differs".into(),
+            }),
+        ),
+        Step::Produce => (agency(), report(Finding::Produced)),
+        Step::Post => (
+            agency(),
+            report(Finding::Posted {
+                carrier: "EMS".into(),
+                tracking: "E1".into(),
+            }),
+        ),
+        Step::MakeReady => (
+            agency(),
+            report(Finding::Ready {
+                place: "hall".into(),
+            }),
+        ),
+        Step::Approve => (
+            agency(),
+            report(Finding::Approved {
+                permit: "P1".into(),
+            }),
+        ),
+        Step::Verify => (agency(), report(Finding::Verified)),
+        Step::MoveOut => (
+            agency(),
+            report(Finding::MovedOut {
+                certificate: "M1".into(),
+                issued_on: today(now),
+                valid_until: today(now),
+            }),
+        ),
+        Step::Restore => (agency(), report(Finding::Restored)),
+        Step::Issue => (
+            agency(),
+            report(Finding::Issued {
+                document: head.documents.last().unwrap().slot.id,
+                certificate: "C1".into(),
+            }),
+        ),
+        Step::Reject => (
+            agency(),
+            report(Finding::Rejected {
+                reason: "no such entry".into(),
+            }),
+        ),
+    };
+    let key = match by {
+        Actor::Hub => None,
+        Actor::Tenant(_) | Actor::Agency(_) => {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&(serial as u64).to_be_bytes());
+            Some(CommandKey { id, body: [1; 8] })
+        }
+    };
+    Attempt { by, key, command }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_record_stays_legal_complete_and_readable(case in 0..CASES.len(), auto in any::<bool>(), tries in tries()) {
+        let (service, when) = CASES[case];
+        let mut ledger = opened(service, when, auto);
+        let mut now = start();
+        for (serial, one) in tries.iter().enumerate() {
+            now += SignedDuration::from_mins(7);
+            let attempt = aim(&ledger, one, serial, now);
+            let before = ledger.clone();
+            let head = before.head();
+            match decide(head, &attempt, now) {
+                Err(refusal) => {
+                    // A wrong actor never learns more than that there is nothing, or that it is past.
+                    if one.wrong_actor && !matches!(attempt.by, Actor::Hub) {
+                        prop_assert_eq!(refusal, Refusal::NotYours);
+                    }
+                }
+                Ok(events) => {
+                    if one.wrong_actor && !matches!(attempt.by, Actor::Hub) {
+                        prop_assert!(false, "a wrong actor was let in");
+                    }
+                    let mut stage = head.stage;
+                    let mut purpose = head.purpose();
+                    ledger = ledger.append(events.clone(), &cause(attempt.by.clone(), now, attempt.key)).unwrap();
+                    for (offset, event) in events.iter().enumerate() {
+                        let step = event.step().unwrap();
+                        let expected = next(stage, purpose, step);
+                        let then = ledger.at(head.version + 1 + u32::try_from(offset).unwrap()).unwrap();
+                        prop_assert_eq!(Some(then.stage), expected, "{:?} at {:?}", step, stage);
+                        stage = then.stage;
+                        purpose = then.purpose();
+                        prop_assert!(reachable(purpose).contains(&stage), "{:?} on {:?}", stage, purpose);
+                    }
+                    // Nothing that was recorded changes.
+                    prop_assert_eq!(&ledger.lines()[..before.lines().len()], before.lines());
+                    if one.replay {
+                        let again = decide(ledger.head(), &attempt, now + SignedDuration::from_hours(1));
+                        if let Some(key) = attempt.key {
+                            prop_assert_eq!(again, Ok(Vec::new()));
+                            let other = Attempt { key: Some(CommandKey { body: [2; 8], ..key }), ..attempt.clone() };
+                            prop_assert_eq!(decide(ledger.head(), &other, now), Err(Refusal::KeyReused));
+                        } else {
+                            // The hub's own steps are known from the state: done, or no longer possible.
+                            let done = matches!(&again, Ok(events) if events.is_empty());
+                            prop_assert!(done || matches!(again, Err(Refusal::Illegal { .. })), "{:?} -> {:?}", attempt, again);
+                        }
+                    }
+                }
+            }
+            let head = ledger.head();
+            prop_assert_eq!(head.version as usize, ledger.lines().len());
+            prop_assert!(ledger.lines().len() <= domain::limits::EVENTS + 1);
+            // Reading the bytes back gives the same head, and the chain verifies.
+            let bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
+            prop_assert_eq!(&Ledger::read(id(), bytes).unwrap(), &ledger);
+            // What is not final has a way out, and if it waits for the hub, the hub will look.
+            if head.is_final() {
+                prop_assert!(next_wake(head, now).is_none() && due(head, now).is_none());
+            } else {
+                prop_assert!(!steps(head.stage, head.purpose()).is_empty());
+            }
+            if undelivered(head).is_some() {
+                prop_assert!(next_wake(head, now).is_some());
+                prop_assert!(notices(&ledger, 0).iter().any(|notice| Some(notice) == undelivered(head).as_ref()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_breaks_the_record(at in 0usize..10_000, line in 0usize..3) {
+        let mut ledger = opened(Service::FirstIdentityCard, When::Adult, false);
+        for serial in 0..2usize {
+            let one = Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
+            let attempt = aim(&ledger, &one, serial, start());
+            let events = decide(ledger.head(), &attempt, start()).unwrap();
+            ledger = ledger.append(events, &cause(Actor::Hub, start(), None)).unwrap();
+        }
+        let mut bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
+        let target = &mut bytes[line];
+        let at = at % target.len();
+        target[at] ^= 1;
+        let read = Ledger::read(id(), bytes);
+        // The last entry is covered by the seal that the reader keeps.
+        prop_assert!(read.as_ref().map_or(true, |read| read.seal() != ledger.seal()));
+    }
+}
+
+/// From every stage that can be reached on a leg there is a path to an end.
+#[test]
+fn every_stage_has_a_way_out() {
+    for purpose in Purpose::ALL {
+        for stage in reachable(purpose) {
+            let mut open = vec![(stage, purpose)];
+            let mut at = 0;
+            while at < open.len() {
+                let (from, on) = open[at];
+                for (step, to) in steps(from, on) {
+                    let on = match step {
+                        Step::Approve => Purpose::MoveOut,
+                        Step::MoveOut => Purpose::Settle,
+                        Step::Lapse => Purpose::Restore,
+                        _ => on,
+                    };
+                    if !open.contains(&(*to, on)) {
+                        open.push((*to, on));
+                    }
+                }
+                at += 1;
+            }
+            assert!(
+                open.iter().any(|(stage, _)| stage.is_final()),
+                "{stage:?} on {purpose:?}"
+            );
+        }
+    }
+}
+
+/// Every stage is used by some leg, and every step leads somewhere.
+#[test]
+fn nothing_in_the_machine_is_dead() {
+    for stage in Stage::ALL {
+        assert!(
+            Purpose::ALL
+                .into_iter()
+                .any(|purpose| reachable(purpose).contains(&stage)),
+            "{stage:?}"
+        );
+    }
+    for step in Step::ALL {
+        let used = Purpose::ALL.into_iter().any(|purpose| {
+            reachable(purpose)
+                .iter()
+                .any(|stage| next(*stage, purpose, step).is_some())
+        });
+        assert!(used, "{step:?}");
+    }
+}
+
+#[test]
+fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
+    let mut ledger = opened(Service::HouseholdTransfer, When::SchoolAdmission, true);
+    let now = start();
+    for (serial, step) in [
+        Step::StoreDocument,
+        Step::StoreDocument,
+        Step::StoreDocument,
+        Step::Dispatch,
+        Step::Receive,
+        Step::Verify,
+        Step::MoveOut,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let one = Try {
+            step,
+            pick: serial,
+            wrong_actor: false,
+            seen_back: 0,
+            replay: false,
+        };
+        let attempt = aim(&ledger, &one, serial, now);
+        let events = decide(ledger.head(), &attempt, now).unwrap();
+        ledger = ledger
+            .append(events, &cause(attempt.by, now, attempt.key))
+            .unwrap();
+    }
+    assert_eq!(ledger.head().stage, Stage::MovedOut);
+    assert_eq!(due(ledger.head(), now), None);
+    let tomorrow = now + SignedDuration::from_hours(24);
+    assert_eq!(due(ledger.head(), tomorrow), Some(Command::Lapse));
+    let events = decide(ledger.head(), &Attempt::hub(Command::Lapse), tomorrow).unwrap();
+    let ledger = ledger
+        .append(events, &cause(Actor::Hub, tomorrow, None))
+        .unwrap();
+    assert_eq!(ledger.head().agency().to_string(), "37");
+    assert!(matches!(
+        ledger.lines().last().unwrap().entry.event,
+        Event::Lapsed { .. }
+    ));
+    assert!(undelivered(ledger.head()).is_some());
+}

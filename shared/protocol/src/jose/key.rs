@@ -1,0 +1,200 @@
+//! Keys as JWKs (RFC 7517), named by their thumbprint (RFC 7638).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use p256::elliptic_curve::rand_core::OsRng;
+use p256::elliptic_curve::sec1::ToEncodedPoint as _;
+use p256::pkcs8::EncodePrivateKey as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::JoseError;
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyUse {
+    /// Signatures.
+    #[serde(rename = "sig")]
+    Signing,
+    /// Encryption.
+    #[serde(rename = "enc")]
+    Encryption,
+}
+
+/// A public key.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    kid: String,
+    jwk: Jwk,
+    point: Option<p256::PublicKey>,
+}
+
+impl PublicKey {
+    /// Reads a public JWK: P-256 or Ed25519. Its `kid` is kept, or else the thumbprint is taken.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where the JWK is not such a key.
+    pub fn from_jwk(value: &Value) -> Result<PublicKey, JoseError> {
+        if value.get("d").is_some() {
+            return Err(JoseError::Key);
+        }
+        let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| JoseError::Key)?;
+        let kid = match &jwk.common.key_id {
+            Some(kid) => kid.clone(),
+            None => jwk
+                .thumbprint(ThumbprintHash::SHA256)
+                .map_err(|_| JoseError::Key)?,
+        };
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        let point = match (text("kty"), text("crv")) {
+            (Some("EC"), Some("P-256")) => Some(point(value)?),
+            (Some("OKP"), Some("Ed25519")) => None,
+            _ => return Err(JoseError::Key),
+        };
+        Ok(PublicKey { kid, jwk, point })
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The JWK, to publish.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where it cannot be written as JSON.
+    pub fn to_jwk(&self) -> Result<Value, JoseError> {
+        serde_json::to_value(&self.jwk).map_err(|_| JoseError::Key)
+    }
+
+    pub(super) fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        if self.point.is_some() {
+            Algorithm::ES256
+        } else {
+            Algorithm::EdDSA
+        }
+    }
+
+    pub(super) fn point(&self) -> Result<&p256::PublicKey, JoseError> {
+        self.point.as_ref().ok_or(JoseError::Key)
+    }
+}
+
+/// The P-256 point of an EC JWK.
+pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
+    let mut bytes = vec![4];
+    for name in ["x", "y"] {
+        let text = jwk
+            .get(name)
+            .and_then(Value::as_str)
+            .ok_or(JoseError::Key)?;
+        let part = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Key)?;
+        if part.len() != 32 {
+            return Err(JoseError::Key);
+        }
+        bytes.extend(part);
+    }
+    p256::PublicKey::from_sec1_bytes(&bytes).map_err(|_| JoseError::Key)
+}
+
+/// The public members of a P-256 JWK.
+pub(super) fn ec_jwk(public: &p256::PublicKey) -> Value {
+    let encoded = public.to_encoded_point(false);
+    let coordinate = |bytes: Option<&p256::FieldBytes>| {
+        URL_SAFE_NO_PAD.encode(bytes.map_or(&[][..], |b| &b[..]))
+    };
+    json!({ "kty": "EC", "crv": "P-256", "x": coordinate(encoded.x()), "y": coordinate(encoded.y()) })
+}
+
+/// A P-256 private key. `Debug` shows its name only.
+#[derive(Clone)]
+pub struct PrivateKey {
+    secret: p256::SecretKey,
+    public: PublicKey,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({})", self.public.kid)
+    }
+}
+
+impl PrivateKey {
+    /// A new key from the system's randomness.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where no name can be computed for it.
+    pub fn generate(usage: KeyUse) -> Result<PrivateKey, JoseError> {
+        PrivateKey::new(p256::SecretKey::random(&mut OsRng), usage)
+    }
+
+    fn new(secret: p256::SecretKey, usage: KeyUse) -> Result<PrivateKey, JoseError> {
+        let mut value = ec_jwk(&secret.public_key());
+        let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| JoseError::Key)?;
+        let kid = jwk
+            .thumbprint(ThumbprintHash::SHA256)
+            .map_err(|_| JoseError::Key)?;
+        value["kid"] = Value::from(kid);
+        value["use"] = serde_json::to_value(usage).map_err(|_| JoseError::Key)?;
+        Ok(PrivateKey {
+            secret,
+            public: PublicKey::from_jwk(&value)?,
+        })
+    }
+
+    /// Reads a private P-256 JWK.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where it is not one, or its public part does not fit.
+    pub fn from_jwk(value: &Value) -> Result<PrivateKey, JoseError> {
+        let text = value
+            .get("d")
+            .and_then(Value::as_str)
+            .ok_or(JoseError::Key)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Key)?;
+        let secret = p256::SecretKey::from_slice(&bytes).map_err(|_| JoseError::Key)?;
+        if point(value)? != secret.public_key() {
+            return Err(JoseError::Key);
+        }
+        let mut public = value.clone();
+        public.as_object_mut().map(|members| members.remove("d"));
+        Ok(PrivateKey {
+            secret,
+            public: PublicKey::from_jwk(&public)?,
+        })
+    }
+
+    /// The private JWK. Keep it secret.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where it cannot be written as JSON.
+    pub fn to_jwk(&self) -> Result<Value, JoseError> {
+        let mut value = self.public.to_jwk()?;
+        value["d"] = Value::from(URL_SAFE_NO_PAD.encode(self.secret.to_bytes()));
+        Ok(value)
+    }
+
+    /// Its public part.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub(super) fn secret(&self) -> &p256::SecretKey {
+        &self.secret
+    }
+
+    pub(super) fn encoding_key(&self) -> Result<EncodingKey, JoseError> {
+        let der = self.secret.to_pkcs8_der().map_err(|_| JoseError::Key)?;
+        Ok(EncodingKey::from_ec_der(der.as_bytes()))
+    }
+}
