@@ -33,12 +33,7 @@ impl Document {
     /// An empty document for a slot.
     #[must_use]
     pub fn waiting(slot: Slot) -> Self {
-        Document {
-            slot,
-            content: Content::Waiting,
-            rejections: 0,
-            last_rejected: None,
-        }
+        Document { slot, content: Content::Waiting, rejections: 0, last_rejected: None }
     }
 
     /// The verified object, if one is in.
@@ -67,11 +62,7 @@ pub fn object_key(application: ApplicationId, document: DocumentId, round: u8) -
 #[must_use]
 pub fn parse_object_key(key: &str) -> Option<(ApplicationId, DocumentId, u8)> {
     let mut parts = key.strip_prefix("applications/")?.split('/');
-    let parsed = (
-        parts.next()?.parse().ok()?,
-        parts.next()?.parse().ok()?,
-        parts.next()?.parse().ok()?,
-    );
+    let parsed = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let canonical = object_key(parsed.0, parsed.1, parsed.2) == key;
     (canonical && parts.next().is_none()).then_some(parsed)
 }
@@ -162,27 +153,20 @@ impl Application {
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
         self.leg_opened > 0
-            && self
-                .opened
-                .legs
-                .iter()
-                .take(usize::from(self.leg) + 1)
-                .any(|leg| &leg.agency == agency)
+            && self.opened.legs.iter().take(usize::from(self.leg) + 1).any(|leg| &leg.agency == agency)
     }
 
     /// The document with this id.
     #[must_use]
     pub fn document(&self, id: DocumentId) -> Option<&Document> {
-        self.documents
-            .iter()
-            .find(|document| document.slot.id == id)
+        self.documents.iter().find(|document| document.slot.id == id)
     }
 
     /// The app's documents that are not in yet.
     pub fn missing(&self) -> impl Iterator<Item = &Document> {
-        self.documents.iter().filter(|document| {
-            document.slot.provider == Provider::App && document.stored().is_none()
-        })
+        self.documents
+            .iter()
+            .filter(|document| document.slot.provider == Provider::App && document.stored().is_none())
     }
 
     /// Whether nothing can happen any more.
@@ -204,9 +188,7 @@ mod tests {
 
     #[test]
     fn only_our_own_keys_parse() {
-        let id: ApplicationId = "0190f4c0-0000-8000-8000-000000000001"
-            .parse()
-            .expect("an id");
+        let id: ApplicationId = "0190f4c0-0000-8000-8000-000000000001".parse().expect("an id");
         let document: DocumentId = "d2".parse().expect("a document id");
         let key = object_key(id, document, 1);
         assert_eq!(parse_object_key(&key), Some((id, document, 1)));

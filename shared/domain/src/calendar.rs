@@ -162,12 +162,8 @@ impl Calendar {
     /// # Errors
     /// The day's year is not known.
     pub fn is_working_day(&self, date: Date) -> Result<bool, UnknownYear> {
-        let year = self
-            .years
-            .get(&date.year())
-            .ok_or(UnknownYear { year: date.year() })?;
-        Ok(!year.holidays.contains(&date)
-            && (is_weekday(date) || year.working_weekend_days.contains(&date)))
+        let year = self.years.get(&date.year()).ok_or(UnknownYear { year: date.year() })?;
+        Ok(!year.holidays.contains(&date) && (is_weekday(date) || year.working_weekend_days.contains(&date)))
     }
 
     /// The `n`th working day after `date`; `date` itself for 0. Counting starts the day after, whether
@@ -186,10 +182,7 @@ impl Calendar {
     #[must_use]
     pub fn deadline(&self, date: Date, n: u16) -> Deadline {
         let (date, unknown) = self.count(date, n);
-        Deadline {
-            date,
-            provisional: unknown.is_some(),
-        }
+        Deadline { date, provisional: unknown.is_some() }
     }
 
     /// The `n`th working day after `date`, with the first year that had to be guessed.
@@ -215,11 +208,7 @@ impl Calendar {
 impl Year {
     fn new(file: File) -> Result<Self, CalendarError> {
         let inside = |day: Date| {
-            if day.year() == file.year {
-                Ok(day)
-            } else {
-                Err(CalendarError::OutsideYear(day))
-            }
+            if day.year() == file.year { Ok(day) } else { Err(CalendarError::OutsideYear(day)) }
         };
         let mut holidays = BTreeSet::new();
         for holiday in &file.holidays {
@@ -244,10 +233,7 @@ impl Year {
                 return Err(CalendarError::DayTwice(day));
             }
         }
-        Ok(Year {
-            holidays,
-            working_weekend_days,
-        })
+        Ok(Year { holidays, working_weekend_days })
     }
 }
 
@@ -269,10 +255,7 @@ mod tests {
     #[test]
     fn the_files_parse() {
         assert_eq!(official().years().collect::<Vec<_>>(), [2024, 2025, 2026]);
-        assert_eq!(
-            Calendar::from_files(&FILES).expect("the files parse"),
-            *official()
-        );
+        assert_eq!(Calendar::from_files(&FILES).expect("the files parse"), *official());
     }
 
     /// Working days of each year, counted by hand from the notices: weekdays, less holidays on weekdays, plus
@@ -280,12 +263,9 @@ mod tests {
     #[test]
     fn each_year_has_its_number_of_working_days() {
         for (year, expected) in [(2024, 251), (2025, 248), (2026, 248)] {
-            let days = date(year, 1, 1)
-                .series(jiff::Span::new().days(1))
-                .take_while(|day| day.year() == year);
-            let working = days
-                .filter(|day| official().is_working_day(*day) == Ok(true))
-                .count();
+            let days =
+                date(year, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| day.year() == year);
+            let working = days.filter(|day| official().is_working_day(*day) == Ok(true)).count();
             assert_eq!(working, expected, "{year}");
         }
     }
@@ -317,91 +297,42 @@ mod tests {
         let friday = date(2026, 3, 6);
         assert_eq!(official().add_working_days(friday, 0), Ok(friday));
         assert_eq!(official().add_working_days(friday, 1), Ok(date(2026, 3, 9)));
-        assert_eq!(
-            official().add_working_days(date(2026, 3, 7), 1),
-            Ok(date(2026, 3, 9))
-        );
+        assert_eq!(official().add_working_days(date(2026, 3, 7), 1), Ok(date(2026, 3, 9)));
         // Over the Spring Festival: 14 February is a worked Saturday, 15 to 23 are free.
-        assert_eq!(
-            official().add_working_days(date(2026, 2, 12), 3),
-            Ok(date(2026, 2, 24))
-        );
+        assert_eq!(official().add_working_days(date(2026, 2, 12), 3), Ok(date(2026, 2, 24)));
         // Over the New Year: 1 to 3 January are free, Sunday the 4th is worked.
-        assert_eq!(
-            official().add_working_days(date(2025, 12, 31), 1),
-            Ok(date(2026, 1, 4))
-        );
+        assert_eq!(official().add_working_days(date(2025, 12, 31), 1), Ok(date(2026, 1, 4)));
     }
 
     #[test]
     fn an_unknown_year_is_named() {
-        let error = official()
-            .add_working_days(date(2026, 12, 30), 2)
-            .expect_err("2027 is not known");
+        let error = official().add_working_days(date(2026, 12, 30), 2).expect_err("2027 is not known");
         assert_eq!(error, UnknownYear { year: 2027 });
-        assert!(
-            error
-                .to_string()
-                .contains("shared/domain/data/calendar/2027.json"),
-            "{error}"
-        );
-        assert_eq!(
-            official().is_working_day(date(2023, 5, 4)),
-            Err(UnknownYear { year: 2023 })
-        );
+        assert!(error.to_string().contains("shared/domain/data/calendar/2027.json"), "{error}");
+        assert_eq!(official().is_working_day(date(2023, 5, 4)), Err(UnknownYear { year: 2023 }));
         assert_eq!(error.code(), "calendar_unknown_year");
     }
 
     #[test]
     fn a_deadline_in_an_unknown_year_is_provisional() {
         let known = official().deadline(date(2026, 12, 29), 2);
-        assert_eq!(
-            known,
-            Deadline {
-                date: date(2026, 12, 31),
-                provisional: false
-            }
-        );
+        assert_eq!(known, Deadline { date: date(2026, 12, 31), provisional: false });
         // 1 January 2027 is a Friday: taken as worked until the notice says otherwise.
         let guessed = official().deadline(date(2026, 12, 29), 3);
-        assert_eq!(
-            guessed,
-            Deadline {
-                date: date(2027, 1, 1),
-                provisional: true
-            }
-        );
+        assert_eq!(guessed, Deadline { date: date(2027, 1, 1), provisional: true });
         let last = official().deadline(Date::MAX, u16::MAX);
-        assert_eq!(
-            last,
-            Deadline {
-                date: Date::MAX,
-                provisional: true
-            }
-        );
+        assert_eq!(last, Deadline { date: Date::MAX, provisional: true });
     }
 
     #[test]
     fn a_deadline_is_short_on_the_wire() {
-        let certain = Deadline {
-            date: date(2026, 3, 9),
-            provisional: false,
-        };
+        let certain = Deadline { date: date(2026, 3, 9), provisional: false };
         let json = serde_json::to_string(&certain).expect("JSON");
         assert_eq!(json, r#"{"date":"2026-03-09"}"#);
-        assert_eq!(
-            serde_json::from_str::<Deadline>(&json).expect("a deadline"),
-            certain
-        );
-        let guessed = Deadline {
-            provisional: true,
-            ..certain
-        };
+        assert_eq!(serde_json::from_str::<Deadline>(&json).expect("a deadline"), certain);
+        let guessed = Deadline { provisional: true, ..certain };
         let json = serde_json::to_string(&guessed).expect("JSON");
-        assert_eq!(
-            serde_json::from_str::<Deadline>(&json).expect("a deadline"),
-            guessed
-        );
+        assert_eq!(serde_json::from_str::<Deadline>(&json).expect("a deadline"), guessed);
     }
 
     #[test]
@@ -419,18 +350,9 @@ mod tests {
             (file("(2031-01-01/2031-01-01)", ""), "calendar_outside_year"),
             (file("(2030-12-31/2031-01-01)", ""), "calendar_outside_year"),
             (file("(2030-01-03/2030-01-01)", ""), "calendar_backwards"),
-            (
-                file("(2030-01-01/2030-01-03),(2030-01-03/2030-01-04)", ""),
-                "calendar_day_twice",
-            ),
-            (
-                file("", r#""2030-01-05","2030-01-05""#),
-                "calendar_day_twice",
-            ),
-            (
-                file("(2030-01-05/2030-01-05)", r#""2030-01-05""#),
-                "calendar_day_twice",
-            ),
+            (file("(2030-01-01/2030-01-03),(2030-01-03/2030-01-04)", ""), "calendar_day_twice"),
+            (file("", r#""2030-01-05","2030-01-05""#), "calendar_day_twice"),
+            (file("(2030-01-05/2030-01-05)", r#""2030-01-05""#), "calendar_day_twice"),
             (file("", r#""2030-01-07""#), "calendar_not_weekend"),
         ] {
             let error = Calendar::from_files(&[&text]).expect_err("contradicts itself");

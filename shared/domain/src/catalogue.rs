@@ -23,11 +23,8 @@ pub enum Service {
 
 impl Service {
     /// All three services.
-    pub const ALL: [Service; 3] = [
-        Service::FirstIdentityCard,
-        Service::HouseholdTransfer,
-        Service::HouseholdCertificate,
-    ];
+    pub const ALL: [Service; 3] =
+        [Service::FirstIdentityCard, Service::HouseholdTransfer, Service::HouseholdCertificate];
 
     /// The stable wire name, for example `first_identity_card`.
     #[must_use]
@@ -42,9 +39,7 @@ impl Service {
     /// The service with this wire name.
     #[must_use]
     pub fn named(name: &str) -> Option<Service> {
-        Service::ALL
-            .into_iter()
-            .find(|service| service.name() == name)
+        Service::ALL.into_iter().find(|service| service.name() == name)
     }
 }
 
@@ -215,18 +210,13 @@ impl ServiceRow {
 
     /// The legs a case runs through.
     pub fn legs_of(&self, case: &CaseRow) -> impl Iterator<Item = &LegRow> {
-        self.legs
-            .iter()
-            .filter(|leg| !case.skips.contains(&leg.purpose))
+        self.legs.iter().filter(|leg| !case.skips.contains(&leg.purpose))
     }
 
     /// The time limit of a leg in working days, or `None` where the service has no such leg.
     #[must_use]
     pub fn limit(&self, purpose: Purpose) -> Option<u16> {
-        self.legs
-            .iter()
-            .find(|leg| leg.purpose == purpose)
-            .map(|leg| leg.limit_working_days)
+        self.legs.iter().find(|leg| leg.purpose == purpose).map(|leg| leg.limit_working_days)
     }
 }
 
@@ -244,15 +234,9 @@ pub fn catalogue() -> &'static [ServiceRow] {
 
 /// The row of one service.
 #[must_use]
-#[allow(
-    clippy::expect_used,
-    reason = "a test shows that every service has a row"
-)]
+#[allow(clippy::expect_used, reason = "a test shows that every service has a row")]
 pub fn service_row(service: Service) -> &'static ServiceRow {
-    catalogue()
-        .iter()
-        .find(|row| row.service == service)
-        .expect("every service has a row")
+    catalogue().iter().find(|row| row.service == service).expect("every service has a row")
 }
 
 #[cfg(test)]
@@ -264,10 +248,7 @@ mod tests {
         for service in Service::ALL {
             let row = service_row(service);
             assert!(!row.cases.is_empty() && !row.legs.is_empty());
-            assert_eq!(
-                catalogue().iter().filter(|r| r.service == service).count(),
-                1
-            );
+            assert_eq!(catalogue().iter().filter(|r| r.service == service).count(), 1);
             for case in &row.cases {
                 assert!(!case.documents.is_empty(), "{:?}", case.when);
                 assert!(row.legs_of(case).count() >= 1);
@@ -295,14 +276,8 @@ mod tests {
     #[test]
     fn a_first_card_of_an_adult_needs_two_documents() {
         let row = service_row(Service::FirstIdentityCard);
-        assert_eq!(
-            row.case(When::Adult).map(|case| case.documents.len()),
-            Some(2)
-        );
-        assert_eq!(
-            row.case(When::Minor).map(|case| case.documents.len()),
-            Some(3)
-        );
+        assert_eq!(row.case(When::Adult).map(|case| case.documents.len()), Some(2));
+        assert_eq!(row.case(When::Minor).map(|case| case.documents.len()), Some(3));
         assert!(row.case(When::Kinship).is_none());
     }
 }

@@ -35,11 +35,7 @@ impl Attempt {
     /// A step of the hub itself.
     #[must_use]
     pub fn hub(command: Command) -> Self {
-        Attempt {
-            by: Actor::Hub,
-            key: None,
-            command,
-        }
+        Attempt { by: Actor::Hub, key: None, command }
     }
 }
 
@@ -170,6 +166,37 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// The wire name (`kind`) of the finding that takes a step, `None` where an agency does not take it.
+    #[must_use]
+    pub fn kind_of(step: Step) -> Option<&'static str> {
+        Some(match step {
+            Step::Receive => "received",
+            Step::RequestSupplement => "supplement_requested",
+            Step::Sign => "signed",
+            Step::NotIssue => "not_issued",
+            Step::Produce => "produced",
+            Step::Post => "posted",
+            Step::MakeReady => "ready",
+            Step::Approve => "approved",
+            Step::Verify => "verified",
+            Step::MoveOut => "moved_out",
+            Step::Settle => "settled",
+            Step::Restore => "restored",
+            Step::Issue => "issued",
+            Step::Reject => "rejected",
+            Step::StoreDocument
+            | Step::RejectDocument
+            | Step::Submit
+            | Step::Dispatch
+            | Step::Supplement
+            | Step::HandOver
+            | Step::Withdraw
+            | Step::Lapse
+            | Step::Expire
+            | Step::MarkOverdue => return None,
+        })
+    }
+
     /// The step this finding is.
     #[must_use]
     pub fn step(&self) -> Step {
@@ -209,6 +236,32 @@ impl Command {
             Command::Lapse => Step::Lapse,
             Command::Expire => Step::Expire,
             Command::MarkOverdue => Step::MarkOverdue,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_finding_has_the_kind_of_its_step() {
+        let findings = [
+            Finding::Received,
+            Finding::Signed,
+            Finding::NotIssued { reason: String::new() },
+            Finding::Approved { permit: String::new() },
+            Finding::Restored,
+            Finding::Rejected { reason: String::new() },
+        ];
+        for finding in findings {
+            let json = serde_json::to_value(&finding).expect("json");
+            assert_eq!(json["kind"].as_str(), Finding::kind_of(finding.step()));
+        }
+        for step in Step::ALL {
+            let by_agency =
+                matches!(step.taken_by(), crate::stage::Taker::Agency | crate::stage::Taker::AppOrAgency);
+            assert_eq!(Finding::kind_of(step).is_some(), by_agency, "{step:?}");
         }
     }
 }

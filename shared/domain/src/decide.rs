@@ -73,50 +73,30 @@ pub fn today(now: Timestamp) -> Date {
 ///
 /// # Errors
 /// Every reason why it may not happen is a [`Refusal`].
-pub fn decide(
-    head: &Application,
-    attempt: &Attempt,
-    now: Timestamp,
-) -> Result<Vec<Event>, Refusal> {
+pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     // A key's id covers its caller, so only the caller itself can repeat it; the repeat is answered even
     // where the caller's part is over.
     if let Some(key) = attempt.key
         && let Some(taken) = head.taken(&key.id)
     {
-        return if taken.key.body == key.body {
-            Ok(Vec::new())
-        } else {
-            Err(Refusal::KeyReused)
-        };
+        return if taken.key.body == key.body { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
     }
     authorize(head, &attempt.by, attempt.command.step())?;
     match &attempt.command {
-        Command::StoreDocument {
-            document,
-            round,
-            object,
-        } => store_document(head, *document, *round, object, now),
-        Command::RejectDocument {
-            document,
-            round,
-            version,
-            fault,
-        } => reject_document(head, *document, *round, version, *fault),
+        Command::StoreDocument { document, round, object } => {
+            store_document(head, *document, *round, object, now)
+        }
+        Command::RejectDocument { document, round, version, fault } => {
+            reject_document(head, *document, *round, version, *fault)
+        }
         Command::Submit => {
             possible(head, Step::Submit)?;
             nothing_missing(head)?;
-            let first = head
-                .opened
-                .legs
-                .first()
-                .map_or(head.purpose(), |leg| leg.purpose);
-            Ok(vec![Event::Submitted {
-                due: due(head, first, now),
-            }])
+            let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
+            Ok(vec![Event::Submitted { due: due(head, first, now) }])
         }
         Command::Dispatch { opened } => {
-            if *opened < head.leg_opened || (*opened == head.leg_opened && head.leg_dispatched > 0)
-            {
+            if *opened < head.leg_opened || (*opened == head.leg_opened && head.leg_dispatched > 0) {
                 return Ok(Vec::new());
             }
             possible(head, Step::Dispatch)?;
@@ -125,9 +105,7 @@ pub fn decide(
         Command::Supplement => {
             possible(head, Step::Supplement)?;
             nothing_missing(head)?;
-            Ok(vec![Event::Supplemented {
-                due: due(head, head.purpose(), now),
-            }])
+            Ok(vec![Event::Supplemented { due: due(head, head.purpose(), now) }])
         }
         Command::HandOver { how } => {
             possible(head, Step::HandOver)?;
@@ -144,9 +122,7 @@ pub fn decide(
         Command::Report(report) => decide_report(head, report, now),
         Command::Lapse => {
             possible(head, Step::Lapse)?;
-            Ok(vec![Event::Lapsed {
-                due: due(head, Purpose::Restore, now),
-            }])
+            Ok(vec![Event::Lapsed { due: due(head, Purpose::Restore, now) }])
         }
         Command::Expire => {
             possible(head, Step::Expire)?;
@@ -165,9 +141,7 @@ pub fn decide(
 fn authorize(head: &Application, by: &Actor, step: Step) -> Result<(), Refusal> {
     let taker = step.taken_by();
     let may = match by {
-        Actor::Tenant(tenant) => {
-            matches!(taker, Taker::App | Taker::AppOrAgency) && tenant == head.tenant()
-        }
+        Actor::Tenant(tenant) => matches!(taker, Taker::App | Taker::AppOrAgency) && tenant == head.tenant(),
         Actor::Agency(agency) => {
             matches!(taker, Taker::Agency | Taker::AppOrAgency)
                 && head.leg_opened > 0
@@ -179,25 +153,15 @@ fn authorize(head: &Application, by: &Actor, step: Step) -> Result<(), Refusal> 
     let was_involved = matches!(by, Actor::Agency(agency) if head.involves(agency));
     match (may, was_involved) {
         (true, _) => Ok(()),
-        (false, true) => Err(Refusal::Illegal {
-            stage: head.stage,
-            step,
-        }),
+        (false, true) => Err(Refusal::Illegal { stage: head.stage, step }),
         (false, false) => Err(Refusal::NotYours),
     }
 }
 
 /// The step is in the table, and the event list has room for it.
 fn possible(head: &Application, step: Step) -> Result<Stage, Refusal> {
-    let stage = next(head.stage, head.purpose(), step).ok_or(Refusal::Illegal {
-        stage: head.stage,
-        step,
-    })?;
-    let room = if takes_a_turn(step) {
-        limits::EVENTS_SOFT
-    } else {
-        limits::EVENTS
-    };
+    let stage = next(head.stage, head.purpose(), step).ok_or(Refusal::Illegal { stage: head.stage, step })?;
+    let room = if takes_a_turn(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
     if usize::try_from(head.version).is_ok_and(|version| version >= room) {
         return Err(Refusal::Bound("events"));
     }
@@ -211,31 +175,20 @@ fn takes_a_turn(step: Step) -> bool {
 
 fn nothing_missing(head: &Application) -> Result<(), Refusal> {
     let missing: Vec<DocumentId> = head.missing().map(|document| document.slot.id).collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::Missing(missing))
-    }
+    if missing.is_empty() { Ok(()) } else { Err(Refusal::Missing(missing)) }
 }
 
 fn due(head: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
-    let days = service_row(head.opened.service)
-        .limit(purpose)
-        .unwrap_or(20);
+    let days = service_row(head.opened.service).limit(purpose).unwrap_or(20);
     Calendar::official().deadline(today(now), days)
 }
 
 fn handed_over(stage: Stage, how: HandOver) -> Event {
-    if stage == Stage::Issued {
-        Event::Completed { how }
-    } else {
-        Event::Collected { how }
-    }
+    if stage == Stage::Issued { Event::Completed { how } } else { Event::Collected { how } }
 }
 
 fn slot(head: &Application, document: DocumentId) -> Result<&Document, Refusal> {
-    head.document(document)
-        .ok_or_else(|| Refusal::Missing(vec![document]))
+    head.document(document).ok_or_else(|| Refusal::Missing(vec![document]))
 }
 
 fn store_document(
@@ -251,21 +204,11 @@ fn store_document(
         return Ok(Vec::new());
     }
     possible(head, Step::StoreDocument)?;
-    let mut events = vec![Event::DocumentStored {
-        document,
-        object: object.clone(),
-    }];
-    let last = found.slot.provider == Provider::App
-        && head.missing().all(|other| other.slot.id == document);
+    let mut events = vec![Event::DocumentStored { document, object: object.clone() }];
+    let last = found.slot.provider == Provider::App && head.missing().all(|other| other.slot.id == document);
     if last && head.stage == Stage::Draft && head.opened.submit_when_complete {
-        let first = head
-            .opened
-            .legs
-            .first()
-            .map_or(head.purpose(), |leg| leg.purpose);
-        events.push(Event::Submitted {
-            due: due(head, first, now),
-        });
+        let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
+        events.push(Event::Submitted { due: due(head, first, now) });
     }
     Ok(events)
 }
@@ -286,27 +229,15 @@ fn reject_document(
         return Err(Refusal::Bound("rejections"));
     }
     possible(head, Step::RejectDocument)?;
-    Ok(vec![Event::DocumentRejected {
-        document,
-        version: version.to_owned(),
-        fault,
-    }])
+    Ok(vec![Event::DocumentRejected { document, version: version.to_owned(), fault }])
 }
 
-fn decide_report(
-    head: &Application,
-    report: &Report,
-    now: Timestamp,
-) -> Result<Vec<Event>, Refusal> {
+fn decide_report(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     let step = report.finding.step();
     possible(head, step)?;
     let from = head.leg_opened;
     if report.seen < from || report.seen > head.version {
-        return Err(Refusal::Stale {
-            seen: report.seen,
-            from,
-            to: head.version,
-        });
+        return Err(Refusal::Stale { seen: report.seen, from, to: head.version });
     }
     let faults = faults(head, &report.finding, now);
     if !faults.is_empty() {
@@ -316,57 +247,35 @@ fn decide_report(
         Finding::Received => Event::Received,
         Finding::SupplementRequested { items } => request_supplement(head, items, now)?,
         Finding::Signed => Event::Signed,
-        Finding::NotIssued { reason } => Event::NotIssued {
-            reason: reason.clone(),
-        },
+        Finding::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
         Finding::Produced => Event::Produced,
-        Finding::Posted { carrier, tracking } => Event::Posted {
-            carrier: carrier.clone(),
-            tracking: tracking.clone(),
-        },
-        Finding::Ready { place } => Event::Ready {
-            place: place.clone(),
-        },
-        Finding::Approved { permit } => Event::Approved {
-            permit: permit.clone(),
-            due: due(head, Purpose::MoveOut, now),
-        },
+        Finding::Posted { carrier, tracking } => {
+            Event::Posted { carrier: carrier.clone(), tracking: tracking.clone() }
+        }
+        Finding::Ready { place } => Event::Ready { place: place.clone() },
+        Finding::Approved { permit } => {
+            Event::Approved { permit: permit.clone(), due: due(head, Purpose::MoveOut, now) }
+        }
         Finding::Verified => Event::Verified,
-        Finding::MovedOut {
-            certificate,
-            issued_on: _,
-            valid_until,
-        } => Event::MovedOut {
+        Finding::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
             certificate: certificate.clone(),
             valid_until: *valid_until,
             due: due(head, Purpose::Settle, now),
         },
         Finding::Settled => Event::Settled,
         Finding::Restored => Event::RestoredAtOrigin,
-        Finding::Issued {
-            document,
-            certificate,
-        } => {
+        Finding::Issued { document, certificate } => {
             if slot(head, *document)?.stored().is_none() {
                 return Err(Refusal::Missing(vec![*document]));
             }
-            Event::Issued {
-                document: *document,
-                certificate: certificate.clone(),
-            }
+            Event::Issued { document: *document, certificate: certificate.clone() }
         }
-        Finding::Rejected { reason } => Event::Rejected {
-            reason: reason.clone(),
-        },
+        Finding::Rejected { reason } => Event::Rejected { reason: reason.clone() },
     };
     Ok(vec![event])
 }
 
-fn request_supplement(
-    head: &Application,
-    items: &[MissingItem],
-    now: Timestamp,
-) -> Result<Event, Refusal> {
+fn request_supplement(head: &Application, items: &[MissingItem], now: Timestamp) -> Result<Event, Refusal> {
     if head.supplement_rounds >= limits::SUPPLEMENT_ROUNDS {
         return Err(Refusal::Bound("supplement_rounds"));
     }
@@ -386,11 +295,7 @@ fn request_supplement(
     let until = today(now)
         .checked_add(jiff::Span::new().days(limits::SUPPLEMENT_DAYS))
         .map_err(|_| Refusal::Bound("calendar"))?;
-    Ok(Event::SupplementRequested {
-        items: items.to_vec(),
-        slots,
-        until,
-    })
+    Ok(Event::SupplementRequested { items: items.to_vec(), slots, until })
 }
 
 /// Every wrong field of a finding, not only the first.
@@ -399,22 +304,13 @@ fn faults(head: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
     let mut check = |pointer: String, value: &str, bound: usize, required: bool| {
         let length = value.chars().count();
         if required && value.trim().is_empty() {
-            faults.push(Fault {
-                pointer: pointer.clone(),
-                code: "required",
-            });
+            faults.push(Fault { pointer: pointer.clone(), code: "required" });
         }
         if length > bound {
-            faults.push(Fault {
-                pointer: pointer.clone(),
-                code: "too_long",
-            });
+            faults.push(Fault { pointer: pointer.clone(), code: "too_long" });
         }
         if value.chars().any(char::is_control) {
-            faults.push(Fault {
-                pointer,
-                code: "control_character",
-            });
+            faults.push(Fault { pointer, code: "control_character" });
         }
     };
     match finding {
@@ -433,57 +329,28 @@ fn faults(head: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
         }
         Finding::Ready { place } => check("/place".into(), place, limits::TEXT, true),
         Finding::Approved { permit } => check("/permit".into(), permit, limits::NUMBER, true),
-        Finding::MovedOut {
-            certificate,
-            issued_on,
-            valid_until,
-        } => {
+        Finding::MovedOut { certificate, issued_on, valid_until } => {
             check("/certificate".into(), certificate, limits::NUMBER, true);
             if *issued_on > today(now) {
-                faults.push(Fault {
-                    pointer: "/issued_on".into(),
-                    code: "in_the_future",
-                });
+                faults.push(Fault { pointer: "/issued_on".into(), code: "in_the_future" });
             }
-            let days = issued_on
-                .until(*valid_until)
-                .map_or(i32::MAX, |span| span.get_days());
+            let days = issued_on.until(*valid_until).map_or(i32::MAX, |span| span.get_days());
             if !(0..=limits::MIGRATION_CERTIFICATE_DAYS).contains(&days) {
-                faults.push(Fault {
-                    pointer: "/valid_until".into(),
-                    code: "out_of_range",
-                });
+                faults.push(Fault { pointer: "/valid_until".into(), code: "out_of_range" });
             }
         }
-        Finding::Issued {
-            document,
-            certificate,
-        } => {
+        Finding::Issued { document, certificate } => {
             check("/certificate".into(), certificate, limits::NUMBER, true);
-            let is_agencys = head
-                .document(*document)
-                .is_some_and(|found| found.slot.provider == Provider::Agency);
+            let is_agencys =
+                head.document(*document).is_some_and(|found| found.slot.provider == Provider::Agency);
             if !is_agencys {
-                faults.push(Fault {
-                    pointer: "/document".into(),
-                    code: "unknown",
-                });
+                faults.push(Fault { pointer: "/document".into(), code: "unknown" });
             }
         }
         Finding::SupplementRequested { items } => {
             for (index, item) in items.iter().enumerate() {
-                check(
-                    format!("/items/{index}/name"),
-                    &item.name,
-                    limits::NUMBER,
-                    true,
-                );
-                check(
-                    format!("/items/{index}/note"),
-                    &item.note,
-                    limits::TEXT,
-                    false,
-                );
+                check(format!("/items/{index}/name"), &item.name, limits::NUMBER, true);
+                check(format!("/items/{index}/note"), &item.note, limits::TEXT, false);
             }
             faults.extend(item_faults(items));
         }
@@ -494,32 +361,17 @@ fn faults(head: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
 fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
     let mut faults = Vec::new();
     if items.is_empty() {
-        faults.push(Fault {
-            pointer: "/items".into(),
-            code: "required",
-        });
+        faults.push(Fault { pointer: "/items".into(), code: "required" });
     }
     if items.len() > limits::SUPPLEMENT_ITEMS {
-        faults.push(Fault {
-            pointer: "/items".into(),
-            code: "too_many",
-        });
+        faults.push(Fault { pointer: "/items".into(), code: "too_many" });
     }
     for (index, item) in items.iter().enumerate() {
         if item.accepts.is_empty() || item.accepts.contains(&DocumentKind::IssuedCertificate) {
-            faults.push(Fault {
-                pointer: format!("/items/{index}/accepts"),
-                code: "invalid",
-            });
+            faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "invalid" });
         }
-        if items[..index]
-            .iter()
-            .any(|earlier| earlier.name == item.name)
-        {
-            faults.push(Fault {
-                pointer: format!("/items/{index}/name"),
-                code: "duplicate",
-            });
+        if items[..index].iter().any(|earlier| earlier.name == item.name) {
+            faults.push(Fault { pointer: format!("/items/{index}/name"), code: "duplicate" });
         }
     }
     faults

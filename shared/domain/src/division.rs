@@ -87,9 +87,7 @@ fn parse_digits<E>(text: &str, lengths: &[usize], errors: [E; 3]) -> Result<(u32
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(not_digits);
     }
-    let index = PROVINCES
-        .iter()
-        .position(|(code, _, _)| text.starts_with(code));
+    let index = PROVINCES.iter().position(|(code, _, _)| text.starts_with(code));
     // At most six digits, so the number always fits.
     match (index, text.parse()) {
         (Some(index), Ok(number)) => Ok((number, index)),
@@ -99,10 +97,7 @@ fn parse_digits<E>(text: &str, lengths: &[usize], errors: [E; 3]) -> Result<(u32
 
 /// The league city that `first_four` digits name.
 fn league_city(first_four: u32) -> Option<NamedPlace> {
-    LEAGUE_CITIES
-        .into_iter()
-        .find(|(code, _, _)| code.parse() == Ok(first_four))
-        .map(NamedPlace::from_row)
+    LEAGUE_CITIES.into_iter().find(|(code, _, _)| code.parse() == Ok(first_four)).map(NamedPlace::from_row)
 }
 
 /// A division code: six digits, the first two of a known provincial unit (GB/T 2260). The lower digits
@@ -267,11 +262,7 @@ impl FromStr for Jurisdiction {
             6 => Level::County,
             0.. => return Err(Length),
         };
-        Ok(Jurisdiction {
-            first: number * level.span(),
-            level,
-            province,
-        })
+        Ok(Jurisdiction { first: number * level.span(), level, province })
     }
 }
 
@@ -292,9 +283,7 @@ pub fn longest_match<'a, T>(
 ) -> Option<T> {
     let mut best: Option<(Level, T)> = None;
     for (jurisdiction, found) in candidates {
-        let longer = best
-            .as_ref()
-            .is_none_or(|(level, _)| jurisdiction.level > *level);
+        let longer = best.as_ref().is_none_or(|(level, _)| jurisdiction.level > *level);
         if longer && jurisdiction.covers(code) {
             best = Some((jurisdiction.level, found));
         }
@@ -321,11 +310,7 @@ mod tests {
         assert!(PROVINCES.is_sorted_by(|a, b| a.0 < b.0));
         assert!(LEAGUE_CITIES.is_sorted_by(|a, b| a.0 < b.0));
         for (prefix, zh, en) in PROVINCES.into_iter().chain(LEAGUE_CITIES) {
-            let place = NamedPlace {
-                code: prefix,
-                zh,
-                en,
-            };
+            let place = NamedPlace { code: prefix, zh, en };
             assert_eq!(jurisdiction(prefix).name(), place);
             assert_eq!(code(&format!("{prefix:0<6}")).name(), place);
         }
@@ -369,10 +354,7 @@ mod tests {
 
     #[test]
     fn texts_and_errors_are_stable() {
-        assert_eq!(
-            serde_json::to_string(&jurisdiction("1501")).expect("JSON"),
-            "\"1501\""
-        );
+        assert_eq!(serde_json::to_string(&jurisdiction("1501")).expect("JSON"), "\"1501\"");
         assert_eq!(format!("{:?}", code("110101")), "DivisionCode(110101)");
         assert_eq!(DivisionCodeError::Province.code(), "division_code_province");
         assert_eq!(JurisdictionError::Length.code(), "jurisdiction_length");

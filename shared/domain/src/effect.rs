@@ -56,11 +56,7 @@ pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
             continue;
         };
         if let Some(kind) = notice(&then, &line.entry.event) {
-            owed.push(Notice {
-                agency: then.agency().clone(),
-                kind,
-                version,
-            });
+            owed.push(Notice { agency: then.agency().clone(), kind, version });
         }
     }
     owed
@@ -68,9 +64,7 @@ pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
 
 fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
     match event {
-        Event::Submitted { .. } | Event::Approved { .. } | Event::MovedOut { .. } => {
-            Some(NoticeKind::Opened)
-        }
+        Event::Submitted { .. } | Event::Approved { .. } | Event::MovedOut { .. } => Some(NoticeKind::Opened),
         Event::Lapsed { .. } => Some(NoticeKind::RestoreRequested),
         Event::Supplemented { .. } => Some(NoticeKind::Supplemented),
         Event::Withdrawn | Event::Expired => (then.leg_opened > 0).then_some(NoticeKind::Withdrawn),

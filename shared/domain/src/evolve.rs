@@ -22,12 +22,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         leg_dispatched: 0,
         due: None,
         overdue: false,
-        documents: opened
-            .slots
-            .iter()
-            .cloned()
-            .map(Document::waiting)
-            .collect(),
+        documents: opened.slots.iter().cloned().map(Document::waiting).collect(),
         supplement_rounds: 0,
         supplement_until: None,
         certificate_until: None,
@@ -38,21 +33,13 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
 
 /// The head after one more event. `key` names the command that caused it.
 #[must_use]
-pub fn evolve(
-    mut head: Application,
-    event: &Event,
-    at: Timestamp,
-    key: Option<CommandKey>,
-) -> Application {
+pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<CommandKey>) -> Application {
     head.version += 1;
     head.changed_at = at;
     if let Some(key) = key {
         // A command may cause several events; the last one is where it ended.
         head.taken.retain(|taken| taken.key.id != key.id);
-        head.taken.push(Taken {
-            key,
-            version: head.version,
-        });
+        head.taken.push(Taken { key, version: head.version });
     }
     match event {
         // A second `opened` cannot be recorded; folding it changes nothing.
@@ -62,11 +49,7 @@ pub fn evolve(
                 found.content = Content::Stored(object.clone());
             }
         }
-        Event::DocumentRejected {
-            document,
-            version,
-            fault: _,
-        } => {
+        Event::DocumentRejected { document, version, fault: _ } => {
             if let Some(found) = find(&mut head, *document) {
                 found.content = Content::Waiting;
                 found.rejections = found.rejections.saturating_add(1);
@@ -79,14 +62,9 @@ pub fn evolve(
             head.stage = Stage::Dispatched;
         }
         Event::Received => head.stage = Stage::Received,
-        Event::SupplementRequested {
-            items: _,
-            slots,
-            until,
-        } => {
+        Event::SupplementRequested { items: _, slots, until } => {
             head.stage = Stage::SupplementRequested;
-            head.documents
-                .extend(slots.iter().cloned().map(Document::waiting));
+            head.documents.extend(slots.iter().cloned().map(Document::waiting));
             head.supplement_rounds = head.supplement_rounds.saturating_add(1);
             head.supplement_until = Some(*until);
             // The agency's clock stands while the citizen's runs.
@@ -100,21 +78,14 @@ pub fn evolve(
         Event::Signed => head.stage = Stage::Signed,
         Event::NotIssued { reason: _ } => close(&mut head, Stage::NotIssued),
         Event::Produced => head.stage = Stage::Produced,
-        Event::Posted {
-            carrier: _,
-            tracking: _,
-        } => done(&mut head, Stage::Posted),
+        Event::Posted { carrier: _, tracking: _ } => done(&mut head, Stage::Posted),
         Event::Ready { place: _ } => done(&mut head, Stage::Ready),
         Event::Collected { how: _ } => close(&mut head, Stage::Collected),
         Event::Approved { permit: _, due } => {
             open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due)
         }
         Event::Verified => head.stage = Stage::Verified,
-        Event::MovedOut {
-            certificate: _,
-            valid_until,
-            due,
-        } => {
+        Event::MovedOut { certificate: _, valid_until, due } => {
             head.certificate_until = Some(*valid_until);
             open_next_leg(&mut head, Purpose::Settle, Stage::MovedOut, *due);
         }
@@ -124,10 +95,7 @@ pub fn evolve(
             open_next_leg(&mut head, Purpose::Restore, Stage::Lapsed, *due);
         }
         Event::RestoredAtOrigin => close(&mut head, Stage::RestoredAtOrigin),
-        Event::Issued {
-            document: _,
-            certificate: _,
-        } => done(&mut head, Stage::Issued),
+        Event::Issued { document: _, certificate: _ } => done(&mut head, Stage::Issued),
         Event::Completed { how: _ } => close(&mut head, Stage::Completed),
         Event::Withdrawn => close(&mut head, Stage::Withdrawn),
         Event::Rejected { reason: _ } => close(&mut head, Stage::Rejected),
@@ -138,9 +106,7 @@ pub fn evolve(
 }
 
 fn find(head: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Document> {
-    head.documents
-        .iter_mut()
-        .find(|document| document.slot.id == id)
+    head.documents.iter_mut().find(|document| document.slot.id == id)
 }
 
 fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
@@ -153,14 +119,8 @@ fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
 }
 
 fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: Deadline) {
-    let next = head
-        .opened
-        .legs
-        .iter()
-        .position(|leg| leg.purpose == purpose);
-    let leg = next
-        .and_then(|index| u8::try_from(index).ok())
-        .unwrap_or(head.leg);
+    let next = head.opened.legs.iter().position(|leg| leg.purpose == purpose);
+    let leg = next.and_then(|index| u8::try_from(index).ok()).unwrap_or(head.leg);
     open_leg(head, leg, stage, due);
 }
 

@@ -133,11 +133,7 @@ impl IdentityNumber {
     /// The sex: the third digit of the sequence is odd for men (GB 11643-1999).
     #[must_use]
     pub fn sex(&self) -> Sex {
-        if digit(self.0.as_bytes()[16]) % 2 == 1 {
-            Sex::Male
-        } else {
-            Sex::Female
-        }
+        if digit(self.0.as_bytes()[16]) % 2 == 1 { Sex::Male } else { Sex::Female }
     }
 
     /// Full years on a day (周岁): one more on each birthday. Who was born on 29 February is a year
@@ -162,17 +158,11 @@ impl FromStr for IdentityNumber {
             return Err(IdentityNumberError::Length);
         }
         let text = text.to_ascii_uppercase();
-        let (last, digits) = text
-            .as_bytes()
-            .split_last()
-            .ok_or(IdentityNumberError::Length)?;
+        let (last, digits) = text.as_bytes().split_last().ok_or(IdentityNumberError::Length)?;
         if !digits.iter().all(u8::is_ascii_digit) || !(last.is_ascii_digit() || *last == b'X') {
             return Err(IdentityNumberError::NotDigits);
         }
-        let mut areas = PROVINCES
-            .iter()
-            .map(|(code, _, _)| *code)
-            .chain(OTHER_AREAS);
+        let mut areas = PROVINCES.iter().map(|(code, _, _)| *code).chain(OTHER_AREAS);
         if !areas.any(|code| text.starts_with(code)) {
             return Err(IdentityNumberError::Province);
         }
@@ -188,12 +178,7 @@ personal_text!(IdentityNumber: IdentityNumberError);
 
 /// The check character for the first 17 digits of `digits`.
 fn check_character(digits: &str) -> char {
-    let sum: u32 = digits
-        .bytes()
-        .map(digit)
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| digit * weight)
-        .sum();
+    let sum: u32 = digits.bytes().map(digit).zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
     CHECK_CHARACTERS[sum as usize % CHECK_CHARACTERS.len()]
 }
 
@@ -236,18 +221,13 @@ mod tests {
         assert_eq!(number.province_digits(), "11");
         assert_eq!(number.birth_date(), date(2023, 11, 1));
         assert_eq!(number.sex(), Sex::Male);
-        assert_eq!(
-            IdentityNumber::compute("110101", date(2023, 11, 1), 217),
-            Ok(number)
-        );
+        assert_eq!(IdentityNumber::compute("110101", date(2023, 11, 1), 217), Ok(number));
     }
 
     #[test]
     fn a_small_x_is_the_same_number() {
         let with_x = (0..100)
-            .filter_map(|sequence| {
-                IdentityNumber::compute("150102", date(1990, 2, 3), sequence).ok()
-            })
+            .filter_map(|sequence| IdentityNumber::compute("150102", date(1990, 2, 3), sequence).ok())
             .find(|number| number.as_str().ends_with('X'))
             .expect("one in eleven ends with X");
         assert_eq!(with_x.as_str().to_lowercase().parse(), Ok(with_x.clone()));
@@ -279,10 +259,7 @@ mod tests {
     #[test]
     fn numbers_of_other_areas_of_issue_parse() {
         for area in ["710000", "810000", "820000", "830000", "152301"] {
-            assert!(
-                IdentityNumber::compute(area, date(1990, 1, 1), 1).is_ok(),
-                "{area}"
-            );
+            assert!(IdentityNumber::compute(area, date(1990, 1, 1), 1).is_ok(), "{area}");
         }
     }
 
@@ -304,10 +281,7 @@ mod tests {
     #[test]
     fn the_unborn_are_refused() {
         let number = born(date(2026, 3, 2));
-        assert_eq!(
-            number.clone().checked_on(date(2026, 3, 1)),
-            Err(IdentityNumberError::BirthDateInFuture)
-        );
+        assert_eq!(number.clone().checked_on(date(2026, 3, 1)), Err(IdentityNumberError::BirthDateInFuture));
         assert_eq!(number.clone().checked_on(date(2026, 3, 2)), Ok(number));
     }
 
@@ -331,10 +305,7 @@ mod tests {
 
     #[test]
     fn debug_and_errors_hide_the_number() {
-        assert_eq!(
-            format!("{:?}", number(EXAMPLE)),
-            "IdentityNumber([redacted])"
-        );
+        assert_eq!(format!("{:?}", number(EXAMPLE)), "IdentityNumber([redacted])");
         let json = format!("\"{}\"", EXAMPLE.replace("176", "177"));
         let error = serde_json::from_str::<IdentityNumber>(&json).expect_err("a wrong number");
         assert!(error.to_string().contains("check character"), "{error}");

@@ -62,10 +62,7 @@ impl IdError {
 /// nobody's id.
 fn parse_uuid(text: &str) -> Option<Uuid> {
     // The crate takes braces, a URN and bare digits too; only the hyphenated form has 36 characters.
-    (text.len() == 36)
-        .then(|| Uuid::try_parse(text).ok())
-        .flatten()
-        .filter(|uuid| !uuid.is_nil())
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().filter(|uuid| !uuid.is_nil())
 }
 
 /// An application: a UUID of version 8 that intake derives from tenant and idempotency key.
@@ -157,9 +154,7 @@ impl DocumentId {
     #[must_use]
     pub fn numbered(number: usize) -> Option<Self> {
         let number = u8::try_from(number).ok()?;
-        (1..=LAST_DOCUMENT)
-            .contains(&number)
-            .then_some(DocumentId(number))
+        (1..=LAST_DOCUMENT).contains(&number).then_some(DocumentId(number))
     }
 
     /// The number, 1 to 99.
@@ -206,10 +201,7 @@ impl EventId {
     /// makes.
     #[must_use]
     pub fn new(application: ApplicationId, version: u32) -> Option<Self> {
-        (version > 0).then_some(EventId {
-            application,
-            version,
-        })
+        (version > 0).then_some(EventId { application, version })
     }
 
     /// The application.
@@ -293,12 +285,8 @@ impl FromStr for TenantId {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let well_formed = text.len() <= TENANT_CHARACTERS
             && text.bytes().next().is_some_and(plain)
-            && text
-                .bytes()
-                .all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'));
-        well_formed
-            .then(|| TenantId(text.to_owned()))
-            .ok_or(IdError::Tenant)
+            && text.bytes().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'));
+        well_formed.then(|| TenantId(text.to_owned())).ok_or(IdError::Tenant)
     }
 }
 
@@ -360,9 +348,7 @@ mod tests {
         assert_eq!(ReportId::from_uuid(Uuid::nil()), None);
         assert_eq!(SubscriptionId::from_uuid(Uuid::nil()), None);
         refused::<ReportId>(&["00000000-0000-0000-0000-000000000000", "", "1"]);
-        let id: ReportId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
-            .parse()
-            .expect("a report id");
+        let id: ReportId = "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().expect("a report id");
         assert_eq!(ReportId::from_uuid(id.as_uuid()), Some(id));
     }
 
@@ -372,18 +358,13 @@ mod tests {
         assert!(DocumentId::numbered(2) < DocumentId::numbered(10));
         assert_eq!(DocumentId::numbered(0), None);
         assert_eq!(DocumentId::numbered(100), None);
-        refused::<DocumentId>(&[
-            "", "d", "d0", "d01", "d100", "D1", "1", "d+1", "d1 ", "d-1", "d１",
-        ]);
+        refused::<DocumentId>(&["", "d", "d0", "d01", "d100", "D1", "1", "d+1", "d1 ", "d-1", "d１"]);
     }
 
     #[test]
     fn event_ids_are_application_and_version() {
         let id: EventId = format!("{APPLICATION}:12").parse().expect("an event id");
-        assert_eq!(
-            (id.application().to_string().as_str(), id.version()),
-            (APPLICATION, 12)
-        );
+        assert_eq!((id.application().to_string().as_str(), id.version()), (APPLICATION, 12));
         assert_eq!(EventId::new(id.application(), 0), None);
         for tail in ["", ":", ":0", ":01", ":+1", ":1:2", ":4294967296"] {
             refused::<EventId>(&[&format!("{APPLICATION}{tail}")]);
@@ -393,40 +374,18 @@ mod tests {
     #[test]
     fn agencies_are_named_by_jurisdiction() {
         let code: AgencyCode = "1501".parse().expect("an agency code");
-        assert!(
-            code.jurisdiction()
-                .covers(&"150102".parse().expect("a code"))
-        );
+        assert!(code.jurisdiction().covers(&"150102".parse().expect("a code")));
         assert_eq!(AgencyCode::from(code.jurisdiction().clone()), code);
-        assert_eq!(
-            "150".parse::<AgencyCode>(),
-            Err(IdError::Agency(JurisdictionError::Length))
-        );
-        assert_eq!(
-            IdError::Agency(JurisdictionError::Length).code(),
-            "agency_code"
-        );
+        assert_eq!("150".parse::<AgencyCode>(), Err(IdError::Agency(JurisdictionError::Length)));
+        assert_eq!(IdError::Agency(JurisdictionError::Length).code(), "agency_code");
     }
 
     #[test]
     fn tenant_ids_are_plain() {
         for text in ["a", "mobile-app.nmg_1", &"a".repeat(64)] {
-            assert_eq!(
-                text.parse::<TenantId>().map(|id| id.to_string()),
-                Ok(text.to_owned())
-            );
+            assert_eq!(text.parse::<TenantId>().map(|id| id.to_string()), Ok(text.to_owned()));
         }
-        refused::<TenantId>(&[
-            "",
-            "-a",
-            ".a",
-            "A",
-            "a b",
-            "a/b",
-            "a#b",
-            "租户",
-            &"a".repeat(65),
-        ]);
+        refused::<TenantId>(&["", "-a", ".a", "A", "a b", "a/b", "a#b", "租户", &"a".repeat(65)]);
     }
 
     /// Text and JSON give the same id back, and JSON is the text.
@@ -437,10 +396,7 @@ mod tests {
         prop_assert_eq!(&id.to_string().parse::<T>().expect("the text parses"), id);
         let json = serde_json::to_string(id).expect("JSON");
         prop_assert_eq!(&json, &format!("\"{id}\""));
-        prop_assert_eq!(
-            &serde_json::from_str::<T>(&json).expect("the JSON parses"),
-            id
-        );
+        prop_assert_eq!(&serde_json::from_str::<T>(&json).expect("the JSON parses"), id);
         Ok(())
     }
 

@@ -48,10 +48,7 @@ impl Entry {
     pub fn command_key(&self) -> Option<CommandKey> {
         let bytes = URL_SAFE_NO_PAD.decode(self.key.as_deref()?).ok()?;
         let (id, body) = bytes.split_at_checked(16)?;
-        Some(CommandKey {
-            id: id.try_into().ok()?,
-            body: body.try_into().ok()?,
-        })
+        Some(CommandKey { id: id.try_into().ok()?, body: body.try_into().ok()? })
     }
 }
 
@@ -120,10 +117,7 @@ impl Ledger {
             return Err(LedgerError::NoOpening);
         }
         let line = write(id, None, 1, Event::Opened(Box::new(opened.clone())), cause)?;
-        Ok(Ledger {
-            lines: vec![line],
-            head: open(id, opened, cause.at),
-        })
+        Ok(Ledger { lines: vec![line], head: open(id, opened, cause.at) })
     }
 
     /// Reads a record back and verifies its chain.
@@ -146,10 +140,7 @@ impl Ledger {
             ledger = Some(match (ledger, &entry.event) {
                 (None, Event::Opened(opened)) if !opened.legs.is_empty() => {
                     let head = open(id, (**opened).clone(), entry.at);
-                    Ledger {
-                        lines: vec![Line { entry, bytes }],
-                        head,
-                    }
+                    Ledger { lines: vec![Line { entry, bytes }], head }
                 }
                 (None, _) => return Err(LedgerError::NoOpening),
                 (Some(_), Event::Opened(_)) => return Err(LedgerError::Broken(version)),
@@ -193,9 +184,7 @@ impl Ledger {
     /// The entries after a version.
     #[must_use]
     pub fn after(&self, version: u32) -> &[Line] {
-        let from = usize::try_from(version)
-            .unwrap_or(usize::MAX)
-            .min(self.lines.len());
+        let from = usize::try_from(version).unwrap_or(usize::MAX).min(self.lines.len());
         &self.lines[from..]
     }
 
@@ -209,12 +198,7 @@ impl Ledger {
         };
         let head = open(self.head.id, (**opened).clone(), first.entry.at);
         Some(rest.iter().fold(head, |head, line| {
-            evolve(
-                head,
-                &line.entry.event,
-                line.entry.at,
-                line.entry.command_key(),
-            )
+            evolve(head, &line.entry.event, line.entry.at, line.entry.command_key())
         }))
     }
 
@@ -240,9 +224,7 @@ fn write(
     event: Event,
     cause: &Cause,
 ) -> Result<Line, LedgerError> {
-    let key = cause
-        .key
-        .map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
+    let key = cause.key.map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
     let entry = Entry {
         version,
         at: cause.at,

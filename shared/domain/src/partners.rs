@@ -52,20 +52,13 @@ impl AgencyRow {
     /// Whether it takes new cases of a service on a day.
     #[must_use]
     pub fn offers(&self, service: Service, today: Date) -> bool {
-        self.state == AgencyState::Active
-            && self
-                .offers
-                .get(&service)
-                .is_some_and(|since| *since <= today)
+        self.state == AgencyState::Active && self.offers.get(&service).is_some_and(|since| *since <= today)
     }
 
     /// Its name in both languages.
     #[must_use]
     pub fn title(&self) -> Title {
-        Title {
-            zh: self.zh.clone(),
-            en: self.en.clone(),
-        }
+        Title { zh: self.zh.clone(), en: self.en.clone() }
     }
 }
 
@@ -130,10 +123,7 @@ impl Partners {
     /// No rows, or two with one code.
     pub fn new(mut agencies: Vec<AgencyRow>) -> Result<Partners, PartnersError> {
         agencies.sort_by(|a, b| a.code.cmp(&b.code));
-        if let Some(pair) = agencies
-            .windows(2)
-            .find(|pair| pair[0].code == pair[1].code)
-        {
+        if let Some(pair) = agencies.windows(2).find(|pair| pair[0].code == pair[1].code) {
             return Err(PartnersError::Twice(pair[0].code.clone()));
         }
         if agencies.is_empty() {
@@ -156,12 +146,7 @@ impl Partners {
 
     /// The agency that takes a service's cases for a place: the longest prefix that offers it.
     #[must_use]
-    pub fn covering(
-        &self,
-        service: Service,
-        place: &DivisionCode,
-        today: Date,
-    ) -> Option<&AgencyRow> {
+    pub fn covering(&self, service: Service, place: &DivisionCode, today: Date) -> Option<&AgencyRow> {
         longest_match(
             place,
             self.agencies
@@ -173,9 +158,7 @@ impl Partners {
 
     /// Everyone who offers a service.
     pub fn offering(&self, service: Service, today: Date) -> impl Iterator<Item = &AgencyRow> {
-        self.agencies
-            .iter()
-            .filter(move |row| row.offers(service, today))
+        self.agencies.iter().filter(move |row| row.offers(service, today))
     }
 
     /// The legs of an application, each with its agency; or every reason why there are none.
@@ -204,47 +187,25 @@ impl Partners {
         for leg in row.legs_of(case) {
             let (role, place) = match leg.role {
                 Role::Registration | Role::MoveOut => (Place::RegisteredAt, &places.registered_at),
-                Role::MoveIn => (
-                    Place::MoveIn,
-                    places.move_in.as_ref().unwrap_or(&places.accepted_at),
-                ),
+                Role::MoveIn => (Place::MoveIn, places.move_in.as_ref().unwrap_or(&places.accepted_at)),
             };
             let Some(agency) = self.covering(service, place, today) else {
-                let offered_by = self
-                    .offering(service, today)
-                    .map(|row| row.code.clone())
-                    .collect();
+                let offered_by = self.offering(service, today).map(|row| row.code.clone()).collect();
                 note(NotCovered::NotOffered { role, offered_by });
                 continue;
             };
             // A move-in agency may well be the acceptance place's own; the one that decides may not.
-            let own = role == Place::RegisteredAt
-                && agency.code.jurisdiction().covers(&places.accepted_at);
+            let own = role == Place::RegisteredAt && agency.code.jurisdiction().covers(&places.accepted_at);
             if own {
-                note(NotCovered::SamePlace {
-                    agency: agency.code.clone(),
-                });
+                note(NotCovered::SamePlace { agency: agency.code.clone() });
             }
-            let lacks: Vec<String> = capabilities
-                .iter()
-                .filter(|needed| !agency.capabilities.contains(needed))
-                .cloned()
-                .collect();
+            let lacks: Vec<String> =
+                capabilities.iter().filter(|needed| !agency.capabilities.contains(needed)).cloned().collect();
             if !lacks.is_empty() {
-                note(NotCovered::Incapable {
-                    agency: agency.code.clone(),
-                    lacks,
-                });
+                note(NotCovered::Incapable { agency: agency.code.clone(), lacks });
             }
-            legs.push(Leg {
-                purpose: leg.purpose,
-                agency: agency.code.clone(),
-            });
+            legs.push(Leg { purpose: leg.purpose, agency: agency.code.clone() });
         }
-        if problems.is_empty() {
-            Ok(legs)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(legs) } else { Err(problems) }
     }
 }

@@ -66,8 +66,9 @@ impl FromStr for PersonName {
             let character = match character {
                 ' ' | '\u{3000}' | '\u{a0}' if name.ends_with(' ') => continue,
                 ' ' | '\u{3000}' | '\u{a0}' => ' ',
-                '\u{387}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{30fb}'
-                | '\u{ff65}' => MIDDLE_DOT,
+                '\u{387}' | '\u{2022}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{30fb}' | '\u{ff65}' => {
+                    MIDDLE_DOT
+                }
                 other => other,
             };
             if !(character.is_alphabetic() || (length > 0 && joins(character))) {
@@ -191,10 +192,7 @@ impl FromStr for Address {
         if text.chars().nth(ADDRESS_CHARACTERS).is_some() {
             return Err(AddressError::TooLong);
         }
-        if text
-            .chars()
-            .any(|character| character.is_control() || breaks_the_line(character))
-        {
+        if text.chars().any(|character| character.is_control() || breaks_the_line(character)) {
             return Err(AddressError::ControlCharacter);
         }
         Ok(Address(text.to_owned()))
@@ -215,8 +213,7 @@ mod tests {
     use super::*;
 
     fn name(text: &str) -> Result<String, PersonNameError> {
-        text.parse::<PersonName>()
-            .map(|name| name.as_str().to_owned())
+        text.parse::<PersonName>().map(|name| name.as_str().to_owned())
     }
 
     #[test]
@@ -271,13 +268,7 @@ mod tests {
 
     #[test]
     fn mobile_numbers_lose_their_country_code() {
-        for text in [
-            "13800000000",
-            "+8613800000000",
-            "+86 13800000000",
-            "+86-13800000000",
-            " 13800000000 ",
-        ] {
+        for text in ["13800000000", "+8613800000000", "+86 13800000000", "+86-13800000000", " 13800000000 "] {
             let parsed: MobileNumber = text.parse().expect("a mobile number");
             assert_eq!(parsed.as_str(), "13800000000");
         }
@@ -297,9 +288,7 @@ mod tests {
 
     #[test]
     fn addresses_are_one_line() {
-        let parsed: Address = " 呼和浩特市新城区示例街1号 2-301 "
-            .parse()
-            .expect("an address");
+        let parsed: Address = " 呼和浩特市新城区示例街1号 2-301 ".parse().expect("an address");
         assert_eq!(parsed.as_str(), "呼和浩特市新城区示例街1号 2-301");
         use AddressError::{ControlCharacter, Empty, TooLong};
         for (text, error) in [
@@ -322,10 +311,7 @@ mod tests {
         let mobile: MobileNumber = "13800000000".parse().expect("a mobile number");
         let address: Address = "示例街1号".parse().expect("an address");
         let shown = format!("{name:?} {mobile:?} {address:#?}");
-        assert_eq!(
-            shown,
-            "PersonName([redacted]) MobileNumber([redacted]) Address([redacted])"
-        );
+        assert_eq!(shown, "PersonName([redacted]) MobileNumber([redacted]) Address([redacted])");
         let error = serde_json::from_str::<PersonName>("\"张3三\"").expect_err("no name");
         assert!(!error.to_string().contains('张'), "{error}");
         let error = serde_json::from_str::<MobileNumber>("13800000000").expect_err("a number");

@@ -119,9 +119,7 @@ impl Stage {
     /// Whether nothing can happen any more, on whichever leg.
     #[must_use]
     pub fn is_final(self) -> bool {
-        Purpose::ALL
-            .iter()
-            .all(|purpose| steps(self, *purpose).is_empty())
+        Purpose::ALL.iter().all(|purpose| steps(self, *purpose).is_empty())
     }
 }
 
@@ -354,10 +352,7 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
                 (Step::Lapse, Stage::Lapsed),
                 (Step::MarkOverdue, Stage::Dispatched),
             ],
-            Purpose::Restore => &[
-                (Step::Receive, Stage::Received),
-                (Step::MarkOverdue, Stage::Dispatched),
-            ],
+            Purpose::Restore => &[(Step::Receive, Stage::Received), (Step::MarkOverdue, Stage::Dispatched)],
         },
         Stage::Received => working(purpose, WorkingStage::Received),
         Stage::Supplemented => working(purpose, WorkingStage::Supplemented),
@@ -397,10 +392,7 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
             (Step::Lapse, Stage::Lapsed),
             (Step::MarkOverdue, Stage::MovedOut),
         ],
-        Stage::Lapsed => &[
-            (Step::Dispatch, Stage::Dispatched),
-            (Step::MarkOverdue, Stage::Lapsed),
-        ],
+        Stage::Lapsed => &[(Step::Dispatch, Stage::Dispatched), (Step::MarkOverdue, Stage::Lapsed)],
         Stage::Issued => &[(Step::HandOver, Stage::Completed)],
         Stage::Collected
         | Stage::NotIssued
@@ -449,10 +441,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
                     (Step::Lapse, Stage::Lapsed),
                     (Step::MarkOverdue, $here),
                 ],
-                Purpose::Restore => &[
-                    (Step::Restore, Stage::RestoredAtOrigin),
-                    (Step::MarkOverdue, $here),
-                ],
+                Purpose::Restore => &[(Step::Restore, Stage::RestoredAtOrigin), (Step::MarkOverdue, $here)],
                 Purpose::Certify => &[
                     (Step::StoreDocument, $here),
                     (Step::RejectDocument, $here),
@@ -474,10 +463,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
 /// Where `step` leads from `stage`, or `None` where it is not possible.
 #[must_use]
 pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
-    steps(stage, purpose)
-        .iter()
-        .find(|(possible, _)| *possible == step)
-        .map(|(_, to)| *to)
+    steps(stage, purpose).iter().find(|(possible, _)| *possible == step).map(|(_, to)| *to)
 }
 
 /// The reports the agency of a leg with `purpose` may send, in table order.

@@ -10,10 +10,7 @@ use crate::stage::{Purpose, Stage, Taker, reachable, steps};
 pub fn transition_table() -> String {
     let mut table = String::from("| stage | possible steps |\n|---|---|\n");
     for stage in Stage::ALL {
-        let on: Vec<Purpose> = Purpose::ALL
-            .into_iter()
-            .filter(|p| reachable(*p).contains(&stage))
-            .collect();
+        let on: Vec<Purpose> = Purpose::ALL.into_iter().filter(|p| reachable(*p).contains(&stage)).collect();
         let mut rows: Vec<String> = Vec::new();
         let mut seen = Vec::new();
         for purpose in &on {
@@ -27,24 +24,12 @@ pub fn transition_table() -> String {
                     .filter(|other| steps(stage, **other).contains(&(*step, *to)))
                     .map(|other| other.name())
                     .collect();
-                let legs = if legs.len() == on.len() {
-                    String::new()
-                } else {
-                    format!(" [{}]", legs.join(", "))
-                };
-                rows.push(format!(
-                    "{} ({}) → {}{legs}",
-                    step.name(),
-                    taker(step.taken_by()),
-                    to.name()
-                ));
+                let legs =
+                    if legs.len() == on.len() { String::new() } else { format!(" [{}]", legs.join(", ")) };
+                rows.push(format!("{} ({}) → {}{legs}", step.name(), taker(step.taken_by()), to.name()));
             }
         }
-        let rows = if rows.is_empty() {
-            "final".to_owned()
-        } else {
-            rows.join("<br>")
-        };
+        let rows = if rows.is_empty() { "final".to_owned() } else { rows.join("<br>") };
         // Writing to a String cannot fail.
         let _ = writeln!(table, "| **{}** | {rows} |", stage.name());
     }

@@ -17,19 +17,13 @@ pub const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// The end of a day in China.
 #[must_use]
 pub fn end_of(day: Date) -> Timestamp {
-    day.tomorrow()
-        .and_then(|next| CHINA.to_timestamp(next.at(0, 0, 0, 0)))
-        .unwrap_or(Timestamp::MAX)
+    day.tomorrow().and_then(|next| CHINA.to_timestamp(next.at(0, 0, 0, 0))).unwrap_or(Timestamp::MAX)
 }
 
 /// The hub's own step that time has made due, if any.
 #[must_use]
 pub fn due(head: &Application, now: Timestamp) -> Option<Command> {
-    deadlines(head)
-        .into_iter()
-        .filter(|(at, _)| *at <= now)
-        .map(|(_, command)| command)
-        .next()
+    deadlines(head).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
 }
 
 /// When to look next, after `now`. `None` for a final stage: nobody looks again.
@@ -54,8 +48,7 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
 /// Something outside may have been missed: an upload event, or the router's send.
 fn looks_again(head: &Application) -> bool {
     let purpose = head.purpose();
-    let uploads =
-        next(head.stage, purpose, Step::StoreDocument).is_some() && head.missing().next().is_some();
+    let uploads = next(head.stage, purpose, Step::StoreDocument).is_some() && head.missing().next().is_some();
     let dispatch = next(head.stage, purpose, Step::Dispatch).is_some();
     uploads || dispatch
 }

@@ -96,12 +96,7 @@ fn opened(service: Service, when: When, submit_when_complete: bool) -> Ledger {
 }
 
 fn cause(by: Actor, at: Timestamp, key: Option<CommandKey>) -> Cause {
-    Cause {
-        by,
-        at,
-        key,
-        proof: None,
-    }
+    Cause { by, at, key, proof: None }
 }
 
 fn object(kind: DocumentKind) -> StoredObject {
@@ -125,13 +120,7 @@ struct Try {
 }
 
 fn tries() -> impl Strategy<Value = Vec<Try>> {
-    let one = (
-        0..Step::ALL.len(),
-        0usize..8,
-        prop::bool::weighted(0.1),
-        0u32..3,
-        prop::bool::weighted(0.2),
-    )
+    let one = (0..Step::ALL.len(), 0usize..8, prop::bool::weighted(0.1), 0u32..3, prop::bool::weighted(0.2))
         .prop_map(|(step, pick, wrong_actor, seen_back, replay)| Try {
             step: Step::ALL[step],
             pick,
@@ -145,27 +134,14 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
 /// The command for a step, aimed at the present state so that many of them succeed.
 fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt {
     let head = ledger.head();
-    let agency = || {
-        Actor::Agency(if attempt.wrong_actor {
-            "44".parse().unwrap()
-        } else {
-            head.agency().clone()
-        })
-    };
+    let agency =
+        || Actor::Agency(if attempt.wrong_actor { "44".parse().unwrap() } else { head.agency().clone() });
     let app = || {
-        if attempt.wrong_actor {
-            Actor::Tenant("another".parse().unwrap())
-        } else {
-            tenant()
-        }
+        if attempt.wrong_actor { Actor::Tenant("another".parse().unwrap()) } else { tenant() }
     };
     let document = &head.documents[attempt.pick % head.documents.len()];
-    let report = |finding| {
-        Command::Report(Report {
-            seen: head.version.saturating_sub(attempt.seen_back),
-            finding,
-        })
-    };
+    let report =
+        |finding| Command::Report(Report { seen: head.version.saturating_sub(attempt.seen_back), finding });
     let (by, command) = match attempt.step {
         Step::StoreDocument => (
             Actor::Hub,
@@ -185,19 +161,9 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             },
         ),
         Step::Submit => (app(), Command::Submit),
-        Step::Dispatch => (
-            Actor::Hub,
-            Command::Dispatch {
-                opened: head.leg_opened,
-            },
-        ),
+        Step::Dispatch => (Actor::Hub, Command::Dispatch { opened: head.leg_opened }),
         Step::Supplement => (app(), Command::Supplement),
-        Step::HandOver => (
-            app(),
-            Command::HandOver {
-                how: HandOver::Window,
-            },
-        ),
+        Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick % 2 == 0 => (app(), Command::Settle),
         Step::Settle => (agency(), report(Finding::Settled)),
         Step::Withdraw => (app(), Command::Withdraw),
@@ -216,32 +182,11 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             }),
         ),
         Step::Sign => (agency(), report(Finding::Signed)),
-        Step::NotIssue => (
-            agency(),
-            report(Finding::NotIssued {
-                reason: "register differs".into(),
-            }),
-        ),
+        Step::NotIssue => (agency(), report(Finding::NotIssued { reason: "register differs".into() })),
         Step::Produce => (agency(), report(Finding::Produced)),
-        Step::Post => (
-            agency(),
-            report(Finding::Posted {
-                carrier: "EMS".into(),
-                tracking: "E1".into(),
-            }),
-        ),
-        Step::MakeReady => (
-            agency(),
-            report(Finding::Ready {
-                place: "hall".into(),
-            }),
-        ),
-        Step::Approve => (
-            agency(),
-            report(Finding::Approved {
-                permit: "P1".into(),
-            }),
-        ),
+        Step::Post => (agency(), report(Finding::Posted { carrier: "EMS".into(), tracking: "E1".into() })),
+        Step::MakeReady => (agency(), report(Finding::Ready { place: "hall".into() })),
+        Step::Approve => (agency(), report(Finding::Approved { permit: "P1".into() })),
         Step::Verify => (agency(), report(Finding::Verified)),
         Step::MoveOut => (
             agency(),
@@ -259,12 +204,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
                 certificate: "C1".into(),
             }),
         ),
-        Step::Reject => (
-            agency(),
-            report(Finding::Rejected {
-                reason: "no such entry".into(),
-            }),
-        ),
+        Step::Reject => (agency(), report(Finding::Rejected { reason: "no such entry".into() })),
     };
     let key = match by {
         Actor::Hub => None,
@@ -389,10 +329,7 @@ fn every_stage_has_a_way_out() {
                 }
                 at += 1;
             }
-            assert!(
-                open.iter().any(|(stage, _)| stage.is_final()),
-                "{stage:?} on {purpose:?}"
-            );
+            assert!(open.iter().any(|(stage, _)| stage.is_final()), "{stage:?} on {purpose:?}");
         }
     }
 }
@@ -401,19 +338,12 @@ fn every_stage_has_a_way_out() {
 #[test]
 fn nothing_in_the_machine_is_dead() {
     for stage in Stage::ALL {
-        assert!(
-            Purpose::ALL
-                .into_iter()
-                .any(|purpose| reachable(purpose).contains(&stage)),
-            "{stage:?}"
-        );
+        assert!(Purpose::ALL.into_iter().any(|purpose| reachable(purpose).contains(&stage)), "{stage:?}");
     }
     for step in Step::ALL {
-        let used = Purpose::ALL.into_iter().any(|purpose| {
-            reachable(purpose)
-                .iter()
-                .any(|stage| next(*stage, purpose, step).is_some())
-        });
+        let used = Purpose::ALL
+            .into_iter()
+            .any(|purpose| reachable(purpose).iter().any(|stage| next(*stage, purpose, step).is_some()));
         assert!(used, "{step:?}");
     }
 }
@@ -434,31 +364,18 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     .into_iter()
     .enumerate()
     {
-        let one = Try {
-            step,
-            pick: serial,
-            wrong_actor: false,
-            seen_back: 0,
-            replay: false,
-        };
+        let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
         let attempt = aim(&ledger, &one, serial, now);
         let events = decide(ledger.head(), &attempt, now).unwrap();
-        ledger = ledger
-            .append(events, &cause(attempt.by, now, attempt.key))
-            .unwrap();
+        ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     }
     assert_eq!(ledger.head().stage, Stage::MovedOut);
     assert_eq!(due(ledger.head(), now), None);
     let tomorrow = now + SignedDuration::from_hours(24);
     assert_eq!(due(ledger.head(), tomorrow), Some(Command::Lapse));
     let events = decide(ledger.head(), &Attempt::hub(Command::Lapse), tomorrow).unwrap();
-    let ledger = ledger
-        .append(events, &cause(Actor::Hub, tomorrow, None))
-        .unwrap();
+    let ledger = ledger.append(events, &cause(Actor::Hub, tomorrow, None)).unwrap();
     assert_eq!(ledger.head().agency().to_string(), "37");
-    assert!(matches!(
-        ledger.lines().last().unwrap().entry.event,
-        Event::Lapsed { .. }
-    ));
+    assert!(matches!(ledger.lines().last().unwrap().entry.event, Event::Lapsed { .. }));
     assert!(undelivered(ledger.head()).is_some());
 }

@@ -107,12 +107,7 @@ impl From<&Document> for DocumentView {
             requirement: document.slot.requirement.clone(),
             accepts: document.slot.accepts.clone(),
             provider: document.slot.provider,
-            state: if stored.is_some() {
-                "stored"
-            } else {
-                "waiting"
-            }
-            .to_owned(),
+            state: if stored.is_some() { "stored" } else { "waiting" }.to_owned(),
             kind: stored.map(|object| object.kind),
             size: stored.map(|object| object.size),
             sha256: stored.map(|object| object.sha256.clone()),
@@ -138,10 +133,8 @@ impl From<&Application> for ApplicationView {
             accepted_at: head.opened.places.accepted_at.clone(),
             registered_at: head.opened.places.registered_at.clone(),
             move_in: head.opened.places.move_in.clone(),
-            leg: (head.leg_opened > 0).then(|| LegView {
-                purpose: head.purpose(),
-                agency: head.agency().clone(),
-            }),
+            leg: (head.leg_opened > 0)
+                .then(|| LegView { purpose: head.purpose(), agency: head.agency().clone() }),
             due: head.due,
             overdue: head.overdue,
             supplement_until: head.supplement_until,
@@ -206,21 +199,13 @@ fn event_data(event: &Event) -> Value {
         Event::DocumentStored { document, object } => {
             json!({ "document": document, "kind": object.kind, "size": object.size, "sha256": object.sha256 })
         }
-        Event::DocumentRejected {
-            document,
-            version: _,
-            fault,
-        } => {
+        Event::DocumentRejected { document, version: _, fault } => {
             json!({ "document": document, "fault": fault })
         }
         Event::Submitted { due } | Event::Supplemented { due } | Event::Lapsed { due } => {
             json!({ "due": due })
         }
-        Event::SupplementRequested {
-            items,
-            slots,
-            until,
-        } => {
+        Event::SupplementRequested { items, slots, until } => {
             let documents: Vec<_> = slots.iter().map(|slot| slot.id).collect();
             json!({ "items": items, "documents": documents, "until": until })
         }
@@ -229,17 +214,12 @@ fn event_data(event: &Event) -> Value {
         Event::Ready { place } => json!({ "place": place }),
         Event::Collected { how } | Event::Completed { how } => json!({ "how": how }),
         Event::Approved { permit, due } => json!({ "permit": permit, "due": due }),
-        Event::MovedOut {
-            certificate,
-            valid_until,
-            due,
-        } => {
+        Event::MovedOut { certificate, valid_until, due } => {
             json!({ "certificate": certificate, "valid_until": valid_until, "due": due })
         }
-        Event::Issued {
-            document,
-            certificate,
-        } => json!({ "document": document, "certificate": certificate }),
+        Event::Issued { document, certificate } => {
+            json!({ "document": document, "certificate": certificate })
+        }
         Event::Dispatched { leg } | Event::Overdue { leg } => json!({ "leg": leg }),
         Event::Received
         | Event::Signed

@@ -73,11 +73,7 @@ impl Callback {
         Payload {
             kind: self.kind.clone(),
             timestamp: self.at,
-            data: Data {
-                application: self.application,
-                version: self.version,
-                stage: self.stage,
-            },
+            data: Data { application: self.application, version: self.version, stage: self.stage },
         }
     }
 }
@@ -128,11 +124,7 @@ impl Secret {
     /// [`SignatureError::Secret`] where it is not one.
     pub fn parse(text: &str) -> Result<Secret, SignatureError> {
         let encoded = text.strip_prefix("whsec_").ok_or(SignatureError::Secret)?;
-        Secret::from_bytes(
-            &STANDARD
-                .decode(encoded)
-                .map_err(|_| SignatureError::Secret)?,
-        )
+        Secret::from_bytes(&STANDARD.decode(encoded).map_err(|_| SignatureError::Secret)?)
     }
 
     /// Writes `whsec_<base64>`, to be shown once.
@@ -150,15 +142,11 @@ impl Secret {
     /// The value of `webhook-signature` for a body: `v1,<base64>`.
     #[must_use]
     pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        format!(
-            "v1,{}",
-            STANDARD.encode(self.mac(id, seconds, body).finalize().into_bytes())
-        )
+        format!("v1,{}", STANDARD.encode(self.mac(id, seconds, body).finalize().into_bytes()))
     }
 
     fn mac(&self, id: &str, seconds: i64, body: &[u8]) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(format!("{id}.{seconds}.").as_bytes());
         mac.update(body);
         mac
@@ -185,11 +173,7 @@ impl Secret {
             .filter_map(|signature| signature.strip_prefix("v1,"))
             .filter_map(|encoded| STANDARD.decode(encoded).ok())
             .any(|given| self.mac(id, seconds, body).verify_slice(&given).is_ok());
-        if fits {
-            Ok(())
-        } else {
-            Err(SignatureError::Forged)
-        }
+        if fits { Ok(()) } else { Err(SignatureError::Forged) }
     }
 }
 
@@ -201,11 +185,8 @@ mod tests {
     #[test]
     fn the_reference_example_signs_the_same() {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
-        let signature = secret.sign(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let signature =
+            secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -215,21 +196,9 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).expect("a time");
         let signature = secret.sign("a:1", 1_700_000_000, b"{}");
         let both = format!("v1,AAAA {signature}");
-        assert_eq!(
-            secret.verify("a:1", "1700000000", &both, b"{}", now),
-            Ok(())
-        );
-        assert_eq!(
-            secret.verify("a:1", "1700000000", &both, b"{ }", now),
-            Err(SignatureError::Forged)
-        );
-        assert_eq!(
-            secret.verify("a:2", "1700000000", &both, b"{}", now),
-            Err(SignatureError::Forged)
-        );
-        assert_eq!(
-            secret.verify("a:1", "1699999000", &both, b"{}", now),
-            Err(SignatureError::Timestamp)
-        );
+        assert_eq!(secret.verify("a:1", "1700000000", &both, b"{}", now), Ok(()));
+        assert_eq!(secret.verify("a:1", "1700000000", &both, b"{ }", now), Err(SignatureError::Forged));
+        assert_eq!(secret.verify("a:2", "1700000000", &both, b"{}", now), Err(SignatureError::Forged));
+        assert_eq!(secret.verify("a:1", "1699999000", &both, b"{}", now), Err(SignatureError::Timestamp));
     }
 }

@@ -167,10 +167,6 @@ impl Envelope {
         let agrees = Some(self.id) == EventId::new(case.application, case.version)
             && self.subject == case.application
             && self.kind == event_type(case.notice);
-        if agrees {
-            Ok(case)
-        } else {
-            Err(JoseError::Forged)
-        }
+        if agrees { Ok(case) } else { Err(JoseError::Forged) }
     }
 }

@@ -59,75 +59,42 @@ pub fn encrypt(plaintext: &[u8], cty: &str, to: &PublicKey) -> Result<String, Jo
     let mut nonce = [0u8; NONCE];
     OsRng.fill_bytes(&mut nonce);
     let sealed = cipher(&key)?
-        .encrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: plaintext,
-                aad: header.as_bytes(),
-            },
-        )
+        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: header.as_bytes() })
         .map_err(|_| JoseError::Payload)?;
     let (ciphertext, tag) = sealed.split_at(sealed.len() - TAG);
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    Ok(format!(
-        "{header}..{}.{}.{}",
-        encode(&nonce),
-        encode(ciphertext),
-        encode(tag)
-    ))
+    Ok(format!("{header}..{}.{}.{}", encode(&nonce), encode(ciphertext), encode(tag)))
 }
 
 /// Decrypts with the key the object names among `keys`.
 ///
 /// # Errors
 /// [`JoseError`]; a changed object and a wrong key look the same.
-pub fn decrypt<'k>(
-    jwe: &str,
-    keys: impl IntoIterator<Item = &'k PrivateKey>,
-) -> Result<Vec<u8>, JoseError> {
+pub fn decrypt<'k>(jwe: &str, keys: impl IntoIterator<Item = &'k PrivateKey>) -> Result<Vec<u8>, JoseError> {
     let parts: Vec<&str> = jwe.split('.').collect();
     let [header_text, "", nonce, ciphertext, tag] = parts[..] else {
         return Err(JoseError::Malformed);
     };
-    let decode = |text: &str| {
-        URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| JoseError::Malformed)
-    };
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Malformed);
     let header: ProtectedHeader =
         serde_json::from_slice(&decode(header_text)?).map_err(|_| JoseError::Malformed)?;
-    if header.alg != "ECDH-ES"
-        || header.enc != "A256GCM"
-        || header.crit.is_some()
-        || header.zip.is_some()
-    {
+    if header.alg != "ECDH-ES" || header.enc != "A256GCM" || header.crit.is_some() || header.zip.is_some() {
         return Err(JoseError::Header);
     }
-    let key = keys
-        .into_iter()
-        .find(|key| key.public().kid() == header.kid)
-        .ok_or(JoseError::UnknownKey)?;
+    let key = keys.into_iter().find(|key| key.public().kid() == header.kid).ok_or(JoseError::UnknownKey)?;
     let epk = point(&header.epk)?;
     let shared = p256::ecdh::diffie_hellman(key.secret().to_nonzero_scalar(), epk.as_affine());
     let party = |info: Option<String>| info.map_or(Ok(Vec::new()), |text| decode(&text));
     let (apu, apv) = (party(header.apu)?, party(header.apv)?);
     let derived = derive(shared.raw_secret_bytes(), "A256GCM", 32, &apu, &apv);
-    let nonce: [u8; NONCE] = decode(nonce)?
-        .try_into()
-        .map_err(|_| JoseError::Malformed)?;
+    let nonce: [u8; NONCE] = decode(nonce)?.try_into().map_err(|_| JoseError::Malformed)?;
     let tag = decode(tag)?;
     if tag.len() != TAG {
         return Err(JoseError::Malformed);
     }
     let sealed = [decode(ciphertext)?, tag].concat();
     cipher(&derived)?
-        .decrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: &sealed,
-                aad: header_text.as_bytes(),
-            },
-        )
+        .decrypt(&Nonce::from(nonce), Payload { msg: &sealed, aad: header_text.as_bytes() })
         .map_err(|_| JoseError::Forged)
 }
 

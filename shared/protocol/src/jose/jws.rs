@@ -41,10 +41,7 @@ pub fn verify<'k, T: DeserializeOwned>(
     if header.typ.as_deref() != Some(typ) || header.crit.is_some() {
         return Err(JoseError::Header);
     }
-    let key = keys
-        .into_iter()
-        .find(|key| key.kid() == kid)
-        .ok_or(JoseError::UnknownKey)?;
+    let key = keys.into_iter().find(|key| key.kid() == kid).ok_or(JoseError::UnknownKey)?;
     if header.alg != key.algorithm() {
         return Err(JoseError::Header);
     }
@@ -54,13 +51,11 @@ pub fn verify<'k, T: DeserializeOwned>(
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    decode::<T>(jws, &decoding, &validation)
-        .map(|token| token.claims)
-        .map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => JoseError::Forged,
-            jsonwebtoken::errors::ErrorKind::Json(_) => JoseError::Payload,
-            _ => JoseError::Malformed,
-        })
+    decode::<T>(jws, &decoding, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
+        jsonwebtoken::errors::ErrorKind::InvalidSignature => JoseError::Forged,
+        jsonwebtoken::errors::ErrorKind::Json(_) => JoseError::Payload,
+        _ => JoseError::Malformed,
+    })
 }
 
 #[cfg(test)]
@@ -74,21 +69,11 @@ mod tests {
         let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let other = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let jws = sign("report+jws", &json!({"a": 1}), &key).expect("signed");
-        let read: Value =
-            verify("report+jws", &jws, [other.public(), key.public()]).expect("verified");
+        let read: Value = verify("report+jws", &jws, [other.public(), key.public()]).expect("verified");
         assert_eq!(read, json!({"a": 1}));
-        assert_eq!(
-            verify::<Value>("other+jws", &jws, [key.public()]),
-            Err(JoseError::Header)
-        );
-        assert_eq!(
-            verify::<Value>("report+jws", &jws, [other.public()]),
-            Err(JoseError::UnknownKey)
-        );
-        assert_eq!(
-            verify::<Value>("report+jws", "a.b.c", [key.public()]),
-            Err(JoseError::Malformed)
-        );
+        assert_eq!(verify::<Value>("other+jws", &jws, [key.public()]), Err(JoseError::Header));
+        assert_eq!(verify::<Value>("report+jws", &jws, [other.public()]), Err(JoseError::UnknownKey));
+        assert_eq!(verify::<Value>("report+jws", "a.b.c", [key.public()]), Err(JoseError::Malformed));
     }
 
     #[test]
@@ -99,10 +84,7 @@ mod tests {
         let parts: Vec<&str> = jws.split('.').collect();
         let payload = other.split('.').nth(1).expect("a payload");
         let forged = format!("{}.{payload}.{}", parts[0], parts[2]);
-        assert_eq!(
-            verify::<Value>("t", &forged, [key.public()]),
-            Err(JoseError::Forged)
-        );
+        assert_eq!(verify::<Value>("t", &forged, [key.public()]), Err(JoseError::Forged));
     }
 
     #[test]
@@ -113,9 +95,6 @@ mod tests {
         assert_eq!(read.public().kid(), key.public().kid());
         let secret = jwk["d"].as_str().expect("d").to_owned();
         assert!(!format!("{key:?}").contains(&secret));
-        assert!(
-            PublicKey::from_jwk(&jwk).is_err(),
-            "a private key is not taken for a public one"
-        );
+        assert!(PublicKey::from_jwk(&jwk).is_err(), "a private key is not taken for a public one");
     }
 }

@@ -45,9 +45,7 @@ impl PublicKey {
         let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| JoseError::Key)?;
         let kid = match &jwk.common.key_id {
             Some(kid) => kid.clone(),
-            None => jwk
-                .thumbprint(ThumbprintHash::SHA256)
-                .map_err(|_| JoseError::Key)?,
+            None => jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| JoseError::Key)?,
         };
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         let point = match (text("kty"), text("crv")) {
@@ -77,11 +75,7 @@ impl PublicKey {
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
-        if self.point.is_some() {
-            Algorithm::ES256
-        } else {
-            Algorithm::EdDSA
-        }
+        if self.point.is_some() { Algorithm::ES256 } else { Algorithm::EdDSA }
     }
 
     pub(super) fn point(&self) -> Result<&p256::PublicKey, JoseError> {
@@ -93,10 +87,7 @@ impl PublicKey {
 pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
     let mut bytes = vec![4];
     for name in ["x", "y"] {
-        let text = jwk
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or(JoseError::Key)?;
+        let text = jwk.get(name).and_then(Value::as_str).ok_or(JoseError::Key)?;
         let part = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Key)?;
         if part.len() != 32 {
             return Err(JoseError::Key);
@@ -109,9 +100,8 @@ pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
 /// The public members of a P-256 JWK.
 pub(super) fn ec_jwk(public: &p256::PublicKey) -> Value {
     let encoded = public.to_encoded_point(false);
-    let coordinate = |bytes: Option<&p256::FieldBytes>| {
-        URL_SAFE_NO_PAD.encode(bytes.map_or(&[][..], |b| &b[..]))
-    };
+    let coordinate =
+        |bytes: Option<&p256::FieldBytes>| URL_SAFE_NO_PAD.encode(bytes.map_or(&[][..], |b| &b[..]));
     json!({ "kty": "EC", "crv": "P-256", "x": coordinate(encoded.x()), "y": coordinate(encoded.y()) })
 }
 
@@ -140,15 +130,10 @@ impl PrivateKey {
     fn new(secret: p256::SecretKey, usage: KeyUse) -> Result<PrivateKey, JoseError> {
         let mut value = ec_jwk(&secret.public_key());
         let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| JoseError::Key)?;
-        let kid = jwk
-            .thumbprint(ThumbprintHash::SHA256)
-            .map_err(|_| JoseError::Key)?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| JoseError::Key)?;
         value["kid"] = Value::from(kid);
         value["use"] = serde_json::to_value(usage).map_err(|_| JoseError::Key)?;
-        Ok(PrivateKey {
-            secret,
-            public: PublicKey::from_jwk(&value)?,
-        })
+        Ok(PrivateKey { secret, public: PublicKey::from_jwk(&value)? })
     }
 
     /// Reads a private P-256 JWK.
@@ -156,10 +141,7 @@ impl PrivateKey {
     /// # Errors
     /// [`JoseError::Key`] where it is not one, or its public part does not fit.
     pub fn from_jwk(value: &Value) -> Result<PrivateKey, JoseError> {
-        let text = value
-            .get("d")
-            .and_then(Value::as_str)
-            .ok_or(JoseError::Key)?;
+        let text = value.get("d").and_then(Value::as_str).ok_or(JoseError::Key)?;
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Key)?;
         let secret = p256::SecretKey::from_slice(&bytes).map_err(|_| JoseError::Key)?;
         if point(value)? != secret.public_key() {
@@ -167,10 +149,7 @@ impl PrivateKey {
         }
         let mut public = value.clone();
         public.as_object_mut().map(|members| members.remove("d"));
-        Ok(PrivateKey {
-            secret,
-            public: PublicKey::from_jwk(&public)?,
-        })
+        Ok(PrivateKey { secret, public: PublicKey::from_jwk(&public)? })
     }
 
     /// The private JWK. Keep it secret.
