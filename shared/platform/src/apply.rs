@@ -1,0 +1,245 @@
+//! The one path by which an application changes: read, decide, write under the version that was read; on a
+//! conflict decide again on what the other writer left.
+
+use std::time::Duration;
+
+use domain::application::CommandKey;
+use domain::command::{Actor, Attempt};
+use domain::decide::{Refusal, decide};
+use domain::ids::ApplicationId;
+use domain::ledger::{Cause, LedgerError};
+use domain::wake::next_wake;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::clock::Clock as _;
+use crate::hub::Hub;
+use crate::recent::jitter;
+use crate::store::{Appended, Kept, Store as _, StoreError};
+
+/// Writes tried before an application is called contended.
+pub const TRIES: u32 = 8;
+
+/// What a command came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The application as it is kept, at `version` or later.
+    pub kept: Kept,
+    /// Version after this command, on a repeat as on the first time.
+    pub version: u32,
+    /// Whether something was written; false on a repeat. Two deliveries in one millisecond write the same
+    /// bytes, and then both say true.
+    pub changed: bool,
+}
+
+/// What several commands came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedAll {
+    /// The application as it is kept now.
+    pub kept: Kept,
+    /// Whether something was written.
+    pub changed: bool,
+    /// For each attempt the version after it, or why it was refused. A refused attempt does not keep the
+    /// others from being written.
+    pub outcomes: Vec<Result<u32, Refusal>>,
+}
+
+/// Why a command was not applied.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApplyError {
+    /// No application has this id.
+    #[error("no such application")]
+    NotFound,
+    /// It may not happen.
+    #[error("refused")]
+    Refused(#[source] Refusal),
+    /// The store does not answer.
+    #[error("not kept")]
+    Store(#[from] StoreError),
+    /// Others kept writing for [`TRIES`] tries.
+    #[error("too many writers at once")]
+    Contended,
+}
+
+impl From<LedgerError> for ApplyError {
+    fn from(error: LedgerError) -> Self {
+        ApplyError::Store(StoreError::Corrupt(error))
+    }
+}
+
+/// The key of a command: a hash of who asks and of the key they gave, and one of what they ask. Two
+/// callers never share one.
+#[must_use]
+pub fn command_key(by: &Actor, key: &str, body: &[u8]) -> CommandKey {
+    let caller = match by {
+        Actor::Tenant(tenant) => format!("tenant:{tenant}"),
+        Actor::Agency(agency) => format!("agency:{agency}"),
+        Actor::Hub => "hub".to_owned(),
+    };
+    let id = Sha256::new().chain_update(caller).chain_update([0]).chain_update(key).finalize();
+    let body = Sha256::digest(body);
+    CommandKey { id: first(&id), body: first(&body) }
+}
+
+fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
+    bytes
+}
+
+/// Applies one command. `proof` is its evidence, an agency's compact JWS.
+///
+/// # Errors
+/// Every [`ApplyError`]; a refusal was decided on a consistent state.
+pub async fn apply<H: Hub>(
+    hub: &H,
+    id: ApplicationId,
+    attempt: &Attempt,
+    proof: Option<String>,
+) -> Result<Applied, ApplyError> {
+    let known = hub.recent().get(id);
+    let done = write(hub, id, known, std::slice::from_ref(attempt), proof).await?;
+    match done.outcomes.into_iter().next() {
+        Some(Ok(version)) => Ok(Applied { kept: done.kept, version, changed: done.changed }),
+        Some(Err(refusal)) => Err(ApplyError::Refused(refusal)),
+        None => Ok(Applied { version: done.kept.version(), kept: done.kept, changed: false }),
+    }
+}
+
+/// Applies commands in order, in one write.
+///
+/// # Errors
+/// [`ApplyError`], but refusals: those are told for each attempt.
+pub async fn apply_all<H: Hub>(
+    hub: &H,
+    id: ApplicationId,
+    attempts: &[Attempt],
+) -> Result<AppliedAll, ApplyError> {
+    let known = hub.recent().get(id);
+    write(hub, id, known, attempts, None).await
+}
+
+/// Applies commands in order, in one write, from a state the caller holds, such as an image of the stream.
+/// The state may be out of date.
+///
+/// # Errors
+/// As [`apply_all`].
+pub async fn apply_to<H: Hub>(hub: &H, kept: Kept, attempts: &[Attempt]) -> Result<AppliedAll, ApplyError> {
+    let id = kept.id();
+    let later = hub.recent().get(id).filter(|known| known.version() > kept.version());
+    write(hub, id, Some(later.unwrap_or(kept)), attempts, None).await
+}
+
+/// `known` may be out of date: it may lead to a write, which is conditional, and to nothing else.
+async fn write<H: Hub>(
+    hub: &H,
+    id: ApplicationId,
+    known: Option<Kept>,
+    attempts: &[Attempt],
+    proof: Option<String>,
+) -> Result<AppliedAll, ApplyError> {
+    let (mut kept, mut certain) = match known {
+        Some(kept) => (kept, false),
+        None => (read(hub, id).await?, true),
+    };
+    let mut tries = 0;
+    while tries < TRIES {
+        let now = hub.clock().now();
+        let seen = kept.version();
+        let (after, outcomes) = decide_all(&kept, attempts, proof.as_deref(), now)?;
+        let all_written = outcomes.iter().all(|outcome| matches!(outcome, Decided::Written(_)));
+        if !all_written && !certain {
+            kept = read(hub, id).await?;
+            certain = true;
+            continue;
+        }
+        let outcomes = outcomes.into_iter().map(Decided::outcome).collect();
+        if after.version() == seen {
+            hub.recent().put(&kept);
+            return Ok(AppliedAll { kept, changed: false, outcomes });
+        }
+        match hub.store().append(seen, &after, next_wake(after.ledger.head(), now)).await {
+            Ok(Appended::Done) => {
+                hub.recent().put(&after);
+                return Ok(AppliedAll { kept: after, changed: true, outcomes });
+            }
+            Ok(Appended::Conflict(current)) => {
+                kept = *current;
+                certain = true;
+            }
+            Ok(Appended::Missing) => {
+                hub.recent().forget(id);
+                return Err(ApplyError::NotFound);
+            }
+            Err(error) => {
+                // It may have been written: what was known is no longer the likely state.
+                hub.recent().forget(id);
+                return Err(error.into());
+            }
+        }
+        tries += 1;
+        // The first conflict brought the current state: deciding at once is the likeliest to succeed.
+        if tries > 1 {
+            tokio::time::sleep(jitter(Duration::from_millis(10 << tries))).await;
+        }
+    }
+    Err(ApplyError::Contended)
+}
+
+async fn read<H: Hub>(hub: &H, id: ApplicationId) -> Result<Kept, ApplyError> {
+    hub.store().get(id).await?.ok_or(ApplyError::NotFound)
+}
+
+/// What one attempt would do.
+enum Decided {
+    /// It adds events; the version after them.
+    Written(u32),
+    /// It was done before, at this version.
+    Done(u32),
+    /// It may not happen.
+    Refused(Refusal),
+}
+
+impl Decided {
+    fn outcome(self) -> Result<u32, Refusal> {
+        match self {
+            Decided::Written(version) | Decided::Done(version) => Ok(version),
+            Decided::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// Each attempt is decided on what the ones before it leave.
+fn decide_all(
+    kept: &Kept,
+    attempts: &[Attempt],
+    proof: Option<&str>,
+    now: Timestamp,
+) -> Result<(Kept, Vec<Decided>), LedgerError> {
+    let mut after = kept.clone();
+    let mut outcomes = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        let head = after.ledger.head();
+        let events = match decide(head, attempt, now) {
+            Ok(events) => events,
+            Err(refusal) => {
+                outcomes.push(Decided::Refused(refusal));
+                continue;
+            }
+        };
+        if events.is_empty() {
+            let taken = attempt.key.and_then(|key| head.taken(&key.id).copied());
+            outcomes.push(Decided::Done(taken.map_or(head.version, |taken| taken.version)));
+            continue;
+        }
+        let cause =
+            Cause { by: attempt.by.clone(), at: now, key: attempt.key, proof: proof.map(str::to_owned) };
+        after.ledger = after.ledger.append(events, &cause)?;
+        outcomes.push(Decided::Written(after.version()));
+    }
+    Ok((after, outcomes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::BTreeMap;
+
+use domain::catalogue::DocumentKind;
+use domain::command::{Command, Finding, Report};
+use domain::partners::{AgencyRow, AgencyState, Partners};
+use domain::stage::Stage;
+use jiff::SignedDuration;
+
+use super::*;
+use crate::contract::sample;
+use crate::faults::Fault;
+use crate::hub::FakeHub;
+use crate::store::Units;
+
+fn hub() -> FakeHub {
+    let row = AgencyRow {
+        code: "11".parse().unwrap(),
+        zh: "北京".to_owned(),
+        en: "Beijing".to_owned(),
+        state: AgencyState::Active,
+        offers: BTreeMap::new(),
+        capabilities: Vec::new(),
+        signing_keys: Vec::new(),
+        encryption_keys: Vec::new(),
+    };
+    let hub = FakeHub::new(Partners::new(vec![row]).unwrap());
+    hub.clock.set(sample::start());
+    hub
+}
+
+async fn opened(hub: &FakeHub, number: u64) -> Kept {
+    let kept = sample::kept("east-app", number);
+    let wake = next_wake(kept.ledger.head(), hub.clock.now());
+    hub.store.create(&kept, wake).await.unwrap();
+    kept
+}
+
+fn stores(number: usize) -> Attempt {
+    let kind = if number == 1 { DocumentKind::HouseholdRegister } else { DocumentKind::ProofOfResidence };
+    let object = sample::object(kind);
+    Attempt::hub(Command::StoreDocument { document: sample::document(number), round: 0, object })
+}
+
+fn withdraws(key: &str, body: &[u8]) -> Attempt {
+    let by = Actor::Tenant(sample::tenant("east-app"));
+    Attempt { key: Some(command_key(&by, key, body)), by, command: Command::Withdraw }
+}
+
+fn reports(key: &str, seen: u32, finding: Finding) -> Attempt {
+    let by = Actor::Agency("11".parse().unwrap());
+    let key = Some(command_key(&by, key, b"body"));
+    Attempt { key, by, command: Command::Report(Report { seen, finding }) }
+}
+
+#[test]
+fn callers_never_share_a_key() {
+    let tenant = |name: &str| Actor::Tenant(sample::tenant(name));
+    let key = command_key(&tenant("a"), "1", b"body");
+    assert_eq!(key, command_key(&tenant("a"), "1", b"body"));
+    assert_ne!(key.id, command_key(&tenant("b"), "1", b"body").id);
+    assert_ne!(key.id, command_key(&Actor::Agency("11".parse().unwrap()), "1", b"body").id);
+    let other_body = command_key(&tenant("a"), "1", b"other");
+    assert_eq!((key.id == other_body.id, key.body == other_body.body), (true, false));
+}
+
+#[tokio::test]
+async fn a_command_is_written_once_and_answers_the_same_again() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    let first = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
+    assert_eq!((first.version, first.changed), (2, true));
+    assert_eq!(first.kept.ledger.head().stage, Stage::Withdrawn);
+    assert_eq!(hub.store.wake(id), None, "what is final is not looked at again");
+    let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
+    assert_eq!((again.version, again.changed, again.kept), (2, false, first.kept));
+    let misuse = apply(&hub, id, &withdraws("k", b"other"), None).await;
+    assert_eq!(misuse, Err(ApplyError::Refused(Refusal::KeyReused)));
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_the_callers_is_told() {
+    let hub = hub();
+    let missing = apply(&hub, sample::id(9), &withdraws("k", b""), None).await;
+    assert_eq!(missing, Err(ApplyError::NotFound));
+    let id = opened(&hub, 1).await.id();
+    let theirs = Attempt { by: Actor::Tenant(sample::tenant("west-app")), ..withdraws("k", b"") };
+    let refused = apply(&hub, id, &theirs, None).await;
+    assert_eq!(refused, Err(ApplyError::Refused(Refusal::NotYours)));
+}
+
+#[tokio::test]
+async fn several_commands_are_one_write_and_one_refusal_stops_no_other() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    let unknown = Attempt::hub(Command::StoreDocument {
+        document: sample::document(9),
+        round: 0,
+        object: sample::object(DocumentKind::Other),
+    });
+    let done = apply_all(&hub, id, &[stores(1), unknown, stores(2), stores(1)]).await.unwrap();
+    // The second document completes the draft, which submits itself: two events.
+    let missing = Refusal::Missing(vec![sample::document(9)]);
+    assert_eq!(done.outcomes, [Ok(2), Err(missing), Ok(4), Ok(4)]);
+    assert_eq!(done.kept.ledger.head().stage, Stage::Submitted);
+    let writes = hub.faults.calls().into_iter().filter(|call| *call == "store.append").count();
+    assert_eq!(writes, 1);
+}
+
+#[tokio::test]
+async fn a_known_state_saves_a_read_but_never_answers() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    let calls = |hub: &FakeHub| hub.faults.calls().len();
+    apply(&hub, id, &stores(1), None).await.unwrap();
+    assert_eq!(calls(&hub), 3, "create, get, append");
+    apply(&hub, id, &stores(2), None).await.unwrap();
+    assert_eq!(calls(&hub), 4, "append alone");
+
+    // Another process withdraws it; this one still remembers it as submitted.
+    let other = hub.restarted();
+    apply(&other, id, &withdraws("k", b""), None).await.unwrap();
+    let before = calls(&hub);
+    hub.clock.advance(SignedDuration::from_secs(1));
+    let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
+    assert_eq!((again.version, again.changed), (5, false), "decided again on what the other left");
+    assert_eq!(hub.faults.calls()[before..], ["store.append"]);
+    assert_eq!(again.kept, other.store.get(id).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_refusal_is_decided_on_the_current_state() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    apply(&hub, id, &stores(1), None).await.unwrap();
+    let other = hub.restarted();
+    apply(&other, id, &stores(2), None).await.unwrap();
+    apply(&other, id, &Attempt::hub(Command::Dispatch { opened: 4 }), None).await.unwrap();
+    // This process remembers a draft, which takes no report; in truth it is dispatched.
+    let report = reports("r1", 4, Finding::Received);
+    let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
+    assert_eq!((done.version, done.kept.ledger.head().stage), (6, Stage::Received));
+    assert_eq!(done.kept.ledger.lines()[5].entry.proof.as_deref(), Some("evidence"));
+}
+
+#[tokio::test]
+async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
+    let hub = hub();
+    let kept = opened(&hub, 1).await;
+    let image = apply_all(&hub, kept.id(), &[stores(1), stores(2)]).await.unwrap().kept;
+    let dispatch = [Attempt::hub(Command::Dispatch { opened: 4 })];
+    let router = hub.restarted();
+    let before = hub.faults.calls().len();
+    let done = apply_to(&router, image.clone(), &dispatch).await.unwrap();
+    assert_eq!((done.changed, done.outcomes), (true, vec![Ok(5)]));
+    assert_eq!(hub.faults.calls()[before..], ["store.append"], "the image saves the read");
+    hub.clock.advance(SignedDuration::from_secs(1));
+    let again = apply_to(&hub.restarted(), image, &dispatch).await.unwrap();
+    assert_eq!((again.changed, again.outcomes), (false, vec![Ok(5)]), "a record delivered twice");
+}
+
+/// Two deliveries of one command in one millisecond write the same bytes: the second takes the first for
+/// its own write. The record, the version and so the answer are the same.
+#[tokio::test]
+async fn the_same_command_in_the_same_instant_is_one_entry() {
+    let hub = hub();
+    let kept = opened(&hub, 1).await;
+    hub.recent.put(&kept);
+    let other = hub.restarted();
+    let first = apply(&other, kept.id(), &withdraws("k", b""), None).await.unwrap();
+    let second = apply(&hub, kept.id(), &withdraws("k", b""), None).await.unwrap();
+    assert_eq!((second.version, second.kept), (first.version, first.kept));
+    assert_eq!(hub.store.get(kept.id()).await.unwrap().unwrap().version(), 2);
+}
+
+#[tokio::test]
+async fn every_fault_at_every_call_leaves_one_effect() {
+    let faults = [Fault::Before, Fault::AnswerLost, Fault::Throttled, Fault::DiesBefore, Fault::DiesAfter];
+    for fault in faults {
+        for call in 1..=2 {
+            let hub = hub();
+            let id = opened(&hub, 1).await.id();
+            hub.faults.plan(1 + call, fault);
+            let attempt = withdraws("k", b"");
+            let broken = apply(&hub, id, &attempt, None).await;
+            assert!(matches!(broken, Err(ApplyError::Store(_))), "{fault:?} at {call}: {broken:?}");
+            let hub = hub.restarted();
+            let done = apply(&hub, id, &attempt, None).await.unwrap();
+            assert_eq!((done.version, done.kept.version()), (2, 2), "{fault:?} at {call}");
+            assert_eq!(done.changed, !(call == 2 && matches!(fault, Fault::AnswerLost | Fault::DiesAfter)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn writers_at_once_all_get_their_turn() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in [1, 2, 1, 2, 1, 2] {
+        let hub = hub.restarted();
+        tasks.spawn(async move { apply(&hub, id, &stores(number), None).await.map(|done| done.changed) });
+    }
+    let answers: Vec<_> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers.iter().filter(|changed| **changed).count(), 2, "each document once: {answers:?}");
+    let kept = hub.store.get(id).await.unwrap().unwrap();
+    assert_eq!(kept.ledger.head().stage, Stage::Submitted);
+}
+
+/// The store's part of the budget: one first card with two documents and three reports.
+#[tokio::test]
+async fn an_adults_first_card_stays_within_its_write_units() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    let proof = "x".repeat(420);
+    let steps = [
+        (stores(1), false),
+        (stores(2), false),
+        (Attempt::hub(Command::Dispatch { opened: 4 }), false),
+        (reports("r1", 4, Finding::Received), true),
+        (reports("r2", 6, Finding::Signed), true),
+        (reports("r3", 7, Finding::Produced), true),
+    ];
+    for (attempt, signed) in steps {
+        hub.clock.advance(SignedDuration::from_mins(1));
+        apply(&hub, id, &attempt, signed.then(|| proof.clone())).await.unwrap();
+    }
+    let Units { table, indexes } = hub.store.units();
+    let size = hub.store.item_size(id).unwrap();
+    assert!(table + indexes <= 36, "{table} + {indexes} units, {size} bytes");
+    assert!(size <= 4096, "{size} bytes");
+}

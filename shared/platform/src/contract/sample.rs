@@ -1,0 +1,126 @@
+//! Invented applications for the suites.
+
+use domain::catalogue::{DocumentKind, Service, When};
+use domain::command::Actor;
+use domain::event::{Event, Leg, Opened, Places, Provider, Slot, StoredObject};
+use domain::ids::{ApplicationId, DocumentId, TenantId};
+use domain::ledger::{Cause, Ledger};
+use domain::stage::Purpose;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::store::Kept;
+
+/// When the first sample is opened.
+#[must_use]
+pub fn start() -> Timestamp {
+    Timestamp::constant(1_772_323_200, 0)
+}
+
+/// A tenant by name.
+#[must_use]
+pub fn tenant(name: &str) -> TenantId {
+    name.parse().expect("a tenant id")
+}
+
+/// A document id.
+#[must_use]
+pub fn document(number: usize) -> DocumentId {
+    DocumentId::numbered(number).expect("a document id")
+}
+
+/// The id of sample `number`: spread over all shards as real ids are.
+#[must_use]
+pub fn id(number: u64) -> ApplicationId {
+    id_of(&number.to_string())
+}
+
+/// An id from a text.
+#[must_use]
+pub fn id_of(text: &str) -> ApplicationId {
+    let hash = Sha256::digest(text.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    ApplicationId::from_bytes16(bytes)
+}
+
+/// What a sample is opened with: an adult's first card, decided by Beijing, two documents.
+#[must_use]
+pub fn opened(tenant_name: &str) -> Opened {
+    let slot = |number, requirement: &str, kind| Slot {
+        id: document(number),
+        requirement: requirement.to_owned(),
+        accepts: vec![kind],
+        provider: Provider::App,
+    };
+    Opened {
+        tenant: tenant(tenant_name),
+        service: Service::FirstIdentityCard,
+        when: When::Adult,
+        places: Places {
+            accepted_at: "150102".parse().expect("a division"),
+            registered_at: "110105".parse().expect("a division"),
+            move_in: None,
+        },
+        legs: vec![Leg { purpose: Purpose::Decide, agency: "11".parse().expect("an agency") }],
+        slots: vec![
+            slot(1, "household_register", DocumentKind::HouseholdRegister),
+            slot(2, "lawful_stay", DocumentKind::ProofOfResidence),
+        ],
+        submit_when_complete: true,
+        capabilities: Vec::new(),
+    }
+}
+
+/// A new application of a tenant; `number` seconds after [`start`]. Each call makes other sealed bytes, as
+/// the vault does, so two calls are two requests.
+#[must_use]
+pub fn kept(tenant_name: &str, number: u64) -> Kept {
+    kept_as(tenant_name, id(number), number)
+}
+
+/// The same under an id of its own.
+#[must_use]
+pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> Kept {
+    let seconds = i64::try_from(number % 1_000_000).unwrap_or_default();
+    let cause = Cause {
+        by: Actor::Tenant(tenant(tenant_name)),
+        at: start() + SignedDuration::from_secs(seconds),
+        key: None,
+        proof: None,
+    };
+    let ledger = Ledger::open(id, opened(tenant_name), &cause).expect("an opening");
+    Kept { ledger, sealed: sealed(), payload_hash: [7; 32] }
+}
+
+/// About as many bytes as a sealed dossier, never the same.
+fn sealed() -> Vec<u8> {
+    std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes()).take(30).flatten().collect()
+}
+
+/// A verified object, as S3 names them.
+#[must_use]
+pub fn object(kind: DocumentKind) -> StoredObject {
+    StoredObject {
+        version: "3HL4kqtJvjVBH40Nrjfkd.xT1mAb2c9Q".to_owned(),
+        size: 734_003,
+        sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".to_owned(),
+        kind,
+        media_type: "image/jpeg".to_owned(),
+    }
+}
+
+/// The application with more events at its end, `seconds` after [`start`].
+#[must_use]
+pub fn after(kept: &Kept, events: Vec<Event>, seconds: i64) -> Kept {
+    let cause =
+        Cause { by: Actor::Hub, at: start() + SignedDuration::from_secs(seconds), key: None, proof: None };
+    let ledger = kept.ledger.clone().append(events, &cause).expect("more entries");
+    Kept { ledger, ..kept.clone() }
+}
+
+/// An event that stores the sample's first document.
+#[must_use]
+pub fn stored() -> Event {
+    Event::DocumentStored { document: document(1), object: object(DocumentKind::HouseholdRegister) }
+}

@@ -1,0 +1,275 @@
+//! The suite of the store.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use domain::event::Event;
+use domain::ids::ApplicationId;
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+
+use super::{eventually, sample};
+use crate::store::{Appended, Created, Cursor, DUE_SHARDS, Kept, PAGE, Store, due_shard};
+
+/// Runs the suite. `make` gives a store to each case: a new one, or one that others use too.
+///
+/// # Panics
+/// Where the store does not keep the contract.
+pub async fn store_contract<S: Store, F: Future<Output = S>>(make: impl Fn() -> F) {
+    a_new_application_reads_back(&make().await).await;
+    a_repeat_and_a_misuse_find_the_first(&make().await).await;
+    the_very_same_create_is_recognised(&make().await).await;
+    one_of_a_hundred_creates_wins(&make().await).await;
+    an_append_needs_the_version_it_saw(&make().await).await;
+    the_very_same_append_is_recognised(&make().await).await;
+    one_of_twenty_appends_wins(&make().await).await;
+    nothing_is_appended_to_nothing(&make().await).await;
+    the_due_index_is_sparse(&make().await).await;
+    a_touch_needs_its_version(&make().await).await;
+    a_list_has_pages_newest_first(&make().await).await;
+    a_cursor_stays_valid(&make().await).await;
+}
+
+/// A tenant and ids that no other case or run uses.
+struct Fresh {
+    tenant: String,
+    nonce: String,
+}
+
+impl Fresh {
+    fn new() -> Self {
+        let nonce = uuid::Uuid::new_v4().simple().to_string();
+        Fresh { tenant: format!("t-{nonce}"), nonce }
+    }
+
+    fn id(&self, number: u64) -> ApplicationId {
+        sample::id_of(&format!("{}/{number}", self.nonce))
+    }
+
+    fn kept(&self, number: u64) -> Kept {
+        sample::kept_as(&self.tenant, self.id(number), number)
+    }
+}
+
+/// Long before any real wake-up time, so that a case sees only its own.
+fn early(seconds: i64) -> Timestamp {
+    Timestamp::constant(978_307_200, 0) + SignedDuration::from_secs(seconds)
+}
+
+async fn create(store: &impl Store, kept: &Kept, wake: Option<Timestamp>) -> Created {
+    store.create(kept, wake).await.expect("an answer to create")
+}
+
+async fn append(store: &impl Store, seen: u32, after: &Kept, wake: Option<Timestamp>) -> Appended {
+    store.append(seen, after, wake).await.expect("an answer to append")
+}
+
+async fn get(store: &impl Store, id: ApplicationId) -> Option<Kept> {
+    store.get(id).await.expect("an answer to get")
+}
+
+async fn a_new_application_reads_back(store: &impl Store) {
+    let kept = Fresh::new().kept(1);
+    assert_eq!(get(store, kept.id()).await, None);
+    assert_eq!(create(store, &kept, None).await, Created::New);
+    assert_eq!(get(store, kept.id()).await, Some(kept));
+}
+
+async fn a_repeat_and_a_misuse_find_the_first(store: &impl Store) {
+    let fresh = Fresh::new();
+    let first = fresh.kept(1);
+    create(store, &first, None).await;
+    let repeat = fresh.kept(1);
+    assert_ne!(repeat, first, "a repeat is sealed anew");
+    assert_eq!(create(store, &repeat, None).await, Created::Existing(Box::new(first.clone())));
+    let misuse = Kept { payload_hash: [8; 32], ..fresh.kept(1) };
+    assert_eq!(create(store, &misuse, None).await, Created::Existing(Box::new(first.clone())));
+    assert_eq!(get(store, first.id()).await, Some(first));
+}
+
+async fn the_very_same_create_is_recognised(store: &impl Store) {
+    let kept = Fresh::new().kept(1);
+    create(store, &kept, None).await;
+    assert_eq!(create(store, &kept, None).await, Created::New);
+    let after = sample::after(&kept, vec![sample::stored()], 5);
+    append(store, 1, &after, None).await;
+    assert_eq!(create(store, &kept, None).await, Created::New, "also when others have gone on");
+    assert_eq!(get(store, kept.id()).await, Some(after), "and nothing is undone");
+}
+
+async fn one_of_a_hundred_creates_wins(store: &impl Store) {
+    let fresh = Fresh::new();
+    let mut tasks = JoinSet::new();
+    for _ in 0..100 {
+        let (store, kept) = (store.clone(), fresh.kept(1));
+        tasks.spawn(async move {
+            match create(&store, &kept, None).await {
+                Created::New => (true, kept),
+                Created::Existing(found) => (false, *found),
+            }
+        });
+    }
+    let answers = tasks.join_all().await;
+    assert_eq!(answers.iter().filter(|(new, _)| *new).count(), 1);
+    let kept = get(store, fresh.id(1)).await.expect("the one");
+    assert!(answers.iter().all(|(_, answer)| *answer == kept), "all answers are the one");
+}
+
+async fn an_append_needs_the_version_it_saw(store: &impl Store) {
+    let first = Fresh::new().kept(1);
+    create(store, &first, None).await;
+    let second = sample::after(&first, vec![sample::stored()], 5);
+    assert_eq!(append(store, 1, &second, None).await, Appended::Done);
+    assert_eq!(get(store, first.id()).await, Some(second.clone()));
+    let stale = sample::after(&first, vec![Event::Withdrawn], 6);
+    assert_eq!(append(store, 1, &stale, None).await, Appended::Conflict(Box::new(second.clone())));
+    assert_eq!(get(store, first.id()).await, Some(second.clone()), "a conflict changes nothing");
+    let two_more = sample::after(&second, vec![sample::stored(), Event::Withdrawn], 7);
+    assert_eq!(append(store, 2, &two_more, None).await, Appended::Done);
+    assert_eq!(get(store, first.id()).await, Some(two_more));
+}
+
+async fn the_very_same_append_is_recognised(store: &impl Store) {
+    let first = Fresh::new().kept(1);
+    create(store, &first, None).await;
+    let second = sample::after(&first, vec![sample::stored()], 5);
+    append(store, 1, &second, None).await;
+    assert_eq!(append(store, 1, &second, None).await, Appended::Done);
+    let third = sample::after(&second, vec![Event::Withdrawn], 6);
+    append(store, 2, &third, None).await;
+    assert_eq!(append(store, 1, &second, None).await, Appended::Done, "also when others have gone on");
+    assert_eq!(get(store, first.id()).await, Some(third), "and nothing is written twice");
+}
+
+async fn one_of_twenty_appends_wins(store: &impl Store) {
+    let first = Fresh::new().kept(1);
+    create(store, &first, None).await;
+    let mut tasks = JoinSet::new();
+    for seconds in 0..20 {
+        let (store, after) = (store.clone(), sample::after(&first, vec![sample::stored()], seconds));
+        tasks.spawn(async move { (append(&store, 1, &after, None).await, after) });
+    }
+    let answers = tasks.join_all().await;
+    let won: Vec<_> = answers.iter().filter(|(answer, _)| *answer == Appended::Done).collect();
+    assert_eq!(won.len(), 1);
+    assert_eq!(get(store, first.id()).await.as_ref(), won.first().map(|(_, after)| after));
+}
+
+async fn nothing_is_appended_to_nothing(store: &impl Store) {
+    let first = Fresh::new().kept(1);
+    let second = sample::after(&first, vec![sample::stored()], 5);
+    assert_eq!(append(store, 1, &second, None).await, Appended::Missing);
+    assert_eq!(get(store, first.id()).await, None);
+}
+
+async fn is_due(store: &impl Store, id: ApplicationId, now: Timestamp, expected: bool) -> bool {
+    let read =
+        || async { store.due(due_shard(id), now, 1000).await.expect("an answer to due").contains(&id) };
+    eventually(read, |due| *due == expected).await
+}
+
+async fn the_due_index_is_sparse(store: &impl Store) {
+    let fresh = Fresh::new();
+    let first = fresh.kept(1);
+    create(store, &first, Some(early(60))).await;
+    assert!(is_due(store, first.id(), early(60), true).await, "due at its time");
+    assert!(!is_due(store, first.id(), early(59), false).await, "and not before");
+    for shard in (0..DUE_SHARDS).filter(|shard| *shard != due_shard(first.id())) {
+        let others = store.due(shard, early(60), 1000).await.expect("an answer to due");
+        assert!(!others.contains(&first.id()), "in its own shard alone");
+    }
+    let last = sample::after(&first, vec![Event::Withdrawn], 5);
+    append(store, 1, &last, None).await;
+    assert!(!is_due(store, first.id(), early(60), false).await, "what is final is out of the index");
+
+    let both = [2, 3].map(|number| fresh.kept(number));
+    for (kept, wake) in both.iter().zip([90, 80]) {
+        create(store, kept, Some(early(wake))).await;
+        assert!(is_due(store, kept.id(), early(90), true).await);
+    }
+    let never = fresh.kept(4);
+    create(store, &never, None).await;
+    assert!(!is_due(store, never.id(), Timestamp::MAX, false).await, "no wake-up time, no entry");
+    for kept in &both {
+        append(store, 1, &sample::after(kept, vec![Event::Withdrawn], 5), None).await;
+    }
+}
+
+async fn a_touch_needs_its_version(store: &impl Store) {
+    let first = Fresh::new().kept(1);
+    create(store, &first, Some(early(60))).await;
+    let touch = async |version, wake| {
+        store.touch(first.id(), version, wake).await.expect("an answer to touch");
+    };
+    touch(2, Some(early(600))).await;
+    touch(0, None).await;
+    assert!(is_due(store, first.id(), early(60), true).await, "another version moves nothing");
+    touch(1, Some(early(600))).await;
+    assert!(!is_due(store, first.id(), early(599), false).await, "this one moves it");
+    assert!(is_due(store, first.id(), early(600), true).await);
+    touch(1, None).await;
+    assert!(!is_due(store, first.id(), early(600), false).await, "or takes it out");
+    assert_eq!(get(store, first.id()).await, Some(first.clone()), "and nothing else changes");
+    store.touch(sample::id_of("nothing"), 1, None).await.expect("an answer for nothing");
+}
+
+/// Follows the cursor to the end.
+async fn all_pages(store: &impl Store, tenant: &str, limit: usize) -> Vec<Vec<Kept>> {
+    let mut pages = Vec::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = store.list(&sample::tenant(tenant), limit, cursor).await.expect("an answer to list");
+        assert!(page.items.len() <= limit);
+        pages.push(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return pages;
+        }
+        assert!(pages.len() < 100, "a list has an end");
+    }
+}
+
+async fn a_list_has_pages_newest_first(store: &impl Store) {
+    let (fresh, other) = (Fresh::new(), Fresh::new());
+    let mut all: Vec<Kept> = (1..=25).map(|number| fresh.kept(number)).collect();
+    for kept in &all {
+        create(store, kept, None).await;
+    }
+    all.reverse();
+    let shards: BTreeSet<u8> = all.iter().map(|kept| kept.id().as_uuid().as_bytes()[15] % 8).collect();
+    assert!(shards.len() > 3, "the samples are spread over shards");
+    let whole = async || store.list(&sample::tenant(&fresh.tenant), PAGE, None).await.expect("a list");
+    let page = eventually(whole, |page| page.items.len() == 25).await;
+    assert_eq!(page.items, all);
+    assert_eq!(page.next, None);
+    for limit in [1, 4, 5, 24, 25] {
+        let pages = all_pages(store, &fresh.tenant, limit).await;
+        assert_eq!(pages.len(), 25_usize.div_ceil(limit), "full pages of {limit}");
+        assert_eq!(pages.concat(), all, "pages of {limit}");
+    }
+    assert_eq!(all_pages(store, &other.tenant, 5).await, [Vec::new()], "another tenant sees nothing");
+    let cursor = store.list(&sample::tenant(&fresh.tenant), 5, None).await.expect("a list").next;
+    let theirs = store.list(&sample::tenant(&other.tenant), 5, cursor).await.expect("a list");
+    assert_eq!(theirs.items, [], "nor with the tenant's cursor");
+}
+
+async fn a_cursor_stays_valid(store: &impl Store) {
+    let fresh = Fresh::new();
+    let tenant = sample::tenant(&fresh.tenant);
+    let old: Vec<Kept> = (1..=6).map(|number| fresh.kept(number)).collect();
+    for kept in &old {
+        create(store, kept, None).await;
+    }
+    let whole = async || store.list(&tenant, PAGE, None).await.expect("a list");
+    eventually(whole, |page| page.items.len() == 6).await;
+    let first = store.list(&tenant, 3, None).await.expect("a list");
+    create(store, &fresh.kept(7), None).await;
+    append(store, 1, &sample::after(&old[0], vec![sample::stored()], 50), None).await;
+    eventually(whole, |page| page.items.len() == 7).await;
+    let cursor = first.next.expect("more").to_string().parse().expect("a cursor of ours");
+    let second = store.list(&tenant, 3, Some(cursor)).await.expect("a list");
+    let ids: Vec<ApplicationId> = second.items.iter().map(Kept::id).collect();
+    assert_eq!(ids, [3, 2, 1].map(|number| fresh.id(number)), "newer ones do not shift it");
+    assert_eq!(second.items.last().map(Kept::version), Some(2), "and each is current");
+    assert_eq!(second.next, None);
+}

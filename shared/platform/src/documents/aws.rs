@@ -1,0 +1,204 @@
+//! S3.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Builder, ResponseChecksumValidation};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
+use protocol::report::Link;
+
+use super::{
+    Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest, kind_name,
+    kind_named,
+};
+use crate::trouble::Trouble;
+
+/// Documents in a versioned S3 bucket. Clones share the client.
+#[derive(Clone, Debug)]
+pub struct AwsDocuments {
+    client: Client,
+    bucket: String,
+    key_id: String,
+}
+
+impl AwsDocuments {
+    /// Takes a client, the bucket and the ARN of the key that encrypts it. Nothing is called.
+    #[must_use]
+    pub fn new(client: Client, bucket: String, key_id: String) -> Self {
+        AwsDocuments { client, bucket, key_id }
+    }
+
+    /// The first bytes of an object and what S3 knows of it.
+    async fn beginning(
+        &self,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
+        self.client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version.map(str::to_owned))
+            .range(format!("bytes=0-{}", HEAD_BYTES - 1))
+            .customize()
+            // S3 is asked for the checksum of the whole object, which the SDK would compare with the part.
+            .config_override(
+                Builder::new().response_checksum_validation(ResponseChecksumValidation::WhenRequired),
+            )
+            .mutate_request(|request| {
+                request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
+            })
+            .send()
+            .await
+    }
+
+    /// Everything but the first bytes: of an empty object there are none, and S3 leaves a checksum out of a
+    /// ranged answer at its discretion.
+    async fn whole(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
+        let answer = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_version_id(version.map(str::to_owned))
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return absent("S3.HeadObject", &error),
+        };
+        Ok(Some(Arrival {
+            version: answer.version_id().unwrap_or_default().to_owned(),
+            size: answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            sha256: answer.checksum_sha256().map(str::to_owned),
+            media_type: answer.content_type().unwrap_or_default().to_owned(),
+            kind: answer.metadata().and_then(|metadata| kind_named(metadata.get("kind")?)),
+            head: Head(Vec::new()),
+        }))
+    }
+}
+
+impl Documents for AwsDocuments {
+    async fn upload_slot(&self, request: &UploadRequest) -> Result<Link, DocumentsError> {
+        let length = i64::try_from(request.size.bytes()).map_err(|_| DocumentsError::Denied)?;
+        let signed = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(&request.key)
+            .content_length(length)
+            .content_type(request.media_type.name())
+            .checksum_sha256(request.sha256.to_string())
+            .if_none_match("*")
+            .server_side_encryption(ServerSideEncryption::AwsKms)
+            .ssekms_key_id(&self.key_id)
+            .metadata("kind", kind_name(request.kind))
+            .presigned(expiry(UPLOAD_TTL)?)
+            .await
+            .map_err(|error| documents_error("S3.PutObject", &error))?;
+        Ok(link(&signed, UPLOAD_TTL))
+    }
+
+    async fn download_url(&self, key: &str, version: &str, ttl: Duration) -> Result<Link, DocumentsError> {
+        let ttl = ttl.min(DOWNLOAD_TTL);
+        let signed = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .version_id(version)
+            // Whatever a browser makes of it, it is a file to save, not a page to run.
+            .response_content_disposition("attachment")
+            .presigned(expiry(ttl)?)
+            .await
+            .map_err(|error| documents_error("S3.GetObject", &error))?;
+        Ok(link(&signed, ttl))
+    }
+
+    async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
+        let answer = match self.beginning(key, version).await {
+            Ok(answer) => answer,
+            Err(error) if is_empty_object(&error) => return self.whole(key, version).await,
+            Err(error) => return absent("S3.GetObject", &error),
+        };
+        let Some(total) = total(&answer) else { return Err(DocumentsError::Unavailable) };
+        let found = Arrival {
+            version: answer.version_id().unwrap_or_default().to_owned(),
+            size: total,
+            sha256: answer.checksum_sha256().map(str::to_owned),
+            media_type: answer.content_type().unwrap_or_default().to_owned(),
+            kind: answer.metadata().and_then(|metadata| kind_named(metadata.get("kind")?)),
+            head: Head(Vec::new()),
+        };
+        let mut head = answer.body.collect().await.map_err(|_| DocumentsError::Unavailable)?.to_vec();
+        head.truncate(HEAD_BYTES);
+        let sha256 = match found.sha256 {
+            Some(sha256) => Some(sha256),
+            None => self.whole(key, Some(&found.version)).await?.and_then(|whole| whole.sha256),
+        };
+        Ok(Some(Arrival { head: Head(head), sha256, ..found }))
+    }
+}
+
+/// The whole object's size: behind the slash of `Content-Range`, or the length of an answer that is whole.
+fn total(answer: &GetObjectOutput) -> Option<u64> {
+    match answer.content_range() {
+        Some(range) => range.rsplit_once('/')?.1.parse().ok(),
+        None => u64::try_from(answer.content_length()?).ok(),
+    }
+}
+
+/// No range of an empty object can be given, so S3 answers 416.
+fn is_empty_object(error: &SdkError<GetObjectError>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("InvalidRange")
+        || error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416)
+}
+
+/// A missing object is an answer. Only 404 is one, and not that of a missing bucket: 403 is the bucket's
+/// policy speaking, and taking either for "not there" would hide a mistake.
+fn absent<E: ProvideErrorMetadata>(
+    operation: &'static str,
+    error: &SdkError<E>,
+) -> Result<Option<Arrival>, DocumentsError> {
+    let status = error.raw_response().map(|raw| raw.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    match (status, code) {
+        (Some(404), code) if code != Some("NoSuchBucket") => Ok(None),
+        _ => Err(documents_error(operation, error)),
+    }
+}
+
+fn documents_error<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E>) -> DocumentsError {
+    // A HEAD answer has no body, and so no code.
+    if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 403) {
+        tracing::warn!(operation, code = 403, "an AWS call failed");
+        return DocumentsError::Denied;
+    }
+    match Trouble::of(operation, error) {
+        Trouble::Throttled => DocumentsError::Throttled,
+        Trouble::Denied => DocumentsError::Denied,
+        Trouble::NotFound | Trouble::Unavailable | Trouble::Refused => DocumentsError::Unavailable,
+    }
+}
+
+fn expiry(ttl: Duration) -> Result<PresigningConfig, DocumentsError> {
+    PresigningConfig::expires_in(ttl).map_err(|_| DocumentsError::Denied)
+}
+
+fn link(signed: &PresignedRequest, ttl: Duration) -> Link {
+    let headers: BTreeMap<String, String> =
+        signed.headers().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    Link {
+        url: signed.uri().to_owned(),
+        method: signed.method().to_owned(),
+        headers,
+        expires_at: Timestamp::try_from(SystemTime::now() + ttl).unwrap_or(Timestamp::MAX),
+    }
+}

@@ -1,0 +1,185 @@
+//! Documents in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::catalogue::DocumentKind;
+use jiff::SignedDuration;
+use protocol::report::Link;
+use sha2::{Digest, Sha256};
+
+use super::{
+    Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest,
+    kind_name, kind_named,
+};
+use crate::clock::{Clock as _, FakeClock};
+use crate::faults::{Faults, Turn};
+
+#[derive(Clone, Debug)]
+struct Object {
+    version: String,
+    media_type: String,
+    kind: Option<DocumentKind>,
+    bytes: Vec<u8>,
+}
+
+type Objects = BTreeMap<String, Vec<Object>>;
+
+/// Documents in memory, versioned. Clones share them.
+#[derive(Clone, Debug)]
+pub struct FakeDocuments {
+    faults: Faults,
+    clock: FakeClock,
+    objects: Arc<Mutex<Objects>>,
+}
+
+impl FakeDocuments {
+    /// An empty bucket.
+    #[must_use]
+    pub fn new(faults: Faults, clock: FakeClock) -> Self {
+        FakeDocuments { faults, clock, objects: Arc::default() }
+    }
+
+    /// Stores a version of an object, whatever it is, and answers its version id.
+    pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
+        let mut objects = self.lock();
+        let versions = objects.entry(key.to_owned()).or_default();
+        let version = format!("v{}", versions.len() + 1);
+        let object = Object {
+            version: version.clone(),
+            media_type: media_type.to_owned(),
+            kind,
+            bytes: bytes.to_vec(),
+        };
+        versions.push(object);
+        version
+    }
+
+    /// Uploads through a slot, as an app would. `None` where S3 would refuse: another length or checksum
+    /// than signed, after the slot's time, or where something lies already.
+    pub fn upload(&self, link: &Link, bytes: &[u8]) -> Option<String> {
+        let key = link.url.strip_prefix("memory://documents/")?;
+        let header = |name: &str| link.headers.get(name).map(String::as_str);
+        let sum = Checksum::from_bytes(Sha256::digest(bytes).into()).to_string();
+        let fits = link.method == "PUT"
+            && self.clock.now() < link.expires_at
+            && header("content-length") == Some(bytes.len().to_string().as_str())
+            && header("x-amz-checksum-sha256") == Some(sum.as_str())
+            && !self.lock().contains_key(key);
+        let kind = header("x-amz-meta-kind").and_then(kind_named);
+        fits.then(|| self.put(key, header("content-type").unwrap_or_default(), kind, bytes))
+    }
+
+    /// The bytes behind a link to read, until it expires.
+    #[must_use]
+    pub fn fetch(&self, link: &Link) -> Option<Vec<u8>> {
+        let (key, version) = link.url.strip_prefix("memory://documents/")?.split_once("?versionId=")?;
+        let alive = link.method == "GET" && self.clock.now() < link.expires_at;
+        let objects = self.lock();
+        let object = objects.get(key)?.iter().find(|object| object.version == version)?;
+        alive.then(|| object.bytes.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self, method: &str, url: String, headers: BTreeMap<String, String>, ttl: Duration) -> Link {
+        let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::ZERO);
+        Link { url, method: method.to_owned(), headers, expires_at: self.clock.now() + ttl }
+    }
+}
+
+impl Documents for FakeDocuments {
+    async fn upload_slot(&self, request: &UploadRequest) -> Result<Link, DocumentsError> {
+        let headers = BTreeMap::from([
+            ("content-length".to_owned(), request.size.bytes().to_string()),
+            ("content-type".to_owned(), request.media_type.name().to_owned()),
+            ("if-none-match".to_owned(), "*".to_owned()),
+            ("x-amz-checksum-sha256".to_owned(), request.sha256.to_string()),
+            ("x-amz-meta-kind".to_owned(), kind_name(request.kind)),
+        ]);
+        Ok(self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL))
+    }
+
+    async fn download_url(&self, key: &str, version: &str, ttl: Duration) -> Result<Link, DocumentsError> {
+        let url = format!("memory://documents/{key}?versionId={version}");
+        Ok(self.link("GET", url, BTreeMap::new(), ttl.min(DOWNLOAD_TTL)))
+    }
+
+    async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
+        match self.faults.turn("documents.inspect") {
+            Turn::Works => {}
+            Turn::Throttles => return Err(DocumentsError::Throttled),
+            Turn::Fails | Turn::LosesAnswer => return Err(DocumentsError::Unavailable),
+        }
+        let objects = self.lock();
+        let Some(versions) = objects.get(key) else { return Ok(None) };
+        let object = match version {
+            Some(version) => versions.iter().find(|object| object.version == version),
+            None => versions.last(),
+        };
+        Ok(object.map(|object| Arrival {
+            version: object.version.clone(),
+            size: object.bytes.len() as u64,
+            sha256: Some(Checksum::from_bytes(Sha256::digest(&object.bytes).into()).to_string()),
+            media_type: object.media_type.clone(),
+            kind: object.kind,
+            head: Head(object.bytes.iter().copied().take(HEAD_BYTES).collect()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+    use crate::documents::{DocumentSize, MediaType};
+
+    const BYTES: &[u8] = b"%PDF-1.7 a paper";
+
+    fn request() -> UploadRequest {
+        UploadRequest {
+            key: "applications/a/d1/0".into(),
+            media_type: MediaType::Pdf,
+            size: DocumentSize::new(16).unwrap(),
+            sha256: Checksum::from_bytes(Sha256::digest(BYTES).into()),
+            kind: DocumentKind::ProofOfWork,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slot_takes_what_was_signed_once() {
+        let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
+        let slot = documents.upload_slot(&request()).await.unwrap();
+        assert_eq!(documents.upload(&slot, b"%PDF-1.7 a pAper"), None);
+        assert_eq!(documents.upload(&slot, BYTES), Some("v1".into()));
+        assert_eq!(documents.upload(&slot, BYTES), None);
+        let arrival = documents.inspect(&request().key, None).await.unwrap().unwrap();
+        assert_eq!((arrival.size, arrival.kind), (16, Some(DocumentKind::ProofOfWork)));
+        assert_eq!(documents.inspect("applications/a/d2/0", None).await, Ok(None));
+        let link = documents.download_url(&request().key, "v1", DOWNLOAD_TTL).await.unwrap();
+        assert_eq!(documents.fetch(&link).as_deref(), Some(BYTES));
+    }
+
+    #[tokio::test]
+    async fn links_expire() {
+        let clock = FakeClock::default();
+        let documents = FakeDocuments::new(Faults::default(), clock.clone());
+        let slot = documents.upload_slot(&request()).await.unwrap();
+        clock.advance(SignedDuration::from_mins(15));
+        assert_eq!(documents.upload(&slot, BYTES), None);
+    }
+
+    #[tokio::test]
+    async fn a_version_stays_what_it_was() {
+        let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
+        documents.put("k", "image/png", None, b"one");
+        documents.put("k", "image/png", None, b"three");
+        let size = |arrival: Option<Arrival>| arrival.unwrap().size;
+        assert_eq!(size(documents.inspect("k", Some("v1")).await.unwrap()), 3);
+        assert_eq!(size(documents.inspect("k", None).await.unwrap()), 5);
+    }
+}

@@ -1,0 +1,174 @@
+//! The extractors: a JSON body, a query string.
+
+use std::fmt;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use serde_json::{Map, Value};
+
+use super::{FieldError, FromFields, read_as};
+use crate::problem::{Code, Problem};
+
+/// Bytes of a JSON body: 64 KiB.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a query string.
+const QUERY_BYTES: usize = 4 * 1024;
+
+/// A JSON body.
+///
+/// Refused with a problem: 415 for another content type, 413 beyond [`BODY_BYTES`], 400 where it is not
+/// JSON (with the position, without the content), 422 where fields are wrong, all of them named.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body<T> {
+    /// What was read.
+    pub value: T,
+    /// The body with its members in order and no white space: two spellings of one request are the same
+    /// bytes, so this is what an idempotency key is held against. Personal: never for a log.
+    pub canonical: Vec<u8>,
+}
+
+impl<T> fmt::Debug for Body<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body([redacted], {} bytes)", self.canonical.len())
+    }
+}
+
+/// A JSON body that is not looked into yet: for [`super::read_with`].
+///
+/// Refused as [`Body`] is, but for its fields.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json {
+    /// The body. Personal: never for a log.
+    pub value: Value,
+    /// As [`Body::canonical`].
+    pub canonical: Vec<u8>,
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Json([redacted], {} bytes)", self.canonical.len())
+    }
+}
+
+impl Json {
+    fn parse(bytes: &[u8], may_be_empty: bool) -> Result<Self, Problem> {
+        if bytes.len() > BODY_BYTES {
+            return Err(Problem::too_large(BODY_BYTES));
+        }
+        let value = if bytes.is_empty() && may_be_empty {
+            Value::Object(Map::new())
+        } else {
+            serde_json::from_slice(bytes).map_err(|error| Problem::malformed(error.line(), error.column()))?
+        };
+        let canonical = canonical(&value).to_string().into_bytes();
+        Ok(Json { value, canonical })
+    }
+
+    async fn extract(request: Request, may_be_empty: bool) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if declared_length(&parts.headers).is_some_and(|length| length > BODY_BYTES as u64) {
+            return Err(Problem::too_large(BODY_BYTES));
+        }
+        let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Problem::too_large(BODY_BYTES))?;
+        let nothing = bytes.is_empty() && may_be_empty;
+        if !nothing && !is_json(&parts.headers) {
+            return Err(Problem::new(Code::UnsupportedMediaType));
+        }
+        Json::parse(&bytes, may_be_empty)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        Json::extract(request, false).await
+    }
+}
+
+impl<T: FromFields> Body<T> {
+    /// Reads bytes that are said to be JSON.
+    ///
+    /// # Errors
+    /// 413, 400 and 422, as above.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        Json::parse(bytes, T::MAY_BE_EMPTY).and_then(Body::read)
+    }
+
+    fn read(json: Json) -> Result<Self, Problem> {
+        let value = read_as(&json.value, false).map_err(Problem::invalid)?;
+        Ok(Body { value, canonical: json.canonical })
+    }
+}
+
+impl<T: FromFields, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        Json::extract(request, T::MAY_BE_EMPTY).await.and_then(Body::read)
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// `application/json`, with or without parameters: RFC 8259 knows UTF-8 alone, whatever they say.
+fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// The value with its members in order, whatever order the map of the JSON library keeps.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut names: Vec<&String> = members.keys().collect();
+            names.sort();
+            Value::Object(names.into_iter().map(|name| (name.clone(), canonical(&members[name]))).collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(canonical).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// A query string, read like a body: numbers and flags are texts there. Wrong, unknown and repeated
+/// parameters are refused with 422.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query<T>(pub T);
+
+impl<T: FromFields> Query<T> {
+    /// Reads what follows the question mark.
+    ///
+    /// # Errors
+    /// 422, naming each wrong parameter.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        if query.len() > QUERY_BYTES {
+            return Err(Problem::invalid(vec![FieldError::new("", "too_long")]));
+        }
+        let uri = format!("/?{query}")
+            .parse()
+            .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
+        let pairs: axum::extract::Query<Vec<(String, String)>> = axum::extract::Query::try_from_uri(&uri)
+            .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
+        let mut members = Map::new();
+        for (name, value) in pairs.0 {
+            if members.insert(name, Value::String(value)).is_some() {
+                return Err(Problem::invalid(vec![FieldError::new("", "duplicate")]));
+            }
+        }
+        read_as(&Value::Object(members), true).map(Query).map_err(Problem::invalid)
+    }
+}
+
+impl<T: FromFields, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Query::parse(parts.uri.query().unwrap_or_default())
+    }
+}

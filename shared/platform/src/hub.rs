@@ -1,0 +1,232 @@
+//! All ports of a function in one value. Handlers are generic over [`Hub`], so the same code runs on AWS
+//! and in memory.
+
+use std::sync::Arc;
+
+use domain::partners::Partners;
+use thiserror::Error;
+
+use crate::aws::{Aws, Calls};
+use crate::clock::{Clock, FakeClock, SystemClock};
+use crate::config::Config;
+use crate::documents::{AwsDocuments, Documents, FakeDocuments};
+use crate::faults::Faults;
+use crate::queues::{AwsQueues, FakeQueues, Queues};
+use crate::recent::Recent;
+use crate::settings::{AwsSettings, FakeSettings, Settings};
+use crate::store::{AwsStore, FakeStore, Store};
+use crate::vault::{AwsVault, FakeVault, Vault};
+
+/// The ports, and what a function knows besides. Clones are cheap and share everything.
+pub trait Hub: Clone + Send + Sync + 'static {
+    /// Where applications are kept.
+    type Store: Store;
+    /// Where subscriptions are kept.
+    type Settings: Settings;
+    /// Where messages go.
+    type Queues: Queues;
+    /// Where documents lie.
+    type Documents: Documents;
+    /// What seals personal data.
+    type Vault: Vault;
+    /// What time it is.
+    type Clock: Clock;
+
+    /// The applications.
+    fn store(&self) -> &Self::Store;
+    /// The subscriptions.
+    fn settings(&self) -> &Self::Settings;
+    /// The queues.
+    fn queues(&self) -> &Self::Queues;
+    /// The documents.
+    fn documents(&self) -> &Self::Documents;
+    /// The vault.
+    fn vault(&self) -> &Self::Vault;
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+    /// The agencies.
+    fn partners(&self) -> &Partners;
+    /// The states this process saw last.
+    fn recent(&self) -> &Recent;
+}
+
+/// The configuration has no agencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the configuration has no agencies")]
+pub struct NoPartners;
+
+#[derive(Debug)]
+struct Ports {
+    store: AwsStore,
+    settings: AwsSettings,
+    queues: AwsQueues,
+    documents: AwsDocuments,
+    vault: AwsVault,
+    partners: Partners,
+}
+
+/// The ports on AWS. A function is given what its role may use; a port that its configuration has no place
+/// for answers every call with an error.
+#[derive(Clone, Debug)]
+pub struct AwsHub {
+    ports: Arc<Ports>,
+    recent: Recent,
+    calls: Calls,
+}
+
+impl AwsHub {
+    /// Prepares the ports. Nothing is called.
+    ///
+    /// # Errors
+    /// [`NoPartners`] where the configuration was read without [`crate::config::Variable::Partners`].
+    pub fn new(config: &Config) -> Result<Self, NoPartners> {
+        let aws = Aws::new(config.access.clone());
+        let given = |name: &Option<String>| name.clone().unwrap_or_default();
+        let ports = Ports {
+            store: AwsStore::new(aws.dynamodb(), given(&config.tables.applications)),
+            settings: AwsSettings::new(aws.dynamodb(), given(&config.tables.settings)),
+            queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
+            documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
+            vault: AwsVault::new(aws.kms(), given(&config.key_id)),
+            partners: config.partners.clone().ok_or(NoPartners)?,
+        };
+        Ok(AwsHub { ports: Arc::new(ports), recent: Recent::default(), calls: aws.calls().clone() })
+    }
+
+    /// The counter of AWS calls made by all ports.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+}
+
+impl Hub for AwsHub {
+    type Store = AwsStore;
+    type Settings = AwsSettings;
+    type Queues = AwsQueues;
+    type Documents = AwsDocuments;
+    type Vault = AwsVault;
+    type Clock = SystemClock;
+
+    fn store(&self) -> &AwsStore {
+        &self.ports.store
+    }
+
+    fn settings(&self) -> &AwsSettings {
+        &self.ports.settings
+    }
+
+    fn queues(&self) -> &AwsQueues {
+        &self.ports.queues
+    }
+
+    fn documents(&self) -> &AwsDocuments {
+        &self.ports.documents
+    }
+
+    fn vault(&self) -> &AwsVault {
+        &self.ports.vault
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &SystemClock
+    }
+
+    fn partners(&self) -> &Partners {
+        &self.ports.partners
+    }
+
+    fn recent(&self) -> &Recent {
+        &self.recent
+    }
+}
+
+/// The ports in memory. All fakes obey the same [`Faults`] and read the same clock.
+#[derive(Clone, Debug)]
+pub struct FakeHub {
+    /// The faults of all ports.
+    pub faults: Faults,
+    /// The applications.
+    pub store: FakeStore,
+    /// The subscriptions.
+    pub settings: FakeSettings,
+    /// The queues.
+    pub queues: FakeQueues,
+    /// The documents.
+    pub documents: FakeDocuments,
+    /// The vault.
+    pub vault: FakeVault,
+    /// The clock.
+    pub clock: FakeClock,
+    /// The agencies.
+    pub partners: Arc<Partners>,
+    /// The states this process saw last.
+    pub recent: Recent,
+}
+
+impl FakeHub {
+    /// A hub with nothing in it.
+    #[must_use]
+    pub fn new(partners: Partners) -> Self {
+        let (faults, clock) = (Faults::default(), FakeClock::default());
+        FakeHub {
+            store: FakeStore::new(faults.clone()),
+            settings: FakeSettings::new(faults.clone()),
+            queues: FakeQueues::new(faults.clone(), clock.clone()),
+            documents: FakeDocuments::new(faults.clone(), clock.clone()),
+            vault: FakeVault::new(faults.clone()),
+            clock,
+            faults,
+            partners: Arc::new(partners),
+            recent: Recent::default(),
+        }
+    }
+
+    /// The same ports seen by another process: one that has seen nothing yet, as after a crash.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        self.faults.revive();
+        FakeHub { recent: Recent::default(), ..self.clone() }
+    }
+}
+
+impl Hub for FakeHub {
+    type Store = FakeStore;
+    type Settings = FakeSettings;
+    type Queues = FakeQueues;
+    type Documents = FakeDocuments;
+    type Vault = FakeVault;
+    type Clock = FakeClock;
+
+    fn store(&self) -> &FakeStore {
+        &self.store
+    }
+
+    fn settings(&self) -> &FakeSettings {
+        &self.settings
+    }
+
+    fn queues(&self) -> &FakeQueues {
+        &self.queues
+    }
+
+    fn documents(&self) -> &FakeDocuments {
+        &self.documents
+    }
+
+    fn vault(&self) -> &FakeVault {
+        &self.vault
+    }
+
+    fn clock(&self) -> &FakeClock {
+        &self.clock
+    }
+
+    fn partners(&self) -> &Partners {
+        &self.partners
+    }
+
+    fn recent(&self) -> &Recent {
+        &self.recent
+    }
+}

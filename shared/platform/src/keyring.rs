@@ -1,0 +1,41 @@
+//! Whose signature is it? The signing keys of all agencies by their `kid`.
+
+use std::collections::HashMap;
+
+use domain::ids::AgencyCode;
+use domain::partners::Partners;
+use protocol::jose::{JoseError, PublicKey, signer_kid, verify};
+use serde::de::DeserializeOwned;
+
+/// The agencies' keys. Built once; a key that cannot be read is left out and logged.
+#[derive(Clone, Debug, Default)]
+pub struct Keyring(HashMap<String, (AgencyCode, PublicKey)>);
+
+impl Keyring {
+    /// The keys of every row, of suspended agencies too: they may finish what they hold.
+    #[must_use]
+    pub fn of(partners: &Partners) -> Keyring {
+        let mut keys = HashMap::new();
+        for row in partners.agencies() {
+            for jwk in &row.signing_keys {
+                match PublicKey::from_jwk(jwk) {
+                    Ok(key) => {
+                        keys.insert(key.kid().to_owned(), (row.code.clone(), key));
+                    }
+                    Err(error) => tracing::error!(agency = %row.code, %error, "a signing key cannot be used"),
+                }
+            }
+        }
+        Keyring(keys)
+    }
+
+    /// Verifies a compact JWS of a type, and says which agency signed it.
+    ///
+    /// # Errors
+    /// [`JoseError`]; the payload is read after its signature is verified.
+    pub fn verify<T: DeserializeOwned>(&self, typ: &str, jws: &str) -> Result<(AgencyCode, T), JoseError> {
+        let kid = signer_kid(jws)?;
+        let (agency, key) = self.0.get(&kid).ok_or(JoseError::UnknownKey)?;
+        Ok((agency.clone(), verify(typ, jws, [key])?))
+    }
+}

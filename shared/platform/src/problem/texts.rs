@@ -1,0 +1,318 @@
+//! What is said, in Chinese and English: a row for every problem and every code of a wrong field.
+
+use http::StatusCode;
+
+use super::Language;
+
+/// A text in both languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Chinese.
+    pub zh: &'static str,
+    /// English.
+    pub en: &'static str,
+}
+
+impl Text {
+    /// The text in a language.
+    #[must_use]
+    pub fn of(self, language: Language) -> &'static str {
+        match language {
+            Language::Chinese => self.zh,
+            Language::English => self.en,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $code:ident = $name:literal, $status:ident, $zh:literal, $en:literal;)+) => {
+        /// A kind of problem. Its name is the end of the problem's `type` and never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])+ $code,)+
+        }
+
+        impl Code {
+            /// Every kind.
+            pub const ALL: &[Code] = &[$(Code::$code),+];
+
+            /// Its stable name, for example `not_found`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$code => $name,)+ }
+            }
+
+            /// The status it is answered with.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Code::$code => StatusCode::$status,)+ }
+            }
+
+            /// Its title.
+            #[must_use]
+            pub fn title(self) -> Text {
+                match self { $(Code::$code => Text { zh: $zh, en: $en },)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request is not understood.
+    BadRequest = "bad_request", BAD_REQUEST,
+        "请求无法识别", "The request is not understood";
+    /// The body is not JSON.
+    MalformedJson = "malformed_json", BAD_REQUEST,
+        "正文不是有效的 JSON", "The body is not valid JSON";
+    /// The body is not a signed object of the expected kind.
+    MalformedSignature = "malformed_signature", BAD_REQUEST,
+        "正文不是有效的签名数据", "The body is not a valid signed object";
+    /// No `Idempotency-Key`.
+    IdempotencyKeyRequired = "idempotency_key_required", BAD_REQUEST,
+        "缺少 Idempotency-Key 请求头", "The header Idempotency-Key is missing";
+    /// An `Idempotency-Key` that is none.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST,
+        "Idempotency-Key 须为 1 至 128 个可见 ASCII 字符，且只出现一次",
+        "Idempotency-Key is one header of 1 to 128 visible ASCII characters";
+    /// No valid access token or signature.
+    Unauthorized = "unauthorized", UNAUTHORIZED,
+        "缺少有效的访问令牌或签名", "There is no valid access token or signature";
+    /// The token lacks a scope.
+    InsufficientScope = "insufficient_scope", FORBIDDEN,
+        "访问令牌的权限不足", "The access token does not allow this";
+    /// There is none, or it is not the caller's.
+    NotFound = "not_found", NOT_FOUND,
+        "未找到", "There is no such thing";
+    /// Another method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
+        "该地址不支持此方法", "The method is not supported here";
+    /// The step is not possible at this stage.
+    IllegalStep = "illegal_step", CONFLICT,
+        "当前阶段不能进行此操作", "This is not possible at the current stage";
+    /// The report builds on a version that has been overtaken.
+    StaleVersion = "stale_version", CONFLICT,
+        "所依据的版本已过期或不存在", "It builds on a version that is overtaken or does not exist";
+    /// Documents are missing.
+    DocumentsMissing = "documents_missing", CONFLICT,
+        "材料不齐", "Documents are missing";
+    /// A bound of the application is reached.
+    BoundReached = "bound_reached", CONFLICT,
+        "已达到该申请的上限", "The application has reached a bound";
+    /// Something else stands in the way.
+    Conflict = "conflict", CONFLICT,
+        "与当前状态冲突", "It conflicts with the current state";
+    /// The tenant has as many subscriptions as it may.
+    TooManySubscriptions = "too_many_subscriptions", CONFLICT,
+        "回调订阅数量已达上限", "There are as many subscriptions as a tenant may have";
+    /// The body is too large.
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE,
+        "正文过大", "The body is too large";
+    /// Another media type.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
+        "不支持此内容类型", "The content type is not supported here";
+    /// Fields are wrong.
+    InvalidFields = "invalid_fields", UNPROCESSABLE_ENTITY,
+        "部分字段有误，已全部列出", "Some fields are wrong; all of them are listed";
+    /// The idempotency key was used for another request.
+    KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
+        "该 Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another request";
+    /// Nobody takes the application.
+    NotCovered = "not_covered", UNPROCESSABLE_ENTITY,
+        "暂无机关受理该组合", "No agency takes this application";
+    /// The caller sends too much.
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS,
+        "请求过于频繁", "Too many requests";
+    /// A failure of ours that a repeat does not mend.
+    Internal = "internal", INTERNAL_SERVER_ERROR,
+        "系统内部错误", "Something is wrong on our side";
+    /// Too much at once; it will pass.
+    Throttled = "throttled", SERVICE_UNAVAILABLE,
+        "系统繁忙，请稍后重试", "The service is busy; please repeat the request";
+    /// A failure of ours that will pass.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE,
+        "服务暂不可用，请稍后重试", "The service is not available; please repeat the request";
+}
+
+impl Code {
+    /// The kind that a bare status stands for.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Code {
+        match status.as_u16() {
+            401 => Code::Unauthorized,
+            403 => Code::InsufficientScope,
+            404 => Code::NotFound,
+            405 => Code::MethodNotAllowed,
+            409 => Code::Conflict,
+            413 => Code::PayloadTooLarge,
+            415 => Code::UnsupportedMediaType,
+            422 => Code::InvalidFields,
+            429 => Code::TooManyRequests,
+            502..=504 => Code::Unavailable,
+            400..=499 => Code::BadRequest,
+            _ => Code::Internal,
+        }
+    }
+}
+
+/// What is said of a wrong field. A code without a row is said to be not acceptable; a test of whoever
+/// makes codes holds them against [`known`].
+#[must_use]
+pub fn field(code: &str) -> Text {
+    row(code).unwrap_or(Text { zh: "不可接受", en: "Is not acceptable." })
+}
+
+/// Whether a code has a row.
+#[must_use]
+pub fn known(code: &str) -> bool {
+    row(code).is_some()
+}
+
+fn row(code: &str) -> Option<Text> {
+    FIELDS.iter().find(|row| row.0 == code).map(|(_, zh, en)| Text { zh, en })
+}
+
+/// Code, Chinese, English.
+const FIELDS: &[(&str, &str, &str)] = &[
+    // shape
+    ("required", "必填", "Is required."),
+    ("unknown_field", "未知字段", "Is not a known field."),
+    ("not_text", "须为文本", "Must be a text."),
+    ("not_an_object", "须为对象", "Must be an object."),
+    ("not_a_list", "须为数组", "Must be a list."),
+    ("not_a_boolean", "须为 true 或 false", "Must be true or false."),
+    ("not_an_integer", "须为整数，不带小数点", "Must be an integer, without a decimal point."),
+    ("not_one_of", "不在允许的取值之内", "Is none of the allowed values."),
+    ("out_of_range", "超出范围", "Is out of range."),
+    ("too_few", "数量不足", "Has too few elements."),
+    ("too_many", "数量过多", "Has too many elements."),
+    ("too_short", "过短", "Is too short."),
+    ("too_long", "过长", "Is too long."),
+    ("control_character", "不得含控制字符", "Must not contain control characters."),
+    ("duplicate", "重复", "Is given twice."),
+    ("invalid", "不可接受", "Is not acceptable."),
+    ("unknown", "不存在", "Does not exist."),
+    ("not_expected", "此情形不应填写", "Must not be given in this case."),
+    ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
+    ("in_the_future", "不得晚于今天", "Must not be in the future."),
+    ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),
+    ("cursor", "不是本列表的游标", "Is not a cursor of this list."),
+    // documents
+    ("media_type", "仅支持 PDF、JPEG、PNG", "Must be application/pdf, image/jpeg or image/png."),
+    ("checksum", "须为 SHA-256 的 base64", "Must be the base64 of a SHA-256."),
+    ("document_missing", "该材料尚未上传", "This document is not in yet."),
+    // who, what, where
+    ("case_not_of_service", "该事项没有此情形", "The service has no such case."),
+    ("age_mismatch", "与申请人年龄不符", "Does not fit the applicant's age."),
+    ("guardian_required", "未满十六周岁须填写监护人", "An applicant under 16 needs a guardian."),
+    ("same_person", "不得与申请人相同", "Must be another person than the applicant."),
+    ("consent_required", "须取得单独同意", "Separate consent is required."),
+    ("not_offered", "该地暂无机关办理此事项", "No agency offers the service there."),
+    ("incapable", "该地机关不具备所需能力", "The agency there lacks a capability that is needed."),
+    (
+        "same_place",
+        "受理地即户籍地，请直接就近办理",
+        "The agency of this place decides itself; apply there directly.",
+    ),
+    // persons
+    ("identity_number_length", "须为 18 位", "Must have 18 characters."),
+    ("identity_number_not_digits", "须为数字，末位可为 X", "Must be digits; the last one may be X."),
+    ("identity_number_province", "省级代码不存在", "Begins with no province's code."),
+    ("identity_number_birth_date", "出生日期不存在", "Contains a birth date that does not exist."),
+    ("identity_number_birth_date_in_future", "出生日期晚于今天", "Contains a birth date in the future."),
+    ("identity_number_sequence", "顺序码无效", "Contains no valid sequence."),
+    ("identity_number_check_character", "校验码不符", "Its check character does not fit."),
+    ("person_name_empty", "姓名必填", "A name is required."),
+    ("person_name_too_long", "姓名最多 50 字", "A name has at most 50 characters."),
+    ("person_name_character", "姓名含不可接受的字符", "A name must not contain this character."),
+    ("mobile_number_length", "须为 11 位", "Must have 11 digits."),
+    ("mobile_number_not_digits", "须为数字", "Must be digits."),
+    ("mobile_number_prefix", "不是大陆手机号", "Is not a mobile number of the mainland."),
+    ("address_empty", "地址必填", "An address is required."),
+    ("address_too_long", "地址最多 200 字", "An address has at most 200 characters."),
+    (
+        "address_control_character",
+        "地址须为一行，不含控制字符",
+        "An address is one line without control characters.",
+    ),
+    // places and ids
+    ("division_code_length", "须为 6 位", "Must have 6 digits."),
+    ("division_code_not_digits", "须为数字", "Must be digits."),
+    ("division_code_province", "省级代码不存在", "Begins with no province's code."),
+    ("jurisdiction_length", "须为 2、4 或 6 位", "Must have 2, 4 or 6 digits."),
+    ("jurisdiction_not_digits", "须为数字", "Must be digits."),
+    ("jurisdiction_province", "省级代码不存在", "Begins with no province's code."),
+    ("application_id", "不是申请编号", "Is not an application's id."),
+    ("document_id", "须为 d1 至 d99", "Must be d1 to d99."),
+    ("event_id", "不是事件编号", "Is not an event's id."),
+    ("agency_code", "不是机关代码", "Is not an agency's code."),
+    ("tenant_id", "不是租户编号", "Is not a tenant's id."),
+    ("report_id", "须为 UUID", "Must be a UUID."),
+    ("subscription_id", "须为 UUID", "Must be a UUID."),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::division::{DivisionCodeError, JurisdictionError};
+    use domain::identity_number::IdentityNumberError as Number;
+    use domain::ids::IdError;
+    use domain::person::{AddressError, MobileNumberError, PersonNameError};
+
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_own_name_and_both_titles() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let Text { zh, en } = code.title();
+            assert!(en.is_ascii() && !zh.is_ascii(), "{}", code.name());
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn every_field_code_has_one_row_in_both_languages() {
+        let names: BTreeSet<_> = FIELDS.iter().map(|row| row.0).collect();
+        assert_eq!(names.len(), FIELDS.len());
+        for (code, zh, en) in FIELDS {
+            assert!(en.is_ascii() && !zh.is_ascii() && en.ends_with('.'), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_domain_has_a_row() {
+        let codes = [
+            [Number::Length, Number::NotDigits, Number::Province, Number::BirthDate]
+                .map(Number::code)
+                .to_vec(),
+            [Number::BirthDateInFuture, Number::Sequence, Number::CheckCharacter].map(Number::code).to_vec(),
+            [PersonNameError::Empty, PersonNameError::TooLong, PersonNameError::Character]
+                .map(PersonNameError::code)
+                .to_vec(),
+            [MobileNumberError::Length, MobileNumberError::NotDigits, MobileNumberError::Prefix]
+                .map(MobileNumberError::code)
+                .to_vec(),
+            [AddressError::Empty, AddressError::TooLong, AddressError::ControlCharacter]
+                .map(AddressError::code)
+                .to_vec(),
+            [DivisionCodeError::Length, DivisionCodeError::NotDigits, DivisionCodeError::Province]
+                .map(DivisionCodeError::code)
+                .to_vec(),
+            [JurisdictionError::Length, JurisdictionError::NotDigits, JurisdictionError::Province]
+                .map(JurisdictionError::code)
+                .to_vec(),
+            [IdError::Application, IdError::Document, IdError::Event, IdError::Tenant]
+                .map(IdError::code)
+                .to_vec(),
+            [IdError::Report, IdError::Subscription, IdError::Agency(JurisdictionError::Length)]
+                .map(IdError::code)
+                .to_vec(),
+        ];
+        for code in codes.concat() {
+            assert!(known(code), "{code}");
+        }
+        assert!(!known("no such code") && !field("no such code").en.is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! Queues in memory, FIFO with SQS's five minutes of deduplication.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver};
+use crate::clock::{Clock as _, FakeClock};
+use crate::faults::{Faults, Turn};
+
+/// How long SQS remembers a deduplication id.
+const WINDOW: SignedDuration = SignedDuration::from_mins(5);
+
+/// A message that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// By which queue.
+    pub queue: Queue,
+    /// What.
+    pub message: Outgoing,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sent: Vec<Sent>,
+    seen: BTreeMap<(Queue, String), Timestamp>,
+    refusals: BTreeMap<String, (u32, SendError)>,
+    postponed: Vec<(String, Duration)>,
+}
+
+/// Queues in memory. Clones share them. Every call of up to ten messages is one call of [`Faults`],
+/// `queues.send`.
+#[derive(Clone, Debug)]
+pub struct FakeQueues {
+    faults: Faults,
+    clock: FakeClock,
+    state: Arc<Mutex<State>>,
+}
+
+impl FakeQueues {
+    /// Empty queues.
+    #[must_use]
+    pub fn new(faults: Faults, clock: FakeClock) -> Self {
+        FakeQueues { faults, clock, state: Arc::default() }
+    }
+
+    /// Everything taken so far and not drained, oldest first, without duplicates that SQS would drop.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Sent> {
+        self.lock().sent.clone()
+    }
+
+    /// Takes all messages out of one queue, oldest first.
+    pub fn drain(&self, queue: &Queue) -> Vec<Outgoing> {
+        let mut state = self.lock();
+        let (taken, rest) = state.sent.drain(..).partition(|sent| &sent.queue == queue);
+        state.sent = rest;
+        let taken: Vec<Sent> = taken;
+        taken.into_iter().map(|sent| sent.message).collect()
+    }
+
+    /// The messages that were postponed, by receipt, and for how long.
+    #[must_use]
+    pub fn postponed(&self) -> Vec<(String, Duration)> {
+        self.lock().postponed.clone()
+    }
+
+    /// Fails a message by its [`Outgoing::id`] the next `times` it is sent, alone of its batch.
+    pub fn refuse(&self, id: &str, times: u32, error: SendError) {
+        self.lock().refusals.insert(id.to_owned(), (times, error));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, queue: &Queue, message: &Outgoing) -> Result<(), SendError> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if let Some((times, error)) = state.refusals.get_mut(&message.id)
+            && *times > 0
+        {
+            *times -= 1;
+            return Err(*error);
+        }
+        let key = (queue.clone(), message.dedup.clone());
+        if state.seen.get(&key).is_some_and(|seen| now.duration_since(*seen) < WINDOW) {
+            return Ok(());
+        }
+        state.seen.insert(key, now);
+        state.sent.push(Sent { queue: queue.clone(), message: message.clone(), at: now });
+        Ok(())
+    }
+}
+
+impl Queues for FakeQueues {
+    async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Receipts, SendError> {
+        Ok(deliver(&Memory { queues: self, queue }, messages).await)
+    }
+
+    async fn postpone(&self, _queue: Queue, receipt: &str, wait: Duration) -> Result<(), SendError> {
+        let turn = self.faults.turn("queues.postpone");
+        if matches!(turn, Turn::Works | Turn::LosesAnswer) {
+            self.lock().postponed.push((receipt.to_owned(), wait));
+        }
+        match turn {
+            Turn::Works => Ok(()),
+            Turn::Throttles => Err(SendError::Throttled),
+            Turn::Fails | Turn::LosesAnswer => Err(SendError::Unavailable),
+        }
+    }
+}
+
+/// One queue in memory.
+struct Memory<'a> {
+    queues: &'a FakeQueues,
+    queue: Queue,
+}
+
+impl Line for Memory<'_> {
+    async fn call(&self, batch: &[&Outgoing]) -> Answer {
+        let turn = self.queues.faults.turn("queues.send");
+        match turn {
+            Turn::Fails => return Err(SendError::Unavailable),
+            Turn::Throttles => return Err(SendError::Throttled),
+            Turn::Works | Turn::LosesAnswer => {}
+        }
+        let results = batch.iter().map(|message| self.queues.take(&self.queue, message)).collect();
+        if turn == Turn::LosesAnswer { Err(SendError::Unavailable) } else { Ok(results) }
+    }
+
+    async fn pause(&self, _bound: Duration) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Fault;
+
+    fn message(id: &str) -> Outgoing {
+        Outgoing { id: id.into(), group: "a".into(), dedup: id.into(), body: "{}".into() }
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leads_to_one_message() {
+        let faults = Faults::default();
+        let queues = FakeQueues::new(faults.clone(), FakeClock::default());
+        faults.plan(1, Fault::AnswerLost);
+        let receipts = queues.send(Queue::Webhooks, vec![message("1")]).await;
+        assert_eq!(receipts, Ok(vec![("1".to_owned(), Ok(()))]));
+        assert_eq!(faults.calls(), ["queues.send", "queues.send"]);
+        assert_eq!(queues.drain(&Queue::Webhooks).len(), 1);
+        assert!(queues.sent().is_empty());
+    }
+
+    #[tokio::test]
+    async fn deduplication_ends_after_five_minutes() {
+        let clock = FakeClock::default();
+        let queues = FakeQueues::new(Faults::default(), clock.clone());
+        for minutes in [0, 4, 6] {
+            clock.set(FakeClock::default().now() + SignedDuration::from_mins(minutes));
+            let receipts = queues.send(Queue::Webhooks, vec![message("1")]).await;
+            assert_eq!(receipts, Ok(vec![("1".to_owned(), Ok(()))]));
+        }
+        assert_eq!(queues.sent().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn one_message_of_a_batch_can_fail() {
+        let queues = FakeQueues::new(Faults::default(), FakeClock::default());
+        queues.refuse("1", 9, SendError::Throttled);
+        let other = Outgoing { group: "b".into(), ..message("2") };
+        let receipts = queues.send(Queue::Webhooks, vec![message("1"), other]).await;
+        let expected = vec![("1".to_owned(), Err(SendError::Throttled)), ("2".to_owned(), Ok(()))];
+        assert_eq!(receipts, Ok(expected));
+    }
+}

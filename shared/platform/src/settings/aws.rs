@@ -1,0 +1,159 @@
+//! Settings in DynamoDB: `pk` = `tenant#<tenant>`, `sk` = `subscription#<id>`, `bo` = the JSON body, `se` =
+//! the sealed secret.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use domain::ids::{SubscriptionId, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use crate::store::{StoreError, store_error};
+
+/// Settings in a DynamoDB table. Clones share the client.
+#[derive(Clone, Debug)]
+pub struct AwsSettings {
+    client: Client,
+    table: String,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The JSON in `bo`.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    url: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    events: Vec<String>,
+    created: Timestamp,
+}
+
+impl AwsSettings {
+    /// The settings in this table.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        AwsSettings { client, table: table.into() }
+    }
+
+    async fn remove(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
+        let output = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key(tenant, id)))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(|error| store_error("dynamodb.DeleteItem", &error))?;
+        Ok(output.attributes.is_some_and(|old| !old.is_empty()))
+    }
+}
+
+fn key(tenant: &TenantId, id: SubscriptionId) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(format!("tenant#{tenant}"))),
+        ("sk".to_owned(), AttributeValue::S(format!("subscription#{id}"))),
+    ])
+}
+
+fn write(subscription: &Subscription) -> Result<Item, StoreError> {
+    let body = Body {
+        url: subscription.url.clone(),
+        events: subscription.events.clone(),
+        created: subscription.created,
+    };
+    let body = serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?;
+    let mut item = key(&subscription.tenant, subscription.id);
+    item.insert("bo".to_owned(), AttributeValue::S(body));
+    item.insert("se".to_owned(), AttributeValue::B(Blob::new(subscription.secret.clone())));
+    Ok(item)
+}
+
+fn read(tenant: &TenantId, item: &Item) -> Result<Subscription, StoreError> {
+    let text = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text.as_str()),
+        _ => Err(StoreError::Unreadable(name)),
+    };
+    let id = text("sk")?.strip_prefix("subscription#").and_then(|id| id.parse().ok());
+    let body: Body = serde_json::from_str(text("bo")?).map_err(|_| StoreError::Unreadable("bo"))?;
+    let Some(AttributeValue::B(secret)) = item.get("se") else {
+        return Err(StoreError::Unreadable("se"));
+    };
+    Ok(Subscription {
+        id: id.ok_or(StoreError::Unreadable("sk"))?,
+        tenant: tenant.clone(),
+        url: body.url,
+        events: body.events,
+        created: body.created,
+        secret: secret.as_ref().to_vec(),
+    })
+}
+
+impl Settings for AwsSettings {
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
+        let tenant = &subscription.tenant;
+        let before = self.subscriptions(tenant).await?;
+        if let Some(found) = before.iter().find(|found| found.id == subscription.id) {
+            return Ok(Subscribed::Existing(found.clone()));
+        }
+        if before.len() >= SUBSCRIPTIONS {
+            return Ok(Subscribed::Full);
+        }
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(subscription)?))
+            .condition_expression("attribute_not_exists(sk)")
+            .send()
+            .await;
+        if let Err(error) = sent {
+            let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() else {
+                return Err(store_error("dynamodb.PutItem", &error));
+            };
+            let after = self.subscriptions(tenant).await?;
+            let found = after.into_iter().find(|found| found.id == subscription.id);
+            return match found {
+                // The secret is sealed with a random nonce: the same bytes are our own write.
+                Some(found) if found == *subscription => Ok(Subscribed::New),
+                Some(found) => Ok(Subscribed::Existing(found)),
+                None => Err(StoreError::Unavailable),
+            };
+        }
+        // Several at once may have passed the count: those beyond the bound give way again.
+        let after = self.subscriptions(tenant).await?;
+        let place = after.iter().position(|found| found.id == subscription.id);
+        if place.is_some_and(|place| place >= SUBSCRIPTIONS) {
+            self.remove(tenant, subscription.id).await?;
+            return Ok(Subscribed::Full);
+        }
+        Ok(Subscribed::New)
+    }
+
+    async fn subscriptions(&self, tenant: &TenantId) -> Result<Vec<Subscription>, StoreError> {
+        // Bounded by SUBSCRIPTIONS small items: one page (1 MB) holds them.
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
+            .expression_attribute_values(":pk", AttributeValue::S(format!("tenant#{tenant}")))
+            .expression_attribute_values(":sk", AttributeValue::S("subscription#".to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("dynamodb.Query", &error))?;
+        let items = output.items.unwrap_or_default();
+        let mut found = items.iter().map(|item| read(tenant, item)).collect::<Result<Vec<_>, _>>()?;
+        sort(&mut found);
+        Ok(found)
+    }
+
+    async fn delete_subscription(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
+        self.remove(tenant, id).await
+    }
+}

@@ -1,0 +1,70 @@
+//! Settings in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::ids::{SubscriptionId, TenantId};
+
+use super::{SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use crate::faults::{Faults, Turn};
+use crate::store::StoreError;
+
+type Kept = BTreeMap<(TenantId, SubscriptionId), Subscription>;
+
+/// Settings in memory. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct FakeSettings {
+    kept: Arc<Mutex<Kept>>,
+    faults: Faults,
+}
+
+impl FakeSettings {
+    /// Empty settings whose calls obey these faults.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        FakeSettings { kept: Arc::default(), faults }
+    }
+
+    fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut Kept) -> T) -> Result<T, StoreError> {
+        let turn = self.faults.turn(name);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match turn {
+            Turn::Works => Ok(effect(&mut kept)),
+            Turn::Fails => Err(StoreError::Unavailable),
+            Turn::Throttles => Err(StoreError::Throttled),
+            Turn::LosesAnswer => {
+                effect(&mut kept);
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+}
+
+impl Settings for FakeSettings {
+    async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
+        self.call("settings.put_subscription", |kept| {
+            let key = (subscription.tenant.clone(), subscription.id);
+            if let Some(found) = kept.get(&key) {
+                return Subscribed::Existing(found.clone());
+            }
+            if kept.keys().filter(|(tenant, _)| *tenant == subscription.tenant).count() >= SUBSCRIPTIONS {
+                return Subscribed::Full;
+            }
+            kept.insert(key, subscription.clone());
+            Subscribed::New
+        })
+    }
+
+    async fn subscriptions(&self, tenant: &TenantId) -> Result<Vec<Subscription>, StoreError> {
+        self.call("settings.subscriptions", |kept| {
+            let mut found: Vec<Subscription> =
+                kept.values().filter(|subscription| subscription.tenant == *tenant).cloned().collect();
+            sort(&mut found);
+            found
+        })
+    }
+
+    async fn delete_subscription(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
+        self.call("settings.delete_subscription", |kept| kept.remove(&(tenant.clone(), id)).is_some())
+    }
+}

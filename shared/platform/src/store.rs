@@ -1,0 +1,266 @@
+//! The record of applications: one item each, one conditional write a step.
+//!
+//! Attributes are short because DynamoDB bills an update by the size of the whole item. The head is not
+//! stored: it is what the events add up to (see `domain::ledger`).
+
+mod aws;
+mod fake;
+mod row;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::{ApplicationId, TenantId};
+use domain::ledger::{Ledger, LedgerError};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::trouble::Trouble;
+
+pub use aws::AwsStore;
+pub use fake::{FakeStore, Units};
+
+/// Shards of the index by tenant: a tenant's newest applications are spread over as many key ranges.
+pub const TENANT_SHARDS: u8 = 8;
+/// Shards of the index by wake-up time.
+pub const DUE_SHARDS: u8 = 16;
+/// Most applications on one page of a list; also the bound of one `BatchGetItem` (AWS: 100).
+pub const PAGE: usize = 100;
+/// Days an expired draft is kept before DynamoDB removes it. A draft that was handed in stays.
+pub const EXPIRED_DRAFT_DAYS: i64 = 180;
+
+/// An application as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its record and head.
+    pub ledger: Ledger,
+    /// The sealed personal part, as the vault made it.
+    pub sealed: Vec<u8>,
+    /// Hash of the request that created it: tells a replay from a misuse of its key.
+    pub payload_hash: [u8; 32],
+}
+
+impl Kept {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ApplicationId {
+        self.ledger.head().id
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.ledger.head().version
+    }
+
+    /// Whether its first version is the very write that made `other`: the sealed part carries a random
+    /// nonce, so no two requests ever write the same bytes.
+    fn began_as(&self, other: &Kept) -> bool {
+        let first = |kept: &Kept| kept.ledger.lines().first().map(|line| line.bytes.clone());
+        self.sealed == other.sealed && first(self) == first(other)
+    }
+
+    /// Whether the entries of `other` after `seen` are in this record at the same place.
+    fn contains(&self, other: &Kept, seen: u32) -> bool {
+        let ours = self.ledger.after(seen);
+        let theirs = other.ledger.after(seen);
+        ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.bytes == b.bytes)
+    }
+}
+
+/// What became of a create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// The id was taken, by an earlier delivery of the same request or by another one: compare
+    /// [`Kept::payload_hash`].
+    Existing(Box<Kept>),
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is written.
+    Done,
+    /// Someone else was faster; this is the current state.
+    Conflict(Box<Kept>),
+    /// There is no such application (any more).
+    Missing,
+}
+
+/// Why the store does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The table or a key range of it takes no more for now.
+    #[error("the store is throttled")]
+    Throttled,
+    /// It did not answer, or not in time. A write may have happened.
+    #[error("the store is not available")]
+    Unavailable,
+    /// What is kept cannot be trusted.
+    #[error("the record is corrupt")]
+    Corrupt(#[from] LedgerError),
+    /// An attribute of what is kept is missing or of another type.
+    #[error("attribute {0} cannot be read")]
+    Unreadable(&'static str),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            StoreError::Throttled | StoreError::Unavailable => true,
+            StoreError::Corrupt(_) | StoreError::Unreadable(_) => false,
+        }
+    }
+}
+
+impl From<Trouble> for StoreError {
+    /// A denied or refused call is a fault of ours: the caller cannot mend it, and a deploy may.
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Throttled => StoreError::Throttled,
+            Trouble::Denied | Trouble::NotFound | Trouble::Unavailable | Trouble::Refused => {
+                StoreError::Unavailable
+            }
+        }
+    }
+}
+
+/// The error of a call to the table, logged.
+pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
+    operation: &'static str,
+    error: &SdkError<E, R>,
+) -> StoreError {
+    Trouble::of(operation, error).into()
+}
+
+/// A place in a tenant's list. Opaque to callers; it stays valid however many applications are added.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(String);
+
+/// A text that is no cursor of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a cursor of this list")]
+pub struct CursorError;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+        let key = String::from_utf8(bytes).map_err(|_| CursorError)?;
+        let (at, id) = key.split_once('#').ok_or(CursorError)?;
+        let at: Timestamp = at.parse().map_err(|_| CursorError)?;
+        let id: ApplicationId = id.parse().map_err(|_| CursorError)?;
+        if row::created_key(at, id) == key { Ok(Cursor(key)) } else { Err(CursorError) }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<Cursor>,
+}
+
+/// The shard of the due index that holds an application.
+#[must_use]
+pub fn due_shard(id: ApplicationId) -> u8 {
+    shard(id, DUE_SHARDS)
+}
+
+/// The id is a keyed hash, so its last byte is spread evenly.
+fn shard(id: ApplicationId, of: u8) -> u8 {
+    id.as_uuid().as_bytes()[15] % of
+}
+
+/// Where applications are kept.
+///
+/// Every call may fail with [`StoreError`]; after [`StoreError::Unavailable`] a write may have happened,
+/// and repeating it is safe.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Keeps a new application, or answers with the one that has its id. A repeat of the very same write
+    /// is recognised and answers [`Created::New`].
+    fn create(
+        &self,
+        kept: &Kept,
+        wake: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Created, StoreError>> + Send;
+
+    /// Reads an application, consistently.
+    fn get(&self, id: ApplicationId) -> impl Future<Output = Result<Option<Kept>, StoreError>> + Send;
+
+    /// Writes the entries of `after` beyond version `seen`, if that is still the current version. A repeat
+    /// of the very same write is recognised and answers [`Appended::Done`]. `wake` replaces the wake-up
+    /// time; `None` takes the application out of the due index.
+    fn append(
+        &self,
+        seen: u32,
+        after: &Kept,
+        wake: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Appended, StoreError>> + Send;
+
+    /// Moves the wake-up time if the version is still this one; else does nothing: whoever changed the
+    /// application has set it.
+    fn touch(
+        &self,
+        id: ApplicationId,
+        version: u32,
+        wake: Option<Timestamp>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A tenant's applications, newest first, `limit` (1 to [`PAGE`]) a page. Eventually consistent: an
+    /// application appears within moments of its creation. A record that cannot be read is left out and
+    /// logged, so that it does not hide the others.
+    fn list(
+        &self,
+        tenant: &TenantId,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Kept>, StoreError>> + Send;
+
+    /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most
+    /// `limit`. Eventually consistent.
+    fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
+}
+
+/// A row for a list: what cannot be read is left out, and said.
+fn readable(row: row::Row) -> Option<Kept> {
+    let id = row.id;
+    row.kept()
+        .inspect_err(|error| tracing::error!(application = %id, %error, "a record is left out of a list"))
+        .ok()
+}
+
+/// Reads an image of the table's stream.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]: both stay so however often it is read.
+pub fn image_to_kept(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Kept, StoreError> {
+    row::Row::read(row::from_stream(image))?.kept()
+}
+
+#[cfg(test)]
+mod tests;

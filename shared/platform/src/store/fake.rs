@@ -1,0 +1,246 @@
+//! The store in memory, with the semantics and the prices of the table.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::ids::{ApplicationId, TenantId};
+use jiff::Timestamp;
+
+use super::row::{self, Row};
+use super::{
+    Appended, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError, TENANT_SHARDS, shard,
+};
+use crate::faults::{Faults, Turn};
+
+/// Write request units, by DynamoDB's documented rules: a write costs the larger of the item before and
+/// after it in whole KiB; an index entry costs its own size for each entry removed or put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// Of the table.
+    pub table: u64,
+    /// Of both indexes.
+    pub indexes: u64,
+}
+
+impl Units {
+    /// Both together.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.table + self.indexes
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    rows: BTreeMap<ApplicationId, Row>,
+    units: Units,
+}
+
+/// Applications in memory. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct FakeStore {
+    state: Arc<Mutex<State>>,
+    faults: Faults,
+}
+
+impl FakeStore {
+    /// An empty store whose calls obey these faults.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        FakeStore { state: Arc::default(), faults }
+    }
+
+    /// Write units consumed so far, failed conditions included.
+    #[must_use]
+    pub fn units(&self) -> Units {
+        self.lock().units
+    }
+
+    /// Bytes of an item as DynamoDB counts them.
+    #[must_use]
+    pub fn item_size(&self, id: ApplicationId) -> Option<usize> {
+        self.lock().rows.get(&id).map(Row::size)
+    }
+
+    /// The wake-up time of an application, while it is in the due index.
+    #[must_use]
+    pub fn wake(&self, id: ApplicationId) -> Option<Timestamp> {
+        let wake = self.lock().rows.get(&id)?.wake?;
+        Timestamp::from_millisecond(wake).ok()
+    }
+
+    /// All ids, in no particular order of time.
+    #[must_use]
+    pub fn ids(&self) -> Vec<ApplicationId> {
+        self.lock().rows.keys().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one call: fails, throttles, or takes effect and perhaps loses the answer.
+    fn call<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.faults.turn(name) {
+            Turn::Works => effect(&mut self.lock()),
+            Turn::Fails => Err(StoreError::Unavailable),
+            Turn::Throttles => Err(StoreError::Throttled),
+            Turn::LosesAnswer => {
+                effect(&mut self.lock())?;
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+}
+
+impl State {
+    fn put(&mut self, row: Row) {
+        self.charge(self.rows.get(&row.id).cloned().as_ref(), &row);
+        self.rows.insert(row.id, row);
+    }
+
+    fn charge(&mut self, before: Option<&Row>, after: &Row) {
+        self.units.table += kibibytes(before.map_or(0, Row::size).max(after.size()));
+        self.units.indexes += index_units(before.map(Row::tenant_entry), Some(after.tenant_entry()));
+        self.units.indexes += index_units(before.and_then(Row::due_entry), after.due_entry());
+    }
+
+    /// A condition that fails is charged by the item it was checked on.
+    fn charge_refused(&mut self, found: Option<&Row>) {
+        self.units.table += kibibytes(found.map_or(0, Row::size));
+    }
+}
+
+/// An index entry: its keys, and its bytes.
+type Entry = (String, usize);
+
+/// Keys only: nothing but a key can change, and a changed key is a removal and a new entry.
+fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
+    match (before, after) {
+        (None, None) => 0,
+        (None, Some((_, size))) | (Some((_, size)), None) => kibibytes(size),
+        (Some((old, removed)), Some((new, put))) if old != new => kibibytes(removed) + kibibytes(put),
+        (Some(_), Some(_)) => 0,
+    }
+}
+
+fn kibibytes(bytes: usize) -> u64 {
+    u64::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u64::MAX)
+}
+
+impl Row {
+    fn tenant_entry(&self) -> Entry {
+        (format!("{}/{}", self.tenant, self.created), self.tenant_entry_size())
+    }
+
+    fn due_entry(&self) -> Option<Entry> {
+        let wake = self.wake?;
+        Some((format!("{}/{wake}", self.due()), self.due_entry_size()?))
+    }
+}
+
+impl Store for FakeStore {
+    async fn create(&self, kept: &Kept, wake: Option<Timestamp>) -> Result<Created, StoreError> {
+        self.call("store.create", |state| {
+            let Some(found) = state.rows.get(&kept.id()).cloned() else {
+                state.put(Row::new(kept, wake));
+                return Ok(Created::New);
+            };
+            state.charge_refused(Some(&found));
+            let found = found.kept()?;
+            Ok(if found.began_as(kept) { Created::New } else { Created::Existing(Box::new(found)) })
+        })
+    }
+
+    async fn get(&self, id: ApplicationId) -> Result<Option<Kept>, StoreError> {
+        self.call("store.get", |state| state.rows.get(&id).cloned().map(Row::kept).transpose())
+    }
+
+    async fn append(&self, seen: u32, after: &Kept, wake: Option<Timestamp>) -> Result<Appended, StoreError> {
+        self.call("store.append", |state| {
+            let Some(found) = state.rows.get(&after.id()).cloned() else {
+                state.charge_refused(None);
+                return Ok(Appended::Missing);
+            };
+            if found.version != seen {
+                state.charge_refused(Some(&found));
+                let found = found.kept()?;
+                return Ok(if found.contains(after, seen) {
+                    Appended::Done
+                } else {
+                    Appended::Conflict(Box::new(found))
+                });
+            }
+            let mut next = found;
+            next.events.extend(after.ledger.after(seen).iter().map(|line| line.bytes.clone()));
+            next.version = after.version();
+            next.wake = wake.map(Timestamp::as_millisecond);
+            next.ttl = row::time_to_live(after);
+            state.put(next);
+            Ok(Appended::Done)
+        })
+    }
+
+    async fn touch(
+        &self,
+        id: ApplicationId,
+        version: u32,
+        wake: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.call("store.touch", |state| {
+            match state.rows.get(&id).cloned() {
+                Some(found) if found.version == version => {
+                    state.put(Row { wake: wake.map(Timestamp::as_millisecond), ..found });
+                }
+                found => state.charge_refused(found.as_ref()),
+            }
+            Ok(())
+        })
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Kept>, StoreError> {
+        self.call("store.list", |state| {
+            let limit = limit.clamp(1, PAGE);
+            let mut found: Vec<&Row> = state
+                .rows
+                .values()
+                .filter(|row| row.tenant == row::tenant_key(tenant.as_str(), shard(row.id, TENANT_SHARDS)))
+                .filter(|row| after.as_ref().is_none_or(|cursor| row.created < cursor.0))
+                .collect();
+            found.sort_by(|a, b| b.created.cmp(&a.created));
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let next = if more { found.last().map(|row| Cursor(row.created.clone())) } else { None };
+            let items = found.into_iter().filter_map(|row| super::readable(row.clone())).collect();
+            Ok(Page { items, next })
+        })
+    }
+
+    async fn due(
+        &self,
+        shard_number: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
+        self.call("store.due", |state| {
+            let mut found: Vec<(i64, ApplicationId)> = state
+                .rows
+                .values()
+                .filter(|row| shard(row.id, DUE_SHARDS) == shard_number)
+                .filter_map(|row| Some((row.wake?, row.id)))
+                .filter(|(wake, _)| *wake <= now.as_millisecond())
+                .collect();
+            found.sort_unstable();
+            Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
+        })
+    }
+}

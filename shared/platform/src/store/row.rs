@@ -1,0 +1,326 @@
+//! The item as DynamoDB holds it: attribute names, keys, and sizes by DynamoDB's own rules.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ids::ApplicationId;
+use domain::ledger::{Ledger, LedgerError};
+use domain::stage::Stage;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{DUE_SHARDS, EXPIRED_DRAFT_DAYS, Kept, StoreError, TENANT_SHARDS, shard};
+
+/// Partition key: the application's id.
+pub(super) const ID: &str = "id";
+/// Version: the number of events.
+pub(super) const VERSION: &str = "v";
+/// Tenant and shard: hash key of the tenant index.
+pub(super) const TENANT: &str = "tn";
+/// Created at and id: range key of the tenant index.
+pub(super) const CREATED: &str = "cr";
+/// Shard: hash key of the due index; absent where nobody needs to look again.
+pub(super) const DUE: &str = "du";
+/// Wake-up time, epoch milliseconds: range key of the due index.
+pub(super) const WAKE: &str = "dt";
+/// Hash of the creating request.
+pub(super) const PAYLOAD_HASH: &str = "ph";
+/// The sealed personal part.
+pub(super) const SEALED: &str = "se";
+/// The entries, oldest first.
+pub(super) const EVENTS: &str = "ev";
+/// Epoch seconds from which DynamoDB may remove the item; only on expired drafts.
+pub(super) const TTL: &str = "ttl";
+
+/// One item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) id: ApplicationId,
+    pub(super) version: u32,
+    pub(super) tenant: String,
+    pub(super) created: String,
+    /// Epoch milliseconds.
+    pub(super) wake: Option<i64>,
+    pub(super) payload_hash: [u8; 32],
+    pub(super) sealed: Vec<u8>,
+    pub(super) events: Vec<Vec<u8>>,
+    /// Epoch seconds.
+    pub(super) ttl: Option<i64>,
+}
+
+/// An attribute, whichever library it was read with.
+pub(super) enum Attribute {
+    S(String),
+    N(String),
+    B(Vec<u8>),
+    L(Vec<Vec<u8>>),
+}
+
+/// Hash key of the tenant index.
+pub(super) fn tenant_key(tenant: &str, shard: u8) -> String {
+    format!("{tenant}#{shard}")
+}
+
+/// Range key of the tenant index. Milliseconds of fixed width, so that its order is that of time.
+pub(super) fn created_key(at: Timestamp, id: ApplicationId) -> String {
+    format!("{at:.3}#{id}")
+}
+
+/// Hash key of the due index.
+pub(super) fn due_key(shard: u8) -> String {
+    format!("due#{shard}")
+}
+
+/// When DynamoDB may remove the item, if ever.
+pub(super) fn time_to_live(kept: &Kept) -> Option<i64> {
+    let head = kept.ledger.head();
+    let never_handed_in = head.leg_opened == 0;
+    (head.stage == Stage::Expired && never_handed_in)
+        .then(|| (head.changed_at + SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS)).as_second())
+}
+
+impl Row {
+    /// The item of an application.
+    pub(super) fn new(kept: &Kept, wake: Option<Timestamp>) -> Row {
+        let head = kept.ledger.head();
+        Row {
+            id: head.id,
+            version: head.version,
+            tenant: tenant_key(head.tenant().as_str(), shard(head.id, TENANT_SHARDS)),
+            created: created_key(head.opened_at, head.id),
+            wake: wake.map(Timestamp::as_millisecond),
+            payload_hash: kept.payload_hash,
+            sealed: kept.sealed.clone(),
+            events: kept.ledger.lines().iter().map(|line| line.bytes.clone()).collect(),
+            ttl: time_to_live(kept),
+        }
+    }
+
+    /// The application of an item, its chain verified.
+    pub(super) fn kept(self) -> Result<Kept, StoreError> {
+        if usize::try_from(self.version) != Ok(self.events.len()) {
+            return Err(StoreError::Corrupt(LedgerError::Broken(self.version)));
+        }
+        let ledger = Ledger::read(self.id, self.events)?;
+        Ok(Kept { ledger, sealed: self.sealed, payload_hash: self.payload_hash })
+    }
+
+    /// An item from its attributes. Unknown ones are ignored: a newer version may have written them.
+    pub(super) fn read(attributes: impl IntoIterator<Item = (String, Attribute)>) -> Result<Row, StoreError> {
+        let mut found: HashMap<String, Attribute> = attributes.into_iter().collect();
+        let wrong = StoreError::Unreadable;
+        let text = |found: &mut HashMap<String, Attribute>, name| match found.remove(name) {
+            Some(Attribute::S(text)) => Ok(text),
+            _ => Err(wrong(name)),
+        };
+        let bytes = |found: &mut HashMap<String, Attribute>, name| match found.remove(name) {
+            Some(Attribute::B(bytes)) => Ok(bytes),
+            _ => Err(wrong(name)),
+        };
+        let number = |found: &mut HashMap<String, Attribute>, name| match found.remove(name) {
+            Some(Attribute::N(digits)) => digits.parse::<i64>().map(Some).map_err(|_| wrong(name)),
+            Some(_) => Err(wrong(name)),
+            None => Ok(None),
+        };
+        let version = number(&mut found, VERSION)?.and_then(|version| u32::try_from(version).ok());
+        Ok(Row {
+            id: text(&mut found, ID)?.parse().map_err(|_| wrong(ID))?,
+            version: version.ok_or(wrong(VERSION))?,
+            tenant: text(&mut found, TENANT)?,
+            created: text(&mut found, CREATED)?,
+            wake: number(&mut found, WAKE)?,
+            payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
+            sealed: bytes(&mut found, SEALED)?,
+            events: match found.remove(EVENTS) {
+                Some(Attribute::L(events)) => events,
+                _ => return Err(wrong(EVENTS)),
+            },
+            ttl: number(&mut found, TTL)?,
+        })
+    }
+
+    /// The attributes, as the SDK takes them.
+    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        let mut item = HashMap::from([
+            (ID.to_owned(), AttributeValue::S(self.id.to_string())),
+            (VERSION.to_owned(), AttributeValue::N(self.version.to_string())),
+            (TENANT.to_owned(), AttributeValue::S(self.tenant.clone())),
+            (CREATED.to_owned(), AttributeValue::S(self.created.clone())),
+            (PAYLOAD_HASH.to_owned(), AttributeValue::B(Blob::new(self.payload_hash))),
+            (SEALED.to_owned(), AttributeValue::B(Blob::new(self.sealed.clone()))),
+            (EVENTS.to_owned(), list(&self.events)),
+        ]);
+        if let Some(wake) = self.wake {
+            item.insert(DUE.to_owned(), AttributeValue::S(self.due()));
+            item.insert(WAKE.to_owned(), AttributeValue::N(wake.to_string()));
+        }
+        if let Some(ttl) = self.ttl {
+            item.insert(TTL.to_owned(), AttributeValue::N(ttl.to_string()));
+        }
+        item
+    }
+
+    /// Hash key of the due index, while it is in it.
+    pub(super) fn due(&self) -> String {
+        due_key(shard(self.id, DUE_SHARDS))
+    }
+
+    /// Bytes of the item (AWS: "DynamoDB item sizes and formats").
+    pub(super) fn size(&self) -> usize {
+        let events: usize = self.events.iter().map(|event| 1 + event.len()).sum();
+        let mut size = ID.len() + self.id.to_string().len();
+        size += VERSION.len() + number_size(i64::from(self.version));
+        size += TENANT.len() + self.tenant.len();
+        size += CREATED.len() + self.created.len();
+        size += PAYLOAD_HASH.len() + self.payload_hash.len();
+        size += SEALED.len() + self.sealed.len();
+        size += EVENTS.len() + 3 + events;
+        if let Some(wake) = self.wake {
+            size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
+        }
+        if let Some(ttl) = self.ttl {
+            size += TTL.len() + number_size(ttl);
+        }
+        size
+    }
+
+    /// Bytes of the tenant index entry: its keys and the table's key.
+    pub(super) fn tenant_entry_size(&self) -> usize {
+        let keys = TENANT.len() + self.tenant.len() + CREATED.len() + self.created.len();
+        keys + ID.len() + self.id.to_string().len()
+    }
+
+    /// Bytes of the due index entry, while it is in it.
+    pub(super) fn due_entry_size(&self) -> Option<usize> {
+        let wake = self.wake?;
+        let keys = DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
+        Some(keys + ID.len() + self.id.to_string().len())
+    }
+}
+
+/// The entries as the SDK takes them.
+pub(super) fn list<'a>(events: impl IntoIterator<Item = &'a Vec<u8>>) -> AttributeValue {
+    AttributeValue::L(events.into_iter().map(|event| AttributeValue::B(Blob::new(event.clone()))).collect())
+}
+
+/// One byte for two significant digits and one more.
+fn number_size(number: i64) -> usize {
+    let digits = number.unsigned_abs().to_string();
+    let significant = digits.trim_end_matches('0').len().max(1);
+    significant.div_ceil(2) + 1 + usize::from(number < 0)
+}
+
+/// Attributes that the SDK has read. Those of types the item does not have are left out.
+pub(super) fn from_sdk(item: HashMap<String, AttributeValue>) -> impl Iterator<Item = (String, Attribute)> {
+    item.into_iter().filter_map(|(name, value)| {
+        let value = match value {
+            AttributeValue::S(text) => Attribute::S(text),
+            AttributeValue::N(number) => Attribute::N(number),
+            AttributeValue::B(bytes) => Attribute::B(bytes.into_inner()),
+            AttributeValue::L(values) => Attribute::L(
+                values
+                    .into_iter()
+                    .map(|value| match value {
+                        AttributeValue::B(bytes) => Some(bytes.into_inner()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+            ),
+            _ => return None,
+        };
+        Some((name, value))
+    })
+}
+
+/// Attributes of a stream image.
+pub(super) fn from_stream(
+    image: &HashMap<String, serde_dynamo::AttributeValue>,
+) -> impl Iterator<Item = (String, Attribute)> + '_ {
+    use serde_dynamo::AttributeValue as Image;
+    image.iter().filter_map(|(name, value)| {
+        let value = match value {
+            Image::S(text) => Attribute::S(text.clone()),
+            Image::N(number) => Attribute::N(number.clone()),
+            Image::B(bytes) => Attribute::B(bytes.clone()),
+            Image::L(values) => Attribute::L(
+                values
+                    .iter()
+                    .map(|value| match value {
+                        Image::B(bytes) => Some(bytes.clone()),
+                        _ => None,
+                    })
+                    .collect::<Option<_>>()?,
+            ),
+            _ => return None,
+        };
+        Some((name.clone(), value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::contract::sample;
+
+    #[test]
+    fn an_item_reads_back_from_both_libraries() {
+        let kept = sample::kept("east-app", 7);
+        let row = Row::new(&kept, Some(sample::start()));
+        let item = row.attributes();
+        let image = item
+            .iter()
+            .map(|(name, value)| {
+                use serde_dynamo::AttributeValue as Image;
+                let image = match value {
+                    AttributeValue::S(text) => Image::S(text.clone()),
+                    AttributeValue::N(number) => Image::N(number.clone()),
+                    AttributeValue::B(bytes) => Image::B(bytes.as_ref().to_vec()),
+                    AttributeValue::L(values) => Image::L(
+                        values
+                            .iter()
+                            .map(|value| Image::B(value.as_b().unwrap().as_ref().to_vec()))
+                            .collect(),
+                    ),
+                    other => panic!("unexpected {other:?}"),
+                };
+                (name.clone(), image)
+            })
+            .collect();
+        assert_eq!(Row::read(from_sdk(item)).unwrap(), row);
+        assert_eq!(crate::store::image_to_kept(&image).unwrap(), kept);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for name in [ID, VERSION, TENANT, CREATED, PAYLOAD_HASH, SEALED, EVENTS] {
+            let mut item = Row::new(&sample::kept("east-app", 7), None).attributes();
+            item.remove(name);
+            assert_eq!(Row::read(from_sdk(item)), Err(StoreError::Unreadable(name)));
+        }
+    }
+
+    #[test]
+    fn a_changed_entry_is_found() {
+        let mut row = Row::new(&sample::kept("east-app", 7), None);
+        row.events.push(row.events[0].clone());
+        row.version = 2;
+        assert_eq!(row.clone().kept(), Err(StoreError::Corrupt(LedgerError::Broken(2))));
+        row.version = 3;
+        assert_eq!(row.kept(), Err(StoreError::Corrupt(LedgerError::Broken(3))));
+    }
+
+    #[test]
+    fn numbers_take_half_a_byte_a_digit() {
+        assert_eq!([0, 7, 10, 12, 123, 1_774_000_000_123].map(number_size), [2, 2, 2, 2, 3, 8]);
+    }
+
+    #[test]
+    fn keys_sort_as_time_does() {
+        let id = sample::id(1);
+        let keys = ["2026-03-01T08:00:00Z", "2026-03-01T08:00:00.04Z", "2026-03-01T08:00:00.3Z"]
+            .map(|at| created_key(at.parse().unwrap(), id));
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+}

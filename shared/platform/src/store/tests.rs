@@ -1,0 +1,249 @@
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::BTreeMap;
+
+use domain::event::Event;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::contract::sample;
+use crate::faults::{Fault, Faults};
+
+#[test]
+fn a_cursor_reads_back_and_nothing_else_does() {
+    let id: ApplicationId = "0190f4c0-0000-8000-8000-000000000001".parse().unwrap();
+    let at: Timestamp = "2026-03-01T08:00:00.5Z".parse().unwrap();
+    let cursor = Cursor(row::created_key(at, id));
+    assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
+    for odd in [String::new(), "x".into(), cursor.0.clone(), URL_SAFE_NO_PAD.encode("2026#1")] {
+        assert_eq!(odd.parse::<Cursor>(), Err(CursorError), "{odd}");
+    }
+}
+
+/// An application whose item has exactly this many bytes, without a wake-up time.
+fn sized(number: u64, bytes: usize) -> Kept {
+    let mut kept = sample::kept("east-app", number);
+    kept.sealed.clear();
+    let rest = row::Row::new(&kept, None).size();
+    kept.sealed = vec![0; bytes - rest];
+    assert_eq!(row::Row::new(&kept, None).size(), bytes);
+    kept
+}
+
+#[tokio::test]
+async fn a_write_costs_whole_kibibytes_of_the_larger_item() {
+    for (bytes, table) in [(2047, 2), (2048, 2), (2049, 3)] {
+        let store = FakeStore::default();
+        store.create(&sized(1, bytes), None).await.unwrap();
+        assert_eq!(store.units(), Units { table, indexes: 1 }, "{bytes} bytes and the entry by tenant");
+    }
+    let store = FakeStore::default();
+    let first = sized(1, 2048);
+    store.create(&first, None).await.unwrap();
+    let second = sample::after(&first, vec![sample::stored()], 5);
+    store.append(1, &second, None).await.unwrap();
+    assert_eq!(store.units(), Units { table: 2 + 3, indexes: 1 }, "an event makes it larger");
+    store.append(1, &sample::after(&first, vec![Event::Withdrawn], 6), None).await.unwrap();
+    assert_eq!(store.units(), Units { table: 2 + 3 + 3, indexes: 1 }, "a failed condition is paid for");
+    store.get(first.id()).await.unwrap();
+    assert_eq!(store.units().total(), 9, "a read is none");
+}
+
+#[tokio::test]
+async fn an_index_entry_costs_one_to_put_one_to_remove_and_nothing_to_keep() {
+    let store = FakeStore::default();
+    let kept = sized(1, 1000);
+    let at = |seconds| Some(sample::start() + SignedDuration::from_secs(seconds));
+    store.create(&kept, at(60)).await.unwrap();
+    assert_eq!(store.units().indexes, 2, "one in each index");
+    store.touch(kept.id(), 1, at(60)).await.unwrap();
+    assert_eq!(store.units().indexes, 2, "nothing has changed");
+    store.touch(kept.id(), 1, at(90)).await.unwrap();
+    assert_eq!(store.units().indexes, 4, "a changed key is a removal and a new entry");
+    store.touch(kept.id(), 1, None).await.unwrap();
+    assert_eq!(store.units().indexes, 5, "a removal");
+    store.touch(kept.id(), 1, None).await.unwrap();
+    assert_eq!(store.units().indexes, 5, "no entry before, none after");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_a_write_that_can_be_repeated() {
+    let faults = Faults::default();
+    let store = FakeStore::new(faults.clone());
+    let first = sample::kept("east-app", 1);
+    let second = sample::after(&first, vec![sample::stored()], 5);
+    faults.plan(1, Fault::Before);
+    faults.plan(2, Fault::AnswerLost);
+    faults.plan(4, Fault::Throttled);
+    faults.plan(5, Fault::AnswerLost);
+    assert_eq!(store.create(&first, None).await, Err(StoreError::Unavailable));
+    assert_eq!(store.ids(), [], "had no effect");
+    assert_eq!(store.create(&first, None).await, Err(StoreError::Unavailable));
+    assert_eq!(store.create(&first, None).await, Ok(Created::New), "had an effect, and it is ours");
+    assert_eq!(store.append(1, &second, None).await, Err(StoreError::Throttled));
+    assert_eq!(store.append(1, &second, None).await, Err(StoreError::Unavailable));
+    assert_eq!(store.append(1, &second, None).await, Ok(Appended::Done));
+    assert_eq!(store.get(first.id()).await, Ok(Some(second)));
+}
+
+#[tokio::test]
+async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
+    let draft = sample::kept("east-app", 1);
+    let submitted = Event::Submitted {
+        due: domain::calendar::Calendar::official().deadline(domain::decide::today(sample::start()), 20),
+    };
+    let expired = sample::after(&draft, vec![Event::Expired], 5);
+    let handed_in = sample::after(&draft, vec![submitted, Event::Expired], 5);
+    let days = SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS);
+    let removed_at = sample::start() + SignedDuration::from_secs(5) + days;
+    assert_eq!(row::time_to_live(&draft), None);
+    assert_eq!(row::time_to_live(&expired), Some(removed_at.as_second()));
+    assert_eq!(row::time_to_live(&handed_in), None, "nothing accepted is ever lost");
+}
+
+/// One call of a random sequence. Numbers are taken modulo what is there.
+#[derive(Clone, Debug)]
+enum Call {
+    Create { number: u64, wake: Option<i64> },
+    Append { number: u64, behind: u32, wake: Option<i64> },
+    Touch { number: u64, behind: u32, wake: Option<i64> },
+    List { tenant: u64, limit: usize },
+    Due { now: i64, limit: usize },
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let wake = || proptest::option::of(0..20_i64);
+    let behind = || prop_oneof![4 => Just(0_u32), 1 => 1..3_u32];
+    prop_oneof![
+        3 => (0..12_u64, wake()).prop_map(|(number, wake)| Call::Create { number, wake }),
+        5 => (0..12_u64, behind(), wake())
+            .prop_map(|(number, behind, wake)| Call::Append { number, behind, wake }),
+        2 => (0..12_u64, behind(), wake())
+            .prop_map(|(number, behind, wake)| Call::Touch { number, behind, wake }),
+        1 => (0..3_u64, 1..6_usize).prop_map(|(tenant, limit)| Call::List { tenant, limit }),
+        1 => (0..20_i64, 1..6_usize).prop_map(|(now, limit)| Call::Due { now, limit }),
+    ]
+}
+
+fn tenant_of(number: u64) -> String {
+    format!("tenant-{}", number % 3)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    sample::start() + SignedDuration::from_secs(seconds)
+}
+
+/// The plainest store: every answer is a search over a map.
+#[derive(Default)]
+struct Model(BTreeMap<ApplicationId, (Kept, Option<i64>)>);
+
+impl Model {
+    fn list(&self, tenant: &str) -> Vec<Kept> {
+        let mut found: Vec<Kept> = self
+            .0
+            .values()
+            .map(|(kept, _)| kept)
+            .filter(|kept| kept.ledger.head().tenant().as_str() == tenant)
+            .cloned()
+            .collect();
+        found.sort_by_key(|kept| (kept.ledger.head().opened_at, kept.id().to_string()));
+        found.reverse();
+        found
+    }
+
+    fn due(&self, shard: u8, now: i64) -> Vec<ApplicationId> {
+        let mut found: Vec<(i64, ApplicationId)> = self
+            .0
+            .iter()
+            .filter(|(id, _)| due_shard(**id) == shard)
+            .filter_map(|(id, (_, wake))| Some(((*wake)?, *id)))
+            .filter(|(wake, _)| *wake <= now)
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
+    match call {
+        Call::Create { number, wake } => {
+            let kept = sample::kept(&tenant_of(number), number);
+            let expected = match model.0.get(&kept.id()) {
+                Some((found, _)) => Created::Existing(Box::new(found.clone())),
+                None => Created::New,
+            };
+            assert_eq!(store.create(&kept, wake.map(at)).await, Ok(expected));
+            model.0.entry(kept.id()).or_insert((kept, wake));
+        }
+        Call::Append { number, behind, wake } => {
+            let id = sample::id(number);
+            let current = model.0.get(&id).map(|(kept, _)| kept.clone());
+            let Some(current) = current else {
+                let kept = sample::kept(&tenant_of(number), number);
+                let after = sample::after(&kept, vec![Event::Received], step);
+                assert_eq!(store.append(1, &after, wake.map(at)).await, Ok(Appended::Missing));
+                return;
+            };
+            let seen = current.version().saturating_sub(behind).max(1);
+            let until = usize::try_from(seen).unwrap();
+            let lines = current.ledger.lines()[..until].iter().map(|line| line.bytes.clone());
+            let then = Kept { ledger: Ledger::read(id, lines).unwrap(), ..current.clone() };
+            let after = sample::after(&then, vec![sample::stored()], step);
+            let answer = store.append(seen, &after, wake.map(at)).await;
+            if seen == current.version() {
+                assert_eq!(answer, Ok(Appended::Done));
+                model.0.insert(id, (after, wake));
+            } else {
+                assert_eq!(answer, Ok(Appended::Conflict(Box::new(current))));
+            }
+        }
+        Call::Touch { number, behind, wake } => {
+            let id = sample::id(number);
+            let version = model.0.get(&id).map_or(1, |(kept, _)| kept.version()) + behind;
+            assert_eq!(store.touch(id, version, wake.map(at)).await, Ok(()));
+            if let Some((_, known)) = model.0.get_mut(&id).filter(|_| behind == 0) {
+                *known = wake;
+            }
+        }
+        Call::List { tenant, limit } => {
+            let (name, mut cursor, mut found) = (tenant_of(tenant), None, Vec::new());
+            loop {
+                let page = store.list(&sample::tenant(&name), limit, cursor).await.unwrap();
+                found.extend(page.items);
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, model.list(&name));
+        }
+        Call::Due { now, limit } => {
+            for shard in 0..DUE_SHARDS {
+                let mut expected = model.due(shard, now);
+                expected.truncate(limit);
+                assert_eq!(store.due(shard, at(now), limit).await, Ok(expected));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_fake_answers_as_the_plainest_store_does(calls in proptest::collection::vec(call(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (store, mut model) = (FakeStore::default(), Model::default());
+            for (step, call) in (100..).zip(calls) {
+                compare(&store, &mut model, call, step).await;
+                for (id, (kept, wake)) in &model.0 {
+                    assert_eq!(store.get(*id).await, Ok(Some(kept.clone())));
+                    assert_eq!(store.wake(*id), wake.map(at));
+                }
+                assert_eq!(store.ids().len(), model.0.len());
+            }
+        });
+    }
+}

@@ -1,0 +1,150 @@
+//! The log: JSON lines on standard output, which Lambda hands to CloudWatch.
+//!
+//! Never logged: bodies, headers, names, numbers, addresses, urls with a query, keys, tokens, messages of a
+//! panic, answers of AWS. What is: ids, stages, versions, codes, counts, durations. Crates that are not ours
+//! are held at `warn`, whatever level is set: at `debug` an SDK writes down its requests.
+
+use std::io::Write;
+use std::panic::Location;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Level as TracingLevel, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+/// Crates whose level is set by `LOG_LEVEL`: the hub's own.
+const OURS: [&str; 9] =
+    ["domain", "protocol", "platform", "intake", "documents", "router", "callbacks", "webhooks", "sweeper"];
+
+/// How much the hub's own crates log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Failures that need a person.
+    Error,
+    /// Failures that pass by themselves, too.
+    Warn,
+    /// A line for each request and each message, too.
+    #[default]
+    Info,
+    /// Steps within them, too.
+    Debug,
+}
+
+impl Level {
+    /// The words of `LOG_LEVEL`.
+    pub const NAMED: [(&str, Level); 4] =
+        [("error", Level::Error), ("warn", Level::Warn), ("info", Level::Info), ("debug", Level::Debug)];
+
+    fn filter(self) -> LevelFilter {
+        LevelFilter::from_level(match self {
+            Level::Error => TracingLevel::ERROR,
+            Level::Warn => TracingLevel::WARN,
+            Level::Info => TracingLevel::INFO,
+            Level::Debug => TracingLevel::DEBUG,
+        })
+    }
+}
+
+/// Starts logging and installs the panic hook. The first call of a process counts; later ones do nothing.
+///
+/// A panic is logged by its place and ends the process, as it does in a release build: its message may
+/// quote what was being handled, and nothing else must get hold of it.
+pub fn init(level: Level) {
+    if tracing::subscriber::set_global_default(subscriber(level, std::io::stdout)).is_ok() {
+        std::panic::set_hook(Box::new(|info| {
+            panicked(info.location());
+            std::process::abort();
+        }));
+    }
+}
+
+/// Logs a panic. It is given the place only, so it cannot log the message.
+fn panicked(location: Option<&Location<'_>>) {
+    let file = location.map_or("unknown", Location::file);
+    let line = location.map_or(0, Location::line);
+    tracing::error!(file, line, "panic");
+}
+
+fn subscriber<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let ours = OURS.map(|target| (target, level.filter()));
+    let targets = Targets::new().with_default(LevelFilter::WARN.min(level.filter())).with_targets(ours);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(writer);
+    tracing_subscriber::registry().with(targets).with(lines)
+}
+
+/// Tells on standard error why a function cannot start, and ends the process with 1. For `main`, before
+/// there is a log.
+pub fn cannot_start(error: &dyn std::error::Error) -> ! {
+    let line = serde_json::json!({ "level": "ERROR", "message": "the function cannot start", "error": error.to_string() });
+    // Nobody is left to hear of a failure to write.
+    let _ = writeln!(std::io::stderr(), "{line}");
+    std::process::exit(1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: Level, work: impl FnOnce()) -> Vec<serde_json::Value> {
+        let page = Page::default();
+        let writer = page.clone();
+        tracing::subscriber::with_default(subscriber(level, move || writer.clone()), work);
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_is_a_json_object() {
+        let lines = logged(Level::Info, || tracing::info!(application = "a-1", version = 3, "applied"));
+        assert_eq!(lines.len(), 1);
+        assert_eq!((&lines[0]["application"], &lines[0]["version"]), (&"a-1".into(), &3.into()));
+        assert_eq!((&lines[0]["level"], &lines[0]["message"]), (&"INFO".into(), &"applied".into()));
+    }
+
+    #[test]
+    fn other_crates_are_held_at_warn() {
+        let work = || {
+            tracing::debug!(target: "aws_smithy_runtime", "request canary");
+            tracing::info!(target: "lambda_runtime", "event canary");
+            tracing::warn!(target: "hyper", "heard");
+            tracing::debug!("ours");
+        };
+        assert_eq!(logged(Level::Debug, work).len(), 2);
+        assert_eq!(logged(Level::Error, work).len(), 0);
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place() {
+        let lines = logged(Level::Error, || panicked(Some(Location::caller())));
+        assert_eq!(lines[0]["message"], "panic");
+        assert!(lines[0]["file"].as_str().unwrap().ends_with("telemetry.rs"));
+    }
+}

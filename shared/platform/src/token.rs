@@ -1,0 +1,299 @@
+//! Access tokens of app backends: JWTs (RFC 9068 style) of known issuers.
+//!
+//! Everything that a token could talk the verifier into is fixed beforehand: the issuer's keys are part of
+//! the configuration, a key has one algorithm, and issuer and audience follow from the key. A token names a
+//! key by its `kid` and proves it; it chooses nothing else.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use domain::ids::TenantId;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jiff::Timestamp;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::problem::Problem;
+
+/// Seconds by which the issuer's clock may differ from ours.
+pub const LEEWAY: i64 = 60;
+/// Longest life of a token in seconds, from `iat` to `exp`: a day. A longer one is refused whoever signed it.
+pub const LIFETIME: i64 = 24 * 60 * 60;
+/// Bytes of a token.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// Bytes of the shortest RSA modulus: 2048 bits (NIST SP 800-131A).
+const RSA_BYTES: usize = 256;
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// `applications:read`.
+    ApplicationsRead,
+    /// `applications:write`.
+    ApplicationsWrite,
+    /// `subscriptions:write`.
+    SubscriptionsWrite,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Scope; 3] =
+        [Scope::ApplicationsRead, Scope::ApplicationsWrite, Scope::SubscriptionsWrite];
+
+    /// Its name in a token.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::ApplicationsRead => "applications:read",
+            Scope::ApplicationsWrite => "applications:write",
+            Scope::SubscriptionsWrite => "subscriptions:write",
+        }
+    }
+}
+
+/// Who calls, as a verified token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The app backend.
+    pub tenant: TenantId,
+    /// What it may do; scopes that are not known are left out.
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl Caller {
+    /// Demands a scope.
+    ///
+    /// # Errors
+    /// 403 `insufficient_scope`, naming it.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
+    }
+}
+
+/// Why a token is refused. All look the same to the caller; the log may tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// There is none, or not as `Bearer`.
+    #[error("no bearer token")]
+    Missing,
+    /// Not a JWT, or too long.
+    #[error("not a token")]
+    Malformed,
+    /// No key with its `kid`.
+    #[error("unknown key")]
+    UnknownKey,
+    /// Another algorithm than the key's, or a header that is not understood.
+    #[error("header not accepted")]
+    Header,
+    /// Its signature does not verify.
+    #[error("signature does not verify")]
+    Forged,
+    /// Of another issuer than the key's, or for someone else.
+    #[error("wrong issuer or audience")]
+    NotForUs,
+    /// Past its time, before it, or meant to live too long.
+    #[error("not valid now")]
+    NotNow,
+    /// Names no tenant.
+    #[error("no tenant")]
+    NoTenant,
+}
+
+/// Why the issuers of a configuration cannot be used. Never holds a key.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IssuersError {
+    /// Not a JSON list of issuers, or an empty one.
+    #[error("not a list of {{issuer, audience, keys}}")]
+    Shape,
+    /// A key without a `kid`.
+    #[error("a key has no kid")]
+    NoKid,
+    /// Two keys share a `kid`.
+    #[error("two keys have the same kid")]
+    KidTwice,
+    /// A key that cannot be used: only RSA from 2048 bits, P-256 and Ed25519 for signatures can.
+    #[error("a key is not RSA from 2048 bits, P-256 or Ed25519 for signatures")]
+    Key,
+    /// A private or symmetric key: the hub must hold nothing that can sign a token.
+    #[error("a key is private or symmetric")]
+    Private,
+}
+
+#[derive(Deserialize)]
+struct IssuerRow {
+    issuer: String,
+    audience: String,
+    keys: Vec<serde_json::Value>,
+}
+
+struct Key {
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+/// The issuers whose tokens are taken. Clones share the keys.
+#[derive(Clone)]
+pub struct Issuers(Arc<HashMap<String, Key>>);
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    exp: i64,
+    iat: i64,
+    #[serde(default)]
+    nbf: Option<i64>,
+    #[serde(default)]
+    tenant: Option<String>,
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+impl Issuers {
+    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`.
+    ///
+    /// # Errors
+    /// [`IssuersError`]: one unusable key makes the whole list unusable.
+    pub fn parse(json: &str) -> Result<Issuers, IssuersError> {
+        let rows: Vec<IssuerRow> = serde_json::from_str(json).map_err(|_| IssuersError::Shape)?;
+        let mut keys = HashMap::new();
+        for row in rows {
+            if row.issuer.is_empty() || row.audience.is_empty() || row.keys.is_empty() {
+                return Err(IssuersError::Shape);
+            }
+            for value in &row.keys {
+                let (kid, key) = key(value, &row)?;
+                if keys.insert(kid, key).is_some() {
+                    return Err(IssuersError::KidTwice);
+                }
+            }
+        }
+        if keys.is_empty() { Err(IssuersError::Shape) } else { Ok(Issuers(Arc::new(keys))) }
+    }
+
+    /// Who calls, by the `Authorization` header.
+    ///
+    /// # Errors
+    /// 401 with a challenge (RFC 6750). Why is logged, and not told to the caller.
+    pub fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
+        bearer(headers).and_then(|token| self.verify(token, now)).map_err(|error| {
+            tracing::info!(reason = %error, "a token was refused");
+            Problem::unauthorized(error)
+        })
+    }
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
+        if token.len() > TOKEN_BYTES {
+            return Err(TokenError::Malformed);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            // Algorithms that the library does not know, `none` above all.
+            jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
+            _ => TokenError::Malformed,
+        })?;
+        let key = header.kid.as_deref().and_then(|kid| self.0.get(kid)).ok_or(TokenError::UnknownKey)?;
+        let typed =
+            header.typ.as_deref().is_none_or(|typ| ["jwt", "at+jwt"].contains(&typ.to_lowercase().as_str()));
+        if !key.validation.algorithms.contains(&header.alg) || !typed || header.crit.is_some() {
+            return Err(TokenError::Header);
+        }
+        let claims: Claims =
+            jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(refusal)?.claims;
+        claims.valid_at(now.as_second())?;
+        let tenant = claims.tenant.and_then(|tenant| tenant.parse().ok()).ok_or(TokenError::NoTenant)?;
+        let named = claims.scope.unwrap_or_default();
+        let scopes = Scope::ALL.into_iter().filter(|scope| named.split(' ').any(|name| name == scope.name()));
+        Ok(Caller { tenant, scopes: scopes.collect() })
+    }
+}
+
+impl Claims {
+    fn valid_at(&self, now: i64) -> Result<(), TokenError> {
+        let begins = self.nbf.unwrap_or(self.iat).max(self.iat);
+        let life = self.exp.checked_sub(self.iat).ok_or(TokenError::NotNow)?;
+        let alive = now < self.exp.saturating_add(LEEWAY) && begins <= now.saturating_add(LEEWAY);
+        if alive && (0..=LIFETIME).contains(&life) { Ok(()) } else { Err(TokenError::NotNow) }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return Err(TokenError::Missing) };
+    let (scheme, token) =
+        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(TokenError::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
+}
+
+fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::InvalidSignature => TokenError::Forged,
+        ErrorKind::InvalidIssuer | ErrorKind::InvalidAudience => TokenError::NotForUs,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" || claim == "aud" => TokenError::NotForUs,
+        ErrorKind::InvalidAlgorithm => TokenError::Header,
+        _ => TokenError::Malformed,
+    }
+}
+
+/// Reads a key and fixes its algorithm.
+fn key(value: &serde_json::Value, row: &IssuerRow) -> Result<(String, Key), IssuersError> {
+    if ["d", "k", "p", "q"].iter().any(|private| value.get(private).is_some()) {
+        return Err(IssuersError::Private);
+    }
+    let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| IssuersError::Key)?;
+    let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty()).ok_or(IssuersError::NoKid)?;
+    let algorithm = algorithm(&jwk).ok_or(IssuersError::Key)?;
+    let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| IssuersError::Key)?;
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[&row.issuer]);
+    validation.set_audience(&[&row.audience]);
+    validation.set_required_spec_claims(&["iss", "aud"]);
+    // Times are compared with the hub's own clock, below.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    Ok((kid, Key { decoding, validation }))
+}
+
+/// The one algorithm of a key; `None` where it is for something else.
+fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
+    let (algorithm, named) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(rsa) if modulus_bytes(&rsa.n)? >= RSA_BYTES => {
+            (Algorithm::RS256, KeyAlgorithm::RS256)
+        }
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    let as_named = jwk.common.key_algorithm.is_none_or(|given| given == named);
+    let to_sign = jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+    let to_verify = jwk
+        .common
+        .key_operations
+        .as_ref()
+        .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+    (as_named && to_sign && to_verify).then_some(algorithm)
+}
+
+fn modulus_bytes(n: &str) -> Option<usize> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(n).ok().map(|bytes| bytes.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Sealing of personal data: AES-256-GCM under a data key of KMS.
+//!
+//! A sealed value is bound to its owner (the application) and its field: moved to another item or another
+//! attribute, it does not open. Everything fails closed: without KMS nothing is sealed and nothing new is
+//! opened, and there is no path that stores or returns a value unsealed.
+//!
+//! Layout: version (1 byte, 1) ‖ length of the wrapped key (2 bytes, big endian) ‖ wrapped key ‖ nonce
+//! (12 bytes) ‖ ciphertext with its tag (16 bytes). All of it is authenticated.
+
+mod aws;
+mod envelope;
+mod fake;
+
+use std::future::Future;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub use aws::AwsVault;
+pub use fake::FakeVault;
+
+/// Bytes of the largest value that is sealed: DynamoDB's item limit is 400 KB, a dossier has about 1 KB.
+pub const PLAINTEXT_BYTES: usize = 64 * 1024;
+
+/// Why a value is not sealed or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum VaultError {
+    /// The hub may not use the key, or the key is disabled.
+    #[error("the key may not be used")]
+    Denied,
+    /// The key service takes no more requests for now.
+    #[error("the key service is throttled")]
+    Throttled,
+    /// The key service did not answer, or not in time.
+    #[error("the key service is not available")]
+    Unavailable,
+    /// The sealed value was changed, or belongs to another owner or field.
+    #[error("the sealed value does not open")]
+    Corrupt,
+    /// More than [`PLAINTEXT_BYTES`].
+    #[error("the value is too large to seal")]
+    TooLarge,
+}
+
+impl VaultError {
+    /// Whether the same call may succeed later. A denied key is one that an operator gives back.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        match self {
+            VaultError::Denied | VaultError::Throttled | VaultError::Unavailable => true,
+            VaultError::Corrupt | VaultError::TooLarge => false,
+        }
+    }
+}
+
+/// What seals personal data.
+pub trait Vault: Clone + Send + Sync + 'static {
+    /// Seals a value for a field of an owner (an application's id). Two seals of one value differ.
+    ///
+    /// # Errors
+    /// [`VaultError`]; nothing is returned unsealed.
+    fn seal(
+        &self,
+        field: &str,
+        owner: &str,
+        plaintext: &[u8],
+    ) -> impl Future<Output = Result<Vec<u8>, VaultError>> + Send;
+
+    /// Opens a value that was sealed for this field of this owner. The plaintext is wiped when dropped.
+    ///
+    /// # Errors
+    /// [`VaultError::Corrupt`] where it was changed or is another's; else why the key cannot be had.
+    fn open(
+        &self,
+        field: &str,
+        owner: &str,
+        sealed: &[u8],
+    ) -> impl Future<Output = Result<Zeroizing<Vec<u8>>, VaultError>> + Send;
+}

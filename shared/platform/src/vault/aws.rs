@@ -1,0 +1,170 @@
+//! KMS.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::primitives::Blob;
+use aws_sdk_kms::types::DataKeySpec;
+use lru::LruCache;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::envelope::{DataKey, Envelope, seal};
+use super::{Vault, VaultError};
+use crate::trouble::Trouble;
+
+/// How long a data key seals.
+const SEALS_FOR: Duration = Duration::from_secs(5 * 60);
+/// How many values a data key seals.
+const SEALS: u32 = 1000;
+/// How many unwrapped keys are remembered.
+const OPENED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+/// How long an unwrapped key is remembered: a key that an operator disables stops opening within it.
+const OPENED_FOR: Duration = Duration::from_secs(5 * 60);
+/// Encryption context of every data key: CloudTrail shows it, and a key policy can require it.
+const CONTEXT: (&str, &str) = ("purpose", "tongban");
+
+/// A vault under a key of KMS. Clones share its cached data keys.
+#[derive(Clone, Debug)]
+pub struct AwsVault {
+    client: Client,
+    key_id: String,
+    keys: Arc<Mutex<Keys>>,
+}
+
+#[derive(Debug)]
+struct Keys {
+    sealing: Option<Sealing>,
+    opened: LruCache<Vec<u8>, (DataKey, Instant)>,
+}
+
+#[derive(Debug)]
+struct Sealing {
+    key: DataKey,
+    until: Instant,
+    left: u32,
+}
+
+impl AwsVault {
+    /// Takes a client and the key's ARN. Nothing is called.
+    #[must_use]
+    pub fn new(client: Client, key_id: String) -> Self {
+        let keys = Keys { sealing: None, opened: LruCache::new(OPENED) };
+        AwsVault { client, key_id, keys: Arc::new(Mutex::new(keys)) }
+    }
+
+    /// The key to seal with, new where the last one is used up. Two callers at once may each make one:
+    /// that costs a call and harms nothing.
+    async fn sealing_key(&self) -> Result<DataKey, VaultError> {
+        if let Some(key) = self.lock().take_seal(Instant::now()) {
+            return Ok(key);
+        }
+        let answer = self
+            .client
+            .generate_data_key()
+            .key_id(&self.key_id)
+            .key_spec(DataKeySpec::Aes256)
+            .encryption_context(CONTEXT.0, CONTEXT.1)
+            .send()
+            .await
+            .map_err(|error| vault_error(Trouble::of("KMS.GenerateDataKey", &error)))?;
+        let wrapped = answer.ciphertext_blob.ok_or(VaultError::Unavailable)?.into_inner();
+        let key = data_key(answer.plaintext, &wrapped)?;
+        self.lock().remember(&key, wrapped, Instant::now());
+        Ok(key)
+    }
+
+    /// The key that a value was sealed with.
+    async fn opening_key(&self, wrapped: &[u8]) -> Result<DataKey, VaultError> {
+        if let Some(key) = self.lock().opened(wrapped, Instant::now()) {
+            return Ok(key);
+        }
+        let answer = self
+            .client
+            .decrypt()
+            // Named, so that a value wrapped under another key is not opened.
+            .key_id(&self.key_id)
+            .ciphertext_blob(Blob::new(wrapped))
+            .encryption_context(CONTEXT.0, CONTEXT.1)
+            .send()
+            .await
+            .map_err(|error| vault_error(Trouble::of("KMS.Decrypt", &error)))?;
+        // A key of another length is none of ours, however it was wrapped.
+        let key = data_key(answer.plaintext, wrapped).map_err(|_| VaultError::Corrupt)?;
+        self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + OPENED_FOR));
+        Ok(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keys {
+    fn take_seal(&mut self, now: Instant) -> Option<DataKey> {
+        let sealing = self.sealing.as_mut().filter(|sealing| now < sealing.until && sealing.left > 0)?;
+        sealing.left -= 1;
+        Some(sealing.key.clone())
+    }
+
+    fn remember(&mut self, key: &DataKey, wrapped: Vec<u8>, now: Instant) {
+        self.sealing = Some(Sealing { key: key.clone(), until: now + SEALS_FOR, left: SEALS - 1 });
+        self.opened.put(wrapped, (key.clone(), now + OPENED_FOR));
+    }
+
+    fn opened(&mut self, wrapped: &[u8], now: Instant) -> Option<DataKey> {
+        let (key, until) = self.opened.get(wrapped)?;
+        (now < *until).then(|| key.clone())
+    }
+}
+
+fn data_key(plaintext: Option<Blob>, wrapped: &[u8]) -> Result<DataKey, VaultError> {
+    let mut plain = plaintext.ok_or(VaultError::Unavailable)?.into_inner();
+    let key = DataKey::new(&plain, wrapped);
+    plain.zeroize();
+    key
+}
+
+fn vault_error(trouble: Trouble) -> VaultError {
+    match trouble {
+        Trouble::Throttled => VaultError::Throttled,
+        Trouble::Denied | Trouble::NotFound => VaultError::Denied,
+        Trouble::Unavailable => VaultError::Unavailable,
+        Trouble::Refused => VaultError::Corrupt,
+    }
+}
+
+impl Vault for AwsVault {
+    async fn seal(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+        seal(&self.sealing_key().await?, field, owner, plaintext)
+    }
+
+    async fn open(&self, field: &str, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let envelope = Envelope::read(sealed)?;
+        envelope.open(&self.opening_key(envelope.wrapped).await?, field, owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+
+    #[test]
+    fn a_data_key_seals_for_five_minutes_and_a_thousand_values() {
+        let mut keys = Keys { sealing: None, opened: LruCache::new(OPENED) };
+        let key = DataKey::new(&[7; 32], b"w").unwrap();
+        let now = Instant::now();
+        assert!(keys.take_seal(now).is_none());
+        keys.remember(&key, b"w".to_vec(), now);
+        let taken = (0..2000).filter(|_| keys.take_seal(now).is_some()).count();
+        assert_eq!(taken, 999);
+        keys.remember(&key, b"w".to_vec(), now);
+        assert!(keys.take_seal(now + SEALS_FOR).is_none());
+        assert!(keys.opened(b"w", now).is_some());
+        assert!(keys.opened(b"x", now).is_none());
+        assert!(keys.opened(b"w", now + OPENED_FOR).is_none());
+    }
+}

@@ -1,0 +1,111 @@
+//! The layout of a sealed value, and the cipher. No key service.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead as _, Generate as _, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
+use zeroize::Zeroizing;
+
+use super::{PLAINTEXT_BYTES, VaultError};
+
+const VERSION: u8 = 1;
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+
+/// A data key: in the clear to use, wrapped to keep. Clones share it; it is wiped with the last one.
+#[derive(Clone)]
+pub(super) struct DataKey {
+    plain: Arc<Zeroizing<[u8; 32]>>,
+    wrapped: Arc<[u8]>,
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey([redacted])")
+    }
+}
+
+impl DataKey {
+    /// Takes a key of 32 bytes and its wrapped form of up to 65,535.
+    pub(super) fn new(plain: &[u8], wrapped: &[u8]) -> Result<DataKey, VaultError> {
+        let mut key = Zeroizing::new([0; 32]);
+        if plain.len() != key.len() || u16::try_from(wrapped.len()).is_err() {
+            return Err(VaultError::Unavailable);
+        }
+        key.copy_from_slice(plain);
+        Ok(DataKey { plain: Arc::new(key), wrapped: wrapped.into() })
+    }
+
+    fn cipher(&self) -> Result<Aes256Gcm, VaultError> {
+        Aes256Gcm::new_from_slice(&self.plain[..]).map_err(|_| VaultError::Corrupt)
+    }
+}
+
+/// What a sealed value is bound to: its header and, each behind its length so that no two pairs read the
+/// same, field and owner.
+fn bound_to(header: &[u8], field: &str, owner: &str) -> Vec<u8> {
+    let mut bound = header.to_vec();
+    for part in [field, owner] {
+        bound.extend((part.len() as u64).to_be_bytes());
+        bound.extend(part.as_bytes());
+    }
+    bound
+}
+
+/// Seals a value under a key.
+pub(super) fn seal(key: &DataKey, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+    if plaintext.len() > PLAINTEXT_BYTES {
+        return Err(VaultError::TooLarge);
+    }
+    let length = u16::try_from(key.wrapped.len()).map_err(|_| VaultError::TooLarge)?;
+    let mut sealed = vec![VERSION];
+    sealed.extend(length.to_be_bytes());
+    sealed.extend(&key.wrapped[..]);
+    let aad = bound_to(&sealed, field, owner);
+    // Random: at most 1,000 values share a key, far below the 2^32 that NIST SP 800-38D allows.
+    let nonce = Nonce::try_generate().map_err(|_| VaultError::Unavailable)?;
+    let payload = Payload { msg: plaintext, aad: &aad };
+    let ciphertext = key.cipher()?.encrypt(&nonce, payload).map_err(|_| VaultError::TooLarge)?;
+    sealed.extend(&nonce[..]);
+    sealed.extend(ciphertext);
+    Ok(sealed)
+}
+
+/// The parts of a sealed value.
+pub(super) struct Envelope<'a> {
+    header: &'a [u8],
+    /// The wrapped data key.
+    pub(super) wrapped: &'a [u8],
+    nonce: &'a [u8],
+    ciphertext: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the layout.
+    pub(super) fn read(sealed: &'a [u8]) -> Result<Envelope<'a>, VaultError> {
+        let ([VERSION, high, low], rest) = sealed.split_first_chunk().ok_or(VaultError::Corrupt)? else {
+            return Err(VaultError::Corrupt);
+        };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (wrapped, rest) = rest.split_at_checked(length).ok_or(VaultError::Corrupt)?;
+        let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(VaultError::Corrupt)?;
+        if ciphertext.len() < TAG_BYTES {
+            return Err(VaultError::Corrupt);
+        }
+        Ok(Envelope { header: &sealed[..3 + length], wrapped, nonce, ciphertext })
+    }
+
+    /// Opens the value under its unwrapped key.
+    pub(super) fn open(
+        &self,
+        key: &DataKey,
+        field: &str,
+        owner: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let aad = bound_to(self.header, field, owner);
+        let nonce = Nonce::try_from(self.nonce).map_err(|_| VaultError::Corrupt)?;
+        let payload = Payload { msg: self.ciphertext, aad: &aad };
+        key.cipher()?.decrypt(&nonce, payload).map(Zeroizing::new).map_err(|_| VaultError::Corrupt)
+    }
+}

@@ -1,0 +1,134 @@
+//! The vault with a fixed key: the same layout, no key service.
+
+use zeroize::Zeroizing;
+
+use super::envelope::{DataKey, Envelope, seal};
+use super::{Vault, VaultError};
+use crate::faults::{Faults, Turn};
+
+const KEY: [u8; 32] = *b"not a secret: a key of the tests";
+const WRAPPED: &[u8] = b"wrapped";
+
+/// A vault with one fixed key. Each seal and each open is one call of [`Faults`], as it is for a function
+/// that has just started.
+#[derive(Clone, Debug, Default)]
+pub struct FakeVault {
+    faults: Faults,
+}
+
+impl FakeVault {
+    /// A vault.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        FakeVault { faults }
+    }
+
+    fn turn(&self, call: &'static str) -> Result<DataKey, VaultError> {
+        match self.faults.turn(call) {
+            Turn::Works => DataKey::new(&KEY, WRAPPED),
+            Turn::Throttles => Err(VaultError::Throttled),
+            Turn::Fails | Turn::LosesAnswer => Err(VaultError::Unavailable),
+        }
+    }
+}
+
+impl Vault for FakeVault {
+    async fn seal(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+        seal(&self.turn("vault.seal")?, field, owner, plaintext)
+    }
+
+    async fn open(&self, field: &str, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let key = self.turn("vault.open")?;
+        let envelope = Envelope::read(sealed)?;
+        if envelope.wrapped != WRAPPED {
+            return Err(VaultError::Corrupt);
+        }
+        envelope.open(&key, field, owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::faults::Fault;
+    use crate::vault::PLAINTEXT_BYTES;
+
+    /// The fake never waits.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("the fake vault waits"),
+        }
+    }
+
+    fn opens(field: &str, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        match now(FakeVault::default().open(field, owner, sealed)) {
+            Ok(plain) => Some(plain.to_vec()),
+            Err(error) => {
+                assert_eq!(error, VaultError::Corrupt);
+                None
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_opens_where_it_was_sealed_alone(
+            plain in proptest::collection::vec(any::<u8>(), 0..200),
+            field in "[a-z]{0,4}", owner in "[a-z]{0,4}",
+            other_field in "[a-z]{0,4}", other_owner in "[a-z]{0,4}",
+        ) {
+            let sealed = now(FakeVault::default().seal(&field, &owner, &plain)).unwrap();
+            prop_assert_eq!(opens(&field, &owner, &sealed), Some(plain.clone()));
+            if (&field, &owner) != (&other_field, &other_owner) {
+                prop_assert_eq!(opens(&other_field, &other_owner, &sealed), None);
+            }
+            prop_assert!(plain.len() < 8 || !sealed.windows(plain.len()).any(|part| part == plain));
+        }
+
+        #[test]
+        fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), flip in 1..=u8::MAX, cut in 1..20_usize) {
+            let sealed = now(FakeVault::default().seal("dossier", "a", b"personal")).unwrap();
+            let mut changed = sealed.clone();
+            *at.get_mut(&mut changed) ^= flip;
+            prop_assert_eq!(opens("dossier", "a", &changed), None);
+            prop_assert_eq!(opens("dossier", "a", &sealed[..sealed.len() - cut]), None);
+        }
+    }
+
+    #[test]
+    fn every_byte_counts() {
+        let sealed = now(FakeVault::default().seal("dossier", "a", b"personal")).unwrap();
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(opens("dossier", "a", &changed), None, "byte {at}");
+        }
+        assert_eq!(opens("dossier", "a", &[]), None);
+    }
+
+    #[test]
+    fn two_seals_differ_and_size_is_bounded() {
+        let vault = FakeVault::default();
+        assert_ne!(now(vault.seal("f", "a", b"x")), now(vault.seal("f", "a", b"x")));
+        let large = vec![0; PLAINTEXT_BYTES + 1];
+        assert_eq!(now(vault.seal("f", "a", &large)), Err(VaultError::TooLarge));
+    }
+
+    #[test]
+    fn it_fails_closed() {
+        let faults = Faults::default();
+        faults.plan(1, Fault::Throttled);
+        faults.plan(2, Fault::AnswerLost);
+        let vault = FakeVault::new(faults);
+        assert_eq!(now(vault.seal("f", "a", b"x")), Err(VaultError::Throttled));
+        assert_eq!(now(vault.open("f", "a", b"x")).err(), Some(VaultError::Unavailable));
+    }
+}
