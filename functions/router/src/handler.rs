@@ -1,0 +1,174 @@
+//! From a batch of stream records to messages.
+//!
+//! The stream is the outbox: an entry that is in the new image and not in the old one is a change, and
+//! [`domain::effect`] says what it owes. Everything here may be repeated: a message carries the same id each
+//! time, and a dispatch that is recorded already is not recorded again.
+
+use std::collections::{BTreeMap, HashSet};
+
+use domain::command::{Attempt, Command};
+use domain::effect::{Notice, calls_back, notices};
+use domain::ledger::Ledger;
+use futures_util::stream::{self, StreamExt as _};
+use platform::apply::apply_to;
+use platform::batch::CONCURRENCY;
+use platform::courier::{Sending, Undeliverable, message};
+use platform::hub::Hub;
+use platform::queues::{Outgoing, Queue, Queues as _};
+use platform::store::Kept;
+use protocol::callback::{Callback, Due};
+use protocol::jose::PrivateKey;
+
+/// Routes what the stream shows.
+pub struct Router<H> {
+    hub: H,
+    signing: PrivateKey,
+}
+
+/// A change of one application, as one stream record shows it.
+pub struct Change {
+    /// The application after it.
+    pub kept: Kept,
+    /// Version before it; 0 for a new one.
+    pub seen: u32,
+}
+
+/// A message that is owed, and the dispatch to record once it is sent.
+struct Owed {
+    change: usize,
+    opens: Option<u32>,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// All of it is sent and recorded, or parked in the table for the sweeper.
+    Done,
+    /// Some of it must be tried again.
+    Again,
+}
+
+impl<H: Hub> Router<H> {
+    /// A router that signs with the hub's key.
+    pub fn new(hub: H, signing: PrivateKey) -> Self {
+        Router { hub, signing }
+    }
+
+    /// Its ports.
+    pub fn hub(&self) -> &H {
+        &self.hub
+    }
+
+    /// Sends what the changes owe, ten messages a call, and records the dispatches. One answer for each
+    /// change, in order. An application whose earlier change failed is not touched by a later one.
+    pub async fn route(&self, changes: &[Change]) -> Vec<Routed> {
+        let mut routed = vec![Routed::Done; changes.len()];
+        let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
+        let mut owed: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
+        let mut stopped = HashSet::new();
+        for (index, change) in changes.iter().enumerate() {
+            if stopped.contains(&change.kept.id()) {
+                routed[index] = Routed::Again;
+                continue;
+            }
+            match self.messages(change).await {
+                Ok(messages) => {
+                    for (queue, outgoing, opens) in messages {
+                        owed.insert((queue.clone(), outgoing.id.clone()), Owed { change: index, opens });
+                        queues.entry(queue).or_default().push(outgoing);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(application = %change.kept.id(), %error, "a message could not be made");
+                    stopped.insert(change.kept.id());
+                    routed[index] = Routed::Again;
+                }
+            }
+        }
+        let mut sent = Vec::new();
+        for (queue, messages) in queues {
+            let ids: Vec<String> = messages.iter().map(|message| message.id.clone()).collect();
+            let receipts = match self.hub.queues().send(queue.clone(), messages).await {
+                Ok(receipts) => receipts,
+                Err(error) => ids.into_iter().map(|id| (id, Err(error))).collect(),
+            };
+            for (id, result) in receipts {
+                let Some(owed) = owed.get(&(queue.clone(), id)) else { continue };
+                let change = &changes[owed.change];
+                match result {
+                    Ok(()) => sent.extend(owed.opens.map(|opened| (owed.change, opened))),
+                    Err(error) => {
+                        tracing::warn!(application = %change.kept.id(), ?queue, %error, "a message was not sent");
+                        routed[owed.change] = Routed::Again;
+                    }
+                }
+            }
+        }
+        let records = sent.into_iter().map(|(change, opened)| async move {
+            (change, self.record(&changes[change].kept, opened).await)
+        });
+        let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
+        while let Some((change, recorded)) = records.next().await {
+            if !recorded {
+                routed[change] = Routed::Again;
+            }
+        }
+        routed
+    }
+
+    /// The messages a change owes: first to agencies, then to the app backend.
+    async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
+        let mut messages = Vec::new();
+        for notice in notices(&change.kept.ledger, change.seen) {
+            match message(&self.hub, &self.signing, &change.kept, &notice, Sending::First).await {
+                Ok((queue, outgoing)) => {
+                    messages.push((queue, outgoing, notice.opens_leg().then_some(notice.version)));
+                }
+                Err(error) if error.is_parked() && Notice::opens_leg(&notice) => {
+                    tracing::error!(application = %change.kept.id(), %error, "parked: the sweeper tries again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        for callback in callbacks(&change.kept.ledger, change.seen) {
+            let id = callback.id();
+            let group = callback.application.to_string();
+            let body = serde_json::to_string(&Due::V1(callback)).map_err(|_| Undeliverable::Dossier)?;
+            messages.push((Queue::Webhooks, Outgoing { dedup: id.clone(), id, group, body }, None));
+        }
+        Ok(messages)
+    }
+
+    /// Records that the leg opened at a version was dispatched. Whatever else has happened to the
+    /// application since, a dispatch that no longer fits is no failure.
+    async fn record(&self, kept: &Kept, opened: u32) -> bool {
+        let attempt = Attempt::hub(Command::Dispatch { opened });
+        match apply_to(&self.hub, kept.clone(), &[attempt]).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(application = %kept.id(), %error, "a dispatch was not recorded");
+                false
+            }
+        }
+    }
+}
+
+/// The callbacks that the entries after `seen` owe to the app backend.
+fn callbacks(ledger: &Ledger, seen: u32) -> Vec<Callback> {
+    ledger
+        .after(seen)
+        .iter()
+        .filter(|line| calls_back(&line.entry.event))
+        .filter_map(|line| {
+            let then = ledger.at(line.entry.version)?;
+            Some(Callback {
+                tenant: then.tenant().clone(),
+                application: then.id,
+                version: then.version,
+                kind: format!("application.{}", line.entry.event.name()),
+                at: line.entry.at,
+                stage: then.stage,
+            })
+        })
+        .collect()
+}

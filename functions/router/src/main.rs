@@ -1,0 +1,27 @@
+//! Wires the router: see `handler` and `records`.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::batch::deadline;
+use platform::config::Variable;
+use platform::startup::start;
+use router::handler::Router;
+
+const NEEDED: [Variable; 6] = [
+    Variable::Table,
+    Variable::KeyId,
+    Variable::WebhookQueueUrl,
+    Variable::QueueUrlPrefix,
+    Variable::ParkedQueueUrl,
+    Variable::HubSigningKey,
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (config, hub) = start(&NEEDED);
+    let router = &Router::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
+    run(service_fn(|event: LambdaEvent<_>| async move {
+        let deadline = deadline(&event.context);
+        Ok::<_, Error>(router.handle(event.payload, deadline).await)
+    }))
+    .await
+}

@@ -1,0 +1,94 @@
+//! From a Lambda event of the table's stream to changes, and back to what must come again.
+
+use aws_lambda_events::event::dynamodb::{Event, EventRecord};
+use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use platform::hub::Hub;
+use platform::queues::{Outgoing, Queue, Queues as _, SendError};
+use platform::store::{StoreError, image_to_kept};
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+
+use crate::handler::{Change, Routed, Router};
+
+impl<H: Hub> Router<H> {
+    /// Handles a batch until `deadline`. The answer names the earliest record that must come again: Lambda
+    /// sends everything from it on once more, and everything here may be repeated.
+    ///
+    /// A record that cannot be read is set aside with its reason, so that it never holds up the others.
+    pub async fn handle(&self, event: Event, deadline: Instant) -> DynamoDbEventResponse {
+        let first = event.records.first().map(sequence);
+        // On the heap: the future is large, and is one layer too deep for the compiler otherwise.
+        match timeout_at(deadline, Box::pin(self.handle_all(&event.records))).await {
+            Ok(failed) => answer(failed),
+            Err(_) => {
+                tracing::warn!(records = event.records.len(), "the time was up; the batch comes again");
+                answer(first)
+            }
+        }
+    }
+
+    /// The sequence number of the earliest record that is not done.
+    async fn handle_all(&self, records: &[EventRecord]) -> Option<String> {
+        let mut changes = Vec::with_capacity(records.len());
+        let mut sequences = Vec::with_capacity(records.len());
+        let mut failed = None;
+        for record in records {
+            match change(record) {
+                Ok(Some(change)) => {
+                    changes.push(change);
+                    sequences.push(sequence(record));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    if let Err(error) = self.park(record, &error).await {
+                        tracing::error!(%error, "a record that cannot be read could not be set aside");
+                        failed = Some(sequence(record));
+                        break;
+                    }
+                }
+            }
+        }
+        let routed = self.route(&changes).await;
+        let again = routed.iter().position(|routed| *routed == Routed::Again);
+        again.map(|index| sequences[index].clone()).or(failed)
+    }
+
+    async fn park(&self, record: &EventRecord, error: &StoreError) -> Result<(), SendError> {
+        let sequence = sequence(record);
+        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        tracing::error!(sequence, reason, "a record cannot be read; it is set aside");
+        // Ids and the reason: what the record holds stays in the table.
+        let body = json!({ "sequence": sequence, "key": record.change.keys, "reason": reason }).to_string();
+        let parked = Outgoing { id: sequence.clone(), group: "parked".to_owned(), dedup: sequence, body };
+        for (_, result) in self.hub().queues().send(Queue::Parked, vec![parked]).await? {
+            result?;
+        }
+        Ok(())
+    }
+}
+
+/// The change a record shows; `None` where it has no new image: the item was removed.
+fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
+    let new = &record.change.new_image;
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let kept = image_to_kept(new)?;
+    let old = &record.change.old_image;
+    let seen = if old.is_empty() { 0 } else { image_to_kept(old)?.version() };
+    Ok(Some(Change { kept, seen }))
+}
+
+fn sequence(record: &EventRecord) -> String {
+    record.change.sequence_number.clone().unwrap_or_default()
+}
+
+fn answer(failed: Option<String>) -> DynamoDbEventResponse {
+    let mut response = DynamoDbEventResponse::default();
+    response.batch_item_failures.extend(failed.map(|sequence| {
+        let mut failure = DynamoDbBatchItemFailure::default();
+        failure.item_identifier = Some(sequence);
+        failure
+    }));
+    response
+}

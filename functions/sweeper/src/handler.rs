@@ -1,0 +1,138 @@
+//! One sweep over the index of wake-up times.
+//!
+//! For each application whose time has come: take the step that time has made due (expire, lapse, overdue),
+//! record uploads whose event never came, send the message that opens a leg where the router did not, and
+//! set the next wake-up time. Two sweeps at once do no harm: every effect has its id, every write its version.
+
+use domain::command::{Attempt, Command};
+use domain::effect::undelivered;
+use domain::ids::ApplicationId;
+use domain::wake::{due, next_wake};
+use jiff::Timestamp;
+use platform::apply::{ApplyError, apply_all};
+use platform::arrivals::arrivals;
+use platform::clock::Clock as _;
+use platform::courier::{Sending, Undeliverable, message};
+use platform::documents::DocumentsError;
+use platform::hub::Hub;
+use platform::queues::{Queues as _, SendError};
+use platform::store::{DUE_SHARDS, Kept, Store as _, StoreError};
+use protocol::jose::PrivateKey;
+use serde::Serialize;
+use thiserror::Error;
+
+/// Applications taken from one shard in one sweep; the rest is taken by the next.
+pub const PER_SHARD: usize = 200;
+
+/// Sweeps.
+pub struct Sweeper<H> {
+    hub: H,
+    signing: PrivateKey,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Applications whose time had come.
+    pub due: u32,
+    /// Steps taken, uploads recorded, dispatches sent.
+    pub moved: u32,
+    /// Cases parked: their agency cannot be reached.
+    pub parked: u32,
+    /// Applications that could not be looked at; the next sweep does.
+    pub failed: u32,
+}
+
+/// Why an application could not be looked at.
+#[derive(Debug, Error)]
+enum Trouble {
+    #[error("not applied")]
+    Apply(#[from] ApplyError),
+    #[error("not kept")]
+    Store(#[from] StoreError),
+    #[error("not looked at")]
+    Documents(#[from] DocumentsError),
+    #[error("not sent")]
+    Send(#[from] SendError),
+    #[error("not sealed")]
+    Message(#[from] Undeliverable),
+}
+
+impl<H: Hub> Sweeper<H> {
+    /// A sweeper that signs with the hub's key.
+    pub fn new(hub: H, signing: PrivateKey) -> Self {
+        Sweeper { hub, signing }
+    }
+
+    /// Sweeps every shard once.
+    pub async fn sweep(&self) -> Swept {
+        let mut swept = Swept::default();
+        for shard in 0..DUE_SHARDS {
+            let now = self.hub.clock().now();
+            let ids = match self.hub.store().due(shard, now, PER_SHARD).await {
+                Ok(ids) => ids,
+                Err(error) => {
+                    tracing::warn!(shard, %error, "a shard could not be read");
+                    swept.failed += 1;
+                    continue;
+                }
+            };
+            for id in ids {
+                swept.due += 1;
+                if let Err(error) = self.look_at(id, &mut swept).await {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(application = %id, %error, cause, "an application could not be looked at");
+                    swept.failed += 1;
+                }
+            }
+        }
+        swept
+    }
+
+    async fn look_at(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Trouble> {
+        let Some(mut kept) = self.hub.store().get(id).await? else { return Ok(()) };
+        let now = self.hub.clock().now();
+        // Uploads first: a draft that is complete since its last minute is submitted, not expired.
+        let found = arrivals(&self.hub, kept.ledger.head()).await?;
+        kept = self.apply(kept, found, swept).await?;
+        if let Some(command) = due(kept.ledger.head(), now) {
+            kept = self.apply(kept, vec![Attempt::hub(command)], swept).await?;
+        }
+        if let Some(opened) = self.dispatch(&kept, swept).await? {
+            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { opened })], swept).await?;
+        }
+        self.set_wake(&kept, now).await
+    }
+
+    async fn apply(&self, kept: Kept, attempts: Vec<Attempt>, swept: &mut Swept) -> Result<Kept, Trouble> {
+        if attempts.is_empty() {
+            return Ok(kept);
+        }
+        let applied = apply_all(&self.hub, kept.id(), &attempts).await?;
+        swept.moved += u32::from(applied.changed);
+        Ok(applied.kept)
+    }
+
+    /// Sends what opens the current leg, if its dispatch is not recorded. `Some` is the version that opened it.
+    async fn dispatch(&self, kept: &Kept, swept: &mut Swept) -> Result<Option<u32>, Trouble> {
+        let Some(notice) = undelivered(kept.ledger.head()) else { return Ok(None) };
+        let (queue, outgoing) = match message(&self.hub, &self.signing, kept, &notice, Sending::Again).await {
+            Ok(message) => message,
+            Err(error) if error.is_parked() => {
+                tracing::error!(application = %kept.id(), %error, "parked: the next sweep tries again");
+                swept.parked += 1;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for (_, result) in self.hub.queues().send(queue, vec![outgoing]).await? {
+            result?;
+        }
+        Ok(Some(notice.version))
+    }
+
+    async fn set_wake(&self, kept: &Kept, now: Timestamp) -> Result<(), Trouble> {
+        let wake = next_wake(kept.ledger.head(), now);
+        Ok(self.hub.store().touch(kept.id(), kept.version(), wake).await?)
+    }
+}

@@ -1,0 +1,17 @@
+//! Wires the sweeper: see `handler`.
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::config::Variable;
+use platform::startup::start;
+use serde_json::Value;
+use sweeper::handler::Sweeper;
+
+const NEEDED: [Variable; 5] =
+    [Variable::Table, Variable::Bucket, Variable::KeyId, Variable::QueueUrlPrefix, Variable::HubSigningKey];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (config, hub) = start(&NEEDED);
+    let sweeper = &Sweeper::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
+    run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, Error>(sweeper.sweep().await) })).await
+}
