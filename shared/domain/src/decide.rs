@@ -9,6 +9,7 @@ use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::{DocumentKind, service_row};
 use crate::command::{Actor, Attempt, Command, Finding, Report};
 use crate::event::{DocumentFault, Event, HandOver, MissingItem, Provider, Slot, StoredObject};
+use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
 use crate::stage::{Purpose, Stage, Step, Taker, next};
@@ -233,6 +234,18 @@ fn reject_document(
 }
 
 fn decide_report(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    // The agency holds the case, so it was dispatched, whether or not the router came to record it.
+    let unrecorded = head.leg_dispatched == 0 && next(head.stage, head.purpose(), Step::Dispatch).is_some();
+    if unrecorded && report.finding.step() == Step::Receive {
+        let dispatched = Event::Dispatched { leg: head.leg };
+        let then = evolve(head.clone(), &dispatched, now, None);
+        let received = decide_finding(&then, report, now)?;
+        return Ok(std::iter::once(dispatched).chain(received).collect());
+    }
+    decide_finding(head, report, now)
+}
+
+fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     let step = report.finding.step();
     possible(head, step)?;
     let from = head.leg_opened;

@@ -164,7 +164,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
         Step::Dispatch => (Actor::Hub, Command::Dispatch { opened: head.leg_opened }),
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
-        Step::Settle if attempt.pick % 2 == 0 => (app(), Command::Settle),
+        Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
         Step::Settle => (agency(), report(Finding::Settled)),
         Step::Withdraw => (app(), Command::Withdraw),
         Step::Lapse => (Actor::Hub, Command::Lapse),
@@ -378,4 +378,27 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     assert_eq!(ledger.head().agency().to_string(), "37");
     assert!(matches!(ledger.lines().last().unwrap().entry.event, Event::Lapsed { .. }));
     assert!(undelivered(ledger.head()).is_some());
+}
+
+#[test]
+fn a_case_that_is_received_was_dispatched() {
+    let mut ledger = opened(Service::FirstIdentityCard, When::Adult, true);
+    let now = start();
+    for serial in 0..2 {
+        let one =
+            Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
+        let attempt = aim(&ledger, &one, serial, now);
+        let events = decide(ledger.head(), &attempt, now).unwrap();
+        ledger = ledger.append(events, &cause(attempt.by, now, None)).unwrap();
+    }
+    assert_eq!(ledger.head().stage, Stage::Submitted);
+    let opened = ledger.head().leg_opened;
+    let received = Try { step: Step::Receive, pick: 0, wrong_actor: false, seen_back: 0, replay: false };
+    let attempt = aim(&ledger, &received, 9, now);
+    let events = decide(ledger.head(), &attempt, now).unwrap();
+    assert_eq!(events, [Event::Dispatched { leg: 0 }, Event::Received]);
+    let ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
+    // The router comes late: nothing is left to record.
+    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { opened }), now);
+    assert_eq!(late, Ok(Vec::new()));
 }
