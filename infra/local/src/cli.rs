@@ -1,0 +1,221 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use domain::ids::TenantId;
+use tongban::deploy::{DeployOptions, deploy};
+use tongban::emulator::PORT;
+use tongban::local::{LocalOptions, LocalStack};
+use tongban::screen::Screen;
+use tongban::secrets::{SCOPES, Secrets};
+use tongban::workspace::Workspace;
+
+/// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
+/// service through it, and serves until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "tongban", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    here: Here,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Walks one application of each service through a hub of its own, and ends: 0 if all went well.
+    Demo(Here),
+    /// Starts the hub without the walk and serves until Ctrl-C.
+    Up(Here),
+    /// Deploys the hub to a real account: prints the plan and applies it.
+    Deploy(Deploy),
+    /// Prints an access token for the hub on this machine.
+    Token(Token),
+}
+
+#[derive(Clone, Debug, Args)]
+struct Here {
+    /// Port of the local AWS on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+}
+
+#[derive(Debug, Args)]
+struct Deploy {
+    /// Name of the stack.
+    #[arg(long)]
+    stack: String,
+    /// AWS region.
+    #[arg(long)]
+    region: String,
+    /// Profile of the AWS configuration.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Checks everything that needs no account, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// JSON file: [{"issuer", "audience", "keys": [JWK]}].
+    #[arg(long, value_name = "FILE")]
+    token_issuers: Option<PathBuf>,
+    /// SNS topic that alarms go to.
+    #[arg(long, value_name = "ARN")]
+    alarm_topic: Option<String>,
+    /// Bucket for the functions' zips.
+    #[arg(long, value_name = "NAME")]
+    artifacts_bucket: Option<String>,
+    /// Goes on though a table, bucket or key would be replaced or removed.
+    #[arg(long)]
+    allow_data_loss: bool,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    /// The app backend.
+    #[arg(long, default_value = "demo-app")]
+    tenant: String,
+    /// What it may do, several with spaces between; everything without it.
+    #[arg(long)]
+    scope: Option<String>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// Whatever stopped it, in one sentence.
+    pub(crate) async fn run(self) -> Result<()> {
+        let screen = Screen::new();
+        match self.what {
+            None => serve(&self.here, &screen, true).await,
+            Some(What::Up(here)) => serve(&here, &screen, false).await,
+            Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
+            Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
+            Some(What::Token(wanted)) => token(&wanted, &screen),
+        }
+    }
+}
+
+impl From<Deploy> for DeployOptions {
+    fn from(given: Deploy) -> DeployOptions {
+        DeployOptions {
+            stack: given.stack,
+            region: given.region,
+            profile: given.profile,
+            dry_run: given.dry_run,
+            token_issuers: given.token_issuers,
+            alarm_topic: given.alarm_topic,
+            artifacts_bucket: given.artifacts_bucket,
+            allow_data_loss: given.allow_data_loss,
+        }
+    }
+}
+
+fn options(here: &Here) -> LocalOptions {
+    LocalOptions { port: here.port, ..LocalOptions::default() }
+}
+
+async fn demo(here: &Here, screen: &Screen) -> Result<()> {
+    let hub = LocalStack::start(options(here), screen).await?;
+    walk(&hub, screen).await
+}
+
+/// Starts, walks, and stays until it is told to end.
+async fn serve(here: &Here, screen: &Screen, walks: bool) -> Result<()> {
+    let start = async {
+        let hub = LocalStack::start(options(here), screen).await?;
+        if walks {
+            walk(&hub, screen).await?;
+        }
+        anyhow::Ok(hub)
+    };
+    let mut hub = tokio::select! {
+        hub = start => hub?,
+        signal = told_to_end() => return signal,
+    };
+    welcome(&hub, screen)?;
+    let mut look = tokio::time::interval(std::time::Duration::from_secs(1));
+    let end = told_to_end();
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            signal = &mut end => {
+                screen.line("Ending.");
+                return signal;
+            }
+            _ = look.tick() => {
+                if let Some(status) = hub.emulator().ended()? {
+                    bail!("the local AWS ended by itself ({status}); see {}", hub.log().display());
+                }
+            }
+        }
+    }
+}
+
+async fn walk(hub: &LocalStack, screen: &Screen) -> Result<()> {
+    let health = format!("{}/v1/health", hub.api_url()?);
+    let answer = hub.http().get(&health).send().await.context("the hub cannot be reached")?;
+    screen.line(&format!("GET /v1/health: {}", answer.status()));
+    Ok(())
+}
+
+fn welcome(hub: &LocalStack, screen: &Screen) -> Result<()> {
+    let token = hub.token("demo-app", &SCOPES)?;
+    let api = hub.api_url()?;
+    screen.line("");
+    screen.line(&format!("The hub serves at {api}"));
+    screen.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
+    screen.line("");
+    screen.line("A token of the app backend demo-app, good for twelve hours:");
+    screen.line(&format!("  export TOKEN={token}"));
+    screen.line("");
+    screen.line("Three things to try in another terminal:");
+    let header = "-H \"Authorization: Bearer $TOKEN\"";
+    screen.line(&format!("  curl -s {header} {api}/v1/services"));
+    screen.line(&format!(
+        "  curl -s {header} '{api}/v1/coverage?service=first_identity_card&from=150102&to=110105'"
+    ));
+    screen.line(&format!("  curl -s {header} {api}/v1/applications"));
+    screen.line("");
+    screen.line("Ctrl-C ends it.");
+    Ok(())
+}
+
+fn token(wanted: &Token, screen: &Screen) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let tenant: TenantId = wanted.tenant.parse().context("the tenant has no such name")?;
+    let scopes: Vec<&str> = match &wanted.scope {
+        Some(scope) => scope.split_whitespace().collect(),
+        None => SCOPES.to_vec(),
+    };
+    if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(scope)) {
+        bail!("there is no scope {unknown}; there are {}", SCOPES.join(", "));
+    }
+    let secrets = Secrets::open(&workspace.state("keys.json"), [])?;
+    screen.line(&secrets.access_token(&tenant, &scopes)?);
+    Ok(())
+}
+
+/// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.
+async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        done = work => done,
+        signal = told_to_end() => {
+            signal?;
+            bail!("interrupted")
+        }
+    }
+}
+
+/// Ctrl-C, or what a supervisor sends.
+async fn told_to_end() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}

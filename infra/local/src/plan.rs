@@ -1,0 +1,160 @@
+//! What a change set will do, as a table a person reads before it happens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use console::style;
+
+/// Resources that hold what was accepted: one of them replaced or removed is data lost.
+const KEEPERS: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
+
+/// What happens to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is new.
+    Add,
+    /// It changes.
+    Modify,
+    /// It goes.
+    Remove,
+    /// Anything CloudFormation may add to its list.
+    Other,
+}
+
+/// One line of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// What happens.
+    pub action: Action,
+    /// Logical id in the template.
+    pub id: String,
+    /// Type, for example `AWS::SQS::Queue`.
+    pub kind: String,
+    /// Whether a changed resource is made anew: `True`, `False` or `Conditional`, as CloudFormation says.
+    pub replacement: Option<String>,
+}
+
+impl Change {
+    /// Whether accepted applications, documents or their key would go.
+    #[must_use]
+    pub fn loses_data(&self) -> bool {
+        let goes = match self.action {
+            Action::Remove => true,
+            Action::Modify => self.replacement.as_deref().is_some_and(|replaced| replaced != "False"),
+            Action::Add | Action::Other => false,
+        };
+        goes && KEEPERS.contains(&self.kind.as_str())
+    }
+}
+
+/// Every change of a change set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    changes: Vec<Change>,
+}
+
+impl Plan {
+    /// Orders the changes for reading.
+    #[must_use]
+    pub fn new(mut changes: Vec<Change>) -> Plan {
+        changes.sort();
+        Plan { changes }
+    }
+
+    /// The changes.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whether nothing happens.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Changes that would lose what was accepted.
+    pub fn losses(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.loses_data())
+    }
+
+    /// One line: how many of each.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut counts = BTreeMap::new();
+        for change in &self.changes {
+            *counts.entry(change.action).or_insert(0_usize) += 1;
+        }
+        let parts: Vec<String> = counts
+            .into_iter()
+            .map(|(action, count)| match action {
+                Action::Add => format!("{count} to add"),
+                Action::Modify => format!("{count} to change"),
+                Action::Remove => format!("{count} to remove"),
+                Action::Other => format!("{count} others"),
+            })
+            .collect();
+        if parts.is_empty() { "nothing to change".to_owned() } else { parts.join(", ") }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |text: fn(&Change) -> &str| {
+            self.changes.iter().map(|change| text(change).len()).max().unwrap_or(0)
+        };
+        let (ids, kinds) = (width(|change| &change.id), width(|change| &change.kind));
+        for change in &self.changes {
+            let sign = match change.action {
+                Action::Add => style("+").green(),
+                Action::Modify => style("~").yellow(),
+                Action::Remove => style("-").red(),
+                Action::Other => style("?"),
+            };
+            let fate = match (change.loses_data(), change.action, change.replacement.as_deref()) {
+                (true, _, _) => "LOSES DATA",
+                (false, Action::Modify, Some("True")) => "replaced",
+                (false, Action::Modify, Some("Conditional")) => "may be replaced",
+                (false, _, _) => "",
+            };
+            let line = format!("{:ids$}  {:kinds$}  {fate}", change.id, change.kind);
+            writeln!(f, "  {sign} {}", line.trim_end())?;
+        }
+        write!(f, "  {}", self.summary())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: Action, id: &str, kind: &str, replacement: Option<&str>) -> Change {
+        Change { action, id: id.into(), kind: kind.into(), replacement: replacement.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_plan_prints_its_changes_and_what_they_cost() {
+        console::set_colors_enabled(false);
+        let plan = Plan::new(vec![
+            change(Action::Remove, "Agency11", "AWS::SQS::Queue", None),
+            change(Action::Modify, "Applications", "AWS::DynamoDB::Table", Some("True")),
+            change(Action::Add, "Agency12", "AWS::SQS::Queue", None),
+            change(Action::Modify, "Intake", "AWS::Lambda::Function", Some("False")),
+            change(Action::Modify, "Api", "AWS::ApiGatewayV2::Api", Some("Conditional")),
+        ]);
+        let text = "  + Agency12      AWS::SQS::Queue
+  ~ Api           AWS::ApiGatewayV2::Api  may be replaced
+  ~ Applications  AWS::DynamoDB::Table    LOSES DATA
+  ~ Intake        AWS::Lambda::Function
+  - Agency11      AWS::SQS::Queue
+  1 to add, 3 to change, 1 to remove";
+        assert_eq!(plan.to_string(), text);
+        assert_eq!(plan.losses().count(), 1);
+    }
+
+    #[test]
+    fn an_empty_plan_says_so() {
+        assert!(Plan::default().is_empty());
+        assert_eq!(Plan::default().to_string(), "  nothing to change");
+    }
+}

@@ -1,0 +1,221 @@
+//! The keys of a hub on this machine, made once and kept under `target` for its owner alone.
+//!
+//! A live hub's keys are made by `deploy` and kept nowhere but in its stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::{AgencyCode, TenantId};
+use jiff::Timestamp;
+use protocol::jose::{KeyUse, PrivateKey, sign};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::workspace::write_whole;
+
+/// Issuer of local access tokens.
+pub const ISSUER: &str = "urn:tongban:local";
+/// Audience of access tokens.
+pub const AUDIENCE: &str = "tongban";
+/// Every scope there is.
+pub const SCOPES: [&str; 3] = ["applications:read", "applications:write", "subscriptions:write"];
+/// Seconds a local access token is good for: a working day.
+const TOKEN_SECONDS: i64 = 12 * 3600;
+
+/// An agency's private keys.
+#[derive(Clone, Debug)]
+pub struct AgencyKeys {
+    /// Signs its reports.
+    pub signing: PrivateKey,
+    /// Opens its messages.
+    pub encryption: PrivateKey,
+}
+
+/// All keys of a local hub and of the agencies and the token issuer around it.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    id_secret: String,
+    hub: PrivateKey,
+    issuer: PrivateKey,
+    agencies: BTreeMap<AgencyCode, AgencyKeys>,
+}
+
+/// How they are written: private JWKs.
+#[derive(Default, Serialize, Deserialize)]
+struct Written {
+    id_secret: Option<String>,
+    hub: Option<Value>,
+    issuer: Option<Value>,
+    #[serde(default)]
+    agencies: BTreeMap<String, WrittenAgency>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenAgency {
+    signing: Value,
+    encryption: Value,
+}
+
+impl Secrets {
+    /// Reads the file, and makes and writes what it lacks.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or holds something else.
+    pub fn open<'c>(path: &Path, agencies: impl IntoIterator<Item = &'c AgencyCode>) -> Result<Secrets> {
+        let damaged = || format!("{} is damaged; remove it and run this again", path.display());
+        let written: Written = match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(damaged)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Written::default(),
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        let mut secrets = Secrets {
+            id_secret: written.id_secret.map_or_else(new_id_secret, Ok)?,
+            hub: read_or_make(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            issuer: read_or_make(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            agencies: BTreeMap::new(),
+        };
+        let mut codes: BTreeSet<AgencyCode> = agencies.into_iter().cloned().collect();
+        codes.extend(written.agencies.keys().filter_map(|code| code.parse().ok()));
+        for code in codes {
+            let kept = written.agencies.get(&code.to_string());
+            let keys = AgencyKeys {
+                signing: read_or_make(kept.map(|k| &k.signing), KeyUse::Signing).with_context(damaged)?,
+                encryption: read_or_make(kept.map(|k| &k.encryption), KeyUse::Encryption)
+                    .with_context(damaged)?,
+            };
+            secrets.agencies.insert(code, keys);
+        }
+        let text = serde_json::to_vec_pretty(&secrets.written()?)?;
+        if fs::read(path).ok().as_deref() != Some(text.as_slice()) {
+            write_whole(path, &text, true)?;
+        }
+        Ok(secrets)
+    }
+
+    fn written(&self) -> Result<Written> {
+        let agencies = self.agencies.iter().map(|(code, keys)| {
+            let written =
+                WrittenAgency { signing: keys.signing.to_jwk()?, encryption: keys.encryption.to_jwk()? };
+            Ok((code.to_string(), written))
+        });
+        Ok(Written {
+            id_secret: Some(self.id_secret.clone()),
+            hub: Some(self.hub.to_jwk()?),
+            issuer: Some(self.issuer.to_jwk()?),
+            agencies: agencies.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Base64url of the 32 bytes that application ids are derived with.
+    #[must_use]
+    pub fn id_secret(&self) -> &str {
+        &self.id_secret
+    }
+
+    /// The key the hub signs its messages with.
+    #[must_use]
+    pub fn hub(&self) -> &PrivateKey {
+        &self.hub
+    }
+
+    /// Every agency's keys.
+    #[must_use]
+    pub fn agencies(&self) -> &BTreeMap<AgencyCode, AgencyKeys> {
+        &self.agencies
+    }
+
+    /// Whose access tokens the hub accepts, as its environment has it.
+    ///
+    /// # Errors
+    /// The key cannot be written.
+    pub fn token_issuers(&self) -> Result<String> {
+        let keys = [self.issuer.public().to_jwk()?];
+        Ok(json!([{ "issuer": ISSUER, "audience": AUDIENCE, "keys": keys }]).to_string())
+    }
+
+    /// An access token (RFC 9068) for an app backend, good for twelve hours.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn access_token(&self, tenant: &TenantId, scopes: &[&str]) -> Result<String> {
+        let now = Timestamp::now().as_second();
+        let claims = json!({
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": tenant,
+            "client_id": tenant,
+            "tenant": tenant,
+            "scope": scopes.join(" "),
+            "iat": now,
+            "nbf": now,
+            "exp": now + TOKEN_SECONDS,
+            "jti": Uuid::new_v4(),
+        });
+        self.signed("at+jwt", &claims)
+    }
+
+    /// Claims of any kind under the issuer's key: for tests of tokens that must be refused.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn signed(&self, typ: &str, claims: &Value) -> Result<String> {
+        sign(typ, claims, &self.issuer).context("the access token cannot be signed")
+    }
+}
+
+/// 32 random bytes in base64url.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn new_id_secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn read_or_make(written: Option<&Value>, usage: KeyUse) -> Result<PrivateKey> {
+    Ok(match written {
+        Some(jwk) => PrivateKey::from_jwk(jwk)?,
+        None => PrivateKey::generate(usage)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_for_their_owner_alone() {
+        let folder = std::env::temp_dir().join(format!("tongban-secrets-{}", Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("keys.json");
+        let beijing: AgencyCode = "11".parse().unwrap();
+        let hohhot: AgencyCode = "1501".parse().unwrap();
+        let first = Secrets::open(&path, [&beijing]).unwrap();
+        let second = Secrets::open(&path, [&beijing, &hohhot]).unwrap();
+        let third = Secrets::open(&path, []).unwrap();
+        assert_eq!(first.id_secret(), third.id_secret());
+        assert_eq!(first.hub().public().kid(), third.hub().public().kid());
+        assert_eq!(
+            first.agencies()[&beijing].signing.public().kid(),
+            second.agencies()[&beijing].signing.public().kid()
+        );
+        assert_eq!(third.agencies().len(), 2, "an agency that left keeps its keys");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        fs::write(&path, "{").unwrap();
+        let told = Secrets::open(&path, []).unwrap_err().to_string();
+        assert!(told.contains("damaged"), "{told}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

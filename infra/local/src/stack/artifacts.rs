@@ -1,0 +1,69 @@
+//! The bucket that a stack's zips and templates lie in.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use uuid::Uuid;
+
+use super::{Cloud, Wanted};
+use crate::aws::told;
+use crate::functions::Package;
+use crate::screen::Screen;
+
+impl Cloud {
+    /// Makes the bucket for zips, unless it is there.
+    ///
+    /// # Errors
+    /// It belongs to somebody else, or AWS cannot be asked.
+    pub async fn ensure_bucket(&self, bucket: &str) -> Result<()> {
+        if self.s3.head_bucket().bucket(bucket).send().await.is_ok() {
+            return Ok(());
+        }
+        let place = (self.region != "us-east-1").then(|| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(self.region.as_str()))
+                .build()
+        });
+        let made = self.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
+        made.map_err(|error| told(&format!("making the bucket {bucket}"), error))?;
+        Ok(())
+    }
+
+    /// Puts the zips where the template will look for them; what lies there already is the same.
+    ///
+    /// # Errors
+    /// A zip cannot be read, or AWS refuses it.
+    pub async fn upload(&self, bucket: &str, package: &Package, screen: &Screen) -> Result<()> {
+        let step = screen.step("Uploading the functions");
+        for (name, path) in &package.zips {
+            let key = format!("{}/{name}.zip", package.prefix);
+            step.at(name);
+            if self.s3.head_object().bucket(bucket).key(&key).send().await.is_ok() {
+                continue;
+            }
+            let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            let put = self.s3.put_object().bucket(bucket).key(&key).body(bytes.into()).send().await;
+            put.map_err(|error| told(&format!("uploading {key}"), error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the template where CloudFormation can read it, and says where that is.
+    pub(super) async fn template_url(&self, wanted: &Wanted<'_>) -> Result<String> {
+        // Its name follows from its content, so that a change set never reads what a later one put there.
+        let name = Uuid::new_v4().simple();
+        let key = format!("templates/{}-{name}.yaml", wanted.stack);
+        let body = wanted.template.as_bytes().to_vec().into();
+        let put = self.s3.put_object().bucket(wanted.bucket).key(&key).body(body).send().await;
+        put.map_err(|error| told("uploading the template", error))?;
+        Ok(match &self.endpoint {
+            Some(endpoint) => format!("{endpoint}/{}/{key}", wanted.bucket),
+            None => {
+                let domain =
+                    if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                format!("https://{}.s3.{}.{domain}/{key}", wanted.bucket, self.region)
+            }
+        })
+    }
+}

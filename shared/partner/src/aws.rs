@@ -1,0 +1,94 @@
+//! The one AWS service an agency talks to: SQS.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+
+/// Bound on opening a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Bound on one attempt: SQS holds a long poll for up to 20 seconds.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// Where SQS is and who asks. The credentials are the agency's own account's; they come from the environment.
+#[derive(Clone)]
+pub struct Access {
+    /// The region of the hub's queues, for example `cn-north-1`.
+    pub region: String,
+    /// Credentials that may receive from the agency's queue.
+    pub credentials: Credentials,
+    /// Another endpoint: a local AWS or a private one.
+    pub endpoint: Option<String>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("region", &self.region)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Reads `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and
+    /// `AWS_ENDPOINT_URL` (the last two optional) with `variable`.
+    ///
+    /// # Errors
+    /// The names of all that are missing.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Access, Vec<&'static str>> {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let names = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let [Some(region), Some(id), Some(secret)] = names.map(given) else {
+            return Err(names.into_iter().filter(|name| given(name).is_none()).collect());
+        };
+        let token = given("AWS_SESSION_TOKEN");
+        Ok(Access {
+            region,
+            credentials: Credentials::new(id, secret, token, None, "environment"),
+            endpoint: given("AWS_ENDPOINT_URL"),
+        })
+    }
+
+    /// An SQS client. Nothing is called.
+    #[must_use]
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+        let http = aws_smithy_http_client::Builder::new();
+        // Reading the system's certificates is most of a client's start-up, and a plain endpoint needs none.
+        let plain = |endpoint: &String| endpoint.starts_with("http://");
+        let http = if self.endpoint.as_ref().is_some_and(plain) {
+            http.build_http()
+        } else {
+            http.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+        };
+        let mut config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
+            .http_client(http)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(timeouts);
+        config.set_endpoint_url(self.endpoint.clone());
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_missing_variables_are_named_and_no_secret_is_shown() {
+        let missing = Access::from_variables(|name| (name == "AWS_REGION").then(|| "r".to_owned()));
+        assert_eq!(missing.err(), Some(vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]));
+        let access = Access::from_variables(|name| Some(format!("{name}-value")));
+        let shown = format!("{access:?}");
+        assert!(shown.contains("AWS_REGION-value") && !shown.contains("SECRET"), "{shown}");
+    }
+}

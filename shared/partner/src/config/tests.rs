@@ -1,0 +1,127 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::PathBuf;
+
+use protocol::jose::KeyUse;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A folder that is gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        let path = std::env::temp_dir().join(format!("partner-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    fn write(&self, name: &str, text: impl ToString) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text.to_string()).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn jwk(usage: KeyUse) -> (Value, Value) {
+    let key = PrivateKey::generate(usage).unwrap();
+    (key.to_jwk().unwrap(), key.public().to_jwk().unwrap())
+}
+
+fn names(error: Result<Config, ConfigError>) -> Vec<String> {
+    let ConfigError(wrong) = error.unwrap_err();
+    wrong.into_iter().map(|wrong| wrong.name).collect()
+}
+
+#[test]
+fn a_toml_file_with_key_files_beside_it() {
+    let folder = Folder::new();
+    let (hub, signing) = (jwk(KeyUse::Signing), jwk(KeyUse::Signing));
+    let encryption = [jwk(KeyUse::Encryption).0, jwk(KeyUse::Encryption).0];
+    folder.write("hub.jwks.json", json!({ "keys": [hub.1] }));
+    folder.write("signing.jwk.json", &signing.0);
+    for (index, key) in encryption.iter().enumerate() {
+        folder.write(&format!("e{index}.json"), key);
+    }
+    let file = folder.write(
+        "agency.toml",
+        r#"agency = "11"
+queue_url = "https://sqs.example/1/tongban-agency-11.fifo"
+hub_url = "https://hub.example/stage"
+hub_keys = "hub.jwks.json"
+signing_key = "signing.jwk.json"
+encryption_keys = ["e0.json", "e1.json"]
+wait_seconds = 1
+concurrency = 2"#,
+    );
+    let config =
+        Config::load(Some(&file), |name| (name == "TONGBAN_WAIT_SECONDS").then(|| "3".to_owned())).unwrap();
+    assert_eq!((config.agency.to_string().as_str(), config.keys.encryption.len()), ("11", 2));
+    assert_eq!(config.hub_url.as_str(), "https://hub.example/stage/");
+    assert_eq!((config.pace.wait.as_secs(), config.pace.concurrency.get()), (3, 2));
+    assert_eq!(config.pace.visibility, Pace::default().visibility);
+    let shown = format!("{config:?}");
+    assert!(!shown.contains(signing.0["d"].as_str().unwrap()), "{shown}");
+}
+
+#[test]
+fn a_json_file_with_keys_inline() {
+    let folder = Folder::new();
+    let file = folder.write(
+        "agency.json",
+        json!({
+            "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",
+            "hub_keys": { "keys": [jwk(KeyUse::Signing).1] }, "signing_key": jwk(KeyUse::Signing).0,
+            "encryption_keys": [jwk(KeyUse::Encryption).0], "reports_queue_url": "http://127.0.0.1:1/r",
+        }),
+    );
+    let config = Config::load(Some(&file), |_| None).unwrap();
+    assert_eq!(config.reports_queue_url.as_deref(), Some("http://127.0.0.1:1/r"));
+}
+
+#[test]
+fn every_problem_is_named_at_once_and_no_key_is_shown() {
+    assert_eq!(
+        names(Config::load(None, |_| None)),
+        ["agency", "queue_url", "hub_url", "hub_keys", "signing_key", "encryption_keys"]
+    );
+    let folder = Folder::new();
+    let private = jwk(KeyUse::Signing).0;
+    let secret = private["d"].as_str().unwrap().to_owned();
+    folder.write("broken.json", format!("{{\"d\":\"{secret}\""));
+    let file = folder.write(
+        "agency.json",
+        json!({
+            "agency": "150", "queue_url": 1, "hub_url": "http://hub.example", "hub_keys": [private],
+            "signing_key": "broken.json", "encryption_keys": ["none.json"], "concurrency": 0,
+            "wait_seconds": "21", "queue": "",
+        }),
+    );
+    let error = Config::load(Some(&file), |_| None);
+    let shown = error.as_ref().unwrap_err().to_string();
+    assert!(!shown.contains(&secret), "{shown}");
+    assert_eq!(
+        names(error),
+        [
+            "queue",
+            "agency",
+            "queue_url",
+            "hub_url",
+            "hub_keys",
+            "signing_key",
+            "encryption_keys",
+            "wait_seconds",
+            "concurrency"
+        ]
+    );
+    let broken = folder.write("agency.toml", format!("signing_key = {{ d = \"{secret}\" "));
+    let shown = Config::load(Some(&broken), |_| None).unwrap_err().to_string();
+    assert!(shown.contains("not TOML at line 1") && !shown.contains(&secret), "{shown}");
+}

@@ -1,0 +1,365 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use protocol::case::Case;
+use protocol::jose::PrivateKey;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::*;
+use crate::desk::{DeskError, Outcome};
+use crate::examples::{agency, case, sealed};
+use crate::journal::Entry;
+use crate::stop::Stopper;
+
+/// A message of the queue below.
+struct Lying {
+    delivery: Delivery,
+    visible_at: Instant,
+}
+
+/// A FIFO queue in memory, by the paused clock of the test.
+#[derive(Clone, Default)]
+struct Fifo(Arc<(Mutex<Vec<Lying>>, Notify)>, Arc<AtomicUsize>, Arc<AtomicBool>);
+
+impl Fifo {
+    fn send(&self, group: &str, body: String) {
+        let mut all = self.0.0.lock().unwrap();
+        let message = format!("m{}-{group}", all.len());
+        let delivery =
+            Delivery { receipt: message.clone(), message, group: Some(group.to_owned()), times: 0, body };
+        all.push(Lying { delivery, visible_at: Instant::now() });
+        self.0.1.notify_one();
+    }
+
+    fn left(&self) -> Vec<Delivery> {
+        let all = self.0.0.lock().unwrap();
+        all.iter().map(|lying| lying.delivery.clone()).collect()
+    }
+
+    fn take(&self, most: usize, hidden: Duration) -> Vec<Delivery> {
+        let now = Instant::now();
+        let (mut blocked, mut taken) = (HashSet::new(), Vec::new());
+        for lying in self.0.0.lock().unwrap().iter_mut() {
+            if lying.visible_at > now {
+                blocked.insert(lying.delivery.group.clone());
+            } else if taken.len() < most && !blocked.contains(&lying.delivery.group) {
+                lying.visible_at = now + hidden;
+                lying.delivery.times += 1;
+                taken.push(lying.delivery.clone());
+                self.1.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        taken
+    }
+}
+
+impl CaseQueue for Fifo {
+    async fn receive(
+        &self,
+        most: usize,
+        wait: Duration,
+        hidden: Duration,
+    ) -> Result<Vec<Delivery>, QueueError> {
+        let taken = self.take(most, hidden);
+        if !taken.is_empty() {
+            return Ok(taken);
+        }
+        // A message that becomes visible again ends no wait here: the next receive finds it.
+        let _sent = tokio::time::timeout(wait, self.0.1.notified()).await;
+        Ok(self.take(most, hidden))
+    }
+
+    async fn delete(&self, delivery: &Delivery) -> Result<(), QueueError> {
+        let mut all = self.0.0.lock().unwrap();
+        all.retain(|lying| lying.delivery.receipt != delivery.receipt);
+        Ok(())
+    }
+
+    async fn hide(&self, deliveries: &[Delivery], hidden: Duration) -> Result<(), QueueError> {
+        if self.2.load(Ordering::SeqCst) {
+            let code = "down".to_owned();
+            return Err(QueueError::Unavailable { code });
+        }
+        for lying in self.0.0.lock().unwrap().iter_mut() {
+            if deliveries.iter().any(|given| given.receipt == lying.delivery.receipt) {
+                lying.visible_at = Instant::now() + hidden;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A desk that keeps what it saw and does what a function says.
+struct Clerk<W> {
+    seen: Arc<Mutex<Vec<u32>>>,
+    work: W,
+}
+
+impl<W, F> Desk for Clerk<W>
+where
+    W: Fn(Case) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Outcome, DeskError>> + Send,
+{
+    async fn handle(&self, case: Case, _office: &Office) -> Result<Outcome, DeskError> {
+        self.seen.lock().unwrap().push(case.version);
+        (self.work)(case).await
+    }
+}
+
+/// A running consumer.
+struct Running {
+    queue: Fifo,
+    config: Config,
+    hub: PrivateKey,
+    seen: Arc<Mutex<Vec<u32>>>,
+    entries: watch::Receiver<Vec<Entry>>,
+    stopper: Stopper,
+    task: JoinHandle<Result<(), ConsumerError>>,
+}
+
+fn run<W, F>(work: W, prepare: impl FnOnce(&Fifo, &Config, &PrivateKey)) -> Running
+where
+    W: Fn(Case) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Outcome, DeskError>> + Send + 'static,
+{
+    let (config, hub) = agency("http://127.0.0.1:1");
+    let queue = Fifo::default();
+    prepare(&queue, &config, &hub);
+    let seen = Arc::<Mutex<Vec<u32>>>::default();
+    let clerk = Clerk { seen: Arc::clone(&seen), work };
+    let (sender, entries) = watch::channel(Vec::new());
+    let journal = Journal::new(move |entry| sender.send_modify(|all| all.push(entry.clone())));
+    let office = Office::new(&config).unwrap();
+    let (stopper, stop) = Stop::new();
+    let consumer = Consumer::new(&config, queue.clone(), clerk, office).with_journal(journal);
+    Running { task: tokio::spawn(consumer.run(stop)), queue, config, hub, seen, entries, stopper }
+}
+
+impl Running {
+    /// How often a message was handed out.
+    fn deliveries(&self) -> usize {
+        self.queue.1.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the journal has this many entries of a kind; an hour of the paused clock at most.
+    async fn until(&mut self, what: &str, times: usize) {
+        let enough = |all: &Vec<Entry>| all.iter().filter(|e| e.what == what).count() >= times;
+        let hour = Duration::from_secs(3600);
+        let met = tokio::time::timeout(hour, self.entries.wait_for(enough)).await;
+        assert!(met.is_ok(), "no {what}");
+    }
+
+    async fn end(self) -> (Vec<u32>, Fifo, Vec<Entry>) {
+        self.stopper.ask();
+        self.task.await.unwrap().unwrap();
+        let seen = self.seen.lock().unwrap().clone();
+        let entries = self.entries.borrow().clone();
+        (seen, self.queue, entries)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_again_is_handled_once() {
+    let mut running = run(
+        async |_| Ok(Outcome::Done),
+        |queue, config, hub| {
+            for version in [4, 4, 7, 5] {
+                queue.send("1", sealed(&case(1, version), config, hub));
+            }
+        },
+    );
+    running.until("repeat", 2).await;
+    let late = sealed(&case(1, 4), &running.config, &running.hub);
+    running.queue.send("1", late);
+    running.until("repeat", 3).await;
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [4, 7], "an older version after a newer one is old news");
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_case_keeps_its_order_while_others_go_on() {
+    let gate = Arc::new(Notify::new());
+    let opened = Arc::clone(&gate);
+    let work = move |case: Case| {
+        let gate = Arc::clone(&opened);
+        async move {
+            match case.version {
+                // The first message of case 1 is done only after case 2, which came last.
+                10 => gate.notified().await,
+                20 => gate.notify_one(),
+                _ => {}
+            }
+            Ok(Outcome::Done)
+        }
+    };
+    let mut running = run(work, |queue, config, hub| {
+        for (number, version) in [(1, 10), (1, 11), (1, 12), (2, 20)] {
+            queue.send(&number.to_string(), sealed(&case(number, version), config, hub));
+        }
+    });
+    running.until("handled", 4).await;
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [10, 20, 11, 12]);
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_left_and_stops_only_its_own_case() {
+    let canary = "110101202311012176";
+    let mut running = run(
+        async |_| Ok(Outcome::Done),
+        |queue, config, hub| {
+            let (other, other_hub) = agency("http://127.0.0.1:1");
+            let mut elsewhere = case(6, 4);
+            elsewhere.agency = "12".parse().unwrap();
+            queue.send("3", format!("{{\"name\":\"{canary}\"}}"));
+            queue.send("4", sealed(&case(4, 4), &other, hub));
+            queue.send("5", sealed(&case(5, 4), config, &other_hub));
+            queue.send("6", sealed(&elsewhere, config, hub));
+            queue.send("6", sealed(&case(6, 5), config, hub));
+            queue.send("7", sealed(&case(7, 9), config, hub));
+        },
+    );
+    running.until("unreadable", 8).await;
+    let (seen, queue, entries) = running.end().await;
+    assert_eq!(seen, [9]);
+    let left = queue.left();
+    assert_eq!(left.len(), 5);
+    assert!(left[0].times >= 2, "it came again");
+    assert!(!format!("{entries:?}").contains(canary));
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_work_keeps_its_message() {
+    let work = async |_| {
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        Ok(Outcome::Done)
+    };
+    let mut running = run(work, |queue, config, hub| {
+        queue.send("1", sealed(&case(1, 4), config, hub));
+        queue.send("1", sealed(&case(1, 6), config, hub));
+    });
+    running.until("handled", 2).await;
+    assert_eq!(running.deliveries(), 2, "each was delivered once");
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [4, 6]);
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_comes_while_its_elder_is_at_work_waits() {
+    let work = async |_| {
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        Ok(Outcome::Done)
+    };
+    let mut running = run(work, |queue, config, hub| {
+        // The message cannot be hidden for longer, and so is delivered again and again.
+        queue.2.store(true, Ordering::SeqCst);
+        queue.send("1", sealed(&case(1, 4), config, hub));
+    });
+    running.until("handled", 1).await;
+    assert!(running.deliveries() > 2);
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [4]);
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_comes_again_before_what_is_behind_it() {
+    let failed = AtomicBool::new(false);
+    let work = move |_| {
+        let first = !failed.swap(true, Ordering::SeqCst);
+        async move {
+            let after = Duration::from_secs(90);
+            let later = DeskError::Later { after, cause: None };
+            if first { Err(later) } else { Ok(Outcome::Done) }
+        }
+    };
+    let started = Instant::now();
+    let mut running = run(work, |queue, config, hub| {
+        queue.send("1", sealed(&case(1, 4), config, hub));
+        queue.send("1", sealed(&case(1, 6), config, hub));
+    });
+    running.until("handled", 2).await;
+    assert!(started.elapsed() >= Duration::from_secs(90));
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [4, 4, 6]);
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_the_desk_costs_one_delivery() {
+    let fallen = AtomicBool::new(false);
+    let work = move |_| {
+        let first = !fallen.swap(true, Ordering::SeqCst);
+        async move {
+            assert!(!first, "the desk falls");
+            Ok(Outcome::Done)
+        }
+    };
+    let mut running = run(work, |queue, config, hub| {
+        queue.send("1", sealed(&case(1, 4), config, hub));
+    });
+    running.until("handled", 1).await;
+    let (seen, queue, _) = running.end().await;
+    assert_eq!(seen, [4, 4]);
+    assert!(queue.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
+    let gate = Arc::new(Notify::new());
+    let opened = Arc::clone(&gate);
+    let work = move |_| {
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.notified().await;
+            Ok(Outcome::Done)
+        }
+    };
+    let mut running = run(work, |queue, config, hub| {
+        queue.send("1", sealed(&case(1, 4), config, hub));
+        queue.send("1", sealed(&case(1, 6), config, hub));
+    });
+    running.until("case", 1).await;
+    running.stopper.ask();
+    gate.notify_one();
+    running.until("stopped", 1).await;
+    let (seen, queue, entries) = running.end().await;
+    assert_eq!(seen, [4]);
+    let left = queue.take(10, Duration::ZERO);
+    assert_eq!(left.len(), 1, "visible at once");
+    assert_eq!(entries.last().unwrap().detail, "");
+}
+
+/// A queue that is not this agency's.
+struct Barred;
+
+impl CaseQueue for Barred {
+    async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+        Err(QueueError::Refused { code: "AccessDenied".to_owned() })
+    }
+
+    async fn delete(&self, _: &Delivery) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn hide(&self, _: &[Delivery], _: Duration) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
+    let (config, _) = agency("http://127.0.0.1:1");
+    let office = Office::new(&config).unwrap();
+    let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
+    let (_stopper, stop) = Stop::new();
+    let ended = Consumer::new(&config, Barred, clerk, office).run(stop).await;
+    assert!(matches!(ended, Err(ConsumerError::Queue(_))));
+}

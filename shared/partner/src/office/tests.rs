@@ -1,0 +1,235 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protocol::case::CaseDocument;
+use protocol::jose::verify;
+use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::examples::{AT_ONCE, Asked, agency, application, server};
+
+fn status(code: u16) -> Response {
+    StatusCode::from_u16(code).unwrap().into_response()
+}
+
+fn problem(code: u16, name: &str) -> Response {
+    let kind = format!("urn:tongban:problem:{name}");
+    let errors = json!([{ "pointer": "/reason", "code": "too_long", "detail": "" }]);
+    let body = json!({ "type": kind, "title": "", "status": code, "errors": errors });
+    (StatusCode::from_u16(code).unwrap(), Json(body)).into_response()
+}
+
+/// Reads a report without its key: what it says is enough here.
+fn said(asked: &Asked) -> Report {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let text = asked.text();
+    let payload = text.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn receipt(asked: &Asked) -> Response {
+    let report = said(asked);
+    let receipt = Receipt {
+        report_id: report.report_id,
+        application: report.application,
+        version: report.seen + 1,
+        stage: domain::stage::Stage::Signed,
+    };
+    Json(receipt).into_response()
+}
+
+fn office(url: &str) -> (Office, Config) {
+    let (config, _) = agency(url);
+    (Office::new(&config).unwrap().with_patience(AT_ONCE), config)
+}
+
+#[tokio::test]
+async fn a_report_is_tried_again_with_the_same_bytes() {
+    let (url, heard) = server(|turn, asked| match turn {
+        0 => status(503),
+        1 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
+        2 => status(502),
+        _ => receipt(asked),
+    })
+    .await;
+    let (office, config) = office(&url);
+    let answer = office.report(application(1), 5, Finding::Signed).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((answer.version, heard.len()), (6, 4));
+    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
+    assert_eq!((heard[0].method.as_str(), heard[0].path.as_str()), ("POST", "/v1/reports"));
+    assert_eq!(heard[0].headers["content-type"], "application/jose");
+    let signing = config.keys.signing.public();
+    let report: Report = verify(REPORT_TYP, &heard[0].text(), [signing]).unwrap();
+    assert_eq!((report.report_id, report.seen), (answer.report_id, 5));
+}
+
+#[tokio::test]
+async fn tries_are_bounded_and_a_long_retry_after_ends_them() {
+    let (url, heard) = server(|_, _| status(503)).await;
+    let error = office(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(OfficeError::Unavailable { retry_after: None })));
+    assert_eq!(heard.lock().unwrap().len(), 4);
+
+    let busy = |_: usize, _: &Asked| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "600")]);
+    let (url, heard) = server(busy).await;
+    let error = office(&url).0.report(application(1), 5, Finding::Signed).await;
+    let Err(OfficeError::Unavailable { retry_after }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(600)));
+    assert_eq!(heard.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://hub.localhost:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let error = office(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(OfficeError::Unavailable { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn names_under_localhost_are_this_machine() {
+    let (url, _) = server(|_, asked| receipt(asked)).await;
+    let (office, _) = office(&url.replace("127.0.0.1", "api.execute-api.localhost"));
+    office.report(application(1), 5, Finding::Signed).await.unwrap();
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_not_tried_again() {
+    let names = ["illegal", "not_found", "invalid", "signature"];
+    let (url, heard) = server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
+    let (office, _) = office(&url);
+    let report = || office.report(application(1), 5, Finding::Signed);
+    let Err(OfficeError::Overtaken(first)) = report().await else {
+        panic!("409");
+    };
+    assert_eq!(first.code(), "illegal");
+    assert!(matches!(report().await, Err(OfficeError::NotFound(_))));
+    let Err(OfficeError::Invalid(third)) = report().await else {
+        panic!("422");
+    };
+    assert_eq!(third.errors[0].pointer, "/reason");
+    assert!(matches!(report().await, Err(OfficeError::Refused(_))));
+    assert_eq!(heard.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_case_faster_than_the_hubs_own_record_is_reported_again() {
+    let (url, heard) = server(|turn, asked| match turn {
+        0 | 1 => problem(409, "illegal"),
+        _ => receipt(asked),
+    })
+    .await;
+    let answer = office(&url).0.report(application(1), 4, Finding::Received).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((answer.version, heard.len()), (5, 3));
+    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_refused() {
+    let bodies = || [b"{}".to_vec(), vec![b' '; 70_000]];
+    let (url, heard) = server(move |turn, _| match bodies().get(turn) {
+        Some(body) => body.clone().into_response(),
+        None => (StatusCode::FOUND, [("location", "/v1/elsewhere")]).into_response(),
+    })
+    .await;
+    let (office, _) = office(&url);
+    let report = || office.report(application(1), 5, Finding::Signed);
+    assert!(matches!(report().await, Err(OfficeError::Answer)));
+    assert!(matches!(report().await, Err(OfficeError::Answer)), "over the bound");
+    assert!(matches!(report().await, Err(OfficeError::Refused(_))), "not followed");
+    assert_eq!(heard.lock().unwrap().len(), 3);
+}
+
+fn document(bytes: &[u8]) -> CaseDocument {
+    CaseDocument {
+        id: "d1".parse().unwrap(),
+        requirement: "household_register".to_owned(),
+        kind: domain::catalogue::DocumentKind::HouseholdRegister,
+        media_type: "application/pdf".to_owned(),
+        size: bytes.len() as u64,
+        sha256: STANDARD.encode(Sha256::digest(bytes)),
+    }
+}
+
+/// Links to itself, and serves `object` there.
+fn links(object: &'static [u8], method: &'static str) -> impl Fn(usize, &Asked) -> Response + Clone {
+    move |_, asked| {
+        if asked.path != "/v1/agency/documents" {
+            return object.into_response();
+        }
+        let host = asked.headers["host"].to_str().unwrap();
+        let url = format!("http://{host}/object");
+        let headers = json!({ "host": host, "content-length": "4", "x-amz-meta-kind": "k" });
+        let expires_at = "2026-01-01T00:00:00Z";
+        Json(json!({ "url": url, "method": method, "headers": headers, "expires_at": expires_at }))
+            .into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_by_a_signed_request_and_checked() {
+    let (url, heard) = server(links(b"%PDF", "GET")).await;
+    let (office, config) = office(&url);
+    let fetched = office.fetch_document(application(1), &document(b"%PDF")).await.unwrap();
+    assert_eq!(fetched, b"%PDF");
+    let request: DocumentRequest = {
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard[1].headers["x-amz-meta-kind"], "k");
+        verify(DOCUMENT_TYP, &heard[0].text(), [config.keys.signing.public()]).unwrap()
+    };
+    let DocumentAction::Fetch { document: asked } = request.action else {
+        panic!("{request:?}");
+    };
+    assert_eq!(asked.to_string(), "d1");
+    // Another content, a shorter and a longer one.
+    for other in [&b"%PDG"[..], b"%PDF-", b"%PD"] {
+        let error = office.fetch_document(application(1), &document(other)).await;
+        assert!(matches!(error, Err(OfficeError::Mismatch)), "{error:?}");
+    }
+    let mut huge = document(b"%PDF");
+    huge.size = domain::limits::DOCUMENT_BYTES + 1;
+    let error = office.fetch_document(application(1), &huge).await;
+    assert!(matches!(error, Err(OfficeError::Mismatch)));
+}
+
+#[tokio::test]
+async fn a_certificate_is_uploaded_once() {
+    let link = links(b"", "PUT");
+    let (url, heard) = server(move |turn, asked| match turn {
+        // The first try's answer is lost on the way; the second finds the object there.
+        1 => status(503),
+        2 => status(412),
+        _ => link(turn, asked),
+    })
+    .await;
+    let (office, _) = office(&url);
+    let slot = "d4".parse().unwrap();
+    let uploaded = office.upload_document(application(1), slot, "application/pdf", b"%PDF");
+    uploaded.await.unwrap();
+    let empty = office.upload_document(application(1), slot, "application/pdf", b"");
+    assert!(matches!(empty.await, Err(OfficeError::Mismatch)));
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 3);
+    assert_eq!((heard[1].method.as_str(), &heard[1].body[..]), ("PUT", &b"%PDF"[..]));
+    assert_eq!(heard[1].headers["content-length"], "4");
+}
+
+#[tokio::test]
+async fn reporting_by_queue_needs_one() {
+    let (office, _) = office("http://127.0.0.1:1");
+    let error = office.report_by_queue(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(OfficeError::NoReportsQueue)));
+}
