@@ -1,0 +1,180 @@
+//! What S3 tells of: each object is looked at, and what arrived for one application is recorded in one write.
+//!
+//! S3 may tell twice, late and out of order. Whatever of it is recorded already, or comes too late to matter,
+//! is done with; an object that no upload slot can have made is set aside for a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use domain::application::parse_object_key;
+use domain::decide::Refusal;
+use domain::ids::{ApplicationId, DocumentId};
+use platform::apply::{ApplyError, apply_to};
+use platform::arrivals::{Arrived, arrival};
+use platform::batch::{Failure, Message, messages};
+use platform::hub::Hub;
+use platform::store::{Kept, Store as _, StoreError};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+/// Records what S3 tells of.
+#[derive(Clone, Debug)]
+pub struct Recorder<H> {
+    hub: H,
+}
+
+/// What a message of S3 says; the rest of it is of no use.
+#[derive(Deserialize)]
+struct Told {
+    /// `s3:TestEvent`, which S3 sends once when notifications are set.
+    #[serde(rename = "Event")]
+    event: Option<String>,
+    #[serde(rename = "Records", default)]
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    s3: Entity,
+}
+
+#[derive(Deserialize)]
+struct Entity {
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    key: String,
+    #[serde(rename = "versionId")]
+    version: Option<String>,
+}
+
+/// The work on one application, done once however many messages are about it.
+#[derive(Default)]
+struct Work {
+    arrived: Vec<Arrived>,
+    outcome: OnceCell<Result<Strays, Failure>>,
+}
+
+/// Documents that an application has no slot for: no slot can have made their objects.
+type Strays = BTreeSet<DocumentId>;
+
+impl<H: Hub> Recorder<H> {
+    /// A recorder on these ports.
+    #[must_use]
+    pub fn new(hub: H) -> Self {
+        Recorder { hub }
+    }
+
+    /// Handles a batch of the uploads queue; the answer names the messages that must come again.
+    pub async fn record(&self, batch: SqsEvent, deadline: Instant) -> SqsBatchResponse {
+        let mut work: BTreeMap<ApplicationId, Work> = BTreeMap::new();
+        for message in batch.records.iter().cloned().map(Message::from) {
+            for arrived in arrived(&message).unwrap_or_default() {
+                let known = &mut work.entry(arrived.application).or_default().arrived;
+                if !known.contains(&arrived) {
+                    known.push(arrived);
+                }
+            }
+        }
+        let work = &work;
+        messages(batch, deadline, |message| async move {
+            for one in arrived(&message)? {
+                let Some(work) = work.get(&one.application) else { continue };
+                let outcome =
+                    work.outcome.get_or_init(|| self.record_all(one.application, &work.arrived)).await;
+                if outcome.clone()?.contains(&one.document) {
+                    let Arrived { application, document, .. } = one;
+                    return Err(Failure::poison(format!("application {application} has no {document}")));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Records all that arrived for one application, in one write.
+    async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
+        let kept = self.application(id, arrived).await?;
+        let mut attempts = Vec::with_capacity(arrived.len());
+        for one in arrived {
+            // Whatever the reason: the object lies where it is, and its message comes again.
+            attempts.extend(arrival(&self.hub, kept.ledger.head(), one).await.map_err(Failure::retry)?);
+        }
+        let strays = strays(&kept, arrived);
+        if attempts.is_empty() {
+            return Ok(strays);
+        }
+        let applied = apply_to(&self.hub, kept, &attempts).await.map_err(failure)?;
+        for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+            // It came after the application had moved on; there is nothing to record any more.
+            tracing::info!(application = %id, reason = reason(refusal), "an upload was not recorded");
+        }
+        Ok(strays)
+    }
+
+    /// The application. One that this process saw lately will do where it knows the slots: a slot is never
+    /// taken away, and what is stored in it stays; whatever else has changed, the write finds out.
+    async fn application(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Kept, Failure> {
+        if let Some(recent) = self.hub.recent().get(id).filter(|kept| strays(kept, arrived).is_empty()) {
+            return Ok(recent);
+        }
+        let kept = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
+        let kept = kept.ok_or_else(|| Failure::poison(format!("there is no application {id}")))?;
+        self.hub.recent().put(&kept);
+        Ok(kept)
+    }
+}
+
+fn strays(kept: &Kept, arrived: &[Arrived]) -> Strays {
+    let head = kept.ledger.head();
+    arrived.iter().map(|one| one.document).filter(|document| head.document(*document).is_none()).collect()
+}
+
+/// The objects a message tells of. A key is taken as S3 writes it: ours need no decoding, so one that does is
+/// not ours.
+fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
+    let told: Told = message.json()?;
+    if told.records.is_empty() {
+        return if told.event.as_deref() == Some("s3:TestEvent") {
+            Ok(Vec::new())
+        } else {
+            Err(Failure::poison("it tells of no object"))
+        };
+    }
+    told.records
+        .into_iter()
+        .map(|record| {
+            let Object { key, version } = record.s3.object;
+            let (application, document, round) = parse_object_key(&key)
+                .ok_or_else(|| Failure::poison("the object's key is not one of ours"))?;
+            Ok(Arrived { application, document, round, version })
+        })
+        .collect()
+}
+
+fn failure(error: ApplyError) -> Failure {
+    match error {
+        ApplyError::Store(StoreError::Throttled | StoreError::Unavailable) | ApplyError::Contended => {
+            Failure::retry(error)
+        }
+        ApplyError::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))
+        | ApplyError::NotFound
+        | ApplyError::Refused(_) => Failure::poison(error),
+    }
+}
+
+/// The kind of a refusal, for the log.
+fn reason(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotYours => "not_yours",
+        Refusal::Illegal { .. } => "illegal",
+        Refusal::Stale { .. } => "stale",
+        Refusal::KeyReused => "key_reused",
+        Refusal::Missing(_) => "missing",
+        Refusal::Invalid(_) => "invalid",
+        Refusal::Bound(bound) => bound,
+    }
+}

@@ -1,0 +1,18 @@
+//! Wires the documents function: see `handler` for its routes and `arrived` for its queue.
+
+use documents::arrived::Recorder;
+use documents::handler::{Desk, routes};
+use platform::config::Variable;
+use platform::startup::start;
+use platform::triggers::serve;
+
+const NEEDED: [Variable; 4] = [Variable::Table, Variable::Bucket, Variable::KeyId, Variable::TokenIssuers];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (config, hub) = start(&NEEDED);
+    let Some(issuers) = config.issuers else { return Err("TOKEN_ISSUERS is needed".into()) };
+    let recorder = Recorder::new(hub.clone());
+    let recorder = &recorder;
+    serve(routes(Desk::new(hub, issuers)), move |batch, deadline| recorder.record(batch, deadline)).await
+}

@@ -1,0 +1,96 @@
+//! What an app asks of an application that exists: submit, supplement, withdraw, confirm.
+//!
+//! The answer is the application as of the version after the command, so a repeat is answered with the same
+//! bytes however much has happened since.
+
+use domain::command::{Attempt, Command};
+use domain::decide::Refusal;
+use domain::event::Event;
+use domain::ids::ApplicationId;
+use domain::stage::Step;
+use platform::apply::{ApplyError, apply, apply_to};
+use platform::arrivals::arrivals;
+use platform::hub::Hub;
+use platform::problem::Problem;
+use platform::store::{Kept, Store as _};
+use protocol::app::ApplicationView;
+
+/// Applies a command.
+///
+/// # Errors
+/// What the domain refuses and the store does not take, as a [`Problem`].
+pub async fn command<H: Hub>(
+    hub: &H,
+    id: ApplicationId,
+    attempt: &Attempt,
+) -> Result<ApplicationView, Problem> {
+    let refusal = match apply(hub, id, attempt, None).await {
+        Ok(applied) => return view(&applied.kept, applied.version),
+        Err(ApplyError::Refused(refusal)) => refusal,
+        Err(other) => return Err(other.into()),
+    };
+    let kept = match &refusal {
+        Refusal::Missing(_) | Refusal::Illegal { step: Step::Submit, .. } => {
+            hub.store().get(id).await?.ok_or(ApplyError::NotFound)?
+        }
+        Refusal::NotYours
+        | Refusal::Illegal { .. }
+        | Refusal::Stale { .. }
+        | Refusal::KeyReused
+        | Refusal::Invalid(_)
+        | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),
+    };
+    if let Some(view) = submitted_by_itself(&kept, attempt) {
+        return view;
+    }
+    match refusal {
+        Refusal::Missing(_) => with_arrivals(hub, kept, attempt, refusal).await,
+        other => Err(ApplyError::Refused(other).into()),
+    }
+}
+
+/// Documents are missing in the record; perhaps they are in the bucket and S3 has not told of them yet. What
+/// is there is recorded in the same write as the command.
+async fn with_arrivals<H: Hub>(
+    hub: &H,
+    kept: Kept,
+    attempt: &Attempt,
+    refusal: Refusal,
+) -> Result<ApplicationView, Problem> {
+    let mut attempts = arrivals(hub, kept.ledger.head()).await?;
+    if attempts.is_empty() {
+        return Err(ApplyError::Refused(refusal).into());
+    }
+    attempts.push(attempt.clone());
+    let applied = apply_to(hub, kept, &attempts).await?;
+    match applied.outcomes.last() {
+        Some(Ok(version)) => view(&applied.kept, *version),
+        Some(Err(refusal)) => match submitted_by_itself(&applied.kept, attempt) {
+            Some(view) => view,
+            None => Err(ApplyError::Refused(refusal.clone()).into()),
+        },
+        None => Err(ApplyError::Refused(refusal).into()),
+    }
+}
+
+/// An application that submits itself with its last document needs no submit; asked for one while it is under
+/// way, it answers with what the submission made of it.
+fn submitted_by_itself(kept: &Kept, attempt: &Attempt) -> Option<Result<ApplicationView, Problem>> {
+    let head = kept.ledger.head();
+    let under_way = head.opened.submit_when_complete && !head.is_final();
+    if !under_way || attempt.command != Command::Submit {
+        return None;
+    }
+    let submitted =
+        kept.ledger.lines().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
+    Some(view(kept, submitted.entry.version))
+}
+
+/// The application as of a version.
+///
+/// # Errors
+/// 503 where the version is not in the record, which a version from the record itself always is.
+pub fn view(kept: &Kept, version: u32) -> Result<ApplicationView, Problem> {
+    let head = kept.ledger.at(version).ok_or(ApplyError::Contended)?;
+    Ok(ApplicationView::from(&head))
+}

@@ -1,0 +1,209 @@
+//! Who takes what: the answer an app needs before it lets a citizen fill in a form.
+
+use domain::catalogue::{CaseRow, Requirement, Role, Service, Title, When, service_row};
+use domain::decide::today;
+use domain::division::DivisionCode;
+use domain::event::Places;
+use domain::ids::AgencyCode;
+use domain::partners::{AgencyRow, NotCovered, Partners};
+use domain::stage::Purpose;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use platform::fields::{Fields, FromFields, choice, text, whole};
+use serde::Serialize;
+
+use crate::opening::ADULT_AGE;
+
+/// Years of the oldest applicant that is asked for.
+const OLDEST: u64 = 150;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The service.
+    pub service: Service,
+    /// Where the citizen applies; of a transfer, where they move to.
+    pub from: Option<DivisionCode>,
+    /// Where the citizen is registered.
+    pub to: Option<DivisionCode>,
+    /// The case of the service.
+    pub when: Option<When>,
+}
+
+impl FromFields for Question {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let service: Option<Service> = fields.required("service", choice);
+        let (from, to) = (fields.optional("from", text), fields.optional("to", text));
+        let reason = fields.optional("reason", choice::<When>);
+        let certificate = fields.optional("certificate", choice::<When>);
+        let age = fields.optional("age", whole(0..=OLDEST));
+        let of_age = age.map(|age| if age < u64::from(ADULT_AGE) { When::Minor } else { When::Adult });
+        let mut when = None;
+        let asked = [
+            ("reason", reason, Service::HouseholdTransfer),
+            ("certificate", certificate, Service::HouseholdCertificate),
+            ("age", of_age, Service::FirstIdentityCard),
+        ];
+        for (name, case, of) in asked {
+            match (case, service) {
+                (Some(case), Some(service)) if service == of && service_row(service).case(case).is_some() => {
+                    when = Some(case);
+                }
+                (Some(_), Some(service)) if service == of => fields.refuse(name, "case_not_of_service"),
+                (Some(_), Some(_)) => fields.refuse(name, "not_expected"),
+                (None, _) | (Some(_), None) => {}
+            }
+        }
+        Some(Question { service: service?, from, to, when })
+    }
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Coverage {
+    /// The service.
+    pub service: Service,
+    /// Whether an application between these places is taken; absent where no `to` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered: Option<bool>,
+    /// Why not, each reason once: `not_offered`, `same_place`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<&'static str>,
+    /// The legs in order, as far as an agency takes them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<CoveredLeg>,
+    /// What must be handed in, by case.
+    pub cases: Vec<CoveredCase>,
+    /// What must be captured at the acceptance place.
+    pub captured_on_site: Vec<String>,
+    /// Who offers the service; only where `to` is not given, or not covered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offered_by: Vec<Offerer>,
+}
+
+/// A leg and who acts on it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoveredLeg {
+    /// What is asked.
+    pub purpose: Purpose,
+    /// Of whom.
+    pub agency: AgencyCode,
+    /// Its name.
+    pub name: Title,
+    /// The limit in working days.
+    pub limit_working_days: u16,
+}
+
+/// A case and its documents.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoveredCase {
+    /// The condition.
+    pub when: When,
+    /// Its title.
+    pub title: Title,
+    /// What must be handed in.
+    pub documents: Vec<Requirement>,
+}
+
+/// An agency that offers a service.
+#[derive(Clone, Debug, Serialize)]
+pub struct Offerer {
+    /// Its code.
+    pub agency: AgencyCode,
+    /// Its name.
+    pub name: Title,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Date>,
+}
+
+/// Answers from the agencies' rows alone.
+#[must_use]
+pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Coverage {
+    let row = service_row(question.service);
+    let cases: Vec<&CaseRow> =
+        row.cases.iter().filter(|case| question.when.is_none_or(|when| case.when == when)).collect();
+    let mut answer = Coverage {
+        service: question.service,
+        offered: None,
+        reasons: Vec::new(),
+        legs: Vec::new(),
+        cases: cases.iter().map(|case| covered_case(case)).collect(),
+        captured_on_site: row.captured_on_site.clone(),
+        offered_by: Vec::new(),
+    };
+    if let (Some(to), Some(case)) = (&question.to, cases.first()) {
+        answer.reasons = reasons(question, to, case.when, partners, today(now));
+        answer.offered = Some(answer.reasons.is_empty());
+        answer.legs = legs(question, to, partners, today(now));
+    }
+    if answer.offered != Some(true) {
+        answer.offered_by = partners
+            .offering(question.service, today(now))
+            .map(|agency| offerer(agency, question.service))
+            .collect();
+    }
+    answer
+}
+
+fn covered_case(case: &CaseRow) -> CoveredCase {
+    CoveredCase { when: case.when, title: case.title.clone(), documents: case.documents.clone() }
+}
+
+fn offerer(agency: &AgencyRow, service: Service) -> Offerer {
+    Offerer { agency: agency.code.clone(), name: agency.title(), since: agency.offers.get(&service).copied() }
+}
+
+/// The same judgement as at intake. Without `from` only the place of registration is judged.
+fn reasons(
+    question: &Question,
+    to: &DivisionCode,
+    when: When,
+    partners: &Partners,
+    today: Date,
+) -> Vec<&'static str> {
+    let Some(from) = &question.from else {
+        let covered = partners.covering(question.service, to, today).is_some();
+        return if covered { Vec::new() } else { vec!["not_offered"] };
+    };
+    let places = Places {
+        accepted_at: from.clone(),
+        registered_at: to.clone(),
+        move_in: (question.service == Service::HouseholdTransfer).then(|| from.clone()),
+    };
+    let Err(problems) = partners.legs(question.service, when, &places, &[], today) else {
+        return Vec::new();
+    };
+    let mut reasons: Vec<&'static str> = problems
+        .iter()
+        .map(|problem| match problem {
+            NotCovered::NotOffered { .. } => "not_offered",
+            NotCovered::Incapable { .. } => "incapable",
+            NotCovered::SamePlace { .. } => "same_place",
+        })
+        .collect();
+    reasons.dedup();
+    reasons
+}
+
+fn legs(question: &Question, to: &DivisionCode, partners: &Partners, today: Date) -> Vec<CoveredLeg> {
+    let row = service_row(question.service);
+    let taken = question.when.and_then(|when| row.case(when));
+    row.legs
+        .iter()
+        .filter(|leg| taken.is_none_or(|case| !case.skips.contains(&leg.purpose)))
+        .filter_map(|leg| {
+            let place = match leg.role {
+                Role::Registration | Role::MoveOut => Some(to),
+                Role::MoveIn => question.from.as_ref(),
+            }?;
+            let agency = partners.covering(question.service, place, today)?;
+            Some(CoveredLeg {
+                purpose: leg.purpose,
+                agency: agency.code.clone(),
+                name: agency.title(),
+                limit_working_days: leg.limit_working_days,
+            })
+        })
+        .collect()
+}

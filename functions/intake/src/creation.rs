@@ -1,0 +1,117 @@
+//! A new application: one write, and the same answer however often it is asked for.
+
+use domain::command::Actor;
+use domain::event::Slot;
+use domain::ids::{ApplicationId, TenantId};
+use domain::ledger::{Cause, Ledger};
+use domain::wake::next_wake;
+use platform::apply::ApplyError;
+use platform::clock::Clock as _;
+use platform::courier::DOSSIER;
+use platform::documents::Documents as _;
+use platform::fields::{FieldError, Json};
+use platform::hub::Hub;
+use platform::idempotency::IdempotencyKey;
+use platform::problem::{Code, Problem};
+use platform::store::{Created, Kept, Store as _};
+use platform::uploads::{Declared, assign};
+use platform::vault::Vault as _;
+use protocol::app::ApplicationView;
+use sha2::{Digest as _, Sha256};
+
+use crate::commands::view;
+use crate::namespace::Namespace;
+use crate::opening::{self, Defects, Opening};
+
+/// Opens the application that `tenant` asks for under `key`.
+///
+/// An application that was accepted is answered for ever: should its body not be valid any more (the
+/// applicant has turned 16, the agency is suspended), the repeat still gets the first answer.
+///
+/// # Errors
+/// 422 with everything that is wrong, or where the key was used for another body; 503 where it could not be
+/// kept.
+pub async fn create<H: Hub>(
+    hub: &H,
+    namespace: &Namespace,
+    tenant: &TenantId,
+    key: &IdempotencyKey,
+    body: &Json,
+) -> Result<ApplicationView, Problem> {
+    let id = namespace.application(tenant, key);
+    let payload_hash: [u8; 32] = Sha256::digest(&body.canonical).into();
+    let opening = match opening::read(&body.value, tenant, hub.partners(), hub.clock().now()) {
+        Ok(opening) => opening,
+        Err(defects) => {
+            let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
+            let declared = opening::declared_before(&body.value);
+            return answer(hub, &known, payload_hash, &declared).await;
+        }
+    };
+    let declared = opening.declared.clone();
+    let kept = keep(hub, id, payload_hash, opening).await?;
+    match hub.store().create(&kept, next_wake(kept.ledger.head(), hub.clock().now())).await? {
+        Created::New => {
+            hub.recent().put(&kept);
+            answer(hub, &kept, payload_hash, &declared).await
+        }
+        Created::Existing(known) => answer(hub, &known, payload_hash, &declared).await,
+    }
+}
+
+async fn keep<H: Hub>(
+    hub: &H,
+    id: ApplicationId,
+    payload_hash: [u8; 32],
+    opening: Opening,
+) -> Result<Kept, Problem> {
+    let cause = Cause {
+        by: Actor::Tenant(opening.opened.tenant.clone()),
+        at: hub.clock().now(),
+        // The id itself is what makes the request the same request.
+        key: None,
+        proof: None,
+    };
+    let dossier = serde_json::to_vec(&opening.dossier).map_err(|_| Problem::new(Code::Internal))?;
+    let sealed = hub.vault().seal(DOSSIER, &id.to_string(), &dossier).await?;
+    let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
+    Ok(Kept { ledger, sealed, payload_hash })
+}
+
+/// The application as it was opened, with a fresh slot for each document that the body declares.
+async fn answer<H: Hub>(
+    hub: &H,
+    kept: &Kept,
+    payload_hash: [u8; 32],
+    declared: &[Declared],
+) -> Result<ApplicationView, Problem> {
+    if kept.payload_hash != payload_hash {
+        return Err(Problem::new(Code::KeyReused));
+    }
+    let mut view = view(kept, 1)?;
+    let head = kept.ledger.head();
+    let slots: &[Slot] = &head.opened.slots;
+    for (document, slot) in declared.iter().zip(assign(declared, slots)) {
+        let current = slot.and_then(|slot| head.document(slot));
+        let shown = view.documents.iter_mut().find(|shown| Some(shown.id) == slot);
+        if let (Some(current), Some(shown)) = (current, shown) {
+            let request = document.at(current.object_key(head.id));
+            shown.upload = Some(hub.documents().upload_slot(&request).await?);
+        }
+    }
+    Ok(view)
+}
+
+impl From<Defects> for Problem {
+    /// Wrong fields and uncovered places in one list; where only the places are in the way, that is said.
+    fn from(defects: Defects) -> Self {
+        if defects.faults.is_empty() {
+            return Problem::from(defects.not_covered);
+        }
+        let covered: Vec<FieldError> = match defects.not_covered {
+            none if none.is_empty() => Vec::new(),
+            reasons => Problem::from(reasons).errors().to_vec(),
+        };
+        Problem::invalid([defects.faults, covered].concat())
+    }
+}

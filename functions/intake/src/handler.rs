@@ -1,0 +1,286 @@
+//! The routes for app backends. Each handler translates; what is said is decided elsewhere.
+
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
+use domain::command::{Actor, Attempt, Command};
+use domain::event::HandOver;
+use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use http::header::{CACHE_CONTROL, LOCATION};
+use http::{HeaderValue, StatusCode};
+use jiff::Timestamp;
+use platform::apply::command_key;
+use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
+use platform::clock::Clock as _;
+use platform::config::Mode;
+use platform::edge::edge;
+use platform::fields::{self, Body, Fields, FromFields, Nothing, Query, choice};
+use platform::hub::Hub;
+use platform::idempotency::IdempotencyKey;
+use platform::problem::{Code, Problem};
+use platform::token::Issuers;
+use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
+use serde::{Deserialize, Serialize};
+
+use crate::commands::command;
+use crate::coverage::{Coverage, Question, coverage};
+use crate::creation;
+use crate::namespace::Namespace;
+use crate::reading::{self, EventsQuery, ListQuery};
+use crate::subscriptions::{self, SubscriptionsPage, Wanted};
+
+/// The catalogue changes with a deploy only, and is the same for everyone.
+const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// What the handlers work with.
+#[derive(Clone, Debug)]
+pub struct Intake<H> {
+    hub: H,
+    issuers: Issuers,
+    namespace: Namespace,
+    mode: Mode,
+}
+
+impl<H: Hub> Intake<H> {
+    /// Intake on these ports.
+    #[must_use]
+    pub fn new(hub: H, issuers: Issuers, namespace: Namespace, mode: Mode) -> Self {
+        Intake { hub, issuers, namespace, mode }
+    }
+}
+
+impl<H: Hub> Gate for Intake<H> {
+    fn issuers(&self) -> &Issuers {
+        &self.issuers
+    }
+
+    fn now(&self) -> Timestamp {
+        self.hub.clock().now()
+    }
+}
+
+/// The routes.
+pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
+    let routes = Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/services", get(services))
+        .route("/v1/services/{service}", get(service))
+        .route("/v1/coverage", get(covered::<H>))
+        .route("/v1/applications", get(list::<H>).post(create::<H>))
+        .route("/v1/applications/{id}", get(read::<H>))
+        .route("/v1/applications/{id}/events", get(events::<H>))
+        .route("/v1/applications/{id}/submit", post(submit::<H>))
+        .route("/v1/applications/{id}/supplement", post(supplement::<H>))
+        .route("/v1/applications/{id}/withdraw", post(withdraw::<H>))
+        .route("/v1/applications/{id}/confirm", post(confirm::<H>))
+        .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
+        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>));
+    edge(routes).with_state(intake)
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+#[derive(Serialize)]
+struct Services {
+    services: &'static [ServiceRow],
+}
+
+async fn services(_: By<Anything>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(Services { services: catalogue() }))
+}
+
+async fn service(_: By<Anything>, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+    let service = Service::named(&name).ok_or_else(Problem::not_found)?;
+    Ok(([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(service_row(service))))
+}
+
+async fn covered<H: Hub>(
+    _: By<Anything>,
+    State(intake): State<Intake<H>>,
+    Query(question): Query<Question>,
+) -> impl IntoResponse {
+    let answer: Coverage = coverage(&question, intake.hub.partners(), intake.hub.clock().now());
+    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(answer))
+}
+
+async fn create<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    key: IdempotencyKey,
+    body: fields::Json,
+) -> Result<impl IntoResponse, Problem> {
+    let view = creation::create(&intake.hub, &intake.namespace, &by.tenant, &key, &body).await?;
+    let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
+    let location = location.map_err(|_| Problem::new(Code::Internal))?;
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)))
+}
+
+async fn list<H: Hub>(
+    by: By<Reading>,
+    State(intake): State<Intake<H>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ApplicationsPage>, Problem> {
+    reading::list(&intake.hub, &by.tenant, query).await.map(Json)
+}
+
+async fn read<H: Hub>(
+    by: By<Reading>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
+    Ok(Json(ApplicationView::from(kept.ledger.head())))
+}
+
+async fn events<H: Hub>(
+    by: By<Reading>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+    Query(query): Query<EventsQuery>,
+) -> Result<Json<EventsPage>, Problem> {
+    let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
+    Ok(Json(reading::events(&kept, query)))
+}
+
+async fn submit<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: Body<Nothing>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "submit" };
+    request.apply(&intake.hub, &id, Command::Submit).await
+}
+
+async fn supplement<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: Body<Nothing>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "supplement" };
+    request.apply(&intake.hub, &id, Command::Supplement).await
+}
+
+async fn withdraw<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: Body<Nothing>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "withdraw" };
+    request.apply(&intake.hub, &id, Command::Withdraw).await
+}
+
+/// What the acceptance place confirms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Confirmation {
+    HandOver(HandOver),
+    Settle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Confirm {
+    HandOver,
+    Settle,
+}
+
+impl FromFields for Confirmation {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let confirm = fields.required("confirm", choice::<Confirm>);
+        match confirm {
+            Some(Confirm::HandOver) => fields.required("how", choice).map(Confirmation::HandOver),
+            Some(Confirm::Settle) => {
+                if fields.optional("how", choice::<HandOver>).is_some() {
+                    fields.refuse("how", "not_expected");
+                }
+                Some(Confirmation::Settle)
+            }
+            None => {
+                fields.optional("how", choice::<HandOver>);
+                None
+            }
+        }
+    }
+}
+
+async fn confirm<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: Body<Confirmation>,
+) -> Result<Json<ApplicationView>, Problem> {
+    let asked = match body.value {
+        Confirmation::HandOver(how) => Command::HandOver { how },
+        Confirmation::Settle => Command::Settle,
+    };
+    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "confirm" };
+    request.apply(&intake.hub, &id, asked).await
+}
+
+/// What makes a command the same command.
+struct Request<'a> {
+    tenant: TenantId,
+    key: IdempotencyKey,
+    path: &'static str,
+    body: &'a [u8],
+}
+
+impl Request<'_> {
+    async fn apply<H: Hub>(
+        self,
+        hub: &H,
+        id: &str,
+        asked: Command,
+    ) -> Result<Json<ApplicationView>, Problem> {
+        let id: ApplicationId = id.parse()?;
+        let by = Actor::Tenant(self.tenant);
+        // The id is that of the item the key is kept in, so it needs no part in the fingerprint.
+        let fingerprint = [b"POST ", self.path.as_bytes(), b"\n", self.body].concat();
+        let key = command_key(&by, self.key.as_str(), &fingerprint);
+        let attempt = Attempt { by, key: Some(key), command: asked };
+        command(hub, id, &attempt).await.map(Json)
+    }
+}
+
+async fn subscribe<H: Hub>(
+    by: By<Subscribing>,
+    State(intake): State<Intake<H>>,
+    key: IdempotencyKey,
+    body: Body<Wanted>,
+) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
+    let id = intake.namespace.subscription(&by.tenant, &key).ok_or_else(|| Problem::new(Code::Internal))?;
+    let view = subscriptions::subscribe(&intake.hub, intake.mode, id, &by.tenant, body.value).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+async fn subscribed<H: Hub>(
+    by: By<Subscribing>,
+    State(intake): State<Intake<H>>,
+) -> Result<Json<SubscriptionsPage>, Problem> {
+    subscriptions::subscriptions(&intake.hub, &by.tenant).await.map(Json)
+}
+
+async fn unsubscribe<H: Hub>(
+    by: By<Subscribing>,
+    State(intake): State<Intake<H>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id: SubscriptionId = id.parse()?;
+    subscriptions::unsubscribe(&intake.hub, &by.tenant, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

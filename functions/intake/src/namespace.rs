@@ -1,0 +1,71 @@
+//! Ids derived from what a caller sends, so that a request sent again finds what it made.
+//!
+//! The secret is a namespace, not an encryption key: it is never rotated, or a repeat would make a second
+//! application.
+
+use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use platform::config::Secret;
+use platform::idempotency::IdempotencyKey;
+use sha2::Sha256;
+
+/// The namespace of derived ids. Clones share the secret.
+#[derive(Clone, Debug)]
+pub struct Namespace(Secret);
+
+impl Namespace {
+    /// The namespace of a secret.
+    #[must_use]
+    pub fn new(secret: Secret) -> Self {
+        Namespace(secret)
+    }
+
+    /// The application of a tenant's key: HMAC-SHA256 of tenant ‖ 0 ‖ key. Neither can hold a zero byte.
+    #[must_use]
+    pub fn application(&self, tenant: &TenantId, key: &IdempotencyKey) -> ApplicationId {
+        ApplicationId::from_bytes16(self.derive(&[tenant.as_str(), key.as_str()]))
+    }
+
+    /// The subscription of a tenant's key. Three parts, so it is never an application's id.
+    #[must_use]
+    pub fn subscription(&self, tenant: &TenantId, key: &IdempotencyKey) -> Option<SubscriptionId> {
+        let bytes = self.derive(&["subscription", tenant.as_str(), key.as_str()]);
+        SubscriptionId::from_uuid(ApplicationId::from_bytes16(bytes).as_uuid())
+    }
+
+    fn derive(&self, parts: &[&str]) -> [u8; 16] {
+        // HMAC takes a key of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else { return [0; 16] };
+        mac.update(parts.join("\0").as_bytes());
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn an_id_follows_from_tenant_and_key_and_from_nothing_else() {
+        let namespace = Namespace::new(Secret::new(vec![7; 32]));
+        let id = |tenant: &str, key: &str| {
+            namespace.application(&tenant.parse().unwrap(), &IdempotencyKey::parse(key.as_bytes()).unwrap())
+        };
+        assert_eq!(id("a", "k"), id("a", "k"));
+        // A key that was derived once is derived for ever.
+        assert_eq!(id("hohhot-app", "first").to_string(), "1b760c70-1b9f-8c75-a73a-602e0e68303c");
+        let other = Namespace::new(Secret::new(vec![8; 32]));
+        let elsewhere = other.application(&"a".parse().unwrap(), &IdempotencyKey::parse(b"k").unwrap());
+        let ids: BTreeSet<_> = [id("a", "k"), id("a", "kk"), id("ak", "k"), id("b", "k"), elsewhere].into();
+        assert_eq!(ids.len(), 5);
+        let subscription =
+            namespace.subscription(&"a".parse().unwrap(), &IdempotencyKey::parse(b"k").unwrap());
+        assert_ne!(subscription.unwrap().as_uuid(), id("a", "k").as_uuid());
+    }
+}

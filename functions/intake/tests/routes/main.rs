@@ -1,0 +1,9 @@
+//! The routes of intake, in one process with a hub in memory.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod bad_input;
+mod catalogue;
+mod commands;
+mod create;
+mod subscriptions;
+mod support;
