@@ -25,15 +25,13 @@ pub struct Document {
     pub content: Content,
     /// How often an object was refused; part of the object's key, so a refused object is never overwritten.
     pub rejections: u8,
-    /// Version id of the object refused last: the same arrival twice is refused once.
-    pub last_rejected: Option<String>,
 }
 
 impl Document {
     /// An empty document for a slot.
     #[must_use]
     pub fn waiting(slot: Slot) -> Self {
-        Document { slot, content: Content::Waiting, rejections: 0, last_rejected: None }
+        Document { slot, content: Content::Waiting, rejections: 0 }
     }
 
     /// The verified object, if one is in.

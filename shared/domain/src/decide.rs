@@ -222,8 +222,8 @@ fn reject_document(
     fault: DocumentFault,
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(head, document)?;
-    let known = round < found.rejections || found.last_rejected.as_deref() == Some(version);
-    if known || found.stored().is_some() {
+    // A repeat, or an older round: what counts is already recorded.
+    if round < found.rejections || found.stored().is_some() {
         return Ok(Vec::new());
     }
     if found.rejections >= limits::REJECTIONS {

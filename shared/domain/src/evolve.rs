@@ -49,11 +49,10 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
                 found.content = Content::Stored(object.clone());
             }
         }
-        Event::DocumentRejected { document, version, fault: _ } => {
+        Event::DocumentRejected { document, version: _, fault: _ } => {
             if let Some(found) = find(&mut head, *document) {
                 found.content = Content::Waiting;
                 found.rejections = found.rejections.saturating_add(1);
-                found.last_rejected = Some(version.clone());
             }
         }
         Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod partners;
 pub mod person;
 pub mod stage;
+pub mod step;
 pub mod table;
 mod text;
 pub mod wake;

@@ -1,0 +1,160 @@
+//! The steps an application can take, and who takes them. Where each leads is in [`crate::stage`].
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of change. Who may cause it follows from the kind: see [`Step::taken_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A document arrived and was verified.
+    StoreDocument,
+    /// A document arrived and was refused.
+    RejectDocument,
+    /// The application is handed in.
+    Submit,
+    /// The case went into the agency's queue.
+    Dispatch,
+    /// The agency took the case.
+    Receive,
+    /// The agency lists all that is missing.
+    RequestSupplement,
+    /// The citizen answers.
+    Supplement,
+    /// The card is signed.
+    Sign,
+    /// The card is not issued.
+    NotIssue,
+    /// The card is produced.
+    Produce,
+    /// The card is posted.
+    Post,
+    /// The card can be collected.
+    MakeReady,
+    /// The result is handed to the citizen.
+    HandOver,
+    /// The move-in permit is issued.
+    Approve,
+    /// The origin has verified the register.
+    Verify,
+    /// The origin has moved the citizen out.
+    MoveOut,
+    /// The move-in place has settled the citizen.
+    Settle,
+    /// The migration certificate ran out.
+    Lapse,
+    /// The origin has restored the registration.
+    Restore,
+    /// The certificate is issued.
+    Issue,
+    /// The agency refuses.
+    Reject,
+    /// The citizen takes the application back.
+    Withdraw,
+    /// Time ran out for the citizen.
+    Expire,
+    /// Time ran out for the agency; said once a leg, changes no stage.
+    MarkOverdue,
+}
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taker {
+    /// The app backend that opened the application.
+    App,
+    /// The agency of the current leg.
+    Agency,
+    /// The hub itself.
+    Hub,
+    /// The app backend or the agency of the current leg.
+    AppOrAgency,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Step; 24] = [
+        Step::StoreDocument,
+        Step::RejectDocument,
+        Step::Submit,
+        Step::Dispatch,
+        Step::Receive,
+        Step::RequestSupplement,
+        Step::Supplement,
+        Step::Sign,
+        Step::NotIssue,
+        Step::Produce,
+        Step::Post,
+        Step::MakeReady,
+        Step::HandOver,
+        Step::Approve,
+        Step::Verify,
+        Step::MoveOut,
+        Step::Settle,
+        Step::Lapse,
+        Step::Restore,
+        Step::Issue,
+        Step::Reject,
+        Step::Withdraw,
+        Step::Expire,
+        Step::MarkOverdue,
+    ];
+
+    /// The stable wire name, for example `request_supplement`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::StoreDocument => "store_document",
+            Step::RejectDocument => "reject_document",
+            Step::Submit => "submit",
+            Step::Dispatch => "dispatch",
+            Step::Receive => "receive",
+            Step::RequestSupplement => "request_supplement",
+            Step::Supplement => "supplement",
+            Step::Sign => "sign",
+            Step::NotIssue => "not_issue",
+            Step::Produce => "produce",
+            Step::Post => "post",
+            Step::MakeReady => "make_ready",
+            Step::HandOver => "hand_over",
+            Step::Approve => "approve",
+            Step::Verify => "verify",
+            Step::MoveOut => "move_out",
+            Step::Settle => "settle",
+            Step::Lapse => "lapse",
+            Step::Restore => "restore",
+            Step::Issue => "issue",
+            Step::Reject => "reject",
+            Step::Withdraw => "withdraw",
+            Step::Expire => "expire",
+            Step::MarkOverdue => "mark_overdue",
+        }
+    }
+
+    /// Who takes this step.
+    #[must_use]
+    pub fn taken_by(self) -> Taker {
+        match self {
+            Step::Submit | Step::Supplement | Step::HandOver | Step::Withdraw => Taker::App,
+            Step::Receive
+            | Step::RequestSupplement
+            | Step::Sign
+            | Step::NotIssue
+            | Step::Produce
+            | Step::Post
+            | Step::MakeReady
+            | Step::Approve
+            | Step::Verify
+            | Step::MoveOut
+            | Step::Restore
+            | Step::Issue
+            | Step::Reject => Taker::Agency,
+            Step::Settle => Taker::AppOrAgency,
+            Step::StoreDocument
+            | Step::RejectDocument
+            | Step::Dispatch
+            | Step::Lapse
+            | Step::Expire
+            | Step::MarkOverdue => Taker::Hub,
+        }
+    }
+}
