@@ -2,23 +2,31 @@
 //! adapter. It panics where one does not, and leaves everything usable in a table that others use too:
 //! ids and tenants are new at each run.
 
+mod documents;
+mod queues;
 pub mod sample;
 mod settings;
 mod store;
+mod vault;
 
 use std::future::Future;
 use std::time::Duration;
 
+pub use documents::{Visitor, documents_contract};
+pub use queues::{Reader, Taken, queues_contract};
 pub use settings::settings_contract;
 pub use store::store_contract;
+pub use vault::vault_contract;
 
 /// How long an eventually consistent read may take to show a write.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is asked.
+const BEAT: Duration = Duration::from_millis(50);
 
 /// Repeats a read until it satisfies, or gives the last answer after [`DEADLINE`].
 async fn eventually<T, F: Future<Output = T>>(read: impl Fn() -> F, satisfies: impl Fn(&T) -> bool) -> T {
     let begun = tokio::time::Instant::now();
-    let mut beat = tokio::time::interval(Duration::from_millis(50));
+    let mut beat = tokio::time::interval(BEAT);
     loop {
         beat.tick().await;
         let answer = read().await;
@@ -30,8 +38,16 @@ async fn eventually<T, F: Future<Output = T>>(read: impl Fn() -> F, satisfies: i
 
 #[cfg(test)]
 mod tests {
+    use protocol::report::Link;
+
+    use super::{Reader, Taken, Visitor};
+    use crate::clock::FakeClock;
+    use crate::documents::FakeDocuments;
+    use crate::faults::Faults;
+    use crate::queues::{FakeQueues, Queue};
     use crate::settings::FakeSettings;
     use crate::store::FakeStore;
+    use crate::vault::FakeVault;
 
     #[tokio::test]
     async fn the_fake_store_keeps_the_contract() {
@@ -41,5 +57,45 @@ mod tests {
     #[tokio::test]
     async fn the_fake_settings_keep_the_contract() {
         super::settings_contract(|| async { FakeSettings::default() }).await;
+    }
+
+    impl Reader for FakeQueues {
+        async fn take(&self, queue: &Queue) -> Vec<Taken> {
+            let group = |group| if *queue == Queue::Parked { None } else { Some(group) };
+            let messages = self.drain(queue).into_iter();
+            messages.map(|message| Taken { group: group(message.group), body: message.body }).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_fake_queues_keep_the_contract() {
+        let queues = FakeQueues::new(Faults::default(), FakeClock::default());
+        queues.remove(Queue::Agency("46".parse().expect("an agency")));
+        super::queues_contract(&queues, &queues.untold(), &queues).await;
+    }
+
+    impl Visitor for FakeDocuments {
+        async fn put(&self, link: &Link, bytes: &[u8]) -> bool {
+            self.upload(link, bytes).is_some()
+        }
+
+        async fn get(&self, link: &Link) -> Option<Vec<u8>> {
+            self.fetch(link)
+        }
+
+        async fn store(&self, key: &str, media_type: &str, bytes: &[u8]) -> String {
+            FakeDocuments::put(self, key, media_type, None, bytes)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_fake_documents_keep_the_contract() {
+        let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
+        super::documents_contract(&documents, &documents).await;
+    }
+
+    #[tokio::test]
+    async fn the_fake_vault_keeps_the_contract() {
+        super::vault_contract(|| async { FakeVault::default() }).await;
     }
 }

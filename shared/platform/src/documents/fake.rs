@@ -24,27 +24,32 @@ struct Object {
     bytes: Vec<u8>,
 }
 
-type Objects = BTreeMap<String, Vec<Object>>;
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<String, Vec<Object>>,
+    /// The links given: one that differs in anything has no signature of ours.
+    links: Vec<Link>,
+}
 
 /// Documents in memory, versioned. Clones share them.
 #[derive(Clone, Debug)]
 pub struct FakeDocuments {
     faults: Faults,
     clock: FakeClock,
-    objects: Arc<Mutex<Objects>>,
+    state: Arc<Mutex<State>>,
 }
 
 impl FakeDocuments {
     /// An empty bucket.
     #[must_use]
     pub fn new(faults: Faults, clock: FakeClock) -> Self {
-        FakeDocuments { faults, clock, objects: Arc::default() }
+        FakeDocuments { faults, clock, state: Arc::default() }
     }
 
     /// Stores a version of an object, whatever it is, and answers its version id.
     pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
-        let mut objects = self.lock();
-        let versions = objects.entry(key.to_owned()).or_default();
+        let mut state = self.lock();
+        let versions = state.objects.entry(key.to_owned()).or_default();
         let version = format!("v{}", versions.len() + 1);
         let object = Object {
             version: version.clone(),
@@ -56,38 +61,45 @@ impl FakeDocuments {
         version
     }
 
-    /// Uploads through a slot, as an app would. `None` where S3 would refuse: another length or checksum
-    /// than signed, after the slot's time, or where something lies already.
+    /// Uploads through a slot, as an app would. `None` where S3 would refuse: another link than was
+    /// given, another length or checksum than signed, after the slot's time, or where something lies already.
     pub fn upload(&self, link: &Link, bytes: &[u8]) -> Option<String> {
         let key = link.url.strip_prefix("memory://documents/")?;
         let header = |name: &str| link.headers.get(name).map(String::as_str);
         let sum = Checksum::from_bytes(Sha256::digest(bytes).into()).to_string();
         let fits = link.method == "PUT"
-            && self.clock.now() < link.expires_at
+            && self.holds(link)
             && header("content-length") == Some(bytes.len().to_string().as_str())
             && header("x-amz-checksum-sha256") == Some(sum.as_str())
-            && !self.lock().contains_key(key);
+            && !self.lock().objects.contains_key(key);
         let kind = header("x-amz-meta-kind").and_then(kind_named);
         fits.then(|| self.put(key, header("content-type").unwrap_or_default(), kind, bytes))
     }
 
-    /// The bytes behind a link to read, until it expires.
+    /// The bytes behind a link to read as it was given, until it expires.
     #[must_use]
     pub fn fetch(&self, link: &Link) -> Option<Vec<u8>> {
         let (key, version) = link.url.strip_prefix("memory://documents/")?.split_once("?versionId=")?;
-        let alive = link.method == "GET" && self.clock.now() < link.expires_at;
-        let objects = self.lock();
-        let object = objects.get(key)?.iter().find(|object| object.version == version)?;
+        let alive = link.method == "GET" && self.holds(link);
+        let state = self.lock();
+        let object = state.objects.get(key)?.iter().find(|object| object.version == version)?;
         alive.then(|| object.bytes.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Objects> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a link was given as it is, and has not expired.
+    fn holds(&self, link: &Link) -> bool {
+        self.clock.now() < link.expires_at && self.lock().links.contains(link)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn link(&self, method: &str, url: String, headers: BTreeMap<String, String>, ttl: Duration) -> Link {
         let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::ZERO);
-        Link { url, method: method.to_owned(), headers, expires_at: self.clock.now() + ttl }
+        let link = Link { url, method: method.to_owned(), headers, expires_at: self.clock.now() + ttl };
+        self.lock().links.push(link.clone());
+        link
     }
 }
 
@@ -114,8 +126,8 @@ impl Documents for FakeDocuments {
             Turn::Throttles => return Err(DocumentsError::Throttled),
             Turn::Fails | Turn::LosesAnswer => return Err(DocumentsError::Unavailable),
         }
-        let objects = self.lock();
-        let Some(versions) = objects.get(key) else { return Ok(None) };
+        let state = self.lock();
+        let Some(versions) = state.objects.get(key) else { return Ok(None) };
         let object = match version {
             Some(version) => versions.iter().find(|object| object.version == version),
             None => versions.last(),

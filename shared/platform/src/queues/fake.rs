@@ -1,6 +1,7 @@
-//! Queues in memory, FIFO with SQS's five minutes of deduplication.
+//! Queues in memory: FIFO with SQS's five minutes of deduplication within a group, as the template has them;
+//! the one of what is set aside is a standard queue and drops nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,9 @@ pub struct Sent {
 #[derive(Debug, Default)]
 struct State {
     sent: Vec<Sent>,
-    seen: BTreeMap<(Queue, String), Timestamp>,
+    /// When a message was taken, by queue, group and deduplication id.
+    seen: BTreeMap<(Queue, String, String), Timestamp>,
+    removed: BTreeSet<Queue>,
     refusals: BTreeMap<String, (u32, SendError)>,
     postponed: Vec<(String, Duration)>,
 }
@@ -38,6 +41,7 @@ struct State {
 pub struct FakeQueues {
     faults: Faults,
     clock: FakeClock,
+    told: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -45,7 +49,18 @@ impl FakeQueues {
     /// Empty queues.
     #[must_use]
     pub fn new(faults: Faults, clock: FakeClock) -> Self {
-        FakeQueues { faults, clock, state: Arc::default() }
+        FakeQueues { faults, clock, told: true, state: Arc::default() }
+    }
+
+    /// The same queues as a function has them that is not told where they are.
+    #[must_use]
+    pub fn untold(&self) -> Self {
+        FakeQueues { told: false, ..self.clone() }
+    }
+
+    /// Removes a queue: nothing is taken there any more.
+    pub fn remove(&self, queue: Queue) {
+        self.lock().removed.insert(queue);
     }
 
     /// Everything taken so far and not drained, oldest first, without duplicates that SQS would drop.
@@ -87,22 +102,41 @@ impl FakeQueues {
             *times -= 1;
             return Err(*error);
         }
-        let key = (queue.clone(), message.dedup.clone());
-        if state.seen.get(&key).is_some_and(|seen| now.duration_since(*seen) < WINDOW) {
-            return Ok(());
+        if state.removed.contains(queue) {
+            return Err(SendError::NoQueue);
         }
-        state.seen.insert(key, now);
+        if drops_repeats(queue) {
+            let key = (queue.clone(), message.group.clone(), message.dedup.clone());
+            if state.seen.get(&key).is_some_and(|seen| now.duration_since(*seen) < WINDOW) {
+                return Ok(());
+            }
+            state.seen.insert(key, now);
+        }
         state.sent.push(Sent { queue: queue.clone(), message: message.clone(), at: now });
         Ok(())
     }
 }
 
+/// Whether the queue is FIFO.
+fn drops_repeats(queue: &Queue) -> bool {
+    match queue {
+        Queue::Agency(_) | Queue::Webhooks => true,
+        Queue::Parked => false,
+    }
+}
+
 impl Queues for FakeQueues {
     async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Receipts, SendError> {
+        if !self.told {
+            return Err(SendError::NoQueue);
+        }
         Ok(deliver(&Memory { queues: self, queue }, messages).await)
     }
 
     async fn postpone(&self, _queue: Queue, receipt: &str, wait: Duration) -> Result<(), SendError> {
+        if !self.told {
+            return Err(SendError::NoQueue);
+        }
         let turn = self.faults.turn("queues.postpone");
         if matches!(turn, Turn::Works | Turn::LosesAnswer) {
             self.lock().postponed.push((receipt.to_owned(), wait));

@@ -12,6 +12,9 @@ use super::{PLAINTEXT_BYTES, VaultError};
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
+/// Bytes of the longest wrapped key that KMS takes (`CiphertextBlob` of its Decrypt has 1 to 6,144). It answers
+/// any other as a mistake of the call, which would be taken for a fault that passes.
+const WRAPPED_BYTES: usize = 6144;
 
 /// A data key: in the clear to use, wrapped to keep. Clones share it; it is wiped with the last one.
 #[derive(Clone)]
@@ -88,6 +91,9 @@ impl<'a> Envelope<'a> {
             return Err(VaultError::Corrupt);
         };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if !(1..=WRAPPED_BYTES).contains(&length) {
+            return Err(VaultError::Corrupt);
+        }
         let (wrapped, rest) = rest.split_at_checked(length).ok_or(VaultError::Corrupt)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(VaultError::Corrupt)?;
         if ciphertext.len() < TAG_BYTES {
@@ -107,5 +113,20 @@ impl<'a> Envelope<'a> {
         let nonce = Nonce::try_from(self.nonce).map_err(|_| VaultError::Corrupt)?;
         let payload = Payload { msg: self.ciphertext, aad: &aad };
         key.cipher()?.decrypt(&nonce, payload).map(Zeroizing::new).map_err(|_| VaultError::Corrupt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_key_has_a_length_that_kms_takes() {
+        for (length, sound) in [(0, false), (1, true), (WRAPPED_BYTES, true), (WRAPPED_BYTES + 1, false)] {
+            let mut sealed = vec![VERSION];
+            sealed.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
+            sealed.extend(vec![0; length + NONCE_BYTES + TAG_BYTES]);
+            assert_eq!(Envelope::read(&sealed).is_ok(), sound, "{length} bytes");
+        }
     }
 }

@@ -1,0 +1,207 @@
+//! The suite of the documents.
+
+use std::future::Future;
+use std::time::Duration;
+
+use domain::catalogue::DocumentKind;
+use jiff::SignedDuration;
+use protocol::report::Link;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::documents::{
+    Arrival, Checksum, DOWNLOAD_TTL, DocumentSize, Documents, HEAD_BYTES, Head, MediaType, UploadRequest,
+    verify,
+};
+
+/// Whoever follows the links that the hub gives, and an operator who may do more.
+pub trait Visitor: Sync {
+    /// Puts bytes through a link, with its headers as they are (the length is that of the bytes). Answers
+    /// whether they were taken.
+    fn put(&self, link: &Link, bytes: &[u8]) -> impl Future<Output = bool> + Send;
+
+    /// The bytes behind a link; `None` where it is refused or leads nowhere.
+    fn get(&self, link: &Link) -> impl Future<Output = Option<Vec<u8>>> + Send;
+
+    /// Stores a new version of an object without any link, with a checksum and no kind, over what lies
+    /// there. Answers its version id.
+    fn store(&self, key: &str, media_type: &str, bytes: &[u8]) -> impl Future<Output = String> + Send;
+}
+
+/// Runs the suite. Keys are new at each run, so others may use the bucket too.
+///
+/// # Panics
+/// Where the documents do not keep the contract.
+pub async fn documents_contract(documents: &impl Documents, visitor: &impl Visitor) {
+    a_slot_takes_exactly_what_was_signed(documents, visitor).await;
+    a_slot_takes_one_object(documents, visitor).await;
+    an_arrival_tells_what_lies_there(documents, visitor).await;
+    nothing_is_told_of_what_is_absent(documents, visitor).await;
+    an_empty_object_is_an_arrival(documents, visitor).await;
+    a_version_stays_what_it_was(documents, visitor).await;
+    a_link_to_read_is_for_one_version(documents, visitor).await;
+}
+
+/// A paper longer than what is read of it.
+fn paper() -> Vec<u8> {
+    let mut bytes = b"%PDF-1.7\n".to_vec();
+    bytes.extend((0..3 * HEAD_BYTES).map(|at| u8::try_from(at % 251).unwrap_or_default()));
+    bytes
+}
+
+/// A key that no other case or run uses.
+fn fresh_key() -> String {
+    format!("applications/{}/d1/0", Uuid::new_v4())
+}
+
+fn sha256(bytes: &[u8]) -> Checksum {
+    Checksum::from_bytes(Sha256::digest(bytes).into())
+}
+
+fn request(key: &str, bytes: &[u8]) -> UploadRequest {
+    UploadRequest {
+        key: key.to_owned(),
+        media_type: MediaType::Pdf,
+        size: DocumentSize::new(bytes.len() as u64).expect("a size"),
+        sha256: sha256(bytes),
+        kind: DocumentKind::ProofOfWork,
+    }
+}
+
+async fn slot(documents: &impl Documents, key: &str, bytes: &[u8]) -> Link {
+    documents.upload_slot(&request(key, bytes)).await.expect("a slot")
+}
+
+async fn inspect(documents: &impl Documents, key: &str, version: Option<&str>) -> Option<Arrival> {
+    documents.inspect(key, version).await.expect("an answer to inspect")
+}
+
+async fn link(documents: &impl Documents, key: &str, version: &str, ttl: Duration) -> Link {
+    documents.download_url(key, version, ttl).await.expect("a link")
+}
+
+async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, bytes) = (fresh_key(), paper());
+    let slot = slot(documents, &key, &bytes).await;
+    assert_eq!(slot.method, "PUT");
+    let mut changed = bytes.clone();
+    changed[700] ^= 1;
+    let longer = [&bytes[..], b"\n"].concat();
+    for other in [&changed[..], &longer, &bytes[..bytes.len() - 1], b""] {
+        assert!(!visitor.put(&slot, other).await, "{} other bytes", other.len());
+    }
+    for (name, other) in [
+        ("content-type", "text/html"),
+        ("if-none-match", "\"0\""),
+        ("x-amz-checksum-sha256", &sha256(&changed).to_string()),
+        ("x-amz-meta-kind", "proof_of_study"),
+    ] {
+        let mut odd = slot.clone();
+        assert_ne!(odd.headers.insert(name.to_owned(), other.to_owned()), None, "{name} is signed");
+        for bytes in [&bytes, &changed] {
+            assert!(!visitor.put(&odd, bytes).await, "{name} is another");
+        }
+        odd.headers.remove(name);
+        assert!(!visitor.put(&odd, &bytes).await, "{name} is missing");
+    }
+    let elsewhere = Link { url: slot.url.replace("/d1/", "/d2/"), ..slot.clone() };
+    assert!(!visitor.put(&elsewhere, &bytes).await, "another key");
+    assert_eq!(inspect(documents, &key, None).await, None, "nothing of it is kept");
+    assert!(visitor.put(&slot, &bytes).await, "and nothing of it closes the slot");
+}
+
+async fn a_slot_takes_one_object(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, bytes) = (fresh_key(), paper());
+    let first = slot(documents, &key, &bytes).await;
+    assert!(visitor.put(&first, &bytes).await);
+    let arrival = inspect(documents, &key, None).await;
+    assert!(!visitor.put(&first, &bytes).await, "the same again");
+    let other = b"%PDF-1.4 another paper";
+    let second = slot(documents, &key, other).await;
+    assert!(!visitor.put(&second, other).await, "nor through another slot");
+    assert!(arrival.is_some());
+    assert_eq!(inspect(documents, &key, None).await, arrival);
+}
+
+async fn an_arrival_tells_what_lies_there(documents: &impl Documents, visitor: &impl Visitor) {
+    for bytes in [paper(), paper()[..HEAD_BYTES].to_vec(), b"%PDF-1.4".to_vec()] {
+        let key = fresh_key();
+        assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
+        let arrival = inspect(documents, &key, None).await.expect("an arrival");
+        let expected = Arrival {
+            version: arrival.version.clone(),
+            size: bytes.len() as u64,
+            sha256: Some(sha256(&bytes).to_string()),
+            media_type: "application/pdf".to_owned(),
+            kind: Some(DocumentKind::ProofOfWork),
+            head: Head(bytes.iter().copied().take(HEAD_BYTES).collect()),
+        };
+        assert_eq!(arrival, expected);
+        assert!(!arrival.version.is_empty(), "a version to pin");
+        assert_eq!(inspect(documents, &key, Some(&arrival.version)).await.as_ref(), Some(&arrival));
+        assert!(verify(&arrival, &[DocumentKind::ProofOfWork]).is_ok());
+    }
+}
+
+async fn nothing_is_told_of_what_is_absent(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, other) = (fresh_key(), fresh_key());
+    assert_eq!(inspect(documents, &key, None).await, None);
+    visitor.store(&other, "application/pdf", b"%PDF-1.4 one").await;
+    let version = visitor.store(&other, "application/pdf", b"%PDF-1.4 two").await;
+    assert_eq!(inspect(documents, &key, Some(&version)).await, None);
+    visitor.store(&key, "application/pdf", b"%PDF-1.4 here").await;
+    assert_eq!(inspect(documents, &key, Some(&version)).await, None, "a version of another object");
+    let nowhere = link(documents, &key, &version, DOWNLOAD_TTL).await;
+    assert_eq!(visitor.get(&nowhere).await, None);
+}
+
+async fn an_empty_object_is_an_arrival(documents: &impl Documents, visitor: &impl Visitor) {
+    let key = fresh_key();
+    let version = visitor.store(&key, "application/pdf", b"").await;
+    let empty = Arrival {
+        version: version.clone(),
+        size: 0,
+        sha256: Some(sha256(b"").to_string()),
+        media_type: "application/pdf".to_owned(),
+        kind: None,
+        head: Head(Vec::new()),
+    };
+    assert_eq!(inspect(documents, &key, None).await.as_ref(), Some(&empty));
+    assert_eq!(inspect(documents, &key, Some(&version)).await, Some(empty));
+}
+
+async fn a_version_stays_what_it_was(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, bytes) = (fresh_key(), paper());
+    assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
+    let pinned = inspect(documents, &key, None).await.expect("an arrival");
+    let later = visitor.store(&key, "image/png", b"something else").await;
+    let newest = inspect(documents, &key, None).await.expect("an arrival");
+    assert_eq!((newest.version, newest.size, newest.kind), (later.clone(), 14, None));
+    assert_eq!(newest.media_type, "image/png");
+    assert_eq!(inspect(documents, &key, Some(&pinned.version)).await.as_ref(), Some(&pinned));
+    for (version, whole) in [(&pinned.version, &bytes[..]), (&later, b"something else")] {
+        let link = link(documents, &key, version, DOWNLOAD_TTL).await;
+        assert_eq!(visitor.get(&link).await.as_deref(), Some(whole));
+    }
+}
+
+async fn a_link_to_read_is_for_one_version(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, minute) = (fresh_key(), Duration::from_secs(60));
+    let secret = visitor.store(&key, "application/pdf", b"%PDF-1.4 one").await;
+    let given = visitor.store(&key, "application/pdf", b"%PDF-1.4 two").await;
+    let good = link(documents, &key, &given, minute).await;
+    assert_eq!((good.method.as_str(), good.headers.get("x-amz-checksum-sha256")), ("GET", None));
+    assert_eq!(visitor.get(&good).await.as_deref(), Some(&b"%PDF-1.4 two"[..]));
+    let sibling = key.replace("/d1/", "/d2/");
+    visitor.store(&sibling, "application/pdf", b"%PDF-1.4 three").await;
+    for (here, there) in [(given.as_str(), secret.as_str()), ("/d1/", "/d2/")] {
+        let odd = Link { url: good.url.replace(here, there), ..good.clone() };
+        assert_ne!(odd, good);
+        assert_eq!(visitor.get(&odd).await, None, "the signature is for one version of one object");
+    }
+    let longest = link(documents, &key, &given, DOWNLOAD_TTL).await;
+    let longer = link(documents, &key, &given, 4 * DOWNLOAD_TTL).await;
+    let beyond = longer.expires_at.duration_since(longest.expires_at);
+    assert!(beyond < SignedDuration::from_mins(1), "no link lives longer than {DOWNLOAD_TTL:?}");
+    assert!(good.expires_at < longest.expires_at);
+}

@@ -1,0 +1,164 @@
+//! The suite of the queues.
+
+use std::future::Future;
+
+use tokio::time::{Instant, interval};
+use uuid::Uuid;
+
+use super::{BEAT, DEADLINE};
+use crate::queues::{BATCH, BATCH_BYTES, Outgoing, Queue, Queues, SendError};
+
+/// Whoever reads what the hub sends: an agency, the callbacks' function, an operator.
+pub trait Reader: Sync {
+    /// Takes messages out of a queue for good, in the order the queue gives them: some or all of those that
+    /// are there, none where there are none.
+    fn take(&self, queue: &Queue) -> impl Future<Output = Vec<Taken>> + Send;
+}
+
+/// A message that was taken out of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taken {
+    /// Its group; `None` where the queue keeps no order.
+    pub group: Option<String>,
+    /// Its body.
+    pub body: String,
+}
+
+/// Runs the suite. `queues` reach the queue of callbacks, that of agency 11 and that of what is set aside,
+/// all of which are the suite's alone; they are told where agency 46 has its queue, but there is none. `untold`
+/// are the same port in a function that was told of no queue.
+///
+/// # Panics
+/// Where the queues do not keep the contract.
+pub async fn queues_contract(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
+    for queue in [Queue::Webhooks, agency("11")] {
+        every_group_is_in_order(queues, reader, &queue).await;
+        a_repeat_is_dropped_within_its_group(queues, reader, &queue).await;
+        what_is_too_large_holds_its_group_alone(queues, reader, &queue).await;
+    }
+    what_is_set_aside_is_never_dropped(queues, reader).await;
+    nothing_goes_where_there_is_no_queue(queues, untold, reader).await;
+}
+
+fn agency(code: &str) -> Queue {
+    Queue::Agency(code.parse().expect("an agency"))
+}
+
+/// A text that no other case or run uses.
+fn fresh(name: &str) -> String {
+    format!("{name}-{}", Uuid::new_v4().simple())
+}
+
+/// A message with its id as body and deduplication id.
+fn message(group: &str, name: &str) -> Outgoing {
+    let id = fresh(name);
+    Outgoing { id: id.clone(), group: group.to_owned(), dedup: id.clone(), body: id }
+}
+
+fn bodies(messages: &[Outgoing], group: &str) -> Vec<String> {
+    messages.iter().filter(|message| message.group == group).map(|message| message.body.clone()).collect()
+}
+
+fn taken_of(taken: &[Taken], group: &str) -> Vec<String> {
+    let of = taken.iter().filter(|taken| taken.group.as_deref() == Some(group));
+    of.map(|taken| taken.body.clone()).collect()
+}
+
+async fn send(queues: &impl Queues, queue: &Queue, messages: &[Outgoing]) -> Vec<Result<(), SendError>> {
+    let receipts = queues.send(queue.clone(), messages.to_vec()).await.expect("receipts");
+    let names = receipts.iter().map(|(id, _)| id);
+    assert!(names.eq(messages.iter().map(|message| &message.id)), "a receipt for each, in order");
+    receipts.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What lies in a queue: waits until it is as much as expected, and looks once more for anything beyond.
+async fn all(reader: &impl Reader, queue: &Queue, expected: usize) -> Vec<Taken> {
+    let begun = Instant::now();
+    let mut beat = interval(BEAT);
+    let mut taken = Vec::new();
+    while taken.len() < expected && begun.elapsed() < DEADLINE {
+        beat.tick().await;
+        taken.extend(reader.take(queue).await);
+    }
+    taken.extend(reader.take(queue).await);
+    taken
+}
+
+async fn every_group_is_in_order(queues: &impl Queues, reader: &impl Reader, queue: &Queue) {
+    let groups = ["a", "b", "c"].map(fresh);
+    let messages: Vec<Outgoing> = (0..2 * BATCH + 7)
+        .map(|number| message(&groups[number % groups.len()], &number.to_string()))
+        .collect();
+    assert!(send(queues, queue, &messages).await.iter().all(Result::is_ok));
+    let more: Vec<Outgoing> = groups.iter().map(|group| message(group, "later")).collect();
+    assert!(send(queues, queue, &more).await.iter().all(Result::is_ok));
+    let sent = [messages, more].concat();
+    let taken = all(reader, queue, sent.len()).await;
+    assert_eq!(taken.len(), sent.len());
+    for group in &groups {
+        assert_eq!(taken_of(&taken, group), bodies(&sent, group), "order within {group}");
+    }
+}
+
+async fn a_repeat_is_dropped_within_its_group(queues: &impl Queues, reader: &impl Reader, queue: &Queue) {
+    let (group, other) = (fresh("a"), fresh("b"));
+    let first = message(&group, "first");
+    let repeat = Outgoing { body: "repeat".to_owned(), ..first.clone() };
+    assert_eq!(send(queues, queue, std::slice::from_ref(&first)).await, [Ok(())]);
+    assert_eq!(send(queues, queue, std::slice::from_ref(&repeat)).await, [Ok(())], "it is no failure");
+    assert_eq!(taken_of(&all(reader, queue, 1).await, &group), bodies(std::slice::from_ref(&first), &group));
+    assert_eq!(send(queues, queue, &[repeat]).await, [Ok(())]);
+    let again = Outgoing { dedup: fresh("again"), ..first.clone() };
+    let another = Outgoing { group: other.clone(), body: "another".to_owned(), ..first };
+    assert_eq!(send(queues, queue, &[again.clone(), another]).await, [Ok(()), Ok(())]);
+    let taken = all(reader, queue, 2).await;
+    assert_eq!(
+        taken_of(&taken, &group),
+        [again.body],
+        "taken out or not, a repeat is dropped; a new id is not"
+    );
+    assert_eq!(taken_of(&taken, &other), ["another"], "an id counts within its group");
+}
+
+async fn what_is_too_large_holds_its_group_alone(queues: &impl Queues, reader: &impl Reader, queue: &Queue) {
+    let (group, other) = (fresh("a"), fresh("b"));
+    let large = Outgoing { body: "x".repeat(BATCH_BYTES), ..message(&other, "large") };
+    let too_large = Outgoing { body: "x".repeat(BATCH_BYTES + 1), ..message(&group, "too large") };
+    let messages = [message(&group, "1"), too_large, message(&group, "3"), large, message(&other, "5")];
+    let results = send(queues, queue, &messages).await;
+    assert_eq!(results, [Ok(()), Err(SendError::Refused), Err(SendError::Held), Ok(()), Ok(())]);
+    let taken = all(reader, queue, 3).await;
+    assert_eq!(taken_of(&taken, &group), [messages[0].body.clone()]);
+    assert!(taken_of(&taken, &other) == bodies(&messages, &other), "256 KiB arrive whole");
+}
+
+async fn what_is_set_aside_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
+    let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("parked", "aside")).collect();
+    messages[1].dedup = messages[0].dedup.clone();
+    assert!(send(queues, &Queue::Parked, &messages).await.iter().all(Result::is_ok));
+    let mut taken = all(reader, &Queue::Parked, messages.len()).await;
+    let mut sent: Vec<Taken> =
+        messages.iter().map(|message| Taken { group: None, body: message.body.clone() }).collect();
+    taken.sort();
+    sent.sort();
+    assert_eq!(taken, sent, "no order, no groups, no deduplication");
+}
+
+async fn nothing_goes_where_there_is_no_queue(
+    queues: &impl Queues,
+    untold: &impl Queues,
+    reader: &impl Reader,
+) {
+    let group = fresh("a");
+    let messages = [message(&group, "1"), message(&group, "2"), message(&fresh("b"), "3")];
+    let results = send(queues, &agency("46"), &messages).await;
+    let none = Err(SendError::NoQueue);
+    assert_eq!(results, [none, Err(SendError::Held), none]);
+    for queue in [Queue::Webhooks, Queue::Parked, agency("11")] {
+        let answer = untold.send(queue.clone(), messages.to_vec()).await;
+        assert_eq!(answer, Err(SendError::NoQueue));
+        let answer = untold.postpone(queue.clone(), "receipt", DEADLINE).await;
+        assert_eq!(answer, Err(SendError::NoQueue));
+        assert_eq!(reader.take(&queue).await, []);
+    }
+}
