@@ -3,14 +3,23 @@
 /// Media type of what [`simulated`] makes.
 pub const MEDIA_TYPE: &str = "application/pdf";
 
-/// A one-page PDF (ISO 32000-1) that says it is simulated and shows a number. The same number gives the same
-/// bytes, so an upload that is tried again is the same upload. Nothing personal is in it.
+/// The certificate with a number. The same number gives the same bytes, so an upload that is tried again is the
+/// same upload. Nothing personal is in it.
 #[must_use]
 pub fn simulated(number: &str) -> Vec<u8> {
-    // Parentheses and backslashes end a PDF string; a number has no use for any of them.
-    let shown: String = number.chars().filter(|c| c.is_ascii_alphanumeric() || "-./ ".contains(*c)).collect();
-    let text =
-        format!("BT /F1 16 Tf 72 760 Td (SIMULATED household certificate) Tj 0 -28 Td (No. {shown}) Tj ET");
+    page(&["SIMULATED household certificate", &format!("No. {number}")])
+}
+
+/// A one-page PDF (ISO 32000-1) that shows these lines, as far as they are plain letters, digits and `-./_,` and
+/// spaces.
+#[must_use]
+pub fn page(lines: &[&str]) -> Vec<u8> {
+    // Parentheses and backslashes end a PDF string; what is shown has no use for any of them.
+    let plain = |line: &&str| -> String {
+        line.chars().filter(|c| c.is_ascii_alphanumeric() || "-./_, ".contains(*c)).collect()
+    };
+    let lines: Vec<String> = lines.iter().map(|line| format!("({}) Tj", plain(line))).collect();
+    let text = format!("BT /F1 16 Tf 72 760 Td {} ET", lines.join(" 0 -28 Td "));
     let objects = [
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),

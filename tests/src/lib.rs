@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+pub mod papers;
+pub mod people;
+pub mod receiver;
+pub mod repository;
+pub mod until;

@@ -1,0 +1,59 @@
+//! Household certificates: the agency answers with a document, and the app fetches it.
+
+use std::sync::Arc;
+
+use domain::application::Application;
+use domain::event::Provider;
+use domain::stage::Stage;
+use partner::certificate;
+use protocol::report::Link;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tongban_tests::papers::Paper;
+use tongban_tests::people::Citizen;
+
+use crate::app::App;
+use crate::checks::close;
+use crate::forms::{HOHHOT, certificate as form, certificate_papers, when_complete};
+use crate::world::World;
+
+pub(crate) async fn kinship_is_issued_and_fetched(world: Arc<World>) {
+    let mut body = form(&Citizen::aged(45), "kinship", HOHHOT, "320102");
+    body["relative"] = Citizen::aged(20).json();
+    let mut papers = certificate_papers();
+    papers.push(Paper::pdf("proof_of_kinship", "kinship"));
+    issued(world, "32", body, &papers).await;
+}
+
+pub(crate) async fn former_name_is_issued_and_fetched(world: Arc<World>) {
+    let body = form(&Citizen::aged(52), "former_name", HOHHOT, "330102");
+    issued(world, "33", body, &certificate_papers()).await;
+}
+
+async fn issued(world: Arc<World>, agency: &str, body: Value, papers: &[Paper]) -> Application {
+    world.has_agency(agency, "default").await;
+    let app = App::open(&world, &format!("certificate-from-{agency}")).await;
+    let filed = app.file(when_complete(body), papers).await;
+    let issued = app.reaches(filed.id, Stage::Issued).await;
+    let document = issued.documents.iter().find(|document| document.provider == Provider::Agency);
+    let document = document.expect("the agency's document");
+
+    let (events, _) = app.feed(filed.id).await;
+    let told = events.iter().find(|event| event.kind == "application.issued").expect("the event");
+    assert_eq!(told.data["document"], json!(document.id));
+    let number = told.data["certificate"].as_str().expect("its number");
+
+    let path = format!("/v1/applications/{}/documents/{}", filed.id, document.id);
+    let link: Link = app.get(&path).send().await.read(StatusCode::OK);
+    let fetched = app.fetch(&link).await;
+    assert_eq!(fetched, certificate::simulated(number), "the bytes the agency made");
+    let fetched = Paper { kind: "issued_certificate", media_type: certificate::MEDIA_TYPE, bytes: fetched };
+    assert_eq!(document.sha256, Some(fetched.sha256()));
+
+    let stranger = App::open(&world, &format!("stranger-{agency}")).await;
+    assert_eq!(stranger.get(&path).send().await.status, StatusCode::NOT_FOUND);
+
+    let body = json!({ "confirm": "hand_over", "how": "window" });
+    assert_eq!(app.step(filed.id, "confirm", &body).await.stage, Stage::Completed);
+    close(&app, filed.id, &["dispatched", "received", "issued", "completed"]).await
+}

@@ -1,0 +1,145 @@
+//! What holds at the end of every journey, and at the end of them all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::application::Application;
+use domain::ids::ApplicationId;
+use domain::ledger::Ledger;
+use protocol::app::ApplicationView;
+use serde_json::{Value, json};
+use tongban::aws::{LOCAL_ACCOUNT, LOCAL_REGION};
+use tongban_tests::people;
+use tongban_tests::until::until;
+
+use crate::app::{App, SOON};
+use crate::world::World;
+
+/// How long a queue may take to be empty once nothing is sent any more.
+const DRAINED: Duration = Duration::from_secs(60);
+
+/// A journey is over: its callbacks came, exactly these and in this order, the record's chain verifies, and
+/// what the app can read of it is what is recorded. Answers the head.
+pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) -> Application {
+    let own = || app.receiver.calls().into_iter().filter(|call| call.payload.data.application == id);
+    let expected = called_back.len();
+    until(&format!("{expected} callbacks of {id}"), SOON, async || (own().count() >= expected).then_some(()))
+        .await;
+    let calls: Vec<_> = own().collect();
+    let names: Vec<String> = calls.iter().map(|call| call.payload.kind.replace("application.", "")).collect();
+    assert_eq!(names, called_back, "callbacks of {id}");
+    let versions: Vec<u32> = calls.iter().map(|call| call.payload.data.version).collect();
+    assert!(versions.is_sorted_by(|a, b| a < b), "callbacks of {id} out of order: {versions:?}");
+
+    let ledger = record(app.world(), id).await;
+    let (events, seal) = app.feed(id).await;
+    assert_eq!(seal, ledger.seal(), "the feed's seal");
+    let recorded: Vec<(u32, String)> = ledger
+        .lines()
+        .iter()
+        .map(|line| (line.entry.version, format!("application.{}", line.entry.event.name())))
+        .collect();
+    let fed: Vec<(u32, String)> = events.iter().map(|event| (event.version, event.kind.clone())).collect();
+    assert_eq!(fed, recorded, "the feed");
+    for call in &calls {
+        let data = &call.payload.data;
+        let then = ledger.at(data.version).expect("a version of the record");
+        assert_eq!((data.stage, data.application), (then.stage, id), "callback {}", call.id);
+        assert_eq!(people::trace_in(&call.body), None, "callback {}", call.id);
+    }
+    assert_eq!(app.view(id).await, ApplicationView::from(ledger.head()), "the view");
+    for line in ledger.lines() {
+        let traces = people::trace_in(&String::from_utf8_lossy(&line.bytes));
+        assert_eq!(traces, None, "entry {} of {id}", line.entry.version);
+    }
+    ledger.head().clone()
+}
+
+/// Reads an application's raw item and verifies its chain.
+pub(crate) async fn record(world: &World, id: ApplicationId) -> Ledger {
+    let item = world
+        .dynamodb()
+        .get_item()
+        .table_name(world.output("TableName"))
+        .key("id", AttributeValue::S(id.to_string()))
+        .consistent_read(true)
+        .send()
+        .await
+        .expect("an answer of the table")
+        .item
+        .expect("the item");
+    let entries = item["ev"].as_l().expect("a list of entries");
+    let entries = entries.iter().map(|entry| entry.as_b().expect("bytes").as_ref().to_vec());
+    let ledger = Ledger::read(id, entries).expect("a chain that verifies");
+    assert_eq!(item["v"].as_n().expect("a version"), &ledger.head().version.to_string());
+    let sealed = item["se"].as_b().expect("the sealed part").as_ref();
+    assert_eq!(people::trace_in(&String::from_utf8_lossy(sealed)), None, "the sealed part of {id}");
+    ledger
+}
+
+/// No message is left in any queue, and nothing was given up on.
+pub(crate) async fn queues_are_empty(world: &World) {
+    let left = async || -> BTreeMap<String, String> {
+        let depths = world.stack().depths().await.expect("the depths of the queues");
+        assert!(depths.len() > 80, "a queue and a dead-letter queue for each agency: {}", depths.len());
+        let given_up: Vec<_> =
+            depths.iter().filter(|depth| depth.is_dead_letters() && !depth.is_empty()).collect();
+        assert!(given_up.is_empty(), "given up on: {given_up:?}");
+        let held = depths.iter().filter(|depth| !depth.is_empty());
+        held.map(|depth| (depth.queue.clone(), format!("{depth:?}"))).collect()
+    };
+    until("every queue empty", DRAINED, async || left().await.is_empty().then_some(())).await;
+}
+
+/// Nothing that identifies anybody is in what the hub, its functions and the agencies wrote; and no function
+/// met anything that needs a person.
+pub(crate) async fn nothing_personal_is_written(world: &World) {
+    assert!(people::canaries() > 0, "there is somebody to look for");
+    for log in world.logs() {
+        let bytes = std::fs::read(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
+        let trace = people::trace_in(&String::from_utf8_lossy(&bytes));
+        assert_eq!(trace, None, "{}", log.display());
+    }
+    let mut requests = 0;
+    for group in log_groups(world).await {
+        for line in log_lines(world, &group).await {
+            requests += usize::from(line.contains("\"message\":\"request\""));
+            assert_eq!(people::trace_in(&line), None, "{group}");
+            assert!(!line.contains("\"level\":\"ERROR\""), "{group}: {line}");
+        }
+    }
+    assert!(requests > 0, "every request leaves a line");
+}
+
+/// Asks the local AWS for logs: too little for a client library.
+async fn logs(world: &World, operation: &str, body: &Value) -> Value {
+    let request = world.http().post(world.stack().endpoint()).body(body.to_string());
+    let request = request.header("content-type", "application/x-amz-json-1.1");
+    let request = request.header("x-amz-target", format!("Logs_20140328.{operation}"));
+    // The local AWS takes who asks from here and does not verify it.
+    let scope = format!("{LOCAL_ACCOUNT}/20260101/{LOCAL_REGION}/logs/aws4_request");
+    let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let answer =
+        request.header("authorization", signed).header("x-amz-date", "20260101T000000Z").send().await;
+    let text = answer.expect("an answer of the logs").text().await.expect("a body that can be read");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{operation}: {error}: {text}"))
+}
+
+async fn log_groups(world: &World) -> Vec<String> {
+    let found = logs(world, "DescribeLogGroups", &json!({ "limit": 50 })).await;
+    let groups = found["logGroups"].as_array().unwrap_or_else(|| panic!("no log groups: {found}"));
+    groups.iter().filter_map(|group| group["logGroupName"].as_str().map(str::to_owned)).collect()
+}
+
+async fn log_lines(world: &World, group: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut page = json!({ "logGroupName": group, "limit": 10_000 });
+    loop {
+        let found = logs(world, "FilterLogEvents", &page).await;
+        let events = found["events"].as_array().unwrap_or_else(|| panic!("no events of {group}: {found}"));
+        lines.extend(events.iter().filter_map(|event| event["message"].as_str().map(str::to_owned)));
+        let Some(next) = found.get("nextToken").filter(|next| next.is_string()) else { return lines };
+        page["nextToken"] = next.clone();
+    }
+}

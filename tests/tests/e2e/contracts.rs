@@ -1,0 +1,104 @@
+//! The contract suites of the platform's ports against the local AWS, in an account of their own: what they
+//! write wakes no function. The tables are made as the template describes them.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
+};
+use platform::aws::{Access, Aws};
+use platform::contract::{settings_contract, store_contract};
+use platform::settings::AwsSettings;
+use platform::store::AwsStore;
+use serde_yaml_ng::Value;
+use tongban::aws::LOCAL_REGION;
+use tongban_tests::repository::text;
+
+use crate::world::World;
+
+/// An account that nobody else here has.
+const ACCOUNT: &str = "990000000000";
+
+pub(crate) async fn store(world: Arc<World>) {
+    let dynamodb = account(&world, ACCOUNT).dynamodb();
+    make_table(&dynamodb, "Applications").await;
+    store_contract(|| async { AwsStore::new(dynamodb.clone(), "Applications") }).await;
+}
+
+pub(crate) async fn settings(world: Arc<World>) {
+    let dynamodb = account(&world, ACCOUNT).dynamodb();
+    make_table(&dynamodb, "Settings").await;
+    settings_contract(|| async { AwsSettings::new(dynamodb.clone(), "Settings") }).await;
+}
+
+/// The local AWS as an account of 12 digits has it.
+pub(crate) fn account(world: &World, account: &str) -> Aws {
+    let endpoint = world.stack().endpoint();
+    let access = Access::from_variables(|name| {
+        let value = match name {
+            "AWS_REGION" => LOCAL_REGION,
+            "AWS_ACCESS_KEY_ID" => account,
+            "AWS_SECRET_ACCESS_KEY" => "test",
+            "AWS_ENDPOINT_URL" => &endpoint,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    Aws::new(access.expect("all that is needed"))
+}
+
+/// Makes a table with the keys and indexes of the template's resource of this name.
+async fn make_table(dynamodb: &Client, resource: &str) {
+    let template: Value = serde_yaml_ng::from_str(&text("infra/template.yaml")).expect("the template");
+    let properties = &template["Resources"][resource]["Properties"];
+    let rows = |value: &Value| value.as_sequence().cloned().unwrap_or_default();
+    let attributes = rows(&properties["AttributeDefinitions"]).iter().map(attribute).collect();
+    let indexes: Vec<_> = rows(&properties["GlobalSecondaryIndexes"]).iter().map(index).collect();
+    dynamodb
+        .create_table()
+        .table_name(resource)
+        .billing_mode(BillingMode::PayPerRequest)
+        .set_attribute_definitions(Some(attributes))
+        .set_key_schema(Some(keys(&properties["KeySchema"])))
+        .set_global_secondary_indexes((!indexes.is_empty()).then_some(indexes))
+        .send()
+        .await
+        .expect("a table");
+}
+
+fn field<'v>(row: &'v Value, name: &str) -> &'v str {
+    row[name].as_str().unwrap_or_else(|| panic!("no {name} in {row:?}"))
+}
+
+fn attribute(row: &Value) -> AttributeDefinition {
+    AttributeDefinition::builder()
+        .attribute_name(field(row, "AttributeName"))
+        .attribute_type(ScalarAttributeType::from(field(row, "AttributeType")))
+        .build()
+        .expect("an attribute")
+}
+
+fn keys(rows: &Value) -> Vec<KeySchemaElement> {
+    let rows = rows.as_sequence().expect("keys");
+    rows.iter()
+        .map(|row| {
+            KeySchemaElement::builder()
+                .attribute_name(field(row, "AttributeName"))
+                .key_type(KeyType::from(field(row, "KeyType")))
+                .build()
+                .expect("a key")
+        })
+        .collect()
+}
+
+fn index(row: &Value) -> GlobalSecondaryIndex {
+    let kind = ProjectionType::from(field(&row["Projection"], "ProjectionType"));
+    GlobalSecondaryIndex::builder()
+        .index_name(field(row, "IndexName"))
+        .set_key_schema(Some(keys(&row["KeySchema"])))
+        .projection(Projection::builder().projection_type(kind).build())
+        .build()
+        .expect("an index")
+}

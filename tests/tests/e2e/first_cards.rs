@@ -1,0 +1,80 @@
+//! First identity cards.
+
+use std::sync::Arc;
+
+use domain::catalogue::When;
+use domain::stage::Stage;
+use jiff::Span;
+use protocol::app::ApplicationView;
+use reqwest::StatusCode;
+use serde_json::json;
+use tongban_tests::people::{Citizen, day_before_today};
+
+use crate::app::App;
+use crate::checks::close;
+use crate::forms::{HOHHOT, adult_papers, childs_card, childs_papers, first_card, when_complete};
+use crate::world::World;
+
+/// What the app is told of a card that takes its ordinary course.
+const ORDINARY: [&str; 6] = ["dispatched", "received", "signed", "produced", "ready", "collected"];
+
+pub(crate) async fn adult_from_hohhot_to_beijing(world: Arc<World>) {
+    world.has_agency("11", "default").await;
+    let app = App::open(&world, "first-card-adult").await;
+    let body = first_card(&Citizen::aged(34), HOHHOT, "110105");
+    let filed = app.file(body, &adult_papers()).await;
+    assert_eq!(filed.created.when, When::Adult);
+    assert_eq!(filed.created.stage, Stage::Draft);
+    app.has_everything(filed.id).await;
+    let submitted = app.step(filed.id, "submit", &json!({})).await;
+    assert_eq!(submitted.stage, Stage::Submitted);
+    assert_eq!(submitted.leg.map(|leg| leg.agency.to_string()).as_deref(), Some("11"));
+    let ready = app.reaches(filed.id, Stage::Ready).await;
+    assert_eq!(ready.next, ["hand_over"]);
+    hand_over(&app, &ready, "fingerprint").await;
+}
+
+pub(crate) async fn under_16_by_the_guardian(world: Arc<World>) {
+    world.has_agency("37", "default").await;
+    let app = App::open(&world, "first-card-minor").await;
+    let body = childs_card(&Citizen::aged(9), &Citizen::aged(37), HOHHOT, "370102");
+    let filed = app.file(when_complete(body), &childs_papers()).await;
+    assert_eq!(filed.created.when, When::Minor);
+    let ready = app.reaches(filed.id, Stage::Ready).await;
+    hand_over(&app, &ready, "delegate").await;
+}
+
+/// 全区通办: from one league city to another of the same region.
+pub(crate) async fn between_league_cities(world: Arc<World>) {
+    world.has_agency("1504", "default").await;
+    let app = App::open(&world, "first-card-region").await;
+    let body = first_card(&Citizen::aged(18), HOHHOT, "150402");
+    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let ready = app.reaches(filed.id, Stage::Ready).await;
+    assert_eq!(ready.leg.clone().map(|leg| leg.agency.to_string()).as_deref(), Some("1504"));
+    hand_over(&app, &ready, "post").await;
+}
+
+/// The day itself counts: whoever turns 16 today applies alone.
+pub(crate) async fn sixteenth_birthday_today(world: Arc<World>) {
+    let app = App::open(&world, "first-card-birthday").await;
+    let birthday = day_before_today(Span::new().years(16));
+    let body = first_card(&Citizen::born(birthday), HOHHOT, "110105");
+    let created = app.post("/v1/applications").json(&body).send().await;
+    let created: ApplicationView = created.read(StatusCode::CREATED);
+    assert_eq!(created.when, When::Adult);
+
+    let younger = Citizen::born(birthday.tomorrow().expect("a day"));
+    let body = first_card(&younger, HOHHOT, "110105");
+    let refused = app.post("/v1/applications").json(&body).send().await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    assert!(refused.json()["errors"].to_string().contains("/guardian"), "{refused:?}");
+    close(&app, created.id, &[]).await;
+}
+
+async fn hand_over(app: &App, ready: &ApplicationView, how: &str) {
+    let collected = app.step(ready.id, "confirm", &json!({ "confirm": "hand_over", "how": how })).await;
+    assert_eq!(collected.stage, Stage::Collected);
+    assert!(collected.is_final && collected.next.is_empty(), "{collected:?}");
+    close(app, ready.id, &ORDINARY).await;
+}

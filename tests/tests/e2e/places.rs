@@ -1,0 +1,39 @@
+//! Where nobody takes the case: said before anything is kept, with who would.
+
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use tongban_tests::people::Citizen;
+
+use crate::app::App;
+use crate::forms::{HOHHOT, adult_papers, first_card};
+use crate::world::World;
+
+pub(crate) async fn a_pair_nobody_covers(world: Arc<World>) {
+    let app = App::open(&world, "places-uncovered").await;
+    let body = first_card(&Citizen::aged(27), HOHHOT, "630102");
+    let refused = app.post("/v1/applications").json(&body).send().await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let problem = refused.json();
+    assert_eq!(problem["type"], "urn:tongban:problem:not_covered", "{problem}");
+    assert_eq!(problem["errors"][0]["pointer"], "/registered_at", "{problem}");
+    let offered_by: Vec<&str> =
+        problem["offered_by"].as_array().expect("who does").iter().filter_map(|code| code.as_str()).collect();
+    assert!(offered_by.contains(&"11") && offered_by.contains(&"1504"), "{problem}");
+    assert!(!offered_by.contains(&"63"), "{problem}");
+}
+
+pub(crate) async fn an_agency_without_a_capability(world: Arc<World>) {
+    let app = App::open(&world, "places-incapable").await;
+    let mut body = first_card(&Citizen::aged(27), HOHHOT, "220102");
+    body["capabilities"] = serde_json::json!(["script:mongolian"]);
+    let refused = app.post("/v1/applications").json(&body).send().await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let problem = refused.json();
+    assert_eq!(problem["type"], "urn:tongban:problem:not_covered", "{problem}");
+    assert_eq!(problem["lacks"], serde_json::json!(["script:mongolian"]), "{problem}");
+
+    body["capabilities"] = serde_json::json!([]);
+    let taken = app.file(body, &adult_papers()).await;
+    assert_eq!(taken.created.missing.len(), 2);
+}

@@ -1,0 +1,112 @@
+//! Where the ordinary course is left: a supplement, a refusal, a withdrawal.
+
+use std::sync::Arc;
+
+use domain::event::Provider;
+use domain::stage::Stage;
+use protocol::case::Envelope;
+use protocol::report::Link;
+use reqwest::StatusCode;
+use serde_json::json;
+use tongban_tests::papers::Paper;
+use tongban_tests::people::{self, Citizen};
+use tongban_tests::until::until;
+
+use crate::app::{App, SOON};
+use crate::checks::close;
+use crate::forms::{HOHHOT, adult_papers, first_card, when_complete};
+use crate::world::World;
+
+pub(crate) async fn supplement_is_asked_and_answered(world: Arc<World>) {
+    world.has_agency("21", "supplement").await;
+    let app = App::open(&world, "turn-supplement").await;
+    let body = first_card(&Citizen::aged(26), HOHHOT, "210102");
+    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let asked = app.reaches(filed.id, Stage::SupplementRequested).await;
+    assert!(asked.supplement_until.is_some() && asked.due.is_none(), "{asked:?}");
+    let [document] = asked.missing[..] else { panic!("one thing is missing: {asked:?}") };
+    let slot = asked.documents.iter().find(|slot| slot.id == document).expect("its slot");
+    assert_eq!((slot.requirement.as_str(), slot.provider), ("current_residence", Provider::App));
+
+    let early = app.post(format!("/v1/applications/{}/supplement", filed.id)).json(&json!({})).send().await;
+    assert_eq!(early.status, StatusCode::CONFLICT, "before it is there: {early:?}");
+
+    let paper = Paper::png("proof_of_residence", "three months");
+    let path = format!("/v1/applications/{}/documents/{document}/upload", filed.id);
+    let link: Link = app.post(path).json(&paper.json()).send().await.read(StatusCode::OK);
+    app.upload(&link, &paper).await;
+    let answered = app.step(filed.id, "supplement", &json!({})).await;
+    assert_eq!(answered.stage, Stage::Supplemented);
+
+    let ready = app.reaches(filed.id, Stage::Ready).await;
+    assert_eq!(ready.missing, []);
+    let told = ["dispatched", "received", "supplement_requested", "signed", "produced", "ready"];
+    close(&app, filed.id, &told).await;
+}
+
+pub(crate) async fn not_issued(world: Arc<World>) {
+    world.has_agency("43", "not_issued").await;
+    let app = App::open(&world, "turn-not-issued").await;
+    let body = first_card(&Citizen::aged(44), HOHHOT, "430102");
+    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let refused = app.reaches(filed.id, Stage::NotIssued).await;
+    assert!(refused.is_final, "{refused:?}");
+    let (events, _) = app.feed(filed.id).await;
+    let reason = events.last().expect("an event").data["reason"].as_str().expect("a reason");
+    assert!(!reason.is_empty());
+    close(&app, filed.id, &["dispatched", "received", "not_issued"]).await;
+}
+
+/// A draft is nobody's case yet: no agency hears of it.
+pub(crate) async fn withdrawn_before_dispatch(world: Arc<World>) {
+    let app = App::open(&world, "turn-withdrawn-early").await;
+    let body = first_card(&Citizen::aged(23), HOHHOT, "350102");
+    let filed = app.file(body, &adult_papers()).await;
+    app.has_everything(filed.id).await;
+    let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
+    assert_eq!(withdrawn.stage, Stage::Withdrawn);
+    close(&app, filed.id, &["withdrawn"]).await;
+    let agency = world.stack().agency(&"35".parse().expect("an agency code")).expect("an agency");
+    let depth = world.stack().depth(&agency.queue_url).await.expect("the depth of the queue");
+    assert!(depth.is_empty(), "{depth:?}");
+}
+
+/// The case lies in the queue, where nobody but its agency can read it, when the citizen takes it back. The
+/// agency finds both messages and stops.
+pub(crate) async fn withdrawn_after_dispatch(world: Arc<World>) {
+    let app = App::open(&world, "turn-withdrawn-late").await;
+    let body = first_card(&Citizen::aged(58), HOHHOT, "610102");
+    let filed = app.file(when_complete(body), &adult_papers()).await;
+    app.reaches(filed.id, Stage::Dispatched).await;
+    the_queue_holds_no_readable_person(&world, "61").await;
+    let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
+    assert_eq!(withdrawn.stage, Stage::Withdrawn);
+    world.has_agency("61", "hold").await;
+    close(&app, filed.id, &["dispatched", "withdrawn"]).await;
+}
+
+/// Looks at the first message of an agency's queue and gives it back: whoever reads the queue without the
+/// agency's key learns ids.
+async fn the_queue_holds_no_readable_person(world: &World, code: &str) {
+    let agency = world.stack().agency(&code.parse().expect("an agency code")).expect("an agency");
+    let sqs = aws_sdk_sqs::Client::new(&agency.aws);
+    let message = until("a message in the agency's queue", SOON, async || {
+        let received = sqs.receive_message().queue_url(&agency.queue_url).send().await;
+        received.expect("an answer of the queue").messages.unwrap_or_default().pop()
+    })
+    .await;
+    let body = message.body().expect("a body");
+    assert_eq!(people::trace_in(body), None, "the queue's message");
+    let envelope: Envelope = serde_json::from_str(body).expect("an envelope");
+    let case =
+        envelope.open([&agency.keys.encryption], [world.stack().hub_key()]).expect("the agency's case");
+    let dossier = serde_json::to_string(&case.dossier).expect("JSON");
+    assert!(people::trace_in(&dossier).is_some(), "what the agency opens names the citizen");
+    sqs.change_message_visibility()
+        .queue_url(&agency.queue_url)
+        .receipt_handle(message.receipt_handle().expect("a receipt"))
+        .visibility_timeout(0)
+        .send()
+        .await
+        .expect("the message given back");
+}

@@ -1,0 +1,7 @@
+//! The real handlers in one process, over ports in memory that can be made to fail at any call.
+
+mod budget;
+mod crashes;
+mod journey;
+mod rehearsal;
+mod rows;

@@ -1,0 +1,172 @@
+//! What app backends send, and what comes of it when something fails.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::stage::Stage;
+use jiff::SignedDuration;
+use platform::faults::Fault;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tongban_tests::papers::Paper;
+
+use super::{APPLICATIONS, count, only, papers, with_a_draft};
+use crate::journey::{TENANT, body};
+use crate::rehearsal::{Answer, Rehearsal};
+
+/// Runs a creation beside the hub to learn which call is the write.
+async fn write_of_a_creation() -> usize {
+    let rehearsal = Rehearsal::new();
+    rehearsal.hub.faults.restart();
+    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body(&papers())).await.body(201);
+    let calls = rehearsal.hub.faults.calls();
+    calls.iter().position(|call| *call == "store.create").expect("a write") + 1
+}
+
+#[tokio::test]
+async fn row_01_a_crash_before_the_intake_write() {
+    let mut rehearsal = Rehearsal::new();
+    let body = body(&papers());
+    rehearsal.hub.faults.plan(write_of_a_creation().await, Fault::DiesBefore);
+    assert!(!rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
+    rehearsal.restart();
+    assert!(rehearsal.kept().await.is_empty());
+    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    only(&rehearsal).await;
+}
+
+#[tokio::test]
+async fn row_02_the_answer_is_lost_after_the_write() {
+    let mut rehearsal = Rehearsal::new();
+    let body = body(&papers());
+    rehearsal.hub.faults.plan(write_of_a_creation().await, Fault::DiesAfter);
+    assert!(!rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
+    rehearsal.restart();
+    let kept = only(&rehearsal).await;
+    let first = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    assert_eq!(first["id"], json!(kept.id()));
+    let second = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    assert_eq!(first, second, "the clock stands, so the links are the same too");
+    assert_eq!(only(&rehearsal).await, kept);
+}
+
+#[tokio::test]
+async fn row_03_the_same_key_for_another_body() {
+    let (rehearsal, _) = with_a_draft().await;
+    let kept = only(&rehearsal).await;
+    let other = body(&papers());
+    let refused = rehearsal.post(TENANT, APPLICATIONS, "a-key", &other).await.body(422);
+    assert_eq!(refused["type"], "urn:tongban:problem:key_reused");
+    assert_eq!(only(&rehearsal).await, kept, "nothing changed");
+}
+
+#[tokio::test]
+async fn row_04_the_same_key_of_two_tenants() {
+    let rehearsal = Rehearsal::new();
+    let body = body(&papers());
+    let one = rehearsal.post("one-app", APPLICATIONS, "a-key", &body).await.body(201);
+    let two = rehearsal.post("two-app", APPLICATIONS, "a-key", &body).await.body(201);
+    assert_ne!(one["id"], two["id"]);
+    assert_eq!(rehearsal.kept().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn row_05_a_hundred_requests_with_one_key() {
+    let rehearsal = Arc::new(Rehearsal::new());
+    let body = body(&papers());
+    let mut requests = JoinSet::new();
+    for _ in 0..100 {
+        let (rehearsal, body) = (rehearsal.clone(), body.clone());
+        requests.spawn(async move { rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201) });
+    }
+    let answers: BTreeSet<String> = requests.join_all().await.iter().map(Value::to_string).collect();
+    assert_eq!(answers.len(), 1, "one answer");
+    only(&rehearsal).await;
+}
+
+#[tokio::test]
+async fn row_06_the_same_key_after_a_month() {
+    let rehearsal = Rehearsal::new();
+    let body = body(&papers());
+    let first = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    for days in [1, 30] {
+        rehearsal.hub.clock.advance(SignedDuration::from_hours(24 * days));
+        let again = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+        assert_eq!(again["id"], first["id"]);
+    }
+    only(&rehearsal).await;
+}
+
+/// An application is handed in while its last uploads are being recorded: it is complete, so it is taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn row_08_a_submission_meets_the_uploads() {
+    for _ in 0..30 {
+        let rehearsal = Rehearsal::new();
+        let mut by_hand = body(&papers());
+        by_hand["submit"] = json!("manual");
+        let papers = papers();
+        by_hand["documents"] = papers.iter().map(Paper::json).collect();
+        let created = rehearsal.post(TENANT, APPLICATIONS, "a-key", &by_hand).await.body(201);
+        let keys = rehearsal.upload(&created, &papers);
+        let path = format!("{APPLICATIONS}/{}/submit", only(&rehearsal).await.id());
+        let rehearsal = Arc::new(rehearsal);
+        let told = rehearsal.clone();
+        let told = tokio::spawn(async move { told.uploaded(&keys).await });
+        let submitted = rehearsal.post(TENANT, &path, "submit", &json!({})).await.body(200);
+        assert_eq!(submitted["stage"], "submitted");
+        assert_eq!(told.await.expect("an answer"), Answer::Batch(0));
+        assert_eq!(count(&rehearsal, "document_stored").await, 2);
+    }
+}
+
+/// Two writers at once: uploads are recorded while the app withdraws and submits. Whatever wins, nobody is
+/// told of a conflict that is not theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn row_08_two_writers_meet() {
+    for _ in 0..20 {
+        let (rehearsal, keys) = with_a_draft().await;
+        let rehearsal = Arc::new(rehearsal);
+        let path = format!("{APPLICATIONS}/{}/withdraw", only(&rehearsal).await.id());
+        let mut writers = JoinSet::new();
+        for key in keys {
+            let rehearsal = rehearsal.clone();
+            writers.spawn(async move { rehearsal.uploaded(&[key]).await });
+        }
+        let app = rehearsal.clone();
+        writers.spawn(async move { app.post(TENANT, &path, "withdraw", &json!({})).await });
+        for answer in writers.join_all().await {
+            match answer {
+                Answer::Batch(failed) => assert_eq!(failed, 0),
+                Answer::Http(status, body) => assert_eq!(status, 200, "{body}"),
+                Answer::Swept(_) => panic!("nobody sweeps"),
+            }
+        }
+        assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Withdrawn);
+    }
+}
+
+/// Every call is throttled once: the app is told to come again, and then is served.
+#[tokio::test]
+async fn row_07_throttling() {
+    for call in 1..=write_of_a_creation().await {
+        let rehearsal = Rehearsal::new();
+        let body = body(&papers());
+        rehearsal.hub.faults.plan(call, Fault::Throttled);
+        let told = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
+        assert_eq!(told["type"], "urn:tongban:problem:throttled");
+        assert!(rehearsal.kept().await.is_empty());
+        rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    }
+}
+
+/// Without the key nothing is kept, sealed or not.
+#[tokio::test]
+async fn row_46_the_key_is_denied_at_intake() {
+    let rehearsal = Rehearsal::new();
+    let body = body(&papers());
+    rehearsal.hub.faults.restart();
+    rehearsal.hub.faults.plan(1, Fault::Before);
+    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
+    assert_eq!(rehearsal.hub.faults.calls(), ["vault.seal"], "and nothing is written");
+    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+}

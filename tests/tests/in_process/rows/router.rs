@@ -1,0 +1,156 @@
+//! What the stream shows, and what must reach an agency's queue once.
+
+use domain::partners::AgencyState;
+use domain::stage::Stage;
+use jiff::SignedDuration;
+use platform::faults::Fault;
+use platform::queues::{Queue, SendError};
+use serde_json::{Value, json};
+use sweeper::handler::Swept;
+
+use super::{count, file, only, submission, with_a_draft};
+use crate::journey::TENANT;
+use crate::rehearsal::{Answer, BEIJING, Rehearsal, change};
+
+#[tokio::test]
+async fn row_10_a_stream_record_comes_twice() {
+    let (rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    for _ in 0..2 {
+        assert_eq!(rehearsal.show(std::slice::from_ref(&record)).await, Answer::Batch(0));
+    }
+    assert_eq!(rehearsal.take(BEIJING).len(), 1, "one message");
+    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+}
+
+#[tokio::test]
+async fn row_11_the_router_dies_after_sending() {
+    let (mut rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    rehearsal.hub.faults.restart();
+    rehearsal.hub.faults.plan(2, Fault::DiesAfter);
+    rehearsal.show(std::slice::from_ref(&record)).await;
+    assert_eq!(rehearsal.hub.faults.calls().last(), Some(&"queues.send"));
+    rehearsal.restart();
+    assert_eq!(count(&rehearsal, "dispatched").await, 0, "it is sent and not recorded");
+    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(rehearsal.take(BEIJING).len(), 1, "the agency sees one case");
+    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+}
+
+/// After five minutes a queue has forgotten what it saw: the message comes twice, under the one id that the
+/// agency goes by.
+#[tokio::test]
+async fn row_12_sent_again_after_the_window() {
+    let (rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    rehearsal.show(std::slice::from_ref(&record)).await;
+    rehearsal.hub.clock.advance(SignedDuration::from_mins(6));
+    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
+    let messages = rehearsal.take(BEIJING);
+    assert_eq!(messages.len(), 2);
+    let cases: Vec<_> = messages.iter().map(|message| rehearsal.opened(BEIJING, message)).collect();
+    assert_eq!((cases[0].application, cases[0].version), (cases[1].application, cases[1].version));
+    assert_eq!(messages[0].id, messages[1].id, "the agency goes by this");
+    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+}
+
+/// Two applications in one batch; the message of one is not taken. Only its record comes again.
+#[tokio::test]
+async fn row_14_a_batch_fails_in_part() {
+    let rehearsal = Rehearsal::new();
+    for key in ["one", "two"] {
+        let keys = file(&rehearsal, TENANT, key).await;
+        rehearsal.uploaded(&keys).await;
+    }
+    let kept = rehearsal.kept().await;
+    let records: Vec<Value> = kept.iter().map(|kept| change(kept, 1, kept.version())).collect();
+    let refused = format!("{}:{}", kept[1].id(), kept[1].ledger.head().leg_opened);
+    rehearsal.hub.queues.refuse(&refused, u32::MAX, SendError::Throttled);
+    assert_eq!(rehearsal.show(&records).await, Answer::Batch(1));
+    let taken = rehearsal.take(BEIJING);
+    assert_eq!(taken.len(), 1, "the other one went");
+    assert_ne!(taken[0].id, refused);
+    rehearsal.hub.queues.refuse(&refused, 0, SendError::Throttled);
+    assert_eq!(rehearsal.show(&records[1..]).await, Answer::Batch(0));
+    assert_eq!(rehearsal.take(BEIJING).iter().filter(|message| message.id == refused).count(), 1);
+}
+
+#[tokio::test]
+async fn row_15_a_poisonous_record() {
+    let (rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let good = submission(&rehearsal).await;
+    let mut poison = good.clone();
+    poison["dynamodb"]["SequenceNumber"] = json!("poison-1");
+    poison["dynamodb"]["NewImage"]["ev"] = json!({ "L": [{ "B": "e30=" }] });
+    assert_eq!(rehearsal.show(&[poison, good]).await, Answer::Batch(0), "the batch is done with");
+    assert_eq!(rehearsal.take(BEIJING).len(), 1, "the others proceed");
+    let parked = rehearsal.hub.queues.drain(&Queue::Parked);
+    assert_eq!(parked.len(), 1, "it is set aside");
+    let why: Value = serde_json::from_str(&parked[0].body).expect("JSON");
+    assert!(why["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "with its reason: {why}");
+}
+
+/// Sent, but its dispatch was never recorded: the sweeper sends it again within the queue's five minutes. It
+/// arrives, because it goes under another deduplication id, and is the same message to its agency.
+#[tokio::test]
+async fn row_13_sent_again_within_the_window() {
+    let (mut rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    rehearsal.hub.clock.advance(SignedDuration::from_mins(4));
+    rehearsal.hub.faults.plan(2, Fault::DiesAfter);
+    rehearsal.show(&[record]).await;
+    rehearsal.restart();
+    rehearsal.hub.clock.advance(SignedDuration::from_mins(2));
+    rehearsal.sweep().await;
+    let messages = rehearsal.take(BEIJING);
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[0].id, messages[1].id, "one message to its agency");
+    assert_ne!(messages[0].dedup, messages[1].dedup, "two to the queue");
+    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+}
+
+#[tokio::test]
+async fn row_16_the_router_was_down_for_days() {
+    let (rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    rehearsal.hub.clock.advance(SignedDuration::from_hours(25));
+    rehearsal.sweep().await;
+    assert_eq!(rehearsal.take(BEIJING).len(), 1);
+    assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Dispatched);
+}
+
+#[tokio::test]
+async fn row_18_a_suspended_agency() {
+    let (mut rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    rehearsal.set_state(BEIJING, AgencyState::Suspended);
+    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0), "it holds up nobody");
+    rehearsal.hub.clock.advance(SignedDuration::from_mins(6));
+    let swept = rehearsal.sweep().await;
+    assert_eq!(swept, Answer::Swept(Swept { due: 1, moved: 0, parked: 1, failed: 0 }));
+    assert!(rehearsal.take(BEIJING).is_empty());
+    rehearsal.set_state(BEIJING, AgencyState::Active);
+    rehearsal.hub.clock.advance(SignedDuration::from_hours(2));
+    rehearsal.sweep().await;
+    assert_eq!(rehearsal.take(BEIJING).len(), 1, "released when it resumes");
+}
+
+/// Without the key nothing is sent, sealed or not.
+#[tokio::test]
+async fn row_46_the_key_is_denied_at_the_router() {
+    let (rehearsal, keys) = with_a_draft().await;
+    rehearsal.uploaded(&keys).await;
+    let record = submission(&rehearsal).await;
+    rehearsal.hub.faults.plan(1, Fault::Before);
+    assert_eq!(rehearsal.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
+    assert_eq!(rehearsal.hub.faults.calls(), ["vault.open"], "and nothing is sent");
+    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(rehearsal.take(BEIJING).len(), 1);
+}
