@@ -72,6 +72,8 @@ impl<H: Hub> Courier<H> {
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn new(hub: H, mode: Mode) -> Result<Self, reqwest::Error> {
+        // A client cannot be built without; an error means that the program has chosen one already: it may.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(DEADLINE)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::application::CommandKey;
 use domain::command::{Actor, Attempt};
 use domain::decide::{Refusal, decide};
+use domain::effect::undelivered;
 use domain::ids::ApplicationId;
 use domain::ledger::{Cause, LedgerError};
 use domain::wake::next_wake;
@@ -98,7 +99,11 @@ pub async fn apply<H: Hub>(
     attempt: &Attempt,
     proof: Option<String>,
 ) -> Result<Applied, ApplyError> {
-    let known = hub.recent().get(id);
+    // An agency that reports has its case, so a state that still waits for the dispatch is most likely out of
+    // date: writing from it would be a conflict, which is billed by the whole item.
+    let reports = matches!(attempt.by, Actor::Agency(_));
+    let outdated = |kept: &Kept| reports && undelivered(kept.ledger.head()).is_some();
+    let known = hub.recent().get(id).filter(|kept| !outdated(kept));
     let done = write(hub, id, known, std::slice::from_ref(attempt), proof).await?;
     match done.outcomes.into_iter().next() {
         Some(Ok(version)) => Ok(Applied { kept: done.kept, version, changed: done.changed }),
