@@ -1,15 +1,21 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use domain::ids::TenantId;
+use console::style;
+use domain::identity_number::IdentityNumber;
+use domain::ids::{ApplicationId, TenantId};
+use jiff::civil::date;
+use serde_json::json;
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::screen::Screen;
 use tongban::secrets::{SCOPES, Secrets};
+use tongban::walk::{TENANT, Walked, walk};
 use tongban::workspace::Workspace;
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
@@ -73,7 +79,7 @@ struct Deploy {
 #[derive(Debug, Args)]
 struct Token {
     /// The app backend.
-    #[arg(long, default_value = "demo-app")]
+    #[arg(long, default_value = TENANT)]
     tenant: String,
     /// What it may do, several with spaces between; everything without it.
     #[arg(long)]
@@ -117,31 +123,36 @@ fn options(here: &Here) -> LocalOptions {
 }
 
 async fn demo(here: &Here, screen: &Screen) -> Result<()> {
+    let begun = Instant::now();
     let hub = LocalStack::start(options(here), screen).await?;
-    walk(&hub, screen).await
+    walk(&hub, screen).await?.end().await;
+    screen.line("");
+    screen.line(&format!("All went well, in {:.1} s.", begun.elapsed().as_secs_f32()));
+    Ok(())
 }
 
 /// Starts, walks, and stays until it is told to end.
 async fn serve(here: &Here, screen: &Screen, walks: bool) -> Result<()> {
     let start = async {
         let hub = LocalStack::start(options(here), screen).await?;
-        if walks {
-            walk(&hub, screen).await?;
-        }
-        anyhow::Ok(hub)
+        let walked = if walks { Some(walk(&hub, screen).await?) } else { None };
+        anyhow::Ok((hub, walked))
     };
-    let mut hub = tokio::select! {
-        hub = start => hub?,
+    let (mut hub, walked) = tokio::select! {
+        started = start => started?,
         signal = told_to_end() => return signal,
     };
-    welcome(&hub, screen)?;
-    let mut look = tokio::time::interval(std::time::Duration::from_secs(1));
+    welcome(&hub, walked.as_ref(), screen)?;
+    let mut look = tokio::time::interval(Duration::from_secs(1));
     let end = told_to_end();
     tokio::pin!(end);
     loop {
         tokio::select! {
             signal = &mut end => {
                 screen.line("Ending.");
+                if let Some(walked) = walked {
+                    walked.end().await;
+                }
                 return signal;
             }
             _ = look.tick() => {
@@ -153,33 +164,62 @@ async fn serve(here: &Here, screen: &Screen, walks: bool) -> Result<()> {
     }
 }
 
-async fn walk(hub: &LocalStack, screen: &Screen) -> Result<()> {
-    let health = format!("{}/v1/health", hub.api_url()?);
-    let answer = hub.http().get(&health).send().await.context("the hub cannot be reached")?;
-    screen.line(&format!("GET /v1/health: {}", answer.status()));
-    Ok(())
-}
-
-fn welcome(hub: &LocalStack, screen: &Screen) -> Result<()> {
-    let token = hub.token("demo-app", &SCOPES)?;
+/// Where everything is, and what to try. Every command can be pasted into a shell as it stands.
+fn welcome(hub: &LocalStack, walked: Option<&Walked>, screen: &Screen) -> Result<()> {
     let api = hub.api_url()?;
+    let bold = |text: &str| style(text.to_owned()).bold().to_string();
     screen.line("");
-    screen.line(&format!("The hub serves at {api}"));
+    screen.line(&format!("The hub serves at {}", bold(api)));
     screen.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
+    if let Some(walked) = walked {
+        let names: Vec<String> =
+            walked.agencies().map(|code| code.jurisdiction().name().en.to_owned()).collect();
+        screen.line(&format!("At work by script as long as this runs: {}", names.join(", ")));
+    }
     screen.line("");
-    screen.line("A token of the app backend demo-app, good for twelve hours:");
-    screen.line(&format!("  export TOKEN={token}"));
-    screen.line("");
-    screen.line("Three things to try in another terminal:");
-    let header = "-H \"Authorization: Bearer $TOKEN\"";
-    screen.line(&format!("  curl -s {header} {api}/v1/services"));
-    screen.line(&format!(
-        "  curl -s {header} '{api}/v1/coverage?service=first_identity_card&from=150102&to=110105'"
-    ));
-    screen.line(&format!("  curl -s {header} {api}/v1/applications"));
+    screen.line(&bold(&format!(
+        "In another terminal, a token of the app backend {TENANT}, good for twelve hours:"
+    )));
+    screen.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
+    for (what, command) in commands(api, walked.map(Walked::card))? {
+        screen.line("");
+        screen.line(&bold(what));
+        screen.line(&command);
+    }
     screen.line("");
     screen.line("Ctrl-C ends it.");
     Ok(())
+}
+
+/// Three things to try, each with what it shows. The person is invented.
+fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, String); 3]> {
+    let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
+    let first = match card {
+        Some(card) => (
+            "What happened to the card above, event by event:",
+            format!("{curl} {api}/v1/applications/{card}/events"),
+        ),
+        None => ("What is offered, and what each service needs:", format!("{curl} {api}/v1/services")),
+    };
+    let query = "service=first_identity_card&from=150102&to=110105";
+    let coverage = format!("{curl} '{api}/v1/coverage?{query}'");
+    let number = IdentityNumber::compute("130102", date(1990, 1, 1), 7)?;
+    let body = json!({
+        "service": "household_certificate",
+        "certificate": "former_name",
+        "accepted_at": "150102",
+        "registered_at": "130102",
+        "applicant": { "name": "陈大文", "identity_number": number },
+        "address": "呼和浩特市新城区丁香路1号",
+    });
+    let open = format!(
+        "{curl} -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' {api}/v1/applications -d '{body}'"
+    );
+    Ok([
+        first,
+        ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
+        ("An application of your own; the answer names the documents that are missing:", open),
+    ])
 }
 
 fn token(wanted: &Token, screen: &Screen) -> Result<()> {

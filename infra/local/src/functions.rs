@@ -51,6 +51,13 @@ pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
 /// Runs a build and takes the binaries from what it reports.
 pub(crate) fn run(workspace: &Workspace, command: &mut Command, screen: &Screen) -> Result<Binaries> {
     let step = screen.step("Building the functions");
+    // `cargo run` says which package it runs. Build scripts see that, and some (ring's) run again whenever it changes:
+    // a minute of compiling each time this command and a plain `cargo build` take turns.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(names_a_package) {
+            command.env_remove(name);
+        }
+    }
     let mut child = command
         .current_dir(workspace.root())
         .stdin(Stdio::null())
@@ -77,6 +84,12 @@ pub(crate) fn run(workspace: &Workspace, command: &mut Command, screen: &Screen)
     }
     step.done("Functions built");
     Ok(found)
+}
+
+/// Whether cargo sets this variable for the package that it runs, and not a person for all of cargo.
+fn names_a_package(variable: &str) -> bool {
+    ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"].iter().any(|begin| variable.starts_with(begin))
+        || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&variable)
 }
 
 /// Shows the crate under way, and keeps the compiler's complaints.
@@ -225,6 +238,16 @@ mod tests {
         );
         let found = binaries(said.as_bytes()).unwrap();
         assert_eq!(found, BTreeMap::from([("router", PathBuf::from("/t/router"))]));
+    }
+
+    #[test]
+    fn a_build_sees_a_persons_settings_and_not_which_package_runs() {
+        for kept in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
+            assert!(!names_a_package(kept), "{kept}");
+        }
+        for dropped in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PRIMARY_PACKAGE"] {
+            assert!(names_a_package(dropped), "{dropped}");
+        }
     }
 
     #[test]

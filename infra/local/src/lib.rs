@@ -12,4 +12,5 @@ pub mod screen;
 pub mod secrets;
 pub mod stack;
 pub mod template;
+pub mod walk;
 pub mod workspace;
