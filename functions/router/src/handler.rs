@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::command::{Attempt, Command};
-use domain::effect::{Notice, calls_back, notices};
+use domain::effect::{calls_back, notices};
 use domain::ledger::Ledger;
 use futures_util::stream::{self, StreamExt as _};
 use platform::apply::apply_to;
@@ -36,7 +36,7 @@ pub struct Change {
 /// A message that is owed, and the dispatch to record once it is sent.
 struct Owed {
     change: usize,
-    opens: Option<u32>,
+    recorded: Option<u32>,
 }
 
 /// What became of a change.
@@ -73,8 +73,8 @@ impl<H: Hub> Router<H> {
             }
             match self.messages(change).await {
                 Ok(messages) => {
-                    for (queue, outgoing, opens) in messages {
-                        owed.insert((queue.clone(), outgoing.id.clone()), Owed { change: index, opens });
+                    for (queue, outgoing, recorded) in messages {
+                        owed.insert((queue.clone(), outgoing.id.clone()), Owed { change: index, recorded });
                         queues.entry(queue).or_default().push(outgoing);
                     }
                 }
@@ -96,7 +96,7 @@ impl<H: Hub> Router<H> {
                 let Some(owed) = owed.get(&(queue.clone(), id)) else { continue };
                 let change = &changes[owed.change];
                 match result {
-                    Ok(()) => sent.extend(owed.opens.map(|opened| (owed.change, opened))),
+                    Ok(()) => sent.extend(owed.recorded.map(|version| (owed.change, version))),
                     Err(error) => {
                         tracing::warn!(application = %change.kept.id(), ?queue, %error, "a message was not sent");
                         routed[owed.change] = Routed::Again;
@@ -104,8 +104,8 @@ impl<H: Hub> Router<H> {
                 }
             }
         }
-        let records = sent.into_iter().map(|(change, opened)| async move {
-            (change, self.record(&changes[change].kept, opened).await)
+        let records = sent.into_iter().map(|(change, version)| async move {
+            (change, self.record(&changes[change].kept, version).await)
         });
         let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
         while let Some((change, recorded)) = records.next().await {
@@ -122,9 +122,9 @@ impl<H: Hub> Router<H> {
         for notice in notices(&change.kept.ledger, change.seen) {
             match message(&self.hub, &self.signing, &change.kept, &notice, Sending::First).await {
                 Ok((queue, outgoing)) => {
-                    messages.push((queue, outgoing, notice.opens_leg().then_some(notice.version)));
+                    messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
                 }
-                Err(error) if error.is_parked() && Notice::opens_leg(&notice) => {
+                Err(error) if error.is_parked() && notice.is_recorded() => {
                     tracing::error!(application = %change.kept.id(), %error, "parked: the sweeper tries again");
                 }
                 Err(error) => return Err(error),
@@ -139,10 +139,10 @@ impl<H: Hub> Router<H> {
         Ok(messages)
     }
 
-    /// Records that the leg opened at a version was dispatched. Whatever else has happened to the
+    /// Records that the message owed by a version was dispatched. Whatever else has happened to the
     /// application since, a dispatch that no longer fits is no failure.
-    async fn record(&self, kept: &Kept, opened: u32) -> bool {
-        let attempt = Attempt::hub(Command::Dispatch { opened });
+    async fn record(&self, kept: &Kept, owed: u32) -> bool {
+        let attempt = Attempt::hub(Command::Dispatch { owed });
         match apply_to(&self.hub, kept.clone(), &[attempt]).await {
             Ok(_) => true,
             Err(error) => {

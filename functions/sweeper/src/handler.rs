@@ -1,7 +1,7 @@
 //! One sweep over the index of wake-up times.
 //!
 //! For each application whose time has come: take the step that time has made due (expire, lapse, overdue),
-//! record uploads whose event never came, send the message that opens a leg where the router did not, and
+//! record uploads whose event never came, send the message that an agency is owed where the router did not, and
 //! set the next wake-up time. Two sweeps at once do no harm: every effect has its id, every write its version.
 
 use domain::command::{Attempt, Command};
@@ -98,8 +98,8 @@ impl<H: Hub> Sweeper<H> {
         if let Some(command) = due(kept.ledger.head(), now) {
             kept = self.apply(kept, vec![Attempt::hub(command)], swept).await?;
         }
-        if let Some(opened) = self.dispatch(&kept, swept).await? {
-            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { opened })], swept).await?;
+        if let Some(owed) = self.dispatch(&kept, swept).await? {
+            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { owed })], swept).await?;
         }
         self.set_wake(&kept, now).await
     }
@@ -113,7 +113,7 @@ impl<H: Hub> Sweeper<H> {
         Ok(applied.kept)
     }
 
-    /// Sends what opens the current leg, if its dispatch is not recorded. `Some` is the version that opened it.
+    /// Sends what the current leg's agency is owed, if its dispatch is not recorded. `Some` is the version that owes it.
     async fn dispatch(&self, kept: &Kept, swept: &mut Swept) -> Result<Option<u32>, Trouble> {
         let Some(notice) = undelivered(kept.ledger.head()) else { return Ok(None) };
         let (queue, outgoing) = match message(&self.hub, &self.signing, kept, &notice, Sending::Again).await {

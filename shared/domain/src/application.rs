@@ -103,7 +103,10 @@ pub struct Application {
     pub leg: u8,
     /// Version of the event that opened the current leg; 0 while a draft.
     pub leg_opened: u32,
-    /// Version of the event that dispatched the current leg; 0 while it is not.
+    /// Version of the event whose message its agency is owed: what opened the leg, or the last answer to a
+    /// supplement. 0 while a draft.
+    pub owed: u32,
+    /// Version of the leg's last recorded dispatch; 0 while there is none.
     pub leg_dispatched: u32,
     /// The agency's limit on the current leg.
     pub due: Option<Deadline>,

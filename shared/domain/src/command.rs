@@ -64,10 +64,10 @@ pub enum Command {
     },
     /// Hand the application in.
     Submit,
-    /// The case of this leg was put into the agency's queue.
+    /// A message on this leg was put into the agency's queue.
     Dispatch {
-        /// Version of the event that opened the leg.
-        opened: u32,
+        /// Version of the event that owed it.
+        owed: u32,
     },
     /// Answer the supplement.
     Supplement,

@@ -8,6 +8,7 @@ use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::{DocumentKind, service_row};
 use crate::command::{Actor, Attempt, Command, Finding, Report};
+use crate::effect::undelivered;
 use crate::event::{DocumentFault, Event, HandOver, MissingItem, Provider, Slot, StoredObject};
 use crate::evolve::evolve;
 use crate::ids::DocumentId;
@@ -96,8 +97,8 @@ pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<V
             let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
             Ok(vec![Event::Submitted { due: due(head, first, now) }])
         }
-        Command::Dispatch { opened } => {
-            if *opened < head.leg_opened || (*opened == head.leg_opened && head.leg_dispatched > 0) {
+        Command::Dispatch { owed } => {
+            if *owed < head.owed || (*owed == head.owed && head.leg_dispatched > head.owed) {
                 return Ok(Vec::new());
             }
             possible(head, Step::Dispatch)?;
@@ -235,8 +236,7 @@ fn reject_document(
 
 fn decide_report(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     // The agency holds the case, so it was dispatched, whether or not the router came to record it.
-    let unrecorded = head.leg_dispatched == 0 && next(head.stage, head.purpose(), Step::Dispatch).is_some();
-    if unrecorded && report.finding.step() == Step::Receive {
+    if undelivered(head).is_some() && report.finding.step() == Step::Receive {
         let dispatched = Event::Dispatched { leg: head.leg };
         let then = evolve(head.clone(), &dispatched, now, None);
         let received = decide_finding(&then, report, now)?;

@@ -8,7 +8,7 @@ use crate::application::Application;
 use crate::event::Event;
 use crate::ids::AgencyCode;
 use crate::ledger::Ledger;
-use crate::stage::{Purpose, Step, next};
+use crate::stage::{Purpose, Stage, Step, next};
 
 /// Kinds of message to an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +36,13 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Whether this message opens a leg, so that its dispatch is recorded.
+    /// Whether its dispatch is recorded, so that it is sent again until it is. After a withdrawal nothing can be
+    /// recorded any more; an agency that never hears of one is told by the refusal of its next report.
     #[must_use]
-    pub fn opens_leg(&self) -> bool {
+    pub fn is_recorded(&self) -> bool {
         match self.kind {
-            NoticeKind::Opened | NoticeKind::RestoreRequested => true,
-            NoticeKind::Supplemented | NoticeKind::Withdrawn => false,
+            NoticeKind::Opened | NoticeKind::RestoreRequested | NoticeKind::Supplemented => true,
+            NoticeKind::Withdrawn => false,
         }
     }
 }
@@ -90,21 +91,21 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
     }
 }
 
-/// The message that opened the current leg, while its dispatch is not recorded: what the sweeper sends
-/// when the router did not.
+/// The message that the current leg's agency is owed, while its dispatch is not recorded: what the sweeper
+/// sends when the router did not.
 #[must_use]
 pub fn undelivered(head: &Application) -> Option<Notice> {
-    let waits = head.leg_opened > 0
-        && head.leg_dispatched == 0
-        && next(head.stage, head.purpose(), Step::Dispatch).is_some();
-    waits.then(|| Notice {
+    let possible = next(head.stage, head.purpose(), Step::Dispatch).is_some();
+    (possible && head.leg_dispatched < head.owed).then(|| Notice {
         agency: head.agency().clone(),
-        kind: if head.purpose() == Purpose::Restore {
+        kind: if head.stage == Stage::Supplemented {
+            NoticeKind::Supplemented
+        } else if head.purpose() == Purpose::Restore {
             NoticeKind::RestoreRequested
         } else {
             NoticeKind::Opened
         },
-        version: head.leg_opened,
+        version: head.owed,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::application::{Application, CommandKey, Content, Document, Taken};
 use crate::calendar::Deadline;
 use crate::event::{Event, Opened};
 use crate::ids::ApplicationId;
-use crate::stage::{Purpose, Stage};
+use crate::stage::{Purpose, Stage, Step, next};
 
 /// The head after the first event.
 #[must_use]
@@ -19,6 +19,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         stage: Stage::Draft,
         leg: 0,
         leg_opened: 0,
+        owed: 0,
         leg_dispatched: 0,
         due: None,
         overdue: false,
@@ -58,7 +59,7 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),
         Event::Dispatched { leg: _ } => {
             head.leg_dispatched = head.version;
-            head.stage = Stage::Dispatched;
+            head.stage = next(head.stage, head.purpose(), Step::Dispatch).unwrap_or(Stage::Dispatched);
         }
         Event::Received => head.stage = Stage::Received,
         Event::SupplementRequested { items: _, slots, until } => {
@@ -71,6 +72,7 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         }
         Event::Supplemented { due } => {
             head.stage = Stage::Supplemented;
+            head.owed = head.version;
             head.supplement_until = None;
             head.due = Some(*due);
         }
@@ -111,6 +113,7 @@ fn find(head: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Docum
 fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     head.leg = leg;
     head.leg_opened = head.version;
+    head.owed = head.version;
     head.leg_dispatched = 0;
     head.overdue = false;
     head.due = Some(due);

@@ -250,7 +250,7 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
     }
 }
 
-/// The two stages in which an agency works on a case; they differ only in where an overdue mark stays.
+/// The two stages in which an agency works on a case.
 enum WorkingStage {
     Received,
     Supplemented,
@@ -258,9 +258,10 @@ enum WorkingStage {
 
 fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
     macro_rules! table {
-        ($here:expr) => {
+        ($here:expr $(, $more:expr)*) => {
             match purpose {
                 Purpose::Decide => &[
+                    $($more,)*
                     (Step::RequestSupplement, Stage::SupplementRequested),
                     (Step::Sign, Stage::Signed),
                     (Step::NotIssue, Stage::NotIssued),
@@ -268,6 +269,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
                     (Step::MarkOverdue, $here),
                 ],
                 Purpose::Approve => &[
+                    $($more,)*
                     (Step::RequestSupplement, Stage::SupplementRequested),
                     (Step::Approve, Stage::Approved),
                     (Step::Reject, Stage::Rejected),
@@ -275,6 +277,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
                     (Step::MarkOverdue, $here),
                 ],
                 Purpose::MoveOut => &[
+                    $($more,)*
                     (Step::RequestSupplement, Stage::SupplementRequested),
                     (Step::Verify, Stage::Verified),
                     (Step::Reject, Stage::Rejected),
@@ -288,6 +291,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
                 ],
                 Purpose::Restore => &[(Step::Restore, Stage::RestoredAtOrigin), (Step::MarkOverdue, $here)],
                 Purpose::Certify => &[
+                    $($more,)*
                     (Step::StoreDocument, $here),
                     (Step::RejectDocument, $here),
                     (Step::RequestSupplement, Stage::SupplementRequested),
@@ -301,7 +305,8 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
     }
     match stage {
         WorkingStage::Received => table!(Stage::Received),
-        WorkingStage::Supplemented => table!(Stage::Supplemented),
+        // The answer is owed to the agency, so its dispatch is recorded too.
+        WorkingStage::Supplemented => table!(Stage::Supplemented, (Step::Dispatch, Stage::Supplemented)),
     }
 }
 

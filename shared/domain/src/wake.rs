@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use crate::application::Application;
 use crate::command::Command;
 use crate::decide::CHINA;
+use crate::effect::undelivered;
 use crate::limits;
 use crate::stage::{Step, next};
 
@@ -49,8 +50,7 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
 fn looks_again(head: &Application) -> bool {
     let purpose = head.purpose();
     let uploads = next(head.stage, purpose, Step::StoreDocument).is_some() && head.missing().next().is_some();
-    let dispatch = next(head.stage, purpose, Step::Dispatch).is_some();
-    uploads || dispatch
+    uploads || undelivered(head).is_some()
 }
 
 fn deadlines(head: &Application) -> Vec<(Timestamp, Command)> {

@@ -161,7 +161,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             },
         ),
         Step::Submit => (app(), Command::Submit),
-        Step::Dispatch => (Actor::Hub, Command::Dispatch { opened: head.leg_opened }),
+        Step::Dispatch => (Actor::Hub, Command::Dispatch { owed: head.owed }),
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
@@ -392,13 +392,13 @@ fn a_case_that_is_received_was_dispatched() {
         ledger = ledger.append(events, &cause(attempt.by, now, None)).unwrap();
     }
     assert_eq!(ledger.head().stage, Stage::Submitted);
-    let opened = ledger.head().leg_opened;
+    let owed = ledger.head().owed;
     let received = Try { step: Step::Receive, pick: 0, wrong_actor: false, seen_back: 0, replay: false };
     let attempt = aim(&ledger, &received, 9, now);
     let events = decide(ledger.head(), &attempt, now).unwrap();
     assert_eq!(events, [Event::Dispatched { leg: 0 }, Event::Received]);
     let ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     // The router comes late: nothing is left to record.
-    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { opened }), now);
+    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { owed }), now);
     assert_eq!(late, Ok(Vec::new()));
 }

@@ -198,8 +198,8 @@ impl World {
     }
 
     pub(crate) async fn received(&self, id: ApplicationId) {
-        let opened = self.kept(id).await.ledger.head().leg_opened;
-        apply(&self.hub, id, &Attempt::hub(Command::Dispatch { opened }), None).await.unwrap();
+        let owed = self.kept(id).await.ledger.head().owed;
+        apply(&self.hub, id, &Attempt::hub(Command::Dispatch { owed }), None).await.unwrap();
         self.says(id, Finding::Received).await;
     }
 

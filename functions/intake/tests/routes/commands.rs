@@ -56,8 +56,8 @@ async fn agency_says(world: &World, id: &str, agency: &str, finding: Finding) {
 
 async fn dispatched(world: &World, id: &str) {
     let head = world.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
-    let opened = head.ledger.head().leg_opened;
-    hub_does(world, id, Attempt::hub(Command::Dispatch { opened })).await;
+    let owed = head.ledger.head().owed;
+    hub_does(world, id, Attempt::hub(Command::Dispatch { owed })).await;
 }
 
 #[tokio::test]
