@@ -40,7 +40,8 @@ pub(crate) async fn supplement_is_asked_and_answered(world: Arc<World>) {
 
     let ready = app.reaches(filed.id, Stage::Ready).await;
     assert_eq!(ready.missing, []);
-    let told = ["dispatched", "received", "supplement_requested", "dispatched", "signed", "produced", "ready"];
+    let told =
+        ["dispatched", "received", "supplement_requested", "dispatched", "signed", "produced", "ready"];
     close(&app, filed.id, &told).await;
 }
 

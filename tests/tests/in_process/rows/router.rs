@@ -1,5 +1,10 @@
 //! What the stream shows, and what must reach an agency's queue once.
 
+use domain::application::object_key;
+use domain::catalogue::DocumentKind;
+use domain::command::Finding;
+use domain::effect::NoticeKind;
+use domain::event::MissingItem;
 use domain::partners::AgencyState;
 use domain::stage::Stage;
 use jiff::SignedDuration;
@@ -7,8 +12,9 @@ use platform::faults::Fault;
 use platform::queues::{Queue, SendError};
 use serde_json::{Value, json};
 use sweeper::handler::Swept;
+use tongban_tests::papers::Paper;
 
-use super::{count, file, only, submission, with_a_draft};
+use super::{count, file, only, submission, with_a_case, with_a_draft};
 use crate::journey::TENANT;
 use crate::rehearsal::{Answer, BEIJING, Rehearsal, change};
 
@@ -123,6 +129,35 @@ async fn row_16_the_router_was_down_for_days() {
     rehearsal.sweep().await;
     assert_eq!(rehearsal.take(BEIJING).len(), 1);
     assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Dispatched);
+}
+
+/// The agency waits for the citizen, and the citizen has answered.
+#[tokio::test]
+async fn row_16_the_router_missed_an_answer_to_a_supplement() {
+    let (rehearsal, case) = with_a_case().await;
+    let items = vec![MissingItem {
+        name: "residence".to_owned(),
+        accepts: vec![DocumentKind::Other],
+        note: String::new(),
+    }];
+    for finding in [Finding::Received, Finding::SupplementRequested { items }] {
+        let jws = rehearsal.signed(BEIJING, case.application, case.version, finding);
+        rehearsal.report(&jws).await.body(200);
+    }
+    let answer = Paper::pdf("other", "answer");
+    let key = object_key(case.application, "d3".parse().expect("a document id"), 0);
+    rehearsal.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
+    let path = format!("/v1/applications/{}/supplement", case.application);
+    let supplemented = rehearsal.post(TENANT, &path, "answered", &json!({})).await.body(200);
+    assert_eq!(supplemented["stage"], "supplemented");
+    for wakes in [SignedDuration::from_mins(6), SignedDuration::from_hours(2)] {
+        rehearsal.hub.clock.advance(wakes);
+        rehearsal.sweep().await;
+    }
+    let messages = rehearsal.take(BEIJING);
+    assert_eq!(messages.len(), 1, "sent once, and then recorded");
+    assert_eq!(rehearsal.opened(BEIJING, &messages[0]).notice, NoticeKind::Supplemented);
+    assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Supplemented);
 }
 
 #[tokio::test]
