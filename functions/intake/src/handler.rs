@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command};
@@ -71,9 +71,9 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications", get(list::<H>).post(create::<H>))
         .route("/v1/applications/{id}", get(read::<H>))
         .route("/v1/applications/{id}/events", get(events::<H>))
-        .route("/v1/applications/{id}/submit", post(submit::<H>))
-        .route("/v1/applications/{id}/supplement", post(supplement::<H>))
-        .route("/v1/applications/{id}/withdraw", post(withdraw::<H>))
+        .route("/v1/applications/{id}/submit", plain("submit", Command::Submit))
+        .route("/v1/applications/{id}/supplement", plain("supplement", Command::Supplement))
+        .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
         .route("/v1/applications/{id}/confirm", post(confirm::<H>))
         .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
         .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>));
@@ -151,37 +151,17 @@ async fn events<H: Hub>(
     Ok(Json(reading::events(&kept, query)))
 }
 
-async fn submit<H: Hub>(
-    by: By<Writing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Nothing>,
-) -> Result<Json<ApplicationView>, Problem> {
-    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "submit" };
-    request.apply(&intake.hub, &id, Command::Submit).await
-}
-
-async fn supplement<H: Hub>(
-    by: By<Writing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Nothing>,
-) -> Result<Json<ApplicationView>, Problem> {
-    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "supplement" };
-    request.apply(&intake.hub, &id, Command::Supplement).await
-}
-
-async fn withdraw<H: Hub>(
-    by: By<Writing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Nothing>,
-) -> Result<Json<ApplicationView>, Problem> {
-    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "withdraw" };
-    request.apply(&intake.hub, &id, Command::Withdraw).await
+/// A route of a command that takes nothing but its key.
+fn plain<H: Hub>(path: &'static str, command: Command) -> MethodRouter<Intake<H>> {
+    let answer = move |by: By<Writing>,
+                       State(intake): State<Intake<H>>,
+                       Path(id): Path<String>,
+                       key: IdempotencyKey,
+                       body: Body<Nothing>| async move {
+        let request = Request { tenant: by.tenant, key, body: &body.canonical, path };
+        request.apply(&intake.hub, &id, command).await
+    };
+    post(answer)
 }
 
 /// What the acceptance place confirms.
