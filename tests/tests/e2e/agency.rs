@@ -1,6 +1,7 @@
 //! An agency: a real process of its own that reads its queue and reports by a script.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use domain::ids::AgencyCode;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use tongban::aws::LOCAL_REGION;
 use tongban::local::{LocalStack, account_of};
 use tongban_tests::until::until;
@@ -29,16 +30,13 @@ impl Agency {
     /// Starts its process; what it writes goes into the folder.
     pub(crate) fn start(stack: &LocalStack, code: &AgencyCode, script: &str, folder: &Path) -> Agency {
         let config = folder.join(format!("{code}.json"));
-        write_config(stack, code, &config);
+        write_private(&config, &settings(stack, code).to_string());
         let log = File::create(folder.join(format!("{code}.log"))).expect("a log");
         let process = Command::new(program())
             .args(["simulate", "--script", script, "--config"])
             .arg(&config)
             .env_clear()
-            .env("AWS_REGION", LOCAL_REGION)
-            .env("AWS_ACCESS_KEY_ID", account_of(code))
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_ENDPOINT_URL", stack.endpoint())
+            .envs(environment(stack, code))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
@@ -70,17 +68,28 @@ impl Drop for Agency {
     }
 }
 
-fn program() -> PathBuf {
+/// What an agency's process is given: its own account, and where AWS is.
+pub(crate) fn environment(stack: &LocalStack, code: &AgencyCode) -> [(&'static str, String); 4] {
+    [
+        ("AWS_REGION", LOCAL_REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", account_of(code)),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("AWS_ENDPOINT_URL", stack.endpoint()),
+    ]
+}
+
+/// The agency's program, built beside this test.
+pub(crate) fn program() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test");
     let program = own.ancestors().nth(2).expect("a folder above").join(PROGRAM);
     assert!(program.is_file(), "{} is not built", program.display());
     program
 }
 
-/// Its settings with its private keys, readable by this user alone.
-fn write_config(stack: &LocalStack, code: &AgencyCode, path: &Path) {
+/// Its settings with its private keys.
+pub(crate) fn settings(stack: &LocalStack, code: &AgencyCode) -> Value {
     let agency = stack.agency(code).expect("an agency");
-    let config = json!({
+    json!({
         "agency": code,
         "queue_url": agency.queue_url,
         "reports_queue_url": agency.reports_queue_url,
@@ -89,8 +98,12 @@ fn write_config(stack: &LocalStack, code: &AgencyCode, path: &Path) {
         "signing_key": agency.keys.signing.to_jwk().expect("a private key"),
         "encryption_keys": [agency.keys.encryption.to_jwk().expect("a private key")],
         "wait_seconds": 5,
-    });
+    })
+}
+
+/// Writes a file that this user alone may read.
+pub(crate) fn write_private(path: &Path, text: &str) {
     let mut options = fs::OpenOptions::new();
-    let file = options.create(true).write(true).truncate(true).mode(0o600).open(path).expect("a file");
-    serde_json::to_writer(file, &config).expect("a written file");
+    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(path).expect("a file");
+    file.write_all(text.as_bytes()).expect("a written file");
 }

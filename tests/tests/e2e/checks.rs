@@ -94,8 +94,8 @@ pub(crate) async fn queues_are_empty(world: &World) {
 
 /// Nothing that identifies anybody is in what the hub, its functions and the agencies wrote; and no function
 /// met anything that needs a person.
-pub(crate) async fn nothing_personal_is_written(world: &World) {
-    assert!(people::canaries() > 0, "there is somebody to look for");
+pub(crate) async fn nothing_personal_is_written(world: &World, all_trials_ran: bool) {
+    assert!(people::canaries() > 0 || !all_trials_ran, "there is somebody to look for");
     for log in world.logs() {
         let bytes = std::fs::read(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         let trace = people::trace_in(&String::from_utf8_lossy(&bytes));
@@ -109,7 +109,7 @@ pub(crate) async fn nothing_personal_is_written(world: &World) {
             assert!(!line.contains("\"level\":\"ERROR\""), "{group}: {line}");
         }
     }
-    assert!(requests > 0, "every request leaves a line");
+    assert!(requests > 0 || !all_trials_ran, "every request leaves a line");
 }
 
 /// Asks the local AWS for logs: too little for a client library.

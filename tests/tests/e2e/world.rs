@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::ids::AgencyCode;
@@ -46,6 +46,11 @@ impl World {
 
     pub(crate) fn stack(&self) -> &LocalStack {
         &self.stack
+    }
+
+    /// A folder for this run alone; it is removed at its end.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Address of the API.
