@@ -41,8 +41,9 @@ pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
-    // This crate is among them so that cargo chooses the features that everything else here was built with.
-    for package in FUNCTIONS.into_iter().chain(["tongban"]) {
+    // With the agencies' program, for whoever plays one. This crate is among them so that cargo chooses the
+    // features that everything else here was built with.
+    for package in FUNCTIONS.into_iter().chain(["partner", "tongban"]) {
         command.args(["--package", package]);
     }
     run(workspace, &mut command, screen)
