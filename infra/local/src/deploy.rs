@@ -29,6 +29,8 @@ const RELEASE_REQUIREMENTS: &str = "infra/local/requirements-release.txt";
 const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
 /// The most bytes CloudFormation takes in one parameter.
 const LARGEST_PARAMETER: usize = 4096;
+/// The most characters of a stack's name: its bucket adds `-documents-`, an account and a region, and S3 takes 63.
+const STACK_NAME: usize = 24;
 /// The most bytes of `TOKEN_ISSUERS`: Lambda takes 4096 for a function's whole environment.
 const LARGEST_ISSUERS: usize = 3072;
 
@@ -130,7 +132,7 @@ pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
 fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
     if !stack_name(&options.stack) {
         bail!(
-            "a stack's name has 1 to 40 of a-z, 0-9 and hyphen and begins with a letter: queues and the bucket carry it"
+            "a stack's name has 1 to {STACK_NAME} of a-z, 0-9 and hyphen and begins with a letter: queues and the bucket carry it"
         );
     }
     let list = AgencyList::parse(&workspace.text("infra/partners.toml")?)?;
@@ -152,7 +154,7 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
 /// Whether S3 and SQS take names that begin with it.
 fn stack_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=40).contains(&name.len())
+    (1..=STACK_NAME).contains(&name.len())
         && name.bytes().all(plain)
         && name.as_bytes()[0].is_ascii_lowercase()
         && !name.ends_with('-')
@@ -282,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_stack_is_named_as_s3_names_buckets() {
-        assert!(stack_name("tongban-prod"));
+        assert!(stack_name("tongban-prod") && stack_name(&"a".repeat(24)) && !stack_name(&"a".repeat(25)));
         for wrong in ["", "Tongban", "1st", "under_score", "hyphen-", &"a".repeat(41)] {
             assert!(!stack_name(wrong), "{wrong}");
         }
