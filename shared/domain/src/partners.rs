@@ -132,6 +132,11 @@ impl Partners {
         Ok(Partners { agencies })
     }
 
+    /// Rows that replace these one by one: the codes stay.
+    pub(crate) fn with_rows(&self, rows: impl Iterator<Item = AgencyRow>) -> Partners {
+        Partners { agencies: rows.collect() }
+    }
+
     /// All rows by code.
     #[must_use]
     pub fn agencies(&self) -> &[AgencyRow] {

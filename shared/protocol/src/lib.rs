@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod backlog;
 pub mod callback;
 pub mod case;
 pub mod jose;
