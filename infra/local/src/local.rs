@@ -283,7 +283,7 @@ pub fn account_of(code: &AgencyCode) -> String {
 }
 
 /// A client; names below `.localhost` that the system may not resolve are resolved by it.
-fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
+pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
     // A second installation changes nothing: the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));

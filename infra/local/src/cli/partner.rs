@@ -33,7 +33,8 @@ pub(crate) struct Partner {
 #[derive(Debug, Args)]
 struct Where {
     /// Port of the hub on this machine; else TONGBAN_PORT, else 4580.
-    #[arg(long, global = true, conflicts_with = "region")]
+    // An id of its own: the program's first level has a port with a default.
+    #[arg(id = "hub_port", long = "port", value_name = "PORT", global = true, conflicts_with = "region")]
     port: Option<u16>,
     /// Name of the stack; else TONGBAN_STACK, else tongban.
     #[arg(long, global = true)]

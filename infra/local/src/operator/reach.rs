@@ -11,6 +11,7 @@ use domain::partners::Partners;
 use super::{Operator, Register};
 use crate::aws::{self, LOCAL_ACCOUNT};
 use crate::emulator::rows_of;
+use crate::local::http_client;
 use crate::partners::AgencyList;
 use crate::stack::Cloud;
 use crate::workspace::Workspace;
@@ -80,8 +81,8 @@ impl Operator {
 /// The hub on this machine, with the agencies as it was started with.
 async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Partners, String)> {
     let endpoint = format!("http://127.0.0.1:{port}");
-    let http = reqwest::Client::builder().no_proxy().timeout(ANSWER).build();
-    let health = http.context("no HTTP client can be made")?.get(format!("{endpoint}/_ministack/health"));
+    let http = http_client(None)?;
+    let health = http.get(format!("{endpoint}/_ministack/health")).timeout(ANSWER);
     let up = health.send().await.is_ok_and(|answer| answer.status().is_success());
     if !up {
         bail!(
