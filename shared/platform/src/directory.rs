@@ -53,10 +53,13 @@ impl Agencies {
 
 /// What a process knows of the agencies. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Known(Arc<Mutex<Option<(Timestamp, Arc<Agencies>)>>>);
+pub struct Known(Arc<Mutex<Option<Read>>>);
+
+/// What was read, and when.
+type Read = (Timestamp, Arc<Agencies>);
 
 impl Known {
-    fn get(&self) -> Option<(Timestamp, Arc<Agencies>)> {
+    fn get(&self) -> Option<Read> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
