@@ -54,6 +54,7 @@ enum What {
     /// Shows one agency: state, keys, queue, cases, last changes.
     Show {
         /// The agency's code, for example 11 or 1501.
+        #[arg(value_parser = code)]
         code: AgencyCode,
         #[command(flatten)]
         json: Json,
@@ -65,6 +66,7 @@ enum What {
     /// Lists, adds or revokes an agency's keys.
     Keys {
         /// The agency's code.
+        #[arg(value_parser = code)]
         code: AgencyCode,
         #[command(subcommand)]
         what: Option<Keys>,
@@ -75,6 +77,7 @@ enum What {
     /// settings alone, because the agency makes its own keys (`tongban-partner keygen`).
     Kit {
         /// The agency's code.
+        #[arg(value_parser = code)]
         code: AgencyCode,
         /// The folder; no file in it is overwritten.
         #[arg(long, value_name = "DIR")]
@@ -83,6 +86,7 @@ enum What {
     /// Shows the reports of an agency that were refused though its signature holds, the oldest first.
     Refused {
         /// The agency's code.
+        #[arg(value_parser = code)]
         code: AgencyCode,
         /// From this moment on, for example 2026-03-01T08:00:00Z; a week back without it.
         #[arg(long, value_name = "RFC3339")]
@@ -93,6 +97,7 @@ enum What {
     /// Puts a bad message into an agency's queue, to see that its program survives it. Prints JSON.
     Probe {
         /// The agency's code.
+        #[arg(value_parser = code)]
         code: AgencyCode,
         /// unreadable: encrypted to nobody's key. forged: signed by somebody who is not the hub.
         #[arg(long, value_enum)]
@@ -130,6 +135,7 @@ struct Json {
 #[derive(Debug, Args)]
 struct Changed {
     /// The agency's code.
+    #[arg(value_parser = code)]
     code: AgencyCode,
     #[command(flatten)]
     why: Why,
@@ -146,6 +152,11 @@ struct Why {
 enum Kind {
     Unreadable,
     Forged,
+}
+
+fn code(text: &str) -> Result<AgencyCode, &'static str> {
+    text.parse()
+        .map_err(|_| "an agency's code has two, four or six digits of a division, for example 11 or 1501")
 }
 
 fn reason(text: &str) -> Result<String, String> {

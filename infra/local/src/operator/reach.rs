@@ -99,7 +99,10 @@ async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Partners, 
     })?;
     let rows = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let by = format!("local:{}", name.as_deref().unwrap_or("unknown"));
+    let by = match name {
+        Some(name) => format!("local:{name}"),
+        None => format!("local:uid-{}", rustix::process::getuid().as_raw()),
+    };
     Ok((aws::local(&endpoint, LOCAL_ACCOUNT), rows, by))
 }
 

@@ -1,0 +1,117 @@
+//! An app backend, as far as operators' work shows to it.
+
+use std::time::Duration;
+
+use domain::ids::ApplicationId;
+use domain::stage::Stage;
+use protocol::app::ApplicationView;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tongban::secrets::SCOPES;
+use tongban_tests::papers::Paper;
+use tongban_tests::people::Citizen;
+use tongban_tests::until::until;
+use uuid::Uuid;
+
+use crate::world::World;
+
+/// How long anything may take that the hub does by itself.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Xincheng, Hohhot.
+const HERE: &str = "150102";
+
+/// An app backend.
+pub(crate) struct App<'w> {
+    world: &'w World,
+    token: String,
+}
+
+impl App<'_> {
+    pub(crate) fn open<'w>(world: &'w World, tenant: &str) -> App<'w> {
+        App { world, token: world.stack().token(tenant, &SCOPES).expect("a token") }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.world.stack().api_url().expect("an address"));
+        let request = self.world.stack().http().request(method, url).bearer_auth(&self.token);
+        request.header("idempotency-key", Uuid::new_v4().to_string())
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        read(request.body(body.to_string())).await
+    }
+
+    /// Opens an adult's first card and uploads its papers; answers what came of opening it.
+    pub(crate) async fn file(
+        &self,
+        registered_at: &str,
+        when_complete: bool,
+    ) -> Result<ApplicationId, Value> {
+        let papers =
+            [Paper::pdf("household_register", "register"), Paper::jpeg("proof_of_residence", "residence")];
+        let citizen = Citizen::aged(34);
+        let mut body = json!({
+            "service": "first_identity_card",
+            "accepted_at": HERE,
+            "registered_at": registered_at,
+            "applicant": citizen.json(),
+            "address": citizen.address,
+            "commitment": true,
+            "documents": papers.iter().map(Paper::json).collect::<Vec<_>>(),
+        });
+        if when_complete {
+            body["submit"] = "when_complete".into();
+        }
+        let (status, created) = self.post("/v1/applications", &body).await;
+        if status != StatusCode::CREATED {
+            return Err(created);
+        }
+        let created: ApplicationView = serde_json::from_value(created).expect("an application");
+        for link in created.documents.iter().filter_map(|document| document.upload.as_ref()) {
+            let hash = link.headers.get("x-amz-checksum-sha256");
+            let paper = papers.iter().find(|paper| hash == Some(&paper.sha256())).expect("a declared paper");
+            let mut put = self.world.stack().http().put(&link.url).body(paper.bytes.clone());
+            for (name, value) in &link.headers {
+                put = put.header(name, value);
+            }
+            assert_eq!(put.send().await.expect("an answer of the bucket").status(), StatusCode::OK);
+        }
+        Ok(created.id)
+    }
+
+    /// Hands a complete application in.
+    pub(crate) async fn submit(&self, id: ApplicationId) {
+        let complete = async || self.view(id).await.missing.is_empty().then_some(());
+        until("every document recorded", SOON, complete).await;
+        let (status, told) = self.post(&format!("/v1/applications/{id}/submit"), &json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+    }
+
+    pub(crate) async fn view(&self, id: ApplicationId) -> ApplicationView {
+        let (status, view) = read(self.request(Method::GET, &format!("/v1/applications/{id}"))).await;
+        assert_eq!(status, StatusCode::OK, "{view}");
+        serde_json::from_value(view).expect("an application")
+    }
+
+    /// Waits until the application is at a stage.
+    pub(crate) async fn reaches(&self, id: ApplicationId, stage: Stage) -> ApplicationView {
+        let there = async || Some(self.view(id).await).filter(|view| view.stage == stage);
+        until(&format!("{id} at {}", stage.name()), SOON, there).await
+    }
+
+    /// Whether first cards of a place are taken.
+    pub(crate) async fn covers(&self, to: &str) -> bool {
+        let path = format!("/v1/coverage?service=first_identity_card&from={HERE}&to={to}");
+        let (status, answer) = read(self.request(Method::GET, &path)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["offered"].as_bool().unwrap_or_else(|| panic!("no answer: {answer}"))
+    }
+}
+
+async fn read(request: RequestBuilder) -> (StatusCode, Value) {
+    let answer = request.send().await.expect("an answer of the API");
+    let status = answer.status();
+    let text = answer.text().await.expect("a body that can be read");
+    (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
+}

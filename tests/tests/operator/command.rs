@@ -1,0 +1,63 @@
+//! The operator's command as a process, as it is typed.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde::de::DeserializeOwned;
+use tongban_tests::repository::root;
+
+use crate::world::World;
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// What it printed, where it went well.
+    pub(crate) fn well(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.out
+    }
+
+    /// What it complained about, where it ended with this code.
+    pub(crate) fn badly(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(!self.err.contains("panicked"), "{self:?}");
+        self.err
+    }
+
+    /// The JSON it printed, where it went well.
+    pub(crate) fn json<T: DeserializeOwned>(self) -> T {
+        let out = self.well();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+}
+
+/// Runs `tongban partner` with these words.
+pub(crate) async fn partner(world: &World, words: &[&str]) -> Said {
+    let mut command = Command::new(program());
+    command
+        .arg("partner")
+        .args(words)
+        .current_dir(root())
+        .env("TONGBAN_PORT", world.port())
+        .env("TONGBAN_STACK", world.name())
+        .env("USER", "tester")
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");
+    let Output { status, stdout, stderr } = output.expect("the operator's program");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").trim_end().to_owned();
+    Said { code: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+/// The operator's program, built beside this test.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this test");
+    let program = own.ancestors().nth(2).expect("a folder above").join("tongban");
+    assert!(program.is_file(), "{} is not built", program.display());
+    program
+}

@@ -1,0 +1,67 @@
+//! Operators who change agencies at the same time, and somebody who changes the records.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tongban::operator::{At, Operator, Place};
+
+use crate::command::partner;
+use crate::world::World;
+
+/// Agencies that no other trial has.
+const AGENCIES: [&str; 20] = [
+    "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53",
+    "54", "61", "62",
+];
+const REASON: &str = "an exercise";
+
+pub(crate) async fn twenty_operators_at_once(world: Arc<World>) {
+    let mut all = JoinSet::new();
+    for agency in AGENCIES {
+        let world = world.clone();
+        all.spawn(async move { partner(&world, &["suspend", agency, "--reason", REASON]).await.well() });
+    }
+    assert_eq!(all.join_all().await.len(), AGENCIES.len());
+    let operator = reach(&world).await;
+    let in_force = operator.register().read().await.expect("the amendments");
+    let chain = operator.register().chain(&in_force).await.expect("the records");
+    assert_eq!(chain.broken(), None);
+    let recorded = chain.records().iter().filter(|record| record.reason == REASON);
+    let recorded: BTreeSet<String> = recorded.map(|record| record.agency.to_string()).collect();
+    assert_eq!(recorded, AGENCIES.map(str::to_owned).into());
+    let listed: Vec<Value> = partner(&world, &["list", "--json"]).await.json();
+    for agency in AGENCIES {
+        let row = listed.iter().find(|row| row["agency"] == agency).expect("a row");
+        assert_eq!(row["state"], "suspended", "{row}");
+    }
+}
+
+/// Somebody writes another reason into a record: every look at an agency says so, and ends with 1.
+pub(crate) async fn a_changed_record_is_told_loudly(world: &World) {
+    partner(world, &["suspend", "63", "--reason", "the first reason"]).await.well();
+    partner(world, &["show", "63"]).await.well();
+    let operator = reach(world).await;
+    let version = operator.register().read().await.expect("the amendments").version;
+    let table = world.stack().outputs().get("PartnersTableName").expect("a table");
+    let dynamodb = aws_sdk_dynamodb::Client::new(world.stack().aws());
+    let key = |name: &str| AttributeValue::S(name.to_owned());
+    let record = format!("record#{version:010}");
+    let read = dynamodb.get_item().table_name(table).key("pk", key("amendments")).key("sk", key(&record));
+    let item = read.send().await.expect("an answer").item.expect("the record");
+    let changed = item["bo"].as_s().expect("text").replace("the first reason", "another one");
+    let put = dynamodb.put_item().table_name(table).set_item(Some(item)).item("bo", key(&changed));
+    put.send().await.expect("a changed record");
+    let said = partner(world, &["show", "63"]).await;
+    assert!(said.out.contains("another one"), "{said:?}");
+    let told = said.badly(1);
+    assert!(told.contains("NOT WHOLE") && told.contains(&format!("record {version} was changed")), "{told}");
+}
+
+async fn reach(world: &World) -> Operator {
+    let port = world.port().parse().expect("a port");
+    let at = At { stack: world.name().to_owned(), place: Place::Here { port } };
+    Operator::reach(&at).await.expect("the hub")
+}

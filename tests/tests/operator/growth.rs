@@ -1,0 +1,78 @@
+//! One row more and a deploy: a new agency, and nothing of anybody else's is touched.
+
+use std::collections::BTreeSet;
+
+use domain::stage::Stage;
+use tongban::plan::{Action, Change, Plan};
+use tongban_tests::repository::text;
+use tongban_tests::until::until;
+
+use crate::app::{App, SOON};
+use crate::world::World;
+
+/// Chaoyang, Beijing: the longer prefix takes its cases from Beijing.
+const ROW: &str = r#"
+[[agency]]
+code = "110105"
+zh = "北京市朝阳区"
+en = "Chaoyang, Beijing"
+state = "active"
+offers = { first_identity_card = "2026-01-01" }
+"#;
+/// The parts that an agency has in the template.
+const PARTS: [&str; 5] = ["", "Dead", "Policy", "Age", "DeadDepth"];
+
+pub(crate) async fn an_agency_more_and_an_agency_less(mut world: World) {
+    let before = text("infra/partners.toml");
+    let case = {
+        let app = App::open(&world, "growth");
+        let case = app.file("150202", true).await.expect("a case for Baotou");
+        app.reaches(case, Stage::Dispatched).await;
+        case
+    };
+    assert_eq!(waiting(&world, "1502").await, 1);
+    let own: BTreeSet<String> = PARTS.map(|part| format!("Agency110105{part}")).into();
+
+    let plan = world.deploy(&format!("{before}{ROW}")).await;
+    assert_eq!(ids(&plan, Action::Add), own, "{plan}");
+    assert_eq!(ids(&plan, Action::Remove), BTreeSet::new(), "{plan}");
+    nothing_is_replaced(&plan);
+    assert_eq!(waiting(&world, "1502").await, 1, "what lay in a queue still lies there");
+    {
+        let app = App::open(&world, "growth");
+        assert_eq!(app.view(case).await.stage, Stage::Dispatched);
+        let new = app.file("110105", true).await.expect("a case for the new agency");
+        let view = app.reaches(new, Stage::Dispatched).await;
+        assert_eq!(view.leg.map(|leg| leg.agency.to_string()).as_deref(), Some("110105"));
+        until("the new agency's case", SOON, async || (waiting(&world, "110105").await == 1).then_some(()))
+            .await;
+    }
+
+    let plan = world.deploy(&before).await;
+    assert_eq!(ids(&plan, Action::Remove), own, "{plan}");
+    assert_eq!(ids(&plan, Action::Add), BTreeSet::new(), "{plan}");
+    nothing_is_replaced(&plan);
+    assert_eq!(waiting(&world, "1502").await, 1);
+    let gone = world.stack().agency(&"110105".parse().expect("a code"));
+    assert!(gone.is_err(), "the agency has left");
+    assert!(App::open(&world, "growth").covers("110105").await, "Beijing has its cases again");
+}
+
+fn ids(plan: &Plan, action: Action) -> BTreeSet<String> {
+    plan.changes().iter().filter(|change| change.action == action).map(|change| change.id.clone()).collect()
+}
+
+/// No queue and no table of before is made anew.
+fn nothing_is_replaced(plan: &Plan) {
+    let keeps =
+        |change: &&Change| ["AWS::SQS::Queue", "AWS::DynamoDB::Table"].contains(&change.kind.as_str());
+    let changed = plan.changes().iter().filter(keeps).filter(|change| change.action == Action::Modify);
+    let replaced: Vec<_> = changed.filter(|change| change.replacement.as_deref() != Some("False")).collect();
+    assert!(replaced.is_empty(), "made anew: {replaced:?}");
+    assert_eq!(plan.losses().filter(|change| change.action == Action::Modify).count(), 0, "{plan}");
+}
+
+async fn waiting(world: &World, code: &str) -> u64 {
+    let prefix = world.stack().outputs().get("AgencyQueueUrlPrefix").expect("a prefix");
+    world.stack().depth(&format!("{prefix}{code}.fifo")).await.expect("a depth").waiting
+}

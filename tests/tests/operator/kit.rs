@@ -1,0 +1,84 @@
+//! What an integrator is handed works, and bad messages reach the queue they are meant for.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use protocol::case::Envelope;
+use protocol::jose::{JoseError, PrivateKey};
+use serde_json::Value;
+use tongban::aws::local;
+use tongban_tests::until::until;
+
+use crate::app::SOON;
+use crate::command::partner;
+use crate::world::World;
+
+/// Liaoning.
+const AGENCY: &str = "21";
+
+pub(crate) async fn has_what_an_integrator_needs(world: Arc<World>) {
+    let folder = world.folder().join("kit");
+    let out = folder.to_str().expect("a path");
+    let written = partner(&world, &["kit", AGENCY, "--out", out]).await.well();
+    assert_eq!(written.lines().count(), 5, "{written}");
+    for path in written.lines() {
+        assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600, "{path}");
+    }
+    let told = partner(&world, &["kit", AGENCY, "--out", out]).await.badly(1);
+    assert!(told.contains("nothing was written"), "{told}");
+
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file of the kit");
+    let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect("JSON");
+    let settings = json("agency.json");
+    let key = |name: &Value| PrivateKey::from_jwk(&json(name.as_str().expect("a name"))).expect("a key");
+    let registered: Vec<Value> = partner(&world, &["keys", AGENCY, "--json"]).await.json();
+    let known = |key: &PrivateKey| registered.iter().any(|listed| listed["kid"] == key.public().kid());
+    assert!(known(&key(&settings["signing_key"])));
+    assert!(known(&key(&settings["encryption_keys"][0])));
+    assert!(!known(&key(&settings["encryption_keys"][1])), "the spare begins a rotation later");
+
+    // As a shell would set it: the agency's account reads its own queue and no other's.
+    let environment = read("agency.env");
+    let value = |name: &str| {
+        let line = environment.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+        line.unwrap_or_else(|| panic!("no {name}: {environment}")).to_owned()
+    };
+    let aws = local(&value("AWS_ENDPOINT_URL"), &value("AWS_ACCESS_KEY_ID"));
+    let sqs = aws_sdk_sqs::Client::new(&aws);
+    let depth = async |queue: &str| {
+        let asked = sqs.get_queue_attributes().queue_url(queue);
+        asked.attribute_names(QueueAttributeName::ApproximateNumberOfMessages).send().await.is_ok()
+    };
+    let queue = settings["queue_url"].as_str().expect("an address");
+    assert!(depth(queue).await);
+    assert!(!depth(&queue.replace("agency-21", "agency-22")).await, "another agency's queue");
+
+    let hub = settings["hub_url"].as_str().expect("an address");
+    let keys = world.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
+    let text = keys.expect("an answer").text().await.expect("a body");
+    assert!(text.contains(world.stack().hub_key().kid()), "{text}");
+}
+
+pub(crate) async fn a_probe_lies_in_the_queue(world: Arc<World>) {
+    let agency = world.stack().agency(&"22".parse().expect("a code")).expect("an agency");
+    let sqs = aws_sdk_sqs::Client::new(&agency.aws);
+    for (kind, expected) in [("unreadable", JoseError::UnknownKey), ("forged", JoseError::UnknownKey)] {
+        let sent: Value = partner(&world, &["probe", "22", "--kind", kind]).await.json();
+        let receive = async || {
+            let batch = sqs.receive_message().queue_url(&agency.queue_url).send().await.expect("an answer");
+            batch.messages.unwrap_or_default().pop()
+        };
+        let message = until("the probe", SOON, receive).await;
+        assert_eq!(sent["message_id"], message.message_id().unwrap_or_default());
+        let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
+        let opens = protocol::jose::decrypt(&envelope.data, [&agency.keys.encryption]).is_ok();
+        assert_eq!(opens, kind == "forged", "{kind}");
+        let hub = world.stack().hub_key();
+        assert_eq!(envelope.open([&agency.keys.encryption], [hub]), Err(expected), "{kind}");
+        let receipt = message.receipt_handle().expect("a receipt");
+        let gone = sqs.delete_message().queue_url(&agency.queue_url).receipt_handle(receipt).send().await;
+        gone.expect("a deleted message");
+    }
+}

@@ -1,0 +1,66 @@
+//! An agency is suspended and resumes, and what was held meanwhile is sent without a sweeper.
+
+use std::sync::Arc;
+
+use domain::stage::Stage;
+use serde_json::Value;
+use tokio::time::Instant;
+use tongban::operator::Operator;
+use tongban_tests::until::until;
+
+use crate::app::{App, SOON};
+use crate::command::partner;
+use crate::world::World;
+
+/// Tianjin; nobody reads its queue.
+const AGENCY: &str = "12";
+const PLACE: &str = "120101";
+
+pub(crate) async fn holds_and_releases(world: Arc<World>) {
+    let app = App::open(&world, "suspension");
+    assert!(app.covers(PLACE).await);
+    let drafts = [app.file(PLACE, false).await, app.file(PLACE, false).await].map(|id| id.expect("open"));
+    partner(&world, &["suspend", AGENCY, "--reason", "a flood"]).await.well();
+    assert!(!app.covers(PLACE).await, "coverage shows it at once");
+    let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+    assert_eq!((&shown["state"], &shown["suspended_by"]), (&"suspended".into(), &"operator".into()));
+    // Whoever was not asked again lately still believes what it knew.
+    let refused = async || app.file(PLACE, false).await.err();
+    let refused = until("a new case refused", SOON, refused).await;
+    assert_eq!(refused["status"], 422, "{refused}");
+    let begun = Instant::now();
+    let knows = async || (begun.elapsed() > Operator::known_after()).then_some(());
+    until("every function knows", SOON, knows).await;
+    for draft in drafts {
+        app.submit(draft).await;
+    }
+    let held = async || {
+        let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+        (shown["cases"]["held"] == 2).then_some(shown)
+    };
+    let shown = until("two cases held", SOON, held).await;
+    assert_eq!(shown["queue"]["waiting"], 0, "nothing is sent to it: {shown}");
+    assert!(partner(&world, &["show", AGENCY]).await.well().contains("2 open, 2 of them held"));
+    for draft in drafts {
+        assert_eq!(app.view(draft).await.stage, Stage::Submitted);
+    }
+
+    let said = partner(&world, &["resume", AGENCY, "--reason", "the water is gone"]).await.well();
+    assert!(said.contains("Released 2 cases"), "{said}");
+    for draft in drafts {
+        app.reaches(draft, Stage::Dispatched).await;
+    }
+    assert!(app.covers(PLACE).await);
+    let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+    assert_eq!(shown["queue"]["waiting"], 2, "{shown}");
+    assert_eq!((&shown["cases"]["open"], &shown["cases"]["held"]), (&2.into(), &0.into()));
+    assert_eq!((&shown["state"], &shown["records_broken"]), (&"active".into(), &Value::Null));
+    let records: Vec<_> = shown["records"].as_array().expect("records").iter().collect();
+    let told: Vec<_> = records.iter().map(|one| (&one["change"], &one["reason"], &one["by"])).collect();
+    let by = &Value::from("local:tester");
+    let expected =
+        [("suspend", "a flood"), ("resume", "the water is gone")].map(|(a, b)| (a.into(), b.into()));
+    assert_eq!(told, expected.iter().map(|(change, why)| (change, why, by)).collect::<Vec<_>>());
+    let again = partner(&world, &["resume", AGENCY, "--reason", "once more"]).await.badly(1);
+    assert!(again.contains("nothing was changed"), "{again}");
+}
