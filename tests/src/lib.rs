@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod agency;
+pub mod forms;
 pub mod papers;
 pub mod people;
 pub mod receiver;

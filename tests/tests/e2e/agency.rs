@@ -1,21 +1,16 @@
 //! An agency: a real process of its own that reads its queue and reports by a script.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use domain::ids::AgencyCode;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
-use tongban::aws::LOCAL_REGION;
-use tongban::local::{LocalStack, account_of};
+use tongban::local::LocalStack;
+use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::until::until;
 
-/// The program, beside the folder of this test's own.
-const PROGRAM: &str = "tongban-partner";
 /// How long it may take to end once it is asked to.
 const END: Duration = Duration::from_secs(30);
 
@@ -66,44 +61,4 @@ impl Drop for Agency {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// What an agency's process is given: its own account, and where AWS is.
-pub(crate) fn environment(stack: &LocalStack, code: &AgencyCode) -> [(&'static str, String); 4] {
-    [
-        ("AWS_REGION", LOCAL_REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", account_of(code)),
-        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-        ("AWS_ENDPOINT_URL", stack.endpoint()),
-    ]
-}
-
-/// The agency's program, built beside this test.
-pub(crate) fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("the path of this test");
-    let program = own.ancestors().nth(2).expect("a folder above").join(PROGRAM);
-    assert!(program.is_file(), "{} is not built", program.display());
-    program
-}
-
-/// Its settings with its private keys.
-pub(crate) fn settings(stack: &LocalStack, code: &AgencyCode) -> Value {
-    let agency = stack.agency(code).expect("an agency");
-    json!({
-        "agency": code,
-        "queue_url": agency.queue_url,
-        "reports_queue_url": agency.reports_queue_url,
-        "hub_url": stack.api_url_by_number().expect("an address"),
-        "hub_keys": [stack.hub_key().to_jwk().expect("a public key")],
-        "signing_key": agency.keys.signing.to_jwk().expect("a private key"),
-        "encryption_keys": [agency.keys.encryption.to_jwk().expect("a private key")],
-        "wait_seconds": 5,
-    })
-}
-
-/// Writes a file that this user alone may read.
-pub(crate) fn write_private(path: &Path, text: &str) {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(path).expect("a file");
-    file.write_all(text.as_bytes()).expect("a written file");
 }

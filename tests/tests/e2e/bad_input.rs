@@ -13,8 +13,8 @@ use tongban_tests::people::{Citizen, day_before_today, trace_in};
 use uuid::Uuid;
 
 use crate::app::{Answer, App};
-use crate::forms::{HOHHOT, adult_papers, first_card};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
 
 const APPLICATIONS: &str = "/v1/applications";
 

@@ -14,8 +14,8 @@ use tongban_tests::people::Citizen;
 
 use crate::app::App;
 use crate::checks::close;
-use crate::forms::{HOHHOT, certificate as form, certificate_papers, when_complete};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, certificate as form, certificate_papers, when_complete};
 
 pub(crate) async fn kinship_is_issued_and_fetched(world: Arc<World>) {
     let mut body = form(&Citizen::aged(45), "kinship", HOHHOT, "320102");

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use domain::ids::AgencyCode;
 use serde_json::Value;
+use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::repository::text;
 
-use crate::agency::{environment, program, settings, write_private};
 use crate::world::World;
 
 /// An agency that no trial has work for.

@@ -12,8 +12,8 @@ use tongban_tests::people::{Citizen, day_before_today};
 
 use crate::app::App;
 use crate::checks::close;
-use crate::forms::{HOHHOT, adult_papers, childs_card, childs_papers, first_card, when_complete};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, adult_papers, childs_card, childs_papers, first_card, when_complete};
 
 /// What the app is told of a card that takes its ordinary course.
 const ORDINARY: [&str; 6] = ["dispatched", "received", "signed", "produced", "ready", "collected"];

@@ -15,7 +15,6 @@ mod checks;
 mod contracts;
 mod docs;
 mod first_cards;
-mod forms;
 mod places;
 mod port_contracts;
 mod transfers;

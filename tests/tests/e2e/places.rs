@@ -6,8 +6,8 @@ use reqwest::StatusCode;
 use tongban_tests::people::Citizen;
 
 use crate::app::App;
-use crate::forms::{HOHHOT, adult_papers, first_card};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
 
 pub(crate) async fn a_pair_nobody_covers(world: Arc<World>) {
     let app = App::open(&world, "places-uncovered").await;

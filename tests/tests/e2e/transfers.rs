@@ -11,8 +11,8 @@ use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::forms::{HOHHOT, transfer, transfer_papers, when_complete};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, transfer, transfer_papers, when_complete};
 
 /// What the app is told of the first leg.
 const PERMIT: [&str; 3] = ["dispatched", "received", "approved"];

@@ -14,8 +14,8 @@ use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::forms::{HOHHOT, adult_papers, first_card, when_complete};
 use crate::world::World;
+use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
 
 pub(crate) async fn supplement_is_asked_and_answered(world: Arc<World>) {
     world.has_agency("21", "supplement").await;

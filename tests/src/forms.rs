@@ -1,14 +1,15 @@
 //! What an app backend fills in: the bodies of applications, and the papers they need.
 
+use crate::papers::Paper;
+use crate::people::Citizen;
 use serde_json::{Value, json};
-use tongban_tests::papers::Paper;
-use tongban_tests::people::Citizen;
 
 /// Xincheng, Hohhot: where most citizens here apply.
-pub(crate) const HOHHOT: &str = "150102";
+pub const HOHHOT: &str = "150102";
 
 /// A first card of an adult.
-pub(crate) fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
+#[must_use]
+pub fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
     json!({
         "service": "first_identity_card",
         "accepted_at": accepted_at,
@@ -20,24 +21,22 @@ pub(crate) fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &s
 }
 
 /// The two papers of an adult's first card.
-pub(crate) fn adult_papers() -> Vec<Paper> {
+#[must_use]
+pub fn adult_papers() -> Vec<Paper> {
     vec![Paper::pdf("household_register", "register"), Paper::jpeg("proof_of_residence", "residence")]
 }
 
 /// A first card of a child, for whom the guardian applies.
-pub(crate) fn childs_card(
-    child: &Citizen,
-    guardian: &Citizen,
-    accepted_at: &str,
-    registered_at: &str,
-) -> Value {
+#[must_use]
+pub fn childs_card(child: &Citizen, guardian: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
     let mut body = first_card(child, accepted_at, registered_at);
     body["guardian"] = guardian.json();
     body
 }
 
 /// The three papers of a child's first card.
-pub(crate) fn childs_papers() -> Vec<Paper> {
+#[must_use]
+pub fn childs_papers() -> Vec<Paper> {
     vec![
         Paper::jpeg("identity_card", "guardian"),
         Paper::pdf("birth_certificate", "birth"),
@@ -46,7 +45,8 @@ pub(crate) fn childs_papers() -> Vec<Paper> {
 }
 
 /// A transfer that moves to where it is applied for.
-pub(crate) fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, registered_at: &str) -> Value {
+#[must_use]
+pub fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, registered_at: &str) -> Value {
     json!({
         "service": "household_transfer",
         "reason": reason,
@@ -58,7 +58,8 @@ pub(crate) fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, regis
 }
 
 /// The three papers of a transfer, the last one by its reason.
-pub(crate) fn transfer_papers(by_reason: &'static str) -> Vec<Paper> {
+#[must_use]
+pub fn transfer_papers(by_reason: &'static str) -> Vec<Paper> {
     vec![
         Paper::pdf("household_register", "register"),
         Paper::png("identity_card", "card"),
@@ -67,7 +68,8 @@ pub(crate) fn transfer_papers(by_reason: &'static str) -> Vec<Paper> {
 }
 
 /// A household certificate.
-pub(crate) fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, registered_at: &str) -> Value {
+#[must_use]
+pub fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, registered_at: &str) -> Value {
     json!({
         "service": "household_certificate",
         "certificate": kind,
@@ -79,12 +81,14 @@ pub(crate) fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, regi
 }
 
 /// The two papers every certificate needs.
-pub(crate) fn certificate_papers() -> Vec<Paper> {
+#[must_use]
+pub fn certificate_papers() -> Vec<Paper> {
     vec![Paper::png("identity_card", "card"), Paper::pdf("household_register", "register")]
 }
 
 /// The same body, handed in by itself once its last paper is in.
-pub(crate) fn when_complete(mut body: Value) -> Value {
+#[must_use]
+pub fn when_complete(mut body: Value) -> Value {
     body["submit"] = json!("when_complete");
     body
 }
