@@ -1,6 +1,10 @@
 //! Invented cases and settings for the tests.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod fifo;
+
+pub(crate) use fifo::Fifo;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -15,7 +15,7 @@ pub struct Entry {
     /// Which agency.
     pub agency: AgencyCode,
     /// What: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`, `left`,
-    /// `unreadable` or `failed`.
+    /// `unreadable`; of a simulated agency also `mistake`, `asked_again` and `crashed`.
     pub what: &'static str,
     /// The application, where one is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +58,11 @@ impl Journal {
     /// Hands every entry to `write`, which must not block for long.
     pub fn new(write: impl Fn(&Entry) + Send + Sync + 'static) -> Self {
         Journal(Arc::new(write))
+    }
+
+    /// Hands an entry of another journal on.
+    pub(crate) fn pass(&self, entry: &Entry) {
+        (self.0)(entry);
     }
 
     /// Writes an entry of now.

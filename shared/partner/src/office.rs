@@ -20,7 +20,7 @@ use crate::patience::Patience;
 use crate::problem::Problem;
 use crate::queue::QueueError;
 
-pub use backlog::Backlog;
+pub use backlog::{Backlog, outcome_name};
 pub use document::Fetched;
 pub use report::SignedReport;
 

@@ -1,14 +1,19 @@
 //! What a simulated agency decides: per purpose a list of lines, each a condition and an action.
 
-use std::collections::BTreeMap;
+mod choice;
+mod courses;
 
-use domain::catalogue::DocumentKind;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use domain::command::Finding;
 use domain::effect::NoticeKind;
-use domain::event::MissingItem;
 use domain::stage::Purpose;
 use jiff::civil::Date;
 use protocol::case::Case;
+
+use choice::Choice;
+use courses::{happy, lapse, received, refuse, supplement};
 
 /// On which message of a leg a line is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub enum Action {
     },
     /// Upload a certificate and report it as issued, numbered likewise.
     Issue,
+    /// Work for this long before the next line.
+    Work(Duration),
 }
 
 /// A line of a script.
@@ -53,6 +60,8 @@ pub struct Line {
 pub struct Script {
     name: String,
     lines: BTreeMap<Purpose, Vec<Line>>,
+    /// Where the lines depend on the case.
+    choice: Option<Choice>,
 }
 
 /// A step of the play, with every number and date in place.
@@ -65,95 +74,13 @@ pub enum Move {
         /// Its number.
         certificate: String,
     },
-}
-
-fn line(condition: Condition, action: Action) -> Line {
-    Line { condition, action }
-}
-
-fn received() -> Line {
-    line(Condition::Opened, Action::Report(Finding::Received))
-}
-
-fn always(finding: Finding) -> Line {
-    line(Condition::Always, Action::Report(finding))
-}
-
-const REASON: &str = "simulated: the register does not show what was stated";
-
-/// The ordinary course of a purpose, to a good end.
-fn happy(purpose: Purpose) -> Vec<Line> {
-    let mut lines = vec![received()];
-    match purpose {
-        Purpose::Decide => lines.extend([
-            always(Finding::Signed),
-            always(Finding::Produced),
-            always(Finding::Ready { place: "household hall of the acceptance place".to_owned() }),
-        ]),
-        Purpose::Approve => lines.push(line(Condition::Always, Action::Approve)),
-        Purpose::MoveOut => lines.extend([
-            always(Finding::Verified),
-            line(Condition::Always, Action::MoveOut { issued_days_ago: 0, valid_days: 30 }),
-        ]),
-        Purpose::Settle => lines.push(always(Finding::Settled)),
-        Purpose::Restore => lines.push(always(Finding::Restored)),
-        Purpose::Certify => lines.push(line(Condition::Always, Action::Issue)),
-    }
-    lines
-}
-
-/// Whether the purpose's table has steps to refuse or to ask for more.
-fn may_refuse(purpose: Purpose) -> bool {
-    match purpose {
-        Purpose::Decide | Purpose::Approve | Purpose::MoveOut | Purpose::Certify => true,
-        Purpose::Settle | Purpose::Restore => false,
-    }
-}
-
-/// One item first, the ordinary course once it is answered.
-fn supplement(purpose: Purpose) -> Vec<Line> {
-    if !may_refuse(purpose) {
-        return happy(purpose);
-    }
-    let items = vec![MissingItem {
-        name: "current_residence".to_owned(),
-        accepts: vec![DocumentKind::ProofOfResidence, DocumentKind::Other],
-        note: "simulated: a proof of residence of the last three months".to_owned(),
-    }];
-    let ask = Action::Report(Finding::SupplementRequested { items });
-    let rest = happy(purpose).into_iter().skip(1);
-    [received(), line(Condition::Opened, ask)]
-        .into_iter()
-        .chain(rest.map(|next| line(Condition::Supplemented, next.action)))
-        .collect()
-}
-
-fn refuse(purpose: Purpose) -> Vec<Line> {
-    if !may_refuse(purpose) {
-        return happy(purpose);
-    }
-    let reason = REASON.to_owned();
-    let finding =
-        if purpose == Purpose::Decide { Finding::NotIssued { reason } } else { Finding::Rejected { reason } };
-    vec![received(), always(finding)]
-}
-
-/// A migration certificate of 31 days ago that ran out yesterday, and nobody who settles in time.
-fn lapse(purpose: Purpose) -> Vec<Line> {
-    match purpose {
-        Purpose::MoveOut => vec![
-            received(),
-            always(Finding::Verified),
-            line(Condition::Always, Action::MoveOut { issued_days_ago: 31, valid_days: 30 }),
-        ],
-        Purpose::Settle => Vec::new(),
-        Purpose::Decide | Purpose::Approve | Purpose::Restore | Purpose::Certify => happy(purpose),
-    }
+    /// Nothing but the time that the work takes.
+    Work(Duration),
 }
 
 impl Script {
     /// The scripts that [`Script::named`] knows, each with what it does.
-    pub const NAMES: [(&'static str, &'static str); 7] = [
+    pub const NAMES: [(&'static str, &'static str); 9] = [
         ("default", "every case to a good end"),
         ("supplement", "asks for one item first, then goes on"),
         ("not_issued", "first cards are not issued, other cases as by default"),
@@ -161,12 +88,14 @@ impl Script {
         ("lapse", "moves out with a certificate that ran out yesterday, never settles"),
         ("hold", "takes every case and then does nothing"),
         ("silent", "takes messages and never reports"),
+        ("certify", "decides by the applicant's name, as the certification asks for"),
+        ("realistic", "approvals, supplements, refusals and lapses as the dice fall; --seed chooses them"),
     ];
 
     /// A script without a line.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Script {
-        Script { name: name.into(), lines: BTreeMap::new() }
+        Script { name: name.into(), lines: BTreeMap::new(), choice: None }
     }
 
     /// The same script with these lines for a purpose.
@@ -190,10 +119,21 @@ impl Script {
             "lapse" => lapse,
             "hold" => |_| vec![received()],
             "silent" => |_| Vec::new(),
+            "certify" => return Some(Script { choice: Some(Choice::ByName), ..Script::new(name) }),
+            "realistic" => return Some(Script { choice: Some(Choice::ByChance(0)), ..Script::new(name) }),
             _ => return None,
         };
         let all = Purpose::ALL.into_iter();
         Some(all.fold(Script::new(name), |script, purpose| script.on(purpose, lines(purpose))))
+    }
+
+    /// The same script with other dice: only `realistic` has any.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Script {
+        if let Some(Choice::ByChance(dice)) = &mut self.choice {
+            *dice = seed;
+        }
+        self
     }
 
     /// Its name.
@@ -213,8 +153,13 @@ impl Script {
             (Condition::Supplemented, NoticeKind::Supplemented) => true,
             (Condition::Supplemented, NoticeKind::Opened | NoticeKind::RestoreRequested) => false,
         };
-        let lines = self.lines.get(&case.purpose).into_iter().flatten();
-        lines.filter(|line| met(line.condition)).map(|line| play(&line.action, case, today)).collect()
+        let lines = match (self.lines.get(&case.purpose), self.choice) {
+            (Some(lines), _) => lines.clone(),
+            (None, Some(choice)) => choice.lines(case),
+            (None, None) => Vec::new(),
+        };
+        let lines = lines.iter().filter(|line| met(line.condition));
+        lines.map(|line| play(&line.action, case, today)).collect()
     }
 }
 
@@ -238,66 +183,9 @@ fn play(action: &Action, case: &Case, today: Date) -> Move {
             })
         }
         Action::Issue => Move::Issue { certificate: number("ZM", case) },
+        Action::Work(time) => Move::Work(*time),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::examples::case;
-    use jiff::civil::date;
-
-    fn kinds(name: &str, purpose: Purpose, notice: NoticeKind) -> Vec<&'static str> {
-        let mut case = case(1, 4);
-        (case.purpose, case.notice) = (purpose, notice);
-        let script = Script::named(name).expect("a script");
-        let moves = script.moves(&case, date(2026, 3, 31));
-        let kind = |played: Move| match played {
-            Move::Report(finding) => Finding::kind_of(finding.step()).expect("an agency's step"),
-            Move::Issue { .. } => "issued",
-        };
-        moves.into_iter().map(kind).collect()
-    }
-
-    #[test]
-    fn every_name_is_a_script_whose_moves_the_table_allows() {
-        for (name, _) in Script::NAMES {
-            for purpose in Purpose::ALL {
-                let allowed: Vec<_> =
-                    domain::stage::reports(purpose).into_iter().filter_map(Finding::kind_of).collect();
-                for notice in [NoticeKind::Opened, NoticeKind::Supplemented] {
-                    for kind in kinds(name, purpose, notice) {
-                        assert!(allowed.contains(&kind), "{name}: {kind} on {purpose:?}");
-                    }
-                }
-                assert!(kinds(name, purpose, NoticeKind::Withdrawn).is_empty());
-            }
-        }
-        assert!(Script::named("other").is_none());
-    }
-
-    #[test]
-    fn the_courses_are_those_of_the_field() {
-        use NoticeKind::{Opened, RestoreRequested, Supplemented};
-        assert_eq!(kinds("default", Purpose::Decide, Opened), ["received", "signed", "produced", "ready"]);
-        assert_eq!(kinds("default", Purpose::MoveOut, Opened), ["received", "verified", "moved_out"]);
-        assert_eq!(kinds("lapse", Purpose::Restore, RestoreRequested), ["received", "restored"]);
-        assert_eq!(kinds("supplement", Purpose::Decide, Opened), ["received", "supplement_requested"]);
-        assert_eq!(kinds("supplement", Purpose::Decide, Supplemented), ["signed", "produced", "ready"]);
-        assert_eq!(kinds("not_issued", Purpose::Decide, Opened), ["received", "not_issued"]);
-        assert_eq!(kinds("reject", Purpose::Certify, Opened), ["received", "rejected"]);
-        assert!(kinds("lapse", Purpose::Settle, Opened).is_empty());
-        assert_eq!(kinds("hold", Purpose::Certify, Opened), ["received"]);
-    }
-
-    #[test]
-    fn a_lapsed_certificate_ran_out_yesterday() {
-        let mut case = case(1, 4);
-        case.purpose = Purpose::MoveOut;
-        let moves = Script::named("lapse").expect("a script").moves(&case, date(2026, 3, 31));
-        let Some(Move::Report(Finding::MovedOut { issued_on, valid_until, .. })) = moves.last() else {
-            panic!("{moves:?}");
-        };
-        assert_eq!((*issued_on, *valid_until), (date(2026, 2, 28), date(2026, 3, 30)));
-    }
-}
+mod tests;

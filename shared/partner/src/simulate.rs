@@ -1,4 +1,18 @@
-//! A desk that plays a script, for walks, tests and load.
+//! A desk that plays a script, for walks, tests and load; and a fleet of agencies that make mistakes, are slow, and
+//! fall down.
+
+mod chance;
+mod conduct;
+mod fleet;
+mod fuse;
+mod tally;
+
+pub use chance::Chance;
+pub use conduct::Conduct;
+pub use fleet::{Ends, Fleet, FleetError, Member};
+pub use tally::Summary;
+
+use fuse::Fuse;
 
 use domain::command::Finding;
 use domain::decide::today;
@@ -14,37 +28,51 @@ use crate::script::{Move, Script};
 
 /// Plays a [`Script`]. It fetches and checks every document of a case before it decides.
 ///
-/// After a crash it plays the same moves again: what the hub has already is refused there as overtaken, and the
-/// play goes on behind it.
+/// After a crash it plays the same moves again. What the hub has already it answers as it did; what it has moved on
+/// from it refuses as overtaken, and the play goes on behind it.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     script: Script,
     journal: Journal,
+    conduct: Conduct,
+    fuse: Fuse,
 }
 
 impl Simulator {
     /// A simulator that writes its reports into a journal.
     #[must_use]
     pub fn new(script: Script, journal: Journal) -> Self {
-        Simulator { script, journal }
+        Simulator { script, journal, conduct: Conduct::default(), fuse: Fuse::default() }
+    }
+
+    /// The same simulator with this conduct. Crashes are the matter of a [`Fleet`], which starts what has fallen.
+    #[must_use]
+    pub fn with_conduct(mut self, conduct: Conduct) -> Self {
+        self.conduct = conduct;
+        self
+    }
+
+    fn with_fuse(mut self, fuse: Fuse) -> Self {
+        self.fuse = fuse;
+        self
     }
 
     async fn check_documents(&self, case: &Case, office: &Office) -> Result<(), DeskError> {
         for document in &case.documents {
+            self.fuse.step().await;
             office.fetch_document(case.application, document).await?;
             self.note(case, case.version, "document", &document.id.to_string());
         }
         Ok(())
     }
 
-    /// What a move reports; a certificate is uploaded first.
-    async fn prepare(&self, case: &Case, next: Move, office: &Office) -> Result<Finding, DeskError> {
-        let certificate = match next {
-            Move::Report(finding) => return Ok(finding),
-            Move::Issue { certificate } => certificate,
-        };
+    /// Uploads the certificate with a number.
+    ///
+    /// Returns what is to be reported of it.
+    async fn issue(&self, case: &Case, certificate: String, office: &Office) -> Result<Finding, DeskError> {
         let document = case.upload.ok_or(DeskError::Lacks("slot for the certificate"))?;
         let pdf = certificate::simulated(&certificate);
+        self.fuse.step().await;
         let uploaded =
             office.upload_document(case.application, document, certificate::MEDIA_TYPE, &pdf).await;
         match uploaded {
@@ -56,10 +84,53 @@ impl Simulator {
         Ok(Finding::Issued { document, certificate })
     }
 
+    /// Reports a finding, with the mistakes of this agency around it.
+    async fn report(
+        &self,
+        play: &mut Play<'_>,
+        finding: Finding,
+        after: Option<&Move>,
+        office: &Office,
+    ) -> Result<(), DeskError> {
+        let (case, seen) = (play.case, play.seen);
+        let kind = Finding::kind_of(finding.step()).unwrap_or_default();
+        let mistake = self.mistake(case, seen, kind);
+        let early = self.mistaken_before(mistake, (case, seen), &finding, after, office).await?;
+        if let Some(receipt) = early {
+            // The hub allows that order: what was to come first may not come any more.
+            play.seen = receipt.version;
+        }
+        self.fuse.step().await;
+        match office.report(case.application, play.seen, finding.clone()).await {
+            Ok(receipt) => {
+                let seen = std::mem::replace(&mut play.seen, receipt.version);
+                play.overtaken = false;
+                self.fuse.step().await;
+                self.note(case, play.seen, "report", kind);
+                self.mistaken_after(mistake, (case, seen), finding, office).await?;
+            }
+            Err(OfficeError::Overtaken(problem)) => {
+                play.overtaken = true;
+                self.note(case, play.seen, "overtaken", &format!("{kind}: {problem}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
     fn note(&self, case: &Case, version: u32, what: &'static str, detail: &str) {
         let about = Some((case.application, version));
         self.journal.write(&case.agency, what, about, detail);
     }
+}
+
+/// How far the play on a case has come.
+struct Play<'c> {
+    case: &'c Case,
+    /// The version that the next report builds on.
+    seen: u32,
+    /// Whether the last report came too late.
+    overtaken: bool,
 }
 
 impl Desk for Simulator {
@@ -71,29 +142,29 @@ impl Desk for Simulator {
         if moves.is_empty() {
             return Ok(Outcome::Held);
         }
-        let (mut seen, mut checked) = (case.version, false);
-        let mut overtaken = false;
-        for next in moves {
+        self.ask_again(&case, office).await;
+        let mut play = Play { case: &case, seen: case.version, overtaken: false };
+        let mut checked = false;
+        let mut left = moves.into_iter().peekable();
+        while let Some(next) = left.next() {
             if !checked && next != Move::Report(Finding::Received) {
                 self.check_documents(&case, office).await?;
                 checked = true;
             }
-            let finding = self.prepare(&case, next, office).await?;
-            let kind = Finding::kind_of(finding.step()).unwrap_or_default();
-            match office.report(case.application, seen, finding).await {
-                Ok(receipt) => {
-                    seen = receipt.version;
-                    overtaken = false;
-                    self.note(&case, seen, "report", kind);
-                }
-                Err(OfficeError::Overtaken(problem)) => {
-                    overtaken = true;
-                    self.note(&case, seen, "overtaken", &format!("{kind}: {problem}"));
-                }
-                Err(error) => return Err(error.into()),
+            if next != Move::Report(Finding::Received) {
+                tokio::time::sleep(self.delay(&case, play.seen)).await;
             }
+            let finding = match next {
+                Move::Report(finding) => finding,
+                Move::Issue { certificate } => self.issue(&case, certificate, office).await?,
+                Move::Work(time) => {
+                    tokio::time::sleep(time).await;
+                    continue;
+                }
+            };
+            self.report(&mut play, finding, left.peek(), office).await?;
         }
-        Ok(if overtaken { Outcome::Overtaken } else { Outcome::Done })
+        Ok(if play.overtaken { Outcome::Overtaken } else { Outcome::Done })
     }
 }
 

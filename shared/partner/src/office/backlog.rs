@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use protocol::backlog::{
-    CASES, CASES_TYP, CasesPage, CasesRequest, OpenCase, RESEND_TYP, ResendAnswer, ResendCase, ResendRequest,
+    CASES, CASES_TYP, CasesPage, CasesRequest, OpenCase, RESEND_TYP, ResendAnswer, ResendCase, ResendOutcome,
+    ResendRequest,
 };
 
 use super::{Office, OfficeError};
@@ -14,6 +15,19 @@ pub struct Backlog {
     pub cases: Vec<OpenCase>,
     /// Where the rest begins; none where that was all.
     pub next: Option<String>,
+}
+
+/// The wire name of what becomes of a message that was asked for.
+#[must_use]
+pub fn outcome_name(outcome: ResendOutcome) -> &'static str {
+    match outcome {
+        ResendOutcome::Accepted => "accepted",
+        ResendOutcome::TooSoon => "too_soon",
+        ResendOutcome::Closed => "closed",
+        ResendOutcome::NotFound => "not_found",
+        ResendOutcome::NoSuchMessage => "no_such_message",
+        ResendOutcome::Unavailable => "unavailable",
+    }
 }
 
 impl Office {

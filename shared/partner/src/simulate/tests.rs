@@ -161,3 +161,65 @@ async fn a_play_cut_short_goes_on_where_the_hub_stands() {
     let (ended, ..) = play("default", case(1, 4), all).await;
     assert_eq!(ended.unwrap(), Outcome::Overtaken);
 }
+
+/// Plays a script with a conduct.
+async fn misbehave(conduct: Conduct) -> (Outcome, Heard, Vec<Entry>) {
+    let (url, heard) = server(|_, asked| {
+        if asked.path == "/v1/agency/resend" {
+            let application = payload(asked)["cases"][0]["application"].clone();
+            let told = json!({ "application": application, "message": 4, "outcome": "accepted" });
+            return Json(json!({ "cases": [told] })).into_response();
+        }
+        let report: Report = serde_json::from_value(payload(asked)).unwrap();
+        // The order of the ordinary course, each on the version before it.
+        let order = ["received", "signed", "produced", "ready"];
+        let kind = Finding::kind_of(report.finding.step()).unwrap();
+        let next = order.iter().position(|known| *known == kind).unwrap();
+        if report.application != crate::examples::application(1) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        if usize::try_from(report.seen).unwrap() != next + 4 {
+            return StatusCode::CONFLICT.into_response();
+        }
+        let (report_id, application) = (report.report_id, report.application);
+        let version = report.seen + 1;
+        Json(Receipt { report_id, application, version, stage: Stage::Received }).into_response()
+    })
+    .await;
+    let office = Office::new(&agency(&url).0).unwrap().with_patience(AT_ONCE);
+    let entries = Arc::<Mutex<Vec<Entry>>>::default();
+    let log = Arc::clone(&entries);
+    let journal = Journal::new(move |entry| log.lock().unwrap().push(entry.clone()));
+    let simulator = Simulator::new(Script::named("default").unwrap(), journal).with_conduct(conduct);
+    let ended = simulator.handle(case(1, 4), &office).await.unwrap();
+    let entries = entries.lock().unwrap().clone();
+    (ended, heard, entries)
+}
+
+#[tokio::test]
+async fn mistakes_are_refused_and_the_case_still_comes_to_its_end() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for seed in 0..8 {
+        let conduct = Conduct { seed, mistakes: 1.0, duplicates: 1.0, ..Conduct::default() };
+        let (ended, _, entries) = misbehave(conduct).await;
+        assert_eq!(ended, Outcome::Done);
+        let told = |what| entries.iter().filter(move |entry| entry.what == what);
+        assert_eq!(told("report").count(), 4);
+        assert_eq!(told("asked_again").map(|entry| entry.detail.as_str()).collect::<Vec<_>>(), ["accepted"]);
+        kinds.extend(told("mistake").map(|entry| entry.detail.clone()));
+    }
+    let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
+    assert_eq!(kinds, ["again: taken", "early: 409", "stale: 409", "unknown: 404"]);
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_mistakes() {
+    let conduct = Conduct { seed: 3, mistakes: 0.5, ..Conduct::default() };
+    let (_, first, _) = misbehave(conduct).await;
+    let (_, second, _) = misbehave(conduct).await;
+    let said =
+        |heard: Heard| heard.lock().unwrap().iter().map(|asked| payload(asked)["kind"].clone()).collect();
+    let (first, second): (Vec<_>, Vec<_>) = (said(first), said(second));
+    assert!(first.len() >= 4);
+    assert_eq!(first, second);
+}
