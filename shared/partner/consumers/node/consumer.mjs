@@ -1,0 +1,120 @@
+// An agency's consumer in Node 20, complete but for its decisions: those are in decisions.mjs. Runs until SIGTERM.
+//   node consumer.mjs agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment)
+import { createHash } from "node:crypto";
+import { fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ChangeMessageVisibilityCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { CompactSign, compactDecrypt, compactVerify, createLocalJWKSet, createRemoteJWKSet, importJWK } from "jose";
+import { decide } from "./decisions.mjs";
+
+class Over extends Error {} // the hub takes nothing more on this case from this agency
+class Left extends Error {} // the message stays: it comes again, and at last goes to the dead-letter queue
+const refuse = (why) => { throw new Left(why); };
+const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(readFileSync(file(path), "utf8"));
+const settings = read(resolve(process.argv[2]));
+const { agency, queue_url: QueueUrl, visibility_seconds: VisibilityTimeout = 60, concurrency = 8 } = settings;
+const hub = settings.hub_url.replace(/\/$/, "");
+const jwks = (given) => [given].flat().flatMap((key) => typeof key === "string" ? jwks(read(key)) : key.keys ?? key);
+const [signing] = jwks(settings.signing_key);
+const signingKey = await importJWK(signing, "ES256");
+const own = new Map(await Promise.all(jwks(settings.encryption_keys).map(async (key) => [key.kid, await importJWK(key, "ECDH-ES")])));
+// Published keys are kept, and asked for again at an unknown name, every 10 seconds at most.
+const hubKeys = settings.hub_keys ? createLocalJWKSet({ keys: jwks(settings.hub_keys) })
+  : createRemoteJWKSet(new URL(`${hub}/.well-known/jwks.json`), { cooldownDuration: 10_000, timeoutDuration: 10_000 });
+const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
+const log = (...told) => console.log(new Date().toISOString(), ...told); // ids and codes, never what a case says
+const sha256 = (content, form) => createHash("sha256").update(content).digest(form);
+let skew = 0; // seconds that the hub's clock is ahead of this one
+// The version of the last message handled of each case, on disk before the message is deleted.
+const inbox = openSync(file(settings.inbox ?? "inbox.log"), "a+"), handled = new Map();
+const knows = ({ application, version }) => (handled.get(application) ?? 0) >= version;
+const learn = (told) => knows(told) || handled.set(told.application, told.version);
+const keep = (told) => (writeSync(inbox, `\n${told.application} ${told.version}`), fsyncSync(inbox), learn(told));
+for (const [application, version] of readFileSync(inbox, "utf8").split("\n").map((line) => line.split(" ")))
+  learn({ application, version: Number(version) || 0 });
+// The case in a message: decrypted, verified, and compared with what its envelope says.
+async function open(body) {
+  const envelope = JSON.parse(body);
+  const jwe = { keyManagementAlgorithms: ["ECDH-ES"], contentEncryptionAlgorithms: ["A256GCM"] };
+  const { plaintext } = await compactDecrypt(envelope.data, ({ kid }) => own.get(kid) ?? refuse("not encrypted to this agency"), jwe);
+  const { payload, protectedHeader } = await compactVerify(plaintext, hubKeys, { algorithms: ["ES256"] });
+  const told = JSON.parse(Buffer.from(payload));
+  const agrees = protectedHeader.typ === "tongban-case+jws" && told.agency === agency && envelope.subject === told.application
+    && envelope.id === `${told.application}:${told.version}` && envelope.type === `cn.tongban.case.${told.notice}.v1`;
+  return agrees ? { ...told, seen: told.version } : refuse("not a case of this agency in its own envelope");
+}
+// Posts signed claims and tries again while that may help. A signature that came too late is made again by the hub's clock.
+async function post(path, typ, claims) {
+  for (let tried = 0; ; tried++) {
+    const said = Buffer.from(JSON.stringify({ ...claims, agency, iat: Math.floor(Date.now() / 1000 + skew) }));
+    const body = await new CompactSign(said).setProtectedHeader({ alg: "ES256", typ, kid: signing.kid }).sign(signingKey);
+    const request = { method: "POST", body, headers: { "content-type": "application/jose" }, redirect: "error" };
+    const answer = await fetch(hub + path, { ...request, signal: AbortSignal.timeout(30_000) }).catch(() => ({ status: 599 }));
+    const told = await answer.json?.().catch(() => ({})) ?? {};
+    if (answer.status === 200) return told;
+    const code = `${answer.status} ${told.type?.split(":").at(-1) ?? "no answer"}`;
+    const passes = answer.status >= 429 || /signature_expired|documents_missing/.test(code);
+    if (!passes || tried === 7) throw [404, 409].includes(answer.status) && !passes ? new Over(code) : new Left(code);
+    if (code.endsWith("signature_expired")) skew = told.now - Date.now() / 1000;
+    else await sleep(200 + Math.random() * Math.min(20_000, 300 * 2 ** tried));
+  }
+}
+// The id follows from the content: what is said again after a crash is the same report.
+async function report(told, kind, finding = {}) {
+  const claims = { application: told.application, seen: told.seen, kind, ...finding };
+  const report_id = sha256(JSON.stringify(claims), "hex").replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, "$1-$2-8$3-8$4-$5");
+  told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
+  log(told.application, told.seen, kind);
+}
+// Follows the short link that a signed request is answered with. 412: an earlier try has arrived.
+async function follow({ application }, action, body) {
+  const link = await post("/v1/agency/documents", "tongban-document+jws", { application, ...action });
+  const headers = Object.entries(link.headers).filter(([name]) => !/^(host|content-length)$/i.test(name));
+  const answer = await fetch(link.url, { method: link.method, headers, body, redirect: "error", signal: AbortSignal.timeout(60_000) });
+  return [200, 412].includes(answer.status) ? Buffer.from(await answer.arrayBuffer()) : refuse(`document ${answer.status}`);
+}
+async function fetched(told, { id, size, sha256: sum }) {
+  const content = await follow(told, { action: "fetch", document: id });
+  return content.length === size && sha256(content, "base64") === sum ? content : refuse("another document than the case names");
+}
+const upload = (told, pdf) => follow(told, {
+  action: "upload", document: told.upload, media_type: "application/pdf", size: pdf.length, sha256: sha256(pdf, "base64"),
+}, pdf);
+// The messages of one case, in order. The first that must stay keeps those behind it back.
+async function work(messages) {
+  const hide = (VisibilityTimeout) => Promise.allSettled(messages.map(({ ReceiptHandle }) =>
+    sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }))));
+  const beat = setInterval(() => hide(VisibilityTimeout), VisibilityTimeout * 333);
+  try {
+    for (; messages.length && !stop.signal.aborted; messages.shift()) {
+      const told = await open(messages[0].Body);
+      if (!knows(told)) await decide(told, { report, fetched, upload }).catch((why) => {
+        if (!(why instanceof Over)) throw why;
+        log(told.application, told.version, "is over:", why.message);
+      });
+      keep(told);
+      await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: messages[0].ReceiptHandle }));
+    }
+    if (messages.length) await hide(0);
+  } catch (why) { // its text may quote the case, so only what is ours is told
+    log(messages[0].MessageId, "stays:", why instanceof Left ? why.message : why.name);
+  } finally { clearInterval(beat); }
+}
+
+const stop = new AbortController(), busy = new Set();
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => stop.abort());
+while (!stop.signal.aborted) {
+  const receive = new ReceiveMessageCommand({ QueueUrl, VisibilityTimeout, WaitTimeSeconds: settings.wait_seconds ?? 20,
+    MaxNumberOfMessages: Math.min(10, concurrency - busy.size), MessageSystemAttributeNames: ["MessageGroupId"] });
+  const answer = await sqs.send(receive, { abortSignal: stop.signal })
+    .catch((why) => log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000));
+  const groups = {}; // each application is one
+  for (const message of answer?.Messages ?? []) (groups[message.Attributes.MessageGroupId] ??= []).push(message);
+  for (const messages of Object.values(groups)) {
+    const task = work(messages).finally(() => busy.delete(task));
+    busy.add(task);
+  }
+  if (busy.size >= concurrency) await Promise.race(busy);
+}
+await Promise.all(busy); // what is under way is finished, the rest goes back
