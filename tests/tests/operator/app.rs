@@ -8,6 +8,7 @@ use protocol::app::ApplicationView;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tongban::secrets::SCOPES;
+use tongban_tests::forms;
 use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 use tongban_tests::until::until;
@@ -17,8 +18,6 @@ use crate::world::World;
 
 /// How long anything may take that the hub does by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-/// Xincheng, Hohhot.
-const HERE: &str = "150102";
 
 /// An app backend.
 pub(crate) struct App<'w> {
@@ -48,20 +47,11 @@ impl App<'_> {
         registered_at: &str,
         when_complete: bool,
     ) -> Result<ApplicationId, Value> {
-        let papers =
-            [Paper::pdf("household_register", "register"), Paper::jpeg("proof_of_residence", "residence")];
-        let citizen = Citizen::aged(34);
-        let mut body = json!({
-            "service": "first_identity_card",
-            "accepted_at": HERE,
-            "registered_at": registered_at,
-            "applicant": citizen.json(),
-            "address": citizen.address,
-            "commitment": true,
-            "documents": papers.iter().map(Paper::json).collect::<Vec<_>>(),
-        });
+        let papers = forms::adult_papers();
+        let mut body = forms::first_card(&Citizen::aged(34), forms::HOHHOT, registered_at);
+        body["documents"] = papers.iter().map(Paper::json).collect();
         if when_complete {
-            body["submit"] = "when_complete".into();
+            body = forms::when_complete(body);
         }
         let (status, created) = self.post("/v1/applications", &body).await;
         if status != StatusCode::CREATED {
@@ -102,7 +92,7 @@ impl App<'_> {
 
     /// Whether first cards of a place are taken.
     pub(crate) async fn covers(&self, to: &str) -> bool {
-        let path = format!("/v1/coverage?service=first_identity_card&from={HERE}&to={to}");
+        let path = format!("/v1/coverage?service=first_identity_card&from={}&to={to}", forms::HOHHOT);
         let (status, answer) = read(self.request(Method::GET, &path)).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         answer["offered"].as_bool().unwrap_or_else(|| panic!("no answer: {answer}"))

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -9,6 +10,7 @@ use protocol::case::Envelope;
 use protocol::jose::{JoseError, PrivateKey};
 use serde_json::Value;
 use tongban::aws::local;
+use tongban_tests::agency::program;
 use tongban_tests::until::until;
 
 use crate::app::SOON;
@@ -54,6 +56,16 @@ pub(crate) async fn has_what_an_integrator_needs(world: Arc<World>) {
     let queue = settings["queue_url"].as_str().expect("an address");
     assert!(depth(queue).await);
     assert!(!depth(&queue.replace("agency-21", "agency-22")).await, "another agency's queue");
+
+    // As an integrator would begin: nothing is waiting, which is what 4 says.
+    let program = program();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", ". ./agency.env && \"$0\" pull --config agency.json"])
+        .arg(program)
+        .current_dir(&folder);
+    let pulled = shell.env_clear().stdin(Stdio::null()).output().expect("a shell");
+    assert_eq!(pulled.status.code(), Some(4), "{pulled:?}");
 
     let hub = settings["hub_url"].as_str().expect("an address");
     let keys = world.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
