@@ -108,7 +108,7 @@ while (!stop.signal.aborted) {
   const receive = new ReceiveMessageCommand({ QueueUrl, VisibilityTimeout, WaitTimeSeconds: settings.wait_seconds ?? 20,
     MaxNumberOfMessages: Math.min(10, concurrency - busy.size), MessageSystemAttributeNames: ["MessageGroupId"] });
   const answer = await sqs.send(receive, { abortSignal: stop.signal })
-    .catch((why) => log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000));
+    .catch((why) => stop.signal.aborted || (log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000)));
   const groups = {}; // each application is one
   for (const message of answer?.Messages ?? []) (groups[message.Attributes.MessageGroupId] ??= []).push(message);
   for (const messages of Object.values(groups)) {
