@@ -17,6 +17,7 @@ mod docs;
 mod first_cards;
 mod places;
 mod port_contracts;
+mod reports;
 mod transfers;
 mod turns;
 mod world;
@@ -89,6 +90,7 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
         certificates: kinship_is_issued_and_fetched, former_name_is_issued_and_fetched;
         turns: supplement_is_asked_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_pair_nobody_covers, an_agency_without_a_capability;
+        reports: every_outcome, by_the_queue, a_lost_case_comes_again;
         docs: readme, agency_readme;
         contracts: store, settings, directory;
         port_contracts: queues, documents, vault;

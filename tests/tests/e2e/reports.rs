@@ -1,0 +1,207 @@
+//! An agency by hand: what it signs, sent over HTTP and by the reports queue, and every answer there is to it.
+
+use std::sync::Arc;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::Message;
+use domain::command::Finding;
+use domain::ids::{AgencyCode, ApplicationId};
+use domain::stage::Stage;
+use jiff::Timestamp;
+use protocol::backlog::{CASES_TYP, RESEND_TYP};
+use protocol::case::{Case, Envelope};
+use protocol::jose::{KeyUse, PrivateKey, sign};
+use protocol::report::{REPORT_TYP, Report};
+use serde_json::{Value, json};
+use tongban::local::Agency;
+use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
+use tongban_tests::people::Citizen;
+use tongban_tests::until::until;
+use uuid::Uuid;
+
+use crate::app::{App, SOON};
+use crate::checks::close;
+use crate::world::World;
+
+/// The agency that decides here, by hand. No process plays it.
+const OURS: &str = "33";
+/// Another one.
+const THEIRS: &str = "34";
+
+/// Sits at an agency's desk.
+struct Desk {
+    world: Arc<World>,
+    agency: Agency,
+    sqs: Client,
+}
+
+impl Desk {
+    fn of(world: &Arc<World>, code: &str) -> Desk {
+        let agency = world.stack().agency(&code.parse().expect("a code")).expect("an agency");
+        Desk { world: world.clone(), sqs: Client::new(&agency.aws), agency }
+    }
+
+    /// Takes the next message of an application out of the queue, for good.
+    async fn take(&self, application: ApplicationId) -> (String, Case) {
+        let message: Message = until("a message in the queue", SOON, async || {
+            let received = self.sqs.receive_message().queue_url(&self.agency.queue_url).send().await;
+            received.expect("an answer of the queue").messages.unwrap_or_default().pop()
+        })
+        .await;
+        let receipt = message.receipt_handle().expect("a receipt");
+        let delete = self.sqs.delete_message().queue_url(&self.agency.queue_url).receipt_handle(receipt);
+        delete.send().await.expect("a message that can be deleted");
+        let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
+        let case = envelope.open([&self.agency.keys.encryption], [self.world.stack().hub_key()]);
+        let case = case.expect("a case");
+        assert_eq!(case.application, application, "nobody else has cases here");
+        (envelope.id.to_string(), case)
+    }
+
+    fn report(&self, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+        Report {
+            report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
+            application,
+            agency: self.agency.code.clone(),
+            seen,
+            iat: Timestamp::now().as_second(),
+            finding,
+        }
+    }
+
+    fn sign(&self, report: &Report) -> String {
+        sign(REPORT_TYP, report, &self.agency.keys.signing).expect("a signed report")
+    }
+
+    /// Posts a signed object: the status, and the name of the problem or nothing.
+    async fn post(&self, path: &str, jws: &str) -> (u16, Value) {
+        let request = self.world.http().post(format!("{}{path}", self.world.api()));
+        let request = request.header("content-type", "application/jose").body(jws.to_owned());
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
+    }
+
+    async fn refused(&self, jws: &str) -> (u16, String) {
+        let (status, body) = self.post("/v1/reports", jws).await;
+        (status, body["type"].as_str().unwrap_or_default().replace("urn:tongban:problem:", ""))
+    }
+
+    async fn ask(&self, path: &str, typ: &str, mut request: Value) -> Value {
+        request["agency"] = json!(self.agency.code);
+        request["iat"] = json!(Timestamp::now().as_second());
+        let jws = sign(typ, &request, &self.agency.keys.signing).expect("a signed request");
+        let (status, answer) = self.post(path, &jws).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    async fn queue(&self, jws: &str) {
+        let send = self.sqs.send_message().queue_url(&self.agency.reports_queue_url).message_body(jws);
+        send.send().await.expect("a report in the queue");
+    }
+}
+
+/// A first card that is decided by hand.
+async fn filed(app: &App, desk: &Desk) -> (ApplicationId, String, Case) {
+    let body = first_card(&Citizen::aged(31), HOHHOT, &format!("{OURS}0102"));
+    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let (event, case) = desk.take(id).await;
+    (id, event, case)
+}
+
+/// Rows 24 to 29 and 42 of the list of faults, through the processes that run.
+pub(crate) async fn every_outcome(world: Arc<World>) {
+    let (ours, theirs) = (Desk::of(&world, OURS), Desk::of(&world, THEIRS));
+    let app = App::open(&world, "reports-outcomes").await;
+    let (id, _, case) = filed(&app, &ours).await;
+    let seen = case.version;
+    let refused = async |desk: &Desk, jws: &str| desk.refused(jws).await;
+    let named = |status: u16, name: &str| (status, name.to_owned());
+
+    let early = ours.sign(&ours.report(id, seen, Finding::Signed));
+    assert_eq!(refused(&ours, &early).await, named(409, "illegal_step"));
+    let stale = ours.sign(&ours.report(id, seen - 1, Finding::Received));
+    assert_eq!(refused(&ours, &stale).await, named(409, "stale_version"));
+    let stranger = theirs.sign(&theirs.report(id, seen, Finding::Received));
+    assert_eq!(refused(&theirs, &stranger).await, named(404, "not_found"));
+    let nobody = ApplicationId::from_bytes16([7; 16]);
+    let unknown = ours.sign(&ours.report(nobody, 1, Finding::Received));
+    assert_eq!(refused(&ours, &unknown).await, named(404, "not_found"));
+    let other: AgencyCode = OURS.parse().expect("a code");
+    let claimed = theirs.sign(&Report { agency: other, ..theirs.report(id, seen, Finding::Received) });
+    assert_eq!(refused(&theirs, &claimed).await, named(404, "not_found"));
+    let received = ours.report(id, seen, Finding::Received);
+    let mut bad = ours.sign(&received);
+    bad.replace_range(bad.len() - 8.., "AAAAAAAA");
+    assert_eq!(refused(&ours, &bad).await, named(401, "bad_signature"));
+    let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let unregistered = sign(REPORT_TYP, &received, &key).expect("a signed report");
+    assert_eq!(refused(&ours, &unregistered).await, named(401, "unknown_key"));
+    let old = ours.sign(&Report { iat: received.iat - 1_000, ..received.clone() });
+    assert_eq!(refused(&ours, &old).await, named(401, "signature_expired"));
+    assert_eq!(refused(&ours, "{}").await, named(400, "malformed_signature"));
+
+    let (status, first) = ours.post("/v1/reports", &ours.sign(&received)).await;
+    assert_eq!(status, 200, "{first}");
+    let again = ours.sign(&Report { iat: received.iat - 1_000, ..received.clone() });
+    assert_eq!(ours.post("/v1/reports", &again).await, (200, first), "a repeat is answered as the first was");
+    let misused = ours.sign(&Report { finding: Finding::Signed, ..received });
+    assert_eq!(refused(&ours, &misused).await, named(422, "key_reused"));
+    let refusal = ours.report(id, seen, Finding::NotIssued { reason: "no such entry".to_owned() });
+    assert_eq!(ours.post("/v1/reports", &ours.sign(&refusal)).await.0, 200);
+    let back = ours.sign(&ours.report(id, seen, Finding::Signed));
+    assert_eq!(refused(&ours, &back).await, named(409, "illegal_step"));
+    close(&app, id, &["dispatched", "received", "not_issued"]).await;
+}
+
+/// The same bytes by the queue: one that overtakes another is held, one that is refused is done with.
+pub(crate) async fn by_the_queue(world: Arc<World>) {
+    let desk = Desk::of(&world, "32");
+    let app = App::open(&world, "reports-queue").await;
+    let body = first_card(&Citizen::aged(29), HOHHOT, "320102");
+    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let (_, case) = desk.take(id).await;
+    let ready = Finding::Ready { place: "the hall".to_owned() };
+    for finding in [Finding::Received, Finding::Signed, Finding::Produced, ready] {
+        desk.queue(&desk.sign(&desk.report(id, case.version, finding.clone()))).await;
+        let stage = match finding {
+            Finding::Received => Stage::Received,
+            Finding::Signed => Stage::Signed,
+            Finding::Produced => Stage::Produced,
+            _ => Stage::Ready,
+        };
+        app.reaches(id, stage).await;
+    }
+    desk.queue(&desk.sign(&desk.report(id, case.version, Finding::Signed))).await;
+    close(&app, id, &["dispatched", "received", "signed", "produced", "ready"]).await;
+}
+
+/// Lost after it was taken: listed, asked for, and there again under its own id.
+pub(crate) async fn a_lost_case_comes_again(world: Arc<World>) {
+    let desk = Desk::of(&world, "36");
+    let app = App::open(&world, "reports-backlog").await;
+    let body = first_card(&Citizen::aged(47), HOHHOT, "360102");
+    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let (event, case) = desk.take(id).await;
+    let open = until("the case in the list", SOON, async || {
+        let page = desk.ask("/v1/agency/cases", CASES_TYP, json!({})).await;
+        page["cases"]
+            .as_array()
+            .and_then(|cases| cases.first().cloned())
+            .filter(|case| case["sent"] == json!(true))
+    })
+    .await;
+    assert_eq!((&open["application"], &open["message"]), (&json!(id), &json!(case.version)));
+    let wanted = json!({ "cases": [{ "application": id }] });
+    let answer = desk.ask("/v1/agency/resend", RESEND_TYP, wanted).await;
+    assert_eq!(answer["cases"][0]["outcome"], "accepted");
+    let (again, same) = desk.take(id).await;
+    assert_eq!(again, event);
+    assert_eq!(same, case);
+    app.step(id, "withdraw", &json!({})).await;
+    let (_, withdrawn) = desk.take(id).await;
+    assert!(withdrawn.dossier.is_none(), "whoever is told to stop needs nobody's name");
+    close(&app, id, &["dispatched", "withdrawn"]).await;
+}
