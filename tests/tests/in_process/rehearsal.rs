@@ -163,7 +163,9 @@ impl Rehearsal {
     /// A POST of an app backend to intake.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let intake = Intake::new(self.processes.intake.clone(), self.issuers.clone(), namespace, Mode::Local);
+        let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
+        let intake = self.processes.intake.clone();
+        let intake = Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local);
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
