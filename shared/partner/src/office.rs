@@ -3,7 +3,7 @@
 mod document;
 mod exchange;
 
-pub(crate) use exchange::is_loopback;
+pub(crate) use exchange::{client as http_client, is_loopback};
 
 use std::sync::Arc;
 

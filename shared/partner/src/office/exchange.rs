@@ -35,7 +35,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 }
 
 /// A client for the hub at an address.
-pub(super) fn client(hub: &Url) -> reqwest::Result<Client> {
+pub(crate) fn client(hub: &Url) -> reqwest::Result<Client> {
     RING.call_once(|| {
         // An error means that the program has chosen a provider already: it may.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
