@@ -108,6 +108,8 @@ pub struct Application {
     pub owed: u32,
     /// Version of the leg's last recorded dispatch; 0 while there is none.
     pub leg_dispatched: u32,
+    /// When that was.
+    pub dispatched_at: Option<Timestamp>,
     /// The agency's limit on the current leg.
     pub due: Option<Deadline>,
     /// Whether the current leg was marked overdue.

@@ -110,14 +110,14 @@ pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
 /// ([`limits::QUEUE_DAYS`]), and nothing has come of it since.
 #[must_use]
 pub fn lost_in_queue(head: &Application, now: Timestamp) -> bool {
-    waits_in_queue(head) && now.duration_since(head.changed_at) >= QUEUE_KEEPS
+    in_queue_since(head).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)
 }
 
-/// Whether all that is known is that the case was put into the agency's queue.
+/// When the case was put into the agency's queue, while that is all that is known.
 #[must_use]
-pub fn waits_in_queue(head: &Application) -> bool {
-    let put = head.leg_opened > 0 && undelivered(head).is_none();
-    put && matches!(head.stage, Stage::Dispatched | Stage::Supplemented)
+pub fn in_queue_since(head: &Application) -> Option<Timestamp> {
+    let waits = matches!(head.stage, Stage::Dispatched | Stage::Supplemented);
+    head.dispatched_at.filter(|_| waits && undelivered(head).is_none())
 }
 
 /// How long a queue keeps a message.

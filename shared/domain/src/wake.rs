@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use crate::application::Application;
 use crate::command::Command;
 use crate::decide::CHINA;
-use crate::effect::{QUEUE_KEEPS, undelivered, waits_in_queue};
+use crate::effect::{QUEUE_KEEPS, in_queue_since, undelivered};
 use crate::limits;
 use crate::stage::{Step, next};
 
@@ -35,7 +35,7 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
     }
     let deadline = deadlines(head).into_iter().map(|(at, _)| at).min();
     let look = looks_again(head).then(|| now + patience(now.duration_since(head.changed_at)));
-    let kept = waits_in_queue(head).then(|| next_loss(head.changed_at, now));
+    let kept = in_queue_since(head).map(|since| next_loss(since, now));
     // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
     [deadline, look, kept].into_iter().flatten().min()
 }

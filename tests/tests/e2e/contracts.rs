@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType,
 };
+use domain::amend::{Amendment, Amendments};
+use domain::ids::AgencyCode;
+use jiff::Timestamp;
 use platform::aws::{Access, Aws};
-use platform::contract::{settings_contract, store_contract};
+use platform::contract::sample::partners;
+use platform::contract::{Operator, directory_contract, settings_contract, store_contract};
+use platform::directory::AwsDirectory;
 use platform::settings::AwsSettings;
 use platform::store::AwsStore;
 use serde_yaml_ng::Value;
+use tokio::sync::Mutex;
 use tongban::aws::LOCAL_REGION;
 use tongban_tests::repository::text;
 
@@ -31,6 +37,39 @@ pub(crate) async fn settings(world: Arc<World>) {
     let dynamodb = account(&world, ACCOUNT).dynamodb();
     make_table(&dynamodb, "Settings").await;
     settings_contract(|| async { AwsSettings::new(dynamodb.clone(), "Settings") }).await;
+}
+
+pub(crate) async fn directory(world: Arc<World>) {
+    let client = account(&world, ACCOUNT).dynamodb();
+    make_table(&client, "Partners").await;
+    let operator = Amender { client: client.clone(), amendments: Mutex::default() };
+    directory_contract(&AwsDirectory::new(client, "Partners"), &operator).await;
+}
+
+/// Writes the item as the operator's command does.
+struct Amender {
+    client: Client,
+    amendments: Mutex<Amendments>,
+}
+
+impl Operator for Amender {
+    async fn amend(&self, agency: &AgencyCode, amendment: Amendment) {
+        let mut amendments = self.amendments.lock().await;
+        let by = ("an operator", "a test");
+        let amended = amendments.amend(&partners(), agency, amendment, by, Timestamp::now());
+        *amendments = amended.expect("an amendment that makes sense").0;
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        self.client
+            .put_item()
+            .table_name("Partners")
+            .item("pk", text("amendments"))
+            .item("sk", text("state"))
+            .item("v", AttributeValue::N(amendments.version.to_string()))
+            .item("bo", text(&serde_json::to_string(&*amendments).expect("JSON")))
+            .send()
+            .await
+            .expect("the item");
+    }
 }
 
 /// The local AWS as an account of 12 digits has it.

@@ -91,7 +91,7 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
         turns: supplement_is_asked_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_pair_nobody_covers, an_agency_without_a_capability;
         docs: readme, agency_readme;
-        contracts: store, settings;
+        contracts: store, settings, directory;
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,

@@ -15,6 +15,16 @@ async fn the_hub_is_healthy_without_a_token() {
 }
 
 #[tokio::test]
+async fn the_hubs_keys_are_published_for_anybody() {
+    let world = World::new();
+    let request =
+        http::Request::builder().uri("/.well-known/jwks.json").body(axum::body::Body::empty()).unwrap();
+    let answer = world.send(request).await;
+    assert_eq!((answer.status, &answer.body), (200, &json!({ "keys": [] })));
+    assert_eq!(answer.headers["cache-control"], "public, max-age=300");
+}
+
+#[tokio::test]
 async fn the_catalogue_has_three_services_in_both_languages() {
     let world = World::new();
     let answer = world.get("/v1/services").await;

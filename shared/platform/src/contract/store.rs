@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use domain::calendar::Deadline;
 use domain::event::Event;
 use domain::ids::ApplicationId;
 use jiff::{SignedDuration, Timestamp};
+use protocol::backlog::RESEND_SECONDS;
 use tokio::task::JoinSet;
 
 use super::{eventually, sample};
-use crate::store::{Appended, Created, Cursor, DUE_SHARDS, Kept, PAGE, Store, due_shard};
+use crate::store::{Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Store, due_shard};
 
 /// Runs the suite. `make` gives a store to each case: a new one, or one that others use too.
 ///
@@ -28,6 +30,8 @@ pub async fn store_contract<S: Store, F: Future<Output = S>>(make: impl Fn() -> 
     a_touch_needs_its_version(&make().await).await;
     a_list_has_pages_newest_first(&make().await).await;
     a_cursor_stays_valid(&make().await).await;
+    what_is_before_an_agency_is_listed(&make().await).await;
+    a_message_is_asked_for_again_after_a_while(&make().await).await;
 }
 
 /// A tenant and ids that no other case or run uses.
@@ -272,4 +276,60 @@ async fn a_cursor_stays_valid(store: &impl Store) {
     assert_eq!(ids, [3, 2, 1].map(|number| fresh.id(number)), "newer ones do not shift it");
     assert_eq!(second.items.last().map(Kept::version), Some(2), "and each is current");
     assert_eq!(second.next, None);
+}
+
+async fn what_is_before_an_agency_is_listed(store: &impl Store) {
+    let fresh = Fresh::new();
+    let ids: Vec<ApplicationId> = (1..=7).map(|number| fresh.id(number)).collect();
+    let due = Deadline { date: jiff::civil::date(2026, 3, 31), provisional: false };
+    let mut open = Vec::new();
+    for number in 1..=7 {
+        let draft = fresh.kept(number);
+        create(store, &draft, None).await;
+        open.push(sample::after(&draft, vec![Event::Submitted { due }], 100));
+    }
+    // Others may be before this agency too.
+    let listed = async || {
+        let mut ours = Vec::new();
+        let mut after = None;
+        loop {
+            let page =
+                store.before_agency(&"11".parse().expect("an agency"), 3, after).await.expect("a list");
+            assert!(page.items.len() <= 3);
+            ours.extend(page.items.into_iter().filter(|kept| ids.contains(&kept.id())));
+            after = page.next;
+            if after.is_none() {
+                return ours;
+            }
+        }
+    };
+    assert_eq!(listed().await, [], "a draft is before nobody");
+    for kept in &open {
+        append(store, 1, kept, None).await;
+    }
+    assert_eq!(eventually(&listed, |ours| ours.len() == 7).await, open, "oldest first, over all shards");
+    let taken_back = sample::after(&open[2], vec![Event::Withdrawn], 200);
+    append(store, 2, &taken_back, None).await;
+    open.remove(2);
+    assert_eq!(eventually(&listed, |ours| ours.len() == 6).await, open);
+    let others = store.before_agency(&"37".parse().expect("an agency"), PAGE, None).await.expect("a list");
+    assert!(others.items.iter().all(|kept| !ids.contains(&kept.id())), "another agency sees nothing");
+}
+
+async fn a_message_is_asked_for_again_after_a_while(store: &impl Store) {
+    let kept = Fresh::new().kept(1);
+    let ask = async |message, seconds| {
+        let now = sample::start() + SignedDuration::from_secs(seconds);
+        store.ask_again(kept.id(), message, now).await.expect("an answer to ask")
+    };
+    assert_eq!(ask(2, 0).await, Asked::Missing);
+    create(store, &kept, None).await;
+    assert_eq!(ask(2, 0).await, Asked::Taken);
+    assert_eq!(ask(2, 0).await, Asked::Taken, "the very same mark is recognised");
+    assert_eq!(ask(2, RESEND_SECONDS - 1).await, Asked::TooSoon);
+    assert_eq!(ask(3, RESEND_SECONDS + 1).await, Asked::Taken);
+    assert_eq!(ask(2, RESEND_SECONDS + 2).await, Asked::TooSoon);
+    assert_eq!(get(store, kept.id()).await, Some(kept.clone()), "the record does not change");
+    let after = sample::after(&kept, vec![sample::stored()], 5);
+    assert_eq!(append(store, 1, &after, None).await, Appended::Done, "nor its version");
 }
