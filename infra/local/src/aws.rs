@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::time::SystemTime;
 
-use anyhow::{Error, anyhow};
+use anyhow::{Context as _, Error, anyhow};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -38,6 +38,14 @@ pub fn local(endpoint: &str, account: &str) -> SdkConfig {
         .build()
 }
 
+/// S3, addressed as the local AWS needs it where it is the local one.
+#[must_use]
+pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+    let here = config.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(here).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
 /// A real account, through environment, profile or instance role.
 pub async fn account(region: &str, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -47,6 +55,17 @@ pub async fn account(region: &str, profile: Option<&str>) -> SdkConfig {
         loader = loader.profile_name(profile);
     }
     loader.load().await
+}
+
+/// Whose calls these are: the account's number, and the caller's name as AWS knows it.
+///
+/// # Errors
+/// AWS cannot be asked.
+pub async fn caller(config: &SdkConfig) -> anyhow::Result<(String, String)> {
+    let caller = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let caller = caller.map_err(|error| told("asking whose account this is", error))?;
+    let account = caller.account().map(str::to_owned).context("AWS does not say whose account this is")?;
+    Ok((account, caller.arn().unwrap_or("an unnamed caller").to_owned()))
 }
 
 /// The headers that sign a call of the local AWS made without an SDK (Signature Version 4).

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod partner;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -34,11 +36,12 @@ enum What {
     /// Walks one application of each service through a hub of its own, and ends: 0 if all went well.
     Demo(Here),
     /// Starts the hub without the walk and serves until Ctrl-C.
-    Up(Here),
+    Up(Up),
     /// Deploys the hub to a real account: prints the plan and applies it.
     Deploy(Deploy),
     /// Prints an access token for the hub on this machine.
     Token(Token),
+    Partner(partner::Partner),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -46,6 +49,15 @@ struct Here {
     /// Port of the local AWS on 127.0.0.1; 0 takes any that is free.
     #[arg(long, default_value_t = PORT)]
     port: u16,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Up {
+    #[command(flatten)]
+    here: Here,
+    /// Another list of agencies than infra/partners.toml.
+    #[arg(long, value_name = "FILE")]
+    partners: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +86,12 @@ struct Deploy {
     /// Goes on though a table, bucket or key would be replaced or removed.
     #[arg(long)]
     allow_data_loss: bool,
+    /// Makes the hub a new signing key: publishes it, then signs with it. Up to three former ones stay published.
+    #[arg(long)]
+    rotate_hub_key: bool,
+    /// JSON file: the public key of a stack that was deployed before the hub published its keys.
+    #[arg(long, value_name = "FILE")]
+    hub_public_keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -94,11 +112,15 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<()> {
         let screen = Screen::new();
         match self.what {
-            None => serve(&self.here, &screen, true).await,
-            Some(What::Up(here)) => serve(&here, &screen, false).await,
+            None => serve(options(&self.here), &screen, true).await,
+            Some(What::Up(up)) => {
+                let options = LocalOptions { partners: up.partners, ..options(&up.here) };
+                serve(options, &screen, false).await
+            }
             Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
             Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
             Some(What::Token(wanted)) => token(&wanted, &screen),
+            Some(What::Partner(partner)) => interruptible(partner.run(&screen)).await,
         }
     }
 }
@@ -114,6 +136,8 @@ impl From<Deploy> for DeployOptions {
             alarm_topic: given.alarm_topic,
             artifacts_bucket: given.artifacts_bucket,
             allow_data_loss: given.allow_data_loss,
+            rotate_hub_key: given.rotate_hub_key,
+            hub_public_keys: given.hub_public_keys,
         }
     }
 }
@@ -132,9 +156,9 @@ async fn demo(here: &Here, screen: &Screen) -> Result<()> {
 }
 
 /// Starts, walks, and stays until it is told to end.
-async fn serve(here: &Here, screen: &Screen, walks: bool) -> Result<()> {
+async fn serve(options: LocalOptions, screen: &Screen, walks: bool) -> Result<()> {
     let start = async {
-        let hub = LocalStack::start(options(here), screen).await?;
+        let hub = LocalStack::start(options, screen).await?;
         let walked = if walks { Some(walk(&hub, screen).await?) } else { None };
         anyhow::Ok((hub, walked))
     };

@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use aws_config::SdkConfig;
 use domain::ids::AgencyCode;
 use protocol::jose::{KeyUse, PrivateKey, PublicKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::aws::{self, told};
+use crate::aws;
 use crate::functions::{self, FUNCTIONS, Package};
+use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::partners::{AgencyList, partners_json};
 use crate::python::Tools;
 use crate::screen::Screen;
-use crate::secrets::{hub_keys, new_id_secret};
+use crate::secrets::new_id_secret;
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
 use crate::workspace::Workspace;
@@ -31,8 +31,9 @@ const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
 const LARGEST_PARAMETER: usize = 4096;
 /// The most characters of a stack's name: its bucket adds `-documents-`, an account and a region, and S3 takes 63.
 const STACK_NAME: usize = 24;
-/// The most bytes of `TOKEN_ISSUERS`: Lambda takes 4096 for a function's whole environment.
-const LARGEST_ISSUERS: usize = 3072;
+/// The most bytes of `TOKEN_ISSUERS`: Lambda takes 4096 for a function's whole environment, and four public keys of the
+/// hub are in it too.
+const LARGEST_ISSUERS: usize = 2560;
 
 /// Where to, and with what.
 #[derive(Clone, Debug)]
@@ -53,6 +54,10 @@ pub struct DeployOptions {
     pub artifacts_bucket: Option<String>,
     /// Goes on though a table, bucket or key would be replaced or removed.
     pub allow_data_loss: bool,
+    /// Makes the hub a new signing key; the former ones stay published.
+    pub rotate_hub_key: bool,
+    /// A file with the public key of a stack that was deployed before the hub published its keys.
+    pub hub_public_keys: Option<PathBuf>,
 }
 
 /// One issuer as `TOKEN_ISSUERS` has it.
@@ -70,6 +75,7 @@ struct Checked {
     keyless: Vec<AgencyCode>,
     template: String,
     issuers: Option<String>,
+    hub_public_keys: Option<String>,
 }
 
 /// Deploys, or with `dry_run` only checks.
@@ -92,7 +98,7 @@ pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
         return dry_run(&workspace, &checked, screen);
     }
     let aws = aws::account(&options.region, options.profile.as_deref()).await;
-    let account = account_number(&aws).await?;
+    let (account, _) = aws::caller(&aws).await?;
     let accounts = checked.list.accounts(|_| account.clone());
     let template = template::render(&checked.template, &accounts)?;
     let package = release(&workspace, &checked.partners, screen)?;
@@ -106,26 +112,56 @@ pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
     if !exists && checked.issuers.is_none() {
         screen.line("! No --token-issuers: no app backend will be let in until a deployment names them");
     }
-    let hub_key = PrivateKey::generate(KeyUse::Signing)?;
-    let parameters = parameters(options, &checked, &accounts, exists, &hub_key)?;
+    let published =
+        if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
+    let asked = hub_keys::Asked {
+        exists,
+        published: published.as_deref(),
+        given: checked.hub_public_keys.as_deref(),
+        rotate: options.rotate_hub_key,
+    };
+    let keys = hub_keys::plan(asked, &PrivateKey::generate(KeyUse::Signing)?)?;
+    let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, screen).await?;
-    let wanted =
+    let mut wanted =
         Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
-    let change = cloud.prepare(&wanted, screen).await?;
+    let mut outputs = change(&cloud, &wanted, options, screen).await?;
+    if let Some((public, signing)) = keys.then {
+        screen.line("The new key is published; now it takes over.");
+        wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
+        wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
+        outputs = change(&cloud, &wanted, options, screen).await.context(
+            "the hub still signs with its former key, and the new one is published to no purpose; run this again",
+        )?;
+    }
+    report(&outputs, screen);
+    if let Some(kid) = keys.new {
+        screen.line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
+        screen.line(&format!(
+            "former ones (at most {}), at {}/.well-known/jwks.json; whoever keeps a copy fetches it again.",
+            hub_keys::FORMER,
+            outputs.get("ApiUrl")?
+        ));
+    }
+    Ok(())
+}
+
+/// Shows what a change will do, and applies it unless what was accepted would be lost.
+async fn change(
+    cloud: &Cloud,
+    wanted: &Wanted<'_>,
+    options: &DeployOptions,
+    screen: &Screen,
+) -> Result<Outputs> {
+    let change = cloud.prepare(wanted, screen).await?;
     screen.line(&change.plan.to_string());
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
         cloud.discard(change).await?;
         bail!("{} would lose what was accepted; with --allow-data-loss it goes on", losses.join(", "));
     }
-    let outputs = cloud.apply(change, screen).await?;
-    report(&outputs, screen);
-    if !exists {
-        screen.line("The key that agencies verify the hub's messages with (public):");
-        screen.line(&hub_key.public().to_jwk()?.to_string());
-    }
-    Ok(())
+    cloud.apply(change, screen).await
 }
 
 /// Checks what lies in the repository and what was given.
@@ -148,7 +184,12 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         issuers(&text).with_context(|| path.display().to_string())
     });
-    Ok(Checked { list, partners, keyless, template, issuers: issuers.transpose()? })
+    let hub_public_keys = options
+        .hub_public_keys
+        .as_ref()
+        .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
+    let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
+    Ok(Checked { list, partners, keyless, template, issuers, hub_public_keys })
 }
 
 /// Whether S3 and SQS take names that begin with it.
@@ -214,7 +255,7 @@ fn parameters(
     checked: &Checked,
     accounts: &BTreeMap<AgencyCode, String>,
     exists: bool,
-    hub_key: &PrivateKey,
+    keys: &hub_keys::Plan,
 ) -> Result<BTreeMap<&'static str, Parameter>> {
     let mut parameters = BTreeMap::from([
         ("AgencyCodes", Parameter::Value(template::agency_codes(accounts))),
@@ -223,8 +264,12 @@ fn parameters(
     if !exists {
         // Made here once and kept by the stack alone.
         parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
-        parameters.insert("HubSigningKey", Parameter::Value(hub_key.to_jwk()?.to_string()));
-        parameters.insert("HubPublicKeys", Parameter::Value(hub_keys([hub_key.public()])?));
+    }
+    if let Some(public) = &keys.public {
+        parameters.insert("HubPublicKeys", Parameter::Value(public.clone()));
+    }
+    if let Some(signing) = &keys.signing {
+        parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));
     }
     if let Some(issuers) = &checked.issuers {
         parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
@@ -233,12 +278,6 @@ fn parameters(
         parameters.insert("AlarmTopic", Parameter::Value(topic.clone()));
     }
     Ok(parameters)
-}
-
-async fn account_number(aws: &SdkConfig) -> Result<String> {
-    let caller = aws_sdk_sts::Client::new(aws).get_caller_identity().send().await;
-    let caller = caller.map_err(|error| told("asking whose account this is", error))?;
-    caller.account().map(str::to_owned).context("AWS does not say whose account this is")
 }
 
 /// Builds the functions as they ship and for the C library they will find.

@@ -16,10 +16,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::aws::LOCAL_REGION;
 use crate::python::Tools;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, write_whole};
 
 /// Port of the local AWS unless another is asked for.
 pub const PORT: u16 = 4580;
+/// The agencies as they were deployed, in the folder of what runs.
+const ROWS: &str = "partners.json";
 /// What runs it; see there.
 const GUARD: &str = include_str!("guard.py");
 /// How long it may take to answer.
@@ -84,6 +86,14 @@ impl Emulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Keeps the agencies as they were deployed beside what runs, for the operator's commands.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn keep_rows(&self, rows: &[u8]) -> Result<()> {
+        write_whole(&self.folder.join(ROWS), rows, false)
+    }
+
     /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -127,6 +137,12 @@ impl Drop for Emulator {
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Where the hub on a port of this machine keeps its agencies as they were deployed.
+#[must_use]
+pub fn rows_of(workspace: &Workspace, port: u16) -> PathBuf {
+    workspace.state(&format!("run/{port}/{ROWS}"))
 }
 
 /// A port of 127.0.0.1 that can be listened on: this one, or with 0 any.

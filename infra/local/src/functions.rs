@@ -177,7 +177,8 @@ fn stamp_of(binary: &Path, partners: &[u8]) -> Result<String> {
 
 fn pack_one(zip: &Path, binary: &Path, partners: &[u8], kind: &str) -> Result<()> {
     // Local zips are read again at once by the same machine: packing them tighter costs more than it saves.
-    let method = if kind == "local" { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+    let method =
+        if kind.starts_with("local") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
     let file = File::create(zip).with_context(|| format!("{} cannot be written", zip.display()))?;
     let mut writer = ZipWriter::new(BufWriter::new(file));
     let options = SimpleFileOptions::default().compression_method(method);

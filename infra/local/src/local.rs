@@ -3,8 +3,9 @@
 mod queues;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -45,6 +46,8 @@ pub struct LocalOptions {
     pub wake_rate: String,
     /// How much the functions log: `error`, `warn`, `info` or `debug`.
     pub log_level: String,
+    /// Another list of agencies than `infra/partners.toml`.
+    pub partners: Option<PathBuf>,
 }
 
 impl Default for LocalOptions {
@@ -54,6 +57,7 @@ impl Default for LocalOptions {
             stack: "tongban".to_owned(),
             wake_rate: "rate(1 minute)".to_owned(),
             log_level: "info".to_owned(),
+            partners: None,
         }
     }
 }
@@ -94,6 +98,7 @@ struct Prepared {
     secrets: Secrets,
     partners: Partners,
     template: String,
+    rows: Vec<u8>,
     codes: String,
     package: Package,
 }
@@ -111,13 +116,14 @@ impl LocalStack {
         let http = http_client(None)?;
         let (tools, prepared) = {
             let _alone = workspace.lock()?;
-            (Tools::install(&workspace, REQUIREMENTS, screen)?, prepare(&workspace, screen)?)
+            (Tools::install(&workspace, REQUIREMENTS, screen)?, prepare(&workspace, &options, screen)?)
         };
         let step = screen.step("Starting the local AWS");
         let emulator = Emulator::start(&workspace, &tools, options.port, &http).await?;
         step.done(&format!("Local AWS on port {}", emulator.port()));
         let aws = aws::local(&emulator.endpoint(), aws::LOCAL_ACCOUNT);
         let (outputs, _) = deploy(&aws, &options, &prepared, screen).await?;
+        emulator.keep_rows(&prepared.rows)?;
         let http = http_client(Some((outputs.get("ApiId")?, emulator.port())))?;
         let sqs = sqs::Client::new(&aws);
         let Prepared { secrets, partners, .. } = prepared;
@@ -131,9 +137,10 @@ impl LocalStack {
     pub async fn redeploy(&mut self, screen: &Screen) -> Result<Plan> {
         let prepared = {
             let _alone = self.workspace.lock()?;
-            prepare(&self.workspace, screen)?
+            prepare(&self.workspace, &self.options, screen)?
         };
         let (outputs, plan) = deploy(&self.aws, &self.options, &prepared, screen).await?;
+        self.emulator.keep_rows(&prepared.rows)?;
         self.outputs = outputs;
         self.secrets = prepared.secrets;
         self.partners = prepared.partners;
@@ -276,7 +283,7 @@ pub fn account_of(code: &AgencyCode) -> String {
 }
 
 /// A client; names below `.localhost` that the system may not resolve are resolved by it.
-fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
+pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
     // A second installation changes nothing: the first one is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
@@ -287,8 +294,15 @@ fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
     builder.build().context("no HTTP client can be made")
 }
 
-fn prepare(workspace: &Workspace, screen: &Screen) -> Result<Prepared> {
-    let list = AgencyList::parse(&workspace.text("infra/partners.toml")?)?;
+fn prepare(workspace: &Workspace, options: &LocalOptions, screen: &Screen) -> Result<Prepared> {
+    let (text, kind) = match &options.partners {
+        None => (workspace.text("infra/partners.toml")?, "local"),
+        Some(path) => {
+            let text = fs::read_to_string(path);
+            (text.with_context(|| format!("{} cannot be read", path.display()))?, "local-other")
+        }
+    };
+    let list = AgencyList::parse(&text)?;
     let codes: Vec<AgencyCode> = list.rows().map(|row| row.code.clone()).collect();
     let secrets = Secrets::open(&workspace.state("keys.json"), &codes)?;
     let rows = list.local(secrets.agencies())?;
@@ -297,8 +311,9 @@ fn prepare(workspace: &Workspace, screen: &Screen) -> Result<Prepared> {
     let template = template::render(&workspace.text("infra/template.yaml")?, &accounts)?;
     let partners = Partners::new(rows.clone())?;
     let binaries = functions::build(workspace, screen)?;
-    let package = functions::pack(workspace, &binaries, &partners_json(rows)?, "local")?;
-    Ok(Prepared { secrets, partners, template, codes: template::agency_codes(&accounts), package })
+    let rows = partners_json(rows)?;
+    let package = functions::pack(workspace, &binaries, &rows, kind)?;
+    Ok(Prepared { secrets, partners, template, rows, codes: template::agency_codes(&accounts), package })
 }
 
 async fn deploy(

@@ -13,7 +13,7 @@ use aws_sdk_cloudformation::types::{Capability, ChangeAction, ChangeSetStatus, C
 use aws_sdk_s3 as s3;
 use uuid::Uuid;
 
-use crate::aws::told;
+use crate::aws::{self, told};
 use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
 use crate::screen::Screen;
@@ -87,9 +87,7 @@ impl Cloud {
     pub fn new(config: &SdkConfig) -> Cloud {
         Cloud {
             cloudformation: cloudformation::Client::new(config),
-            s3: s3::Client::from_conf(
-                s3::config::Builder::from(config).force_path_style(config.endpoint_url().is_some()).build(),
-            ),
+            s3: aws::s3(config),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             endpoint: config.endpoint_url().map(str::to_owned),
         }
@@ -133,7 +131,7 @@ impl Cloud {
         let exists = self.exists(wanted.stack).await?;
         let template = self.template_url(wanted).await?;
         let (kind, previous) = if exists {
-            (ChangeSetType::Update, self.parameter_names(wanted.stack).await?)
+            (ChangeSetType::Update, self.parameters(wanted.stack).await?.into_keys().collect())
         } else {
             (ChangeSetType::Create, Vec::new())
         };
@@ -157,11 +155,19 @@ impl Cloud {
         Ok(Prepared { stack: wanted.stack.to_owned(), change_set, plan })
     }
 
-    async fn parameter_names(&self, stack: &str) -> Result<Vec<String>> {
+    /// The parameters of a deployed stack with their values; a secret's value is not told.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn parameters(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
         let found = found.map_err(|error| told("reading the stack", error))?;
         let parameters = found.stacks().iter().flat_map(|stack| stack.parameters());
-        Ok(parameters.filter_map(|parameter| parameter.parameter_key().map(str::to_owned)).collect())
+        let pair = |parameter: &cloudformation::types::Parameter| {
+            let value = parameter.parameter_value().unwrap_or_default();
+            Some((parameter.parameter_key()?.to_owned(), value.to_owned()))
+        };
+        Ok(parameters.filter_map(pair).collect())
     }
 
     /// Waits for the change set and reads it, page by page.

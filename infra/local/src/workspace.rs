@@ -107,6 +107,22 @@ pub fn write_whole(path: &Path, bytes: &[u8], private: bool) -> Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
+/// Writes a file that is not there yet, for its owner alone.
+///
+/// # Errors
+/// It is there, or the folder cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let file = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    file.with_context(|| format!("{} cannot be written", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may stop at once")]

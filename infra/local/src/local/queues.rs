@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
+use aws_sdk_sqs as sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::LocalStack;
@@ -67,8 +68,17 @@ impl LocalStack {
     /// # Errors
     /// There is no such queue.
     pub async fn depth(&self, queue_url: &str) -> Result<Depth> {
-        let asked = self
-            .sqs
+        Depth::of(&self.sqs, queue_url).await
+    }
+}
+
+impl Depth {
+    /// How much one queue holds.
+    ///
+    /// # Errors
+    /// There is no such queue.
+    pub async fn of(sqs: &sqs::Client, queue_url: &str) -> Result<Depth> {
+        let asked = sqs
             .get_queue_attributes()
             .queue_url(queue_url)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)

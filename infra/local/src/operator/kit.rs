@@ -1,0 +1,97 @@
+//! What an integrator is handed: the settings of an agency's process, and of a hub on this machine its keys too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use domain::ids::AgencyCode;
+use protocol::jose::{KeyUse, PrivateKey};
+use serde_json::{Value, json};
+
+use super::{Operator, Place};
+use crate::aws::LOCAL_REGION;
+use crate::local::account_of;
+use crate::secrets::Secrets;
+use crate::workspace::write_new;
+
+/// The settings.
+const SETTINGS: &str = "agency.json";
+/// Signs the agency's reports.
+const SIGNING: &str = "signing.jwk.json";
+/// Opens its messages.
+const ENCRYPTION: &str = "encryption.jwk.json";
+/// A spare that the hub does not know yet: adding its public part begins a rotation.
+const NEXT: &str = "encryption-next.jwk.json";
+/// Access to AWS as the agency's account.
+const ENVIRONMENT: &str = "agency.env";
+
+impl Operator {
+    /// Writes an agency's kit into a folder, made where it is not there, and answers which files. Each can be read by
+    /// its owner alone. Of a hub in a real account there are the settings alone: the agency makes its own keys.
+    ///
+    /// # Errors
+    /// No agency has this code, a file is there already (nothing is written then), or the folder cannot be written.
+    pub fn kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
+        self.row(code)?;
+        let files = match &self.place {
+            Place::Here { port } => self.local_kit(code, *port)?,
+            Place::Account { .. } => {
+                let settings = self.settings(code, self.outputs.get("ApiUrl")?)?;
+                vec![(SETTINGS, pretty(&settings)?)]
+            }
+        };
+        fs::create_dir_all(folder).with_context(|| format!("{} cannot be written", folder.display()))?;
+        let taken: Vec<&str> =
+            files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
+        if !taken.is_empty() {
+            bail!("{} holds {} already; nothing was written", folder.display(), taken.join(", "));
+        }
+        files
+            .into_iter()
+            .map(|(name, text)| {
+                let path = folder.join(name);
+                write_new(&path, text.as_bytes())?;
+                Ok(path)
+            })
+            .collect()
+    }
+
+    fn settings(&self, code: &AgencyCode, hub_url: &str) -> Result<Value> {
+        Ok(json!({
+            "agency": code,
+            "queue_url": self.queue_url(code)?,
+            "reports_queue_url": self.outputs.get("ReportsQueueUrl")?,
+            "hub_url": hub_url,
+        }))
+    }
+
+    fn local_kit(&self, code: &AgencyCode, port: u16) -> Result<Vec<(&'static str, String)>> {
+        let secrets = Secrets::open(&self.workspace.state("keys.json"), [])?;
+        let keys = secrets.agencies().get(code).context("the agency's keys are gone; start the hub again")?;
+        let spare = PrivateKey::generate(KeyUse::Encryption)?;
+        // By number: not every language finds names below `.localhost`.
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let hub_url = format!("{endpoint}/_aws/execute-api/{}/$default", self.outputs.get("ApiId")?);
+        let mut settings = self.settings(code, &hub_url)?;
+        settings["signing_key"] = SIGNING.into();
+        settings["encryption_keys"] = json!([ENCRYPTION, NEXT]);
+        let environment = [
+            ("AWS_REGION", LOCAL_REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", account_of(code)),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_ENDPOINT_URL", endpoint),
+        ];
+        let environment = environment.map(|(name, value)| format!("export {name}={value}\n")).concat();
+        Ok(vec![
+            (SETTINGS, pretty(&settings)?),
+            (SIGNING, pretty(&keys.signing.to_jwk()?)?),
+            (ENCRYPTION, pretty(&keys.encryption.to_jwk()?)?),
+            (NEXT, pretty(&spare.to_jwk()?)?),
+            (ENVIRONMENT, environment),
+        ])
+    }
+}
+
+fn pretty(value: &Value) -> Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
