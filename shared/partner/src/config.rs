@@ -4,7 +4,7 @@ mod source;
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::ids::AgencyCode;
@@ -17,7 +17,7 @@ use source::Source;
 
 /// The names of all settings, as a file gives them. The environment gives each as `TONGBAN_<NAME>` in capitals
 /// and goes before the file.
-pub const SETTINGS: [&str; 10] = [
+pub const SETTINGS: [&str; 11] = [
     "agency",
     "queue_url",
     "reports_queue_url",
@@ -25,10 +25,14 @@ pub const SETTINGS: [&str; 10] = [
     "hub_keys",
     "signing_key",
     "encryption_keys",
+    "inbox",
     "wait_seconds",
     "visibility_seconds",
     "concurrency",
 ];
+
+/// The file of the inbox where none is named.
+const INBOX: &str = "inbox.sqlite";
 
 /// One agency's settings.
 #[derive(Clone, Debug)]
@@ -43,6 +47,9 @@ pub struct Config {
     pub hub_url: Url,
     /// The keys.
     pub keys: Keys,
+    /// The file of the inbox: `inbox.sqlite` beside the configuration, or in the current folder, unless said
+    /// otherwise.
+    pub inbox: PathBuf,
     /// The pace.
     pub pace: Pace,
 }
@@ -54,7 +61,7 @@ pub struct Keys {
     pub signing: PrivateKey,
     /// Open messages; several while one replaces the other.
     pub encryption: Vec<PrivateKey>,
-    /// The hub's, verify messages.
+    /// The hub's, verify messages. None are given: they are fetched from the hub (see [`crate::HubKeys`]).
     pub hub: Vec<PublicKey>,
 }
 
@@ -119,12 +126,13 @@ impl Config {
         let reports_queue_url = source.text("reports_queue_url");
         let hub_url = source.required("hub_url");
         let hub_url = hub_url.and_then(|text| hub(&mut source, &text));
-        let hub = source.keys("hub_keys", PublicKey::from_jwk);
+        let hub = source.optional_keys("hub_keys", PublicKey::from_jwk);
         let mut signing = source.keys("signing_key", PrivateKey::from_jwk);
         let encryption = source.keys("encryption_keys", PrivateKey::from_jwk);
         if signing.len() > 1 {
             source.wrong("signing_key", "one key signs");
         }
+        let inbox = source.path("inbox", INBOX);
         let defaults = Pace::default();
         let mut number = |name, least, most, default: Duration| {
             let given = source.number(name, least, most);
@@ -150,6 +158,7 @@ impl Config {
                 reports_queue_url,
                 hub_url,
                 keys: Keys { signing, encryption, hub },
+                inbox,
                 pace,
             }),
             _ => Err(ConfigError(wrong)),

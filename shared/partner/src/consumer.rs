@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::ids::{AgencyCode, ApplicationId};
+use protocol::jose::PrivateKey;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::config::{Config, Keys, Pace};
+use crate::config::{Config, Pace};
 use crate::desk::Desk;
-use crate::inbox::{Inbox, MemoryInbox};
+use crate::hub_keys::HubKeys;
+use crate::inbox::{Inbox, InboxError, SqliteInbox};
 use crate::journal::Journal;
 use crate::office::Office;
 use crate::patience::Patience;
@@ -26,8 +28,11 @@ use crate::queue::{BATCH, CaseQueue, Delivery, QueueError};
 use crate::stop::Stop;
 
 /// Why a consumer ended by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum ConsumerError {
+    /// The inbox cannot be used: without it nothing tells a repeat from news.
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
     /// The very first receive was refused: no such queue, or not this agency's.
     #[error("cannot receive")]
     Queue(#[from] QueueError),
@@ -44,7 +49,8 @@ pub struct Consumer<Q, D, I> {
 #[derive(Debug)]
 struct Counter<Q, D, I> {
     agency: AgencyCode,
-    keys: Keys,
+    keys: Vec<PrivateKey>,
+    hub_keys: HubKeys,
     queue: Q,
     desk: D,
     inbox: I,
@@ -56,16 +62,17 @@ struct Counter<Q, D, I> {
     in_hand: Mutex<HashSet<ApplicationId>>,
 }
 
-impl<Q: CaseQueue, D: Desk> Consumer<Q, D, MemoryInbox> {
-    /// A consumer with an inbox in memory.
+impl<Q: CaseQueue, D: Desk> Consumer<Q, D, SqliteInbox> {
+    /// A consumer with the configured file as its inbox. Nothing is opened or called before it runs.
     pub fn new(config: &Config, queue: Q, desk: D, office: Office) -> Self {
         Consumer {
             counter: Counter {
                 agency: config.agency.clone(),
-                keys: config.keys.clone(),
+                keys: config.keys.encryption.clone(),
+                hub_keys: office.hub_keys().clone(),
                 queue,
                 desk,
-                inbox: MemoryInbox::default(),
+                inbox: SqliteInbox::at(&config.inbox),
                 office,
                 journal: Journal::default(),
                 hidden: config.pace.visibility,
@@ -80,9 +87,10 @@ impl<Q: CaseQueue, D: Desk, I: Inbox> Consumer<Q, D, I> {
     /// The same consumer with another inbox.
     #[must_use]
     pub fn with_inbox<J: Inbox>(self, inbox: J) -> Consumer<Q, D, J> {
-        let Counter { agency, keys, queue, desk, inbox: _, office, journal, hidden, in_hand } = self.counter;
+        let Counter { agency, keys, hub_keys, queue, desk, inbox: _, office, journal, hidden, in_hand } =
+            self.counter;
         Consumer {
-            counter: Counter { agency, keys, queue, desk, inbox, office, journal, hidden, in_hand },
+            counter: Counter { agency, keys, hub_keys, queue, desk, inbox, office, journal, hidden, in_hand },
             pace: self.pace,
         }
     }
@@ -98,10 +106,11 @@ impl<Q: CaseQueue, D: Desk, I: Inbox> Consumer<Q, D, I> {
     /// grace, and gives the others back to the queue. While the queue is not available it waits and tries again.
     ///
     /// # Errors
-    /// [`ConsumerError`] where the first receive is refused.
+    /// [`ConsumerError`] where the inbox cannot be used or the first receive is refused.
     pub async fn run(self, stop: Stop) -> Result<(), ConsumerError> {
         let Pace { wait, visibility, concurrency, grace } = self.pace;
         let counter = Arc::new(self.counter);
+        counter.inbox.prepare().await?;
         let desks = Arc::new(Semaphore::new(concurrency.get()));
         let mut work = JoinSet::new();
         let patience = Patience { tries: u32::MAX, ..Patience::default() };

@@ -1,6 +1,7 @@
 //! Invented cases and settings for the tests.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,33 @@ pub(crate) fn case(number: u8, version: u32) -> Case {
     .unwrap()
 }
 
+/// A folder that is gone with the test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        let path = std::env::temp_dir().join(format!("partner-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl ToString) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text.to_string()).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A configured agency 11, and the hub's key.
 pub(crate) fn agency(hub_url: &str) -> (Config, PrivateKey) {
     let hub = PrivateKey::generate(KeyUse::Signing).unwrap();
@@ -48,6 +76,7 @@ pub(crate) fn agency(hub_url: &str) -> (Config, PrivateKey) {
             encryption: vec![PrivateKey::generate(KeyUse::Encryption).unwrap()],
             hub: vec![hub.public().clone()],
         },
+        inbox: PathBuf::from("inbox.sqlite"),
         pace: Pace::default(),
     };
     (config, hub)

@@ -1,25 +1,28 @@
-//! The agency's side of the hub's HTTP interface: reports and documents.
+//! The agency's side of the hub's HTTP interface: reports, documents, and what is open.
 
+mod backlog;
 mod document;
 mod exchange;
+mod report;
 
-pub(crate) use exchange::{client as http_client, is_loopback};
+pub(crate) use exchange::{Failed, body, client, is_loopback, sort};
 
 use std::sync::Arc;
 
-use domain::command::Finding;
-use domain::ids::{AgencyCode, ApplicationId, ReportId};
-use jiff::Timestamp;
-use protocol::jose::{JoseError, PrivateKey, sign};
-use protocol::report::{REPORT_TYP, Receipt, Report};
+use domain::ids::AgencyCode;
+use protocol::jose::{JoseError, PrivateKey};
 use reqwest::Url;
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::config::Config;
+use crate::hub_keys::HubKeys;
 use crate::patience::Patience;
 use crate::problem::Problem;
-use crate::queue::{QueueError, queue_error};
+use crate::queue::QueueError;
+
+pub use backlog::Backlog;
+pub use document::Fetched;
+pub use report::SignedReport;
 
 /// Why the hub was not told, or did not answer.
 #[derive(Debug, Error)]
@@ -33,7 +36,10 @@ pub enum OfficeError {
     /// 422: fields are wrong, all of them named.
     #[error("the report is wrong: {0}")]
     Invalid(Box<Problem>),
-    /// Any other refusal: a key that is not registered, a clock too far off.
+    /// 401: the key is not one of the agency's at the hub, or the clock is too far off.
+    #[error("not accepted as this agency: {0}")]
+    Unauthorized(Box<Problem>),
+    /// Any other refusal.
     #[error("refused: {0}")]
     Refused(Box<Problem>),
     /// All tries are used up. The same report can be sent again later.
@@ -62,15 +68,25 @@ pub enum OfficeError {
     Client(#[source] reqwest::Error),
 }
 
-/// A report as it is sent: the same bytes however often and by whichever way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedReport {
-    /// Its id.
-    pub id: ReportId,
-    /// The kind of its finding.
-    pub kind: &'static str,
-    /// The compact JWS.
-    pub jws: String,
+impl OfficeError {
+    /// What the hub answered, where it refused.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            OfficeError::Overtaken(problem)
+            | OfficeError::NotFound(problem)
+            | OfficeError::Invalid(problem)
+            | OfficeError::Unauthorized(problem)
+            | OfficeError::Refused(problem) => Some(problem),
+            OfficeError::Unavailable { .. }
+            | OfficeError::Answer
+            | OfficeError::Mismatch
+            | OfficeError::Signing(_)
+            | OfficeError::NoReportsQueue
+            | OfficeError::Queue(_)
+            | OfficeError::Client(_) => None,
+        }
+    }
 }
 
 /// Speaks with the hub for one agency. Clones share the connections.
@@ -82,6 +98,7 @@ pub struct Office {
     http: reqwest::Client,
     patience: Patience,
     reports: Option<(aws_sdk_sqs::Client, String)>,
+    hub_keys: HubKeys,
 }
 
 impl Office {
@@ -90,11 +107,13 @@ impl Office {
     /// # Errors
     /// [`OfficeError::Client`] where there is no TLS to build on.
     pub fn new(config: &Config) -> Result<Office, OfficeError> {
+        let http = client(&config.hub_url).map_err(OfficeError::Client)?;
         Ok(Office {
+            hub_keys: HubKeys::through(&http, config)?,
             agency: config.agency.clone(),
             key: Arc::new(config.keys.signing.clone()),
             hub: config.hub_url.clone(),
-            http: exchange::client(&config.hub_url).map_err(OfficeError::Client)?,
+            http,
             patience: Patience::default(),
             reports: None,
         })
@@ -120,87 +139,10 @@ impl Office {
         &self.agency
     }
 
-    /// Signs a report under a new id. Keep it to send it again: a new signature is a new report.
-    ///
-    /// # Errors
-    /// [`OfficeError::Signing`].
-    pub fn sign(
-        &self,
-        application: ApplicationId,
-        seen: u32,
-        finding: Finding,
-    ) -> Result<SignedReport, OfficeError> {
-        let id = ReportId::from_uuid(Uuid::new_v4()).ok_or(JoseError::Payload)?;
-        let kind = Finding::kind_of(finding.step()).unwrap_or_default();
-        let report = Report {
-            report_id: id,
-            application,
-            agency: self.agency.clone(),
-            seen,
-            iat: Timestamp::now().as_second(),
-            finding,
-        };
-        let jws = sign(REPORT_TYP, &report, &self.key)?;
-        Ok(SignedReport { id, kind, jws })
-    }
-
-    /// Sends a signed report and tries again while the hub is not available.
-    ///
-    /// # Errors
-    /// [`OfficeError`]; after [`OfficeError::Unavailable`] the hub may have taken it: send the same again.
-    pub async fn send(&self, report: &SignedReport) -> Result<Receipt, OfficeError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let answer = self.post("v1/reports", &report.jws).await;
-            // A case can arrive before the hub has recorded its own dispatch: the first report is then early
-            // and not late.
-            let early = report.kind == "received"
-                && matches!(answer, Err(OfficeError::Overtaken(_)))
-                && tried < 5
-                && self.patience.pause(tried, None).await;
-            if !early {
-                let receipt: Receipt = serde_json::from_slice(&answer?).map_err(|_| OfficeError::Answer)?;
-                let same = receipt.report_id == report.id;
-                return same.then_some(receipt).ok_or(OfficeError::Answer);
-            }
-        }
-    }
-
-    /// Reports a finding on a case. `seen` is the version of the message it acts on, or of the last receipt.
-    ///
-    /// # Errors
-    /// [`OfficeError`].
-    pub async fn report(
-        &self,
-        application: ApplicationId,
-        seen: u32,
-        finding: Finding,
-    ) -> Result<Receipt, OfficeError> {
-        self.send(&self.sign(application, seen, finding)?).await
-    }
-
-    /// Puts a report into the reports queue: for an agency that reaches SQS but not the hub's HTTP interface. The
-    /// answer is not seen; what the hub refuses shows in the case's next message or not at all.
-    ///
-    /// # Errors
-    /// [`OfficeError`].
-    pub async fn report_by_queue(
-        &self,
-        application: ApplicationId,
-        seen: u32,
-        finding: Finding,
-    ) -> Result<ReportId, OfficeError> {
-        let (client, url) = self.reports.as_ref().ok_or(OfficeError::NoReportsQueue)?;
-        let report = self.sign(application, seen, finding)?;
-        client
-            .send_message()
-            .queue_url(url)
-            .message_body(&report.jws)
-            .send()
-            .await
-            .map_err(|error| queue_error(&error))?;
-        Ok(report.id)
+    /// The hub's public keys, as this agency knows them.
+    #[must_use]
+    pub fn hub_keys(&self) -> &HubKeys {
+        &self.hub_keys
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Problem {
     /// Every wrong field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// The hub's time, where a signature was too old or too far ahead: see `signature_expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<serde_json::Value>,
     /// Names the request at the hub: quote it when asking for help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,

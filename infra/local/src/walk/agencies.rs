@@ -2,6 +2,7 @@
 //! decides by script.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use partner::config::{Keys, Pace};
 use partner::journal::{Entry, Journal};
 use partner::script::{Action, Condition, Line};
 use partner::stop::Stopper;
-use partner::{Config, Consumer, Office, Script, Simulator, SqsQueue, Stop};
+use partner::{Config, Consumer, MemoryInbox, Office, Script, Simulator, SqsQueue, Stop};
 use tokio::task::JoinSet;
 
 use crate::local::LocalStack;
@@ -96,7 +97,7 @@ fn consumer(
     code: &AgencyCode,
     script: &Script,
     book: &Arc<Mutex<Book>>,
-) -> Result<Consumer<SqsQueue, Simulator, partner::MemoryInbox>> {
+) -> Result<Consumer<SqsQueue, Simulator, MemoryInbox>> {
     let agency = hub.agency(code)?;
     let config = Config {
         agency: agency.code,
@@ -108,6 +109,8 @@ fn consumer(
             encryption: vec![agency.keys.encryption],
             hub: vec![hub.hub_key().clone()],
         },
+        // Not used: an agency of the walk keeps its inbox in memory, and is gone with it.
+        inbox: PathBuf::new(),
         pace: Pace::default(),
     };
     let queue = SqsQueue::new(sqs::Client::new(&agency.aws), &config.queue_url);
@@ -115,7 +118,8 @@ fn consumer(
     let book = book.clone();
     let journal = Journal::new(move |entry| note(&mut lock(&book), entry));
     let desk = Simulator::new(script.clone(), journal.clone());
-    Ok(Consumer::new(&config, queue, desk, office).with_journal(journal))
+    let consumer = Consumer::new(&config, queue, desk, office);
+    Ok(consumer.with_inbox(MemoryInbox::default()).with_journal(journal))
 }
 
 fn note(book: &mut Book, entry: &Entry) {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::certificate;
-use crate::office::http_client;
+use crate::office::client as http_client;
 use crate::patience::{Patience, retry_after};
 use crate::problem::Problem;
 

@@ -93,6 +93,26 @@ impl Source {
         number
     }
 
+    /// The keys where the setting is given: then at least one.
+    pub(super) fn optional_keys<K, E>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&Value) -> Result<K, E>,
+    ) -> Vec<K> {
+        if self.given.get(name).is_some_and(|given| !given.is_null()) {
+            self.keys(name, read)
+        } else {
+            self.given.remove(name);
+            Vec::new()
+        }
+    }
+
+    /// A path, relative to the file.
+    pub(super) fn path(&mut self, name: &str, default: &str) -> PathBuf {
+        let given = self.text(name);
+        self.base.join(given.as_deref().unwrap_or(default))
+    }
+
     /// At least one key. A text is one path or several with commas between them.
     pub(super) fn keys<K, E>(&mut self, name: &str, read: impl Fn(&Value) -> Result<K, E>) -> Vec<K> {
         let Some(given) = self.given.remove(name) else {
@@ -105,6 +125,9 @@ impl Source {
             }
             other => members(other),
         };
+        if parts.is_empty() {
+            self.wrong(name, "no key in it");
+        }
         let mut keys = Vec::new();
         for part in parts {
             let (label, jwks) = match part {

@@ -1,34 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::PathBuf;
-
 use protocol::jose::KeyUse;
 use serde_json::{Value, json};
 
 use super::*;
-
-/// A folder that is gone with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        let path = std::env::temp_dir().join(format!("partner-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn write(&self, name: &str, text: impl ToString) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::write(&path, text.to_string()).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _left = std::fs::remove_dir_all(&self.0);
-    }
-}
+use crate::examples::Folder;
 
 fn jwk(usage: KeyUse) -> (Value, Value) {
     let key = PrivateKey::generate(usage).unwrap();
@@ -67,6 +43,7 @@ concurrency = 2"#,
     assert_eq!(config.hub_url.as_str(), "https://hub.example/stage/");
     assert_eq!((config.pace.wait.as_secs(), config.pace.concurrency.get()), (3, 2));
     assert_eq!(config.pace.visibility, Pace::default().visibility);
+    assert_eq!(config.inbox, folder.path("inbox.sqlite"), "beside the file");
     let shown = format!("{config:?}");
     assert!(!shown.contains(signing.0["d"].as_str().unwrap()), "{shown}");
 }
@@ -80,17 +57,34 @@ fn a_json_file_with_keys_inline() {
             "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",
             "hub_keys": { "keys": [jwk(KeyUse::Signing).1] }, "signing_key": jwk(KeyUse::Signing).0,
             "encryption_keys": [jwk(KeyUse::Encryption).0], "reports_queue_url": "http://127.0.0.1:1/r",
+            "inbox": "kept/cases.sqlite",
         }),
     );
     let config = Config::load(Some(&file), |_| None).unwrap();
     assert_eq!(config.reports_queue_url.as_deref(), Some("http://127.0.0.1:1/r"));
+    assert_eq!(config.inbox, folder.path("kept/cases.sqlite"));
+}
+
+#[test]
+fn the_hubs_keys_may_be_left_to_be_fetched_but_not_be_given_wrong() {
+    let folder = Folder::new();
+    let mut given = json!({
+        "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",
+        "signing_key": jwk(KeyUse::Signing).0, "encryption_keys": jwk(KeyUse::Encryption).0,
+    });
+    let load = |given: &Value| Config::load(Some(&folder.write("agency.json", given)), |_| None);
+    assert!(load(&given).unwrap().keys.hub.is_empty());
+    given["hub_keys"] = json!([]);
+    assert_eq!(names(load(&given)), ["hub_keys"], "an empty list trusts nobody, and is a mistake");
+    given["hub_keys"] = Value::Null;
+    assert!(load(&given).unwrap().keys.hub.is_empty());
 }
 
 #[test]
 fn every_problem_is_named_at_once_and_no_key_is_shown() {
     assert_eq!(
         names(Config::load(None, |_| None)),
-        ["agency", "queue_url", "hub_url", "hub_keys", "signing_key", "encryption_keys"]
+        ["agency", "queue_url", "hub_url", "signing_key", "encryption_keys"]
     );
     let folder = Folder::new();
     let private = jwk(KeyUse::Signing).0;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use domain::ids::{ApplicationId, EventId};
 use protocol::case::{Case, Envelope};
+use protocol::jose::{JoseError, PrivateKey, decrypt, signer_kid};
 use tokio::time::{Instant, interval_at};
 
 use super::Counter;
 use crate::desk::Desk;
+use crate::hub_keys::HubKeysError;
 use crate::inbox::Inbox;
 use crate::queue::{CaseQueue, Delivery};
 use crate::stop::Stop;
@@ -24,6 +26,45 @@ enum Ended {
 
 /// How long a delivery waits whose application is being worked on.
 const IN_HAND: Duration = Duration::from_secs(5);
+
+/// The first wait of a message that was left because the hub's keys could not be fetched.
+const WITHOUT_KEYS: Duration = Duration::from_secs(30);
+/// The longest such wait.
+const WITHOUT_KEYS_LONGEST: Duration = Duration::from_secs(30 * 60);
+
+/// How long such a message waits. It doubles with each delivery, so that ten of them, after which it would go to the
+/// dead-letter queue, outlast a hub that is away for some hours.
+fn without_keys(times: u32) -> Duration {
+    let doubled = 1u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
+    WITHOUT_KEYS.saturating_mul(doubled).min(WITHOUT_KEYS_LONGEST)
+}
+
+/// Why a message was not opened.
+#[derive(Debug)]
+enum Unopened {
+    /// It cannot be read, now or later. A name, nothing of the message.
+    ForEver(String),
+    /// The hub's keys are not to be had now.
+    NoKeys(HubKeysError),
+}
+
+impl Unopened {
+    fn for_ever(why: &str) -> Unopened {
+        Unopened::ForEver(why.to_owned())
+    }
+}
+
+impl From<HubKeysError> for Unopened {
+    fn from(error: HubKeysError) -> Self {
+        Unopened::NoKeys(error)
+    }
+}
+
+/// Which of the hub's keys a message names, where one of the own keys decrypts it.
+fn signer(envelope: &Envelope, own: &[PrivateKey]) -> Option<String> {
+    let jws = decrypt(&envelope.data, own).ok()?;
+    signer_kid(std::str::from_utf8(&jws).ok()?).ok()
+}
 
 /// Keeps an application marked as worked on, also where the work panics.
 struct InHand<'c> {
@@ -96,22 +137,36 @@ impl<Q: CaseQueue, D: Desk, I: Inbox> Counter<Q, D, I> {
         }
     }
 
-    /// Opens a message. The error is a name, nothing of the message.
-    fn open(&self, delivery: &Delivery) -> Result<(EventId, Case), String> {
+    /// Opens a message.
+    async fn open(&self, delivery: &Delivery) -> Result<(EventId, Case), Unopened> {
         let envelope: Envelope =
-            serde_json::from_str(&delivery.body).map_err(|_| "no envelope".to_owned())?;
-        let case = envelope.open(&self.keys.encryption, &self.keys.hub).map_err(|error| error.to_string())?;
+            serde_json::from_str(&delivery.body).map_err(|_| Unopened::for_ever("no envelope"))?;
+        let case = match envelope.open(&self.keys, &*self.hub_keys.current().await?) {
+            Err(JoseError::UnknownKey) => {
+                // Either it is encrypted to a key that is not here, or it is signed with one that is not known yet.
+                let kid = signer(&envelope, &self.keys)
+                    .ok_or(Unopened::for_ever("encrypted to a key that is not configured"))?;
+                envelope.open(&self.keys, &*self.hub_keys.naming(&kid).await?)
+            }
+            opened => opened,
+        };
+        let case = case.map_err(|error| Unopened::ForEver(error.to_string()))?;
         if case.agency == self.agency {
             Ok((envelope.id, case))
         } else {
-            Err("for another agency".to_owned())
+            Err(Unopened::for_ever("for another agency"))
         }
     }
 
     async fn handle(&self, delivery: &Delivery) -> Ended {
-        let (event, case) = match self.open(delivery) {
+        let (event, case) = match self.open(delivery).await {
             Ok(opened) => opened,
-            Err(why) => {
+            Err(Unopened::NoKeys(error)) => {
+                tracing::warn!(agency = %self.agency, delivery = delivery.message, %error, "a message is left");
+                self.note("left", None, &error.to_string());
+                return Ended::Leave(Some(without_keys(delivery.times)));
+            }
+            Err(Unopened::ForEver(why)) => {
                 tracing::error!(
                     agency = %self.agency,
                     delivery = delivery.message,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use axum::response::IntoResponse as _;
 use protocol::case::Case;
 use protocol::jose::PrivateKey;
 use tokio::sync::{Notify, watch};
@@ -11,7 +12,8 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::desk::{DeskError, Outcome};
-use crate::examples::{agency, case, sealed};
+use crate::examples::{Folder, agency, case, sealed, server};
+use crate::inbox::MemoryInbox;
 use crate::journal::Entry;
 use crate::stop::Stopper;
 
@@ -135,7 +137,9 @@ where
     let journal = Journal::new(move |entry| sender.send_modify(|all| all.push(entry.clone())));
     let office = Office::new(&config).unwrap();
     let (stopper, stop) = Stop::new();
-    let consumer = Consumer::new(&config, queue.clone(), clerk, office).with_journal(journal);
+    let consumer = Consumer::new(&config, queue.clone(), clerk, office)
+        .with_inbox(MemoryInbox::default())
+        .with_journal(journal);
     Running { task: tokio::spawn(consumer.run(stop)), queue, config, hub, seen, entries, stopper }
 }
 
@@ -360,6 +364,89 @@ async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
     let office = Office::new(&config).unwrap();
     let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
     let (_stopper, stop) = Stop::new();
-    let ended = Consumer::new(&config, Barred, clerk, office).run(stop).await;
+    let consumer = Consumer::new(&config, Barred, clerk, office).with_inbox(MemoryInbox::default());
+    let ended = consumer.run(stop).await;
     assert!(matches!(ended, Err(ConsumerError::Queue(_))));
+}
+
+#[tokio::test]
+async fn an_inbox_that_cannot_be_used_ends_the_consumer_before_the_first_message() {
+    let folder = Folder::new();
+    let (mut config, _) = agency("http://127.0.0.1:1");
+    config.inbox = folder.path("none/inbox.sqlite");
+    let office = Office::new(&config).unwrap();
+    let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
+    let (_stopper, stop) = Stop::new();
+    let ended = Consumer::new(&config, Fifo::default(), clerk, office).run(stop).await;
+    assert!(matches!(ended, Err(ConsumerError::Inbox(_))), "{ended:?}");
+}
+
+/// An agency that fetches the hub's keys, and the hub's two keys of which it publishes the first at first.
+async fn fetching(fails: bool) -> (Config, PrivateKey, PrivateKey) {
+    let (mut config, first) = agency("http://127.0.0.1:1");
+    let (_, second) = agency("http://127.0.0.1:1");
+    let jwks = [&first, &second].map(|key| key.public().to_jwk().unwrap());
+    let (url, _) = server(move |turn, _| {
+        if fails {
+            return axum::http::StatusCode::BAD_GATEWAY.into_response();
+        }
+        axum::Json(serde_json::json!({ "keys": jwks[..(turn + 1).min(2)] })).into_response()
+    })
+    .await;
+    config.hub_url = format!("{url}/").parse().unwrap();
+    config.keys.hub = Vec::new();
+    (config, first, second)
+}
+
+/// Opens a message as the consumer does.
+async fn handed(config: &Config, bodies: Vec<String>) -> (Vec<u32>, Vec<Entry>) {
+    let queue = Fifo::default();
+    for (group, body) in bodies.into_iter().enumerate() {
+        queue.send(&group.to_string(), body);
+    }
+    let messages = queue.take(BATCH, Duration::from_secs(60));
+    let seen = Arc::<Mutex<Vec<u32>>>::default();
+    let clerk = Clerk { seen: Arc::clone(&seen), work: async |_| Ok(Outcome::Done) };
+    let entries = Arc::<Mutex<Vec<Entry>>>::default();
+    let log = Arc::clone(&entries);
+    let journal = Journal::new(move |entry| log.lock().unwrap().push(entry.clone()));
+    let office = Office::new(config).unwrap();
+    let consumer =
+        Consumer::new(config, queue, clerk, office).with_inbox(MemoryInbox::default()).with_journal(journal);
+    let (_stopper, stop) = Stop::new();
+    for message in messages {
+        consumer.counter.work(VecDeque::from([message]), &stop).await;
+    }
+    (seen.lock().unwrap().clone(), entries.lock().unwrap().clone())
+}
+
+#[tokio::test]
+async fn the_hubs_keys_are_fetched_for_the_first_message() {
+    let (config, first, second) = fetching(false).await;
+    let (_, stranger) = agency("http://127.0.0.1:1");
+    let bodies = vec![
+        sealed(&case(1, 4), &config, &first),
+        sealed(&case(2, 5), &config, &second),
+        sealed(&case(3, 6), &config, &stranger),
+    ];
+    let (seen, entries) = handed(&config, bodies).await;
+    // The second key was published within the ten seconds in which nothing is fetched again.
+    assert_eq!(seen, [4]);
+    let unreadable: Vec<_> = entries.iter().filter(|entry| entry.what == "unreadable").collect();
+    assert_eq!(unreadable.len(), 2);
+    assert_eq!(unreadable[0].detail, "the key is not known");
+}
+
+#[tokio::test]
+async fn a_message_waits_while_the_hubs_keys_cannot_be_fetched() {
+    let (config, first, _) = fetching(true).await;
+    let (other, _) = agency("http://127.0.0.1:1");
+    let (seen, entries) = handed(&config, vec![sealed(&case(1, 4), &config, &first)]).await;
+    assert!(seen.is_empty());
+    assert_eq!(entries[0].what, "left", "it is not unreadable: {entries:?}");
+    // What is encrypted to a key that is not here is never a reason to ask for the hub's.
+    let mut given = config.clone();
+    given.keys.hub = vec![first.public().clone()];
+    let (_, entries) = handed(&given, vec![sealed(&case(1, 4), &other, &first)]).await;
+    assert_eq!(entries[0].detail, "encrypted to a key that is not configured");
 }

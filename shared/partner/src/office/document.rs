@@ -6,13 +6,30 @@ use domain::ids::{ApplicationId, DocumentId};
 use domain::limits::DOCUMENT_BYTES;
 use jiff::Timestamp;
 use protocol::case::CaseDocument;
-use protocol::jose::sign;
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::exchange::{Failed, body, sort};
 use super::{Office, OfficeError};
+
+/// A document that was fetched by its id. `Debug` shows nothing of its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of the content, base64, to be compared with the one of the case.
+    pub sha256: String,
+    /// The media type that the store names; empty where it names none.
+    pub media_type: String,
+}
+
+impl std::fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetched").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
 
 impl Office {
     /// Fetches a document of a case and checks that it is the one the signed case names: its size and its
@@ -28,20 +45,39 @@ impl Office {
         if document.size > DOCUMENT_BYTES {
             return Err(OfficeError::Mismatch);
         }
-        let action = DocumentAction::Fetch { document: document.id };
-        let link = self.link(application, action).await?;
+        let Fetched { bytes, sha256, .. } = self.fetch(application, document.id, document.size).await?;
+        let whole = u64::try_from(bytes.len()).is_ok_and(|length| length == document.size);
+        if whole && sha256 == document.sha256 { Ok(bytes) } else { Err(OfficeError::Mismatch) }
+    }
+
+    /// Fetches a document by its id alone, for one who has not the signed case at hand. What came is whole, within
+    /// [`DOCUMENT_BYTES`] and not empty; whether it is the document of the case shows only by comparing its SHA-256
+    /// with the one that the case names.
+    ///
+    /// # Errors
+    /// [`OfficeError::Mismatch`] where it is empty or over the bound; else as for a report.
+    pub async fn fetch_by_id(
+        &self,
+        application: ApplicationId,
+        document: DocumentId,
+    ) -> Result<Fetched, OfficeError> {
+        let fetched = self.fetch(application, document, DOCUMENT_BYTES).await?;
+        if fetched.bytes.is_empty() { Err(OfficeError::Mismatch) } else { Ok(fetched) }
+    }
+
+    async fn fetch(
+        &self,
+        application: ApplicationId,
+        document: DocumentId,
+        most: u64,
+    ) -> Result<Fetched, OfficeError> {
+        let link = self.link(application, DocumentAction::Fetch { document }).await?;
         let mut tried = 0;
-        let bytes = loop {
-            match self.download(&link, document.size).await {
-                Ok(bytes) => break bytes,
+        loop {
+            match self.download(&link, most).await {
+                Ok(fetched) => return Ok(fetched),
                 Err(failed) => self.again(&mut tried, failed).await?,
             }
-        };
-        let whole = u64::try_from(bytes.len()).is_ok_and(|length| length == document.size);
-        if whole && STANDARD.encode(Sha256::digest(&bytes)) == document.sha256 {
-            Ok(bytes)
-        } else {
-            Err(OfficeError::Mismatch)
         }
     }
 
@@ -77,12 +113,15 @@ impl Office {
         }
     }
 
-    async fn download(&self, link: &Link, size: u64) -> Result<Vec<u8>, Failed> {
-        let answer = self.follow(link, None)?.send().await;
-        body(sort(answer).await?, size).await.map_err(|failed| match failed {
+    async fn download(&self, link: &Link, most: u64) -> Result<Fetched, Failed> {
+        let answer = sort(self.follow(link, None)?.send().await).await?;
+        let header = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = header.unwrap_or_default().to_owned();
+        let bytes = body(answer, most).await.map_err(|failed| match failed {
             Failed::Final(OfficeError::Answer) => Failed::Final(OfficeError::Mismatch),
             other => other,
-        })
+        })?;
+        Ok(Fetched { sha256: STANDARD.encode(Sha256::digest(&bytes)), bytes, media_type })
     }
 
     async fn upload(&self, link: &Link, bytes: &[u8]) -> Result<(), Failed> {
@@ -101,9 +140,7 @@ impl Office {
             iat: Timestamp::now().as_second(),
             action,
         };
-        let jws = sign(DOCUMENT_TYP, &request, &self.key)?;
-        let answer = self.post("v1/agency/documents", &jws).await?;
-        serde_json::from_slice(&answer).map_err(|_| OfficeError::Answer)
+        self.ask("v1/agency/documents", DOCUMENT_TYP, &request).await
     }
 
     /// A request along a link, with exactly its headers.

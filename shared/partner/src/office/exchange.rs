@@ -4,9 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Once;
 use std::time::Duration;
 
+use protocol::jose::sign;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Office, OfficeError};
 use crate::patience::retry_after;
@@ -16,8 +19,8 @@ use crate::problem::Problem;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Bound on one exchange, its body included: 20 MiB over a slow line.
 const EXCHANGE: Duration = Duration::from_secs(60);
-/// Bytes of an answer that is not a document.
-const ANSWER: u64 = 64 * 1024;
+/// Bytes of an answer that is not a document: a page of 100 cases is the longest.
+const ANSWER: u64 = 256 * 1024;
 
 static RING: Once = Once::new();
 
@@ -60,7 +63,7 @@ pub(crate) fn client(hub: &Url) -> reqwest::Result<Client> {
 }
 
 /// How one try ended, where it did not succeed.
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// Try again.
     Passing(Option<Duration>),
     /// Do not.
@@ -68,7 +71,7 @@ pub(super) enum Failed {
 }
 
 /// Sorts an answer: the body's bytes are still to be read where it is a success.
-pub(super) async fn sort(answer: reqwest::Result<Response>) -> Result<Response, Failed> {
+pub(crate) async fn sort(answer: reqwest::Result<Response>) -> Result<Response, Failed> {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) if error.is_builder() => return Err(Failed::Final(OfficeError::Client(error))),
@@ -91,6 +94,7 @@ pub(super) async fn sort(answer: reqwest::Result<Response>) -> Result<Response, 
     let problem = Box::new(Problem::read(status.as_u16(), &body));
     Err(Failed::Final(match status {
         StatusCode::CONFLICT => OfficeError::Overtaken(problem),
+        StatusCode::UNAUTHORIZED => OfficeError::Unauthorized(problem),
         StatusCode::NOT_FOUND => OfficeError::NotFound(problem),
         StatusCode::UNPROCESSABLE_ENTITY => OfficeError::Invalid(problem),
         _ => OfficeError::Refused(problem),
@@ -98,7 +102,7 @@ pub(super) async fn sort(answer: reqwest::Result<Response>) -> Result<Response, 
 }
 
 /// Reads a body of at most `most` bytes. A longer one is [`OfficeError::Answer`], and its rest is not read.
-pub(super) async fn body(mut answer: Response, most: u64) -> Result<Vec<u8>, Failed> {
+pub(crate) async fn body(mut answer: Response, most: u64) -> Result<Vec<u8>, Failed> {
     let mut bytes = Vec::new();
     loop {
         match answer.chunk().await {
@@ -131,6 +135,18 @@ impl Office {
         let request = self.http.post(url).header(CONTENT_TYPE, "application/jose");
         let answer = request.body(jws.to_owned()).send().await;
         body(sort(answer).await?, ANSWER).await
+    }
+
+    /// Signs a request, posts it, and reads the answer.
+    pub(super) async fn ask<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        typ: &str,
+        request: &impl Serialize,
+    ) -> Result<A, OfficeError> {
+        let jws = sign(typ, request, &self.key)?;
+        let answer = self.post(path, &jws).await?;
+        serde_json::from_slice(&answer).map_err(|_| OfficeError::Answer)
     }
 
     /// Waits before the next try of what failed in passing.

@@ -7,9 +7,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::command::Finding;
+use jiff::Timestamp;
+use protocol::backlog::{CASES_TYP, CasesRequest, RESEND_TYP, ResendCase, ResendOutcome, ResendRequest};
 use protocol::case::CaseDocument;
 use protocol::jose::verify;
-use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest};
+use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, REPORT_TYP, Receipt, Report};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -27,8 +30,8 @@ fn problem(code: u16, name: &str) -> Response {
     (StatusCode::from_u16(code).unwrap(), Json(body)).into_response()
 }
 
-/// Reads a report without its key: what it says is enough here.
-fn said(asked: &Asked) -> Report {
+/// Reads what was signed without its key: what it says is enough here.
+fn payload<T: serde::de::DeserializeOwned>(asked: &Asked) -> T {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let text = asked.text();
     let payload = text.split('.').nth(1).unwrap();
@@ -36,7 +39,7 @@ fn said(asked: &Asked) -> Report {
 }
 
 fn receipt(asked: &Asked) -> Response {
-    let report = said(asked);
+    let report: Report = payload(asked);
     let receipt = Receipt {
         report_id: report.report_id,
         application: report.application,
@@ -120,8 +123,128 @@ async fn refusals_are_told_apart_and_not_tried_again() {
         panic!("422");
     };
     assert_eq!(third.errors[0].pointer, "/reason");
-    assert!(matches!(report().await, Err(OfficeError::Refused(_))));
+    let Err(OfficeError::Unauthorized(fourth)) = report().await else {
+        panic!("401");
+    };
+    assert_eq!(fourth.code(), "signature");
     assert_eq!(heard.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn the_same_finding_on_the_same_version_is_the_same_report() {
+    let (office, _) = office("http://127.0.0.1:1");
+    let id = |seen, finding| office.sign(application(1), seen, finding).unwrap().id();
+    let reason = |text: &str| Finding::NotIssued { reason: text.to_owned() };
+    assert_eq!(id(4, reason("a")), id(4, reason("a")));
+    assert_eq!(id(4, Finding::Signed).as_uuid().get_version_num(), 8);
+    let others = [id(4, reason("b")), id(5, reason("a")), id(4, Finding::Signed)];
+    let elsewhere = office.sign(application(2), 4, reason("a")).unwrap().id();
+    let mut all: Vec<_> = others.into_iter().chain([elsewhere, id(4, reason("a"))]).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5, "whatever differs makes another report");
+}
+
+#[tokio::test]
+async fn an_old_signature_is_renewed_under_the_same_id() {
+    let (url, heard) = server(|turn, asked| match turn {
+        1 => problem(401, "signature_expired"),
+        _ => receipt(asked),
+    })
+    .await;
+    let (office, config) = office(&url);
+    let mut kept = office.sign(application(1), 5, Finding::Signed).unwrap();
+    assert!(kept.is_fresh(Timestamp::now()));
+    kept.report.iat -= 601;
+    assert!(!kept.is_fresh(Timestamp::now()));
+    let text = serde_json::to_string(&kept).unwrap();
+    let kept: SignedReport = serde_json::from_str(&text).unwrap();
+    office.send(&kept).await.unwrap();
+    // The hub's clock may be ahead: a signature that is young here is too old there.
+    let receipt = office.send(&office.renew(&kept).unwrap()).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.len(), receipt.report_id), (3, kept.id()));
+    let now = Timestamp::now().as_second();
+    for asked in heard.iter() {
+        let report: Report =
+            protocol::jose::verify(REPORT_TYP, &asked.text(), [config.keys.signing.public()]).unwrap();
+        assert!(now - report.iat < 60 && report.report_id == kept.id());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_stays_wrong_is_told_after_one_more_try() {
+    let (url, heard) = server(|_, _| problem(401, "signature_expired")).await;
+    let error = office(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(OfficeError::Unauthorized(_))), "{error:?}");
+    assert_eq!(heard.lock().unwrap().len(), 2);
+}
+
+fn open_case(number: u8) -> serde_json::Value {
+    json!({
+        "application": application(number), "version": 5, "message": 4, "notice": "opened", "sent": true,
+        "purpose": "decide", "service": "first_identity_card", "stage": "received", "overdue": false,
+        "opened_at": "2026-03-01T08:00:00Z",
+    })
+}
+
+#[tokio::test]
+async fn open_cases_are_listed_page_by_page_within_a_bound() {
+    let (url, heard) = server(|_, asked| {
+        let asked: serde_json::Value = payload(asked);
+        let page = match asked["after"].as_str() {
+            None => json!({ "cases": [open_case(1), open_case(2)], "next": "c2" }),
+            Some("c2") => json!({ "cases": [open_case(3)], "next": "c3" }),
+            Some("c3") => json!({ "cases": [] }),
+            _ => json!({ "cases": [], "next": "loop" }),
+        };
+        Json(page).into_response()
+    })
+    .await;
+    let (office, config) = office(&url);
+    let all = office.all_cases(None, 1000).await.unwrap();
+    assert_eq!((all.cases.len(), all.next), (3, None));
+    {
+        let heard = heard.lock().unwrap();
+        assert_eq!((heard.len(), heard[0].path.as_str()), (3, "/v1/agency/cases"));
+        let request: CasesRequest =
+            verify(CASES_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+        assert_eq!((request.after.as_deref(), request.limit), (Some("c2"), Some(100)));
+    }
+    let some = office.all_cases(None, 2).await.unwrap();
+    assert_eq!((some.cases.len(), some.next.as_deref()), (2, Some("c2")));
+    let error = office.all_cases(Some("loop"), 9).await;
+    assert!(matches!(error, Err(OfficeError::Answer)), "a page without an end");
+}
+
+#[tokio::test]
+async fn messages_are_asked_for_a_hundred_at_a_time() {
+    let (url, heard) = server(|turn, asked| {
+        let asked: serde_json::Value = payload(asked);
+        let told =
+            |case: &serde_json::Value| json!({ "application": case["application"], "outcome": "accepted" });
+        let mut cases: Vec<_> = asked["cases"].as_array().unwrap().iter().map(told).collect();
+        if turn == 2 {
+            cases.pop();
+        }
+        Json(json!({ "cases": cases })).into_response()
+    })
+    .await;
+    let (office, config) = office(&url);
+    let case = |number| ResendCase { application: application(number), message: Some(4) };
+    let cases: Vec<_> = (1..=150).map(case).collect();
+    let answer = office.resend(&cases).await.unwrap();
+    assert_eq!(answer.cases.len(), 150);
+    assert!(answer.cases.iter().all(|told| told.outcome == ResendOutcome::Accepted));
+    {
+        let heard = heard.lock().unwrap();
+        assert_eq!((heard.len(), heard[0].path.as_str()), (2, "/v1/agency/resend"));
+        let request: ResendRequest =
+            verify(RESEND_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+        assert_eq!(request.cases.len(), 50);
+    }
+    let error = office.resend(&cases[..2]).await;
+    assert!(matches!(error, Err(OfficeError::Answer)), "one is not answered");
 }
 
 #[tokio::test]
@@ -139,7 +262,7 @@ async fn a_case_faster_than_the_hubs_own_record_is_reported_again() {
 
 #[tokio::test]
 async fn an_answer_that_is_none_is_refused() {
-    let bodies = || [b"{}".to_vec(), vec![b' '; 70_000]];
+    let bodies = || [b"{}".to_vec(), vec![b' '; 300_000]];
     let (url, heard) = server(move |turn, _| match bodies().get(turn) {
         Some(body) => body.clone().into_response(),
         None => (StatusCode::FOUND, [("location", "/v1/elsewhere")]).into_response(),
@@ -199,6 +322,8 @@ async fn a_document_is_fetched_by_a_signed_request_and_checked() {
         let error = office.fetch_document(application(1), &document(other)).await;
         assert!(matches!(error, Err(OfficeError::Mismatch)), "{error:?}");
     }
+    let by_id = office.fetch_by_id(application(1), "d1".parse().unwrap()).await.unwrap();
+    assert_eq!((by_id.bytes.as_slice(), by_id.sha256), (&b"%PDF"[..], document(b"%PDF").sha256));
     let mut huge = document(b"%PDF");
     huge.size = domain::limits::DOCUMENT_BYTES + 1;
     let error = office.fetch_document(application(1), &huge).await;

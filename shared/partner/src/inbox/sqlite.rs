@@ -1,0 +1,228 @@
+//! The inbox of an agency that has no database of its own for it: one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::ids::{ApplicationId, EventId};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use thiserror::Error;
+
+use super::{Inbox, InboxError};
+
+/// Days an application is remembered after its last message. A case can be open for longer than a year, and the hub
+/// sends an old message again for as long as it is.
+pub const KEPT_DAYS: i64 = 400;
+/// How long one access waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+/// Seconds between two looks for what is too old.
+const PRUNE_SECONDS: i64 = 24 * 60 * 60;
+/// Rows that one look takes away at most, so that no message waits for it.
+const PRUNE_ROWS: i64 = 10_000;
+/// The layout of the file, as `user_version` names it.
+const LAYOUT: i64 = 1;
+
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS handled (
+        application TEXT PRIMARY KEY,
+        version     INTEGER NOT NULL,
+        at          INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS handled_at ON handled (at);";
+
+/// The file is of a later program.
+#[derive(Debug, Error)]
+#[error("the inbox has layout {0}, and this program knows {LAYOUT}")]
+struct Layout(i64);
+
+/// An inbox in an SQLite file: one row for each application, with the highest version handled. It survives the
+/// process and the machine's power; several processes may share the file. It holds ids and versions, nothing
+/// personal, and forgets an application [`KEPT_DAYS`] after its last message.
+#[derive(Clone, Debug)]
+pub struct SqliteInbox {
+    path: PathBuf,
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+/// The file while it is open.
+#[derive(Debug)]
+struct Open {
+    file: Connection,
+    /// When it was last looked for what is too old, seconds since 1970.
+    pruned: i64,
+}
+
+impl SqliteInbox {
+    /// The inbox at a path. Nothing is opened or made before it is used.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> SqliteInbox {
+        SqliteInbox { path: path.into(), open: Arc::default() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many applications it remembers.
+    ///
+    /// # Errors
+    /// [`InboxError`].
+    pub async fn applications(&self) -> Result<i64, InboxError> {
+        self.with(|file, _| file.query_row("SELECT count(*) FROM handled", [], |row| row.get(0))).await
+    }
+
+    /// Works on the file, off the threads that serve everything else.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, i64) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, InboxError> {
+        let (path, open) = (self.path.clone(), Arc::clone(&self.open));
+        let task = move || -> Result<T, InboxError> {
+            let now = Timestamp::now().as_second();
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            if open.is_none() {
+                *open = Some(Open { file: opened(&path)?, pruned: 0 });
+            }
+            let Some(Open { file, pruned }) = open.as_mut() else {
+                return Err(failed(rusqlite::Error::InvalidQuery));
+            };
+            if now - *pruned >= PRUNE_SECONDS {
+                *pruned = now;
+                prune(file, now).map_err(failed)?;
+            }
+            work(file, now).map_err(failed)
+        };
+        tokio::task::spawn_blocking(task).await.map_err(|error| InboxError(error.into()))?
+    }
+}
+
+fn failed(error: rusqlite::Error) -> InboxError {
+    InboxError(error.into())
+}
+
+/// Opens the file, and makes it where there is none.
+fn opened(path: &Path) -> Result<Connection, InboxError> {
+    let file = Connection::open(path).map_err(failed)?;
+    let layout = lay_out(&file).map_err(failed)?;
+    if layout == LAYOUT { Ok(file) } else { Err(InboxError(Layout(layout).into())) }
+}
+
+/// Lays a new file out.
+///
+/// Returns the layout it has.
+fn lay_out(file: &Connection) -> rusqlite::Result<i64> {
+    file.busy_timeout(BUSY)?;
+    // Readers and a writer do not wait for each other, and what was remembered is on the disk before the message is
+    // deleted from the queue.
+    file.pragma_update(None, "journal_mode", "WAL")?;
+    file.pragma_update(None, "synchronous", "FULL")?;
+    let layout: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if layout != 0 {
+        return Ok(layout);
+    }
+    file.execute_batch(TABLE)?;
+    file.pragma_update(None, "user_version", LAYOUT)?;
+    Ok(LAYOUT)
+}
+
+fn prune(file: &Connection, now: i64) -> rusqlite::Result<usize> {
+    let before = now - KEPT_DAYS * 24 * 60 * 60;
+    file.execute(
+        "DELETE FROM handled WHERE application IN (SELECT application FROM handled WHERE at < ?1 LIMIT ?2)",
+        params![before, PRUNE_ROWS],
+    )
+}
+
+impl Inbox for SqliteInbox {
+    async fn prepare(&self) -> Result<(), InboxError> {
+        self.with(|_, _| Ok(())).await
+    }
+
+    async fn handled(&self, event: EventId) -> Result<bool, InboxError> {
+        self.with(move |file, _| {
+            let mut query = file.prepare("SELECT version FROM handled WHERE application = ?1")?;
+            let application = event.application().to_string();
+            let highest: Option<u32> = query.query_row([application], |row| row.get(0)).optional()?;
+            Ok(highest.is_some_and(|highest| event.version() <= highest))
+        })
+        .await
+    }
+
+    async fn remember(&self, event: EventId) -> Result<(), InboxError> {
+        self.with(move |file, now| {
+            let mut row = file.prepare(
+                "INSERT INTO handled (application, version, at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (application) DO UPDATE SET version = max(version, excluded.version), at = excluded.at",
+            )?;
+            row.execute(params![event.application().to_string(), event.version(), now])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn forget(&self, application: ApplicationId) -> Result<(), InboxError> {
+        self.with(move |file, _| {
+            file.execute("DELETE FROM handled WHERE application = ?1", [application.to_string()])?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::{Folder, application};
+
+    #[tokio::test]
+    async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
+        let folder = Folder::new();
+        let path = folder.path("inbox.sqlite");
+        let event = |number| EventId::new(application(number), 4).expect("an id");
+        let inbox = SqliteInbox::at(&path);
+        for number in [1, 2] {
+            inbox.remember(event(number)).await.expect("written");
+        }
+        let aged = "UPDATE handled SET at = at - ?1 WHERE application = ?2";
+        let seconds = KEPT_DAYS * 24 * 60 * 60;
+        for (number, age) in [(1, seconds + 60), (2, seconds - 60)] {
+            let application = application(number).to_string();
+            let change = move |file: &Connection, _| file.execute(aged, params![age, application]);
+            inbox.with(change).await.expect("aged");
+        }
+        let again = SqliteInbox::at(&path);
+        assert!(!again.handled(event(1)).await.expect("read"));
+        assert!(again.handled(event(2)).await.expect("read"));
+        assert_eq!(again.applications().await.expect("read"), 1);
+    }
+
+    #[tokio::test]
+    async fn two_processes_share_one_file() {
+        let folder = Folder::new();
+        let path = folder.path("inbox.sqlite");
+        let (one, other) = (SqliteInbox::at(&path), SqliteInbox::at(&path));
+        let events: Vec<_> = (1..40).filter_map(|version| EventId::new(application(1), version)).collect();
+        for pair in events.chunks(2) {
+            let last = pair.last().copied().expect("an event");
+            let (a, b) = tokio::join!(one.remember(pair[0]), other.remember(last));
+            a.and(b).expect("both written");
+        }
+        assert!(one.handled(events[38]).await.expect("read"));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_none_is_refused_before_the_first_message() {
+        let folder = Folder::new();
+        let path = folder.write("inbox.sqlite", "this is no database, and long enough to be told from one");
+        assert!(SqliteInbox::at(path).prepare().await.is_err());
+        assert!(SqliteInbox::at(folder.path("none/inbox.sqlite")).prepare().await.is_err());
+        let later = folder.path("later.sqlite");
+        let file = Connection::open(&later).expect("a file");
+        file.pragma_update(None, "user_version", 9).expect("written");
+        let error = SqliteInbox::at(later).prepare().await.expect_err("another layout");
+        assert_eq!(error.0.to_string(), "the inbox has layout 9, and this program knows 1");
+    }
+}
