@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod certificate;
+pub mod certify;
 pub mod config;
 pub mod consumer;
 pub mod desk;

@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 /// Variables of the environment that are not set.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment lacks {}", .0.join(", "))]
-pub(crate) struct Missing(Vec<&'static str>);
+pub(crate) struct Missing(pub(crate) Vec<&'static str>);
 
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -1,5 +1,6 @@
 //! `tongban-partner`: what an agency runs from a shell.
 
+mod certify;
 mod commands;
 mod keygen;
 
@@ -15,7 +16,9 @@ const EXIT_CODES: &str = "Exit codes:
   2  wrong arguments
   3  the configuration or the environment is wrong; every problem is named
   4  pull: no message is waiting
-  5  pull: the message cannot be read; it is left in the queue";
+  5  pull: the message cannot be read; it is left in the queue
+  7  certify: a check failed
+  8  certify: no check failed, and one was skipped (0 with --allow-skipped)";
 
 /// Takes an agency's cases from the hub and reports on them.
 #[derive(Debug, Parser)]
@@ -45,6 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Plays scripted cases at the agency's consumer, which runs by itself, and says what passed, what failed and why.
+    Certify(certify::Arguments),
     /// Makes a signing key and an encryption key, and prints their public parts as lines for the hub's partners.toml.
     Keygen {
         /// Where signing.jwk.json and encryption.jwk.json are written; never over existing ones.
@@ -65,6 +70,7 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().command {
         Command::Simulate { config, script } => commands::simulate(&config, &script).await,
         Command::Pull { config, json } => commands::pull(config.as_deref(), json).await,
+        Command::Certify(arguments) => certify::run(&arguments).await,
         Command::Keygen { out } => keygen::keygen(&out),
     };
     ended.unwrap_or_else(|error| {

@@ -1,0 +1,42 @@
+"""What the agency decides: the one part that is yours to write. This one decides as certification asks, by the name of
+the applicant, and everybody else's case favourably. Whatever it raises is `consumer.Over`, or leaves the message."""
+import contextlib, datetime, time
+from consumer import Over
+
+PDF = (b"%%PDF-1.4\n%% No. %s\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+       b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>endobj\ntrailer<</Size 4/Root 1 0 R>>\n%%%%EOF\n")
+
+def decide(hub, case):
+    if case["notice"] == "withdrawn":
+        return
+    name, number = case["dossier"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
+    answered = case["notice"] == "supplemented"
+    if not answered:
+        hub.report(case, "received")
+    for document in case["documents"]:
+        hub.fetch(case, document)  # and compare it with the register
+    if name == "认证等待":
+        time.sleep(5)
+    if name == "认证补正" and not answered:
+        item = {"name": "residence", "accepts": ["proof_of_residence", "other"], "note": "of the last three months"}
+        hub.report(case, "supplement_requested", items=[item])
+    elif name == "认证不予":
+        hub.report(case, "not_issued" if case["purpose"] == "decide" else "rejected", reason="not in the register")
+    else:
+        if case["purpose"] == "certify":
+            with contextlib.suppress(Over):  # it was taken before a crash
+                hub.upload(case, PDF % number.encode())
+        for kind, finding in favourable(case, number):
+            hub.report(case, kind, **finding)
+
+def favourable(case, number):
+    today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))).date()  # in China
+    valid_until = today + datetime.timedelta(days=30)
+    return {
+        "decide": [("signed", {}), ("produced", {}), ("ready", {"place": "household hall"})],
+        "approve": [("approved", {"permit": number})],
+        "move_out": [("verified", {}), ("moved_out", {"certificate": number, "issued_on": str(today), "valid_until": str(valid_until)})],
+        "settle": [("settled", {})],
+        "restore": [("restored", {})],
+        "certify": [("issued", {"document": case.get("upload"), "certificate": number})],
+    }[case["purpose"]]

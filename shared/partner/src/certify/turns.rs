@@ -1,0 +1,217 @@
+//! The checks that play one case: its ordinary courses, messages that come again, a withdrawal.
+
+use std::time::Duration;
+
+use domain::event::Provider;
+use domain::ids::ApplicationId;
+use domain::stage::Stage;
+use jiff::Timestamp;
+use protocol::app::ApplicationView;
+use protocol::backlog::ResendOutcome;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::Name;
+use super::app::{Paper, Trouble};
+use super::desk::Desk;
+use super::outcome::Unmet;
+
+/// Where a first card is decided favourably and produced.
+pub(super) const DECIDED: [Stage; 2] = [Stage::Ready, Stage::Posted];
+/// How often an old message is tried to be brought behind a newer one.
+const TRIES: u32 = 6;
+/// How long to wait before a message may be asked for once more.
+const AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) async fn ordinary(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let id = desk.first_card(Name::Passes).await?;
+    desk.reaches(id, &DECIDED).await?;
+    Ok(())
+}
+
+pub(super) async fn certificate(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let id = desk.household_certificate(Name::Passes).await?;
+    let issued = desk.reaches(id, &[Stage::Issued]).await?;
+    let document = issued.documents.iter().find(|document| document.provider == Provider::Agency);
+    let Some(document) = document.filter(|document| document.sha256.is_some()) else {
+        return Unmet::failed("it was reported as issued, but no certificate was uploaded before the report");
+    };
+    let bytes = desk.app.document(id, document.id).await?;
+    if document.size == u64::try_from(bytes.len()).ok() && bytes.starts_with(b"%PDF-") {
+        Ok(())
+    } else {
+        Unmet::failed("the uploaded certificate is no PDF: upload the document itself with its media type")
+    }
+}
+
+pub(super) async fn refusal(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let id = desk.first_card(Name::Refused).await?;
+    desk.reaches(id, &[Stage::NotIssued]).await?;
+    Ok(())
+}
+
+pub(super) async fn supplement(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let (id, asked) = ask_for_supplement(desk).await?;
+    answer(desk, id, &asked).await?;
+    desk.reaches(id, &DECIDED).await?;
+    Ok(())
+}
+
+/// Files a case that lacks something, until it is said.
+async fn ask_for_supplement(desk: &Desk<'_>) -> Result<(ApplicationId, ApplicationView), Unmet> {
+    let id = desk.first_card(Name::Lacks).await?;
+    let asked = desk.reaches(id, &[Stage::SupplementRequested]).await?;
+    Ok((id, asked))
+}
+
+/// Hands in everything that was asked for.
+async fn answer(desk: &Desk<'_>, id: ApplicationId, asked: &ApplicationView) -> Result<(), Unmet> {
+    for slot in asked.documents.iter().filter(|slot| asked.missing.contains(&slot.id)) {
+        let kinds = ["proof_of_residence", "household_register", "identity_card", "other"];
+        let accepts: Vec<String> = slot.accepts.iter().filter_map(wire_name).collect();
+        let kind = kinds.into_iter().find(|kind| accepts.iter().any(|accepted| accepted == kind));
+        let Some(kind) = kind else {
+            return Unmet::failed(format!("the item asked for accepts none of {}", kinds.join(", ")));
+        };
+        desk.app.add(id, slot.id, &Paper::new(kind)).await?;
+    }
+    desk.app.step(id, "supplement", &json!({})).await?;
+    Ok(())
+}
+
+fn wire_name<T: serde::Serialize>(kind: &T) -> Option<String> {
+    serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)
+}
+
+pub(super) async fn duplicate(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let since = Timestamp::now();
+    let id = desk.first_card(Name::Waits).await?;
+    desk.reaches(id, &[Stage::Received]).await?;
+    if send_again(desk, id, None).await? == Sent::TooLate {
+        return Unmet::failed("the case was decided at once: work 4 s or more on this applicant's");
+    }
+    desk.reaches(id, &DECIDED).await?;
+    no_second_effect(desk, id, since, "was sent twice").await
+}
+
+pub(super) async fn late_duplicate(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let since = Timestamp::now();
+    let (id, asked) = ask_for_supplement(desk).await?;
+    desk.drained().await?;
+    if send_again(desk, id, opening_of(desk, id).await?).await? == Sent::TooLate {
+        return Unmet::failed("the case went on though nothing was answered");
+    }
+    no_second_effect(desk, id, since, "came again after it was handled").await?;
+    let now = desk.app.view(id).await?;
+    if now.version != asked.version {
+        return Unmet::failed(
+            "the case changed by a message that was handled before: keep the versions handled",
+        );
+    }
+    answer(desk, id, &asked).await?;
+    desk.reaches(id, &DECIDED).await?;
+    Ok(())
+}
+
+pub(super) async fn reordering(desk: &Desk<'_>) -> Result<(), Unmet> {
+    for _ in 0..TRIES {
+        let since = Timestamp::now();
+        let (id, asked) = ask_for_supplement(desk).await?;
+        let opening = opening_of(desk, id).await?;
+        answer(desk, id, &asked).await?;
+        // The newer message is in the queue once its dispatch is recorded; the case stays open until it is decided.
+        let in_time = loop {
+            let view = desk.app.view(id).await?;
+            if DECIDED.contains(&view.stage) {
+                break false;
+            }
+            let dispatched = desk.app.events(id).await?.events;
+            if dispatched.iter().filter(|event| event.kind == "application.dispatched").count() > 1 {
+                break send_again(desk, id, opening).await? == Sent::Again;
+            }
+            if view.is_final {
+                break false;
+            }
+        };
+        desk.reaches(id, &DECIDED).await?;
+        if in_time {
+            return no_second_effect(desk, id, since, "came after a newer one").await;
+        }
+    }
+    Err(Unmet::Skipped(format!(
+        "the consumer decided before an old message could come, {TRIES} times: take a second over an answered case"
+    )))
+}
+
+pub(super) async fn withdrawn_while_working(desk: &Desk<'_>) -> Result<(), Unmet> {
+    let since = Timestamp::now();
+    let id = desk.first_card(Name::Waits).await?;
+    desk.reaches(id, &[Stage::Received]).await?;
+    match desk.app.step(id, "withdraw", &json!({})).await {
+        Ok(_) => {}
+        Err(refused) if refused.status() == Some(409) => {
+            return Unmet::failed("the case was decided at once: work 4 s or more on this applicant's");
+        }
+        Err(trouble) => return Err(trouble.into()),
+    }
+    desk.drained().await?;
+    let refused = desk.refused(id, since).await?;
+    if refused.len() > 1 {
+        return Unmet::failed(format!(
+            "{} reports came after the withdrawal ({}): stop work on a case at the first 409",
+            refused.len(),
+            refused.join(", ")
+        ));
+    }
+    ordinary(desk).await
+}
+
+/// Version of the message that opened the case.
+async fn opening_of(desk: &Desk<'_>, id: ApplicationId) -> Result<Option<u32>, Trouble> {
+    let events = desk.app.events(id).await?.events;
+    Ok(events.iter().find(|event| event.kind == "application.submitted").map(|event| event.version))
+}
+
+/// Whether a message was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Again,
+    TooLate,
+}
+
+async fn send_again(desk: &Desk<'_>, id: ApplicationId, message: Option<u32>) -> Result<Sent, Unmet> {
+    let end = Instant::now() + desk.timeout;
+    loop {
+        match desk.resend(id, message).await? {
+            ResendOutcome::Accepted => return Ok(Sent::Again),
+            ResendOutcome::Closed => return Ok(Sent::TooLate),
+            ResendOutcome::TooSoon | ResendOutcome::Unavailable if Instant::now() < end => sleep(AGAIN).await,
+            outcome @ (ResendOutcome::TooSoon
+            | ResendOutcome::Unavailable
+            | ResendOutcome::NotFound
+            | ResendOutcome::NoSuchMessage) => {
+                let what = format!("a message to be sent again ({outcome:?})");
+                return Err(Trouble::Answer(what).into());
+            }
+        }
+    }
+}
+
+async fn no_second_effect(
+    desk: &Desk<'_>,
+    id: ApplicationId,
+    since: Timestamp,
+    what: &str,
+) -> Result<(), Unmet> {
+    desk.drained().await?;
+    let refused = desk.refused(id, since).await?;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Unmet::failed(format!(
+        "a message that {what} was worked on again, and the hub refused {} reports ({}): keep the version of the last \
+         message handled of each case, and delete what is not newer",
+        refused.len(),
+        refused.join(", ")
+    ))
+}
