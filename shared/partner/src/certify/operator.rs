@@ -101,8 +101,7 @@ impl Operator {
     ) -> Result<Vec<RefusedReport>, Trouble> {
         let (code, since) = (agency.to_string(), since.to_string());
         let text = self.run(&["partner", "refused", &code, "--since", &since, "--json"]).await?;
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        lines.map(|line| self.read("partner refused", line)).collect()
+        self.read("partner refused", &text)
     }
 
     /// Puts a bad message into an agency's queue.
