@@ -3,8 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use protocol::jose::{JoseError, PublicKey};
 use reqwest::Url;
+use reqwest::header::DATE;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -150,6 +152,40 @@ impl HubKeys {
     }
 }
 
+/// What the hub shows to anybody who asks for its keys.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// Its keys.
+    pub keys: Vec<PublicKey>,
+    /// Its clock; none where the answer carries no date that can be read.
+    pub date: Option<Timestamp>,
+}
+
+/// Asks the hub once for its published keys, for whoever wants to know whether it can be reached.
+///
+/// # Errors
+/// [`OfficeError`].
+pub async fn published(config: &Config) -> Result<Published, OfficeError> {
+    let url = config.hub_url.join(JWKS).map_err(|_| OfficeError::Answer)?;
+    let http = client(&url).map_err(OfficeError::Client)?;
+    asked(&http, url).await
+}
+
+async fn asked(http: &reqwest::Client, url: Url) -> Result<Published, OfficeError> {
+    let answer = http.get(url).timeout(FETCH).send().await;
+    let answer = async {
+        let answer = sort(answer).await?;
+        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()).map(|date| date.timestamp());
+        Ok((body(answer, BYTES).await?, date))
+    };
+    let (bytes, date) = answer.await.map_err(|failed| match failed {
+        Failed::Passing(retry_after) => OfficeError::Unavailable { retry_after },
+        Failed::Final(error) => error,
+    })?;
+    Ok(Published { keys: read(&bytes).map_err(|_| OfficeError::Answer)?, date })
+}
+
 /// A JWK set (RFC 7517 section 5).
 #[derive(Deserialize)]
 struct Set {
@@ -158,13 +194,7 @@ struct Set {
 
 impl Source {
     async fn fetch(&self) -> Result<Vec<PublicKey>, OfficeError> {
-        let answer = self.http.get(self.url.clone()).timeout(FETCH).send().await;
-        let answer = async { body(sort(answer).await?, BYTES).await };
-        let bytes = answer.await.map_err(|failed| match failed {
-            Failed::Passing(retry_after) => OfficeError::Unavailable { retry_after },
-            Failed::Final(error) => error,
-        })?;
-        read(&bytes).map_err(|_| OfficeError::Answer)
+        Ok(asked(&self.http, self.url.clone()).await?.keys)
     }
 }
 

@@ -90,6 +90,32 @@ impl SqsQueue {
     }
 }
 
+/// How many messages a queue holds, about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Waiting to be taken.
+    pub waiting: u64,
+    /// Taken, and not deleted yet.
+    pub in_hand: u64,
+}
+
+impl SqsQueue {
+    /// How full the queue is. Takes no message, so that none comes a time nearer to the dead-letter queue.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    pub async fn depth(&self) -> Result<Depth, QueueError> {
+        use aws_sdk_sqs::types::QueueAttributeName::{
+            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as InHand,
+        };
+        let request = self.client.get_queue_attributes().queue_url(&self.url);
+        let answer = request.attribute_names(Waiting).attribute_names(InHand).send().await;
+        let attributes = answer.map_err(|error| queue_error(&error))?.attributes.unwrap_or_default();
+        let number = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default();
+        Ok(Depth { waiting: number(Waiting), in_hand: number(InHand) })
+    }
+}
+
 /// Seconds as SQS takes them.
 fn seconds(duration: Duration, most: Duration) -> i32 {
     i32::try_from(duration.min(most).as_secs()).unwrap_or(i32::MAX)

@@ -9,11 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use console::{Term, style};
-use partner::Config;
-use partner::aws::Access;
 use partner::certify::{Certificate, Check, Judged, Means, Operator, Outcome, Plan, certify, junit};
 
-use crate::commands::{Missing, variable};
+use crate::setting::{access, config, variable};
 
 /// What of certification is played, and where its result goes.
 #[derive(Debug, Args)]
@@ -53,8 +51,8 @@ pub(crate) struct Arguments {
 
 /// Certifies, prints and writes what was found.
 pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config::load(arguments.config.as_deref(), variable)?;
-    let access = Access::from_variables(variable).map_err(Missing)?;
+    let file = arguments.config.as_deref();
+    let (config, access) = (config(file)?, access(file, true)?);
     let operator = match &arguments.operator {
         Some(command) => Some(Operator::new(command).ok_or_else(|| anyhow!("--operator names no command"))?),
         None => None,
@@ -85,8 +83,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(match certificate.outcome() {
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Skipped if arguments.allow_skipped => ExitCode::SUCCESS,
-        Outcome::Failed => ExitCode::from(7),
-        Outcome::Skipped => ExitCode::from(8),
+        Outcome::Failed => ExitCode::from(8),
+        Outcome::Skipped => ExitCode::from(9),
     })
 }
 

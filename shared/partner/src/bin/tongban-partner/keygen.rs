@@ -10,23 +10,38 @@ use anyhow::{Context as _, Result};
 use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::Value;
 
-/// Writes both private keys, readable by their owner alone, and prints their public parts.
-pub(crate) fn keygen(folder: &Path) -> Result<ExitCode> {
-    let keys = [("signing", KeyUse::Signing), ("encryption", KeyUse::Encryption)];
-    for (name, usage) in keys {
-        let key = PrivateKey::generate(usage)?;
-        let path = folder.join(format!("{name}.jwk.json"));
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| writeln!(file, "{}", key.to_jwk().map_err(std::io::Error::other)?))
-            .with_context(|| path.display().to_string())?;
-        let public = inline_table(&key.public().to_jwk()?);
-        writeln!(std::io::stdout(), "{name}_keys = [{public}]")?;
+use crate::arguments::Keygen;
+use crate::screen::print;
+
+/// Writes the private keys, readable by their owner alone, and prints their public parts: as lines for the hub's list
+/// of agencies where they are the first pair, as a JWK where it is one that replaces another.
+pub(crate) fn keygen(given: &Keygen) -> Result<ExitCode> {
+    if let Some(name) = &given.name {
+        let usage = if name.starts_with("signing") { KeyUse::Signing } else { KeyUse::Encryption };
+        print(&written(&given.out, name, usage)?.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, usage) in [("signing", KeyUse::Signing), ("encryption", KeyUse::Encryption)] {
+        let public = inline_table(&written(&given.out, name, usage)?);
+        print(&format!("{name}_keys = [{public}]"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a key and writes it.
+///
+/// Returns its public part.
+fn written(folder: &Path, name: &str, usage: KeyUse) -> Result<Value> {
+    let key = PrivateKey::generate(usage)?;
+    let path = folder.join(format!("{name}.jwk.json"));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| writeln!(file, "{}", key.to_jwk().map_err(std::io::Error::other)?))
+        .with_context(|| path.display().to_string())?;
+    Ok(key.public().to_jwk()?)
 }
 
 /// A JWK as an inline table of TOML: its members are all texts, and a JSON text is a TOML text.
