@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod emulator;
 pub mod functions;
 pub mod local;
+pub mod node;
 pub mod partners;
 pub mod plan;
 pub mod python;
