@@ -1,54 +1,64 @@
-//! `POST /v1/reports`: a compact JWS in, a receipt or a problem out.
+//! What agencies ask over HTTP: a compact JWS in, JSON or a problem out.
 
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::routing::post;
 use axum::{Json, Router};
-use http::header::CONTENT_TYPE;
+use platform::clock::Clock as _;
 use platform::edge::edge;
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use protocol::jose::JoseError;
+use platform::signed::{expired, signed_body, signed_request};
+use protocol::backlog::{CASES_TYP, CasesPage, RESEND_TYP, ResendAnswer};
 use protocol::report::Receipt;
 
+use crate::backlog;
 use crate::report::{Desk, REPORT_BYTES, ReportError};
 
 /// The routes.
 pub fn routes<H: Hub>(desk: Desk<H>) -> Router {
-    edge(Router::new().route("/v1/reports", post(report::<H>))).with_state(desk)
+    let routes = Router::new()
+        .route("/v1/reports", post(report::<H>))
+        .route("/v1/agency/cases", post(cases::<H>))
+        .route("/v1/agency/resend", post(resend::<H>));
+    edge(routes).with_state(desk)
 }
 
 async fn report<H: Hub>(State(desk): State<Desk<H>>, request: Request) -> Result<Json<Receipt>, Problem> {
-    let jws = signed_body(request).await?;
-    Ok(Json(desk.take(&jws).await?))
+    let jws = signed_body(request, REPORT_BYTES).await?;
+    let now = desk.hub.clock().now();
+    desk.take(&jws, now).await.map(Json).map_err(|error| match error {
+        ReportError::Expired => expired(now),
+        other => other.into(),
+    })
 }
 
-/// The body of a request that is one signed object.
-async fn signed_body(request: Request) -> Result<String, Problem> {
-    let (parts, body): (_, Body) = request.into_parts();
-    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if given.split(';').next().is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/jose")) {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
-    let bytes = to_bytes(body, REPORT_BYTES).await.map_err(|_| Problem::too_large(REPORT_BYTES))?;
-    let text = String::from_utf8(bytes.to_vec()).map_err(|_| Problem::new(Code::MalformedSignature))?;
-    Ok(text.trim().to_owned())
+async fn cases<H: Hub>(State(desk): State<Desk<H>>, request: Request) -> Result<Json<CasesPage>, Problem> {
+    let jws = signed_body(request, backlog::REQUEST_BYTES).await?;
+    let request = signed_request(&desk.hub, CASES_TYP, &jws).await?;
+    backlog::cases(&desk.hub, &request).await.map(Json)
+}
+
+async fn resend<H: Hub>(
+    State(desk): State<Desk<H>>,
+    request: Request,
+) -> Result<Json<ResendAnswer>, Problem> {
+    let jws = signed_body(request, backlog::REQUEST_BYTES).await?;
+    let request = signed_request(&desk.hub, RESEND_TYP, &jws).await?;
+    backlog::resend(&desk.hub, &request).await.map(Json)
 }
 
 impl From<ReportError> for Problem {
     fn from(error: ReportError) -> Self {
         match error {
-            ReportError::Jose(JoseError::Malformed | JoseError::Header | JoseError::Payload) => {
-                Problem::new(Code::MalformedSignature)
-            }
-            ReportError::Jose(JoseError::Forged | JoseError::UnknownKey | JoseError::Key) => {
-                Problem::new(Code::Unauthorized)
-            }
+            ReportError::Jose(error) => error.into(),
+            ReportError::Expired => Problem::new(Code::SignatureExpired),
             // A key of one agency under the name of another: nothing is said about the application.
             ReportError::OtherAgency => Problem::not_found(),
             ReportError::Apply(error) => error.into(),
+            ReportError::Early(refusal) => refusal.into(),
             ReportError::Documents(error) => error.into(),
-            ReportError::Fingerprint => Problem::new(Code::Internal),
+            ReportError::Agencies(error) => error.into(),
+            ReportError::Unwritable => Problem::new(Code::Internal),
         }
     }
 }

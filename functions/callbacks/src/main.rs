@@ -10,7 +10,7 @@ use platform::triggers::serve;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (_, hub) = start(&[Variable::Table, Variable::Bucket, Variable::KeyId]);
+    let (_, hub) = start(&[Variable::Table, Variable::PartnersTable, Variable::Bucket, Variable::KeyId]);
     let desk = &Desk::new(hub);
     serve(routes(desk.clone()), |event, deadline| reports(desk, event, deadline)).await
 }

@@ -1,27 +1,31 @@
 //! The reports queue: the same bytes as over HTTP, one report a message.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use platform::batch::{Failure, messages};
+use platform::batch::{Failure, Message, messages};
+use platform::clock::Clock as _;
 use platform::hub::Hub;
 use platform::problem::Problem;
 use tokio::time::Instant;
 
-use crate::report::Desk;
+use crate::report::{Desk, ReportError};
 
-/// Takes a batch. Nobody hears an answer here: a report that is refused comes again until the queue sets it
-/// aside with the others that were, and is looked at there.
+/// Takes a batch. Nobody hears an answer here. A report that is refused is done with, because its evidence is kept;
+/// one that has overtaken another comes again, as the queue has no order; what no agency has signed comes again until
+/// the queue sets it aside, and is looked at there.
 pub async fn reports<H: Hub>(desk: &Desk<H>, event: SqsEvent, deadline: Instant) -> SqsBatchResponse {
-    messages(event, deadline, async |message| match desk.take(message.body.trim()).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let problem = Problem::from(error);
-            let reason = problem.code().name();
-            Err(if problem.status().is_server_error() {
-                Failure::retry(reason)
-            } else {
-                Failure::poison(reason)
-            })
-        }
-    })
-    .await
+    messages(event, deadline, async |message| report(desk, &message).await).await
+}
+
+async fn report<H: Hub>(desk: &Desk<H>, message: &Message) -> Result<(), Failure> {
+    let arrived = message.sent.unwrap_or_else(|| desk.hub.clock().now());
+    let Err(error) = desk.take(message.body.trim(), arrived).await else { return Ok(()) };
+    if matches!(error, ReportError::Early(_)) {
+        return Err(Failure::retry(error));
+    }
+    if error.refusal().is_some() {
+        return Ok(());
+    }
+    let problem = Problem::from(error);
+    let reason = problem.code().name();
+    Err(if problem.status().is_server_error() { Failure::retry(reason) } else { Failure::poison(reason) })
 }

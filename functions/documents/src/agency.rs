@@ -3,24 +3,20 @@
 //! A request is valid for a few minutes around its signature. Seen again within them it makes another link of
 //! the same kind to the same party, and changes nothing.
 
-use axum::body::to_bytes;
-use axum::extract::Request;
 use domain::application::Application;
 use domain::catalogue::DocumentKind;
 use domain::decide::Refusal;
 use domain::event::Provider;
 use domain::ids::{AgencyCode, DocumentId};
 use domain::stage::Step;
-use http::header::CONTENT_TYPE;
-use platform::clock::Clock as _;
 use platform::documents::{Checksum, DocumentSize, MediaType};
 use platform::fields::{Coded as _, FieldError};
 use platform::hub::Hub;
-use platform::problem::{Code, Problem};
+use platform::problem::Problem;
+use platform::signed::signed_request;
 use platform::store::Store as _;
 use platform::uploads::Declared;
-use protocol::jose::JoseError;
-use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, FRESH_SECONDS, Link};
+use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
 
 use crate::handler::Desk;
 use crate::links;
@@ -28,43 +24,18 @@ use crate::links;
 /// Bytes of a signed request.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 
-/// The body of a request that is one signed object.
-///
-/// # Errors
-/// 415, 413, or 400 where it is not a text.
-pub async fn signed_body(request: Request) -> Result<String, Problem> {
-    let (parts, body) = request.into_parts();
-    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/jose") {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
-    let bytes = to_bytes(body, REQUEST_BYTES).await.map_err(|_| Problem::too_large(REQUEST_BYTES))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::MalformedSignature))?;
-    Ok(text.trim().to_owned())
-}
-
 /// The link that a signed request asks for.
 ///
 /// # Errors
 /// 400 and 401 for what is not signed by an agency or not fresh; 404 where the agency has no part in the
 /// application, or there is no such document; 409 and 422 as for an app's upload.
 pub async fn link<H: Hub>(desk: &Desk<H>, jws: &str) -> Result<Link, Problem> {
-    let (signer, request): (AgencyCode, DocumentRequest) =
-        desk.keyring.verify(DOCUMENT_TYP, jws).map_err(refused)?;
-    let DocumentRequest { agency, application, iat, action } = request;
-    let age = desk.hub.clock().now().as_second().saturating_sub(iat);
-    if age.saturating_abs() > FRESH_SECONDS {
-        tracing::info!(%signer, %application, "a request for a document was not fresh");
-        return Err(Problem::new(Code::Unauthorized));
-    }
+    let request: DocumentRequest = signed_request(&desk.hub, DOCUMENT_TYP, jws).await?;
+    let DocumentRequest { agency, application, iat: _, action } = request;
     let kept = desk.hub.store().get(application).await?;
-    let head = kept
-        .as_ref()
-        .map(|kept| kept.ledger.head())
-        .filter(|head| signer == agency && head.involves(&agency));
+    let head = kept.as_ref().map(|kept| kept.ledger.head()).filter(|head| head.involves(&agency));
     let Some(head) = head else {
-        tracing::warn!(%signer, claimed = %agency, %application, "an agency asked for what is not its own");
+        tracing::warn!(%agency, %application, "an agency asked for what is not its own");
         return Err(Problem::not_found());
     };
     match action {
@@ -106,15 +77,5 @@ fn declared(media_type: &str, size: u64, sha256: &str) -> Result<Declared, Probl
             Ok(Declared { kind: DocumentKind::IssuedCertificate, media_type, size, sha256 })
         }
         _ => Err(Problem::invalid(faults)),
-    }
-}
-
-fn refused(error: JoseError) -> Problem {
-    tracing::info!(reason = %error, "a request for a document was refused");
-    match error {
-        JoseError::Malformed | JoseError::Header | JoseError::Payload => {
-            Problem::new(Code::MalformedSignature)
-        }
-        JoseError::Key | JoseError::UnknownKey | JoseError::Forged => Problem::new(Code::Unauthorized),
     }
 }

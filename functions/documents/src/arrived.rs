@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use domain::application::parse_object_key;
-use domain::decide::Refusal;
 use domain::ids::{ApplicationId, DocumentId};
 use platform::apply::{ApplyError, apply_to};
 use platform::arrivals::{Arrived, arrival};
@@ -110,7 +109,7 @@ impl<H: Hub> Recorder<H> {
         let applied = apply_to(&self.hub, kept, &attempts).await.map_err(failure)?;
         for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             // It came after the application had moved on; there is nothing to record any more.
-            tracing::info!(application = %id, reason = reason(refusal), "an upload was not recorded");
+            tracing::info!(application = %id, reason = refusal.name(), "an upload was not recorded");
         }
         Ok(strays)
     }
@@ -163,18 +162,5 @@ fn failure(error: ApplyError) -> Failure {
         ApplyError::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))
         | ApplyError::NotFound
         | ApplyError::Refused(_) => Failure::poison(error),
-    }
-}
-
-/// The kind of a refusal, for the log.
-fn reason(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotYours => "not_yours",
-        Refusal::Illegal { .. } => "illegal",
-        Refusal::Stale { .. } => "stale",
-        Refusal::KeyReused => "key_reused",
-        Refusal::Missing(_) => "missing",
-        Refusal::Invalid(_) => "invalid",
-        Refusal::Bound(bound) => bound,
     }
 }

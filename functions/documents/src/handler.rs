@@ -10,8 +10,8 @@ use platform::clock::Clock as _;
 use platform::edge::edge;
 use platform::fields::Body;
 use platform::hub::Hub;
-use platform::keyring::Keyring;
 use platform::problem::Problem;
+use platform::signed::signed_body;
 use platform::store::{Kept, Store as _};
 use platform::token::Issuers;
 use platform::uploads::Declared;
@@ -23,7 +23,6 @@ use crate::{agency, links};
 #[derive(Clone, Debug)]
 pub struct Desk<H> {
     pub(crate) hub: H,
-    pub(crate) keyring: Keyring,
     issuers: Issuers,
 }
 
@@ -31,8 +30,7 @@ impl<H: Hub> Desk<H> {
     /// A desk on these ports.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers) -> Self {
-        let keyring = Keyring::of(hub.partners());
-        Desk { hub, keyring, issuers }
+        Desk { hub, issuers }
     }
 }
 
@@ -77,7 +75,7 @@ async fn read<H: Hub>(
 }
 
 async fn signed<H: Hub>(State(desk): State<Desk<H>>, request: Request) -> Result<Json<Link>, Problem> {
-    let jws = agency::signed_body(request).await?;
+    let jws = signed_body(request, agency::REQUEST_BYTES).await?;
     agency::link(&desk, &jws).await.map(Json)
 }
 

@@ -6,7 +6,8 @@ use platform::config::Variable;
 use platform::startup::start;
 use platform::triggers::serve;
 
-const NEEDED: [Variable; 4] = [Variable::Table, Variable::Bucket, Variable::KeyId, Variable::TokenIssuers];
+const NEEDED: [Variable; 5] =
+    [Variable::Table, Variable::PartnersTable, Variable::Bucket, Variable::KeyId, Variable::TokenIssuers];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {

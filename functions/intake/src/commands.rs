@@ -34,6 +34,7 @@ pub async fn command<H: Hub>(
             hub.store().get(id).await?.ok_or(ApplyError::NotFound)?
         }
         Refusal::NotYours
+        | Refusal::OtherLeg { .. }
         | Refusal::Illegal { .. }
         | Refusal::Stale { .. }
         | Refusal::KeyReused

@@ -8,6 +8,7 @@ use domain::wake::next_wake;
 use platform::apply::ApplyError;
 use platform::clock::Clock as _;
 use platform::courier::DOSSIER;
+use platform::directory::agencies;
 use platform::documents::Documents as _;
 use platform::fields::{FieldError, Json};
 use platform::hub::Hub;
@@ -40,7 +41,8 @@ pub async fn create<H: Hub>(
 ) -> Result<ApplicationView, Problem> {
     let id = namespace.application(tenant, key);
     let payload_hash: [u8; 32] = Sha256::digest(&body.canonical).into();
-    let opening = match opening::read(&body.value, tenant, hub.partners(), hub.clock().now()) {
+    let agencies = agencies(hub).await?;
+    let opening = match opening::read(&body.value, tenant, &agencies.partners, hub.clock().now()) {
         Ok(opening) => opening,
         Err(defects) => {
             let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;

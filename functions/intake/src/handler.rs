@@ -15,6 +15,7 @@ use platform::apply::command_key;
 use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
 use platform::clock::Clock as _;
 use platform::config::Mode;
+use platform::directory::agencies_now;
 use platform::edge::edge;
 use platform::fields::{self, Body, Fields, FromFields, Nothing, Query, choice};
 use platform::hub::Hub;
@@ -23,6 +24,7 @@ use platform::problem::{Code, Problem};
 use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::commands::command;
 use crate::coverage::{Coverage, Question, coverage};
@@ -40,14 +42,16 @@ pub struct Intake<H> {
     hub: H,
     issuers: Issuers,
     namespace: Namespace,
+    /// The hub's public keys, as they are published.
+    keys: Value,
     mode: Mode,
 }
 
 impl<H: Hub> Intake<H> {
     /// Intake on these ports.
     #[must_use]
-    pub fn new(hub: H, issuers: Issuers, namespace: Namespace, mode: Mode) -> Self {
-        Intake { hub, issuers, namespace, mode }
+    pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, mode: Mode) -> Self {
+        Intake { hub, issuers, namespace, keys, mode }
     }
 }
 
@@ -64,6 +68,7 @@ impl<H: Hub> Gate for Intake<H> {
 /// The routes.
 pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
     let routes = Router::new()
+        .route("/.well-known/jwks.json", get(jwks::<H>))
         .route("/v1/health", get(health))
         .route("/v1/services", get(services))
         .route("/v1/services/{service}", get(service))
@@ -89,6 +94,11 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
+/// The keys that the hub's messages to agencies are verified with (RFC 7517 section 5).
+async fn jwks<H: Hub>(State(intake): State<Intake<H>>) -> impl IntoResponse {
+    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(intake.keys))
+}
+
 #[derive(Serialize)]
 struct Services {
     services: &'static [ServiceRow],
@@ -107,9 +117,11 @@ async fn covered<H: Hub>(
     _: By<Anything>,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
-) -> impl IntoResponse {
-    let answer: Coverage = coverage(&question, intake.hub.partners(), intake.hub.clock().now());
-    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(answer))
+) -> Result<impl IntoResponse, Problem> {
+    // Read at once, and kept by no cache: an agency that was suspended a moment ago is not offered any more.
+    let agencies = agencies_now(&intake.hub).await?;
+    let answer: Coverage = coverage(&question, &agencies.partners, intake.hub.clock().now());
+    Ok(Json(answer))
 }
 
 async fn create<H: Hub>(

@@ -5,21 +5,24 @@ use intake::namespace::Namespace;
 use platform::config::Variable;
 use platform::startup::start;
 
-const NEEDED: [Variable; 6] = [
+const NEEDED: [Variable; 8] = [
     Variable::Table,
     Variable::SettingsTable,
+    Variable::PartnersTable,
     Variable::Bucket,
     Variable::KeyId,
     Variable::IdSecret,
     Variable::TokenIssuers,
+    Variable::HubKeys,
 ];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let (config, hub) = start(&NEEDED);
-    let (Some(secret), Some(issuers)) = (config.id_secret, config.issuers) else {
-        return Err("ID_SECRET and TOKEN_ISSUERS are needed".into());
+    let (Some(secret), Some(issuers), Some(keys)) = (config.id_secret, config.issuers, config.hub_keys)
+    else {
+        return Err("ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are needed".into());
     };
-    let intake = Intake::new(hub, issuers, Namespace::new(secret), config.mode);
+    let intake = Intake::new(hub, issuers, Namespace::new(secret), keys.to_json()?, config.mode);
     lambda_http::run(routes(intake)).await
 }

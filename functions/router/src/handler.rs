@@ -4,10 +4,11 @@
 //! [`domain::effect`] says what it owes. Everything here may be repeated: a message carries the same id each
 //! time, and a dispatch that is recorded already is not recorded again.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 use domain::command::{Attempt, Command};
-use domain::effect::{calls_back, notices};
+use domain::effect::{calls_back, notices, open_notices};
 use domain::ledger::Ledger;
 use futures_util::stream::{self, StreamExt as _};
 use platform::apply::apply_to;
@@ -31,6 +32,8 @@ pub struct Change {
     pub kept: Kept,
     /// Version before it; 0 for a new one.
     pub seen: u32,
+    /// Version of a message that was asked for again with this change.
+    pub asked: Option<u32>,
 }
 
 /// A message that is owed, and the dispatch to record once it is sent.
@@ -74,8 +77,12 @@ impl<H: Hub> Router<H> {
             match self.messages(change).await {
                 Ok(messages) => {
                     for (queue, outgoing, recorded) in messages {
-                        owed.insert((queue.clone(), outgoing.id.clone()), Owed { change: index, recorded });
-                        queues.entry(queue).or_default().push(outgoing);
+                        let id = (queue.clone(), outgoing.id.clone());
+                        // Owed and asked for in one batch is one message.
+                        if let Entry::Vacant(place) = owed.entry(id) {
+                            place.insert(Owed { change: index, recorded });
+                            queues.entry(queue).or_default().push(outgoing);
+                        }
                     }
                 }
                 Err(error) => {
@@ -119,13 +126,19 @@ impl<H: Hub> Router<H> {
     /// The messages a change owes: first to agencies, then to the app backend.
     async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
         let mut messages = Vec::new();
-        for notice in notices(&change.kept.ledger, change.seen) {
-            match message(&self.hub, &self.signing, &change.kept, &notice, Sending::First).await {
+        let ledger = &change.kept.ledger;
+        let owed = notices(ledger, change.seen).into_iter().map(|notice| (notice, Sending::First));
+        let asked = open_notices(ledger).into_iter().filter(|notice| change.asked == Some(notice.version));
+        for (notice, sending) in owed.chain(asked.map(|notice| (notice, Sending::Again))) {
+            match message(&self.hub, &self.signing, &change.kept, &notice, sending).await {
                 Ok((queue, outgoing)) => {
                     messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
                 }
-                Err(error) if error.is_parked() && notice.is_recorded() => {
-                    tracing::error!(application = %change.kept.id(), %error, "parked: the sweeper tries again");
+                // What is recorded as owed is found by the sweeper. A withdrawal that nobody can be told of is seen by
+                // its agency in the refusal of its next report.
+                Err(error) if error.is_parked() => {
+                    let (application, version) = (change.kept.id(), notice.version);
+                    tracing::error!(%application, version, %error, "parked: its agency cannot be sent anything");
                 }
                 Err(error) => return Err(error),
             }

@@ -6,8 +6,9 @@ use platform::config::Variable;
 use platform::startup::start;
 use router::handler::Router;
 
-const NEEDED: [Variable; 6] = [
+const NEEDED: [Variable; 7] = [
     Variable::Table,
+    Variable::PartnersTable,
     Variable::KeyId,
     Variable::WebhookQueueUrl,
     Variable::QueueUrlPrefix,

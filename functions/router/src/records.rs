@@ -4,7 +4,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use platform::hub::Hub;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
-use platform::store::{StoreError, image_to_kept};
+use platform::store::{Image, StoreError, read_image};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
@@ -73,10 +73,16 @@ fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
     if new.is_empty() {
         return Ok(None);
     }
-    let kept = image_to_kept(new)?;
+    let Image { kept, asked } = read_image(new)?;
     let old = &record.change.old_image;
-    let seen = if old.is_empty() { 0 } else { image_to_kept(old)?.version() };
-    Ok(Some(Change { kept, seen }))
+    let (seen, before) = if old.is_empty() {
+        (0, None)
+    } else {
+        let old = read_image(old)?;
+        (old.kept.version(), old.asked)
+    };
+    let asked = asked.filter(|asked| Some(*asked) != before).map(|(_, message)| message);
+    Ok(Some(Change { kept, seen, asked }))
 }
 
 fn sequence(record: &EventRecord) -> String {

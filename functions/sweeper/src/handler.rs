@@ -5,7 +5,7 @@
 //! set the next wake-up time. Two sweeps at once do no harm: every effect has its id, every write its version.
 
 use domain::command::{Attempt, Command};
-use domain::effect::undelivered;
+use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
 use domain::wake::{due, next_wake};
 use jiff::Timestamp;
@@ -35,8 +35,10 @@ pub struct Sweeper<H> {
 pub struct Swept {
     /// Applications whose time had come.
     pub due: u32,
-    /// Steps taken, uploads recorded, dispatches sent.
+    /// Steps taken, uploads and dispatches recorded.
     pub moved: u32,
+    /// Messages sent.
+    pub sent: u32,
     /// Cases parked: their agency cannot be reached.
     pub parked: u32,
     /// Applications that could not be looked at; the next sweep does.
@@ -98,7 +100,8 @@ impl<H: Hub> Sweeper<H> {
         if let Some(command) = due(kept.ledger.head(), now) {
             kept = self.apply(kept, vec![Attempt::hub(command)], swept).await?;
         }
-        if let Some(owed) = self.dispatch(&kept, swept).await? {
+        if let Some(owed) = self.dispatch(&kept, now, swept).await? {
+            swept.sent += 1;
             kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { owed })], swept).await?;
         }
         self.set_wake(&kept, now).await
@@ -113,13 +116,22 @@ impl<H: Hub> Sweeper<H> {
         Ok(applied.kept)
     }
 
-    /// Sends what the current leg's agency is owed, if its dispatch is not recorded. `Some` is the version that owes it.
-    async fn dispatch(&self, kept: &Kept, swept: &mut Swept) -> Result<Option<u32>, Trouble> {
-        let Some(notice) = undelivered(kept.ledger.head()) else { return Ok(None) };
+    /// Sends what the current leg's agency is owed: while its dispatch is not recorded, and again when its queue has
+    /// kept it for as long as a queue keeps anything. `Some` is the version that owes it.
+    async fn dispatch(&self, kept: &Kept, now: Timestamp, swept: &mut Swept) -> Result<Option<u32>, Trouble> {
+        let head = kept.ledger.head();
+        let lost = || lost_in_queue(head, now).then(|| open_notices(&kept.ledger).pop()).flatten();
+        let Some(notice) = undelivered(head).or_else(lost) else { return Ok(None) };
         let (queue, outgoing) = match message(&self.hub, &self.signing, kept, &notice, Sending::Again).await {
             Ok(message) => message,
+            // The alarm was given when the router met it first.
+            Err(error @ Undeliverable::Suspended(_)) => {
+                tracing::info!(application = %kept.id(), %error, "held");
+                swept.parked += 1;
+                return Ok(None);
+            }
             Err(error) if error.is_parked() => {
-                tracing::error!(application = %kept.id(), %error, "parked: the next sweep tries again");
+                tracing::error!(application = %kept.id(), %error, "parked: a later sweep tries again");
                 swept.parked += 1;
                 return Ok(None);
             }

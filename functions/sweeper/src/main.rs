@@ -6,8 +6,14 @@ use platform::startup::start;
 use serde_json::Value;
 use sweeper::handler::Sweeper;
 
-const NEEDED: [Variable; 5] =
-    [Variable::Table, Variable::Bucket, Variable::KeyId, Variable::QueueUrlPrefix, Variable::HubSigningKey];
+const NEEDED: [Variable; 6] = [
+    Variable::Table,
+    Variable::PartnersTable,
+    Variable::Bucket,
+    Variable::KeyId,
+    Variable::QueueUrlPrefix,
+    Variable::HubSigningKey,
+];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -18,7 +18,7 @@ use crate::local::REQUIREMENTS;
 use crate::partners::{AgencyList, partners_json};
 use crate::python::Tools;
 use crate::screen::Screen;
-use crate::secrets::new_id_secret;
+use crate::secrets::{hub_keys, new_id_secret};
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
 use crate::workspace::Workspace;
@@ -221,9 +221,10 @@ fn parameters(
         ("Mode", Parameter::Value("live".to_owned())),
     ]);
     if !exists {
-        // Both are made here once and kept by the stack alone.
+        // Made here once and kept by the stack alone.
         parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
         parameters.insert("HubSigningKey", Parameter::Value(hub_key.to_jwk()?.to_string()));
+        parameters.insert("HubPublicKeys", Parameter::Value(hub_keys([hub_key.public()])?));
     }
     if let Some(issuers) = &checked.issuers {
         parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));

@@ -22,7 +22,7 @@ use crate::partners::{AgencyList, partners_json};
 use crate::plan::Plan;
 use crate::python::Tools;
 use crate::screen::Screen;
-use crate::secrets::{AgencyKeys, Secrets};
+use crate::secrets::{AgencyKeys, Secrets, hub_keys};
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
 use crate::workspace::Workspace;
@@ -320,6 +320,7 @@ async fn deploy(
             ("AgencyCodes", value(&prepared.codes)),
             ("IdSecret", value(prepared.secrets.id_secret())),
             ("HubSigningKey", Parameter::Value(prepared.secrets.hub().to_jwk()?.to_string())),
+            ("HubPublicKeys", Parameter::Value(hub_keys([prepared.secrets.hub().public()])?)),
             ("TokenIssuers", Parameter::Value(prepared.secrets.token_issuers()?)),
             ("Mode", value("local")),
             ("LogLevel", value(&options.log_level)),

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{AgencyCode, TenantId};
 use jiff::Timestamp;
-use protocol::jose::{KeyUse, PrivateKey, sign};
+use protocol::jose::{KeyUse, PrivateKey, PublicKey, sign};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -167,6 +167,15 @@ impl Secrets {
     pub fn signed(&self, typ: &str, claims: &Value) -> Result<String> {
         sign(typ, claims, &self.issuer).context("the access token cannot be signed")
     }
+}
+
+/// The public keys that agencies verify the hub's messages with, the one in use first, as its environment has them.
+///
+/// # Errors
+/// A key cannot be written.
+pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<String> {
+    let keys = keys.into_iter().map(PublicKey::to_jwk).collect::<Result<Vec<Value>, _>>()?;
+    Ok(json!({ "keys": keys }).to_string())
 }
 
 /// 32 random bytes in base64url.

@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil::Date};
 use crate::calendar::Deadline;
 use crate::event::{Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
-use crate::stage::{Purpose, Stage};
+use crate::stage::{Purpose, Stage, Step, Taker, steps};
 
 /// What a document's slot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,8 @@ pub struct Application {
     pub owed: u32,
     /// Version of the leg's last recorded dispatch; 0 while there is none.
     pub leg_dispatched: u32,
+    /// When that was.
+    pub dispatched_at: Option<Timestamp>,
     /// The agency's limit on the current leg.
     pub due: Option<Deadline>,
     /// Whether the current leg was marked overdue.
@@ -168,6 +170,19 @@ impl Application {
         self.documents
             .iter()
             .filter(|document| document.slot.provider == Provider::App && document.stored().is_none())
+    }
+
+    /// Whether the current leg's agency has the case before it: something of it may still come from there, or is about
+    /// to be sent there. While the citizen answers its supplement the case stays before it.
+    #[must_use]
+    pub fn is_before_agency(&self) -> bool {
+        let agencys = |step: &Step| match step.taken_by() {
+            Taker::Agency | Taker::AppOrAgency => true,
+            Taker::App | Taker::Hub => *step == Step::Dispatch,
+        };
+        let waits = self.stage == Stage::SupplementRequested;
+        self.leg_opened > 0
+            && (waits || steps(self.stage, self.purpose()).iter().any(|(step, _)| agencys(step)))
     }
 
     /// Whether nothing can happen any more.

@@ -29,6 +29,12 @@ pub enum Refusal {
         /// What was asked.
         step: Step,
     },
+    /// The agency has a part in the application, but this leg is another's.
+    #[error("the open leg is another agency's")]
+    OtherLeg {
+        /// The stage.
+        stage: Stage,
+    },
     /// The report builds on a version that has been overtaken, or that does not exist.
     #[error("the report builds on version {seen}, the leg is between {from} and {to}")]
     Stale {
@@ -51,6 +57,23 @@ pub enum Refusal {
     /// A bound of [`limits`] is reached.
     #[error("the application has reached its bound: {0}")]
     Bound(&'static str),
+}
+
+impl Refusal {
+    /// Its stable name, for logs and evidence.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NotYours => "not_yours",
+            Refusal::OtherLeg { .. } => "other_leg",
+            Refusal::Illegal { .. } => "illegal_step",
+            Refusal::Stale { .. } => "stale_version",
+            Refusal::KeyReused => "key_reused",
+            Refusal::Missing(_) => "documents_missing",
+            Refusal::Invalid(_) => "invalid_fields",
+            Refusal::Bound(_) => "bound_reached",
+        }
+    }
 }
 
 /// One wrong field.
@@ -155,8 +178,16 @@ fn authorize(head: &Application, by: &Actor, step: Step) -> Result<(), Refusal> 
     let was_involved = matches!(by, Actor::Agency(agency) if head.involves(agency));
     match (may, was_involved) {
         (true, _) => Ok(()),
-        (false, true) => Err(Refusal::Illegal { stage: head.stage, step }),
+        (false, true) => Err(not_now(head, by, step)),
         (false, false) => Err(Refusal::NotYours),
+    }
+}
+
+/// What an agency that has a part in the application is told when its step may not be taken.
+fn not_now(head: &Application, by: &Actor, step: Step) -> Refusal {
+    match by {
+        Actor::Agency(agency) if agency != head.agency() => Refusal::OtherLeg { stage: head.stage },
+        Actor::Agency(_) | Actor::Tenant(_) | Actor::Hub => Refusal::Illegal { stage: head.stage, step },
     }
 }
 

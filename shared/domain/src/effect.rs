@@ -2,12 +2,14 @@
 //!
 //! Pure, so the router and the sweeper cannot disagree about what is owed.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::application::Application;
 use crate::event::Event;
 use crate::ids::AgencyCode;
 use crate::ledger::Ledger;
+use crate::limits;
 use crate::stage::{Purpose, Stage, Step, next};
 
 /// Kinds of message to an agency.
@@ -90,6 +92,36 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
         | Event::Overdue { .. } => None,
     }
 }
+
+/// The cases the open leg's agency was sent, or is owed, oldest first: what it may ask for again. Empty where the case
+/// is not before an agency.
+#[must_use]
+pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
+    let head = ledger.head();
+    if !head.is_before_agency() {
+        return Vec::new();
+    }
+    let mut open = notices(ledger, head.leg_opened - 1);
+    open.retain(Notice::is_recorded);
+    open
+}
+
+/// Whether the agency's queue has lost the case by now: it was put there longer ago than a queue keeps anything
+/// ([`limits::QUEUE_DAYS`]), and nothing has come of it since.
+#[must_use]
+pub fn lost_in_queue(head: &Application, now: Timestamp) -> bool {
+    in_queue_since(head).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)
+}
+
+/// When the case was put into the agency's queue, while that is all that is known.
+#[must_use]
+pub fn in_queue_since(head: &Application) -> Option<Timestamp> {
+    let waits = matches!(head.stage, Stage::Dispatched | Stage::Supplemented);
+    head.dispatched_at.filter(|_| waits && undelivered(head).is_none())
+}
+
+/// How long a queue keeps a message.
+pub const QUEUE_KEEPS: SignedDuration = SignedDuration::from_hours(24 * limits::QUEUE_DAYS);
 
 /// The message that the current leg's agency is owed, while its dispatch is not recorded: what the sweeper
 /// sends when the router did not.

@@ -21,6 +21,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         leg_opened: 0,
         owed: 0,
         leg_dispatched: 0,
+        dispatched_at: None,
         due: None,
         overdue: false,
         documents: opened.slots.iter().cloned().map(Document::waiting).collect(),
@@ -59,6 +60,7 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),
         Event::Dispatched { leg: _ } => {
             head.leg_dispatched = head.version;
+            head.dispatched_at = Some(at);
             head.stage = next(head.stage, head.purpose(), Step::Dispatch).unwrap_or(Stage::Dispatched);
         }
         Event::Received => head.stage = Stage::Received,
@@ -115,6 +117,7 @@ fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     head.leg_opened = head.version;
     head.owed = head.version;
     head.leg_dispatched = 0;
+    head.dispatched_at = None;
     head.overdue = false;
     head.due = Some(due);
     head.stage = stage;

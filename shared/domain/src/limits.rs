@@ -18,6 +18,8 @@ pub const DOCUMENT_BYTES: u64 = 20 * 1024 * 1024;
 pub const TEXT: usize = 200;
 /// Characters of a number or name that an agency gives (permit, consignment).
 pub const NUMBER: usize = 64;
+/// Days an agency's queue keeps a message (AWS: 14 at most).
+pub const QUEUE_DAYS: i64 = 14;
 /// Days a draft waits for its documents.
 pub const DRAFT_DAYS: i64 = 30;
 /// Days a citizen has to answer a supplement.

@@ -316,6 +316,29 @@ pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
     steps(stage, purpose).iter().find(|(possible, _)| *possible == step).map(|(_, to)| *to)
 }
 
+/// Whether a step of the agency is not possible yet but may become so by other steps of its own on the same leg: a
+/// report that has overtaken the one before it, as a queue without an order lets it.
+#[must_use]
+pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
+    let agencys = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
+    let mut seen = vec![stage];
+    let mut open = vec![stage];
+    while let Some(stage) = open.pop() {
+        for (between, to) in steps(stage, purpose).iter().filter(|(between, _)| agencys(*between)) {
+            // The next leg is another matter.
+            let stays = !matches!(between, Step::Approve | Step::MoveOut);
+            if stays && !seen.contains(to) {
+                if next(*to, purpose, step).is_some() {
+                    return true;
+                }
+                seen.push(*to);
+                open.push(*to);
+            }
+        }
+    }
+    false
+}
+
 /// The reports the agency of a leg with `purpose` may send, in table order.
 #[must_use]
 pub fn reports(purpose: Purpose) -> Vec<Step> {

@@ -5,14 +5,14 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use crate::application::Application;
 use crate::command::Command;
 use crate::decide::CHINA;
-use crate::effect::undelivered;
+use crate::effect::{QUEUE_KEEPS, in_queue_since, undelivered};
 use crate::limits;
 use crate::stage::{Step, next};
 
 /// How long a step that should happen at once may take before the sweeper looks: an upload event, a
 /// dispatch by the router.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
-/// How often it looks again while nothing moves.
+/// The longest it waits before it looks again while nothing moves.
 pub const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The end of a day in China.
@@ -34,16 +34,23 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let deadline = deadlines(head).into_iter().map(|(at, _)| at).min();
-    let look = looks_again(head).then(|| {
-        let first = head.changed_at + GRACE;
-        if first > now { first } else { now + AGAIN }
-    });
-    match (deadline, look) {
-        (Some(deadline), Some(look)) => Some(deadline.min(look)),
-        (Some(at), None) | (None, Some(at)) => Some(at),
-        // Waiting for a hand-over: nothing runs out, so nobody needs to look.
-        (None, None) => None,
-    }
+    let look = looks_again(head).then(|| now + patience(now.duration_since(head.changed_at)));
+    let kept = in_queue_since(head).map(|since| next_loss(since, now));
+    // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
+    [deadline, look, kept].into_iter().flatten().min()
+}
+
+/// How long to wait before looking once more at what has not moved for `age`: as long again, from [`GRACE`] to
+/// [`AGAIN`]. So what fails for a moment is sent again soon, and what fails for days costs a look an hour.
+fn patience(age: SignedDuration) -> SignedDuration {
+    if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(AGAIN) }
+}
+
+/// The next time, after `now`, that a queue has forgotten what was put into it at `since` and every
+/// [`QUEUE_KEEPS`] after.
+fn next_loss(since: Timestamp, now: Timestamp) -> Timestamp {
+    let periods = now.duration_since(since).as_secs().max(0) / QUEUE_KEEPS.as_secs() + 1;
+    since.saturating_add(SignedDuration::from_secs(QUEUE_KEEPS.as_secs() * periods)).unwrap_or(Timestamp::MAX)
 }
 
 /// Something outside may have been missed: an upload event, or the router's send.

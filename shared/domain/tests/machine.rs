@@ -402,3 +402,31 @@ fn a_case_that_is_received_was_dispatched() {
     let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { owed }), now);
     assert_eq!(late, Ok(Vec::new()));
 }
+
+/// A transfer's first agency has done its part; the second holds the case now.
+#[test]
+fn an_agency_whose_part_is_over_is_told_so() {
+    let mut ledger = opened(Service::HouseholdTransfer, When::JobTransfer, true);
+    let now = start();
+    let mut serial = 0;
+    while ledger.head().leg == 0 {
+        let step = match ledger.head().stage {
+            Stage::Draft => Step::StoreDocument,
+            Stage::Submitted => Step::Dispatch,
+            Stage::Dispatched => Step::Receive,
+            _ => Step::Approve,
+        };
+        let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
+        let attempt = aim(&ledger, &one, serial, now);
+        let events = decide(ledger.head(), &attempt, now).unwrap();
+        ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
+        serial += 1;
+        assert!(serial < 20, "at {:?}", ledger.head().stage);
+    }
+    let first = ledger.head().opened.legs[0].agency.clone();
+    assert_ne!(&first, ledger.head().agency());
+    let report = Report { seen: ledger.head().version, finding: Finding::Received };
+    let late = Attempt { by: Actor::Agency(first), key: None, command: Command::Report(report) };
+    let refused = decide(ledger.head(), &late, now);
+    assert_eq!(refused, Err(Refusal::OtherLeg { stage: Stage::Approved }));
+}

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
@@ -52,6 +53,8 @@ pub struct Message {
     pub body: String,
     /// How often it has been received, this time included.
     pub receives: u32,
+    /// When it was put into the queue, as far as SQS says.
+    pub sent: Option<Timestamp>,
     /// What SQS knows this delivery of it by.
     pub receipt: String,
 }
@@ -87,7 +90,9 @@ impl Message {
 
 impl From<SqsMessage> for Message {
     fn from(mut message: SqsMessage) -> Self {
+        let sent = message.attributes.get("SentTimestamp").and_then(|at| at.parse().ok());
         Message {
+            sent: sent.and_then(|at| Timestamp::from_millisecond(at).ok()),
             id: message.message_id.unwrap_or_default(),
             group: message.attributes.remove("MessageGroupId"),
             body: message.body.unwrap_or_default(),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::partners::{AgencyRow, Partners};
-use protocol::jose::PrivateKey;
+use protocol::jose::{KeySet, PrivateKey};
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -31,6 +31,8 @@ pub enum Variable {
     Table,
     /// `SETTINGS_TABLE`: name of the settings table.
     SettingsTable,
+    /// `PARTNERS_TABLE`: name of the table of amendments of agencies.
+    PartnersTable,
     /// `BUCKET`: name of the documents bucket.
     Bucket,
     /// `KEY_ID`: ARN of the KMS key that encrypts documents and personal data.
@@ -48,6 +50,8 @@ pub enum Variable {
     TokenIssuers,
     /// `HUB_SIGNING_KEY`: private P-256 JWK that signs cases and callbacks.
     HubSigningKey,
+    /// `HUB_KEYS`: public JWK set of the keys that verify cases, the one in use first.
+    HubKeys,
     /// `LAMBDA_TASK_ROOT`: where `partners.json` lies.
     Partners,
 }
@@ -59,6 +63,7 @@ impl Variable {
         match self {
             Variable::Table => "TABLE",
             Variable::SettingsTable => "SETTINGS_TABLE",
+            Variable::PartnersTable => "PARTNERS_TABLE",
             Variable::Bucket => "BUCKET",
             Variable::KeyId => "KEY_ID",
             Variable::WebhookQueueUrl => "WEBHOOK_QUEUE_URL",
@@ -67,6 +72,7 @@ impl Variable {
             Variable::IdSecret => "ID_SECRET",
             Variable::TokenIssuers => "TOKEN_ISSUERS",
             Variable::HubSigningKey => "HUB_SIGNING_KEY",
+            Variable::HubKeys => "HUB_KEYS",
             Variable::Partners => "LAMBDA_TASK_ROOT",
         }
     }
@@ -89,6 +95,8 @@ pub struct Tables {
     pub applications: Option<String>,
     /// Settings.
     pub settings: Option<String>,
+    /// Amendments of agencies.
+    pub partners: Option<String>,
 }
 
 /// A secret. `Debug` does not show it; it is wiped when dropped.
@@ -140,6 +148,8 @@ pub struct Config {
     pub issuers: Option<Issuers>,
     /// The hub's signing key.
     pub signing_key: Option<PrivateKey>,
+    /// The keys that verify the hub's messages, as they are published.
+    pub hub_keys: Option<KeySet>,
     /// The agencies, from `partners.json`.
     pub partners: Option<Partners>,
 }
@@ -232,6 +242,7 @@ impl Config {
         let tables = Tables {
             applications: reader.text(Variable::Table),
             settings: reader.text(Variable::SettingsTable),
+            partners: reader.text(Variable::PartnersTable),
         };
         let bucket = reader.text(Variable::Bucket);
         let key_id = reader.text(Variable::KeyId);
@@ -243,6 +254,7 @@ impl Config {
         let id_secret = reader.parsed(Variable::IdSecret, secret);
         let issuers = reader.parsed(Variable::TokenIssuers, Issuers::parse);
         let signing_key = reader.parsed(Variable::HubSigningKey, signing_key);
+        let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
         let partners = if needed.contains(&Variable::Partners) {
             reader.parsed(Variable::Partners, partners)
         } else {
@@ -262,6 +274,7 @@ impl Config {
                 id_secret,
                 issuers,
                 signing_key,
+                hub_keys,
                 partners,
             }),
             _ => Err(ConfigError { problems: reader.problems }),

@@ -2,6 +2,7 @@
 //! adapter. It panics where one does not, and leaves everything usable in a table that others use too:
 //! ids and tenants are new at each run.
 
+mod directory;
 mod documents;
 mod queues;
 pub mod sample;
@@ -12,6 +13,7 @@ mod vault;
 use std::future::Future;
 use std::time::Duration;
 
+pub use directory::{Operator, directory_contract};
 pub use documents::{Visitor, documents_contract};
 pub use queues::{Reader, Taken, queues_contract};
 pub use settings::settings_contract;
@@ -38,10 +40,13 @@ async fn eventually<T, F: Future<Output = T>>(read: impl Fn() -> F, satisfies: i
 
 #[cfg(test)]
 mod tests {
+    use domain::amend::Amendment;
+    use domain::ids::AgencyCode;
     use protocol::report::Link;
 
-    use super::{Reader, Taken, Visitor};
+    use super::{Operator, Reader, Taken, Visitor};
     use crate::clock::FakeClock;
+    use crate::directory::FakeDirectory;
     use crate::documents::FakeDocuments;
     use crate::faults::Faults;
     use crate::queues::{FakeQueues, Queue};
@@ -57,6 +62,18 @@ mod tests {
     #[tokio::test]
     async fn the_fake_settings_keep_the_contract() {
         super::settings_contract(|| async { FakeSettings::default() }).await;
+    }
+
+    impl Operator for FakeDirectory {
+        async fn amend(&self, agency: &AgencyCode, amendment: Amendment) {
+            FakeDirectory::amend(self, &super::sample::partners(), agency, amendment);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_fake_directory_keeps_the_contract() {
+        let directory = FakeDirectory::default();
+        super::directory_contract(&directory, &directory).await;
     }
 
     impl Reader for FakeQueues {

@@ -16,9 +16,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::clock::Clock as _;
+use crate::directory::agencies;
 use crate::hub::Hub;
 use crate::queues::{Outgoing, Queue};
-use crate::store::Kept;
+use crate::store::{Kept, StoreError};
 use crate::vault::{Vault as _, VaultError};
 
 /// The vault's name for the personal part of an application.
@@ -37,6 +38,9 @@ pub enum Undeliverable {
     /// The agency has no key to encrypt to.
     #[error("agency {0} has no usable key")]
     NoKey(AgencyCode),
+    /// It cannot be read who takes part.
+    #[error("the agencies cannot be read")]
+    Agencies(#[from] StoreError),
     /// The personal part could not be opened.
     #[error("the personal part cannot be opened")]
     Vault(#[from] VaultError),
@@ -54,7 +58,10 @@ impl Undeliverable {
     pub fn is_parked(&self) -> bool {
         match self {
             Undeliverable::UnknownAgency(_) | Undeliverable::Suspended(_) | Undeliverable::NoKey(_) => true,
-            Undeliverable::Vault(_) | Undeliverable::Dossier | Undeliverable::Seal(_) => false,
+            Undeliverable::Agencies(_)
+            | Undeliverable::Vault(_)
+            | Undeliverable::Dossier
+            | Undeliverable::Seal(_) => false,
         }
     }
 }
@@ -80,8 +87,11 @@ pub async fn message<H: Hub>(
     sending: Sending,
 ) -> Result<(Queue, Outgoing), Undeliverable> {
     let agency = notice.agency.clone();
-    let row = hub.partners().agency(&agency).ok_or_else(|| Undeliverable::UnknownAgency(agency.clone()))?;
-    if row.state == AgencyState::Suspended {
+    let agencies = agencies(hub).await?;
+    let row =
+        agencies.partners.agency(&agency).ok_or_else(|| Undeliverable::UnknownAgency(agency.clone()))?;
+    // An agency that is suspended gets no case; that one is taken back it is told, or it would go on with it.
+    if row.state == AgencyState::Suspended && notice.kind != NoticeKind::Withdrawn {
         return Err(Undeliverable::Suspended(agency));
     }
     let key = row

@@ -205,6 +205,10 @@ pub trait Documents: Clone + Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Link, DocumentsError>> + Send;
 
+    /// Keeps a JSON text under a key of the server's own for as long as the bucket locks it. What lies there already
+    /// stays: keys are made from what is kept.
+    fn keep(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
+
     /// What lies at a key: the version named, else the newest. `None` where nothing does.
     fn inspect(
         &self,

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::aws::{Aws, Calls};
 use crate::clock::{Clock, FakeClock, SystemClock};
 use crate::config::Config;
+use crate::directory::{AwsDirectory, Directory, FakeDirectory, Known};
 use crate::documents::{AwsDocuments, Documents, FakeDocuments};
 use crate::faults::Faults;
 use crate::queues::{AwsQueues, FakeQueues, Queues};
@@ -29,6 +30,8 @@ pub trait Hub: Clone + Send + Sync + 'static {
     type Documents: Documents;
     /// What seals personal data.
     type Vault: Vault;
+    /// Where amendments of agencies are kept.
+    type Directory: Directory;
     /// What time it is.
     type Clock: Clock;
 
@@ -44,8 +47,12 @@ pub trait Hub: Clone + Send + Sync + 'static {
     fn vault(&self) -> &Self::Vault;
     /// The clock.
     fn clock(&self) -> &Self::Clock;
-    /// The agencies.
-    fn partners(&self) -> &Partners;
+    /// What operators have amended since the deploy.
+    fn directory(&self) -> &Self::Directory;
+    /// The agencies' rows as they were deployed; who takes part right now says [`crate::directory::agencies`].
+    fn rows(&self) -> &Partners;
+    /// What this process knows of the agencies.
+    fn known_agencies(&self) -> &Known;
     /// The states this process saw last.
     fn recent(&self) -> &Recent;
 }
@@ -62,6 +69,7 @@ struct Ports {
     queues: AwsQueues,
     documents: AwsDocuments,
     vault: AwsVault,
+    directory: AwsDirectory,
     partners: Partners,
 }
 
@@ -71,6 +79,7 @@ struct Ports {
 pub struct AwsHub {
     ports: Arc<Ports>,
     recent: Recent,
+    known: Known,
     calls: Calls,
 }
 
@@ -88,9 +97,15 @@ impl AwsHub {
             queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
             documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
             vault: AwsVault::new(aws.kms(), given(&config.key_id)),
+            directory: AwsDirectory::new(aws.dynamodb(), given(&config.tables.partners)),
             partners: config.partners.clone().ok_or(NoPartners)?,
         };
-        Ok(AwsHub { ports: Arc::new(ports), recent: Recent::default(), calls: aws.calls().clone() })
+        Ok(AwsHub {
+            ports: Arc::new(ports),
+            recent: Recent::default(),
+            known: Known::default(),
+            calls: aws.calls().clone(),
+        })
     }
 
     /// The counter of AWS calls made by all ports.
@@ -106,6 +121,7 @@ impl Hub for AwsHub {
     type Queues = AwsQueues;
     type Documents = AwsDocuments;
     type Vault = AwsVault;
+    type Directory = AwsDirectory;
     type Clock = SystemClock;
 
     fn store(&self) -> &AwsStore {
@@ -132,8 +148,16 @@ impl Hub for AwsHub {
         &SystemClock
     }
 
-    fn partners(&self) -> &Partners {
+    fn directory(&self) -> &AwsDirectory {
+        &self.ports.directory
+    }
+
+    fn rows(&self) -> &Partners {
         &self.ports.partners
+    }
+
+    fn known_agencies(&self) -> &Known {
+        &self.known
     }
 
     fn recent(&self) -> &Recent {
@@ -156,12 +180,16 @@ pub struct FakeHub {
     pub documents: FakeDocuments,
     /// The vault.
     pub vault: FakeVault,
+    /// The amendments of agencies.
+    pub directory: FakeDirectory,
     /// The clock.
     pub clock: FakeClock,
     /// The agencies.
     pub partners: Arc<Partners>,
     /// The states this process saw last.
     pub recent: Recent,
+    /// What this process knows of the agencies.
+    pub known: Known,
 }
 
 impl FakeHub {
@@ -175,10 +203,12 @@ impl FakeHub {
             queues: FakeQueues::new(faults.clone(), clock.clone()),
             documents: FakeDocuments::new(faults.clone(), clock.clone()),
             vault: FakeVault::new(faults.clone()),
+            directory: FakeDirectory::new(faults.clone()),
             clock,
             faults,
             partners: Arc::new(partners),
             recent: Recent::default(),
+            known: Known::default(),
         }
     }
 
@@ -186,7 +216,7 @@ impl FakeHub {
     #[must_use]
     pub fn restarted(&self) -> Self {
         self.faults.revive();
-        FakeHub { recent: Recent::default(), ..self.clone() }
+        FakeHub { recent: Recent::default(), known: Known::default(), ..self.clone() }
     }
 }
 
@@ -196,6 +226,7 @@ impl Hub for FakeHub {
     type Queues = FakeQueues;
     type Documents = FakeDocuments;
     type Vault = FakeVault;
+    type Directory = FakeDirectory;
     type Clock = FakeClock;
 
     fn store(&self) -> &FakeStore {
@@ -222,8 +253,16 @@ impl Hub for FakeHub {
         &self.clock
     }
 
-    fn partners(&self) -> &Partners {
+    fn directory(&self) -> &FakeDirectory {
+        &self.directory
+    }
+
+    fn rows(&self) -> &Partners {
         &self.partners
+    }
+
+    fn known_agencies(&self) -> &Known {
+        &self.known
     }
 
     fn recent(&self) -> &Recent {

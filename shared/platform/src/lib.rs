@@ -10,6 +10,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod contract;
 pub mod courier;
+pub mod directory;
 pub mod documents;
 pub mod edge;
 pub mod faults;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod queues;
 pub mod recent;
 pub mod settings;
+pub mod signed;
 pub mod startup;
 pub mod store;
 pub mod telemetry;

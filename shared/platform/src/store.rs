@@ -16,9 +16,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::ids::{ApplicationId, TenantId};
+use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::ledger::{Ledger, LedgerError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use protocol::backlog::RESEND_SECONDS;
 use thiserror::Error;
 
 use crate::trouble::Trouble;
@@ -30,6 +31,8 @@ pub use fake::{FakeStore, Units};
 pub const TENANT_SHARDS: u8 = 8;
 /// Shards of the index by wake-up time.
 pub const DUE_SHARDS: u8 = 16;
+/// Shards of the index by agency.
+pub const AGENCY_SHARDS: u8 = 4;
 /// Most applications on one page of a list; also the bound of one `BatchGetItem` (AWS: 100).
 pub const PAGE: usize = 100;
 /// Days an expired draft is kept before DynamoDB removes it. A draft that was handed in stays.
@@ -95,6 +98,17 @@ pub enum Appended {
     Missing,
 }
 
+/// What became of a message that was asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The stream shows it, and the router sends it.
+    Taken,
+    /// It was asked for a moment ago.
+    TooSoon,
+    /// There is no such application (any more).
+    Missing,
+}
+
 /// Why the store does not answer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
@@ -143,7 +157,7 @@ pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
     Trouble::of(operation, error).into()
 }
 
-/// A place in a tenant's list. Opaque to callers; it stays valid however many applications are added.
+/// A place in a list, of a tenant or of an agency. Opaque to callers; it stays valid however many applications are added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
@@ -236,6 +250,27 @@ pub trait Store: Clone + Send + Sync + 'static {
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Kept>, StoreError>> + Send;
 
+    /// The applications that are before an agency ([`Application::is_before_agency`]), oldest first, `limit` (1 to
+    /// [`PAGE`]) a page. Eventually consistent, as [`Store::list`].
+    ///
+    /// [`Application::is_before_agency`]: domain::application::Application::is_before_agency
+    fn before_agency(
+        &self,
+        agency: &AgencyCode,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<Kept>, StoreError>> + Send;
+
+    /// Asks that the message of version `message` be sent once more: marks the application, so that the stream
+    /// shows it to the router. Refused while it was asked less than [`RESEND_SECONDS`] before `now`. Says nothing of
+    /// whether there is such a message.
+    fn ask_again(
+        &self,
+        id: ApplicationId,
+        message: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Asked, StoreError>> + Send;
+
     /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most
     /// `limit`. Eventually consistent.
     fn due(
@@ -254,12 +289,29 @@ fn readable(row: row::Row) -> Option<Kept> {
         .ok()
 }
 
+/// An image of the table's stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The application.
+    pub kept: Kept,
+    /// When a message was last asked for again, and of which version.
+    pub asked: Option<(Timestamp, u32)>,
+}
+
 /// Reads an image of the table's stream.
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]: both stay so however often it is read.
-pub fn image_to_kept(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Kept, StoreError> {
-    row::Row::read(row::from_stream(image))?.kept()
+pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Image, StoreError> {
+    let row = row::Row::read(row::from_stream(image))?;
+    let asked =
+        row.asked.as_deref().map(|asked| row::asked_at(asked).ok_or(StoreError::Unreadable(row::ASKED)));
+    Ok(Image { asked: asked.transpose()?, kept: row.kept()? })
+}
+
+/// The latest mark of [`Store::ask_again`] that does not keep another one from being made.
+fn asked_before(now: Timestamp) -> String {
+    row::asked(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod key;
 
 pub use jwe::{decrypt, encrypt};
 pub use jws::{sign, signer_kid, verify};
-pub use key::{KeyUse, PrivateKey, PublicKey};
+pub use key::{KeySet, KeyUse, PrivateKey, PublicKey};
 
 use thiserror::Error;
 

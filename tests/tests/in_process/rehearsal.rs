@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use callbacks::report::Desk;
 use documents::arrived::Recorder;
+use domain::amend::Amendment;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::{catalogue::Service, command::Finding};
@@ -19,6 +20,7 @@ use intake::namespace::Namespace;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
+use platform::directory::FRESH;
 use platform::hub::{FakeHub, Hub as _};
 use platform::queues::{Outgoing, Queue};
 use platform::store::{Kept, Store as _};
@@ -163,7 +165,9 @@ impl Rehearsal {
     /// A POST of an app backend to intake.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let intake = Intake::new(self.processes.intake.clone(), self.issuers.clone(), namespace, Mode::Local);
+        let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
+        let intake = self.processes.intake.clone();
+        let intake = Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local);
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
@@ -178,6 +182,60 @@ impl Rehearsal {
         let request = Request::post("/v1/reports").header("content-type", "application/jose");
         let request = request.body(Body::from(jws.to_owned())).expect("a request");
         ask(callbacks::http::routes(desk), request).await
+    }
+
+    /// The reports queue delivers reports in one batch, put there at a time.
+    pub(crate) async fn reports_queued(&self, reports: &[&str], sent: Timestamp) -> Answer {
+        let record = |(index, jws): (usize, &&str)| {
+            let attributes = json!({
+                "ApproximateReceiveCount": "1", "SentTimestamp": sent.as_millisecond().to_string(),
+            });
+            json!({
+                "messageId": format!("r{index}"), "receiptHandle": format!("r{index}"), "body": jws,
+                "attributes": attributes, "eventSource": "aws:sqs",
+            })
+        };
+        let records: Vec<Value> = reports.iter().enumerate().map(record).collect();
+        let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the queue");
+        let desk = Desk::new(self.processes.callbacks.clone());
+        let response = callbacks::queue::reports(&desk, event, Instant::now() + TIME).await;
+        Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// A request about an agency's backlog, signed by the agency.
+    pub(crate) async fn backlog(&self, agency: &str, path: &str, typ: &str, request: &Value) -> Answer {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        let mut request = request.clone();
+        request["agency"] = json!(agency);
+        request["iat"] = json!(self.hub.clock.now().as_second());
+        let jws = sign(typ, &request, &self.keys.agencies[&agency].signing).expect("a signed request");
+        let desk = Desk::new(self.processes.callbacks.clone());
+        let asked = Request::post(path).header("content-type", "application/jose");
+        ask(callbacks::http::routes(desk), asked.body(Body::from(jws)).expect("a request")).await
+    }
+
+    /// An operator amends an agency; the processes learn of it when what they know is old.
+    pub(crate) fn amend(&self, agency: &str, amendment: Amendment) {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        self.hub.directory.amend(&self.hub.partners, &agency, amendment);
+        self.hub.clock.advance(FRESH);
+    }
+
+    /// The name of an agency's signing key.
+    pub(crate) fn signing_kid(&self, agency: &str) -> String {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        self.keys.agencies[&agency].signing.public().kid().to_owned()
+    }
+
+    /// What became of an agency's refused reports, by their outcome, in no order.
+    pub(crate) fn refused(&self, agency: &str) -> Vec<String> {
+        let found = self.hub.documents.below(&format!("evidence/{agency}/"));
+        let outcome = |(_, json): (String, Vec<u8>)| {
+            let evidence: Value = serde_json::from_slice(&json).expect("evidence in JSON");
+            assert!(evidence["jws"].as_str().is_some_and(|jws| jws.matches('.').count() == 2));
+            evidence["outcome"].as_str().expect("an outcome").to_owned()
+        };
+        found.into_iter().map(outcome).collect()
     }
 
     /// A request for a document, signed by an agency.
@@ -251,16 +309,32 @@ impl Rehearsal {
         seen: u32,
         finding: Finding,
     ) -> String {
-        let agency: AgencyCode = agency.parse().expect("an agency code");
-        let report = Report {
+        self.signed_as(agency, agency, application, seen, finding)
+    }
+
+    fn reports(&self, agency: &str, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+        Report {
             report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
             application,
-            agency: agency.clone(),
+            agency: agency.parse().expect("an agency code"),
             seen,
             iat: self.hub.clock.now().as_second(),
             finding,
-        };
-        sign(REPORT_TYP, &report, &self.keys.agencies[&agency].signing).expect("a signed report")
+        }
+    }
+
+    /// A report that one agency signs in the name of another.
+    pub(crate) fn signed_as(
+        &self,
+        signer: &str,
+        named: &str,
+        application: ApplicationId,
+        seen: u32,
+        finding: Finding,
+    ) -> String {
+        let report = self.reports(named, application, seen, finding);
+        let signer: AgencyCode = signer.parse().expect("an agency code");
+        sign(REPORT_TYP, &report, &self.keys.agencies[&signer].signing).expect("a signed report")
     }
 
     /// Opens a message as its agency does.
@@ -327,6 +401,15 @@ fn upload_message(index: usize, key: &str) -> Value {
         "messageId": format!("u{index}"), "receiptHandle": format!("u{index}"), "body": told.to_string(),
         "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
     })
+}
+
+/// A record of the table's stream: a message of an application is asked for again.
+pub(crate) fn asked_again(kept: &Kept, at: Timestamp, message: u32) -> Value {
+    let mut record = change(kept, kept.version(), kept.version());
+    let mark = json!({ "S": format!("{:013}:{message}", at.as_millisecond()) });
+    record["dynamodb"]["NewImage"]["ra"] = mark;
+    record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", kept.id(), at.as_millisecond()));
+    record
 }
 
 /// A record of the table's stream: an application that went from one version (0 for none) to another.

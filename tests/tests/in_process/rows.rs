@@ -1,9 +1,11 @@
 //! Faults to survive, each by its row in the list of faults.
 
 mod agencies;
+mod backlog;
 mod documents;
 mod intake;
 mod router;
+mod signatures;
 
 use platform::store::Kept;
 use serde_json::Value;

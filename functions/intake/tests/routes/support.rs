@@ -102,7 +102,7 @@ impl World {
         }]);
         let issuers = Issuers::parse(&issuers.to_string()).unwrap();
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let routes = routes(Intake::new(hub.clone(), issuers, namespace, mode));
+        let routes = routes(Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode));
         World { hub, key, routes }
     }
 

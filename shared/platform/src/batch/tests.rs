@@ -56,9 +56,15 @@ async fn a_bad_body_is_the_poison_of_its_record_alone() {
     let event = sqs(&[("1", None, "1"), ("2", None, "{canary"), ("3", None, "3")]);
     let response = messages(event, soon(), |message| work.on(message)).await;
     assert_eq!(failed(response), ["2"]);
-    let poison =
-        Message { id: "2".into(), group: None, body: "{canary".into(), receives: 1, receipt: String::new() }
-            .json::<Value>();
+    let poison = Message {
+        id: "2".into(),
+        group: None,
+        body: "{canary".into(),
+        receives: 1,
+        sent: None,
+        receipt: String::new(),
+    }
+    .json::<Value>();
     let said = format!("{poison:?}");
     assert!(said.contains("line 1") && !said.contains("canary"), "{said}");
     assert!(matches!(poison, Err(Failure::Poison(_))));
@@ -117,6 +123,7 @@ async fn groups_run_beside_each_other_up_to_a_bound() {
 #[test]
 fn a_message_is_not_shown() {
     let message = Message {
+        sent: None,
         id: "1".into(),
         group: Some("g".into()),
         body: "canary".into(),

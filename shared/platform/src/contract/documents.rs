@@ -40,6 +40,15 @@ pub async fn documents_contract(documents: &impl Documents, visitor: &impl Visit
     an_empty_object_is_an_arrival(documents, visitor).await;
     a_version_stays_what_it_was(documents, visitor).await;
     a_link_to_read_is_for_one_version(documents, visitor).await;
+    what_is_kept_stays(documents).await;
+}
+
+async fn what_is_kept_stays(documents: &impl Documents) {
+    let key = format!("evidence/11/{}.json", Uuid::new_v4());
+    documents.keep(&key, b"{\"first\":1}").await.expect("it is kept");
+    let first = inspect(documents, &key, None).await.expect("what was kept");
+    documents.keep(&key, b"{\"another\":2}").await.expect("nothing to do");
+    assert_eq!(inspect(documents, &key, None).await, Some(first), "the first stays");
 }
 
 /// A paper longer than what is read of it.

@@ -1,10 +1,13 @@
 //! Invented applications for the suites.
 
+use std::collections::BTreeMap;
+
 use domain::catalogue::{DocumentKind, Service, When};
 use domain::command::Actor;
 use domain::event::{Event, Leg, Opened, Places, Provider, Slot, StoredObject};
 use domain::ids::{ApplicationId, DocumentId, TenantId};
 use domain::ledger::{Cause, Ledger};
+use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::stage::Purpose;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -15,6 +18,22 @@ use crate::store::Kept;
 #[must_use]
 pub fn start() -> Timestamp {
     Timestamp::constant(1_772_323_200, 0)
+}
+
+/// The agencies of the samples: Beijing and Shandong, without keys.
+#[must_use]
+pub fn partners() -> Partners {
+    let row = |code: &str| AgencyRow {
+        code: code.parse().expect("an agency code"),
+        zh: code.to_owned(),
+        en: code.to_owned(),
+        state: AgencyState::Active,
+        offers: BTreeMap::new(),
+        capabilities: Vec::new(),
+        signing_keys: Vec::new(),
+        encryption_keys: Vec::new(),
+    };
+    Partners::new(vec![row("11"), row("37")]).expect("agencies")
 }
 
 /// A tenant by name.

@@ -122,6 +122,26 @@ impl Documents for AwsDocuments {
         Ok(link(&signed, ttl))
     }
 
+    async fn keep(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/json")
+            .if_none_match("*")
+            .server_side_encryption(ServerSideEncryption::AwsKms)
+            .ssekms_key_id(&self.key_id)
+            .body(json.to_vec().into())
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => Ok(()),
+            Err(error) => Err(documents_error("S3.PutObject", &error)),
+        }
+    }
+
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = match self.beginning(key, version).await {
             Ok(answer) => answer,

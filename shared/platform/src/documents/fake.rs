@@ -76,6 +76,14 @@ impl FakeDocuments {
         fits.then(|| self.put(key, header("content-type").unwrap_or_default(), kind, bytes))
     }
 
+    /// What lies below a prefix, by key: the newest version of each.
+    #[must_use]
+    pub fn below(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        let state = self.lock();
+        let found = state.objects.iter().filter(|(key, _)| key.starts_with(prefix));
+        found.filter_map(|(key, versions)| Some((key.clone(), versions.last()?.bytes.clone()))).collect()
+    }
+
     /// The bytes behind a link to read as it was given, until it expires.
     #[must_use]
     pub fn fetch(&self, link: &Link) -> Option<Vec<u8>> {
@@ -118,6 +126,26 @@ impl Documents for FakeDocuments {
     async fn download_url(&self, key: &str, version: &str, ttl: Duration) -> Result<Link, DocumentsError> {
         let url = format!("memory://documents/{key}?versionId={version}");
         Ok(self.link("GET", url, BTreeMap::new(), ttl.min(DOWNLOAD_TTL)))
+    }
+
+    async fn keep(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
+        let keep = || {
+            if !self.lock().objects.contains_key(key) {
+                self.put(key, "application/json", None, json);
+            }
+        };
+        match self.faults.turn("documents.keep") {
+            Turn::Works => {
+                keep();
+                Ok(())
+            }
+            Turn::Throttles => Err(DocumentsError::Throttled),
+            Turn::Fails => Err(DocumentsError::Unavailable),
+            Turn::LosesAnswer => {
+                keep();
+                Err(DocumentsError::Unavailable)
+            }
+        }
     }
 
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {

@@ -27,6 +27,9 @@ impl From<Refusal> for Problem {
                     .with_member("stage", stage.into())
                     .with_member("step", step.into())
             }
+            Refusal::OtherLeg { stage } => {
+                Problem::new(Code::OtherLeg).with_member("stage", stage.name().into())
+            }
             Refusal::Stale { seen, from, to } => Problem::new(Code::StaleVersion)
                 .with_detail(
                     format!("依据的是版本 {seen}，可接受的是 {from} 至 {to}。"),

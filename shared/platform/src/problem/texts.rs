@@ -77,6 +77,15 @@ codes! {
     /// No valid access token or signature.
     Unauthorized = "unauthorized", UNAUTHORIZED,
         "缺少有效的访问令牌或签名", "There is no valid access token or signature";
+    /// Signed with a key that is not, or no longer, registered.
+    UnknownKey = "unknown_key", UNAUTHORIZED,
+        "签名密钥未登记或已吊销", "The signing key is not registered, or was revoked";
+    /// The signature does not verify.
+    BadSignature = "bad_signature", UNAUTHORIZED,
+        "签名验证失败", "The signature does not verify";
+    /// Signed too long ago, or ahead of time.
+    SignatureExpired = "signature_expired", UNAUTHORIZED,
+        "签名时间超出允许范围，请重新签名", "It was signed too long ago or ahead of time; sign it again";
     /// The token lacks a scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN,
         "访问令牌的权限不足", "The access token does not allow this";
@@ -89,6 +98,9 @@ codes! {
     /// The step is not possible at this stage.
     IllegalStep = "illegal_step", CONFLICT,
         "当前阶段不能进行此操作", "This is not possible at the current stage";
+    /// The agency has a part in the application, but the open leg is another's.
+    OtherLeg = "other_leg", CONFLICT,
+        "当前环节由其他机关办理", "The open leg is another agency's";
     /// The report builds on a version that has been overtaken.
     StaleVersion = "stale_version", CONFLICT,
         "所依据的版本已过期或不存在", "It builds on a version that is overtaken or does not exist";

@@ -7,15 +7,26 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
-use domain::ids::{ApplicationId, TenantId};
+use domain::ids::{AgencyCode, ApplicationId, TenantId};
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    Appended, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError, TENANT_SHARDS, shard,
-    store_error,
+    AGENCY_SHARDS, Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError,
+    TENANT_SHARDS, asked_before, shard, store_error,
 };
 use crate::recent::jitter;
+
+/// A list by one of the table's indexes.
+struct List {
+    index: &'static str,
+    key: &'static str,
+    newest_first: bool,
+}
+
+const BY_TENANT: List = List { index: "tenant", key: row::TENANT, newest_first: true };
+const BY_AGENCY: List = List { index: "agency", key: row::AGENCY, newest_first: false };
 
 /// Reads of what a batch left over, before the list is called throttled.
 const BATCH_READS: u32 = 5;
@@ -36,11 +47,11 @@ impl AwsStore {
         AwsStore { client, table: table.into() }
     }
 
-    /// Keys of one shard of a tenant's list, newest first.
+    /// Keys of one shard of a list, in its order.
     async fn shard_keys(
         &self,
-        tenant: &TenantId,
-        shard: u8,
+        list: &List,
+        shard_key: String,
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<Vec<(String, String)>, StoreError> {
@@ -48,15 +59,19 @@ impl AwsStore {
             .client
             .query()
             .table_name(&self.table)
-            .index_name("tenant")
-            .expression_attribute_names("#tn", row::TENANT)
-            .expression_attribute_values(":tn", AttributeValue::S(row::tenant_key(tenant.as_str(), shard)))
-            .scan_index_forward(false)
+            .index_name(list.index)
+            .expression_attribute_names("#sh", list.key)
+            .expression_attribute_values(":sh", AttributeValue::S(shard_key))
+            .scan_index_forward(!list.newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         query = match after {
-            None => query.key_condition_expression("#tn = :tn"),
+            None => query.key_condition_expression("#sh = :sh"),
             Some(cursor) => query
-                .key_condition_expression("#tn = :tn AND #cr < :cr")
+                .key_condition_expression(if list.newest_first {
+                    "#sh = :sh AND #cr < :cr"
+                } else {
+                    "#sh = :sh AND #cr > :cr"
+                })
                 .expression_attribute_names("#cr", row::CREATED)
                 .expression_attribute_values(":cr", AttributeValue::S(cursor.0.clone())),
         };
@@ -67,6 +82,37 @@ impl AwsStore {
             .into_iter()
             .map(|item| Ok((text(&item, row::CREATED)?, text(&item, row::ID)?)))
             .collect()
+    }
+
+    /// One page of a list over all of its shards.
+    async fn page(
+        &self,
+        list: &List,
+        shard_keys: impl Iterator<Item = String>,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Kept>, StoreError> {
+        let limit = limit.clamp(1, PAGE);
+        let shards = shard_keys.map(|key| self.shard_keys(list, key, limit + 1, after.as_ref()));
+        let mut keys: Vec<(String, String)> = try_join_all(shards).await?.into_iter().flatten().collect();
+        if list.newest_first {
+            keys.sort_unstable_by(|a, b| b.cmp(a));
+        } else {
+            keys.sort_unstable();
+        }
+        let more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = if more { keys.last().map(|(created, _)| Cursor(created.clone())) } else { None };
+        let ids: Vec<String> = keys.into_iter().map(|(_, id)| id).collect();
+        let mut rows: HashMap<String, Row> = HashMap::new();
+        for item in self.items(&ids).await? {
+            match Row::read(row::from_sdk(item)) {
+                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
+                Err(error) => tracing::error!(%error, "an item is left out of a list"),
+            }
+        }
+        let items = ids.iter().filter_map(|id| rows.remove(id)).filter_map(super::readable).collect();
+        Ok(Page { items, next })
     }
 
     /// Items by id, consistently, in no particular order.
@@ -184,13 +230,26 @@ impl Store for AwsStore {
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
+        let (mut sets, mut removes) = (set, String::new());
+        match row::agency_key(after.ledger.head()) {
+            Some(agency) => {
+                sets.push_str(", #ag = :ag");
+                update = update.expression_attribute_values(":ag", AttributeValue::S(agency));
+            }
+            None => removes.push_str("#ag"),
+        }
+        match wake {
+            Some(_) => sets.push_str(&format!(", {schedule}")),
+            None if removes.is_empty() => removes.push_str(schedule),
+            None => removes.push_str(&format!(", {schedule}")),
+        }
+        let expression =
+            if removes.is_empty() { format!("SET {sets}") } else { format!("SET {sets} REMOVE {removes}") };
         let sent = update
+            .expression_attribute_names("#ag", row::AGENCY)
             .expression_attribute_names("#du", row::DUE)
             .expression_attribute_names("#dt", row::WAKE)
-            .update_expression(match wake {
-                Some(_) => format!("SET {set}, {schedule}"),
-                None => format!("SET {set} REMOVE {schedule}"),
-            })
+            .update_expression(expression)
             .send()
             .await;
         let error = match sent {
@@ -249,26 +308,56 @@ impl Store for AwsStore {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Kept>, StoreError> {
-        const { assert!(TENANT_SHARDS == 8, "one query for each shard") };
-        let limit = limit.clamp(1, PAGE);
-        let shard = |number| self.shard_keys(tenant, number, limit + 1, after.as_ref());
-        let (a, b, c, d, e, f, g, h) =
-            tokio::try_join!(shard(0), shard(1), shard(2), shard(3), shard(4), shard(5), shard(6), shard(7))?;
-        let mut keys: Vec<(String, String)> = [a, b, c, d, e, f, g, h].into_iter().flatten().collect();
-        keys.sort_unstable_by(|a, b| b.cmp(a));
-        let more = keys.len() > limit;
-        keys.truncate(limit);
-        let next = if more { keys.last().map(|(created, _)| Cursor(created.clone())) } else { None };
-        let ids: Vec<String> = keys.into_iter().map(|(_, id)| id).collect();
-        let mut rows: HashMap<String, Row> = HashMap::new();
-        for item in self.items(&ids).await? {
-            match Row::read(row::from_sdk(item)) {
-                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
-                Err(error) => tracing::error!(%error, "an item is left out of a list"),
-            }
+        let keys = (0..TENANT_SHARDS).map(|number| row::tenant_key(tenant.as_str(), number));
+        self.page(&BY_TENANT, keys, limit, after).await
+    }
+
+    async fn before_agency(
+        &self,
+        agency: &AgencyCode,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Kept>, StoreError> {
+        let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
+        let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
+        // The index lags behind: what has moved on since is left out.
+        page.items.retain(|kept| {
+            let head = kept.ledger.head();
+            head.is_before_agency() && head.agency() == agency
+        });
+        Ok(page)
+    }
+
+    async fn ask_again(&self, id: ApplicationId, message: u32, now: Timestamp) -> Result<Asked, StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&id.to_string())))
+            .condition_expression("attribute_exists(#id) AND (attribute_not_exists(#ra) OR #ra < :before)")
+            .update_expression("SET #ra = :asked")
+            .expression_attribute_names("#id", row::ID)
+            .expression_attribute_names("#ra", row::ASKED)
+            .expression_attribute_values(":before", AttributeValue::S(asked_before(now)))
+            .expression_attribute_values(":asked", AttributeValue::S(row::asked(now, message)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match sent {
+            Ok(_) => return Ok(Asked::Taken),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(match &failed.item {
+                None => Asked::Missing,
+                // The SDK retried a mark that had been made: it is ours.
+                Some(item) if text(item, row::ASKED).is_ok_and(|mark| mark == row::asked(now, message)) => {
+                    Asked::Taken
+                }
+                Some(_) => Asked::TooSoon,
+            }),
+            _ => Err(store_error("dynamodb.UpdateItem", &error)),
         }
-        let items = ids.iter().filter_map(|id| rows.remove(id)).filter_map(super::readable).collect();
-        Ok(Page { items, next })
     }
 
     async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {

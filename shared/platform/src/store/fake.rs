@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::ids::{ApplicationId, TenantId};
+use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    Appended, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError, TENANT_SHARDS, shard,
+    AGENCY_SHARDS, Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError,
+    TENANT_SHARDS, asked_before, shard,
 };
 use crate::faults::{Faults, Turn};
 
@@ -18,7 +19,7 @@ use crate::faults::{Faults, Turn};
 pub struct Units {
     /// Of the table.
     pub table: u64,
-    /// Of both indexes.
+    /// Of all indexes.
     pub indexes: u64,
 }
 
@@ -107,6 +108,7 @@ impl State {
         self.units.table += kibibytes(before.map_or(0, Row::size).max(after.size()));
         self.units.indexes += index_units(before.map(Row::tenant_entry), Some(after.tenant_entry()));
         self.units.indexes += index_units(before.and_then(Row::due_entry), after.due_entry());
+        self.units.indexes += index_units(before.and_then(Row::agency_entry), after.agency_entry());
     }
 
     /// A condition that fails is charged by the item it was checked on.
@@ -128,6 +130,15 @@ fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
     }
 }
 
+/// The first rows as a page.
+fn page(mut rows: Vec<&Row>, limit: usize) -> Page<Kept> {
+    let limit = limit.clamp(1, PAGE);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = if more { rows.last().map(|row| Cursor(row.created.clone())) } else { None };
+    Page { items: rows.into_iter().filter_map(|row| super::readable(row.clone())).collect(), next }
+}
+
 fn kibibytes(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u64::MAX)
 }
@@ -135,6 +146,10 @@ fn kibibytes(bytes: usize) -> u64 {
 impl Row {
     fn tenant_entry(&self) -> Entry {
         (format!("{}/{}", self.tenant, self.created), self.tenant_entry_size())
+    }
+
+    fn agency_entry(&self) -> Option<Entry> {
+        Some((format!("{}/{}", self.agency.as_ref()?, self.created), self.agency_entry_size()?))
     }
 
     fn due_entry(&self) -> Option<Entry> {
@@ -179,6 +194,7 @@ impl Store for FakeStore {
             next.events.extend(after.ledger.after(seen).iter().map(|line| line.bytes.clone()));
             next.version = after.version();
             next.wake = wake.map(Timestamp::as_millisecond);
+            next.agency = row::agency_key(after.ledger.head());
             next.ttl = row::time_to_live(after);
             state.put(next);
             Ok(Appended::Done)
@@ -209,7 +225,6 @@ impl Store for FakeStore {
         after: Option<Cursor>,
     ) -> Result<Page<Kept>, StoreError> {
         self.call("store.list", |state| {
-            let limit = limit.clamp(1, PAGE);
             let mut found: Vec<&Row> = state
                 .rows
                 .values()
@@ -217,11 +232,45 @@ impl Store for FakeStore {
                 .filter(|row| after.as_ref().is_none_or(|cursor| row.created < cursor.0))
                 .collect();
             found.sort_by(|a, b| b.created.cmp(&a.created));
-            let more = found.len() > limit;
-            found.truncate(limit);
-            let next = if more { found.last().map(|row| Cursor(row.created.clone())) } else { None };
-            let items = found.into_iter().filter_map(|row| super::readable(row.clone())).collect();
-            Ok(Page { items, next })
+            Ok(page(found, limit))
+        })
+    }
+
+    async fn before_agency(
+        &self,
+        agency: &AgencyCode,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Kept>, StoreError> {
+        self.call("store.before_agency", |state| {
+            let key = |row: &Row| row::agency_shard_key(agency, shard(row.id, AGENCY_SHARDS));
+            let mut found: Vec<&Row> = state
+                .rows
+                .values()
+                .filter(|row| row.agency.as_ref() == Some(&key(row)))
+                .filter(|row| after.as_ref().is_none_or(|cursor| row.created > cursor.0))
+                .collect();
+            found.sort_by(|a, b| a.created.cmp(&b.created));
+            Ok(page(found, limit))
+        })
+    }
+
+    async fn ask_again(&self, id: ApplicationId, message: u32, now: Timestamp) -> Result<Asked, StoreError> {
+        self.call("store.ask_again", |state| {
+            let Some(found) = state.rows.get(&id).cloned() else {
+                state.charge_refused(None);
+                return Ok(Asked::Missing);
+            };
+            let mark = row::asked(now, message);
+            if found.asked.as_ref() == Some(&mark) {
+                return Ok(Asked::Taken);
+            }
+            if found.asked.as_ref().is_some_and(|asked| *asked >= asked_before(now)) {
+                state.charge_refused(Some(&found));
+                return Ok(Asked::TooSoon);
+            }
+            state.put(Row { asked: Some(mark), ..found });
+            Ok(Asked::Taken)
         })
     }
 

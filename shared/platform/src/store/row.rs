@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ids::ApplicationId;
+use domain::application::Application;
+use domain::ids::{AgencyCode, ApplicationId};
 use domain::ledger::{Ledger, LedgerError};
 use domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DUE_SHARDS, EXPIRED_DRAFT_DAYS, Kept, StoreError, TENANT_SHARDS, shard};
+use super::{AGENCY_SHARDS, DUE_SHARDS, EXPIRED_DRAFT_DAYS, Kept, StoreError, TENANT_SHARDS, shard};
 
 /// Partition key: the application's id.
 pub(super) const ID: &str = "id";
@@ -23,6 +24,10 @@ pub(super) const CREATED: &str = "cr";
 pub(super) const DUE: &str = "du";
 /// Wake-up time, epoch milliseconds: range key of the due index.
 pub(super) const WAKE: &str = "dt";
+/// Agency and shard: hash key of the agency index; absent while the case is not before an agency.
+pub(super) const AGENCY: &str = "ag";
+/// When a message was last asked for again, and of which version: see [`asked`].
+pub(super) const ASKED: &str = "ra";
 /// Hash of the creating request.
 pub(super) const PAYLOAD_HASH: &str = "ph";
 /// The sealed personal part.
@@ -41,6 +46,8 @@ pub(super) struct Row {
     pub(super) created: String,
     /// Epoch milliseconds.
     pub(super) wake: Option<i64>,
+    pub(super) agency: Option<String>,
+    pub(super) asked: Option<String>,
     pub(super) payload_hash: [u8; 32],
     pub(super) sealed: Vec<u8>,
     pub(super) events: Vec<Vec<u8>>,
@@ -61,7 +68,29 @@ pub(super) fn tenant_key(tenant: &str, shard: u8) -> String {
     format!("{tenant}#{shard}")
 }
 
-/// Range key of the tenant index. Milliseconds of fixed width, so that its order is that of time.
+/// Hash key of the agency index, while the case is before one.
+pub(super) fn agency_key(head: &Application) -> Option<String> {
+    head.is_before_agency().then(|| agency_shard_key(head.agency(), shard(head.id, AGENCY_SHARDS)))
+}
+
+/// Hash key of one shard of an agency's index.
+pub(super) fn agency_shard_key(agency: &AgencyCode, shard: u8) -> String {
+    format!("{agency}#{shard}")
+}
+
+/// The mark of a message that is asked for again: epoch milliseconds in 13 digits, so that their order is that of
+/// time, a colon, the message's version.
+pub(super) fn asked(at: Timestamp, message: u32) -> String {
+    format!("{:013}:{message}", at.as_millisecond().max(0))
+}
+
+/// Reads a mark.
+pub(super) fn asked_at(mark: &str) -> Option<(Timestamp, u32)> {
+    let (at, message) = mark.split_once(':')?;
+    Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, message.parse().ok()?))
+}
+
+/// Range key of the tenant index and of the agency index. Milliseconds of fixed width, so that its order is that of time.
 pub(super) fn created_key(at: Timestamp, id: ApplicationId) -> String {
     format!("{at:.3}#{id}")
 }
@@ -89,6 +118,8 @@ impl Row {
             tenant: tenant_key(head.tenant().as_str(), shard(head.id, TENANT_SHARDS)),
             created: created_key(head.opened_at, head.id),
             wake: wake.map(Timestamp::as_millisecond),
+            agency: agency_key(head),
+            asked: None,
             payload_hash: kept.payload_hash,
             sealed: kept.sealed.clone(),
             events: kept.ledger.lines().iter().map(|line| line.bytes.clone()).collect(),
@@ -113,6 +144,11 @@ impl Row {
             Some(Attribute::S(text)) => Ok(text),
             _ => Err(wrong(name)),
         };
+        let optional = |found: &mut HashMap<String, Attribute>, name| match found.remove(name) {
+            Some(Attribute::S(text)) => Ok(Some(text)),
+            Some(_) => Err(wrong(name)),
+            None => Ok(None),
+        };
         let bytes = |found: &mut HashMap<String, Attribute>, name| match found.remove(name) {
             Some(Attribute::B(bytes)) => Ok(bytes),
             _ => Err(wrong(name)),
@@ -129,6 +165,8 @@ impl Row {
             tenant: text(&mut found, TENANT)?,
             created: text(&mut found, CREATED)?,
             wake: number(&mut found, WAKE)?,
+            agency: optional(&mut found, AGENCY)?,
+            asked: optional(&mut found, ASKED)?,
             payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
             sealed: bytes(&mut found, SEALED)?,
             events: match found.remove(EVENTS) {
@@ -154,6 +192,11 @@ impl Row {
             item.insert(DUE.to_owned(), AttributeValue::S(self.due()));
             item.insert(WAKE.to_owned(), AttributeValue::N(wake.to_string()));
         }
+        for (name, value) in [(AGENCY, &self.agency), (ASKED, &self.asked)] {
+            if let Some(text) = value {
+                item.insert(name.to_owned(), AttributeValue::S(text.clone()));
+            }
+        }
         if let Some(ttl) = self.ttl {
             item.insert(TTL.to_owned(), AttributeValue::N(ttl.to_string()));
         }
@@ -178,6 +221,9 @@ impl Row {
         if let Some(wake) = self.wake {
             size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
         }
+        for (name, value) in [(AGENCY, &self.agency), (ASKED, &self.asked)] {
+            size += value.as_ref().map_or(0, |text| name.len() + text.len());
+        }
         if let Some(ttl) = self.ttl {
             size += TTL.len() + number_size(ttl);
         }
@@ -188,6 +234,12 @@ impl Row {
     pub(super) fn tenant_entry_size(&self) -> usize {
         let keys = TENANT.len() + self.tenant.len() + CREATED.len() + self.created.len();
         keys + ID.len() + self.id.to_string().len()
+    }
+
+    /// Bytes of the agency index entry, while it is in it.
+    pub(super) fn agency_entry_size(&self) -> Option<usize> {
+        let keys = AGENCY.len() + self.agency.as_ref()?.len() + CREATED.len() + self.created.len();
+        Some(keys + ID.len() + self.id.to_string().len())
     }
 
     /// Bytes of the due index entry, while it is in it.
@@ -289,7 +341,7 @@ mod tests {
             })
             .collect();
         assert_eq!(Row::read(from_sdk(item)).unwrap(), row);
-        assert_eq!(crate::store::image_to_kept(&image).unwrap(), kept);
+        assert_eq!(crate::store::read_image(&image).unwrap().kept, kept);
     }
 
     #[test]

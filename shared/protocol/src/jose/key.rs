@@ -83,6 +83,51 @@ impl PublicKey {
     }
 }
 
+/// Most keys of a published set.
+const SET_KEYS: usize = 16;
+
+/// A JWK set (RFC 7517 section 5) of public keys that may be published.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+impl KeySet {
+    /// Takes keys, the one in use first.
+    #[must_use]
+    pub fn new(keys: Vec<PublicKey>) -> KeySet {
+        KeySet { keys }
+    }
+
+    /// Reads `{"keys": [...]}`, 1 to 16 keys. A private key is refused, never dropped.
+    ///
+    /// # Errors
+    /// [`JoseError::Malformed`] where it is no JWK set, [`JoseError::Key`] where a key cannot be used.
+    pub fn parse(text: &str) -> Result<KeySet, JoseError> {
+        let set: Value = serde_json::from_str(text).map_err(|_| JoseError::Malformed)?;
+        let keys = set.get("keys").and_then(Value::as_array).ok_or(JoseError::Malformed)?;
+        if keys.is_empty() || keys.len() > SET_KEYS {
+            return Err(JoseError::Malformed);
+        }
+        Ok(KeySet { keys: keys.iter().map(PublicKey::from_jwk).collect::<Result<_, _>>()? })
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// As it is published.
+    ///
+    /// # Errors
+    /// [`JoseError::Key`] where a key cannot be written as JSON.
+    pub fn to_json(&self) -> Result<Value, JoseError> {
+        let keys = self.keys.iter().map(PublicKey::to_jwk).collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({ "keys": keys }))
+    }
+}
+
 /// The P-256 point of an EC JWK.
 pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
     let mut bytes = vec![4];

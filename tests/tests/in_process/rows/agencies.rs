@@ -36,6 +36,22 @@ async fn row_25_reports_in_the_wrong_order() {
     rehearsal.report(&received).await.body(200);
     rehearsal.report(&signed).await.body(200);
     assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Signed);
+    assert_eq!(rehearsal.refused(BEIJING), ["illegal_step"]);
+}
+
+/// A queue without an order: what has overtaken another is held, and the end is the same.
+#[tokio::test]
+async fn row_25_reports_in_the_wrong_order_by_queue() {
+    let (rehearsal, case) = with_a_case().await;
+    let now = rehearsal.hub.clock.now();
+    let sign = |finding| rehearsal.signed(BEIJING, case.application, case.version, finding);
+    let [received, signed, produced] = [Finding::Received, Finding::Signed, Finding::Produced].map(sign);
+    assert_eq!(rehearsal.reports_queued(&[&produced], now).await, Answer::Batch(1));
+    assert_eq!(rehearsal.reports_queued(&[&signed], now).await, Answer::Batch(1));
+    assert_eq!(rehearsal.reports_queued(&[&received], now).await, Answer::Batch(0));
+    assert_eq!(rehearsal.reports_queued(&[&signed], now).await, Answer::Batch(0));
+    assert_eq!(rehearsal.reports_queued(&[&produced, &received], now).await, Answer::Batch(0));
+    assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Produced);
 }
 
 #[tokio::test]
@@ -48,6 +64,11 @@ async fn row_27_a_report_by_the_wrong_agency() {
     let nothing = rehearsal.signed(SHANDONG, nobody, 1, Finding::Received);
     let unknown = rehearsal.report(&nothing).await.body(404);
     assert_eq!(refused["type"], unknown["type"], "it looks as if there were none");
+    let named = rehearsal.signed_as(SHANDONG, BEIJING, case.application, case.version, Finding::Received);
+    assert_eq!(rehearsal.report(&named).await.body(404)["type"], unknown["type"]);
+    let mut outcomes = rehearsal.refused(SHANDONG);
+    outcomes.sort();
+    assert_eq!(outcomes, ["not_yours", "other_agency", "unknown_case"], "evidence tells them apart");
     assert_eq!(only(&rehearsal).await, before);
 }
 
@@ -96,6 +117,9 @@ async fn row_26_a_stale_version_and_a_step_back() {
     let end = only(&rehearsal).await;
     say(&rehearsal, &case, Finding::Signed).await.body(409);
     assert_eq!(only(&rehearsal).await, end, "an end stays an end");
+    let mut outcomes = rehearsal.refused(BEIJING);
+    outcomes.sort();
+    assert_eq!(outcomes, ["illegal_step", "stale_version", "stale_version"]);
 }
 
 /// An agency's clock is ten minutes off, either way: its reports count by their version, its requests are fresh

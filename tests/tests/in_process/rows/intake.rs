@@ -165,8 +165,12 @@ async fn row_46_the_key_is_denied_at_intake() {
     let rehearsal = Rehearsal::new();
     let body = body(&papers());
     rehearsal.hub.faults.restart();
-    rehearsal.hub.faults.plan(1, Fault::Before);
+    rehearsal.hub.faults.plan(2, Fault::Before);
     rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
-    assert_eq!(rehearsal.hub.faults.calls(), ["vault.seal"], "and nothing is written");
+    assert_eq!(
+        rehearsal.hub.faults.calls(),
+        ["directory.amendments", "vault.seal"],
+        "and nothing is written"
+    );
     rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
 }

@@ -1,0 +1,49 @@
+//! Amendments in DynamoDB: `pk` = `amendments`, `sk` = `state`, `bo` = the JSON of [`Amendments`]. Beside it lie the
+//! records, `sk` = `record#<version>`, which no function reads.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::amend::Amendments;
+
+use super::Directory;
+use crate::store::{StoreError, store_error};
+
+/// Amendments in a DynamoDB table. Clones share the client.
+#[derive(Clone, Debug)]
+pub struct AwsDirectory {
+    client: Client,
+    table: String,
+}
+
+impl AwsDirectory {
+    /// The amendments in this table.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        AwsDirectory { client, table: table.into() }
+    }
+}
+
+impl Directory for AwsDirectory {
+    async fn amendments(&self) -> Result<Amendments, StoreError> {
+        let key = [("pk", "amendments"), ("sk", "state")]
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(HashMap::from(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| store_error("dynamodb.GetItem", &error))?;
+        match output.item.as_ref().map(|item| item.get("bo")) {
+            None => Ok(Amendments::default()),
+            Some(Some(AttributeValue::S(text))) => {
+                serde_json::from_str(text).map_err(|_| StoreError::Unreadable("bo"))
+            }
+            Some(_) => Err(StoreError::Unreadable("bo")),
+        }
+    }
+}
