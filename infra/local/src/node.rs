@@ -104,11 +104,7 @@ fn run(command: &mut Command) -> Result<Output> {
     match command.stdin(Stdio::null()).output() {
         Ok(output) => Ok(output),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            bail!(
-                "{name} is not on the path: Node {}.{} or newer with npm is needed",
-                OLDEST.0,
-                OLDEST.1
-            )
+            bail!("{name} is not on the path: Node {}.{} or newer with npm is needed", OLDEST.0, OLDEST.1)
         }
         Err(error) => Err(error).with_context(|| format!("{name} cannot be run")),
     }
