@@ -6,6 +6,7 @@ pub mod emulator;
 pub mod functions;
 pub mod hub_keys;
 pub mod local;
+pub mod node;
 pub mod operator;
 pub mod partners;
 pub mod plan;

@@ -58,8 +58,10 @@ struct Holiday {
 
 /// The last day of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deadline {
     /// The day, in China. The limit runs out when it ends.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Day"))]
     pub date: Date,
     /// Counted in part through a year whose calendar is not known yet, where Monday to Friday were taken as
     /// working days. The real day may be later.

@@ -101,6 +101,8 @@ pub struct Report {
 
 /// What an agency found or did. The JSON is the body of a report on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(description = "What an agency found or did."))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
     /// The case was taken.
@@ -108,6 +110,7 @@ pub enum Finding {
     /// Everything that is missing, at once (一次性告知).
     SupplementRequested {
         /// 1 to [`crate::limits::SUPPLEMENT_ITEMS`] items.
+        #[cfg_attr(feature = "schema", schemars(transform = crate::schema::bound_items, description = "Everything that is missing: 1 to 10 items."))]
         items: Vec<MissingItem>,
     },
     /// Signed.
@@ -115,6 +118,13 @@ pub enum Finding {
     /// Not issued.
     NotIssued {
         /// Why; up to [`crate::limits::TEXT`] characters, no personal data.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(
+                with = "crate::schema::Words",
+                description = "Why, in the agency's words: up to 200 characters, no personal data."
+            )
+        )]
         reason: String,
     },
     /// Produced.
@@ -122,18 +132,22 @@ pub enum Finding {
     /// Posted.
     Posted {
         /// The carrier.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         carrier: String,
         /// The consignment number.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         tracking: String,
     },
     /// Ready to be collected.
     Ready {
         /// Where.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Words"))]
         place: String,
     },
     /// Move-in approved.
     Approved {
         /// Number of the move-in permit (准迁证).
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         permit: String,
     },
     /// Register verified at origin.
@@ -141,10 +155,19 @@ pub enum Finding {
     /// Moved out.
     MovedOut {
         /// Number of the migration certificate (迁移证).
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         certificate: String,
         /// Day of issue.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Day"))]
         issued_on: Date,
         /// Last day; at most [`crate::limits::MIGRATION_CERTIFICATE_DAYS`] after the issue.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(
+                with = "crate::schema::Day",
+                description = "Last day; at most 30 days after the issue."
+            )
+        )]
         valid_until: Date,
     },
     /// Settled at the move-in place.
@@ -156,11 +179,19 @@ pub enum Finding {
         /// The slot.
         document: DocumentId,
         /// Its number.
+        #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         certificate: String,
     },
     /// Refused.
     Rejected {
         /// Why; up to [`crate::limits::TEXT`] characters, no personal data.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(
+                with = "crate::schema::Words",
+                description = "Why, in the agency's words: up to 200 characters, no personal data."
+            )
+        )]
         reason: String,
     },
 }

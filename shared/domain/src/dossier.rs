@@ -1,5 +1,8 @@
 //! The personal part of an application. It is sealed as one blob at rest, opened only by the
 //! functions that need it, and never part of an event.
+//!
+//! Unknown members are ignored on reading: a case with a new one must not stop at an agency that was built before it.
+//! What an app backend sends is read member by member elsewhere, where every unknown one is named.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +11,7 @@ use crate::person::{Address, MobileNumber, PersonName};
 
 /// A person of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Person {
     /// Name as in the household register.
     pub name: PersonName,
@@ -21,7 +24,8 @@ pub struct Person {
 
 /// Everything personal of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(description = "Everything personal of an application."))]
 pub struct Dossier {
     /// The citizen the application is about.
     pub applicant: Person,

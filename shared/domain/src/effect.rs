@@ -14,6 +14,7 @@ use crate::stage::{Purpose, Stage, Step, next};
 
 /// Kinds of message to an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
     /// A case for this agency.

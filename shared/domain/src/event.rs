@@ -127,14 +127,17 @@ pub enum DocumentFault {
 
 /// One thing an agency misses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MissingItem {
     /// The name the answer will carry, for example `guardianship`. 1 to 64 characters.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
     pub name: String,
     /// What will do.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::not_empty))]
     pub accepts: Vec<DocumentKind>,
     /// What the agency wants, in its words. Up to 200 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Note"))]
     pub note: String,
 }
 

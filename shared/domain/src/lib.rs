@@ -17,6 +17,8 @@ pub mod ledger;
 pub mod limits;
 pub mod partners;
 pub mod person;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod stage;
 pub mod step;
 pub mod table;

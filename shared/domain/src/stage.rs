@@ -10,6 +10,8 @@ pub use crate::step::{Step, Taker};
 /// Where an application stands. The names follow `domain.md`; each agency leg runs through
 /// `Dispatched` and `Received` again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(description = "Where an application stands."))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Opened by the app; documents are still coming in.
@@ -127,6 +129,7 @@ impl Stage {
 
 /// What an agency is asked to do on a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Review, sign and produce a first card.

@@ -21,28 +21,40 @@ pub const CASE_TYP: &str = "tongban-case+jws";
 
 /// A CloudEvents 1.0 event in structured JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Envelope {
     /// `1.0`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::specversion))]
     pub specversion: String,
     /// `<application>:<version>`, stable for ever.
     pub id: EventId,
     /// `tongban`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::source))]
     pub source: String,
     /// `cn.tongban.case.<kind>.v1`.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_type))]
     pub kind: String,
     /// The application.
     pub subject: ApplicationId,
     /// When it was sealed; informative.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub time: Timestamp,
     /// `application/jose`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::content_type))]
     pub datacontenttype: String,
     /// A compact JWE of a compact JWS of a [`Case`].
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::sealed_case, description = "A compact JWE (RFC 7516) to the agency's key around a compact JWS (RFC 7515) of the hub, whose payload is a case."))]
     pub data: String,
 }
 
 /// A document of a case. Fetch it by id: see [`crate::report::DocumentRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "A document of a case. It is fetched by its id, with a signed request.")
+)]
 pub struct CaseDocument {
     /// Its id within the application.
     pub id: DocumentId,
@@ -51,19 +63,24 @@ pub struct CaseDocument {
     /// What it is.
     pub kind: DocumentKind,
     /// Its media type.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Media"))]
     pub media_type: String,
     /// Bytes.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Size"))]
     pub size: u64,
     /// SHA-256, base64.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Sha256"))]
     pub sha256: String,
 }
 
 /// What an agency is asked to decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Case {
     /// The application.
     pub application: ApplicationId,
     /// Version of the application; a report names it as `seen`.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
     /// What this message says.
     pub notice: NoticeKind,
@@ -97,6 +114,7 @@ pub struct Case {
 
 /// The places of a case under their wire names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CasePlaces {
     /// 受理地.
     pub accepted_at: domain::division::DivisionCode,

@@ -4,5 +4,8 @@ pub mod app;
 pub mod backlog;
 pub mod callback;
 pub mod case;
+#[cfg(feature = "schema")]
+pub mod contracts;
 pub mod jose;
+pub mod problem;
 pub mod report;

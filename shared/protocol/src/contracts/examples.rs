@@ -1,0 +1,279 @@
+//! Examples, each a value of the Rust type it stands for. The people are invented, their numbers computed.
+
+use domain::calendar::Deadline;
+use domain::catalogue::{DocumentKind, Service, When};
+use domain::command::Finding;
+use domain::dossier::{Dossier, Person};
+use domain::effect::NoticeKind;
+use domain::event::MissingItem;
+use domain::identity_number::IdentityNumber;
+use domain::ids::{ApplicationId, DocumentId, EventId};
+use domain::stage::{Purpose, Stage, reports};
+use jiff::Timestamp;
+use jiff::civil::date;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::ContractError;
+use crate::backlog::{
+    CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome, ResendRequest, Resent,
+};
+use crate::case::{Case, CaseDocument, CasePlaces, Envelope, event_type};
+use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
+
+/// When every example takes place: 2026-03-02, half past nine in China.
+const AT: i64 = 1_772_415_000;
+/// SHA-256 of nothing.
+const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+/// A report's id.
+const REPORT: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
+
+/// The names of all examples, each with the schema that it is of.
+pub const NAMES: &[(&str, &str)] = &[
+    ("envelope-opened", "envelope"),
+    ("envelope-supplemented", "envelope"),
+    ("envelope-withdrawn", "envelope"),
+    ("envelope-restore-requested", "envelope"),
+    ("case-opened", "case"),
+    ("case-supplemented", "case"),
+    ("case-withdrawn", "case"),
+    ("case-restore-requested", "case"),
+    ("report-received", "report"),
+    ("report-supplement-requested", "report"),
+    ("report-moved-out", "report"),
+    ("report-issued", "report"),
+    ("receipt", "receipt"),
+    ("document-fetch", "document-request"),
+    ("document-upload", "document-request"),
+    ("link-fetch", "link"),
+    ("link-upload", "link"),
+    ("cases-request", "cases-request"),
+    ("cases-page", "cases-page"),
+    ("resend-request", "resend-request"),
+    ("resend-answer", "resend-answer"),
+    ("key-set", "key-set"),
+];
+
+/// The example of a name as JSON; `None` where there is none.
+///
+/// # Errors
+/// It cannot be written, or one of its parts is no value of its type.
+pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
+    Ok(Some(match name {
+        "envelope-opened" => json(&envelope(NoticeKind::Opened, 4)?)?,
+        "envelope-supplemented" => json(&envelope(NoticeKind::Supplemented, 8)?)?,
+        "envelope-withdrawn" => json(&envelope(NoticeKind::Withdrawn, 6)?)?,
+        "envelope-restore-requested" => json(&envelope(NoticeKind::RestoreRequested, 15)?)?,
+        "case-opened" => json(&case(NoticeKind::Opened)?)?,
+        "case-supplemented" => json(&case(NoticeKind::Supplemented)?)?,
+        "case-withdrawn" => json(&case(NoticeKind::Withdrawn)?)?,
+        "case-restore-requested" => json(&case(NoticeKind::RestoreRequested)?)?,
+        "report-received" => json(&report(4, Finding::Received)?)?,
+        "report-supplement-requested" => {
+            json(&report(5, Finding::SupplementRequested { items: vec![missing()] })?)?
+        }
+        "report-moved-out" => json(&report(11, moved_out())?)?,
+        "report-issued" => json(&report(5, issued()?)?)?,
+        "receipt" => json(&receipt()?)?,
+        "document-fetch" => json(&document(DocumentAction::Fetch { document: value("d1")? })?)?,
+        "document-upload" => json(&document(upload()?)?)?,
+        "link-fetch" => json(&link("GET", json!({}))?)?,
+        "link-upload" => {
+            json(&link("PUT", json!({ "content-type": "application/pdf", "content-length": "48213" }))?)?
+        }
+        "cases-request" => {
+            json(&CasesRequest { agency: value("1501")?, iat: AT, after: None, limit: Some(50) })?
+        }
+        "cases-page" => json(&cases_page()?)?,
+        "resend-request" => json(&resend_request()?)?,
+        "resend-answer" => json(&resend_answer()?)?,
+        "key-set" => key_set(),
+        _ => return Ok(None),
+    }))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Value, ContractError> {
+    Ok(serde_json::to_value(value)?)
+}
+
+/// A value of a type that travels as text.
+fn value<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ContractError> {
+    Ok(serde_json::from_value(Value::from(text))?)
+}
+
+fn application() -> ApplicationId {
+    ApplicationId::from_bytes16([1, 144, 244, 192, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+}
+
+fn at() -> Timestamp {
+    Timestamp::constant(AT, 0)
+}
+
+/// Its `data` is cut short: a real one is an encrypted case.
+fn envelope(notice: NoticeKind, version: u32) -> Result<Envelope, ContractError> {
+    let id: EventId = value(&format!("{}:{version}", application()))?;
+    Ok(Envelope {
+        specversion: "1.0".to_owned(),
+        id,
+        source: "tongban".to_owned(),
+        kind: event_type(notice).to_owned(),
+        subject: application(),
+        time: at(),
+        datacontenttype: "application/jose".to_owned(),
+        data: "eyJhbGciOiJFQ0RILUVTIiwiZW5jIjoiQTI1NkdDTSIsImN0eSI6IkpXUyJ9..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA"
+            .to_owned(),
+    })
+}
+
+/// The case of a notice: a certificate that is asked of Hohhot, or a transfer that lapsed.
+fn case(notice: NoticeKind) -> Result<Case, ContractError> {
+    let restore = notice == NoticeKind::RestoreRequested;
+    let gone = notice == NoticeKind::Withdrawn;
+    let purpose = if restore { Purpose::Restore } else { Purpose::Certify };
+    let version = match notice {
+        NoticeKind::Opened => 4,
+        NoticeKind::Supplemented => 8,
+        NoticeKind::Withdrawn => 6,
+        NoticeKind::RestoreRequested => 15,
+    };
+    let document = CaseDocument {
+        id: value("d1")?,
+        requirement: "household_register".to_owned(),
+        kind: DocumentKind::HouseholdRegister,
+        media_type: "application/pdf".to_owned(),
+        size: 48_213,
+        sha256: SHA256.to_owned(),
+    };
+    Ok(Case {
+        application: application(),
+        version,
+        notice,
+        agency: value("1501")?,
+        purpose,
+        service: if restore { Service::HouseholdTransfer } else { Service::HouseholdCertificate },
+        when: if restore { When::JobTransfer } else { When::Kinship },
+        places: CasePlaces {
+            accepted_at: value("110105")?,
+            registered_at: value("150102")?,
+            move_in: restore.then(|| value("110105")).transpose()?,
+        },
+        due: (!gone).then_some(Deadline { date: date(2026, 3, 9), provisional: false }),
+        dossier: if gone { None } else { Some(dossier()?) },
+        documents: if gone { Vec::new() } else { vec![document] },
+        upload: (!gone && !restore).then(|| value("d2")).transpose()?,
+        reports: if gone {
+            Vec::new()
+        } else {
+            reports(purpose).into_iter().filter_map(Finding::kind_of).map(str::to_owned).collect()
+        },
+    })
+}
+
+fn dossier() -> Result<Dossier, ContractError> {
+    let number = |day, sequence| {
+        IdentityNumber::compute("150102", day, sequence)
+            .map_err(|error| ContractError::Unknown(error.code().to_owned()))
+    };
+    let person = |name: &str, number| -> Result<Person, ContractError> {
+        Ok(Person { name: value(name)?, identity_number: number, mobile: Some(value("13800000000")?) })
+    };
+    Ok(Dossier {
+        applicant: person("张三", number(date(1991, 5, 4), 17)?)?,
+        guardian: None,
+        relative: Some(Person { mobile: None, ..person("阿依·古丽", number(date(1963, 8, 21), 24)?)? }),
+        address: value("北京市朝阳区示例街1号")?,
+    })
+}
+
+fn report(seen: u32, finding: Finding) -> Result<Report, ContractError> {
+    Ok(Report {
+        report_id: value(REPORT)?,
+        application: application(),
+        agency: value("1501")?,
+        seen,
+        iat: AT,
+        finding,
+    })
+}
+
+fn missing() -> MissingItem {
+    MissingItem {
+        name: "kinship".to_owned(),
+        accepts: vec![DocumentKind::ProofOfKinship, DocumentKind::BirthCertificate],
+        note: "请补充亲属关系材料".to_owned(),
+    }
+}
+
+fn moved_out() -> Finding {
+    Finding::MovedOut {
+        certificate: "QY-2026-000123".to_owned(),
+        issued_on: date(2026, 3, 2),
+        valid_until: date(2026, 4, 1),
+    }
+}
+
+fn issued() -> Result<Finding, ContractError> {
+    Ok(Finding::Issued { document: value("d2")?, certificate: "ZM-2026-000456".to_owned() })
+}
+
+fn receipt() -> Result<Receipt, ContractError> {
+    Ok(Receipt { report_id: value(REPORT)?, application: application(), version: 5, stage: Stage::Received })
+}
+
+fn document(action: DocumentAction) -> Result<DocumentRequest, ContractError> {
+    Ok(DocumentRequest { agency: value("1501")?, application: application(), iat: AT, action })
+}
+
+fn upload() -> Result<DocumentAction, ContractError> {
+    let document: DocumentId = value("d2")?;
+    let media_type = "application/pdf".to_owned();
+    Ok(DocumentAction::Upload { document, media_type, size: 48_213, sha256: SHA256.to_owned() })
+}
+
+fn link(method: &str, headers: Value) -> Result<Link, ContractError> {
+    Ok(Link {
+        url: "https://documents.example/applications/0190f4c0-0000-8000-8000-000000000001/d1/1?X-Amz-Signature=0".to_owned(),
+        method: method.to_owned(),
+        headers: serde_json::from_value(headers)?,
+        expires_at: Timestamp::constant(AT + 300, 0),
+    })
+}
+
+fn cases_page() -> Result<CasesPage, ContractError> {
+    let case = OpenCase {
+        application: application(),
+        version: 5,
+        message: 4,
+        notice: NoticeKind::Opened,
+        sent: true,
+        purpose: Purpose::Certify,
+        service: Service::HouseholdCertificate,
+        stage: Stage::Dispatched,
+        due: Some(Deadline { date: date(2026, 3, 9), provisional: false }),
+        overdue: false,
+        opened_at: at(),
+    };
+    Ok(CasesPage { cases: vec![case], next: None })
+}
+
+fn resend_request() -> Result<ResendRequest, ContractError> {
+    let cases = vec![ResendCase { application: application(), message: Some(4) }];
+    Ok(ResendRequest { agency: value("1501")?, iat: AT, cases })
+}
+
+fn resend_answer() -> Result<ResendAnswer, ContractError> {
+    let case = Resent { application: application(), message: Some(4), outcome: ResendOutcome::Accepted };
+    Ok(ResendAnswer { cases: vec![case] })
+}
+
+/// The key of RFC 7515, appendix A.3, as if it were the hub's.
+fn key_set() -> Value {
+    json!({ "keys": [{
+        "kty": "EC",
+        "crv": "P-256",
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        "kid": "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U",
+        "use": "sig",
+    }] })
+}

@@ -1,0 +1,65 @@
+//! What single members of the messages are held to, beyond what their Rust type says.
+
+use schemars::Schema;
+use serde_json::{Value, json};
+
+use crate::backlog::CASES;
+use crate::case::event_type as type_of;
+use domain::effect::NoticeKind;
+
+/// A compact JWE: five parts, of which direct key agreement leaves the second empty.
+pub(super) const JWE: &str = r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
+/// A compact JWS: three parts.
+pub(super) const JWS: &str = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
+/// Every message an agency may find in its queue.
+pub(super) const NOTICES: [NoticeKind; 4] =
+    [NoticeKind::Opened, NoticeKind::Supplemented, NoticeKind::Withdrawn, NoticeKind::RestoreRequested];
+
+fn put(schema: &mut Schema, members: Value) {
+    if let Value::Object(members) = members {
+        schema.ensure_object().extend(members);
+    }
+}
+
+pub(crate) fn specversion(schema: &mut Schema) {
+    put(schema, json!({ "const": "1.0" }));
+}
+
+pub(crate) fn source(schema: &mut Schema) {
+    put(schema, json!({ "const": "tongban" }));
+}
+
+pub(crate) fn event_type(schema: &mut Schema) {
+    put(
+        schema,
+        json!({ "enum": NOTICES.map(type_of), "description": "What happened, and the version of the message." }),
+    );
+}
+
+pub(crate) fn content_type(schema: &mut Schema) {
+    put(schema, json!({ "const": "application/jose" }));
+}
+
+pub(crate) fn sealed_case(schema: &mut Schema) {
+    put(schema, json!({ "pattern": JWE, "contentMediaType": "application/jose" }));
+}
+
+pub(crate) fn method(schema: &mut Schema) {
+    put(schema, json!({ "enum": ["GET", "PUT"] }));
+}
+
+pub(crate) fn url(schema: &mut Schema) {
+    put(schema, json!({ "format": "uri", "minLength": 1 }));
+}
+
+pub(crate) fn cursor(schema: &mut Schema) {
+    put(schema, json!({ "minLength": 1, "maxLength": 128 }));
+}
+
+pub(crate) fn limit(schema: &mut Schema) {
+    put(schema, json!({ "minimum": 1, "maximum": CASES }));
+}
+
+pub(crate) fn resend_cases(schema: &mut Schema) {
+    put(schema, json!({ "minItems": 1, "maxItems": CASES }));
+}

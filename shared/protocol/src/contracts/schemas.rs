@@ -1,0 +1,198 @@
+//! The JSON Schemas (2020-12), from the Rust types.
+
+use std::collections::BTreeMap;
+
+use schemars::generate::{Contract, SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::fields::{JWE, JWS};
+use crate::backlog::{CasesPage, CasesRequest, ResendAnswer, ResendRequest};
+use crate::case::{Case, Envelope};
+use crate::problem::Problem;
+use crate::report::{DocumentRequest, Link, Receipt, Report};
+
+/// Before the name and version of a message in its schema's `$id`.
+const ID: &str = "urn:tongban:schema:";
+
+/// A published JWK set (RFC 7517). Members that are not named here may be there, private ones never are.
+struct KeySet;
+
+impl JsonSchema for KeySet {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeySet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let coordinate = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$" });
+        json_schema!({
+            "description": "The hub's public keys (RFC 7517): the one in use first, others while they overlap.",
+            "type": "object",
+            "required": ["keys"],
+            "properties": { "keys": {
+                "type": "array", "minItems": 1, "maxItems": 16,
+                "items": {
+                    "type": "object",
+                    "required": ["kty", "crv", "x", "kid"],
+                    "properties": {
+                        "kty": { "type": "string", "enum": ["EC", "OKP"] },
+                        "crv": { "type": "string", "enum": ["P-256", "Ed25519"] },
+                        "x": coordinate, "y": coordinate,
+                        "kid": { "type": "string", "minLength": 1, "description": "The name a signature gives." },
+                        "use": { "type": "string", "const": "sig" },
+                        "alg": { "type": "string", "enum": ["ES256", "EdDSA"] },
+                        "d": false
+                    }
+                }
+            } }
+        })
+    }
+}
+
+/// One message: its name, and how its schema is made.
+struct Message {
+    name: &'static str,
+    contract: Contract,
+    add: fn(&mut SchemaGenerator) -> Schema,
+    root: fn(SchemaGenerator) -> Schema,
+}
+
+/// The side that writes a message decides what its schema says: what the hub writes is always whole, what an agency
+/// writes may leave out what has a default.
+fn messages() -> Vec<Message> {
+    fn message<T: JsonSchema>(name: &'static str, contract: Contract) -> Message {
+        Message {
+            name,
+            contract,
+            add: SchemaGenerator::subschema_for::<T>,
+            root: SchemaGenerator::into_root_schema_for::<T>,
+        }
+    }
+    let (hub, agency) = (Contract::Serialize, Contract::Deserialize);
+    vec![
+        message::<Envelope>("envelope", hub.clone()),
+        message::<Case>("case", hub.clone()),
+        message::<Report>("report", agency.clone()),
+        message::<Receipt>("receipt", hub.clone()),
+        message::<DocumentRequest>("document-request", agency.clone()),
+        message::<Link>("link", hub.clone()),
+        message::<CasesRequest>("cases-request", agency.clone()),
+        message::<CasesPage>("cases-page", hub.clone()),
+        message::<ResendRequest>("resend-request", agency),
+        message::<ResendAnswer>("resend-answer", hub.clone()),
+        message::<Problem>("problem", hub.clone()),
+        message::<KeySet>("key-set", hub),
+    ]
+}
+
+/// The schema of each message by its name, whole in itself.
+#[must_use]
+pub fn schemas() -> BTreeMap<&'static str, Value> {
+    messages()
+        .into_iter()
+        .map(|message| {
+            let settings = SchemaSettings::draft2020_12().with(|to| to.contract = message.contract.clone());
+            let mut schema = (message.root)(settings.into_generator()).to_value();
+            tidy(&mut schema);
+            let mut whole = json!({
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "$id": format!("{ID}{}:v1", message.name),
+            });
+            if let (Value::Object(whole), Value::Object(mut schema)) = (&mut whole, schema) {
+                schema.remove("$schema");
+                whole.extend(schema);
+            }
+            (message.name, whole)
+        })
+        .collect()
+}
+
+/// Every type by its name, as `components.schemas` of an OpenAPI or AsyncAPI document.
+///
+/// # Errors
+/// The name of a type that the two sides would describe differently.
+pub fn components() -> Result<Map<String, Value>, String> {
+    let mut all = Map::new();
+    for message in messages() {
+        let mut settings = SchemaSettings::draft2020_12();
+        settings.contract = message.contract.clone();
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+        let mut generator = settings.into_generator();
+        (message.add)(&mut generator);
+        for (name, mut schema) in generator.take_definitions(true) {
+            tidy(&mut schema);
+            if all.get(&name).is_some_and(|earlier| *earlier != schema) {
+                return Err(name);
+            }
+            all.insert(name, schema);
+        }
+    }
+    all.insert(
+        "CompactJws".to_owned(),
+        json!({
+            "type": "string",
+            "description": "A compact JWS (RFC 7515): header, payload and signature.",
+            "pattern": JWS,
+            "contentMediaType": "application/jose",
+        }),
+    );
+    // What the envelope's `data` is, once it is decrypted and verified.
+    all.insert(
+        "SealedCase".to_owned(),
+        json!({
+            "type": "string",
+            "description": "A compact JWE to the agency around a compact JWS of the hub, whose payload is a case.",
+            "pattern": JWE,
+            "contentMediaType": "application/jose",
+            "contentSchema": { "$ref": "#/components/schemas/Case" },
+        }),
+    );
+    Ok(all)
+}
+
+/// Takes out what the generator adds and the contract does not mean: Rust's names of integers, and `null` for what is
+/// left out when there is none.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Array(parts) => parts.iter_mut().for_each(tidy),
+        Value::Object(members) => {
+            if let Some(bound) = members.get("format").and_then(Value::as_str).and_then(bound) {
+                members.remove("format");
+                if let Some(maximum) = bound {
+                    members.entry("maximum").or_insert(maximum.into());
+                }
+            }
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    members.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = members.get_mut("anyOf") {
+                choices.retain(|choice| *choice != json!({ "type": "null" }));
+                if let [Value::Object(only)] = choices.as_slice() {
+                    let only = only.clone();
+                    members.remove("anyOf");
+                    for (name, value) in only {
+                        members.entry(name).or_insert(value);
+                    }
+                }
+            }
+            members.values_mut().for_each(tidy);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The greatest number of a Rust integer, where JSON Schema has no name for it; none for what JSON cannot exceed.
+fn bound(format: &str) -> Option<Option<u32>> {
+    match format {
+        "uint8" => Some(Some(u32::from(u8::MAX))),
+        "uint16" => Some(Some(u32::from(u16::MAX))),
+        "uint32" => Some(Some(u32::MAX)),
+        "uint64" | "int64" => Some(None),
+        _ => None,
+    }
+}

@@ -1,0 +1,68 @@
+//! A problem (RFC 9457): the answer to a request that was not done.
+
+use domain::ids::DocumentId;
+use serde::{Deserialize, Serialize};
+
+/// Media type of a problem.
+pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request was not done. Decide by `type`; the words are for people and come in Chinese or English, as
+/// `Accept-Language` asks. Members that are not known are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Problem {
+    /// `urn:tongban:problem:` and a stable code. An unknown one is treated by its status.
+    #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^urn:tongban:problem:[a-z_]+$")))]
+    pub kind: String,
+    /// What it is, in words.
+    pub title: String,
+    /// The HTTP status.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
+    pub status: u16,
+    /// What is particular to this occurrence, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Every wrong field, all at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+    /// Names the request in the hub's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The hub's own time in seconds since 1970, with `signature_expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<i64>,
+    /// How far a signature's time may be from the hub's, in seconds, with `signature_expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance_seconds: Option<i64>,
+    /// The version the report named, with `stale_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u32>,
+    /// The version of the case now, with `stale_version`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// The stage the application is at, with `illegal_step` and `other_leg`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// The step that is not possible there, with `illegal_step`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The documents that are not in, with `documents_missing`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<DocumentId>,
+    /// The bound that is reached, with `bound_reached`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
+}
+
+/// A wrong field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FieldProblem {
+    /// Which, as a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// A stable code. New ones may appear.
+    pub code: String,
+    /// What is wrong, in words.
+    pub detail: String,
+}

@@ -1,0 +1,84 @@
+//! The code obeys the rules of versioning that `shared/protocol/contracts/README.md` writes down.
+
+use protocol::backlog::{CasesPage, CasesRequest, ResendAnswer, ResendRequest};
+use protocol::case::{Case, Envelope};
+use protocol::contracts::examples::{NAMES, named};
+use protocol::contracts::schemas;
+use protocol::jose::{JoseError, KeyUse, PrivateKey};
+use protocol::report::{DocumentRequest, Link, Receipt, Report};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Adds a member that nobody knows to every object, as a later minor change would.
+fn grown(value: &Value, within: Option<&str>) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut all: serde_json::Map<String, Value> =
+                members.iter().map(|(name, value)| (name.clone(), grown(value, Some(name)))).collect();
+            // The headers of a link are a map of texts: what stands there is sent, known or not.
+            if within != Some("headers") {
+                all.insert("of_a_later_version".to_owned(), json!({ "deep": [1, null] }));
+            }
+            Value::Object(all)
+        }
+        Value::Array(parts) => Value::Array(parts.iter().map(|part| grown(part, None)).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn read_again<T: Serialize + DeserializeOwned>(name: &str, value: &Value) -> Value {
+    let read: T = serde_json::from_value(grown(value, None))
+        .unwrap_or_else(|error| panic!("{name}: an unknown member is refused: {error}"));
+    json!(read)
+}
+
+#[test]
+fn unknown_members_are_ignored_at_any_depth() {
+    for (name, schema) in NAMES {
+        let value = named(name).expect("an example").expect("an example of this name");
+        let read = match *schema {
+            "envelope" => read_again::<Envelope>(name, &value),
+            "case" => read_again::<Case>(name, &value),
+            "report" => read_again::<Report>(name, &value),
+            "receipt" => read_again::<Receipt>(name, &value),
+            "document-request" => read_again::<DocumentRequest>(name, &value),
+            "link" => read_again::<Link>(name, &value),
+            "cases-request" => read_again::<CasesRequest>(name, &value),
+            "cases-page" => read_again::<CasesPage>(name, &value),
+            "resend-request" => read_again::<ResendRequest>(name, &value),
+            "resend-answer" => read_again::<ResendAnswer>(name, &value),
+            // The hub makes it from its keys; whoever reads it takes the members it needs.
+            "key-set" => continue,
+            other => panic!("nobody reads {other} here"),
+        };
+        assert_eq!(read, value, "{name}");
+    }
+}
+
+/// A schema that refuses unknown members would make a reader that trusts it refuse a later message.
+#[test]
+fn no_schema_refuses_unknown_members() {
+    for (name, schema) in schemas() {
+        for word in ["\"additionalProperties\":false", "\"unevaluatedProperties\":false"] {
+            assert!(!schema.to_string().contains(word), "{name}: {word}");
+        }
+    }
+}
+
+/// A message of another version is never taken for one of this: it is refused, so that its queue sets it aside.
+#[test]
+fn another_version_of_a_message_is_refused() {
+    let hub = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let agency = PrivateKey::generate(KeyUse::Encryption).expect("a key");
+    let value = named("case-opened").expect("an example").expect("an example of this name");
+    let case: Case = serde_json::from_value(value).expect("a case");
+    let at = jiff::Timestamp::now();
+    let mut envelope = Envelope::seal(&case, at, &hub, agency.public()).expect("an envelope");
+    envelope.kind = "cn.tongban.case.opened.v2".to_owned();
+    assert_eq!(envelope.open([&agency], [hub.public()]), Err(JoseError::Forged));
+    let jws = protocol::jose::sign("tongban-case.v2+jws", &case, &hub).expect("a signature");
+    envelope.kind = "cn.tongban.case.opened.v1".to_owned();
+    envelope.data = protocol::jose::encrypt(jws.as_bytes(), "JWS", agency.public()).expect("a JWE");
+    assert_eq!(envelope.open([&agency], [hub.public()]), Err(JoseError::Header));
+}

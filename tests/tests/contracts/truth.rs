@@ -1,0 +1,254 @@
+//! What the types write fits the schemas, what is wrong does not, and what the hub itself writes and answers fits too.
+
+use domain::decide::Refusal;
+use domain::ids::DocumentId;
+use domain::person::{Address, MobileNumber, PersonName};
+use domain::stage::{Stage, Step};
+use jiff::Timestamp;
+use jsonschema::Validator;
+use platform::fields::FieldError;
+use platform::problem::{Code, Language, Problem};
+use protocol::backlog::{CasesRequest, ResendRequest};
+use protocol::case::{Case, Envelope};
+use protocol::contracts::examples::{NAMES, named};
+use protocol::contracts::problems::{KINDS, example};
+use protocol::contracts::schemas;
+use protocol::jose::{KeySet, KeyUse, PrivateKey};
+use protocol::report::{DocumentRequest, Report};
+use serde_json::{Value, json};
+use tongban_tests::people::Citizen;
+
+/// The validator of one message. Formats count: a pattern alone does not know how many days a month has.
+fn validator(name: &str) -> Validator {
+    let schema = schemas().remove(name).unwrap_or_else(|| panic!("no schema {name}"));
+    jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema of 2020-12")
+}
+
+fn problems(name: &str, value: &Value) -> Vec<String> {
+    validator(name).iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+fn fits(name: &str, value: &Value) {
+    assert_eq!(problems(name, value), Vec::<String>::new(), "{name}");
+}
+
+/// An example with one member changed, or taken away where the new value is null.
+fn changed(example: &str, pointer: &str, to: Value) -> Value {
+    let mut value = named(example).expect("an example").expect("an example of this name");
+    let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
+    let parent = value.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object");
+    if to.is_null() {
+        assert!(parent.remove(member).is_some(), "{pointer} is not there");
+    } else {
+        parent.insert(member.to_owned(), to);
+    }
+    value
+}
+
+#[test]
+fn every_example_fits_its_schema() {
+    for (example, schema) in NAMES {
+        fits(schema, &named(example).expect("an example").expect("an example of this name"));
+    }
+    for kind in KINDS {
+        fits("problem", &example(kind));
+    }
+}
+
+/// Each is wrong in one thing. The last column says whether serde refuses it too; where not, the hub's own checks do,
+/// or the schema is stricter on purpose.
+#[test]
+fn wrong_values_do_not_fit() {
+    let long = "字".repeat(201);
+    let wrong: &[(&str, &str, Value, bool)] = &[
+        ("report-received", "/report_id", json!("00000000-0000-0000-0000-000000000000"), true),
+        ("report-received", "/report_id", json!("6ba7b8109dad41d180b400c04fd430c8"), true),
+        ("report-received", "/application", json!("6ba7b810-9dad-41d1-80b4-00c04fd430c8"), true),
+        ("report-received", "/agency", json!("150"), true),
+        ("report-received", "/agency", json!("99"), true),
+        ("report-received", "/seen", json!(-1), true),
+        ("report-received", "/seen", json!(4_294_967_296_u64), true),
+        ("report-received", "/seen", json!("4"), true),
+        ("report-received", "/seen", json!(0), false),
+        ("report-received", "/iat", Value::Null, true),
+        ("report-received", "/kind", json!("forgotten"), true),
+        ("report-received", "/kind", Value::Null, true),
+        ("report-issued", "/document", json!("d0"), true),
+        ("report-issued", "/certificate", json!(" \u{3000}"), false),
+        ("report-issued", "/certificate", json!("a\nb"), false),
+        ("report-issued", "/certificate", Value::Null, true),
+        ("report-moved-out", "/issued_on", json!("2026-02-30"), true),
+        ("report-moved-out", "/valid_until", json!("2026-04-01T00:00:00"), false),
+        ("report-supplement-requested", "/items", json!([]), false),
+        ("report-supplement-requested", "/items", json!([{ "name": "a", "accepts": [] }]), false),
+        ("report-supplement-requested", "/items", json!([{ "name": "a", "accepts": ["photograph"] }]), true),
+        (
+            "report-supplement-requested",
+            "/items",
+            json!([{ "name": "a", "accepts": ["other"], "note": long }]),
+            false,
+        ),
+        ("document-upload", "/media_type", json!("text/html"), false),
+        ("document-upload", "/size", json!(0), false),
+        ("document-upload", "/size", json!(20 * 1024 * 1024 + 1), false),
+        ("document-upload", "/sha256", json!("47DEQpj8HBSa"), false),
+        ("document-upload", "/action", json!("delete"), true),
+        ("cases-request", "/limit", json!(101), false),
+        ("cases-request", "/limit", json!(70_000), true),
+        ("resend-request", "/cases", json!([]), false),
+        ("case-opened", "/dossier/applicant/identity_number", json!("11010120231101217"), true),
+        ("case-opened", "/dossier/applicant/name", json!("张3"), true),
+        ("case-opened", "/dossier/applicant/mobile", json!("+8613800000000"), false),
+        ("case-opened", "/dossier/address", json!("a\u{202e}b"), true),
+        ("case-opened", "/registered_at", json!("1501"), true),
+        ("case-opened", "/notice", json!("closed"), true),
+        ("case-opened", "/version", Value::Null, true),
+        ("case-opened", "/due", json!({}), true),
+        ("envelope-opened", "/type", json!("cn.tongban.case.opened.v2"), false),
+        ("envelope-opened", "/specversion", json!("0.3"), false),
+        ("envelope-opened", "/id", json!("0190f4c0-0000-8000-8000-000000000001:0"), true),
+        ("envelope-opened", "/data", json!("a.b.c"), false),
+    ];
+    for (example, pointer, to, by_serde) in wrong {
+        let value = changed(example, pointer, to.clone());
+        let schema = NAMES.iter().find(|(name, _)| name == example).expect("an example").1;
+        assert!(!problems(schema, &value).is_empty(), "{schema} takes {pointer} = {to}");
+        assert_eq!(refused_by_serde(schema, &value), *by_serde, "serde and {pointer} = {to}");
+    }
+}
+
+fn refused_by_serde(schema: &str, value: &Value) -> bool {
+    let value = value.clone();
+    match schema {
+        "report" => serde_json::from_value::<Report>(value).is_err(),
+        "document-request" => serde_json::from_value::<DocumentRequest>(value).is_err(),
+        "cases-request" => serde_json::from_value::<CasesRequest>(value).is_err(),
+        "resend-request" => serde_json::from_value::<ResendRequest>(value).is_err(),
+        "case" => serde_json::from_value::<Case>(value).is_err(),
+        "envelope" => serde_json::from_value::<Envelope>(value).is_err(),
+        other => panic!("nobody reads {other} here"),
+    }
+}
+
+/// What a schema cannot say, by its own description: these fit it, and serde refuses them.
+#[test]
+fn schemas_are_looser_only_where_they_say_so() {
+    for (pointer, to) in [
+        // a check character that does not fit, a day that is none
+        ("/dossier/applicant/identity_number", json!("150102199105040179")),
+        ("/dossier/applicant/identity_number", json!("150102199102310170")),
+        // an integer to JSON Schema, none to serde
+        ("/version", json!(4.0)),
+    ] {
+        let value = changed("case-opened", pointer, to.clone());
+        fits("case", &value);
+        assert!(serde_json::from_value::<Case>(value).is_err(), "{pointer} = {to}");
+    }
+}
+
+#[test]
+fn invented_people_fit() {
+    for years in [3, 17, 40, 90] {
+        let mut case = named("case-opened").expect("an example").expect("an example of this name");
+        let citizen = Citizen::aged(years);
+        case["dossier"]["applicant"] = citizen.json();
+        case["dossier"]["address"] = json!(citizen.address);
+        fits("case", &case);
+        serde_json::from_value::<Case>(case).expect("a case");
+    }
+}
+
+/// Whatever the types take, written again, fits.
+#[test]
+fn texts_that_are_accepted_fit_as_they_are_written() {
+    let names = [
+        "张三",
+        "王〇",
+        "𠮷田",
+        "迪丽娜尔•艾合买提",
+        "ᠪᠠᠲᠤ\u{202f}ᠶᠢᠨ",
+        "བཀྲ་ཤིས་",
+        "ئالىم",
+        "Anna-Maria O'Neill Jr.",
+        "Zoe\u{308}",
+        "ª",
+        "µ",
+    ];
+    for name in names {
+        let name: PersonName = name.parse().expect("a name");
+        fits("case", &changed("case-opened", "/dossier/applicant/name", json!(name)));
+    }
+    for mobile in ["+86 13800000000", " 19912345678"] {
+        let mobile: MobileNumber = mobile.parse().expect("a mobile number");
+        fits("case", &changed("case-opened", "/dossier/applicant/mobile", json!(mobile)));
+    }
+    for address in [" 呼和浩特市新城区示例街1号 2-301 ", "🏠", &"街".repeat(200)] {
+        let address: Address = address.parse().expect("an address");
+        fits("case", &changed("case-opened", "/dossier/address", json!(address)));
+    }
+}
+
+#[test]
+fn what_is_sealed_and_published_fits() {
+    let hub = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let agency = PrivateKey::generate(KeyUse::Encryption).expect("a key");
+    for (example, schema) in NAMES.iter().filter(|(_, schema)| *schema == "case") {
+        let value = named(example).expect("an example").expect("an example of this name");
+        let case: Case = serde_json::from_value(value.clone()).expect("a case");
+        let envelope = Envelope::seal(&case, Timestamp::now(), &hub, agency.public()).expect("an envelope");
+        fits("envelope", &json!(envelope));
+        let opened = envelope.open([&agency], [hub.public()]).expect("the case");
+        assert_eq!(json!(opened), value, "{example}");
+        fits(schema, &json!(opened));
+    }
+    let keys = KeySet::new(vec![hub.public().clone()]).to_json().expect("a key set");
+    fits("key-set", &keys);
+    let mut private = keys;
+    private["keys"][0]["d"] = json!("secret");
+    assert!(!problems("key-set", &private).is_empty(), "a private key is no public one");
+}
+
+/// The bodies that the hub really answers with.
+#[test]
+fn the_hubs_own_problems_fit() {
+    let document: DocumentId = "d3".parse().expect("an id");
+    let answers = Code::ALL.iter().map(|code| Problem::new(*code)).chain([
+        Problem::from(Refusal::Illegal { stage: Stage::Withdrawn, step: Step::Sign }),
+        Refusal::Stale { seen: 1, from: 2, to: 3 }.into(),
+        Refusal::OtherLeg { stage: Stage::Dispatched }.into(),
+        Refusal::Missing(vec![document]).into(),
+        Refusal::Bound("events").into(),
+        Problem::invalid(vec![FieldError::new("/reason", "required")]),
+        Problem::too_large(65_536),
+        platform::signed::expired(Timestamp::now()),
+    ]);
+    for problem in answers {
+        for language in [Language::Chinese, Language::English] {
+            let body = problem.body(language, Some("t-1"));
+            fits("problem", &body);
+            let read: protocol::problem::Problem = serde_json::from_value(body.clone()).expect("a problem");
+            assert_eq!(read.kind, body["type"]);
+        }
+    }
+}
+
+/// Each kind's example has the members that the hub gives it.
+#[test]
+fn examples_of_problems_have_the_members_of_the_real_ones() {
+    let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let document: DocumentId = "d3".parse().expect("an id");
+    let real = [
+        Problem::from(Refusal::Illegal { stage: Stage::Withdrawn, step: Step::Sign }),
+        Refusal::Stale { seen: 1, from: 2, to: 3 }.into(),
+        Refusal::OtherLeg { stage: Stage::Dispatched }.into(),
+        Refusal::Missing(vec![document]).into(),
+        Refusal::Bound("events").into(),
+        platform::signed::expired(Timestamp::now()),
+    ];
+    for problem in real {
+        let mut real = problem.body(Language::English, Some("t-1"));
+        real.as_object_mut().expect("an object").remove("detail");
+        let kind = KINDS.iter().find(|kind| kind.code == problem.code().name()).expect("a kind");
+        assert_eq!(members(&example(kind)), members(&real), "{}", kind.code);
+    }
+}
