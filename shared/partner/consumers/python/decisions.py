@@ -1,7 +1,9 @@
 """What the agency decides: the one part that is yours to write. This one decides as certification asks, by the name of
-the applicant, and everybody else's case favourably. Whatever it raises is `consumer.Over`, or leaves the message."""
-import contextlib, datetime, time
-from consumer import Over
+the applicant, and everybody else's case favourably. Whatever it raises is `consumer.Over`, or leaves the message.
+
+    python decisions.py agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY in the environment)"""
+import contextlib, datetime, pathlib, sys, time
+from consumer import Over, main
 
 PDF = (b"%%PDF-1.4\n%% No. %s\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>endobj\ntrailer<</Size 4/Root 1 0 R>>\n%%%%EOF\n")
@@ -9,10 +11,10 @@ PDF = (b"%%PDF-1.4\n%% No. %s\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 o
 def decide(hub, case):
     if case["notice"] == "withdrawn":
         return
-    name, number = case["dossier"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
     answered = case["notice"] == "supplemented"
     if not answered:
         hub.report(case, "received")
+    name, number = case["dossier"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
     for document in case["documents"]:
         hub.fetch(case, document)  # and compare it with the register
     if name == "认证等待":
@@ -40,3 +42,6 @@ def favourable(case, number):
         "restore": [("restored", {})],
         "certify": [("issued", {"document": case.get("upload"), "certificate": number})],
     }[case["purpose"]]
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), decide)

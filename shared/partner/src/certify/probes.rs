@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
@@ -13,6 +14,9 @@ use crate::queue::{BATCH, CaseQueue as _, Delivery};
 
 /// How long a message that was looked at stays hidden at most.
 const HIDDEN: Duration = Duration::from_secs(5);
+/// Receives at once, each as long as this: the consumer waits for the same message.
+const RECEIVES: usize = 4;
+const WAIT: Duration = Duration::from_secs(2);
 /// How long the consumer has a turn, between two looks.
 const TURN: Duration = Duration::from_secs(1);
 /// Looks in a row at an empty queue after which a message is gone.
@@ -52,11 +56,13 @@ async fn take_out(desk: &Desk<'_>, probe: &Probe) -> Result<(), Unmet> {
     let mut empty = 0;
     while Instant::now() < end {
         let failed = |error: crate::queue::QueueError| super::Trouble::Queue(error.to_string());
-        let received = queue.receive(BATCH, Duration::ZERO, HIDDEN).await.map_err(failed)?;
+        // Several wait beside the consumer for the moment at which the message shows again.
+        let receives = (0..RECEIVES).map(|_| queue.receive(BATCH, WAIT, HIDDEN));
+        let received = try_join_all(receives).await.map_err(failed)?.into_iter().flatten();
         let (found, others): (Vec<Delivery>, Vec<Delivery>) =
-            received.into_iter().partition(|delivery| is_message(delivery, &probe.message_id));
-        if !others.is_empty() {
-            queue.hide(&others, Duration::ZERO).await.map_err(failed)?;
+            received.partition(|delivery| is_message(delivery, &probe.message_id));
+        for others in others.chunks(BATCH) {
+            queue.hide(others, Duration::ZERO).await.map_err(failed)?;
         }
         match found.first() {
             Some(delivery) if delivery.times > 1 => {
