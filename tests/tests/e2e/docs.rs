@@ -60,7 +60,7 @@ pub(crate) async fn agency_readme(world: Arc<World>) {
         assert!(matches!(output.status.code(), Some(0 | 4)), "{command}: {output:?}");
         run.push(word);
     }
-    assert_eq!(run, ["keygen", "pull", "simulate"]);
+    assert_eq!(run, ["keygen", "doctor", "pull", "cases", "resend", "simulate"]);
 }
 
 /// The commands of a page's shell blocks, without their comments.

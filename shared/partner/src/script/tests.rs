@@ -61,7 +61,7 @@ fn chance_is_the_same_for_the_same_seed_and_mixes_every_course() {
         let mut case = case(number, 4);
         case.notice = notice;
         let moves = script.moves(&case, date(2026, 3, 31));
-        moves.into_iter().map(kind).last().unwrap_or("nothing")
+        moves.into_iter().map(kind).next_back().unwrap_or("nothing")
     };
     let all = |seed| -> Vec<_> {
         let script = script(seed);

@@ -17,7 +17,12 @@ use crate::examples::{Asked, Fifo, Folder, agency, application, case, sealed, se
 
 /// A hub that keeps the version of each case, and answers a repeat as it did first.
 #[derive(Clone, Default)]
-struct Record(Arc<Mutex<(BTreeMap<ApplicationId, Vec<&'static str>>, BTreeMap<ReportId, Receipt>)>>);
+struct Record(Arc<Mutex<(Courses, Receipts)>>);
+
+/// The kinds taken of each case, in order.
+type Courses = BTreeMap<ApplicationId, Vec<&'static str>>;
+/// What each report was answered with.
+type Receipts = BTreeMap<ReportId, Receipt>;
 
 impl Record {
     fn take(&self, asked: &Asked) -> Response {
