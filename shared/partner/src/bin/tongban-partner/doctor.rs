@@ -66,8 +66,8 @@ pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
 
 fn show(check: &Check) -> Result<()> {
     let mark = if check.ok { style("ok    ").green() } else { style("failed").red() };
-    print(&format!("{mark}  {:<14}{}", check.name, check.found))?;
-    check.mend.iter().try_for_each(|mend| print(&format!("{:22}mend: {mend}", "")))
+    print(&format!("{mark}  {:<17}{}", check.name, check.found))?;
+    check.mend.iter().try_for_each(|mend| print(&format!("{:25}mend: {mend}", "")))
 }
 
 fn keys(config: &Config) -> Vec<Check> {

@@ -14,9 +14,14 @@ use crate::setting;
 /// Bytes of a file with a finding.
 const FILE: u64 = 64 * 1024;
 
+/// The arguments make no finding.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub(crate) struct Wrong(anyhow::Error);
+
 /// Sends a report. The same one sent again is answered as it was first.
 pub(crate) async fn report(given: &Report) -> Result<ExitCode> {
-    let finding = finding(given)?;
+    let finding = finding(given).map_err(Wrong)?;
     let config = setting::config(given.agency.config.as_deref())?;
     let asking = spinner("reporting");
     let receipt = Office::new(&config)?.report(given.application, given.seen, finding).await?;

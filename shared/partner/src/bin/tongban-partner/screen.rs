@@ -10,6 +10,7 @@ use partner::OfficeError;
 use partner::config::ConfigError;
 use serde_json::Value;
 
+use crate::report::Wrong;
 use crate::setting::Missing;
 
 pub(crate) fn print(line: &str) -> Result<()> {
@@ -33,6 +34,9 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
             let _told = writeln!(std::io::stderr(), "{line}");
         }
         return ExitCode::from(7);
+    }
+    if error.is::<Wrong>() {
+        return ExitCode::from(2);
     }
     let wrong = error.is::<ConfigError>() || error.is::<Missing>();
     ExitCode::from(if wrong { 3 } else { 1 })
