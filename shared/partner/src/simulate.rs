@@ -104,7 +104,6 @@ impl Simulator {
         match office.report(case.application, play.seen, finding.clone()).await {
             Ok(receipt) => {
                 let seen = std::mem::replace(&mut play.seen, receipt.version);
-                play.overtaken = false;
                 self.fuse.step().await;
                 self.note(case, play.seen, "report", kind);
                 self.mistaken_after(mistake, (case, seen), finding, office).await?;
@@ -163,8 +162,13 @@ impl Desk for Simulator {
                 }
             };
             self.report(&mut play, finding, left.peek(), office).await?;
+            // What was reported before a crash is answered as it was then. So this is no repeat: the case has moved on
+            // without the agency, and is its no more.
+            if play.overtaken {
+                return Ok(Outcome::Overtaken);
+            }
         }
-        Ok(if play.overtaken { Outcome::Overtaken } else { Outcome::Done })
+        Ok(Outcome::Done)
     }
 }
 

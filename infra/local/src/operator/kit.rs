@@ -75,6 +75,8 @@ impl Operator {
         let mut settings = self.settings(code, &hub_url)?;
         settings["signing_key"] = SIGNING.into();
         settings["encryption_keys"] = json!([ENCRYPTION, NEXT]);
+        // Whoever tries things out does not want to wait a minute for a message that was left.
+        settings["visibility_seconds"] = 15.into();
         let environment = [
             ("AWS_REGION", LOCAL_REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", account_of(code)),

@@ -1,0 +1,164 @@
+//! Certification: the consumers in Python, Node and Rust pass it, and consumers with one thing wrong do not.
+//!
+//! One local AWS serves all. Each consumer is a real process at the queue of an agency of its own, with the kit that an
+//! operator hands out; `tongban-partner certify` judges it from outside.
+
+mod bench;
+mod seat;
+
+use std::fs;
+use std::thread;
+
+use serde_json::Value;
+use tongban::local::{LocalOptions, LocalStack};
+use tongban::screen::Screen;
+
+use crate::bench::bench;
+use crate::seat::{Program, Seat, Verdict};
+
+/// Cases of the burst that every consumer must take.
+const BURST: u16 = 500;
+
+/// Every check was played, and passed.
+fn certified(seat: &Seat, burst: u16) -> Verdict {
+    let verdict = seat.certify(&["--burst", &burst.to_string()]);
+    assert_eq!(verdict.code, Some(0), "{}", verdict.told);
+    assert!(
+        verdict.checks.len() >= 12 && verdict.checks.values().all(|how| how == "passed"),
+        "{}",
+        verdict.told
+    );
+    verdict
+}
+
+#[test]
+fn python_is_certified() {
+    let seat = Seat::take(bench(), "42", Program::Python);
+    let verdict = certified(&seat, BURST);
+    let junit = fs::read_to_string(seat.file("certify.xml")).expect("a result as JUnit");
+    assert!(junit.contains("<testsuite") && junit.contains("name=\"burst\""), "{junit}");
+    assert!(verdict.told.contains("certified"), "{}", verdict.told);
+}
+
+#[test]
+fn node_is_certified() {
+    certified(&Seat::take(bench(), "13", Program::Node), 100);
+}
+
+#[test]
+fn rust_is_certified() {
+    certified(&Seat::take(bench(), "36", Program::Rust), 100);
+}
+
+/// Each is wrong in one way, and is told so by the check that is there for it; the ordinary course it can do.
+#[test]
+fn broken_consumers_are_found() {
+    let broken = [
+        ("21", "no_inbox", "late_duplicate"),
+        ("22", "acts_on_old_versions", "reordering"),
+        ("23", "deletes_unreadable", "unreadable"),
+        ("31", "stops_at_unreadable", "unreadable"),
+        ("32", "believes_forgeries", "forged"),
+        ("33", "first_key_only", "rotated_key"),
+        ("34", "ignores_refusals", "withdrawn_while_working"),
+        ("35", "drops_the_rest_of_a_batch", "burst"),
+    ];
+    let judges = broken.map(|(code, bug, check)| {
+        thread::spawn(move || {
+            let seat = Seat::take(bench(), code, Program::Broken(bug));
+            let only = format!("ordinary,{check}");
+            let verdict = seat.certify(&["--only", &only, "--burst", "20", "--timeout", "30"]);
+            assert_eq!(
+                verdict.checks.get("ordinary").map(String::as_str),
+                Some("passed"),
+                "{bug}: {}",
+                verdict.told
+            );
+            assert_eq!(
+                verdict.checks.get(check).map(String::as_str),
+                Some("failed"),
+                "{bug}: {}",
+                verdict.told
+            );
+            assert_eq!(verdict.code, Some(8), "{bug}: {}", verdict.told);
+            assert!(!verdict.told.contains("says nothing of the consumer"), "{bug}: {}", verdict.told);
+        })
+    });
+    for judge in judges {
+        judge.join().expect("a broken consumer that is found");
+    }
+}
+
+/// A 44th agency: one row and a deploy to the hub that runs. Its consumer is certified, and the row is taken out again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
+    let bench = bench();
+    let rows = bench.workspace().text("infra/partners.toml").expect("the agencies");
+    let row = "\n[[agency]]\ncode = \"110105\"\nzh = \"北京市朝阳区\"\nen = \"Chaoyang, Beijing\"\nstate = \"active\"\n\
+               offers = { first_identity_card = \"2023-05-25\", household_certificate = \"2023-05-25\" }\n";
+    let file = bench.workspace().state("certify-partners.toml");
+    fs::write(&file, &rows).expect("a file");
+    let options = LocalOptions {
+        port: 0,
+        stack: "tongban-join".to_owned(),
+        wake_rate: "rate(1 day)".to_owned(),
+        partners: Some(file.clone()),
+        ..LocalOptions::default()
+    };
+    let mut stack = LocalStack::start(options, &Screen::silent()).await.expect("a hub");
+    fs::write(&file, format!("{rows}{row}")).expect("a file");
+    let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
+    assert!(plan.contains("Agency110105"), "{plan}");
+    assert_eq!(stack.partners().agencies().len(), 45, "43 that decide, the region itself, and the new one");
+    let seat = Seat::take(&bench.at(&stack, "tongban-join"), "110105", Program::Python);
+    let verdict = seat.certify(&["--burst", "20"]);
+    assert_eq!(verdict.code, Some(0), "{}", verdict.told);
+    drop(seat);
+    fs::write(&file, &rows).expect("a file");
+    let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
+    assert!(plan.contains("Agency110105") && stack.partners().agencies().len() == 44, "{plan}");
+    fs::remove_file(&file).expect("the file");
+}
+
+/// The guide's commands, as they are written there, from an empty folder to a certified consumer.
+#[test]
+fn the_guide_leads_to_a_certified_consumer() {
+    // Another agency than the guide's, which has a consumer here.
+    let guide = tongban_tests::repository::text("shared/partner/INTEGRATION.md")
+        .replace("kit 42", "kit 61")
+        .replace("keys 42", "keys 61");
+    let blocks = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let commands: Vec<&str> =
+        blocks.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
+    let begun = std::time::Instant::now();
+    let folder = bench::folder("guide");
+    let mut consumer = None;
+    let mut run = 0;
+    for command in &commands {
+        if *command == "cargo run -- up" {
+            continue; // the bench's own
+        }
+        run += 1;
+        // What goes on is ended with its shell.
+        let mut shell = bench().shell(&folder, &command.replace("&& venv", "&& exec venv"));
+        if command.contains("decisions.py") {
+            consumer = Some(seat::Running::of(shell.spawn().expect("a consumer")));
+            continue;
+        }
+        let output = shell.output().expect("a shell");
+        let told = [output.stdout, output.stderr].concat();
+        // 4: there is nothing to show.
+        let fine = matches!(output.status.code(), Some(0 | 4));
+        assert!(fine, "{command}: {}", String::from_utf8_lossy(&told));
+    }
+    assert!(consumer.is_some() && run >= 8, "{commands:?}");
+    let result: Value =
+        serde_json::from_slice(&fs::read(folder.join("certify.json")).expect("a result")).expect("JSON");
+    assert_eq!(result["outcome"], "passed");
+    drop(consumer);
+    fs::remove_dir_all(&folder).expect("the folder");
+    #[allow(clippy::print_stdout, reason = "figures are for a reader")]
+    {
+        println!("guide: {run} commands, {:.0} s to a certified consumer", begun.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,167 @@
+//! Files applications over HTTP, as fast as the hub takes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::catalogue::Service;
+use domain::decide::today;
+use domain::ids::{AgencyCode, ApplicationId};
+use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
+use protocol::app::ApplicationView;
+use protocol::report::Link;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tongban::local::LocalStack;
+use tongban::secrets::SCOPES;
+use tongban_tests::forms::{
+    HOHHOT, adult_papers, certificate, certificate_papers, first_card, transfer, transfer_papers,
+    when_complete,
+};
+use tongban_tests::papers::Paper;
+use tongban_tests::people::Citizen;
+
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+/// The app backend.
+const TENANT: &str = "soak";
+
+/// What was filed: each application with the agencies of its legs.
+pub(crate) type Filed = BTreeMap<ApplicationId, BTreeSet<AgencyCode>>;
+
+/// An app backend in a hurry.
+pub(crate) struct Filer<'s> {
+    stack: &'s LocalStack,
+    token: String,
+}
+
+impl<'s> Filer<'s> {
+    pub(crate) fn new(stack: &'s LocalStack) -> Filer<'s> {
+        Filer { stack, token: stack.token(TENANT, &SCOPES).expect("a token") }
+    }
+
+    /// Files this many applications, spread over all agencies and services.
+    pub(crate) async fn file(&self, number: usize) -> Filed {
+        let offers = self.offers();
+        let filing = (0..number).map(|turn| {
+            let (agency, service) = &offers[turn % offers.len()];
+            self.file_one(agency.clone(), *service)
+        });
+        stream::iter(filing).buffer_unordered(AT_ONCE).collect().await
+    }
+
+    /// Hands in what the agencies of these applications have asked for.
+    pub(crate) async fn answer(&self, filed: &Filed, waiting: &[ApplicationId]) {
+        let answering = waiting.iter().filter(|id| filed.contains_key(*id)).map(|id| self.answer_one(*id));
+        stream::iter(answering).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// Each agency with each service it offers; nine first cards in ten, as those are the quickest to file.
+    fn offers(&self) -> Vec<(AgencyCode, Service)> {
+        let today = today(Timestamp::now());
+        let mut offers = Vec::new();
+        for turn in 0..10 {
+            let service = match turn {
+                3 => Service::HouseholdTransfer,
+                7 => Service::HouseholdCertificate,
+                _ => Service::FirstIdentityCard,
+            };
+            let rows = self.stack.partners().agencies().iter();
+            offers
+                .extend(rows.filter(|row| row.offers(service, today)).map(|row| (row.code.clone(), service)));
+        }
+        offers
+    }
+
+    async fn file_one(&self, agency: AgencyCode, service: Service) -> (ApplicationId, BTreeSet<AgencyCode>) {
+        let citizen = Citizen::aged(30);
+        let code = agency.to_string();
+        let registered_at = if code.len() == 2 { format!("{code}0102") } else { format!("{code}02") };
+        // Whoever is registered in Hohhot applies in Beijing.
+        let accepted_at = if code == "1501" { "110105" } else { HOHHOT };
+        let (body, papers) = match service {
+            Service::FirstIdentityCard => (first_card(&citizen, accepted_at, &registered_at), adult_papers()),
+            Service::HouseholdTransfer => (
+                transfer(&citizen, "couples_joining", accepted_at, &registered_at),
+                transfer_papers("marriage_certificate"),
+            ),
+            Service::HouseholdCertificate => {
+                (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_papers())
+            }
+        };
+        let mut body = when_complete(body);
+        body["documents"] = papers.iter().map(Paper::json).collect();
+        let view = self.post("/v1/applications", &body).await;
+        for link in view.documents.iter().filter_map(|document| document.upload.as_ref()) {
+            let sum = link.headers.get("x-amz-checksum-sha256");
+            let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");
+            self.put(link, &paper.bytes).await;
+        }
+        let mut agencies = BTreeSet::from([agency]);
+        if service == Service::HouseholdTransfer {
+            let move_in = if code == "1501" { "11" } else { "1501" };
+            agencies.insert(move_in.parse().expect("an agency code"));
+        }
+        (view.id, agencies)
+    }
+
+    async fn answer_one(&self, id: ApplicationId) {
+        let view: ApplicationView = self.send(Method::GET, &format!("/v1/applications/{id}"), None).await;
+        for missing in &view.missing {
+            let bytes = Paper::pdf("other", &format!("{id} {missing}")).bytes;
+            let sha256 = STANDARD.encode(Sha256::digest(&bytes));
+            let declared = json!({
+                "kind": "other", "media_type": "application/pdf", "size": bytes.len(), "sha256": sha256,
+            });
+            let path = format!("/v1/applications/{id}/documents/{missing}/upload");
+            let link: Link = self.send(Method::POST, &path, Some(&declared)).await;
+            self.put(&link, &bytes).await;
+        }
+        let path = format!("/v1/applications/{id}/supplement");
+        let _: Value = self.send(Method::POST, &path, Some(&json!({}))).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> ApplicationView {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends until it is answered: what passes is sent again under the same key.
+    async fn send<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> T {
+        let url = format!("{}{path}", self.stack.api_url().expect("an address"));
+        let key = uuid::Uuid::new_v4().to_string();
+        for _ in 0..5 {
+            let mut request = self.stack.http().request(method.clone(), &url).bearer_auth(&self.token);
+            if let Some(body) = body {
+                request = request
+                    .header("idempotency-key", &key)
+                    .header("content-type", "application/json")
+                    .body(body.to_string());
+            }
+            let answer = request.send().await.expect("an answer");
+            let status = answer.status();
+            let text = answer.text().await.expect("a body");
+            if status.is_success() {
+                return serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            }
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {text}");
+        }
+        panic!("{path}: the hub stays unavailable");
+    }
+
+    async fn put(&self, link: &Link, bytes: &[u8]) {
+        let method: Method = link.method.parse().expect("a method");
+        let mut request = self.stack.http().request(method, &link.url).body(bytes.to_vec());
+        for (name, value) in &link.headers {
+            request = request.header(name, value);
+        }
+        let status = request.send().await.expect("an answer of the bucket").status();
+        assert_eq!(status, StatusCode::OK);
+    }
+}

@@ -1,0 +1,89 @@
+//! A soak: many cases to every agency at once, played by `tongban-partner simulate` with mistakes, duplicates and
+//! crashes, while one agency is away for the whole run. In the end every case is decided once, the absent agency's cases
+//! wait for it, and no dead-letter queue holds anything.
+//!
+//! `TONGBAN_SOAK_CASES` says how many; 2,000 is the figure that a release is judged by.
+
+#![allow(clippy::print_stdout, reason = "figures are for a reader")]
+
+mod agencies;
+mod filer;
+mod record;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::ids::AgencyCode;
+use tongban::local::{LocalOptions, LocalStack};
+use tongban::screen::Screen;
+use tongban_tests::until::until;
+
+use crate::agencies::Agencies;
+use crate::filer::Filer;
+use crate::record::{Tally, tally};
+
+/// Cases where the environment does not say.
+const CASES: usize = 400;
+/// The agency that is away.
+const ABSENT: &str = "53";
+/// How long one case may take on average before the run is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_is_decided_once() {
+    let wanted = std::env::var("TONGBAN_SOAK_CASES").ok();
+    let cases = wanted.map_or(CASES, |text| text.parse().expect("TONGBAN_SOAK_CASES is a number"));
+    let options = LocalOptions {
+        port: 0,
+        stack: "tongban-soak".to_owned(),
+        log_level: "warn".to_owned(),
+        ..LocalOptions::default()
+    };
+    let stack = Arc::new(LocalStack::start(options, &Screen::silent()).await.expect("a hub"));
+    let absent: AgencyCode = ABSENT.parse().expect("an agency code");
+    let agencies = Agencies::start(&stack, &absent);
+    let begun = Instant::now();
+    let filed = Filer::new(&stack).file(cases).await;
+    let filing = begun.elapsed();
+    let deadline = PATIENCE * u32::try_from(cases).expect("a number of cases") + Duration::from_secs(300);
+    let end = until("every case decided", deadline, async || {
+        answer_supplements(&stack, &filed).await;
+        stack.sweep().await.expect("a sweep");
+        let tally = tally(&stack, &filed, &absent).await;
+        tally.is_settled().then_some(tally)
+    })
+    .await;
+    let took = begun.elapsed();
+    let summary = agencies.end().await;
+    check(&stack, &end, cases, &absent).await;
+    let figures = summary.figures(end.decided, took);
+    println!(
+        "soak: {cases} cases filed in {:.0} s, {end}; all in {:.0} s",
+        filing.as_secs_f64(),
+        took.as_secs_f64()
+    );
+    println!("soak: {figures}");
+}
+
+/// The citizens' part: what an agency asks for is handed in.
+async fn answer_supplements(stack: &LocalStack, filed: &filer::Filed) {
+    let waiting = record::waiting_for_a_supplement(stack, filed).await;
+    Filer::new(stack).answer(filed, &waiting).await;
+}
+
+/// What must hold in the end.
+async fn check(stack: &LocalStack, end: &Tally, cases: usize, absent: &AgencyCode) {
+    assert_eq!(end.decided + end.waiting, cases, "{end}");
+    assert!(end.waiting > 0, "cases wait for the agency that is away");
+    let prefix = stack.outputs().get("AgencyQueueUrlPrefix").expect("an output").to_owned();
+    let name = prefix.rsplit('/').next().expect("a name").to_owned() + &format!("{absent}.fifo");
+    let drained = async || {
+        let depths = stack.depths().await.expect("the depths of the queues");
+        let given_up: Vec<_> = depths.iter().filter(|d| d.is_dead_letters() && !d.is_empty()).collect();
+        assert!(given_up.is_empty(), "given up on: {given_up:?}");
+        let held: Vec<_> =
+            depths.iter().filter(|depth| !depth.is_empty() && depth.queue != name).cloned().collect();
+        held.is_empty().then_some(())
+    };
+    until("every queue but the absent agency's empty", Duration::from_secs(180), drained).await;
+}

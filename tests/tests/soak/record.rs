@@ -1,0 +1,106 @@
+//! What the table says in the end.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use aws_sdk_dynamodb::Client;
+use domain::event::Event;
+use domain::ids::{AgencyCode, ApplicationId};
+use domain::ledger::Ledger;
+use domain::stage::{Purpose, Stage};
+use tongban::local::LocalStack;
+
+use crate::filer::Filed;
+
+/// Where the cases stand.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Decided, and nothing more to come from an agency.
+    pub(crate) decided: usize,
+    /// In the queue of the agency that is away.
+    pub(crate) waiting: usize,
+    /// Under way elsewhere.
+    pub(crate) under_way: usize,
+    refused: usize,
+    supplements: usize,
+}
+
+impl Tally {
+    /// Whether only the absent agency's cases are left.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.under_way == 0
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { decided, waiting, under_way, refused, supplements } = self;
+        write!(
+            f,
+            "{decided} decided ({refused} refused, {supplements} supplements), {waiting} waiting, {under_way} under way"
+        )
+    }
+}
+
+/// Reads every record, verifies its chain, and counts.
+///
+/// # Panics
+/// A case was decided twice, or a record does not verify.
+pub(crate) async fn tally(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Tally {
+    let mut tally = Tally::default();
+    for ledger in records(stack, filed).await {
+        let head = ledger.head();
+        let mut legs = BTreeSet::new();
+        for line in ledger.lines() {
+            let decision = match line.entry.event {
+                Event::Signed | Event::NotIssued { .. } => Some(Purpose::Decide),
+                Event::Approved { .. } => Some(Purpose::Approve),
+                Event::MovedOut { .. } => Some(Purpose::MoveOut),
+                Event::Settled | Event::RestoredAtOrigin => Some(Purpose::Settle),
+                Event::Issued { .. } => Some(Purpose::Certify),
+                _ => None,
+            };
+            if let Some(leg) = decision {
+                assert!(legs.insert(leg), "{}: {leg:?} is decided twice", head.id);
+            }
+            tally.supplements += usize::from(matches!(line.entry.event, Event::Supplemented { .. }));
+        }
+        if head.is_before_agency() {
+            let away = head.agency() == absent && head.stage == Stage::Dispatched;
+            tally.waiting += usize::from(away);
+            tally.under_way += usize::from(!away);
+        } else if head.leg_opened == 0 {
+            tally.under_way += 1;
+        } else {
+            tally.decided += 1;
+            tally.refused += usize::from(matches!(head.stage, Stage::NotIssued | Stage::Rejected));
+        }
+    }
+    tally.under_way += filed.len() - (tally.decided + tally.waiting + tally.under_way);
+    tally
+}
+
+/// The applications whose agency waits for the citizen.
+pub(crate) async fn waiting_for_a_supplement(stack: &LocalStack, filed: &Filed) -> Vec<ApplicationId> {
+    let records = records(stack, filed).await.into_iter();
+    let waits = records.filter(|ledger| ledger.head().stage == Stage::SupplementRequested);
+    waits.map(|ledger| ledger.head().id).collect()
+}
+
+async fn records(stack: &LocalStack, filed: &Filed) -> Vec<Ledger> {
+    let client = Client::new(stack.aws());
+    let table = stack.outputs().get("TableName").expect("an output");
+    let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().send();
+    let mut found = Vec::new();
+    while let Some(page) = pages.next().await {
+        for item in page.expect("a page of the table").items() {
+            let id: ApplicationId = item["id"].as_s().expect("an id").parse().expect("an id");
+            if filed.contains_key(&id) {
+                let entries = item["ev"].as_l().expect("a list of entries").iter();
+                let entries = entries.map(|entry| entry.as_b().expect("bytes").as_ref().to_vec());
+                found.push(Ledger::read(id, entries).expect("a chain that verifies"));
+            }
+        }
+    }
+    found
+}
