@@ -109,7 +109,8 @@ impl Simulator {
                 self.mistaken_after(mistake, (case, seen), finding, office).await?;
             }
             Err(OfficeError::Overtaken(problem)) => {
-                play.overtaken = true;
+                // After a mistake of its own that the hub has taken, it is the agency that has moved the case on.
+                play.overtaken = mistake.is_none();
                 self.note(case, play.seen, "overtaken", &format!("{kind}: {problem}"));
             }
             Err(error) => return Err(error.into()),

@@ -53,9 +53,22 @@ impl<'s> Filer<'s> {
     }
 
     /// Hands in what the agencies of these applications have asked for.
-    pub(crate) async fn answer(&self, filed: &Filed, waiting: &[ApplicationId]) {
-        let answering = waiting.iter().filter(|id| filed.contains_key(*id)).map(|id| self.answer_one(*id));
+    pub(crate) async fn answer(&self, asked: &[ApplicationId]) {
+        let answering = asked.iter().map(|id| self.answer_one(*id));
         stream::iter(answering).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    /// Settles these transfers. The agency may be faster, or the certificate may have lapsed: then it is refused.
+    pub(crate) async fn settle(&self, moved: &[ApplicationId]) {
+        for id in moved {
+            let url = format!("{}/v1/applications/{id}/confirm", self.stack.api_url().expect("an address"));
+            let request = self.stack.http().post(url).bearer_auth(&self.token);
+            let request = request.header("idempotency-key", format!("settle-{id}"));
+            let request = request.header("content-type", "application/json");
+            let answer = request.body(json!({ "confirm": "settle" }).to_string()).send().await;
+            let status = answer.expect("an answer").status();
+            assert!(matches!(status.as_u16(), 200 | 409), "{id}: {status}");
+        }
     }
 
     /// Each agency with each service it offers; nine first cards in ten, as those are the quickest to file.
@@ -84,8 +97,8 @@ impl<'s> Filer<'s> {
         let (body, papers) = match service {
             Service::FirstIdentityCard => (first_card(&citizen, accepted_at, &registered_at), adult_papers()),
             Service::HouseholdTransfer => (
-                transfer(&citizen, "couples_joining", accepted_at, &registered_at),
-                transfer_papers("marriage_certificate"),
+                transfer(&citizen, "job_transfer", accepted_at, &registered_at),
+                transfer_papers("transfer_order"),
             ),
             Service::HouseholdCertificate => {
                 (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_papers())

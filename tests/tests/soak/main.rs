@@ -47,15 +47,15 @@ async fn every_case_is_decided_once() {
     let filing = begun.elapsed();
     let deadline = PATIENCE * u32::try_from(cases).expect("a number of cases") + Duration::from_secs(300);
     let end = until("every case decided", deadline, async || {
-        answer_supplements(&stack, &filed).await;
+        citizens_act(&stack, &filed).await;
         stack.sweep().await.expect("a sweep");
         let tally = tally(&stack, &filed, &absent).await;
         tally.is_settled().then_some(tally)
     })
     .await;
     let took = begun.elapsed();
-    let summary = agencies.end().await;
     check(&stack, &end, cases, &absent).await;
+    let summary = agencies.end().await;
     let figures = summary.figures(end.decided, took);
     println!(
         "soak: {cases} cases filed in {:.0} s, {end}; all in {:.0} s",
@@ -65,10 +65,13 @@ async fn every_case_is_decided_once() {
     println!("soak: {figures}");
 }
 
-/// The citizens' part: what an agency asks for is handed in.
-async fn answer_supplements(stack: &LocalStack, filed: &filer::Filed) {
-    let waiting = record::waiting_for_a_supplement(stack, filed).await;
-    Filer::new(stack).answer(filed, &waiting).await;
+/// The citizens' part: what an agency asks for is handed in, and who has moved settles at the acceptance place where the
+/// agency leaves that to them.
+async fn citizens_act(stack: &LocalStack, filed: &filer::Filed) {
+    let filer = Filer::new(stack);
+    let (asked, moved) = record::before_citizens(stack, filed).await;
+    filer.answer(&asked).await;
+    filer.settle(&moved).await;
 }
 
 /// What must hold in the end.

@@ -80,11 +80,21 @@ pub(crate) async fn tally(stack: &LocalStack, filed: &Filed, absent: &AgencyCode
     tally
 }
 
-/// The applications whose agency waits for the citizen.
-pub(crate) async fn waiting_for_a_supplement(stack: &LocalStack, filed: &Filed) -> Vec<ApplicationId> {
-    let records = records(stack, filed).await.into_iter();
-    let waits = records.filter(|ledger| ledger.head().stage == Stage::SupplementRequested);
-    waits.map(|ledger| ledger.head().id).collect()
+/// The applications whose agency waits for the citizen, and those whose citizen has moved and may settle.
+pub(crate) async fn before_citizens(
+    stack: &LocalStack,
+    filed: &Filed,
+) -> (Vec<ApplicationId>, Vec<ApplicationId>) {
+    let (mut asked, mut moved) = (Vec::new(), Vec::new());
+    for ledger in records(stack, filed).await {
+        let head = ledger.head();
+        if head.stage == Stage::SupplementRequested {
+            asked.push(head.id);
+        } else if head.purpose() == Purpose::Settle && head.is_before_agency() {
+            moved.push(head.id);
+        }
+    }
+    (asked, moved)
 }
 
 async fn records(stack: &LocalStack, filed: &Filed) -> Vec<Ledger> {
