@@ -142,6 +142,9 @@ fn the_guide_leads_to_a_certified_consumer() {
         // What goes on is ended with its shell.
         let mut shell = bench().shell(&folder, &command.replace("&& venv", "&& exec venv"));
         if command.contains("decisions.py") {
+            // Nobody reads a pipe of it, and a full one would stop it.
+            let log = fs::File::create(folder.join("consumer.log")).expect("a log");
+            shell.stdout(log.try_clone().expect("a log")).stderr(log);
             consumer = Some(seat::Running::of(shell.spawn().expect("a consumer")));
             continue;
         }
