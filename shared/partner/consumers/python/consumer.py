@@ -74,12 +74,12 @@ def work(hub, inbox, decide, held, messages):  # of one case, in order: the firs
         while messages and not stop.is_set():
             case = hub.open(messages[0].body)
             handled = [case["application"], case["version"]]
-            if not inbox.execute("SELECT 1 FROM handled WHERE application = ? AND version >= ?", handled).fetchone():
+            if not inbox().execute("SELECT 1 FROM handled WHERE application = ? AND version >= ?", handled).fetchone():
                 try:
                     decide(hub, case)
                 except Over as why:
                     log.info("%s:%s is over: %s", *handled, why)
-                inbox.execute("REPLACE INTO handled VALUES (?, ?)", handled)  # on disk before the message is deleted
+                inbox().execute("REPLACE INTO handled VALUES (?, ?)", handled)  # on disk before the message is deleted
             messages.pop(0).delete()
         [message.change_visibility(VisibilityTimeout=0) for message in messages]
     except Exception as why:  # its text may quote the case, so only what is ours is told
@@ -97,8 +97,8 @@ def main(path, decide):
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
     [signal.signal(name, lambda *_: stop.set()) for name in (signal.SIGTERM, signal.SIGINT)]
     hub, held, running = Hub(path), [], set()
-    inbox = sqlite3.connect(path.parent / hub.settings.get("inbox", "inbox.sqlite"), check_same_thread=False, isolation_level=None)
-    inbox.execute("CREATE TABLE IF NOT EXISTS handled (application TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+    inbox = lambda: sqlite3.connect(path.parent / hub.settings.get("inbox", "inbox.sqlite"), isolation_level=None)
+    inbox().execute("CREATE TABLE IF NOT EXISTS handled (application TEXT PRIMARY KEY, version INTEGER NOT NULL)")
     seconds, most = hub.settings.get("visibility_seconds", 60), hub.settings.get("concurrency", 8)
     queue = boto3.resource("sqs", region_name=os.environ["AWS_REGION"]).Queue(hub.settings["queue_url"])
     threading.Thread(target=prolong, args=(held, seconds), daemon=True).start()
