@@ -11,8 +11,8 @@ use tongban_tests::repository::text;
 
 use crate::world::World;
 
-/// An agency that no trial has work for.
-const IDLE: &str = "51";
+/// An agency that no other trial has work for.
+const IDLE: &str = "52";
 
 /// Commands that `.ci/run` runs, or that only differ from one it runs by going on until Ctrl-C.
 const RUN_BY_CI: [&str; 4] = [
@@ -47,6 +47,7 @@ pub(crate) async fn agency_readme(world: Arc<World>) {
     let folder = world.folder().join("docs");
     std::fs::create_dir(&folder).expect("a folder");
     let code: AgencyCode = IDLE.parse().expect("an agency code");
+    world.sits_at(&code).await;
     let settings = toml::to_string(&settings(world.stack(), &code)).expect("settings as TOML");
     write_private(&folder.join("agency.toml"), &settings);
     let programs = program().parent().expect("a folder").display().to_string();

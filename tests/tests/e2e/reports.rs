@@ -23,10 +23,10 @@ use crate::app::{App, SOON};
 use crate::checks::close;
 use crate::world::World;
 
-/// The agency that decides here, by hand. No process plays it.
-const OURS: &str = "33";
+/// The agency that decides here.
+const OURS: &str = "45";
 /// Another one.
-const THEIRS: &str = "34";
+const THEIRS: &str = "46";
 
 /// Sits at an agency's desk.
 struct Desk {
@@ -36,8 +36,9 @@ struct Desk {
 }
 
 impl Desk {
-    fn of(world: &Arc<World>, code: &str) -> Desk {
+    async fn of(world: &Arc<World>, code: &str) -> Desk {
         let agency = world.stack().agency(&code.parse().expect("a code")).expect("an agency");
+        world.sits_at(&agency.code).await;
         Desk { world: world.clone(), sqs: Client::new(&agency.aws), agency }
     }
 
@@ -113,7 +114,7 @@ async fn filed(app: &App, desk: &Desk) -> (ApplicationId, String, Case) {
 
 /// Rows 24 to 29 and 42 of the list of faults, through the processes that run.
 pub(crate) async fn every_outcome(world: Arc<World>) {
-    let (ours, theirs) = (Desk::of(&world, OURS), Desk::of(&world, THEIRS));
+    let (ours, theirs) = (Desk::of(&world, OURS).await, Desk::of(&world, THEIRS).await);
     let app = App::open(&world, "reports-outcomes").await;
     let (id, _, case) = filed(&app, &ours).await;
     let seen = case.version;
@@ -158,9 +159,9 @@ pub(crate) async fn every_outcome(world: Arc<World>) {
 
 /// The same bytes by the queue: one that overtakes another is held, one that is refused is done with.
 pub(crate) async fn by_the_queue(world: Arc<World>) {
-    let desk = Desk::of(&world, "32");
+    let desk = Desk::of(&world, "44").await;
     let app = App::open(&world, "reports-queue").await;
-    let body = first_card(&Citizen::aged(29), HOHHOT, "320102");
+    let body = first_card(&Citizen::aged(29), HOHHOT, "440103");
     let id = app.file(when_complete(body), &adult_papers()).await.id;
     let (_, case) = desk.take(id).await;
     let ready = Finding::Ready { place: "the hall".to_owned() };
@@ -180,7 +181,7 @@ pub(crate) async fn by_the_queue(world: Arc<World>) {
 
 /// Lost after it was taken: listed, asked for, and there again under its own id.
 pub(crate) async fn a_lost_case_comes_again(world: Arc<World>) {
-    let desk = Desk::of(&world, "36");
+    let desk = Desk::of(&world, "36").await;
     let app = App::open(&world, "reports-backlog").await;
     let body = first_card(&Citizen::aged(47), HOHHOT, "360102");
     let id = app.file(when_complete(body), &adult_papers()).await.id;

@@ -16,11 +16,19 @@ use crate::agency::Agency;
 /// How long processes may take to be gone.
 const END: Duration = Duration::from_secs(10);
 
+/// Who plays an agency for the rest of the run.
+enum Played {
+    /// A process, by a script.
+    Process(Agency),
+    /// One trial, by hand: nobody else may take from its queue.
+    Hand,
+}
+
 /// The whole world.
 pub(crate) struct World {
     stack: LocalStack,
     api: String,
-    agencies: Mutex<BTreeMap<AgencyCode, Agency>>,
+    agencies: Mutex<BTreeMap<AgencyCode, Played>>,
     folder: PathBuf,
 }
 
@@ -75,17 +83,29 @@ impl World {
     /// Has an agency work by a script for the rest of the run: one process for each agency.
     ///
     /// # Panics
-    /// The agency works by another script already: agencies are allotted to trials.
+    /// The agency works by another script already, or by hand: agencies are allotted to trials.
     pub(crate) async fn has_agency(&self, code: &str, script: &str) {
         let code: AgencyCode = code.parse().expect("an agency code");
         let mut agencies = self.agencies.lock().await;
         match agencies.get(&code) {
-            Some(agency) => assert_eq!(agency.script(), script, "agency {code} has another script"),
+            Some(Played::Process(agency)) => {
+                assert_eq!(agency.script(), script, "agency {code} has another script");
+            }
+            Some(Played::Hand) => panic!("agency {code} is played by hand"),
             None => {
                 let agency = Agency::start(&self.stack, &code, script, &self.folder);
-                agencies.insert(code, agency);
+                agencies.insert(code, Played::Process(agency));
             }
         }
+    }
+
+    /// Has an agency for one trial alone, which takes from its queue by hand.
+    ///
+    /// # Panics
+    /// Somebody has it already.
+    pub(crate) async fn sits_at(&self, code: &AgencyCode) {
+        let before = self.agencies.lock().await.insert(code.clone(), Played::Hand);
+        assert!(before.is_none(), "agency {code} is allotted to another trial");
     }
 
     /// Everything that is written to: by the local AWS, its functions, and the agencies.
@@ -106,7 +126,9 @@ impl World {
     /// One is.
     pub(crate) async fn end(self) {
         for agency in self.agencies.into_inner().into_values() {
-            agency.end().await;
+            if let Played::Process(agency) = agency {
+                agency.end().await;
+            }
         }
         // Their keys and logs, which were looked through by now.
         fs::remove_dir_all(&self.folder).expect("the agencies' folder");

@@ -14,10 +14,12 @@ use crate::queue::{BATCH, CaseQueue as _, Delivery};
 
 /// How long a message that was looked at stays hidden at most.
 const HIDDEN: Duration = Duration::from_secs(5);
-/// Receives at once, each as long as this: the consumer waits for the same message.
-const RECEIVES: usize = 4;
+/// Receives at once, each as long as this, and how far apart they begin: the consumer waits for the same message, and
+/// the one whose look comes first has it.
+const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
-/// How long the consumer has a turn, between two looks.
+const APART: Duration = Duration::from_millis(13);
+/// How long the consumer has a turn at a message that it has not had yet.
 const TURN: Duration = Duration::from_secs(1);
 /// Looks in a row at an empty queue after which a message is gone.
 const GONE: u32 = 4;
@@ -53,27 +55,28 @@ async fn probe(desk: &Desk<'_>, kind: ProbeKind) -> Result<(), Unmet> {
 /// Receives until the message comes that the consumer has seen too, and deletes it. Everything else is given back.
 async fn take_out(desk: &Desk<'_>, probe: &Probe) -> Result<(), Unmet> {
     let (queue, end) = (desk.queue(), Instant::now() + desk.timeout);
-    let mut empty = 0;
+    let failed = |error: crate::queue::QueueError| super::Trouble::Queue(error.to_string());
+    let (mut own, mut empty) = (0, 0);
     while Instant::now() < end {
-        let failed = |error: crate::queue::QueueError| super::Trouble::Queue(error.to_string());
-        // Several wait beside the consumer for the moment at which the message shows again.
-        let receives = (0..RECEIVES).map(|_| queue.receive(BATCH, WAIT, HIDDEN));
+        // Without a pause between them: the consumer makes none either.
+        let receives = (0..RECEIVES).map(async |turn| {
+            sleep(APART * turn).await;
+            queue.receive(BATCH, WAIT, HIDDEN).await
+        });
         let received = try_join_all(receives).await.map_err(failed)?.into_iter().flatten();
         let (found, others): (Vec<Delivery>, Vec<Delivery>) =
             received.partition(|delivery| is_message(delivery, &probe.message_id));
         for others in others.chunks(BATCH) {
             queue.hide(others, Duration::ZERO).await.map_err(failed)?;
         }
-        match found.first() {
-            Some(delivery) if delivery.times > 1 => {
+        if let Some(delivery) = found.first() {
+            own += 1;
+            if delivery.times > own {
                 queue.delete(delivery).await.map_err(failed)?;
                 return Ok(());
             }
-            // The consumer's turn first.
-            Some(delivery) => {
-                queue.hide(std::slice::from_ref(delivery), Duration::ZERO).await.map_err(failed)?;
-            }
-            None => {}
+            queue.hide(std::slice::from_ref(delivery), Duration::ZERO).await.map_err(failed)?;
+            sleep(TURN).await;
         }
         empty = if found.is_empty() && desk.depth().await? == 0 { empty + 1 } else { 0 };
         if empty >= GONE {
@@ -82,7 +85,6 @@ async fn take_out(desk: &Desk<'_>, probe: &Probe) -> Result<(), Unmet> {
                  deleted nor given back at once (after ten deliveries it is moved to the dead-letter queue)",
             );
         }
-        sleep(TURN).await;
     }
     Unmet::failed(
         "the bad message stays in the consumer's hands: do not prolong the lease of what cannot be read",
