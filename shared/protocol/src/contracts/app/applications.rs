@@ -1,0 +1,122 @@
+//! Applications: to open one, to follow it, to move it on.
+
+use utoipa::IntoParams;
+
+use super::names::{
+    ApplicationId, ApplicationView, ApplicationsPage, Confirmation, Cursor, EventsPage, NewApplication,
+    Nothing,
+};
+
+/// Which application.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Application {
+    /// The application.
+    id: ApplicationId,
+}
+
+/// What makes a request safe to send again.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct Idempotent {
+    /// A random text of the caller's for this operation, the same with each repeat. It never expires.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[!#-~]+$",
+        example = "8e03978e-40d5-43e8-bc93-6894a57f9324"
+    )]
+    key: String,
+}
+
+/// Open an application
+///
+/// Everything that is wrong with it is named at once. The answer has a link for each document that the body declares:
+/// upload them, then submit, unless `submit` says `when_complete`. A repeat answers the same, with fresh links.
+#[utoipa::path(post, path = "/v1/applications", operation_id = "createApplication", tag = "applications",
+    params(Idempotent), request_body = NewApplication, security(("token" = ["applications:write"])),
+    responses((status = 201, description = "It is opened, as a draft.", body = ApplicationView,
+        headers(("Location" = String, description = "Its address.")),
+        links(
+            ("read" = (operation_id = "readApplication", parameters(("id" = "$response.body#/id")))),
+            ("events" = (operation_id = "listEvents", parameters(("id" = "$response.body#/id")))),
+            ("submit" = (operation_id = "submitApplication", parameters(("id" = "$response.body#/id")))),
+            ("withdraw" = (operation_id = "withdrawApplication", parameters(("id" = "$response.body#/id")))),
+            ("upload" = (operation_id = "linkToUpload", parameters(
+                ("id" = "$response.body#/id"), ("document" = "$response.body#/documents/0/id")))),
+            ("document" = (operation_id = "linkToRead", parameters(
+                ("id" = "$response.body#/id"), ("document" = "$response.body#/documents/0/id")))),
+        ))),
+    extensions(("x-problems" = json!(["key_reused", "not_covered"]))))]
+pub(super) fn create_application() {}
+
+/// List the app's applications
+///
+/// Newest first. Follow `next` until there is none.
+#[utoipa::path(get, path = "/v1/applications", operation_id = "listApplications", tag = "applications",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
+        ("cursor" = Option<Cursor>, Query, description = "`next` of the page before."),
+    ), security(("token" = ["applications:read"])),
+    responses((status = 200, description = "A page.", body = ApplicationsPage)))]
+pub(super) fn list_applications() {}
+
+/// Read an application
+///
+/// Where it stands, who acts on it, and what the app may do next.
+#[utoipa::path(get, path = "/v1/applications/{id}", operation_id = "readApplication", tag = "applications",
+    params(Application), security(("token" = ["applications:read"])),
+    responses((status = 200, description = "The application.", body = ApplicationView)))]
+pub(super) fn read_application() {}
+
+/// Read what happened to an application
+///
+/// In the order of versions, so that a callback that was lost loses nothing.
+#[utoipa::path(get, path = "/v1/applications/{id}/events", operation_id = "listEvents", tag = "applications",
+    params(
+        Application,
+        ("after" = Option<u32>, Query, minimum = 0, maximum = 4_294_967_295_u32,
+            description = "The last version that is known; from the beginning without it."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
+    ), security(("token" = ["applications:read"])),
+    responses((status = 200, description = "A page.", body = EventsPage,
+        links(("read" = (operation_id = "readApplication", parameters(("id" = "$request.path.id"))))))))]
+pub(super) fn list_events() {}
+
+/// Submit an application
+///
+/// Possible once every document is in. The answer is the application as this step left it, however often it is sent.
+#[utoipa::path(post, path = "/v1/applications/{id}/submit", operation_id = "submitApplication", tag = "applications",
+    params(Application, Idempotent), request_body = Option<Nothing>, security(("token" = ["applications:write"])),
+    responses((status = 200, description = "It is submitted.", body = ApplicationView)),
+    extensions(("x-problems" = json!(["documents_missing", "illegal_step", "bound_reached", "key_reused"]))))]
+pub(super) fn submit_application() {}
+
+/// Answer a supplement
+///
+/// Possible once every document that the agency asked for is in.
+#[utoipa::path(post, path = "/v1/applications/{id}/supplement", operation_id = "supplementApplication", tag = "applications",
+    params(Application, Idempotent), request_body = Option<Nothing>, security(("token" = ["applications:write"])),
+    responses((status = 200, description = "It is supplemented.", body = ApplicationView)),
+    extensions(("x-problems" = json!(["documents_missing", "illegal_step", "bound_reached", "key_reused"]))))]
+pub(super) fn supplement_application() {}
+
+/// Withdraw an application
+///
+/// Possible until an agency has decided. The agency that holds the case is told.
+#[utoipa::path(post, path = "/v1/applications/{id}/withdraw", operation_id = "withdrawApplication", tag = "applications",
+    params(Application, Idempotent), request_body = Option<Nothing>, security(("token" = ["applications:write"])),
+    responses((status = 200, description = "It is withdrawn.", body = ApplicationView,
+        links(("read" = (operation_id = "readApplication", parameters(("id" = "$response.body#/id"))))))),
+    extensions(("x-problems" = json!(["illegal_step", "bound_reached", "key_reused"]))))]
+pub(super) fn withdraw_application() {}
+
+/// Confirm what the acceptance place saw
+///
+/// That the result was handed over, or that the citizen has settled.
+#[utoipa::path(post, path = "/v1/applications/{id}/confirm", operation_id = "confirmResult", tag = "applications",
+    params(Application, Idempotent), request_body = Confirmation, security(("token" = ["applications:write"])),
+    responses((status = 200, description = "It is recorded.", body = ApplicationView)),
+    extensions(("x-problems" = json!(["illegal_step", "bound_reached", "key_reused"]))))]
+pub(super) fn confirm_result() {}
