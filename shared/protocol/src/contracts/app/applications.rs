@@ -42,7 +42,9 @@ pub(super) struct Idempotent {
             ("read" = (operation_id = "readApplication", parameters(("id" = "$response.body#/id")))),
             ("events" = (operation_id = "listEvents", parameters(("id" = "$response.body#/id")))),
             ("submit" = (operation_id = "submitApplication", parameters(("id" = "$response.body#/id")))),
+            ("supplement" = (operation_id = "supplementApplication", parameters(("id" = "$response.body#/id")))),
             ("withdraw" = (operation_id = "withdrawApplication", parameters(("id" = "$response.body#/id")))),
+            ("confirm" = (operation_id = "confirmResult", parameters(("id" = "$response.body#/id")))),
             ("upload" = (operation_id = "linkToUpload", parameters(
                 ("id" = "$response.body#/id"), ("document" = "$response.body#/documents/0/id")))),
             ("document" = (operation_id = "linkToRead", parameters(

@@ -31,7 +31,13 @@ pub(super) fn schemas() -> Map<String, Value> {
     let choices: Vec<Value> = opened.iter().map(|(name, _)| of(name)).collect();
     let mut all: Map<String, Value> =
         opened.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let named = |description: &str, cases: &[CaseRow]| {
+        let names: Vec<When> = cases.iter().map(|case| case.when).collect();
+        json!({ "description": description, "type": "string", "enum": names })
+    };
     let rest = [
+        ("TransferReason", named("Why a household moves.", &transfer.cases)),
+        ("CertificateKind", named("What a certificate says.", &certificate.cases)),
         (
             "NewApplication",
             json!({

@@ -1,7 +1,8 @@
 //! What there is: services, who takes them, and this description.
 
 use super::names::{
-    Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services, When,
+    CertificateKind, Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services,
+    TransferReason,
 };
 
 /// Ask whether the hub answers
@@ -15,8 +16,7 @@ pub(super) fn read_health() {}
 ///
 /// May be kept for five minutes; ask again with `If-None-Match`.
 #[utoipa::path(get, path = "/v1/openapi.json", operation_id = "readDescription", tag = "catalogue", security(()),
-    params(("If-None-Match" = Option<String>, Header, max_length = 1024, pattern = r#"^[!-~ ]*$"#,
-        description = "The `ETag` of the copy that is kept.")),
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the copy that is kept.")),
     responses(
         (status = 200, description = "The OpenAPI document.", body = Description,
             headers(("ETag" = String, description = "Names this version of it."))),
@@ -59,8 +59,8 @@ pub(super) fn read_service() {}
         ("service" = Service, Query, description = "The service."),
         ("from" = Option<DivisionCode>, Query, description = "Where the citizen applies; of a transfer, where they move to."),
         ("to" = Option<DivisionCode>, Query, description = "Where the citizen is registered."),
-        ("reason" = Option<When>, Query, description = "Why they move."),
-        ("certificate" = Option<When>, Query, description = "Which certificate."),
+        ("reason" = Option<TransferReason>, Query, description = "Why they move."),
+        ("certificate" = Option<CertificateKind>, Query, description = "Which certificate."),
         ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Full years of the applicant."),
     ), security(("token" = [])),
     responses((status = 200, description = "Who takes it.", body = Coverage)))]

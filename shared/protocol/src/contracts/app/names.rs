@@ -35,6 +35,7 @@ names!(
     ApplicationId,
     ApplicationView,
     ApplicationsPage,
+    CertificateKind,
     Confirmation,
     Coverage,
     Cursor,
@@ -55,7 +56,7 @@ names!(
     SubscriptionId,
     SubscriptionView,
     Subscriptions,
-    When,
+    TransferReason,
 );
 
 /// A schema that has no type of its own.
