@@ -3,6 +3,7 @@
 mod apps;
 mod budget;
 mod crashes;
+mod fits;
 mod journey;
 mod rehearsal;
 mod rows;
