@@ -89,7 +89,7 @@ fn redocly_takes_the_http_interface() {
 fn redocly_takes_the_interface_for_apps() {
     let output = redocly(contract("app.openapi.json"));
     assert!(output.status.success(), "{}", said(&output));
-    let (from, to) = ("\"operationId\": \"listEvents\"", "\"operationId\": \"linkToRead\"");
+    let (from, to) = ("\"operationId\": \"listServices\"", "\"operationId\": \"readHealth\"");
     let output = redocly(spoiled("app.openapi.json", from, to));
     assert!(!output.status.success(), "a fault is not found: {}", said(&output));
 }
