@@ -3,52 +3,7 @@
 //! It says what `opening` checks; a test fills in exactly what is listed and leaves out one after the other.
 
 use domain::catalogue::{Service, When, service_row};
-use serde::Serialize;
-
-/// What a field holds, by the rule that checks it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A person's name.
-    PersonName,
-    /// A citizen identity number (GB 11643).
-    IdentityNumber,
-    /// A mobile number of mainland China.
-    MobileNumber,
-    /// A postal address.
-    Address,
-    /// A division code (GB/T 2260), six digits.
-    Division,
-    /// `true`, once the citizen has signed.
-    Commitment,
-    /// Always the same text for this case: see [`Field::value`].
-    Fixed,
-}
-
-/// Both languages of a field's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Label {
-    /// Chinese.
-    pub zh: &'static str,
-    /// English.
-    pub en: &'static str,
-}
-
-/// One field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Field {
-    /// Where it stands in the body: a JSON pointer (RFC 6901), the same that errors use.
-    pub pointer: &'static str,
-    /// Its name.
-    pub title: Label,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether it must be given.
-    pub required: bool,
-    /// What to send where nothing can be chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<&'static str>,
-}
+use protocol::coverage::{Field, FieldKind as Kind, FieldTitle};
 
 const fn field(
     pointer: &'static str,
@@ -57,11 +12,11 @@ const fn field(
     kind: Kind,
     required: bool,
 ) -> Field {
-    Field { pointer, title: Label { zh, en }, kind, required, value: None }
+    Field { pointer, title: FieldTitle { zh, en }, kind, required, value: None }
 }
 
 const fn fixed(pointer: &'static str, zh: &'static str, en: &'static str, value: &'static str) -> Field {
-    Field { pointer, title: Label { zh, en }, kind: Kind::Fixed, required: true, value: Some(value) }
+    Field { pointer, title: FieldTitle { zh, en }, kind: Kind::Fixed, required: true, value: Some(value) }
 }
 
 const APPLICANT: [Field; 3] = [

@@ -24,13 +24,16 @@ use platform::idempotency::IdempotencyKey;
 use platform::problem::{Code, Problem};
 use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
+use protocol::coverage::Coverage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::commands::command;
-use crate::coverage::{Coverage, Question, coverage};
+use crate::coverage::{Question, coverage};
 use crate::creation;
+use crate::description;
 use crate::namespace::Namespace;
+use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
 use crate::subscriptions::{self, SubscriptionsPage, Wanted};
 
@@ -75,6 +78,8 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
     let routes = Router::new()
         .route("/.well-known/jwks.json", get(jwks::<H>))
         .route("/v1/health", get(health))
+        .route("/v1/openapi.json", get(description::answer))
+        .route("/problems/{code}", get(problem_pages::answer))
         .route("/v1/services", get(services))
         .route("/v1/services/{service}", get(service))
         .route("/v1/coverage", get(covered::<H>))

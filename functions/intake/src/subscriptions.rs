@@ -12,7 +12,7 @@ use platform::hub::Hub;
 use platform::problem::{Code, Problem};
 use platform::settings::{SECRET, Settings as _, Subscribed, Subscription};
 use platform::vault::Vault as _;
-use protocol::app::SubscriptionView;
+use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
 use serde::Serialize;
 
@@ -22,32 +22,6 @@ const SECRET_BYTES: usize = 32;
 const URL_CHARACTERS: usize = 1024;
 /// Types one subscription may name.
 const TYPES: usize = 32;
-
-/// Event types that are called back, see `domain::effect::calls_back`.
-const CALLED_BACK: [&str; 22] = [
-    "application.document_rejected",
-    "application.dispatched",
-    "application.received",
-    "application.supplement_requested",
-    "application.signed",
-    "application.not_issued",
-    "application.produced",
-    "application.posted",
-    "application.ready",
-    "application.collected",
-    "application.approved",
-    "application.verified",
-    "application.moved_out",
-    "application.settled",
-    "application.lapsed",
-    "application.restored_at_origin",
-    "application.issued",
-    "application.completed",
-    "application.withdrawn",
-    "application.rejected",
-    "application.expired",
-    "application.overdue",
-];
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

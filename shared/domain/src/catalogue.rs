@@ -136,6 +136,7 @@ pub enum DocumentKind {
 
 /// Both languages of a title.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Title {
     /// Chinese.
     pub zh: String,
@@ -145,6 +146,7 @@ pub struct Title {
 
 /// How sure a rule is: see `certainty` in `data/services.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// A published source says so.
@@ -157,6 +159,7 @@ pub enum Certainty {
 
 /// One required document, of which any of `accepts` will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
     /// The stable name of the requirement, for example `lawful_stay`.
     pub name: String,
@@ -168,6 +171,7 @@ pub struct Requirement {
 
 /// One case of a service: a condition and the documents it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaseRow {
     /// The condition.
     pub when: When,
@@ -182,6 +186,7 @@ pub struct CaseRow {
 
 /// From which place of the application the acting agency is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// 户籍地.
@@ -194,6 +199,7 @@ pub enum Role {
 
 /// One leg: who acts, on what, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LegRow {
     /// What the agency is asked to do.
     pub purpose: Purpose,
@@ -207,6 +213,7 @@ pub struct LegRow {
 
 /// One service of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceRow {
     /// Which service.
     pub service: Service,

@@ -51,7 +51,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn code(&self) -> &str {
-        self.body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
+        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// The end of a problem's type.
     pub(crate) fn code(&self) -> &str {
-        self.body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
+        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
     }
 
     /// Pointer and code of each wrong field.

@@ -53,7 +53,7 @@ async function post(path, typ, claims) {
     const answer = await fetch(hub + path, { ...request, signal: AbortSignal.timeout(30_000) }).catch(() => ({ status: 599 }));
     const told = await answer.json?.().catch(() => ({})) ?? {};
     if (answer.status === 200) return told;
-    const code = `${answer.status} ${told.type?.split(":").at(-1) ?? "no answer"}`;
+    const code = `${answer.status} ${told.type?.split("/").at(-1) ?? "no answer"}`;
     const passes = answer.status >= 429 || /signature_expired|documents_missing/.test(code);
     if (!passes || tried === 7) throw [404, 409].includes(answer.status) && !passes ? new Over(code) : new Left(code);
     if (code.endsWith("signature_expired")) skew = told.now - Date.now() / 1000;

@@ -44,7 +44,7 @@ class Hub:
                                        headers={"content-type": "application/jose"})
             if answer.status == 200:
                 return answer.json()
-            code = answer.json()["type"].rpartition(":")[2]
+            code = answer.json()["type"].rpartition("/")[2]
             if code == "signature_expired":
                 self.skew = answer.json()["now"] - time.time()
             elif code != "documents_missing":
