@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::fields::{Fields, FromFields, choice, text, whole};
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
+use protocol::form::fields;
 
-use crate::form::fields;
 use crate::opening::ADULT_AGE;
 
 /// Years of the oldest applicant that is asked for.

@@ -4,7 +4,6 @@ pub mod commands;
 pub mod coverage;
 pub mod creation;
 pub mod description;
-pub mod form;
 pub mod handler;
 pub mod namespace;
 pub mod opening;

@@ -19,10 +19,9 @@ use platform::fields::{
     Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
 };
 use platform::uploads::{Declared, assign};
+use protocol::form::needs_relative;
 use serde::Deserialize;
 use serde_json::Value;
-
-use crate::form::needs_relative;
 
 /// Full years from which a citizen applies alone (Resident Identity Card Law, articles 2 and 10).
 pub const ADULT_AGE: u8 = 16;

@@ -252,7 +252,7 @@ impl Config {
             parked: reader.parsed(Variable::ParkedQueueUrl, url),
         };
         let id_secret = reader.parsed(Variable::IdSecret, secret);
-        let issuers = reader.parsed(Variable::TokenIssuers, Issuers::parse);
+        let issuers = reader.parsed(Variable::TokenIssuers, |text| Issuers::parse(text, mode));
         let signing_key = reader.parsed(Variable::HubSigningKey, signing_key);
         let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
         let partners = if needed.contains(&Variable::Partners) {

@@ -98,6 +98,7 @@ impl Problem {
             TokenError::Missing => "Bearer realm=\"tongban\"".to_owned(),
             TokenError::Malformed
             | TokenError::UnknownKey
+            | TokenError::NoKeys
             | TokenError::Header
             | TokenError::Forged
             | TokenError::NotForUs

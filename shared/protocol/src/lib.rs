@@ -7,6 +7,7 @@ pub mod case;
 #[cfg(feature = "schema")]
 pub mod contracts;
 pub mod coverage;
+pub mod form;
 pub mod jose;
 pub mod problem;
 pub mod report;

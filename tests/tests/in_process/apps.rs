@@ -59,7 +59,7 @@ impl Apps {
         let issuer = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let key = issuer.public().to_jwk().expect("a public key");
         let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
-        let issuers = Issuers::parse(&issuers.to_string()).expect("issuers");
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
         let (application, subscription) = (String::new(), String::new());
         let mut apps = Apps { hub, issuer, issuers, document: for_apps(), application, subscription };
         let body = forms::first_card(&Citizen::aged(30), "370102", "110105");

@@ -132,7 +132,7 @@ impl Rehearsal {
         hub.clock.set(Timestamp::now());
         let key = keys.issuer.public().to_jwk().expect("a public key");
         let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
-        let issuers = Issuers::parse(&issuers.to_string()).expect("issuers");
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
         Rehearsal { processes: Processes::start(&hub), hub, keys, issuers }
     }
 

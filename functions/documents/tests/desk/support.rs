@@ -20,6 +20,7 @@ use domain::stage::Purpose;
 use http::Request;
 use platform::apply::{apply, command_key};
 use platform::clock::Clock as _;
+use platform::config::Mode;
 use platform::hub::{FakeHub, Hub as _};
 use platform::store::{Kept, Store as _};
 use platform::token::Issuers;
@@ -79,7 +80,7 @@ impl World {
     fn of(hub: FakeHub, beijing: PrivateKey, shandong: PrivateKey, issuer: PrivateKey) -> World {
         let issuers =
             json!([{ "issuer": "i", "audience": "tongban", "keys": [issuer.public().to_jwk().unwrap()] }]);
-        let issuers = Issuers::parse(&issuers.to_string()).unwrap();
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
         let routes = routes(Desk::new(hub.clone(), issuers));
         let recorder = Recorder::new(hub.clone());
         World { hub, beijing, shandong, issuer, routes, recorder }

@@ -1,6 +1,7 @@
 //! Examples of what apps send and are answered, by the schema they are of. The people are invented, their numbers
 //! computed.
 
+use crate::form::fields;
 use domain::catalogue::{Service, catalogue, service_row};
 use domain::identity_number::IdentityNumber;
 use jiff::civil::date;
@@ -247,7 +248,9 @@ fn covered() -> Value {
             "purpose": "decide", "agency": "11", "name": { "zh": "北京市", "en": "Beijing" },
             "limit_working_days": row.legs[0].limit_working_days,
         }],
-        "cases": [{ "when": case.when, "title": case.title, "documents": case.documents }],
+        "cases": [{
+            "when": case.when, "title": case.title, "documents": case.documents, "fields": fields(row.service, case.when),
+        }],
         "captured_on_site": row.captured_on_site,
     })
 }
