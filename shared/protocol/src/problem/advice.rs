@@ -1,6 +1,8 @@
 //! What each kind of problem means for whoever meets it: who can mend it, and how. The hub's problem pages and the
 //! OpenAPI document of the interface for apps say the same, because both are made from this table.
 
+use Mender::{Citizen, Developer, Operator, Program};
+
 /// Who can do something about a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mender {
@@ -60,8 +62,6 @@ pub fn advice(code: &str) -> Option<&'static Advice> {
 const fn row(code: &'static str, who: Mender, zh: &'static str, en: &'static str) -> Advice {
     Advice { code, who, zh, en }
 }
-
-use Mender::{Citizen, Developer, Operator, Program};
 
 /// Every kind. A test holds it against the kinds that the hub answers with.
 pub const ADVICE: &[Advice] = &[
