@@ -10,14 +10,13 @@ use platform::config::Mode;
 use platform::fields::{FieldError, Fields, FromFields, list, words};
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use platform::settings::{SECRET, Settings as _, Subscribed, Subscription};
+use platform::settings::{EndpointState, SECRET, Settings as _, Subscribed, Subscription};
 use platform::vault::Vault as _;
 use protocol::app::SubscriptionView;
-use protocol::callback::Secret;
+use protocol::callback::{EndpointKeys, Secret};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
-/// Bytes of a new secret (Standard Webhooks: 24 to 64).
-const SECRET_BYTES: usize = 32;
 /// Characters of a callback's URL.
 const URL_CHARACTERS: usize = 1024;
 /// Types one subscription may name.
@@ -92,10 +91,7 @@ pub async fn subscribe<H: Hub>(
     if !acceptable(&wanted.url, mode) {
         return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
     }
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| Problem::new(Code::Unavailable))?;
-    let secret = Secret::from_bytes(&bytes).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().seal(SECRET, &id.to_string(), secret.as_bytes()).await?;
+    let (keys, sealed) = new_keys(hub, id).await?;
     let subscription = Subscription {
         id,
         tenant: tenant.clone(),
@@ -103,19 +99,37 @@ pub async fn subscribe<H: Hub>(
         events: wanted.events,
         created: hub.clock().now(),
         secret: sealed,
+        public_key: keys.public().map(|key| key.reveal()),
+        former: None,
+        rotations: Vec::new(),
+        state: EndpointState::default(),
+        revision: 0,
     };
     match hub.settings().put_subscription(&subscription).await? {
-        Subscribed::New => Ok(view(subscription, Some(&secret))),
+        Subscribed::New => Ok(view(subscription, Some(keys.secret()))),
         Subscribed::Full => Err(Problem::new(Code::TooManySubscriptions)),
         Subscribed::Existing(known) => {
             if known.url != subscription.url || known.events != subscription.events {
                 return Err(Problem::new(Code::KeyReused));
             }
-            let opened = hub.vault().open(SECRET, &id.to_string(), &known.secret).await?;
-            let secret = Secret::from_bytes(&opened).map_err(|_| Problem::new(Code::Internal))?;
-            Ok(view(known, Some(&secret)))
+            let keys = opened(hub, id, &known.secret).await?;
+            Ok(view(known, Some(keys.secret())))
         }
     }
+}
+
+/// New keys, and the same as the vault sealed them.
+async fn new_keys<H: Hub>(hub: &H, id: SubscriptionId) -> Result<(EndpointKeys, Vec<u8>), Problem> {
+    let mut bytes = Zeroizing::new([0; EndpointKeys::BYTES]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| Problem::new(Code::Unavailable))?;
+    let keys = EndpointKeys::from_bytes(bytes.as_slice()).map_err(|_| Problem::new(Code::Internal))?;
+    let sealed = hub.vault().seal(SECRET, &id.to_string(), bytes.as_slice()).await?;
+    Ok((keys, sealed))
+}
+
+async fn opened<H: Hub>(hub: &H, id: SubscriptionId, sealed: &[u8]) -> Result<EndpointKeys, Problem> {
+    let bytes = hub.vault().open(SECRET, &id.to_string(), sealed).await?;
+    EndpointKeys::from_bytes(&bytes).map_err(|_| Problem::new(Code::Internal))
 }
 
 /// A tenant's subscriptions, without their secrets.

@@ -92,7 +92,7 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
         places: a_pair_nobody_covers, an_agency_without_a_capability;
         reports: every_outcome, by_the_queue, a_lost_case_comes_again;
         docs: readme, agency_readme;
-        contracts: store, settings, directory;
+        contracts: store, settings, deliveries, directory;
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,
