@@ -13,7 +13,9 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use platform::aws::{Access, Aws};
 use platform::contract::sample::partners;
-use platform::contract::{Operator, deliveries_contract, directory_contract, settings_contract, store_contract};
+use platform::contract::{
+    Operator, deliveries_contract, directory_contract, settings_contract, store_contract,
+};
 use platform::deliveries::AwsDeliveries;
 use platform::directory::AwsDirectory;
 use platform::settings::AwsSettings;

@@ -5,5 +5,6 @@ mod bad_input;
 mod catalogue;
 mod commands;
 mod create;
+mod endpoints;
 mod subscriptions;
 mod support;

@@ -83,7 +83,8 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Owed, u32)> {
             let then =
                 ledger.at(version).with_context(|| format!("application {id} had no version {version}"))?;
             let kind = format!("application.{}", line.entry.event.name());
-            let data = Data { application: *id, version, stage: then.stage };
+            let url = format!("/v1/applications/{id}");
+            let data = Data { application: *id, version, stage: then.stage, url };
             owed.insert((*id, version), (kind, data));
         }
     }

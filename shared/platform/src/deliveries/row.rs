@@ -62,6 +62,14 @@ impl Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogCursor(pub(super) String);
 
+impl LogCursor {
+    /// The place behind a notice: where its feed goes on when there are more.
+    #[must_use]
+    pub fn behind(notice: &Notice) -> LogCursor {
+        LogCursor(notice_sk(notice))
+    }
+}
+
 impl fmt::Display for LogCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
@@ -115,8 +123,7 @@ impl Row {
     }
 
     pub(super) fn notice(tenant: &TenantId, notice: &Notice) -> Result<Row, StoreError> {
-        let sk = format!("{:013}#{}#{}", notice.at.as_millisecond(), notice.subscription, notice.kind.name());
-        Row::new(notices_pk(tenant), sk, notice, notice.at, NOTICE_DAYS)
+        Row::new(notices_pk(tenant), notice_sk(notice), notice, notice.at, NOTICE_DAYS)
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
@@ -159,6 +166,10 @@ pub(super) fn log_pk(subscription: SubscriptionId, which: Which) -> String {
         Which::All => format!("log#{subscription}"),
         Which::Failed => format!("failed#{subscription}"),
     }
+}
+
+fn notice_sk(notice: &Notice) -> String {
+    format!("{:013}#{}#{}", notice.at.as_millisecond(), notice.subscription, notice.kind.name())
 }
 
 pub(super) fn notices_pk(tenant: &TenantId) -> String {

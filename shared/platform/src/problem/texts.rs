@@ -205,6 +205,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("unknown", "不存在", "Does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
+    (
+        "timestamp",
+        "须为带时区的时间，如 2026-03-02T09:00:00+08:00",
+        "Must be a time with its zone, such as 2026-03-02T09:00:00+08:00.",
+    ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
     ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),
     ("cursor", "不是本列表的游标", "Is not a cursor of this list."),
