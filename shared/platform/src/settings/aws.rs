@@ -262,3 +262,31 @@ impl Settings for AwsSettings {
         self.remove(tenant, id).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a row was written before there were states, revisions and public keys.
+    #[test]
+    fn row_47_a_row_of_the_version_before_is_read() {
+        let id = "7f0e8a44-1111-4222-8333-944455556666";
+        let tenant: TenantId = "an-app".parse().expect("a tenant");
+        let item = HashMap::from([
+            ("pk".to_owned(), AttributeValue::S("tenant#an-app".to_owned())),
+            ("sk".to_owned(), AttributeValue::S(format!("subscription#{id}"))),
+            (
+                "bo".to_owned(),
+                AttributeValue::S(
+                    r#"{"url":"https://app.example/","created":"2026-03-02T01:00:00Z"}"#.to_owned(),
+                ),
+            ),
+            ("se".to_owned(), AttributeValue::B(Blob::new(vec![1, 2, 3]))),
+        ]);
+        let read = read(&tenant, &item).expect("a subscription");
+        assert_eq!((read.revision, read.state), (0, EndpointState::default()));
+        assert_eq!((read.former.clone(), read.public_key.clone()), (None, None));
+        let known = read_key(&write(&read).expect("an item"));
+        assert_eq!(known, Some((tenant, id.parse().expect("an id"))));
+    }
+}
