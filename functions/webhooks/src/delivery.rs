@@ -16,7 +16,7 @@ use platform::config::Mode;
 use platform::deliveries::{Attempt, Deliveries as _, Notice, NoticeKind};
 use platform::hub::Hub;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
-use platform::settings::{EndpointState, Reason};
+use platform::settings::{EndpointState, Reason, SETTLED};
 use protocol::callback::{Callback, Directed, Drain, Due};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -31,6 +31,9 @@ use crate::schedule::wait_after;
 pub const SOCKETS: usize = 64;
 /// Sockets to one endpoint, at once.
 pub const SOCKETS_EACH: usize = 8;
+/// An endpoint that takes this long is no better than one that fails, for whoever waits beside it: its callbacks
+/// are held and drained by themselves, although each arrives.
+pub const SLOW: Duration = Duration::from_secs(5);
 /// Endpoints whose sockets are counted at once.
 const COUNTED: usize = 1_000;
 /// Status that ends a subscription (Standard Webhooks).
@@ -43,6 +46,7 @@ pub struct Courier<H> {
     pub(crate) endpoints: Endpoints<H>,
     pub(crate) journal: Journal<H>,
     connector: Connector,
+    slow: Duration,
     sockets: Arc<Semaphore>,
     each: Arc<Mutex<HashMap<SubscriptionId, Arc<Semaphore>>>>,
 }
@@ -65,10 +69,17 @@ impl<H: Hub> Courier<H> {
             endpoints: Endpoints::new(hub.clone()),
             journal: Journal::new(hub.clone()),
             connector: Connector::new(mode, lookup)?,
+            slow: SLOW,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             each: Arc::default(),
             hub,
         })
+    }
+
+    /// The same with another bound than [`SLOW`].
+    #[must_use]
+    pub fn with_slow(self, slow: Duration) -> Self {
+        Courier { slow, ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -174,7 +185,9 @@ impl<H: Hub> Courier<H> {
         let (attempt, answer) = self.post(endpoint, callback, number).await;
         self.journal.note(attempt);
         if answer.is_delivered() {
-            if matches!(endpoint.state(), EndpointState::Troubled { .. }) {
+            if answer.took >= self.slow {
+                self.slowed(endpoint).await;
+            } else if matches!(endpoint.state(), EndpointState::Troubled { .. }) {
                 let well = EndpointState::Healthy { recovered: Some(self.now()) };
                 self.endpoints.change(endpoint, well).await.map_err(Failure::retry)?;
                 self.wake_if_held(endpoint).await?;
@@ -185,6 +198,17 @@ impl<H: Hub> Courier<H> {
         match changed {
             None => Ok(()),
             Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
+        }
+    }
+
+    /// Has the callbacks of a slow endpoint held from now on. Where that cannot be written, the next one tells.
+    async fn slowed(&self, endpoint: &Endpoint) {
+        let now = self.now();
+        let id = endpoint.subscription.id;
+        let state = EndpointState::Troubled { attempt: 0, since: now, next_at: now + SETTLED };
+        match self.endpoints.change(endpoint, state).await {
+            Ok(_) => tracing::info!(subscription = %id, "an endpoint is slow"),
+            Err(error) => tracing::warn!(subscription = %id, %error, "a slow endpoint is not known as such"),
         }
     }
 

@@ -278,3 +278,22 @@ async fn more_than_a_page_is_drained() {
     let log = hub.deliveries().attempts(id, Which::All, None, 1_000).await.unwrap();
     assert_eq!(log.items.len(), 450);
 }
+
+/// Each of its callbacks arrives, and none of them in a batch with others.
+#[tokio::test]
+async fn a_slow_endpoint_is_drained_by_itself() {
+    // It takes a moment, and any moment is too long.
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let courier = courier(&hub).with_slow(std::time::Duration::ZERO);
+    assert!(deliver(&courier, batch(&[callback(1)], 1)).await.is_empty());
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Troubled { attempt: 0, .. }));
+    assert_eq!(deliver(&courier, batch(&[callback(2)], 1)).await.len(), 1);
+    hub.clock.advance(seconds(21));
+    assert!(deliver(&courier, batch(&[callback(2), callback(3)], 2)).await.is_empty());
+    assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (1, 2));
+    assert_eq!(sweep(&courier, &hub).await, 1);
+    assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+}

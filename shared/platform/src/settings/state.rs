@@ -26,9 +26,9 @@ pub enum EndpointState {
         /// When it left health.
         since: Timestamp,
     },
-    /// It does not take callbacks. They are held, and it is tried by the schedule.
+    /// It does not take callbacks, or holds up others. They are held, and it is tried by the schedule.
     Troubled {
-        /// Failed attempts in a row.
+        /// Failed attempts in a row; 0 where it answers, but too slowly.
         attempt: u32,
         /// When it left health.
         since: Timestamp,
