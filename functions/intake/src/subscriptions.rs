@@ -145,7 +145,7 @@ pub async fn subscribe<H: Hub>(
             }
             let keys = opened(hub, id, &known.secret).await?;
             // As it was made, whatever has become of it.
-            let made = Subscription { state: EndpointState::default(), former: None, ..known };
+            let made = Subscription { state: EndpointState::default(), former: None, ..*known };
             Ok(view(made, Some(keys.secret())))
         }
     }

@@ -74,7 +74,7 @@ pub enum Subscribed {
     /// It is new.
     New,
     /// Its id was taken, by an earlier delivery of the same request or by another one.
-    Existing(Subscription),
+    Existing(Box<Subscription>),
     /// The tenant has [`SUBSCRIPTIONS`] already.
     Full,
 }

@@ -56,16 +56,13 @@ async fn post(connector: &Connector, url: &str) -> Answer {
 }
 
 /// Speaks raw TCP to whoever comes, once for each connection.
-async fn raw<F: Future<Output = ()> + Send>(speak: fn(tokio::net::TcpStream) -> F) -> String
-where
-    F: 'static,
-{
+async fn raw<F: Future<Output = ()> + Send + 'static>(speak: fn(tokio::net::TcpStream) -> F) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 1024];
-            stream.read(&mut request).await.unwrap();
+            let _some = stream.read(&mut request).await.unwrap();
             tokio::spawn(speak(stream));
         }
     });

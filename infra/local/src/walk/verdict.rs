@@ -138,7 +138,7 @@ mod tests {
 
     fn data(version: u32) -> Data {
         let application = "00000000-0000-8000-8000-000000000001".parse().unwrap();
-        Data { application, version, stage: Stage::Received }
+        Data { application, version, stage: Stage::Received, url: format!("/v1/applications/{application}") }
     }
 
     fn heard(kind: &str, version: u32) -> ((ApplicationId, u32), Heard) {

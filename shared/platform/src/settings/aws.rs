@@ -145,7 +145,7 @@ impl Settings for AwsSettings {
         let tenant = &subscription.tenant;
         let before = self.subscriptions(tenant).await?;
         if let Some(found) = before.iter().find(|found| found.id == subscription.id) {
-            return Ok(Subscribed::Existing(found.clone()));
+            return Ok(Subscribed::Existing(Box::new(found.clone())));
         }
         if before.len() >= SUBSCRIPTIONS {
             return Ok(Subscribed::Full);
@@ -167,7 +167,7 @@ impl Settings for AwsSettings {
             return match found {
                 // The secret is sealed with a random nonce: the same bytes are our own write.
                 Some(found) if found == *subscription => Ok(Subscribed::New),
-                Some(found) => Ok(Subscribed::Existing(found)),
+                Some(found) => Ok(Subscribed::Existing(Box::new(found))),
                 None => Err(StoreError::Unavailable),
             };
         }

@@ -46,7 +46,7 @@ impl Settings for FakeSettings {
         self.call("settings.put_subscription", |kept| {
             let key = (subscription.tenant.clone(), subscription.id);
             if let Some(found) = kept.get(&key) {
-                return Subscribed::Existing(found.clone());
+                return Subscribed::Existing(Box::new(found.clone()));
             }
             if kept.keys().filter(|(tenant, _)| *tenant == subscription.tenant).count() >= SUBSCRIPTIONS {
                 return Subscribed::Full;
