@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::connector::{Answer, Connector, Head};
 use crate::endpoints::{Endpoint, Endpoints, EndpointsError};
 use crate::journal::Journal;
-use crate::resolve::{Lookup, SystemLookup};
+use crate::resolve::SystemLookup;
 use crate::schedule::wait_after;
 
 /// Sockets of a process, at once.
@@ -57,23 +57,21 @@ impl<H: Hub> Courier<H> {
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn new(hub: H, mode: Mode) -> Result<Self, reqwest::Error> {
-        Courier::with_lookup(hub, mode, Arc::new(SystemLookup))
+        Ok(Courier::over(hub, Connector::new(mode, Arc::new(SystemLookup))?))
     }
 
-    /// The same, where names are looked up otherwise.
-    ///
-    /// # Errors
-    /// Where no HTTP client can be made.
-    pub fn with_lookup(hub: H, mode: Mode, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
-        Ok(Courier {
+    /// A courier over connections that there are.
+    #[must_use]
+    pub fn over(hub: H, connector: Connector) -> Self {
+        Courier {
             endpoints: Endpoints::new(hub.clone()),
             journal: Journal::new(hub.clone()),
-            connector: Connector::new(mode, lookup)?,
+            connector,
             slow: SLOW,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             each: Arc::default(),
             hub,
-        })
+        }
     }
 
     /// The same with another bound than [`SLOW`].

@@ -59,6 +59,27 @@ fn median(mut times: Vec<Duration>) -> (Duration, Duration) {
     (times[times.len() / 2], times[times.len() - 1])
 }
 
+/// In the moments before its trouble is known, an endpoint that never answers shares a batch with others.
+#[tokio::test]
+async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once() {
+    let hub = hub();
+    let (well, _) = Endpoint::with_status(204).await;
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    subscribe(&hub, &format!("http://{}/", silent.local_addr().unwrap()), &[]).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    let others = (0..5).map(|number| Callback { tenant: sample::tenant("another-app"), ..pending(number) });
+    let all: Vec<Callback> = (5..10).map(pending).chain(others).collect();
+    let courier = courier(&hub);
+    let mut delivering = std::pin::pin!(deliver(&courier, batch(&all, 1)));
+    let mut beat = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        tokio::select! {
+            _ = &mut delivering => panic!("others are called before the silent one is given up"),
+            _ = beat.tick() => if well.ids().len() == 5 { break },
+        }
+    }
+}
+
 #[tokio::test]
 async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
     let hub = hub();

@@ -15,9 +15,9 @@ use platform::deliveries::Cause;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use webhooks::connector::{Answer, Connector, Head};
-use webhooks::resolve::{Found, Lookup, SystemLookup};
+use webhooks::resolve::{Found, Lookup};
 
-use crate::support::Endpoint;
+use crate::support::{Endpoint, connector};
 
 /// A deadline for those that would never end.
 const SHORT: Duration = Duration::from_millis(300);
@@ -44,10 +44,6 @@ impl Lookup for Names {
         let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
         Box::pin(async move { if answer.is_empty() { Err(io::Error::other("none")) } else { Ok(answer) } })
     }
-}
-
-fn connector() -> Connector {
-    Connector::new(Mode::Local, Arc::new(SystemLookup)).unwrap()
 }
 
 async fn post(connector: &Connector, url: &str) -> Answer {

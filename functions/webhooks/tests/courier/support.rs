@@ -28,8 +28,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use uuid::Uuid;
+use webhooks::connector::Connector;
 use webhooks::delivery::Courier;
 use webhooks::handler::callbacks;
+use webhooks::resolve::SystemLookup;
 
 /// A callback as an endpoint heard it.
 #[derive(Clone, Debug)]
@@ -106,6 +108,15 @@ pub(crate) fn hub() -> FakeHub {
 
 pub(crate) fn courier(hub: &FakeHub) -> Courier<FakeHub> {
     Courier::new(hub.restarted(), Mode::Local).unwrap()
+}
+
+pub(crate) fn connector() -> Connector {
+    Connector::new(Mode::Local, Arc::new(SystemLookup)).unwrap()
+}
+
+/// Another process, but for its connections: making a client takes most of a test's time.
+pub(crate) fn courier_over(hub: &FakeHub, connector: &Connector) -> Courier<FakeHub> {
+    Courier::over(hub.restarted(), connector.clone())
 }
 
 pub(crate) fn tenant() -> TenantId {

@@ -76,7 +76,8 @@ async fn nothing_is_held_before_every_process_knows() {
     status.store(500, Ordering::SeqCst);
     deliver(&first, batch(&[callback(2)], 1)).await;
     status.store(204, Ordering::SeqCst);
-    for _ in 0..4 {
+    for receives in 1..5 {
+        deliver(&first, batch(&[callback(3)], receives)).await;
         assert!(held(&hub, id).await.is_empty());
         hub.clock.advance(seconds(4));
         deliver(&second, batch(&[callback_of(application(3), 1)], 1)).await;
@@ -216,10 +217,60 @@ async fn paused_holds_and_resumed_delivers() {
     assert!(held(&hub, id).await.is_empty());
 }
 
+/// Each call on the way of a callback to an endpoint that fails fails once, too. The message comes again until it
+/// is done with, the endpoint answers again, and the callback has arrived.
+#[tokio::test]
+async fn a_callback_that_meets_trouble_is_lost_nowhere() {
+    let connector = connector();
+    for fault in [Fault::Before, Fault::Throttled, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        for call in 1.. {
+            let (endpoint, status) = Endpoint::with_status(500).await;
+            let hub = hub();
+            let id = subscribe(&hub, &endpoint.url, &[]).await;
+            hub.faults.restart();
+            hub.faults.plan(call, fault);
+            let (mut receives, mut calls, mut courier) = (1, 0, courier_over(&hub, &connector));
+            loop {
+                assert!(receives < 12, "{fault:?} at call {call}");
+                let again = deliver(&courier, batch(&[callback(4), callback(5)], receives)).await;
+                calls += hub.faults.calls().len();
+                if calls >= call {
+                    // Whoever died is another process now.
+                    hub.faults.restart();
+                    courier = courier_over(&hub, &connector);
+                } else {
+                    hub.faults.restart();
+                    hub.faults.plan(call - calls, fault);
+                }
+                if again.is_empty() {
+                    break;
+                }
+                receives += 1;
+                hub.clock.advance(seconds(7));
+            }
+            hub.faults.restart();
+            status.store(204, Ordering::SeqCst);
+            for _ in 0..3 {
+                hub.clock.advance(seconds(60));
+                sweep(&courier, &hub).await;
+            }
+            assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
+            let heard = endpoint.ids();
+            let last = |id: String| heard.iter().rposition(|heard| *heard == id);
+            assert!(last(callback(4).id()) < last(callback(5).id()), "{fault:?} at call {call}: {heard:?}");
+            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            if calls < call {
+                break;
+            }
+        }
+    }
+}
+
 /// Each call of a drain fails once: without effect, with its effect but no answer, and by the process's death.
 /// Whatever happens, all arrives in order, and nothing stays held.
 #[tokio::test]
 async fn a_drain_that_dies_anywhere_loses_nothing() {
+    let connector = connector();
     for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
         for call in 1.. {
             let (endpoint, status) = Endpoint::with_status(204).await;
@@ -235,7 +286,7 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             status.store(204, Ordering::SeqCst);
             hub.faults.restart();
             hub.faults.plan(call, fault);
-            let dying = courier(&hub);
+            let dying = courier_over(&hub, &connector);
             dying.wake_due().await;
             for message in hub.queues.drain(&Queue::Drains) {
                 let due = serde_json::from_str(&message.body).unwrap();
@@ -244,7 +295,7 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             let reached = hub.faults.calls().len() >= call;
             hub.faults.restart();
             hub.clock.advance(seconds(400));
-            sweep(&courier(&hub), &hub).await;
+            sweep(&courier_over(&hub, &connector), &hub).await;
             assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
             let mut heard: Vec<String> = Vec::new();
             for id in endpoint.ids() {
