@@ -133,6 +133,7 @@ pub async fn subscribe<H: Hub>(
         public_key: keys.public().map(|key| key.reveal()),
         former: None,
         rotations: Vec::new(),
+        requests: Vec::new(),
         state: EndpointState::default(),
         revision: 0,
     };

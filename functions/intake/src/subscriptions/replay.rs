@@ -10,13 +10,13 @@ use platform::hub::Hub;
 use platform::owed::callbacks;
 use platform::problem::{Code, Problem};
 use platform::queues::{Outgoing, Queue, Queues as _};
-use platform::settings::Subscription;
+use platform::settings::{REQUESTS, Subscription};
 use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, Directed, Due, TEST};
 use serde::Serialize;
 
-use super::find;
 use super::keys::hex;
+use super::{find, replace};
 use crate::reading::owned;
 
 /// Applications that one request looks through.
@@ -119,7 +119,7 @@ pub async fn test<H: Hub>(
     id: SubscriptionId,
     request: [u8; 16],
 ) -> Result<Tested, Problem> {
-    find(hub, tenant, id).await?;
+    let subscription = find(hub, tenant, id).await?;
     let callback = Callback {
         tenant: tenant.clone(),
         application: ApplicationId::from_bytes16(request),
@@ -129,7 +129,7 @@ pub async fn test<H: Hub>(
         stage: Stage::Draft,
     };
     let webhook_id = callback.id();
-    send(hub, id, vec![callback], request, false).await?;
+    send(hub, &subscription, vec![callback], request, false).await?;
     Ok(Tested { webhook_id })
 }
 
@@ -155,7 +155,7 @@ pub async fn replay<H: Hub>(
         }
     };
     let queued = again.len();
-    send(hub, id, again, request, true).await?;
+    send(hub, &subscription, again, request, true).await?;
     Ok(Replayed { queued, next })
 }
 
@@ -184,29 +184,36 @@ async fn all_since<H: Hub>(
     Ok((all, page.next.map(|next| next.to_string())))
 }
 
-/// The request is part of what the queue tells repeats by: a repeat of it is dropped for five minutes, and
-/// another request is not.
+/// Sends what a request asks for, once. The request is part of what the queue tells repeats by for five minutes, and
+/// is kept with the subscription after it was sent: whoever dies between the two is repeated within them, or sends
+/// again under the same `webhook-id`.
 async fn send<H: Hub>(
     hub: &H,
-    subscription: SubscriptionId,
+    subscription: &Subscription,
     callbacks: Vec<Callback>,
     request: [u8; 16],
     again: bool,
 ) -> Result<(), Problem> {
     let mark = hex(request);
+    if callbacks.is_empty() || subscription.requests.contains(&mark) {
+        return Ok(());
+    }
     let mut messages = Vec::new();
     for callback in callbacks {
         let id = callback.id();
-        let directed = Directed { subscription, callback, again };
+        let directed = Directed { subscription: subscription.id, callback, again };
         let group = directed.group();
         let body = serde_json::to_string(&Due::V2(directed)).map_err(|_| Problem::new(Code::Internal))?;
         messages.push(Outgoing { dedup: format!("{mark}:{id}"), id, group, body });
     }
-    if messages.is_empty() {
-        return Ok(());
-    }
     for (_, result) in hub.queues().send(Queue::Webhooks, messages).await? {
         result?;
     }
-    Ok(())
+    let noted = replace(hub, &subscription.tenant, subscription.id, |before| {
+        let mut requests = before.requests.clone();
+        requests.push(mark.clone());
+        let beyond = requests.len().saturating_sub(REQUESTS);
+        Subscription { requests: requests.split_off(beyond), ..before.clone() }
+    });
+    noted.await.map(|_| ())
 }

@@ -235,6 +235,9 @@ async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
         assert!(sent.iter().all(|sent| sent.callback.id() == format!("{application}:{version}")));
     }
     let silent = json!({ "application": application.to_string(), "version": 1 });
+    world.hub.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(world.post(&replay, "x", &body).await.status, 202);
+    assert_eq!(directed(&world), [], "however late");
     assert_eq!(world.post(&replay, "z", &silent).await.fault("/version").as_deref(), Some("unknown"));
     let strange = json!({ "application": "00000000-0000-8000-8000-000000000000", "version": 1 });
     assert_eq!(world.post(&replay, "z", &strange).await.status, 404);

@@ -149,6 +149,7 @@ pub(crate) async fn subscribe_as(
         public_key: keys(9).public().map(|key| key.reveal()),
         former: None,
         rotations: Vec::new(),
+        requests: Vec::new(),
         state: EndpointState::default(),
         revision: 0,
     };

@@ -37,6 +37,7 @@ fn subscription(tenant: &TenantId, number: i64) -> Subscription {
         public_key: None,
         former: None,
         rotations: Vec::new(),
+        requests: Vec::new(),
         state: EndpointState::default(),
         revision: 0,
     }
@@ -121,6 +122,7 @@ async fn a_change_is_by_revision(settings: &impl Settings) {
         public_key: Some("whpk_key".to_owned()),
         former: Some(Former { secret: vec![3; 4], until: sample::start() }),
         rotations: vec!["r".to_owned()],
+        requests: vec!["q".to_owned(), "s".to_owned()],
         state: EndpointState::Paused { since: sample::start(), at: sample::start() },
         revision: 1,
         ..first.clone()

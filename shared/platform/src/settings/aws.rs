@@ -40,6 +40,8 @@ struct Body {
     former_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rotations: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    requests: Vec<String>,
     #[serde(default)]
     state: EndpointState,
 }
@@ -80,6 +82,7 @@ fn write(subscription: &Subscription) -> Result<Item, StoreError> {
         public_key: subscription.public_key.clone(),
         former_until: subscription.former.as_ref().map(|former| former.until),
         rotations: subscription.rotations.clone(),
+        requests: subscription.requests.clone(),
         state: subscription.state,
     };
     let body = serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?;
@@ -128,6 +131,7 @@ fn read(tenant: &TenantId, item: &Item) -> Result<Subscription, StoreError> {
         public_key: body.public_key,
         former,
         rotations: body.rotations,
+        requests: body.requests,
         state: body.state,
         revision,
     })
