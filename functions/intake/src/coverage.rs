@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use platform::fields::{Fields, FromFields, choice, text, whole};
 use serde::Serialize;
 
+use crate::form::{Field, fields};
 use crate::opening::ADULT_AGE;
 
 /// Years of the oldest applicant that is asked for.
@@ -103,6 +104,8 @@ pub struct CoveredCase {
     pub title: Title,
     /// What must be handed in.
     pub documents: Vec<Requirement>,
+    /// What must be filled in.
+    pub fields: Vec<Field>,
 }
 
 /// An agency that offers a service.
@@ -128,7 +131,7 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
         offered: None,
         reasons: Vec::new(),
         legs: Vec::new(),
-        cases: cases.iter().map(|case| covered_case(case)).collect(),
+        cases: cases.iter().map(|case| covered_case(question.service, case)).collect(),
         captured_on_site: row.captured_on_site.clone(),
         offered_by: Vec::new(),
     };
@@ -146,8 +149,13 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
     answer
 }
 
-fn covered_case(case: &CaseRow) -> CoveredCase {
-    CoveredCase { when: case.when, title: case.title.clone(), documents: case.documents.clone() }
+fn covered_case(service: Service, case: &CaseRow) -> CoveredCase {
+    CoveredCase {
+        when: case.when,
+        title: case.title.clone(),
+        documents: case.documents.clone(),
+        fields: fields(service, case.when),
+    }
 }
 
 fn offerer(agency: &AgencyRow, service: Service) -> Offerer {

@@ -1,19 +1,20 @@
 //! The routes for app backends. Each handler translates; what is said is decided elsewhere.
 
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use platform::apply::command_key;
 use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
 use platform::clock::Clock as _;
+use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
 use platform::directory::agencies_now;
 use platform::edge::edge;
@@ -35,6 +36,10 @@ use crate::subscriptions::{self, SubscriptionsPage, Wanted};
 
 /// The catalogue changes with a deploy only, and is the same for everyone.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// The same to everyone with a token, for as long as an agency is neither added nor suspended.
+const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
@@ -118,11 +123,15 @@ async fn covered<H: Hub>(
     _: By<Anything>,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
-) -> Result<impl IntoResponse, Problem> {
-    // Read at once, and kept by no cache: an agency that was suspended a moment ago is not offered any more.
+    held: IfNoneMatch,
+) -> Result<Response, Problem> {
+    // Read at once, and asked for anew by every cache: an agency that was suspended a moment ago is not offered any
+    // more. What has not changed is not sent again.
     let agencies = agencies_now(&intake.hub).await?;
     let answer: Coverage = coverage(&question, &agencies.partners, intake.hub.clock().now());
-    Ok(Json(answer))
+    let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
+    let tag = Tag::content(&body);
+    Ok(tag.answer(&held, ([(CACHE_CONTROL, REVALIDATED), (CONTENT_TYPE, JSON)], body)))
 }
 
 async fn create<H: Hub>(
@@ -130,11 +139,12 @@ async fn create<H: Hub>(
     State(intake): State<Intake<H>>,
     key: IdempotencyKey,
     body: fields::Json,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let view = creation::create(&intake.hub, &intake.namespace, &by.tenant, &key, &body).await?;
     let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)))
+    let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(&view));
+    Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), answer))
 }
 
 async fn list<H: Hub>(
@@ -149,9 +159,11 @@ async fn read<H: Hub>(
     by: By<Reading>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-) -> Result<Json<ApplicationView>, Problem> {
+    held: IfNoneMatch,
+) -> Result<Response, Problem> {
     let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
-    Ok(Json(ApplicationView::from(kept.ledger.head())))
+    let view = ApplicationView::from(kept.ledger.head());
+    Ok(Tag::version(view.version).answer(&held, Json(view)))
 }
 
 async fn events<H: Hub>(
@@ -160,8 +172,7 @@ async fn events<H: Hub>(
     Path(id): Path<String>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<EventsPage>, Problem> {
-    let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
-    Ok(Json(reading::events(&kept, query)))
+    reading::events(&intake.hub, &by.tenant, id.parse()?, query).await.map(Json)
 }
 
 /// A route of a command that takes nothing but its key.
@@ -170,8 +181,9 @@ fn plain<H: Hub>(path: &'static str, command: Command) -> MethodRouter<Intake<H>
                        State(intake): State<Intake<H>>,
                        Path(id): Path<String>,
                        key: IdempotencyKey,
+                       at: IfMatch,
                        body: Body<Nothing>| async move {
-        let request = Request { tenant: by.tenant, key, body: &body.canonical, path };
+        let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path };
         request.apply(&intake.hub, &id, command).await
     };
     post(answer)
@@ -215,13 +227,14 @@ async fn confirm<H: Hub>(
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     key: IdempotencyKey,
+    at: IfMatch,
     body: Body<Confirmation>,
-) -> Result<Json<ApplicationView>, Problem> {
+) -> Result<Response, Problem> {
     let asked = match body.value {
         Confirmation::HandOver(how) => Command::HandOver { how },
         Confirmation::Settle => Command::Settle,
     };
-    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "confirm" };
+    let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path: "confirm" };
     request.apply(&intake.hub, &id, asked).await
 }
 
@@ -229,24 +242,21 @@ async fn confirm<H: Hub>(
 struct Request<'a> {
     tenant: TenantId,
     key: IdempotencyKey,
+    at: IfMatch,
     path: &'static str,
     body: &'a [u8],
 }
 
 impl Request<'_> {
-    async fn apply<H: Hub>(
-        self,
-        hub: &H,
-        id: &str,
-        asked: Command,
-    ) -> Result<Json<ApplicationView>, Problem> {
+    async fn apply<H: Hub>(self, hub: &H, id: &str, asked: Command) -> Result<Response, Problem> {
         let id: ApplicationId = id.parse()?;
         let by = Actor::Tenant(self.tenant);
         // The id is that of the item the key is kept in, so it needs no part in the fingerprint.
         let fingerprint = [b"POST ", self.path.as_bytes(), b"\n", self.body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
-        let attempt = Attempt { by, key: Some(key), command: asked };
-        command(hub, id, &attempt).await.map(Json)
+        let attempt = Attempt { by, key: Some(key), command: asked, only_at: self.at.version() };
+        let view = command(hub, id, &attempt).await?;
+        Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod coverage;
 pub mod creation;
+pub mod form;
 pub mod handler;
 pub mod namespace;
 pub mod opening;

@@ -22,6 +22,8 @@ use platform::uploads::{Declared, assign};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::form::needs_relative;
+
 /// Full years from which a citizen applies alone (Resident Identity Card Law, articles 2 and 10).
 pub const ADULT_AGE: u8 = 16;
 /// Capabilities one application may need.
@@ -290,22 +292,9 @@ fn check_guardian(fields: &mut Fields<'_>, age: u8) {
     }
 }
 
-/// Whoever is joined, or whose kinship is certified, is named.
+/// A relative is named where the case needs one, and nowhere else.
 fn check_relative(fields: &mut Fields<'_>, when: When) {
-    let joins = match when {
-        When::CouplesJoining | When::ParentsJoiningChildren | When::Kinship => true,
-        When::Adult
-        | When::Minor
-        | When::JobTransfer
-        | When::SchoolAdmission
-        | When::Graduation
-        | When::ItemChange
-        | When::Cancellation
-        | When::FormerName
-        | When::SamePerson
-        | When::HouseholdMembership => false,
-    };
-    match (joins, fields.has("relative")) {
+    match (needs_relative(when), fields.has("relative")) {
         (true, false) => fields.refuse("relative", "required"),
         (false, true) => fields.refuse("relative", "not_expected"),
         (true, true) | (false, false) => {}

@@ -77,6 +77,28 @@ pub enum When {
     HouseholdMembership,
 }
 
+impl When {
+    /// The stable wire name, for example `job_transfer`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Adult => "adult",
+            When::Minor => "minor",
+            When::JobTransfer => "job_transfer",
+            When::SchoolAdmission => "school_admission",
+            When::Graduation => "graduation",
+            When::CouplesJoining => "couples_joining",
+            When::ParentsJoiningChildren => "parents_joining_children",
+            When::Kinship => "kinship",
+            When::ItemChange => "item_change",
+            When::Cancellation => "cancellation",
+            When::FormerName => "former_name",
+            When::SamePerson => "same_person",
+            When::HouseholdMembership => "household_membership",
+        }
+    }
+}
+
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

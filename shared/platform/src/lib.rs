@@ -6,6 +6,7 @@ pub mod aws;
 pub mod batch;
 pub mod caller;
 pub mod clock;
+pub mod conditional;
 pub mod config;
 #[doc(hidden)]
 pub mod contract;

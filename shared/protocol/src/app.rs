@@ -10,6 +10,7 @@ use domain::event::{Event, Provider};
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, SubscriptionId};
 use domain::ledger::Entry;
 use domain::stage::{Purpose, Stage, Taker, steps};
+use domain::wake::expires_at;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct ApplicationView {
     /// Last day to answer the open supplement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supplement_until: Option<Date>,
+    /// When it expires if the app does nothing: a draft, or one whose supplement is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The documents.
     pub documents: Vec<DocumentView>,
     /// Documents of the app that are not in yet.
@@ -138,6 +142,7 @@ impl From<&Application> for ApplicationView {
             due: head.due,
             overdue: head.overdue,
             supplement_until: head.supplement_until,
+            expires_at: expires_at(head),
             documents: head.documents.iter().map(DocumentView::from).collect(),
             missing: head.missing().map(|document| document.slot.id).collect(),
             next,

@@ -207,7 +207,8 @@ impl World {
         let by = Actor::Agency("11".parse().unwrap());
         let key = command_key(&by, &format!("{finding:?}"), b"");
         let seen = self.version(id).await;
-        let attempt = Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }) };
+        let attempt =
+            Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
         apply(&self.hub, id, &attempt, None).await.unwrap();
     }
 

@@ -5,7 +5,7 @@ use domain::stage::Stage;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::{Deliveries as _, LogCursor, Which};
-use platform::fields::{FieldError, Fields, FromFields, flag, text, whole, words};
+use platform::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
 use platform::hub::Hub;
 use platform::owed::callbacks;
 use platform::problem::{Code, Problem};
@@ -60,15 +60,9 @@ impl FromFields for Replay {
                 Some(Replay::One { application: application?, version: version? })
             }
             (false, true, false) => {
-                let since = fields.required("since", words(1..=64));
+                let since = fields.required("since", moment);
                 let cursor = fields.optional("cursor", text);
-                match since?.parse() {
-                    Ok(since) => Some(Replay::Since { since, cursor }),
-                    Err(_) => {
-                        fields.refuse("since", "timestamp");
-                        None
-                    }
-                }
+                Some(Replay::Since { since: since?, cursor })
             }
             (false, false, true) => {
                 if fields.required("failed", flag) == Some(false) {

@@ -61,7 +61,7 @@ async fn notices(world: &World) -> Vec<String> {
 async fn withdrawn(world: &World, key: &str) -> (ApplicationId, u32) {
     let id: ApplicationId = world.create(key, &adult()).await.id().parse().unwrap();
     let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
-    let attempt = Step { by, key: None, command: Command::Withdraw };
+    let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
     let applied = apply(&world.hub, id, &attempt, None).await.unwrap();
     (id, applied.version)
 }
@@ -268,7 +268,7 @@ async fn all_since_a_time_are_replayed_in_pages() {
     let queued = |answer: &Value| answer["queued"].as_u64().unwrap();
     assert_eq!(queued(&first) + queued(&second), 30);
     let bad = world.post(&replay, "x", &json!({ "since": "yesterday" })).await;
-    assert_eq!(bad.fault("/since").as_deref(), Some("timestamp"));
+    assert_eq!(bad.fault("/since").as_deref(), Some("moment"));
 }
 
 #[tokio::test]

@@ -6,5 +6,6 @@ mod catalogue;
 mod commands;
 mod create;
 mod endpoints;
+mod reading;
 mod subscriptions;
 mod support;

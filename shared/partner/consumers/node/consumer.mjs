@@ -27,7 +27,7 @@ const log = (...told) => console.log(new Date().toISOString(), ...told); // ids 
 const sha256 = (content, form) => createHash("sha256").update(content).digest(form);
 let skew = 0; // seconds that the hub's clock is ahead of this one
 // The version of the last message handled of each case, on disk before the message is deleted.
-const inbox = openSync(file(settings.inbox ?? "inbox.log"), "a+"), handled = new Map();
+const inbox = openSync(file("handled.log"), "a+"), handled = new Map();
 const knows = ({ application, version }) => (handled.get(application) ?? 0) >= version;
 const learn = (told) => knows(told) || handled.set(told.application, told.version);
 const keep = (told) => (writeSync(inbox, `\n${told.application} ${told.version}`), fsyncSync(inbox), learn(told));
