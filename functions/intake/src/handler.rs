@@ -47,12 +47,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
-    hub: H,
+    pub(crate) hub: H,
     issuers: Issuers,
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
-    mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 impl<H: Hub> Intake<H> {
@@ -91,7 +91,8 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
         .route("/v1/applications/{id}/confirm", post(confirm::<H>))
         .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
-        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>));
+        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>))
+        .merge(subscriptions::desk::routes());
     edge(routes).with_state(intake)
 }
 

@@ -11,6 +11,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod contract;
 pub mod courier;
+pub mod deliveries;
 pub mod directory;
 pub mod documents;
 pub mod edge;
@@ -19,6 +20,7 @@ pub mod fields;
 pub mod hub;
 pub mod idempotency;
 pub mod keyring;
+pub mod owed;
 pub mod problem;
 pub mod queues;
 pub mod recent;

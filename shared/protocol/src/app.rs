@@ -321,6 +321,30 @@ pub struct SubscriptionView {
     /// When it was made.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub created_at: Timestamp,
+    /// How its endpoint is: `healthy`, `recovering`, `troubled`, `disabled` or `paused`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::endpoint_state))]
+    pub state: String,
+    /// Why it is disabled: `gone` (it answered 410) or `exhausted` (the schedule is over).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it left health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub since: Option<Timestamp>,
+    /// When it is tried next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Callbacks held for it, counted to 1,000. Where one subscription is read alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u32>,
+    /// What its `v1a` signatures verify with, `whpk_<base64>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Until when the keys before the last rotation sign, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub former_keys_until: Option<Timestamp>,
     /// The secret, shown only on the answer that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,

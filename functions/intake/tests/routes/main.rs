@@ -5,6 +5,7 @@ mod bad_input;
 mod catalogue;
 mod commands;
 mod create;
+mod endpoints;
 mod form;
 mod pages;
 mod reading;

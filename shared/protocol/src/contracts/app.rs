@@ -48,6 +48,15 @@ pub const FILE: &str = "app.openapi.json";
     subscriptions::list_subscriptions,
     subscriptions::subscribe,
     subscriptions::unsubscribe,
+    subscriptions::read_subscription,
+    subscriptions::change_subscription,
+    subscriptions::rotate_keys,
+    subscriptions::send_test_event,
+    subscriptions::list_deliveries,
+    subscriptions::replay,
+    subscriptions::pause_subscription,
+    subscriptions::resume_subscription,
+    subscriptions::list_notices,
 ))]
 struct Operations;
 

@@ -69,6 +69,10 @@ pub(crate) fn document_state(schema: &mut Schema) {
     put(schema, json!({ "enum": ["waiting", "stored"] }));
 }
 
+pub(crate) fn endpoint_state(schema: &mut Schema) {
+    put(schema, json!({ "enum": ["healthy", "recovering", "troubled", "disabled", "paused"] }));
+}
+
 pub(crate) fn next_steps(schema: &mut Schema) {
     let steps: Vec<&str> = Step::ALL
         .iter()

@@ -10,9 +10,7 @@ use domain::limits;
 use serde_json::{Map, Value, json};
 
 use crate::app::CALLED_BACK;
-
-/// Cases in which somebody else is named: who is joined, or whose kinship is certified.
-const WITH_RELATIVE: [When; 3] = [When::CouplesJoining, When::ParentsJoiningChildren, When::Kinship];
+use crate::form::needs_relative;
 
 /// The schemas of every body, by name.
 pub(super) fn schemas() -> Map<String, Value> {
@@ -51,6 +49,9 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("Confirmation", confirmation()),
         ("Nothing", object("No member at all; the body may be left out.", &[], json!({}))),
         ("NewSubscription", subscription()),
+        ("SubscriptionChange", subscription_change()),
+        ("Rotation", rotation()),
+        ("Replay", replay()),
     ];
     all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
     all
@@ -94,7 +95,7 @@ fn object(description: &str, required: &[&str], properties: Value) -> Value {
 
 /// The cases that name a relative, and the others.
 fn split(cases: &[CaseRow]) -> (Vec<&CaseRow>, Vec<&CaseRow>) {
-    cases.iter().partition(|case| WITH_RELATIVE.contains(&case.when))
+    cases.iter().partition(|case| needs_relative(case.when))
 }
 
 fn person() -> Value {
@@ -126,7 +127,7 @@ fn document(kinds: &[DocumentKind]) -> Value {
 fn application(service: Service, case: Option<&str>, cases: &[&CaseRow]) -> Value {
     let row = service_row(service);
     let names: Vec<When> = cases.iter().map(|case| case.when).collect();
-    let relative = names.iter().any(|when| WITH_RELATIVE.contains(when));
+    let relative = names.iter().any(|when| needs_relative(*when));
     let kinds: BTreeSet<DocumentKind> = cases
         .iter()
         .flat_map(|case| &case.documents)
@@ -203,17 +204,66 @@ fn confirmation() -> Value {
 }
 
 fn subscription() -> Value {
-    let properties = json!({
+    object("Where callbacks go.", &["url"], endpoint())
+}
+
+fn subscription_change() -> Value {
+    let mut properties = endpoint();
+    properties["url"]["type"] = json!(["string", "null"]);
+    let mut change = object("What is to change; what is not named stays.", &[], properties);
+    change["anyOf"] = json!([
+        { "required": ["url"], "properties": { "url": { "type": "string" } } },
+        { "required": ["events"], "properties": { "events": { "type": "array" } } },
+    ]);
+    change
+}
+
+fn rotation() -> Value {
+    let hours = json!({
+        "description": "Hours that the keys before this rotation go on signing, too; 24 without it.",
+        "type": ["integer", "null"], "minimum": 0, "maximum": 168,
+    });
+    object("How keys change; the body may be left out.", &[], json!({ "overlap_hours": hours }))
+}
+
+fn replay() -> Value {
+    let cursor =
+        json!({ "anyOf": [of("Cursor"), { "type": "null" }], "description": "`next` of the answer before." });
+    let since = json!({
+        "description": "Every callback since this moment.",
+        "type": "string", "format": "date-time", "minLength": 20, "maxLength": 40,
+    });
+    let absent = json!({ "type": "null" });
+    json!({
+        "description": "What is to be sent again.",
+        "anyOf": [
+            object("One callback.", &["application", "version"], json!({
+                "application": of("ApplicationId"),
+                "version": { "description": "Of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                "since": absent, "failed": absent,
+            })),
+            object("All since a moment, some applications a request: go on with `next`.", &["since"], json!({
+                "since": since, "cursor": cursor, "application": absent, "version": absent, "failed": absent,
+            })),
+            object("Those whose last attempt of the last 7 days failed: go on with `next`.", &["failed"], json!({
+                "failed": { "type": "boolean", "const": true }, "cursor": cursor,
+                "application": absent, "version": absent, "since": absent,
+            })),
+        ],
+    })
+}
+
+fn endpoint() -> Value {
+    json!({
         "url": {
             "description": "https to a host by name, without user, password and fragment.",
             "type": "string", "minLength": 1, "maxLength": 1024,
-            "pattern": "^https://([A-Za-z0-9-]+\\.)+[A-Za-z][A-Za-z0-9-]*(:[1-9][0-9]{0,3})?(/[A-Za-z0-9/_.~&=+-]*)?$",
+            "pattern": "^https://([A-Za-z0-9-]+\\.)+[A-Za-z][A-Za-z0-9-]*(:443)?(/[A-Za-z0-9/_.~&=+-]*)?$",
         },
         "events": {
             "description": "Which events are called back; all without it.",
             "type": ["array", "null"], "maxItems": 32,
             "items": { "type": "string", "enum": CALLED_BACK },
         },
-    });
-    object("Where callbacks go.", &["url"], properties)
+    })
 }

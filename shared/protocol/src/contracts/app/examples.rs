@@ -51,11 +51,12 @@ pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
 }
 
 /// The schemas that have examples.
-const SCHEMAS: [&str; 16] = [
+const SCHEMAS: [&str; 23] = [
     "ApplicationView",
     "ApplicationsPage",
     "Confirmation",
     "Coverage",
+    "Deliveries",
     "EventsPage",
     "Health",
     "Link",
@@ -63,11 +64,17 @@ const SCHEMAS: [&str; 16] = [
     "NewDocument",
     "NewSubscription",
     "Nothing",
+    "Notices",
     "ProblemPage",
+    "Replay",
+    "Replayed",
+    "Rotation",
     "ServiceRow",
     "Services",
+    "SubscriptionChange",
     "SubscriptionView",
     "Subscriptions",
+    "Tested",
 ];
 
 fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
@@ -96,6 +103,25 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             json!({ "url": "https://app.example.cn/hooks", "events": ["application.received", "application.posted"] }),
         )],
         "SubscriptionView" => vec![("made", subscription(true))],
+        "SubscriptionChange" => vec![("all_events", json!({ "events": [] }))],
+        "Rotation" => vec![("at_once", json!({ "overlap_hours": 0 }))],
+        "Replay" => vec![
+            ("one", json!({ "application": APPLICATION, "version": 6 })),
+            ("since", json!({ "since": "2026-03-02T01:30:00Z" })),
+            ("failed", json!({ "failed": true })),
+        ],
+        "Replayed" => vec![("three", json!({ "queued": 3 }))],
+        "Tested" => vec![("sent", json!({ "webhook_id": format!("{APPLICATION}:1") }))],
+        "Deliveries" => vec![("two", deliveries())],
+        "Notices" => vec![(
+            "disabled",
+            json!({
+                "notices": [{
+                    "type": "subscription.disabled", "subscription": SUBSCRIPTION, "at": "2026-03-05T04:30:00Z", "reason": "gone",
+                }],
+                "more": false,
+            }),
+        )],
         "Subscriptions" => vec![("one", json!({ "subscriptions": [subscription(false)] }))],
         "Services" => vec![("all", json!({ "services": catalogue() }))],
         "ServiceRow" => vec![("first_card", json!(service_row(Service::FirstIdentityCard)))],
@@ -224,12 +250,28 @@ fn events() -> Value {
     })
 }
 
+fn deliveries() -> Value {
+    let attempt = |number: u32, at: &str, delivered: bool| {
+        json!({
+            "webhook_id": format!("{APPLICATION}:6"), "type": "application.received", "application": APPLICATION,
+            "version": 6, "attempt": number, "at": at, "delivered": delivered, "latency_ms": 31,
+            "status": if delivered { 204 } else { 503 },
+        })
+    };
+    json!({ "deliveries": [
+        attempt(2, "2026-03-02T01:42:17Z", true),
+        attempt(1, "2026-03-02T01:42:11Z", false),
+    ] })
+}
+
 fn subscription(made: bool) -> Value {
     let mut view = json!({
         "id": SUBSCRIPTION,
         "url": "https://app.example.cn/hooks",
         "events": ["application.posted", "application.received"],
         "created_at": "2026-03-02T01:30:00Z",
+        "state": "healthy",
+        "public_key": format!("whpk_{SHA256}"),
     });
     if made {
         // Not one that was ever in use: the SHA-256 of nothing.

@@ -40,6 +40,7 @@ names!(
     Confirmation,
     Coverage,
     Cursor,
+    Deliveries,
     Description,
     DivisionCode,
     DocumentId,
@@ -50,14 +51,20 @@ names!(
     NewDocument,
     NewSubscription,
     Nothing,
+    Notices,
     ProblemPage,
+    Replay,
+    Replayed,
+    Rotation,
     Service,
     ServiceRow,
     Stage,
     Services,
+    SubscriptionChange,
     SubscriptionId,
     SubscriptionView,
     Subscriptions,
+    Tested,
     TransferReason,
 );
 
@@ -104,6 +111,80 @@ written! {
             "properties": { "subscriptions": { "type": "array", "items": view } },
         })
     };
+    DeliveriesBody: "Deliveries" => |generator| {
+        let application = generator.subschema_for::<domain::ids::ApplicationId>();
+        let at = generator.subschema_for::<domain::schema::Moment>();
+        let version = generator.subschema_for::<domain::schema::Version>();
+        json_schema!({
+            "description": "Attempts, the newest first; with `failed` the last one of each callback that has not arrived. The \
+                newest successes may be missing for a moment; no failure is.",
+            "type": "object",
+            "required": ["deliveries"],
+            "properties": {
+                "deliveries": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["webhook_id", "type", "application", "version", "attempt", "at", "delivered", "latency_ms"],
+                    "properties": {
+                        "webhook_id": { "type": "string", "description": "The header `webhook-id`." },
+                        "type": { "type": "string", "description": "`application.<event>`, or `webhook.test`." },
+                        "application": application,
+                        "version": version,
+                        "attempt": { "type": "integer", "minimum": 1, "description": "Counted since it last took a callback." },
+                        "at": at,
+                        "delivered": { "type": "boolean", "description": "Whether it was answered with 2xx." },
+                        "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "What was answered." },
+                        "cause": {
+                            "description": "Why there was no status.",
+                            "enum": ["timeout", "dns", "refused_address", "tls", "connect", "reset", "protocol"],
+                        },
+                        "latency_ms": { "type": "integer", "minimum": 0 },
+                    },
+                } },
+                "next": { "type": "string", "description": "Pass as `cursor` to read on; none at the end." },
+            },
+        })
+    };
+    NoticesBody: "Notices" => |generator| {
+        let subscription = generator.subschema_for::<domain::ids::SubscriptionId>();
+        let at = generator.subschema_for::<domain::schema::Moment>();
+        json_schema!({
+            "description": "What happened to subscriptions, the oldest first.",
+            "type": "object",
+            "required": ["notices", "more"],
+            "properties": {
+                "notices": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["type", "subscription", "at"],
+                    "properties": {
+                        "type": { "enum": [
+                            "subscription.disabled", "subscription.enabled", "subscription.paused",
+                            "subscription.secret_rotated",
+                        ] },
+                        "subscription": subscription,
+                        "at": at,
+                        "reason": { "enum": ["gone", "exhausted"], "description": "Why it was disabled." },
+                    },
+                } },
+                "after": { "type": "string", "description": "Pass as `after` to read on, now or later." },
+                "more": { "type": "boolean", "description": "Whether there may be more already." },
+            },
+        })
+    };
+    ReplayedBody: "Replayed" => |_| json_schema!({
+        "description": "What is on its way again, under the same `webhook-id` as before.",
+        "type": "object",
+        "required": ["queued"],
+        "properties": {
+            "queued": { "type": "integer", "minimum": 0, "description": "How many callbacks." },
+            "next": { "type": "string", "description": "Pass as `cursor` to go on; none at the end." },
+        },
+    });
+    TestedBody: "Tested" => |_| json_schema!({
+        "description": "The test event that is on its way.",
+        "type": "object",
+        "required": ["webhook_id"],
+        "properties": { "webhook_id": { "type": "string", "description": "Its header `webhook-id`." } },
+    });
     CursorText: "Cursor" => |_| json_schema!({
         "description": "A place in a list, as a page of it names it. Nothing else may be relied on.",
         "type": "string",
@@ -168,6 +249,10 @@ pub(super) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<domain::person::MobileNumber>,
         SchemaGenerator::subschema_for::<domain::person::PersonName>,
         SchemaGenerator::subschema_for::<CursorText>,
+        SchemaGenerator::subschema_for::<DeliveriesBody>,
+        SchemaGenerator::subschema_for::<NoticesBody>,
+        SchemaGenerator::subschema_for::<ReplayedBody>,
+        SchemaGenerator::subschema_for::<TestedBody>,
         SchemaGenerator::subschema_for::<DescriptionBody>,
         SchemaGenerator::subschema_for::<HealthBody>,
         SchemaGenerator::subschema_for::<ProblemPageBody>,
