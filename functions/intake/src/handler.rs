@@ -9,7 +9,7 @@ use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use platform::apply::command_key;
 use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
@@ -18,16 +18,17 @@ use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
 use platform::directory::agencies_now;
 use platform::edge::edge;
-use platform::fields::{self, Body, Fields, FromFields, Nothing, Query, choice};
+use platform::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
 use platform::hub::Hub;
 use platform::idempotency::IdempotencyKey;
-use platform::problem::{Code, Problem};
+use platform::problem::{Code, Language, Problem};
 use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
 use protocol::coverage::Coverage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::batch;
 use crate::commands::command;
 use crate::coverage::{Question, coverage};
 use crate::creation;
@@ -84,6 +85,7 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/services/{service}", get(service))
         .route("/v1/coverage", get(covered::<H>))
         .route("/v1/applications", get(list::<H>).post(create::<H>))
+        .route("/v1/applications/batch", post(create_many::<H>))
         .route("/v1/applications/{id}", get(read::<H>))
         .route("/v1/applications/{id}/events", get(events::<H>))
         .route("/v1/applications/{id}/submit", plain("submit", Command::Submit))
@@ -150,6 +152,16 @@ async fn create<H: Hub>(
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
     let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(&view));
     Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), answer))
+}
+
+async fn create_many<H: Hub>(
+    by: By<Writing>,
+    State(intake): State<Intake<H>>,
+    headers: HeaderMap,
+    Batch(wanted): Batch<batch::Wanted>,
+) -> Json<batch::Results> {
+    let language = Language::of(&headers);
+    Json(batch::open(&intake.hub, &intake.namespace, &by.tenant, wanted, language).await)
 }
 
 async fn list<H: Hub>(

@@ -1,5 +1,6 @@
 //! Intake: where app backends apply, read and are told who takes what.
 
+pub mod batch;
 pub mod commands;
 pub mod coverage;
 pub mod creation;

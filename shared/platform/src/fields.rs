@@ -34,7 +34,7 @@ use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use body::{BODY_BYTES, Body, Json, Query};
+pub use body::{BATCH_BYTES, BODY_BYTES, Batch, Body, Json, Query};
 pub use coded::Coded;
 
 /// Faults named in one answer; a body with more is wrong enough.
@@ -247,6 +247,11 @@ pub fn choice<T: DeserializeOwned>(place: Place<'_>) -> Option<T> {
         _ => Err("not_text"),
     };
     place.or_fault(chosen)
+}
+
+/// Takes a value as it is, to be looked into later.
+pub fn any(place: Place<'_>) -> Option<Value> {
+    Some(place.value.clone())
 }
 
 /// Reads `true` or `false`.

@@ -1,10 +1,12 @@
 //! The `Idempotency-Key` header: what makes an unsafe request safe to send again.
 
 use std::fmt;
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
+use crate::fields::Coded;
 use crate::problem::{Code, Problem};
 
 /// Characters of a key.
@@ -34,6 +36,25 @@ impl IdempotencyKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A member of a body that is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyError;
+
+impl Coded for KeyError {
+    fn code(&self) -> &'static str {
+        "idempotency_key"
+    }
+}
+
+/// As a member of a body: as in the header, so that one key means the same in both.
+impl FromStr for IdempotencyKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        IdempotencyKey::parse(text.as_bytes()).map_err(|_| KeyError)
     }
 }
 

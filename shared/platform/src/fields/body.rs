@@ -14,6 +14,8 @@ use crate::problem::{Code, Problem};
 
 /// Bytes of a JSON body: 64 KiB.
 pub const BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a JSON body that holds many: 512 KiB.
+pub const BATCH_BYTES: usize = 512 * 1024;
 /// Bytes of a query string.
 const QUERY_BYTES: usize = 4 * 1024;
 
@@ -54,25 +56,28 @@ impl fmt::Debug for Json {
 }
 
 impl Json {
+    /// A value that is there already.
+    #[must_use]
+    pub fn of(value: Value) -> Self {
+        let canonical = canonical(&value).to_string().into_bytes();
+        Json { value, canonical }
+    }
+
     fn parse(bytes: &[u8], may_be_empty: bool) -> Result<Self, Problem> {
-        if bytes.len() > BODY_BYTES {
-            return Err(Problem::too_large(BODY_BYTES));
-        }
         let value = if bytes.is_empty() && may_be_empty {
             Value::Object(Map::new())
         } else {
             serde_json::from_slice(bytes).map_err(|error| Problem::malformed(error.line(), error.column()))?
         };
-        let canonical = canonical(&value).to_string().into_bytes();
-        Ok(Json { value, canonical })
+        Ok(Json::of(value))
     }
 
-    async fn extract(request: Request, may_be_empty: bool) -> Result<Self, Problem> {
+    async fn extract(request: Request, bound: usize, may_be_empty: bool) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        if declared_length(&parts.headers).is_some_and(|length| length > BODY_BYTES as u64) {
-            return Err(Problem::too_large(BODY_BYTES));
+        if declared_length(&parts.headers).is_some_and(|length| length > bound as u64) {
+            return Err(Problem::too_large(bound));
         }
-        let bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| Problem::too_large(BODY_BYTES))?;
+        let bytes = to_bytes(body, bound).await.map_err(|_| Problem::too_large(bound))?;
         let nothing = bytes.is_empty() && may_be_empty;
         if !nothing && !is_json(&parts.headers) {
             return Err(Problem::new(Code::UnsupportedMediaType));
@@ -85,7 +90,20 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        Json::extract(request, false).await
+        Json::extract(request, BODY_BYTES, false).await
+    }
+}
+
+/// As [`Body`], up to [`BATCH_BYTES`].
+#[derive(Debug)]
+pub struct Batch<T>(pub T);
+
+impl<T: FromFields, S: Send + Sync> FromRequest<S> for Batch<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        let json = Json::extract(request, BATCH_BYTES, false).await?;
+        read_as(&json.value, false).map(Batch).map_err(Problem::invalid)
     }
 }
 
@@ -95,6 +113,9 @@ impl<T: FromFields> Body<T> {
     /// # Errors
     /// 413, 400 and 422, as above.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.len() > BODY_BYTES {
+            return Err(Problem::too_large(BODY_BYTES));
+        }
         Json::parse(bytes, T::MAY_BE_EMPTY).and_then(Body::read)
     }
 
@@ -108,7 +129,7 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        Json::extract(request, T::MAY_BE_EMPTY).await.and_then(Body::read)
+        Json::extract(request, BODY_BYTES, T::MAY_BE_EMPTY).await.and_then(Body::read)
     }
 }
 

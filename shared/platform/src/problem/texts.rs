@@ -208,6 +208,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("invalid", "不可接受", "Is not acceptable."),
     ("unknown", "不存在", "Does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
+    ("idempotency_key", "须为 1 至 128 个可见 ASCII 字符", "Must be 1 to 128 visible ASCII characters."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
     (
         "moment",

@@ -30,6 +30,7 @@ pub const FILE: &str = "app.openapi.json";
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     applications::create_application,
+    applications::create_applications,
     applications::list_applications,
     applications::read_application,
     applications::list_events,

@@ -3,8 +3,8 @@
 use utoipa::IntoParams;
 
 use super::names::{
-    AgencyCode, ApplicationId, ApplicationView, ApplicationsPage, Confirmation, Cursor, EventsPage,
-    NewApplication, Nothing, Service, Stage,
+    AgencyCode, ApplicationId, ApplicationView, ApplicationsPage, Confirmation, CreatedApplications, Cursor,
+    EventsPage, NewApplication, NewApplications, Nothing, Service, Stage,
 };
 
 /// Which application.
@@ -76,6 +76,16 @@ pub(super) struct AtVersion {
         ))),
     extensions(("x-problems" = json!(["key_reused", "not_covered"]))))]
 pub(super) fn create_application() {}
+
+/// Open many applications
+///
+/// For app backends that collect them while offline. Each has a key of its own, and becomes what the same body under the
+/// same `Idempotency-Key` becomes alone: a batch that was answered in part, or not at all, is sent again as it is. One that
+/// is refused does not keep the others from being opened.
+#[utoipa::path(post, path = "/v1/applications/batch", operation_id = "createApplications", tag = "applications",
+    request_body = NewApplications, security(("token" = ["applications:write"])),
+    responses((status = 200, description = "What became of each, in the order of the request.", body = CreatedApplications)))]
+pub(super) fn create_applications() {}
 
 /// List the app's applications
 ///

@@ -44,6 +44,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "oneOf": choices,
             }),
         ),
+        ("NewApplications", batch()),
         ("NewPerson", person()),
         ("NewDocument", document(&DOCUMENT_KINDS)),
         ("Confirmation", confirmation()),
@@ -201,6 +202,24 @@ fn confirmation() -> Value {
             })),
         ],
     })
+}
+
+fn batch() -> Value {
+    let each = object(
+        "One application and its key.",
+        &["key", "application"],
+        json!({
+            "key": {
+                "description": "As `Idempotency-Key` is alone; each of a batch has another.",
+                "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!#-~]+$",
+            },
+            "application": {
+                "description": "A `NewApplication`. What is wrong with it is told in its own result, so any value is taken.",
+        },
+        }),
+    );
+    let many = json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": each });
+    object("Applications, up to 100 and 512 KiB.", &["applications"], json!({ "applications": many }))
 }
 
 fn subscription() -> Value {

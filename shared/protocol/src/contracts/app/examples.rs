@@ -51,16 +51,18 @@ pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
 }
 
 /// The schemas that have examples.
-const SCHEMAS: [&str; 23] = [
+const SCHEMAS: [&str; 25] = [
     "ApplicationView",
     "ApplicationsPage",
     "Confirmation",
     "Coverage",
+    "CreatedApplications",
     "Deliveries",
     "EventsPage",
     "Health",
     "Link",
     "NewApplication",
+    "NewApplications",
     "NewDocument",
     "NewSubscription",
     "Nothing",
@@ -93,6 +95,23 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             ("handed_over", json!({ "confirm": "hand_over", "how": "window" })),
             ("settled", json!({ "confirm": "settle" })),
         ],
+        "NewApplications" => vec![(
+            "two",
+            json!({ "applications": [
+                { "key": "form-0001", "application": first_card()? },
+                { "key": "form-0002", "application": {} },
+            ] }),
+        )],
+        "CreatedApplications" => vec![(
+            "one_of_two",
+            json!({ "results": [
+                { "key": "form-0001", "status": 201, "application": view(true) },
+                { "key": "form-0002", "status": 422, "problem": {
+                    "type": "/problems/invalid_fields", "title": "Some fields are wrong; all of them are listed", "status": 422,
+                    "errors": [{ "pointer": "/service", "code": "required", "detail": "Is required." }],
+                } },
+            ] }),
+        )],
         "NewDocument" => vec![("register", document("household_register"))],
         "Link" => vec![
             ("read", named("link-fetch")?.unwrap_or_default()),

@@ -39,6 +39,7 @@ names!(
     CertificateKind,
     Confirmation,
     Coverage,
+    CreatedApplications,
     Cursor,
     Deliveries,
     Description,
@@ -48,6 +49,7 @@ names!(
     Health,
     Link,
     NewApplication,
+    NewApplications,
     NewDocument,
     NewSubscription,
     Nothing,
@@ -109,6 +111,29 @@ written! {
             "type": "object",
             "required": ["subscriptions"],
             "properties": { "subscriptions": { "type": "array", "items": view } },
+        })
+    };
+    CreatedBody: "CreatedApplications" => |generator| {
+        let view = generator.subschema_for::<crate::app::ApplicationView>();
+        let problem = generator.subschema_for::<crate::problem::Problem>();
+        json_schema!({
+            "description": "What became of each application, in the order of the request.",
+            "type": "object",
+            "required": ["results"],
+            "properties": { "results": { "type": "array", "minItems": 1, "maxItems": 100, "items": {
+                "type": "object",
+                "required": ["key", "status"],
+                "properties": {
+                    "key": { "type": "string", "description": "Its key." },
+                    "status": {
+                        "type": "integer", "minimum": 200, "maximum": 599,
+                        "description": "What it would have been answered with alone: 201 where it is opened. Send those with \
+                            503 again.",
+                    },
+                    "application": view,
+                    "problem": problem,
+                },
+            } } },
         })
     };
     DeliveriesBody: "Deliveries" => |generator| {
@@ -248,6 +273,7 @@ pub(super) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<domain::person::Address>,
         SchemaGenerator::subschema_for::<domain::person::MobileNumber>,
         SchemaGenerator::subschema_for::<domain::person::PersonName>,
+        SchemaGenerator::subschema_for::<CreatedBody>,
         SchemaGenerator::subschema_for::<CursorText>,
         SchemaGenerator::subschema_for::<DeliveriesBody>,
         SchemaGenerator::subschema_for::<NoticesBody>,
