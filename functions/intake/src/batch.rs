@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::creation::create;
-use crate::namespace::Namespace;
+use crate::handler::Intake;
 
 /// Applications of one batch.
 pub const APPLICATIONS: usize = 100;
@@ -80,15 +80,17 @@ impl Outcome {
 
 /// Opens them. One that is refused does not keep the others from being opened.
 pub async fn open<H: Hub>(
-    hub: &H,
-    namespace: &Namespace,
+    intake: &Intake<H>,
     tenant: &TenantId,
     Wanted(wanted): Wanted,
     language: Language,
 ) -> Results {
     let opened = stream::iter(wanted)
         .map(|(key, body)| async move {
-            let created = create(hub, namespace, tenant, &key, &body).await;
+            let created = match intake.count(tenant).await {
+                Ok(()) => create(&intake.hub, &intake.namespace, tenant, &key, &body).await,
+                Err(problem) => Err(problem),
+            };
             Outcome::of(&key, created, language)
         })
         .buffered(AT_ONCE);

@@ -11,6 +11,7 @@ use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use platform::allowance::{Allowance, Limits, Policy, Standing};
 use platform::apply::command_key;
 use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
 use platform::clock::Clock as _;
@@ -54,13 +55,38 @@ pub struct Intake<H> {
     /// The hub's public keys, as they are published.
     keys: Value,
     pub(crate) mode: Mode,
+    requests: Option<Allowance>,
+    applications: Option<Allowance>,
 }
 
 impl<H: Hub> Intake<H> {
     /// Intake on these ports.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, mode: Mode) -> Self {
-        Intake { hub, issuers, namespace, keys, mode }
+        Intake { hub, issuers, namespace, keys, mode, requests: None, applications: None }
+    }
+
+    /// The same, with bounds on what a tenant may ask.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        let allowance = |name, limit: Option<u32>, window| {
+            limit.map(|limit| Allowance::new(Policy { name, limit, window }))
+        };
+        Intake {
+            requests: allowance("minute", limits.requests_per_minute, 60),
+            applications: allowance("day", limits.applications_per_day, 24 * 60 * 60),
+            ..self
+        }
+    }
+
+    /// Counts a new application of a tenant.
+    ///
+    /// # Errors
+    /// 429 where the day's are used up.
+    pub(crate) async fn count(&self, tenant: &TenantId) -> Result<(), Problem> {
+        let Some(allowance) = &self.applications else { return Ok(()) };
+        let counted = allowance.take(self.hub.settings(), tenant, self.now()).await;
+        counted.map(|_| ()).map_err(|standing| standing.refusal())
     }
 }
 
@@ -71,6 +97,13 @@ impl<H: Hub> Gate for Intake<H> {
 
     fn now(&self) -> Timestamp {
         self.hub.clock().now()
+    }
+
+    async fn admit(&self, tenant: &TenantId) -> Result<Option<Standing>, Standing> {
+        match &self.requests {
+            Some(allowance) => allowance.take(self.hub.settings(), tenant, self.now()).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -147,6 +180,7 @@ async fn create<H: Hub>(
     key: IdempotencyKey,
     body: fields::Json,
 ) -> Result<Response, Problem> {
+    intake.count(&by.tenant).await?;
     let view = creation::create(&intake.hub, &intake.namespace, &by.tenant, &key, &body).await?;
     let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
@@ -161,7 +195,7 @@ async fn create_many<H: Hub>(
     Batch(wanted): Batch<batch::Wanted>,
 ) -> Json<batch::Results> {
     let language = Language::of(&headers);
-    Json(batch::open(&intake.hub, &intake.namespace, &by.tenant, wanted, language).await)
+    Json(batch::open(&intake, &by.tenant, wanted, language).await)
 }
 
 async fn list<H: Hub>(

@@ -5,7 +5,7 @@ use intake::namespace::Namespace;
 use platform::config::Variable;
 use platform::startup::start;
 
-const NEEDED: [Variable; 11] = [
+const NEEDED: [Variable; 13] = [
     Variable::Table,
     Variable::SettingsTable,
     Variable::DeliveriesTable,
@@ -17,6 +17,8 @@ const NEEDED: [Variable; 11] = [
     Variable::IdSecret,
     Variable::TokenIssuers,
     Variable::HubKeys,
+    Variable::RequestsPerMinute,
+    Variable::ApplicationsPerDay,
 ];
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,6 +28,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     else {
         return Err("ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are needed".into());
     };
-    let intake = Intake::new(hub, issuers, Namespace::new(secret), keys.to_json()?, config.mode);
+    let intake =
+        Intake::new(hub, issuers, Namespace::new(secret), keys.to_json()?, config.mode).within(config.limits);
     lambda_http::run(routes(intake)).await
 }

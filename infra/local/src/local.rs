@@ -338,6 +338,8 @@ async fn deploy(
             ("HubPublicKeys", Parameter::Value(hub_keys([prepared.secrets.hub().public()])?)),
             ("TokenIssuers", Parameter::Value(prepared.secrets.token_issuers()?)),
             ("Mode", value("local")),
+            // A developer's machine is nobody's to protect, and tests ask much.
+            ("RequestsPerMinute", value("60000")),
             ("LogLevel", value(&options.log_level)),
             ("WakeRate", value(&options.wake_rate)),
         ]),

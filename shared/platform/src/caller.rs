@@ -1,5 +1,6 @@
 //! Who calls a route, as an argument of its handler: no route can forget to ask.
 
+use std::future::Future;
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
@@ -7,6 +8,7 @@ use domain::ids::TenantId;
 use http::request::Parts;
 use jiff::Timestamp;
 
+use crate::allowance::{Slot, Standing};
 use crate::problem::Problem;
 use crate::token::{Issuers, Scope};
 
@@ -16,6 +18,14 @@ pub trait Gate: Send + Sync {
     fn issuers(&self) -> &Issuers;
     /// What time it is.
     fn now(&self) -> Timestamp;
+
+    /// Counts a request of a tenant; `None` where nothing is counted.
+    ///
+    /// # Errors
+    /// How the tenant stands, where it asks too much.
+    fn admit(&self, _tenant: &TenantId) -> impl Future<Output = Result<Option<Standing>, Standing>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 /// What a route needs of a token.
@@ -65,6 +75,15 @@ impl<S: Gate, N: Need> FromRequestParts<S> for By<N> {
         let caller = gate.issuers().authenticate(&parts.headers, gate.now()).await?;
         if let Some(scope) = N::SCOPE {
             caller.require(scope)?;
+        }
+        let admitted = gate.admit(&caller.tenant).await;
+        let (Ok(standing) | Err(standing)) = admitted.map_err(Some);
+        if let (Some(slot), Some(standing)) = (parts.extensions.get::<Slot>(), standing) {
+            // The first one counts; there is one caller to a request.
+            let _told = slot.set(standing);
+        }
+        if let Err(standing) = admitted {
+            return Err(standing.refusal());
         }
         Ok(By { tenant: caller.tenant, need: PhantomData })
     }

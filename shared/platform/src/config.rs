@@ -16,6 +16,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::allowance::Limits;
 use crate::aws::Access;
 use crate::queues::QueueUrls;
 use crate::telemetry::Level;
@@ -52,6 +53,10 @@ pub enum Variable {
     IdSecret,
     /// `TOKEN_ISSUERS`: whose access tokens are taken (see [`Issuers::parse`]).
     TokenIssuers,
+    /// `REQUESTS_PER_MINUTE`: requests of a tenant in a minute.
+    RequestsPerMinute,
+    /// `APPLICATIONS_PER_DAY`: new applications of a tenant in a day.
+    ApplicationsPerDay,
     /// `HUB_SIGNING_KEY`: private P-256 JWK that signs cases and callbacks.
     HubSigningKey,
     /// `HUB_KEYS`: public JWK set of the keys that verify cases, the one in use first.
@@ -77,6 +82,8 @@ impl Variable {
             Variable::ParkedQueueUrl => "PARKED_QUEUE_URL",
             Variable::IdSecret => "ID_SECRET",
             Variable::TokenIssuers => "TOKEN_ISSUERS",
+            Variable::RequestsPerMinute => "REQUESTS_PER_MINUTE",
+            Variable::ApplicationsPerDay => "APPLICATIONS_PER_DAY",
             Variable::HubSigningKey => "HUB_SIGNING_KEY",
             Variable::HubKeys => "HUB_KEYS",
             Variable::Partners => "LAMBDA_TASK_ROOT",
@@ -154,6 +161,8 @@ pub struct Config {
     pub id_secret: Option<Secret>,
     /// Whose access tokens are taken.
     pub issuers: Option<Issuers>,
+    /// What a tenant may ask.
+    pub limits: Limits,
     /// The hub's signing key.
     pub signing_key: Option<PrivateKey>,
     /// The keys that verify the hub's messages, as they are published.
@@ -263,6 +272,10 @@ impl Config {
         };
         let id_secret = reader.parsed(Variable::IdSecret, secret);
         let issuers = reader.parsed(Variable::TokenIssuers, |text| Issuers::parse(text, mode));
+        let limits = Limits {
+            requests_per_minute: reader.parsed(Variable::RequestsPerMinute, limit),
+            applications_per_day: reader.parsed(Variable::ApplicationsPerDay, limit),
+        };
         let signing_key = reader.parsed(Variable::HubSigningKey, signing_key);
         let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
         let partners = if needed.contains(&Variable::Partners) {
@@ -283,6 +296,7 @@ impl Config {
                 queues,
                 id_secret,
                 issuers,
+                limits,
                 signing_key,
                 hub_keys,
                 partners,
@@ -290,6 +304,10 @@ impl Config {
             _ => Err(ConfigError { problems: reader.problems }),
         }
     }
+}
+
+fn limit(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("not a whole number from 1")
 }
 
 fn url(text: &str) -> Result<String, &'static str> {

@@ -11,6 +11,7 @@ use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 use lambda_http::request::RequestContext;
 
+use crate::allowance::Slot;
 use crate::problem::{Code, Language, Problem};
 
 /// Puts the edge around a function's routes.
@@ -21,13 +22,15 @@ pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
         .layer(from_fn(finish))
 }
 
-async fn finish(request: Request, next: Next) -> Response {
+async fn finish(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let language = Language::of(request.headers());
     let trace = trace(&request);
     let method = request.method().clone();
     // The route, not the path: what a caller puts into a path may be anything.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
     let answer = next.run(request).await;
     let problem = answer.extensions().get::<Problem>().map(|problem| problem.code().name());
     let mut answer = match Problem::restate(&answer, language, trace.as_deref()) {
@@ -35,6 +38,9 @@ async fn finish(request: Request, next: Next) -> Response {
         None => answer,
     };
     let headers = answer.headers_mut();
+    if let Some(standing) = slot.get() {
+        standing.tell(headers);
+    }
     // Answers are about one citizen's application: no cache may keep them.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

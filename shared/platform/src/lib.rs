@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod allowance;
 pub mod apply;
 pub mod arrivals;
 pub mod aws;

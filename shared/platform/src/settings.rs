@@ -84,8 +84,29 @@ pub enum Subscribed {
     Full,
 }
 
+/// A part of an allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// How much was given.
+    pub granted: u32,
+    /// What is left after it.
+    pub left: u32,
+}
+
 /// Where settings are kept. Reads are consistent.
 pub trait Settings: Clone + Send + Sync + 'static {
+    /// Takes up to `wanted` (from 1) of a tenant's allowance `counter`, which has `limit` in all; the counter may be
+    /// forgotten after `until`, in seconds since 1970. Never gives more than `limit` in all. After
+    /// [`StoreError::Unavailable`] it may have been taken.
+    fn reserve(
+        &self,
+        tenant: &TenantId,
+        counter: &str,
+        limit: u32,
+        wanted: u32,
+        until: i64,
+    ) -> impl Future<Output = Result<Reserved, StoreError>> + Send;
+
     /// Keeps a new subscription. After [`StoreError::Unavailable`] it may have been kept, and repeating it
     /// is safe.
     fn put_subscription(

@@ -1,6 +1,7 @@
 //! The routes of intake, in one process with a hub in memory.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod allowance;
 mod bad_input;
 mod batch;
 mod catalogue;

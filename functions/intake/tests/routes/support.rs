@@ -11,6 +11,7 @@ use http::{HeaderMap, Request};
 use intake::handler::{Intake, routes};
 use intake::namespace::Namespace;
 use jiff::civil::Date;
+use platform::allowance::Limits;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::hub::FakeHub;
@@ -96,13 +97,23 @@ impl World {
         World::of(FakeHub::new(partners()), PrivateKey::generate(KeyUse::Signing).unwrap(), mode)
     }
 
+    /// The same hub, with bounds on what a tenant may ask.
+    pub(crate) fn allowing(&self, limits: Limits) -> World {
+        World::within(self.hub.clone(), self.key.clone(), Mode::Live, limits)
+    }
+
     fn of(hub: FakeHub, key: PrivateKey, mode: Mode) -> World {
+        World::within(hub, key, mode, Limits::default())
+    }
+
+    fn within(hub: FakeHub, key: PrivateKey, mode: Mode, limits: Limits) -> World {
         let issuers = json!([{
             "issuer": "https://issuer.example", "audience": "tongban", "keys": [key.public().to_jwk().unwrap()],
         }]);
         let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let routes = routes(Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode));
+        let intake = Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode);
+        let routes = routes(intake.within(limits));
         World { hub, key, routes }
     }
 

@@ -20,6 +20,33 @@ pub async fn settings_contract<S: Settings, F: Future<Output = S>>(make: impl Fn
     one_id_is_one_subscription(&make().await).await;
     a_change_is_by_revision(&make().await).await;
     what_is_due_is_found(&make().await).await;
+    an_allowance_is_never_passed(&make().await).await;
+}
+
+async fn an_allowance_is_never_passed<S: Settings>(settings: &S) {
+    let (one, other) = (fresh_tenant(), fresh_tenant());
+    let take = async |tenant: &TenantId, counter: &str, wanted: u32| {
+        let reserved = settings.reserve(tenant, counter, 100, wanted, 4_000_000_000).await;
+        let reserved = reserved.expect("an answer");
+        (reserved.granted, reserved.left)
+    };
+    assert_eq!(take(&one, "minute#1", 30).await, (30, 70));
+    assert_eq!(take(&one, "minute#1", 60).await, (60, 10));
+    assert_eq!(take(&one, "minute#1", 30).await, (10, 0), "what is left is given");
+    assert_eq!(take(&one, "minute#1", 1).await, (0, 0));
+    assert_eq!(take(&one, "minute#2", 1).await, (1, 99));
+    assert_eq!(take(&other, "minute#1", 200).await, (100, 0));
+    let mut takers = JoinSet::new();
+    for _ in 0..20 {
+        let (settings, other) = (settings.clone(), other.clone());
+        takers.spawn(async move { settings.reserve(&other, "minute#3", 100, 7, 4_000_000_000).await });
+    }
+    let mut given = 0;
+    while let Some(taken) = takers.join_next().await {
+        given += taken.expect("a task").expect("an answer").granted;
+    }
+    assert!((90..=100).contains(&given), "{given} of 100 were given to 20 who asked for 7 each");
+    assert!(settings.subscriptions(&one).await.expect("a list").is_empty(), "a counter is no subscription");
 }
 
 fn fresh_tenant() -> TenantId {

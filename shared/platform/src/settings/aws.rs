@@ -1,18 +1,20 @@
 //! Settings in DynamoDB: `pk` = `tenant#<tenant>`, `sk` = `subscription#<id>`, `bo` = the JSON body, `se` = the
 //! sealed keys, `fo` = those before them, `rv` = the revision. A subscription that somebody must look after has
-//! `du` = `due` and `dt` = when, in milliseconds: the keys of the sparse index `due`.
+//! `du` = `due` and `dt` = when, in milliseconds: the keys of the sparse index `due`. A counter of an allowance is at
+//! `sk` = `allowance#<rule>#<window>`, with `us` = what is used and `tt` = when it may be removed.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointState, Former, SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use super::{EndpointState, Former, Reserved, SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
 use crate::store::{StoreError, store_error};
 
 /// Settings in a DynamoDB table. Clones share the client.
@@ -66,6 +68,53 @@ impl AwsSettings {
         Ok(output.attributes.is_some_and(|old| !old.is_empty()))
     }
 }
+
+/// Tries at a counter that others use up meanwhile.
+const RESERVES: usize = 3;
+
+impl AwsSettings {
+    /// Adds to a counter where it fits: what is used after it, or what was before where it does not fit.
+    async fn add(
+        &self,
+        key: Item,
+        limit: u32,
+        wanted: u32,
+        until: i64,
+    ) -> Result<Result<u32, u32>, StoreError> {
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .update_expression("ADD #us :wanted SET #tt = :until")
+            .condition_expression("attribute_not_exists(#us) OR #us <= :room")
+            .expression_attribute_names("#us", "us")
+            .expression_attribute_names("#tt", TTL)
+            .expression_attribute_values(":wanted", AttributeValue::N(wanted.to_string()))
+            .expression_attribute_values(":room", AttributeValue::N(limit.saturating_sub(wanted).to_string()))
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .return_values(ReturnValue::UpdatedNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let used = |item: Option<&Item>| {
+            let used = item.and_then(|item| item.get("us")?.as_n().ok()?.parse().ok());
+            used.ok_or(StoreError::Unreadable("us"))
+        };
+        match sent {
+            Ok(output) => used(output.attributes.as_ref()).map(Ok),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    used(failed.item.as_ref()).map(Err)
+                }
+                _ => Err(store_error("dynamodb.UpdateItem", &error)),
+            },
+        }
+    }
+}
+
+/// When DynamoDB may remove an item, in seconds since 1970.
+const TTL: &str = "tt";
 
 fn key(tenant: &TenantId, id: SubscriptionId) -> Item {
     HashMap::from([
@@ -145,6 +194,29 @@ fn read_key(item: &Item) -> Option<(TenantId, SubscriptionId)> {
 }
 
 impl Settings for AwsSettings {
+    async fn reserve(
+        &self,
+        tenant: &TenantId,
+        counter: &str,
+        limit: u32,
+        wanted: u32,
+        until: i64,
+    ) -> Result<Reserved, StoreError> {
+        let mut granted = wanted.min(limit);
+        for _ in 0..RESERVES {
+            let key = HashMap::from([
+                ("pk".to_owned(), AttributeValue::S(format!("tenant#{tenant}"))),
+                ("sk".to_owned(), AttributeValue::S(format!("allowance#{counter}"))),
+            ]);
+            match self.add(key, limit, granted, until).await? {
+                Ok(used) => return Ok(Reserved { granted, left: limit.saturating_sub(used) }),
+                Err(used) if used >= limit => break,
+                Err(used) => granted = granted.min(limit - used),
+            }
+        }
+        Ok(Reserved { granted: 0, left: 0 })
+    }
+
     async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
         let tenant = &subscription.tenant;
         let before = self.subscriptions(tenant).await?;

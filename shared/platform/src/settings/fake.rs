@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
-use super::{SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use super::{Reserved, SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
 use crate::faults::{Faults, Turn};
 use crate::store::StoreError;
 
 type Kept = BTreeMap<(TenantId, SubscriptionId), Subscription>;
+type Counters = BTreeMap<(TenantId, String), u32>;
 
 /// Settings in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct FakeSettings {
     kept: Arc<Mutex<Kept>>,
+    counters: Arc<Mutex<Counters>>,
     faults: Faults,
 }
 
@@ -23,7 +25,7 @@ impl FakeSettings {
     /// Empty settings whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
-        FakeSettings { kept: Arc::default(), faults }
+        FakeSettings { kept: Arc::default(), counters: Arc::default(), faults }
     }
 
     fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut Kept) -> T) -> Result<T, StoreError> {
@@ -42,6 +44,23 @@ impl FakeSettings {
 }
 
 impl Settings for FakeSettings {
+    async fn reserve(
+        &self,
+        tenant: &TenantId,
+        counter: &str,
+        limit: u32,
+        wanted: u32,
+        _until: i64,
+    ) -> Result<Reserved, StoreError> {
+        self.call("settings.reserve", |_| {
+            let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            let used = counters.entry((tenant.clone(), counter.to_owned())).or_default();
+            let granted = wanted.min(limit.saturating_sub(*used));
+            *used += granted;
+            Reserved { granted, left: limit.saturating_sub(*used) }
+        })
+    }
+
     async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
         self.call("settings.put_subscription", |kept| {
             let key = (subscription.tenant.clone(), subscription.id);

@@ -165,7 +165,10 @@ same key is answered as the first was, at any time.
 **Errors** are problems (RFC 9457), in Chinese or English as `Accept-Language` asks. Decide by the last segment of \
 `type`; resolved against the address of the interface, `type` is the page that says what to do. Every wrong field is \
 named at once, by JSON pointer. After a 503, and where no answer came, send the same request again after `Retry-After`, \
-with jitter. Readers ignore members that they do not know.";
+with jitter. Readers ignore members that they do not know.
+
+**Limits.** A tenant has so many requests a minute, and so many new applications a day. Answers tell by `RateLimit-Policy` \
+and `RateLimit` what there is and what is left; beyond it the answer is 429 with `Retry-After`.";
 
 /// What operations refer to.
 fn components() -> Result<Value, ContractError> {
@@ -213,7 +216,8 @@ fn components() -> Result<Value, ContractError> {
             },
         },
         "responses": { "too_many_requests": {
-            "description": "Too many requests. From the gateway before the hub the body is the gateway's own, no problem. \
+            "description": "Too many requests, or too many new applications of the day: `policy` names the rule, `Retry-After` \
+                the seconds to wait. From the gateway before the hub the body is the gateway's own, no problem. \
                 Repeat with growing waits and jitter.",
             "content": {
                 "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },

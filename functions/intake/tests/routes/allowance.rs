@@ -1,0 +1,41 @@
+//! A tenant that asks too much is told so, and when to come again; nobody else is.
+
+use platform::allowance::Limits;
+use serde_json::json;
+
+use crate::support::{World, adult};
+
+#[tokio::test]
+async fn too_many_requests_are_429_with_the_time_to_come_again() {
+    let world = World::new().allowing(Limits { requests_per_minute: Some(3), ..Limits::default() });
+    for left in ["2", "1", "0"] {
+        let answer = world.get("/v1/services").await;
+        assert_eq!(answer.status, 200);
+        let told = answer.headers["ratelimit"].to_str().unwrap();
+        assert!(told.starts_with(&format!("\"minute\";r={left};t=")), "{told}");
+        assert_eq!(answer.headers["ratelimit-policy"], "\"minute\";q=3;w=60");
+    }
+    let refused = world.get("/v1/applications").await;
+    assert_eq!((refused.status, refused.code()), (429, "too_many_requests"), "{}", refused.body);
+    let seconds: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds) && refused.headers.contains_key("ratelimit"));
+    assert_eq!(world.get_as("another-app", "/v1/services").await.status, 200);
+    world.hub.clock.advance(jiff::SignedDuration::from_secs(i64::from(seconds)));
+    assert_eq!(world.get("/v1/applications").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_days_applications_are_counted_one_by_one() {
+    let world = World::new().allowing(Limits { applications_per_day: Some(3), ..Limits::default() });
+    assert_eq!(world.create("a", &adult()).await.status, 201);
+    let items: Vec<_> = ["b", "c", "d"].map(|key| json!({ "key": key, "application": adult() })).into();
+    let batch = world.post("/v1/applications/batch", "k", &json!({ "applications": items })).await;
+    let statuses: Vec<_> =
+        batch.body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(statuses, [201, 201, 429]);
+    let refused = world.create("e", &adult()).await;
+    assert_eq!((refused.status, &refused.body["policy"]), (429, &json!("day")));
+    assert_eq!(world.get("/v1/applications").await.status, 200, "what there is can be read and moved on");
+    world.hub.clock.advance(jiff::SignedDuration::from_hours(24));
+    assert_eq!(world.create("e", &adult()).await.status, 201);
+}
