@@ -1,6 +1,8 @@
 //! The command line.
 
+mod nearby;
 mod partner;
+mod token;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,16 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use console::style;
 use domain::identity_number::IdentityNumber;
-use domain::ids::{ApplicationId, TenantId};
+use domain::ids::ApplicationId;
 use jiff::civil::date;
 use serde_json::json;
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::screen::Screen;
-use tongban::secrets::{SCOPES, Secrets};
+use tongban::secrets::SCOPES;
 use tongban::walk::{TENANT, Walked, walk};
-use tongban::workspace::Workspace;
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
 /// service through it, and serves until Ctrl-C.
@@ -39,8 +40,7 @@ enum What {
     Up(Up),
     /// Deploys the hub to a real account: prints the plan and applies it.
     Deploy(Deploy),
-    /// Prints an access token for the hub on this machine.
-    Token(Token),
+    Token(token::Token),
     Partner(partner::Partner),
 }
 
@@ -94,16 +94,6 @@ struct Deploy {
     hub_public_keys: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-struct Token {
-    /// The app backend.
-    #[arg(long, default_value = TENANT)]
-    tenant: String,
-    /// What it may do, several with spaces between; everything without it.
-    #[arg(long)]
-    scope: Option<String>,
-}
-
 impl Cli {
     /// Does what was asked.
     ///
@@ -119,7 +109,7 @@ impl Cli {
             }
             Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
             Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
-            Some(What::Token(wanted)) => token(&wanted, &screen),
+            Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
             Some(What::Partner(partner)) => interruptible(partner.run(&screen)).await,
         }
     }
@@ -244,21 +234,6 @@ fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, St
         ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
         ("An application of your own; the answer names the documents that are missing:", open),
     ])
-}
-
-fn token(wanted: &Token, screen: &Screen) -> Result<()> {
-    let workspace = Workspace::find()?;
-    let tenant: TenantId = wanted.tenant.parse().context("the tenant has no such name")?;
-    let scopes: Vec<&str> = match &wanted.scope {
-        Some(scope) => scope.split_whitespace().collect(),
-        None => SCOPES.to_vec(),
-    };
-    if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(scope)) {
-        bail!("there is no scope {unknown}; there are {}", SCOPES.join(", "));
-    }
-    let secrets = Secrets::open(&workspace.state("keys.json"), [])?;
-    screen.line(&secrets.access_token(&tenant, &scopes)?);
-    Ok(())
 }
 
 /// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.

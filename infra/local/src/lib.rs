@@ -11,6 +11,7 @@ pub mod operator;
 pub mod partners;
 pub mod plan;
 pub mod python;
+pub mod running;
 pub mod screen;
 pub mod secrets;
 pub mod stack;
