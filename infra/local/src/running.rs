@@ -83,7 +83,9 @@ pub(crate) fn url_by_number(endpoint: &str, api: &str) -> String {
 pub(crate) async fn rows_here(workspace: &Workspace, port: u16, otherwise: &str) -> Result<Vec<u8>> {
     let health = http_client(None)?.get(format!("{}/_ministack/health", endpoint_of(port))).timeout(ANSWER);
     if !health.send().await.is_ok_and(|answer| answer.status().is_success()) {
-        bail!("no hub answers on port {port} of this machine. Start one with `cargo run -- up`, or {otherwise}");
+        bail!(
+            "no hub answers on port {port} of this machine. Start one with `cargo run -- up`, or {otherwise}"
+        );
     }
     let path = rows_of(workspace, port);
     fs::read(&path).with_context(|| {

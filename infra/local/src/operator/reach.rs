@@ -74,7 +74,8 @@ impl Operator {
 
 /// The hub on this machine, with the agencies as it was started with.
 async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Partners, String)> {
-    let bytes = rows_here(workspace, port, "say where it is with --port, or name a real one with --region").await?;
+    let bytes =
+        rows_here(workspace, port, "say where it is with --port, or name a real one with --region").await?;
     let path = rows_of(workspace, port);
     let rows = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
