@@ -1,10 +1,12 @@
 //! The command line.
 
+mod apply;
 mod nearby;
 mod partner;
 mod token;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -41,6 +43,7 @@ enum What {
     /// Deploys the hub to a real account: prints the plan and applies it.
     Deploy(Deploy),
     Token(token::Token),
+    Apply(apply::Apply),
     Partner(partner::Partner),
 }
 
@@ -95,13 +98,13 @@ struct Deploy {
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Does what was asked, and says how the program ends.
     ///
     /// # Errors
     /// Whatever stopped it, in one sentence.
-    pub(crate) async fn run(self) -> Result<()> {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
         let screen = Screen::new();
-        match self.what {
+        let done = match self.what {
             None => serve(options(&self.here), &screen, true).await,
             Some(What::Up(up)) => {
                 let options = LocalOptions { partners: up.partners, ..options(&up.here) };
@@ -109,9 +112,11 @@ impl Cli {
             }
             Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
             Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
+            Some(What::Apply(wanted)) => return wanted.run(&screen).await,
             Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
             Some(What::Partner(partner)) => interruptible(partner.run(&screen)).await,
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 

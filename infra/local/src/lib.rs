@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod apply;
 pub mod aws;
 pub mod deploy;
 pub mod emulator;
