@@ -9,6 +9,7 @@ use protocol::callback::Secret;
 use protocol::problem::Problem;
 use protocol::report::Link;
 use reqwest::{Body, Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -36,6 +37,12 @@ pub struct Refused {
     pub status: StatusCode,
     /// What it says of itself, where it does (RFC 9457).
     pub problem: Option<Problem>,
+}
+
+/// A tenant's subscriptions.
+#[derive(Debug, Deserialize)]
+struct Subscriptions {
+    subscriptions: Vec<SubscriptionView>,
 }
 
 impl App {
@@ -101,7 +108,7 @@ impl App {
     ///
     /// # Errors
     /// The hub refuses, or gives no secret.
-    pub(crate) async fn subscribe(&self, url: &str, events: &[String]) -> Result<(SubscriptionId, Secret)> {
+    pub async fn subscribe(&self, url: &str, events: &[String]) -> Result<(SubscriptionId, Secret)> {
         let body = json!({ "url": url, "events": events });
         let made: SubscriptionView = self.post("/v1/subscriptions", &body).await?;
         let secret = made.secret.context("the subscription came without its secret")?;
@@ -112,11 +119,23 @@ impl App {
     ///
     /// # Errors
     /// The hub refuses.
-    pub(crate) async fn unsubscribe(&self, subscription: SubscriptionId) -> Result<()> {
+    pub async fn unsubscribe(&self, subscription: SubscriptionId) -> Result<()> {
         let path = format!("/v1/subscriptions/{subscription}");
         let what = format!("DELETE {path}");
         let (status, body) = send(&what, self.request(Method::DELETE, &path)).await?;
         taken(&what, status, body).map(drop)
+    }
+
+    /// Ends every subscription of the tenant that goes to this address.
+    ///
+    /// # Errors
+    /// The hub refuses.
+    pub async fn unsubscribe_url(&self, url: &str) -> Result<()> {
+        let all: Subscriptions = self.get("/v1/subscriptions").await?;
+        for subscription in all.subscriptions.iter().filter(|subscription| subscription.url == url) {
+            self.unsubscribe(subscription.id).await?;
+        }
+        Ok(())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod apply;
+mod listen;
 mod nearby;
 mod partner;
 mod token;
@@ -44,6 +45,7 @@ enum What {
     Deploy(Deploy),
     Token(token::Token),
     Apply(apply::Apply),
+    Listen(listen::Listen),
     Partner(partner::Partner),
 }
 
@@ -113,6 +115,7 @@ impl Cli {
             Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
             Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
             Some(What::Apply(wanted)) => return wanted.run(&screen).await,
+            Some(What::Listen(wanted)) => wanted.run(&screen).await,
             Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
             Some(What::Partner(partner)) => interruptible(partner.run(&screen)).await,
         };

@@ -9,7 +9,7 @@ mod course;
 mod journey;
 mod timeline;
 mod verdict;
-pub(crate) mod words;
+pub mod words;
 
 use std::collections::BTreeSet;
 
