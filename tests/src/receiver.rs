@@ -22,13 +22,18 @@ pub struct Call {
     pub payload: Payload,
     /// Its body.
     pub body: String,
+    /// How many of the trusted secrets have signed it.
+    pub signed_by: usize,
 }
 
 #[derive(Debug, Default)]
 struct Book {
-    secret: Option<Secret>,
+    secrets: Vec<Secret>,
     calls: Vec<Call>,
     refused: Vec<String>,
+    /// What is answered instead of 204.
+    status: Option<u16>,
+    turned_away: usize,
 }
 
 /// What the server works with.
@@ -80,7 +85,44 @@ impl Receiver {
     /// # Panics
     /// It is no webhook secret.
     pub fn trust(&self, secret: &str) {
-        self.book.lock().expect("the book").secret = Some(Secret::parse(secret).expect("a webhook secret"));
+        let secret = Secret::parse(secret).expect("a webhook secret");
+        self.book.lock().expect("the book").secrets = vec![secret];
+    }
+
+    /// From now on this secret counts, too: one of them must have signed.
+    ///
+    /// # Panics
+    /// It is no webhook secret.
+    pub fn also_trust(&self, secret: &str) {
+        let secret = Secret::parse(secret).expect("a webhook secret");
+        self.book.lock().expect("the book").secrets.push(secret);
+    }
+
+    /// How many of the secrets signed a callback, as it came last.
+    ///
+    /// # Panics
+    /// It has not come.
+    #[must_use]
+    pub fn signed_by(&self, id: &str) -> usize {
+        let calls = self.calls();
+        calls.iter().rfind(|call| call.id == id).expect("a callback that has come").signed_by
+    }
+
+    /// From now on every callback is answered with a status and counts as not heard; `None` ends that.
+    ///
+    /// # Panics
+    /// Never: the book is whole.
+    pub fn answer(&self, status: Option<u16>) {
+        self.book.lock().expect("the book").status = status;
+    }
+
+    /// How many callbacks were answered otherwise.
+    ///
+    /// # Panics
+    /// Never: the book is whole.
+    #[must_use]
+    pub fn turned_away(&self) -> usize {
+        self.book.lock().expect("the book").turned_away
     }
 
     /// What came so far, in the order in which it came.
@@ -103,7 +145,11 @@ impl Drop for Receiver {
 
 async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let mut book = desk.book.lock().expect("the book");
-    match read(book.secret.as_ref(), &headers, &body, (desk.now)()) {
+    if let Some(status) = book.status {
+        book.turned_away += 1;
+        return StatusCode::from_u16(status).expect("a status");
+    }
+    match read(&book.secrets, &headers, &body, (desk.now)()) {
         Ok(call) => {
             book.calls.push(call);
             StatusCode::NO_CONTENT
@@ -115,15 +161,21 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Stat
     }
 }
 
-fn read(secret: Option<&Secret>, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Call, String> {
+fn read(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Call, String> {
     let header = |name: &str| {
         let value = headers.get(name).ok_or(format!("no {name}"))?;
         value.to_str().map_err(|_| format!("{name} is no text"))
     };
     let id = header("webhook-id")?;
     let (timestamp, signatures) = (header("webhook-timestamp")?, header("webhook-signature")?);
-    let secret = secret.ok_or("called before anybody subscribed")?;
-    secret.verify(id, timestamp, signatures, body, now).map_err(|error| format!("{id}: {error}"))?;
+    if secrets.is_empty() {
+        return Err("called before anybody subscribed".to_owned());
+    }
+    let results = secrets.iter().map(|secret| secret.verify(id, timestamp, signatures, body, now));
+    let (good, bad): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+    if good.is_empty() {
+        return Err(format!("{id}: {bad:?}"));
+    }
     if header("content-type")? != "application/json" {
         return Err(format!("{id}: not application/json"));
     }
@@ -132,5 +184,6 @@ fn read(secret: Option<&Secret>, headers: &HeaderMap, body: &[u8], now: Timestam
     if id != expected {
         return Err(format!("{id}: the body is of {expected}"));
     }
-    Ok(Call { id: id.to_owned(), payload, body: String::from_utf8_lossy(body).into_owned() })
+    let body = String::from_utf8_lossy(body).into_owned();
+    Ok(Call { id: id.to_owned(), payload, body, signed_by: good.len() })
 }

@@ -129,6 +129,7 @@ impl<H: Hub> Desk<H> {
             key: Some(command_key(&by, &report.report_id.to_string(), &body)),
             by,
             command: Command::Report(Said { seen: report.seen, finding: report.finding.clone() }),
+            only_at: None,
         };
         if !is_fresh(report.iat, arrived) && !self.is_repeat(report, &attempt).await? {
             return Err(ReportError::Expired);

@@ -37,6 +37,7 @@ pub async fn command<H: Hub>(
         | Refusal::OtherLeg { .. }
         | Refusal::Illegal { .. }
         | Refusal::Stale { .. }
+        | Refusal::Changed { .. }
         | Refusal::KeyReused
         | Refusal::Invalid(_)
         | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),

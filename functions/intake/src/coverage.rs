@@ -1,16 +1,15 @@
 //! Who takes what: the answer an app needs before it lets a citizen fill in a form.
 
-use domain::catalogue::{CaseRow, Requirement, Role, Service, Title, When, service_row};
+use domain::catalogue::{CaseRow, Role, Service, When, service_row};
 use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::Places;
-use domain::ids::AgencyCode;
 use domain::partners::{AgencyRow, NotCovered, Partners};
-use domain::stage::Purpose;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::fields::{Fields, FromFields, choice, text, whole};
-use serde::Serialize;
+use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
+use protocol::form::fields;
 
 use crate::opening::ADULT_AGE;
 
@@ -58,65 +57,6 @@ impl FromFields for Question {
     }
 }
 
-/// The answer.
-#[derive(Clone, Debug, Serialize)]
-pub struct Coverage {
-    /// The service.
-    pub service: Service,
-    /// Whether an application between these places is taken; absent where no `to` was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offered: Option<bool>,
-    /// Why not, each reason once: `not_offered`, `same_place`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<&'static str>,
-    /// The legs in order, as far as an agency takes them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub legs: Vec<CoveredLeg>,
-    /// What must be handed in, by case.
-    pub cases: Vec<CoveredCase>,
-    /// What must be captured at the acceptance place.
-    pub captured_on_site: Vec<String>,
-    /// Who offers the service; only where `to` is not given, or not covered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub offered_by: Vec<Offerer>,
-}
-
-/// A leg and who acts on it.
-#[derive(Clone, Debug, Serialize)]
-pub struct CoveredLeg {
-    /// What is asked.
-    pub purpose: Purpose,
-    /// Of whom.
-    pub agency: AgencyCode,
-    /// Its name.
-    pub name: Title,
-    /// The limit in working days.
-    pub limit_working_days: u16,
-}
-
-/// A case and its documents.
-#[derive(Clone, Debug, Serialize)]
-pub struct CoveredCase {
-    /// The condition.
-    pub when: When,
-    /// Its title.
-    pub title: Title,
-    /// What must be handed in.
-    pub documents: Vec<Requirement>,
-}
-
-/// An agency that offers a service.
-#[derive(Clone, Debug, Serialize)]
-pub struct Offerer {
-    /// Its code.
-    pub agency: AgencyCode,
-    /// Its name.
-    pub name: Title,
-    /// Since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Date>,
-}
-
 /// Answers from the agencies' rows alone.
 #[must_use]
 pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Coverage {
@@ -128,7 +68,7 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
         offered: None,
         reasons: Vec::new(),
         legs: Vec::new(),
-        cases: cases.iter().map(|case| covered_case(case)).collect(),
+        cases: cases.iter().map(|case| covered_case(question.service, case)).collect(),
         captured_on_site: row.captured_on_site.clone(),
         offered_by: Vec::new(),
     };
@@ -146,8 +86,13 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
     answer
 }
 
-fn covered_case(case: &CaseRow) -> CoveredCase {
-    CoveredCase { when: case.when, title: case.title.clone(), documents: case.documents.clone() }
+fn covered_case(service: Service, case: &CaseRow) -> CoveredCase {
+    CoveredCase {
+        when: case.when,
+        title: case.title.clone(),
+        documents: case.documents.clone(),
+        fields: fields(service, case.when),
+    }
 }
 
 fn offerer(agency: &AgencyRow, service: Service) -> Offerer {

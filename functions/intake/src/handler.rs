@@ -1,19 +1,20 @@
 //! The routes for app backends. Each handler translates; what is said is decided elsewhere.
 
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Json, Router};
 use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
 use platform::apply::command_key;
 use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
 use platform::clock::Clock as _;
+use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
 use platform::directory::agencies_now;
 use platform::edge::edge;
@@ -23,28 +24,35 @@ use platform::idempotency::IdempotencyKey;
 use platform::problem::{Code, Problem};
 use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
+use protocol::coverage::Coverage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::commands::command;
-use crate::coverage::{Coverage, Question, coverage};
+use crate::coverage::{Question, coverage};
 use crate::creation;
+use crate::description;
 use crate::namespace::Namespace;
+use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
 use crate::subscriptions::{self, SubscriptionsPage, Wanted};
 
 /// The catalogue changes with a deploy only, and is the same for everyone.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
+/// The same to everyone with a token, for as long as an agency is neither added nor suspended.
+const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
-    hub: H,
+    pub(crate) hub: H,
     issuers: Issuers,
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
-    mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 impl<H: Hub> Intake<H> {
@@ -70,6 +78,8 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
     let routes = Router::new()
         .route("/.well-known/jwks.json", get(jwks::<H>))
         .route("/v1/health", get(health))
+        .route("/v1/openapi.json", get(description::answer))
+        .route("/problems/{code}", get(problem_pages::answer))
         .route("/v1/services", get(services))
         .route("/v1/services/{service}", get(service))
         .route("/v1/coverage", get(covered::<H>))
@@ -81,7 +91,8 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
         .route("/v1/applications/{id}/confirm", post(confirm::<H>))
         .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
-        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>));
+        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>))
+        .merge(subscriptions::desk::routes());
     edge(routes).with_state(intake)
 }
 
@@ -117,11 +128,15 @@ async fn covered<H: Hub>(
     _: By<Anything>,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
-) -> Result<impl IntoResponse, Problem> {
-    // Read at once, and kept by no cache: an agency that was suspended a moment ago is not offered any more.
+    held: IfNoneMatch,
+) -> Result<Response, Problem> {
+    // Read at once, and asked for anew by every cache: an agency that was suspended a moment ago is not offered any
+    // more. What has not changed is not sent again.
     let agencies = agencies_now(&intake.hub).await?;
     let answer: Coverage = coverage(&question, &agencies.partners, intake.hub.clock().now());
-    Ok(Json(answer))
+    let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
+    let tag = Tag::content(&body);
+    Ok(tag.answer(&held, ([(CACHE_CONTROL, REVALIDATED), (CONTENT_TYPE, JSON)], body)))
 }
 
 async fn create<H: Hub>(
@@ -129,11 +144,12 @@ async fn create<H: Hub>(
     State(intake): State<Intake<H>>,
     key: IdempotencyKey,
     body: fields::Json,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let view = creation::create(&intake.hub, &intake.namespace, &by.tenant, &key, &body).await?;
     let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)))
+    let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(&view));
+    Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), answer))
 }
 
 async fn list<H: Hub>(
@@ -148,9 +164,11 @@ async fn read<H: Hub>(
     by: By<Reading>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-) -> Result<Json<ApplicationView>, Problem> {
+    held: IfNoneMatch,
+) -> Result<Response, Problem> {
     let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
-    Ok(Json(ApplicationView::from(kept.ledger.head())))
+    let view = ApplicationView::from(kept.ledger.head());
+    Ok(Tag::version(view.version).answer(&held, Json(view)))
 }
 
 async fn events<H: Hub>(
@@ -159,8 +177,7 @@ async fn events<H: Hub>(
     Path(id): Path<String>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<EventsPage>, Problem> {
-    let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
-    Ok(Json(reading::events(&kept, query)))
+    reading::events(&intake.hub, &by.tenant, id.parse()?, query).await.map(Json)
 }
 
 /// A route of a command that takes nothing but its key.
@@ -169,8 +186,9 @@ fn plain<H: Hub>(path: &'static str, command: Command) -> MethodRouter<Intake<H>
                        State(intake): State<Intake<H>>,
                        Path(id): Path<String>,
                        key: IdempotencyKey,
+                       at: IfMatch,
                        body: Body<Nothing>| async move {
-        let request = Request { tenant: by.tenant, key, body: &body.canonical, path };
+        let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path };
         request.apply(&intake.hub, &id, command).await
     };
     post(answer)
@@ -214,13 +232,14 @@ async fn confirm<H: Hub>(
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     key: IdempotencyKey,
+    at: IfMatch,
     body: Body<Confirmation>,
-) -> Result<Json<ApplicationView>, Problem> {
+) -> Result<Response, Problem> {
     let asked = match body.value {
         Confirmation::HandOver(how) => Command::HandOver { how },
         Confirmation::Settle => Command::Settle,
     };
-    let request = Request { tenant: by.tenant, key, body: &body.canonical, path: "confirm" };
+    let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path: "confirm" };
     request.apply(&intake.hub, &id, asked).await
 }
 
@@ -228,24 +247,21 @@ async fn confirm<H: Hub>(
 struct Request<'a> {
     tenant: TenantId,
     key: IdempotencyKey,
+    at: IfMatch,
     path: &'static str,
     body: &'a [u8],
 }
 
 impl Request<'_> {
-    async fn apply<H: Hub>(
-        self,
-        hub: &H,
-        id: &str,
-        asked: Command,
-    ) -> Result<Json<ApplicationView>, Problem> {
+    async fn apply<H: Hub>(self, hub: &H, id: &str, asked: Command) -> Result<Response, Problem> {
         let id: ApplicationId = id.parse()?;
         let by = Actor::Tenant(self.tenant);
         // The id is that of the item the key is kept in, so it needs no part in the fingerprint.
         let fingerprint = [b"POST ", self.path.as_bytes(), b"\n", self.body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
-        let attempt = Attempt { by, key: Some(key), command: asked };
-        command(hub, id, &attempt).await.map(Json)
+        let attempt = Attempt { by, key: Some(key), command: asked, only_at: self.at.version() };
+        let view = command(hub, id, &attempt).await?;
+        Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }
 }
 

@@ -5,9 +5,12 @@ use intake::namespace::Namespace;
 use platform::config::Variable;
 use platform::startup::start;
 
-const NEEDED: [Variable; 8] = [
+const NEEDED: [Variable; 11] = [
     Variable::Table,
     Variable::SettingsTable,
+    Variable::DeliveriesTable,
+    Variable::WebhookQueueUrl,
+    Variable::DrainQueueUrl,
     Variable::PartnersTable,
     Variable::Bucket,
     Variable::KeyId,

@@ -33,6 +33,20 @@ impl Namespace {
         SubscriptionId::from_uuid(ApplicationId::from_bytes16(bytes).as_uuid())
     }
 
+    /// What a request about a subscription is known by, as 16 bytes: the same for a repeat, and for no other key,
+    /// body, subscription or purpose.
+    #[must_use]
+    pub fn request(
+        &self,
+        purpose: &str,
+        subscription: SubscriptionId,
+        key: &IdempotencyKey,
+        body: &[u8],
+    ) -> [u8; 16] {
+        let body = String::from_utf8_lossy(body);
+        self.derive(&["request", purpose, &subscription.to_string(), key.as_str(), &body])
+    }
+
     fn derive(&self, parts: &[&str]) -> [u8; 16] {
         // HMAC takes a key of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else { return [0; 16] };

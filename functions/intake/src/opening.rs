@@ -19,6 +19,7 @@ use platform::fields::{
     Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
 };
 use platform::uploads::{Declared, assign};
+use protocol::form::needs_relative;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -290,22 +291,9 @@ fn check_guardian(fields: &mut Fields<'_>, age: u8) {
     }
 }
 
-/// Whoever is joined, or whose kinship is certified, is named.
+/// A relative is named where the case needs one, and nowhere else.
 fn check_relative(fields: &mut Fields<'_>, when: When) {
-    let joins = match when {
-        When::CouplesJoining | When::ParentsJoiningChildren | When::Kinship => true,
-        When::Adult
-        | When::Minor
-        | When::JobTransfer
-        | When::SchoolAdmission
-        | When::Graduation
-        | When::ItemChange
-        | When::Cancellation
-        | When::FormerName
-        | When::SamePerson
-        | When::HouseholdMembership => false,
-    };
-    match (joins, fields.has("relative")) {
+    match (needs_relative(when), fields.has("relative")) {
         (true, false) => fields.refuse("relative", "required"),
         (false, true) => fields.refuse("relative", "not_expected"),
         (true, true) | (false, false) => {}

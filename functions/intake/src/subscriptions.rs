@@ -1,53 +1,33 @@
 //! Where an app backend wants to be called back.
 
-use std::net::IpAddr;
+pub mod desk;
+pub mod keys;
+pub mod log;
+pub mod replay;
+pub mod state;
+mod url;
 
 use domain::ids::{SubscriptionId, TenantId};
-use http::Uri;
-use http::uri::Scheme;
 use platform::clock::Clock as _;
 use platform::config::Mode;
+use platform::deliveries::Deliveries as _;
 use platform::fields::{FieldError, Fields, FromFields, list, words};
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use platform::settings::{SECRET, Settings as _, Subscribed, Subscription};
-use platform::vault::Vault as _;
-use protocol::app::SubscriptionView;
+use platform::settings::{EndpointState, Reason, Settings as _, Subscribed, Subscription};
+use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
 use serde::Serialize;
 
-/// Bytes of a new secret (Standard Webhooks: 24 to 64).
-const SECRET_BYTES: usize = 32;
+use keys::{new_keys, opened};
+use url::acceptable;
+
 /// Characters of a callback's URL.
 const URL_CHARACTERS: usize = 1024;
+/// Attempts at a change that others are faster with.
+const CHANGES: usize = 5;
 /// Types one subscription may name.
 const TYPES: usize = 32;
-
-/// Event types that are called back, see `domain::effect::calls_back`.
-const CALLED_BACK: [&str; 22] = [
-    "application.document_rejected",
-    "application.dispatched",
-    "application.received",
-    "application.supplement_requested",
-    "application.signed",
-    "application.not_issued",
-    "application.produced",
-    "application.posted",
-    "application.ready",
-    "application.collected",
-    "application.approved",
-    "application.verified",
-    "application.moved_out",
-    "application.settled",
-    "application.lapsed",
-    "application.restored_at_origin",
-    "application.issued",
-    "application.completed",
-    "application.withdrawn",
-    "application.rejected",
-    "application.expired",
-    "application.overdue",
-];
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +39,39 @@ pub struct Wanted {
 impl FromFields for Wanted {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let url = fields.required("url", words(1..=URL_CHARACTERS));
-        let mut events = fields.optional("events", list(0..=TYPES, words(1..=64))).unwrap_or_default();
-        for (index, event) in events.iter().enumerate() {
-            if !CALLED_BACK.contains(&event.as_str()) {
-                fields.refuse(&format!("events/{index}"), "unknown");
-            }
-        }
-        events.sort();
-        events.dedup();
+        let events = events(fields).unwrap_or_default();
         Some(Wanted { url: url?, events })
+    }
+}
+
+/// The types that are asked for, sorted and each once.
+fn events(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+    let mut events = fields.optional("events", list(0..=TYPES, words(1..=64)))?;
+    for (index, event) in events.iter().enumerate() {
+        if !CALLED_BACK.contains(&event.as_str()) {
+            fields.refuse(&format!("events/{index}"), "unknown");
+        }
+    }
+    events.sort();
+    events.dedup();
+    Some(events)
+}
+
+/// `PATCH /v1/subscriptions/{id}`: what is not named stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    url: Option<String>,
+    events: Option<Vec<String>>,
+}
+
+impl FromFields for Change {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let change =
+            Change { url: fields.optional("url", words(1..=URL_CHARACTERS)), events: events(fields) };
+        if !fields.has("url") && !fields.has("events") {
+            fields.refuse("url", "required");
+        }
+        Some(change)
     }
 }
 
@@ -92,10 +96,7 @@ pub async fn subscribe<H: Hub>(
     if !acceptable(&wanted.url, mode) {
         return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
     }
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|_| Problem::new(Code::Unavailable))?;
-    let secret = Secret::from_bytes(&bytes).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().seal(SECRET, &id.to_string(), secret.as_bytes()).await?;
+    let (keys, sealed) = new_keys(hub, id).await?;
     let subscription = Subscription {
         id,
         tenant: tenant.clone(),
@@ -103,17 +104,24 @@ pub async fn subscribe<H: Hub>(
         events: wanted.events,
         created: hub.clock().now(),
         secret: sealed,
+        public_key: keys.public().map(|key| key.reveal()),
+        former: None,
+        rotations: Vec::new(),
+        requests: Vec::new(),
+        state: EndpointState::default(),
+        revision: 0,
     };
     match hub.settings().put_subscription(&subscription).await? {
-        Subscribed::New => Ok(view(subscription, Some(&secret))),
+        Subscribed::New => Ok(view(subscription, Some(keys.secret()))),
         Subscribed::Full => Err(Problem::new(Code::TooManySubscriptions)),
         Subscribed::Existing(known) => {
             if known.url != subscription.url || known.events != subscription.events {
                 return Err(Problem::new(Code::KeyReused));
             }
-            let opened = hub.vault().open(SECRET, &id.to_string(), &known.secret).await?;
-            let secret = Secret::from_bytes(&opened).map_err(|_| Problem::new(Code::Internal))?;
-            Ok(view(known, Some(&secret)))
+            let keys = opened(hub, id, &known.secret).await?;
+            // As it was made, whatever has become of it.
+            let made = Subscription { state: EndpointState::default(), former: None, ..*known };
+            Ok(view(made, Some(keys.secret())))
         }
     }
 }
@@ -135,68 +143,89 @@ pub async fn unsubscribe<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId)
     if hub.settings().delete_subscription(tenant, id).await? { Ok(()) } else { Err(Problem::not_found()) }
 }
 
+/// One subscription, with how much is held for it.
+///
+/// # Errors
+/// 404 where the tenant has none with this id.
+pub async fn subscription<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+) -> Result<SubscriptionView, Problem> {
+    let found = find(hub, tenant, id).await?;
+    let held = hub.deliveries().count_held(id).await?;
+    Ok(SubscriptionView { held: Some(held), ..view(found, None) })
+}
+
+/// Changes where or what for a subscription is called. A repeat changes nothing more.
+///
+/// # Errors
+/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable.
+pub async fn change<H: Hub>(
+    hub: &H,
+    mode: Mode,
+    tenant: &TenantId,
+    id: SubscriptionId,
+    change: Change,
+) -> Result<SubscriptionView, Problem> {
+    if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
+        return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
+    }
+    let changed = replace(hub, tenant, id, |before| Subscription {
+        url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+        events: change.events.clone().unwrap_or_else(|| before.events.clone()),
+        ..before.clone()
+    });
+    Ok(view(changed.await?.1, None))
+}
+
+async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<Subscription, Problem> {
+    hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
+}
+
+/// Changes a subscription, however many others do: it before and after.
+async fn replace<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+    change: impl Fn(&Subscription) -> Subscription + Send + Sync,
+) -> Result<(Subscription, Subscription), Problem> {
+    for _ in 0..CHANGES {
+        let before = find(hub, tenant, id).await?;
+        let mut after = change(&before);
+        if after == before {
+            return Ok((before, after));
+        }
+        after.revision = before.revision + 1;
+        if hub.settings().replace_subscription(&after).await? {
+            return Ok((before, after));
+        }
+    }
+    Err(Problem::new(Code::Throttled))
+}
+
 fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {
+    let state = subscription.state;
+    let reason = match state {
+        EndpointState::Disabled { reason: Reason::Gone, .. } => Some("gone".to_owned()),
+        EndpointState::Disabled { reason: Reason::Exhausted, .. } => Some("exhausted".to_owned()),
+        EndpointState::Healthy { .. }
+        | EndpointState::Recovering { .. }
+        | EndpointState::Troubled { .. }
+        | EndpointState::Paused { .. } => None,
+    };
     SubscriptionView {
         id: subscription.id,
         url: subscription.url,
         events: subscription.events,
         created_at: subscription.created,
+        state: state.name().to_owned(),
+        reason,
+        since: state.since(),
+        next_attempt_at: state.due(),
+        held: None,
+        public_key: subscription.public_key,
+        former_keys_until: subscription.former.map(|former| former.until),
         secret: secret.map(Secret::reveal),
-    }
-}
-
-/// https to a host by name; on a developer's machine http to a loopback address too. Where the name leads is
-/// checked when it is called, for it may change.
-fn acceptable(url: &str, mode: Mode) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else { return false };
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse::<IpAddr>().ok();
-    // What looks like a number may be read as an address by a resolver: 0x7f.1, 2130706433.
-    let named = host.contains('.')
-        && host.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_alphabetic));
-    let plain = !authority.as_str().contains('@') && !url.contains('#');
-    let public = *scheme == Scheme::HTTPS && address.is_none() && named;
-    let local = mode == Mode::Local && address.is_some_and(|address| address.is_loopback());
-    let http = *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
-    plain && (public || (local && http))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_callback_goes_to_https_by_name() {
-        for url in ["https://app.example.cn/hooks", "https://app.example.cn:8443/h?a=b"] {
-            assert!(acceptable(url, Mode::Live), "{url}");
-        }
-        for url in [
-            "http://app.example.cn/",
-            "https://127.0.0.1/",
-            "https://[::1]/",
-            "https://169.254.169.254/latest",
-            "https://2130706433/",
-            "https://0x7f.1/",
-            "https://localhost/",
-            "https://user:word@app.example.cn/",
-            "https://app.example.cn/#part",
-            "ftp://app.example.cn/",
-            "/hooks",
-            "app.example.cn",
-            "https://",
-            "https://例子.cn /",
-        ] {
-            assert!(!acceptable(url, Mode::Live), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_developers_machine_may_be_called_on_itself_alone() {
-        assert!(acceptable("http://127.0.0.1:4000/hooks", Mode::Local));
-        assert!(acceptable("http://[::1]:4000/hooks", Mode::Local));
-        for url in ["http://localhost:4000/", "http://10.0.0.1/", "http://app.example.cn/"] {
-            assert!(!acceptable(url, Mode::Local), "{url}");
-        }
     }
 }

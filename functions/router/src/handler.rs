@@ -8,16 +8,16 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 use domain::command::{Attempt, Command};
-use domain::effect::{calls_back, notices, open_notices};
-use domain::ledger::Ledger;
+use domain::effect::{notices, open_notices};
 use futures_util::stream::{self, StreamExt as _};
 use platform::apply::apply_to;
 use platform::batch::CONCURRENCY;
 use platform::courier::{Sending, Undeliverable, message};
 use platform::hub::Hub;
+use platform::owed::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::store::Kept;
-use protocol::callback::{Callback, Due};
+use protocol::callback::Due;
 use protocol::jose::PrivateKey;
 
 /// Routes what the stream shows.
@@ -164,24 +164,4 @@ impl<H: Hub> Router<H> {
             }
         }
     }
-}
-
-/// The callbacks that the entries after `seen` owe to the app backend.
-fn callbacks(ledger: &Ledger, seen: u32) -> Vec<Callback> {
-    ledger
-        .after(seen)
-        .iter()
-        .filter(|line| calls_back(&line.entry.event))
-        .filter_map(|line| {
-            let then = ledger.at(line.entry.version)?;
-            Some(Callback {
-                tenant: then.tenant().clone(),
-                application: then.id,
-                version: then.version,
-                kind: format!("application.{}", line.entry.event.name()),
-                at: line.entry.at,
-                stage: then.stage,
-            })
-        })
-        .collect()
 }

@@ -1,69 +1,54 @@
-//! One callback to one tenant: who wants it, signed, within one deadline.
+//! One callback to one endpoint: directly while the endpoint takes callbacks, else held.
+//!
+//! No callback is posted to an endpoint in trouble but by its drainer ([`crate::drain`]) and, in the first
+//! moments, by the message that met the trouble. So a dead endpoint costs a write for each event, and nobody's
+//! time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::ids::TenantId;
-use jiff::{SignedDuration, Timestamp};
+use domain::ids::SubscriptionId;
+use jiff::Timestamp;
+use platform::batch::{Failure, Message};
 use platform::clock::Clock as _;
 use platform::config::Mode;
+use platform::deliveries::{Attempt, Deliveries as _, Notice, NoticeKind};
 use platform::hub::Hub;
-use platform::settings::{SECRET, Settings as _, Subscription};
-use platform::store::StoreError;
-use platform::vault::{Vault as _, VaultError};
-use protocol::callback::{Callback, Secret};
-use thiserror::Error;
+use platform::queues::{Outgoing, Queue, Queues as _, SendError};
+use platform::settings::{EndpointState, Reason, SETTLED};
+use protocol::callback::{Callback, Directed, Drain, Due};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-/// One deadline over connecting, headers and body.
-pub const DEADLINE: Duration = Duration::from_secs(10);
-/// How long a tenant's subscriptions are remembered: a change takes effect within it.
-pub const REMEMBERED: SignedDuration = SignedDuration::from_secs(15);
-/// Tenants remembered at once.
-pub const TENANTS: usize = 1_000;
+use crate::connector::{Answer, Connector, Head};
+use crate::endpoints::{Endpoint, Endpoints, EndpointsError};
+use crate::journal::Journal;
+use crate::resolve::SystemLookup;
+use crate::schedule::wait_after;
 
-/// Delivers callbacks.
+/// Sockets of a process, at once.
+pub const SOCKETS: usize = 64;
+/// Sockets to one endpoint, at once.
+pub const SOCKETS_EACH: usize = 8;
+/// An endpoint that takes this long is no better than one that fails, for whoever waits beside it: its callbacks
+/// are held and drained by themselves, although each arrives.
+pub const SLOW: Duration = Duration::from_secs(5);
+/// Endpoints whose sockets are counted at once.
+const COUNTED: usize = 1_000;
+/// Status that ends a subscription (Standard Webhooks).
+const GONE: u16 = 410;
+
+/// Delivers callbacks. Clones share connections and memory.
 #[derive(Clone)]
 pub struct Courier<H> {
-    hub: H,
-    mode: Mode,
-    client: reqwest::Client,
-    known: Arc<Mutex<HashMap<TenantId, Remembered>>>,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    at: Timestamp,
-    endpoints: Arc<Vec<Endpoint>>,
-}
-
-struct Endpoint {
-    url: String,
-    events: Vec<String>,
-    secret: Secret,
-}
-
-/// Why a callback is not delivered yet. Every cause is worth another attempt.
-#[derive(Debug, Error)]
-pub enum DeliveryError {
-    /// The subscriptions cannot be read.
-    #[error("the subscriptions cannot be read")]
-    Settings(#[from] StoreError),
-    /// A secret cannot be opened.
-    #[error("a secret cannot be opened")]
-    Vault(#[from] VaultError),
-    /// The endpoint answered with another status than 2xx.
-    #[error("the endpoint answered {0}")]
-    Status(u16),
-    /// The endpoint did not answer within [`DEADLINE`], or not at all. The cause stays out: it holds the URL.
-    #[error("the endpoint did not answer")]
-    NoAnswer,
-    /// The endpoint's address may not be called.
-    #[error("the endpoint may not be called")]
-    Forbidden,
-    /// The body cannot be written.
-    #[error("the callback cannot be written")]
-    Body,
+    pub(crate) hub: H,
+    pub(crate) endpoints: Endpoints<H>,
+    pub(crate) journal: Journal<H>,
+    connector: Connector,
+    slow: Duration,
+    sockets: Arc<Semaphore>,
+    each: Arc<Mutex<HashMap<SubscriptionId, Arc<Semaphore>>>>,
 }
 
 impl<H: Hub> Courier<H> {
@@ -72,101 +57,295 @@ impl<H: Hub> Courier<H> {
     /// # Errors
     /// Where no HTTP client can be made.
     pub fn new(hub: H, mode: Mode) -> Result<Self, reqwest::Error> {
-        // A client cannot be built without; an error means that the program has chosen one already: it may.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(DEADLINE)
-            .https_only(mode == Mode::Live)
-            .pool_max_idle_per_host(4)
-            .user_agent("tongban")
-            .build()?;
-        Ok(Courier { hub, mode, client, known: Arc::default() })
+        Ok(Courier::over(hub, Connector::new(mode, Arc::new(SystemLookup))?))
     }
 
-    /// Its ports.
-    pub fn hub(&self) -> &H {
-        &self.hub
+    /// A courier over connections that there are.
+    #[must_use]
+    pub fn over(hub: H, connector: Connector) -> Self {
+        Courier {
+            endpoints: Endpoints::new(hub.clone()),
+            journal: Journal::new(hub.clone()),
+            connector,
+            slow: SLOW,
+            sockets: Arc::new(Semaphore::new(SOCKETS)),
+            each: Arc::default(),
+            hub,
+        }
     }
 
-    /// Delivers to every subscription that wants this event. All are tried; the first failure is returned.
-    /// On another attempt all are called again, under the same `webhook-id`.
-    ///
-    /// # Errors
-    /// [`DeliveryError`].
-    pub async fn deliver(&self, callback: &Callback) -> Result<(), DeliveryError> {
-        let endpoints = self.endpoints(&callback.tenant).await?;
-        let body = serde_json::to_vec(&callback.payload()).map_err(|_| DeliveryError::Body)?;
-        let mut outcome = Ok(());
-        for endpoint in endpoints.iter() {
-            let wanted = endpoint.events.is_empty() || endpoint.events.contains(&callback.kind);
-            if !wanted {
-                continue;
+    /// The same with another bound than [`SLOW`].
+    #[must_use]
+    pub fn with_slow(self, slow: Duration) -> Self {
+        Courier { slow, ..self }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.hub.clock().now()
+    }
+
+    /// To every subscription of the tenant that wants it: one is called at once; for each of several, which
+    /// must not wait for each other, a message of its own is sent.
+    pub(crate) async fn to_all(&self, callback: Callback, message: &Message) -> Result<(), Failure> {
+        let mut wanted = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
+        wanted.retain(|endpoint| endpoint.subscription.wants(&callback.kind));
+        match &wanted[..] {
+            [] => Ok(()),
+            [one] => self.direct(one.clone(), &callback, message, message.receives).await,
+            several => {
+                let directed = several.iter().map(|endpoint| {
+                    let subscription = endpoint.subscription.id;
+                    Directed { subscription, callback: callback.clone(), again: false }
+                });
+                self.send_directed(directed.collect()).await
             }
-            if let Err(error) = self.post(endpoint, callback, &body).await
-                && outcome.is_ok()
-            {
-                outcome = Err(error);
+        }
+    }
+
+    async fn send_directed(&self, all: Vec<Directed>) -> Result<(), Failure> {
+        let mut messages = Vec::new();
+        for directed in all {
+            let (id, group) = (directed.callback.id(), directed.group());
+            let body = serde_json::to_string(&Due::V2(directed)).map_err(Failure::poison)?;
+            messages.push(Outgoing { id: group.clone(), group, dedup: id, body });
+        }
+        self.send(Queue::Webhooks, messages).await.map_err(Failure::retry)
+    }
+
+    /// To one subscription.
+    pub(crate) async fn to_one(&self, directed: Directed, message: &Message) -> Result<(), Failure> {
+        let Directed { subscription, callback, again } = directed;
+        let known = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
+        let known = known.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
+        let endpoint = match known {
+            Some(endpoint) => Some(endpoint),
+            None => self.endpoints.fresh(&callback.tenant, subscription).await.map_err(Failure::retry)?,
+        };
+        let Some(endpoint) = endpoint else { return Ok(()) };
+        let number = message.receives.saturating_add(u32::from(again));
+        self.direct(endpoint, &callback, message, number).await
+    }
+
+    async fn direct(
+        &self,
+        mut endpoint: Arc<Endpoint>,
+        callback: &Callback,
+        message: &Message,
+        number: u32,
+    ) -> Result<(), Failure> {
+        let id = endpoint.subscription.id;
+        let is_settling =
+            |endpoint: &Endpoint| endpoint.state().settles_at().is_some_and(|at| self.now() < at);
+        let unsure = !endpoint.state().takes_directly() && is_settling(&endpoint);
+        if message.receives > 1 || unsure {
+            let fresh = self.endpoints.fresh(&callback.tenant, id).await.map_err(Failure::retry)?;
+            let Some(fresh) = fresh else { return Ok(()) };
+            endpoint = fresh;
+        }
+        let state = endpoint.state();
+        if state.takes_directly() {
+            // A message that came before may have been held by a process that died on the way.
+            let cautious = state.is_cautious(self.now()) || message.receives > 1;
+            let holds = cautious
+                && self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)?;
+            if holds {
+                return self.hold(&endpoint, callback).await;
+            }
+            return self.try_it(&endpoint, callback, message, number).await;
+        }
+        if !is_settling(&endpoint) {
+            return self.hold(&endpoint, callback).await;
+        }
+        if let EndpointState::Troubled { attempt, since, next_at } = state
+            && next_at <= self.now()
+        {
+            // The attempt is counted before it is made, so that one process makes it; whether it failed is
+            // written over that.
+            let counted = self.after_failure(attempt.saturating_add(1), since, None);
+            let claimed = self.endpoints.change(&endpoint, counted).await.map_err(Failure::retry)?;
+            if let Some(claimed) = claimed {
+                let mut before = (*claimed).clone();
+                before.subscription.state = state;
+                return self.try_it(&before, callback, message, number).await;
             }
         }
-        outcome
+        self.wait_until_settled(&endpoint, message).await
     }
 
-    async fn post(&self, endpoint: &Endpoint, callback: &Callback, body: &[u8]) -> Result<(), DeliveryError> {
-        if self.mode == Mode::Live && !endpoint.url.starts_with("https://") {
-            return Err(DeliveryError::Forbidden);
-        }
-        let id = callback.id();
-        let seconds = self.hub.clock().now().as_second();
-        let answer = self
-            .client
-            .post(&endpoint.url)
-            .header("content-type", "application/json")
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", seconds.to_string())
-            .header("webhook-signature", endpoint.secret.sign(&id, seconds, body))
-            .body(body.to_vec())
-            .send()
-            .await
-            .map_err(|_| DeliveryError::NoAnswer)?;
-        // The body is not read: nothing in it matters, and it may have no end.
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(DeliveryError::Status(answer.status().as_u16()))
-        }
-    }
-
-    async fn endpoints(&self, tenant: &TenantId) -> Result<Arc<Vec<Endpoint>>, DeliveryError> {
-        let now = self.hub.clock().now();
-        let fresh = |known: &Remembered| now.duration_since(known.at) < REMEMBERED;
-        if let Some(known) = self.known().get(tenant).filter(|known| fresh(known)) {
-            return Ok(known.endpoints.clone());
-        }
-        let mut endpoints = Vec::new();
-        for subscription in self.hub.settings().subscriptions(tenant).await? {
-            endpoints.push(self.endpoint(subscription).await?);
-        }
-        let endpoints = Arc::new(endpoints);
-        // A tenant without a subscription is asked for each time, so that its first one counts at once.
-        if !endpoints.is_empty() {
-            let mut known = self.known();
-            if known.len() >= TENANTS {
-                known.clear();
+    /// Posts a callback to an endpoint; where it fails, the endpoint is in trouble.
+    async fn try_it(
+        &self,
+        endpoint: &Endpoint,
+        callback: &Callback,
+        message: &Message,
+        number: u32,
+    ) -> Result<(), Failure> {
+        let (attempt, answer) = self.post(endpoint, callback, number).await;
+        self.journal.note(attempt);
+        if answer.is_delivered() {
+            if answer.took >= self.slow {
+                self.slowed(endpoint).await;
+            } else if matches!(endpoint.state(), EndpointState::Troubled { .. }) {
+                let well = EndpointState::Healthy { recovered: Some(self.now()) };
+                self.endpoints.change(endpoint, well).await.map_err(Failure::retry)?;
+                self.wake_if_held(endpoint).await?;
             }
-            known.insert(tenant.clone(), Remembered { at: now, endpoints: endpoints.clone() });
+            return Ok(());
         }
-        Ok(endpoints)
+        let changed = self.trouble(endpoint, &answer).await.map_err(Failure::retry)?;
+        match changed {
+            None => Ok(()),
+            Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
+        }
     }
 
-    async fn endpoint(&self, subscription: Subscription) -> Result<Endpoint, DeliveryError> {
-        let owner = subscription.id.to_string();
-        let bytes = self.hub.vault().open(SECRET, &owner, &subscription.secret).await?;
-        let secret = Secret::from_bytes(&bytes).map_err(|_| VaultError::Corrupt)?;
-        Ok(Endpoint { url: subscription.url, events: subscription.events, secret })
+    /// Has the callbacks of a slow endpoint held from now on. Where that cannot be written, the next one tells.
+    async fn slowed(&self, endpoint: &Endpoint) {
+        let now = self.now();
+        let id = endpoint.subscription.id;
+        let state = EndpointState::Troubled { attempt: 0, since: now, next_at: now + SETTLED };
+        match self.endpoints.change(endpoint, state).await {
+            Ok(_) => tracing::info!(subscription = %id, "an endpoint is slow"),
+            Err(error) => tracing::warn!(subscription = %id, %error, "a slow endpoint is not known as such"),
+        }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Remembered>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The message comes again when the endpoint is tried next, or when events are held.
+    async fn wait_until_settled(&self, endpoint: &Endpoint, message: &Message) -> Result<(), Failure> {
+        let state = endpoint.state();
+        let times = [state.settles_at(), state.due()];
+        let at = times.into_iter().flatten().min().unwrap_or_else(|| self.now());
+        let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
+        let wait = wait.max(Duration::from_secs(1)) + Duration::from_millis(999);
+        if let Err(error) = self.hub.queues().postpone(Queue::Webhooks, &message.receipt, wait).await {
+            tracing::warn!(%error, "a callback could not be postponed; it comes again when its queue lets it");
+        }
+        Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
+
+    /// Holds a callback. The endpoint may have recovered meanwhile, in a process that saw nothing held: then it
+    /// is drained again.
+    async fn hold(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
+        let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
+        self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
+        let now = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)?;
+        if now.is_some_and(|endpoint| endpoint.state().takes_directly()) {
+            self.wake(endpoint).await?;
+        }
+        Ok(())
+    }
+
+    async fn wake_if_held(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        let held = self.hub.deliveries().held(endpoint.subscription.id, None, 1).await;
+        if held.map_err(Failure::retry)?.is_empty() { Ok(()) } else { self.wake(endpoint).await }
+    }
+
+    pub(crate) async fn wake(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        let tenant = endpoint.subscription.tenant.clone();
+        let drain = Drain { tenant, subscription: endpoint.subscription.id };
+        let message = drain_message(drain, &Uuid::new_v4().simple().to_string()).map_err(Failure::poison)?;
+        self.send(Queue::Drains, vec![message]).await.map_err(Failure::retry)
+    }
+
+    pub(crate) async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<(), SendError> {
+        self.hub.queues().send(queue, messages).await?.into_iter().try_for_each(|(_, result)| result)
+    }
+
+    /// Posts a callback once: what is to be logged, and what came of it.
+    pub(crate) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        callback: &Callback,
+        number: u32,
+    ) -> (Attempt, Answer) {
+        let id = endpoint.subscription.id;
+        let each = self.sockets_of(id);
+        // Neither is ever closed; a place is given back when it is dropped.
+        let _each = each.acquire().await;
+        let _one = self.sockets.acquire().await;
+        let at = self.now();
+        // Ids, numbers and names: there is nothing in it that JSON cannot say.
+        let body = serde_json::to_vec(&callback.payload()).unwrap_or_default();
+        let signatures = endpoint.sign(&callback.id(), at, &body);
+        let head = Head { id: callback.id(), seconds: at.as_second(), signatures };
+        let answer = self.connector.post(&endpoint.subscription.url, &head, body, at).await;
+        let latency_ms = u32::try_from(answer.took.as_millis()).unwrap_or(u32::MAX);
+        let callback = callback.clone();
+        (Attempt { subscription: id, callback, number, at, result: answer.result, latency_ms }, answer)
+    }
+
+    fn sockets_of(&self, id: SubscriptionId) -> Arc<Semaphore> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if each.len() >= COUNTED {
+            each.retain(|_, sockets| Arc::strong_count(sockets) > 1);
+        }
+        each.entry(id).or_insert_with(|| Arc::new(Semaphore::new(SOCKETS_EACH))).clone()
+    }
+
+    /// Writes down that an endpoint failed. The endpoint as it is then: another process may have been faster.
+    /// `None` where it is gone.
+    pub(crate) async fn trouble(
+        &self,
+        endpoint: &Endpoint,
+        answer: &Answer,
+    ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
+        let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
+        let next = self.failed(endpoint.state(), answer);
+        let (status, cause) = (answer.result.ok(), answer.result.err());
+        tracing::warn!(subscription = %id, status, ?cause, state = next.name(), "an endpoint failed");
+        if let EndpointState::Disabled { reason, at, .. } = next {
+            // It is told before it is so: whoever dies between the two tells it again.
+            let current = self.endpoints.fresh(tenant, id).await?;
+            if current.is_some_and(|it| it.subscription.revision != endpoint.subscription.revision) {
+                return self.endpoints.fresh(tenant, id).await;
+            }
+            let notice = Notice { kind: NoticeKind::Disabled, subscription: id, at, reason: Some(reason) };
+            self.hub.deliveries().notify(tenant, &notice).await?;
+        }
+        match self.endpoints.change(endpoint, next).await? {
+            Some(changed) => {
+                if let EndpointState::Disabled { reason, .. } = next {
+                    // A metric counts these lines.
+                    tracing::warn!(subscription = %id, ?reason, "an endpoint is disabled");
+                }
+                Ok(Some(changed))
+            }
+            None => self.endpoints.fresh(tenant, id).await,
+        }
+    }
+
+    /// The state after a failure.
+    fn failed(&self, state: EndpointState, answer: &Answer) -> EndpointState {
+        let now = self.now();
+        let (failures, since) = match state {
+            EndpointState::Troubled { attempt, since, .. } => (attempt.saturating_add(1), since),
+            EndpointState::Healthy { .. }
+            | EndpointState::Recovering { .. }
+            | EndpointState::Disabled { .. }
+            | EndpointState::Paused { .. } => (1, now),
+        };
+        if answer.result == Ok(GONE) {
+            return EndpointState::Disabled { reason: Reason::Gone, since, at: now };
+        }
+        self.after_failure(failures, since, answer.retry_after)
+    }
+
+    /// The state after so many failures in a row, the endpoint's own wish included.
+    fn after_failure(&self, failures: u32, since: Timestamp, asked: Option<Duration>) -> EndpointState {
+        let now = self.now();
+        match wait_after(failures) {
+            None => EndpointState::Disabled { reason: Reason::Exhausted, since, at: now },
+            Some(wait) => {
+                let wait = wait.max(asked.unwrap_or_default());
+                EndpointState::Troubled { attempt: failures, since, next_at: now + wait }
+            }
+        }
+    }
+}
+
+/// A message that wakes a drainer. Within five minutes one with the same mark is dropped by its queue.
+pub(crate) fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
+    let group = drain.group();
+    let body = serde_json::to_string(&Due::Drain(drain))?;
+    Ok(Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body })
 }

@@ -77,6 +77,28 @@ pub enum When {
     HouseholdMembership,
 }
 
+impl When {
+    /// The stable wire name, for example `job_transfer`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Adult => "adult",
+            When::Minor => "minor",
+            When::JobTransfer => "job_transfer",
+            When::SchoolAdmission => "school_admission",
+            When::Graduation => "graduation",
+            When::CouplesJoining => "couples_joining",
+            When::ParentsJoiningChildren => "parents_joining_children",
+            When::Kinship => "kinship",
+            When::ItemChange => "item_change",
+            When::Cancellation => "cancellation",
+            When::FormerName => "former_name",
+            When::SamePerson => "same_person",
+            When::HouseholdMembership => "household_membership",
+        }
+    }
+}
+
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -114,6 +136,7 @@ pub enum DocumentKind {
 
 /// Both languages of a title.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Title {
     /// Chinese.
     pub zh: String,
@@ -123,6 +146,7 @@ pub struct Title {
 
 /// How sure a rule is: see `certainty` in `data/services.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// A published source says so.
@@ -135,6 +159,7 @@ pub enum Certainty {
 
 /// One required document, of which any of `accepts` will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
     /// The stable name of the requirement, for example `lawful_stay`.
     pub name: String,
@@ -146,6 +171,7 @@ pub struct Requirement {
 
 /// One case of a service: a condition and the documents it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaseRow {
     /// The condition.
     pub when: When,
@@ -160,6 +186,7 @@ pub struct CaseRow {
 
 /// From which place of the application the acting agency is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// 户籍地.
@@ -172,6 +199,7 @@ pub enum Role {
 
 /// One leg: who acts, on what, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LegRow {
     /// What the agency is asked to do.
     pub purpose: Purpose,
@@ -185,6 +213,7 @@ pub struct LegRow {
 
 /// One service of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceRow {
     /// Which service.
     pub service: Service,

@@ -29,13 +29,15 @@ pub struct Attempt {
     pub key: Option<CommandKey>,
     /// What.
     pub command: Command,
+    /// Only where this is the current version. A repeat under the same key is answered all the same.
+    pub only_at: Option<u32>,
 }
 
 impl Attempt {
     /// A step of the hub itself.
     #[must_use]
     pub fn hub(command: Command) -> Self {
-        Attempt { by: Actor::Hub, key: None, command }
+        Attempt { by: Actor::Hub, key: None, command, only_at: None }
     }
 }
 

@@ -45,6 +45,12 @@ pub enum Refusal {
         /// Current version.
         to: u32,
     },
+    /// The caller set a version as the condition, and it is not the current one.
+    #[error("the application is at version {version}")]
+    Changed {
+        /// The current version.
+        version: u32,
+    },
     /// The same key was used for another body.
     #[error("the key was used for another request")]
     KeyReused,
@@ -68,6 +74,7 @@ impl Refusal {
             Refusal::OtherLeg { .. } => "other_leg",
             Refusal::Illegal { .. } => "illegal_step",
             Refusal::Stale { .. } => "stale_version",
+            Refusal::Changed { .. } => "changed",
             Refusal::KeyReused => "key_reused",
             Refusal::Missing(_) => "documents_missing",
             Refusal::Invalid(_) => "invalid_fields",
@@ -107,6 +114,9 @@ pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<V
         return if taken.key.body == key.body { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
     }
     authorize(head, &attempt.by, attempt.command.step())?;
+    if attempt.only_at.is_some_and(|version| version != head.version) {
+        return Err(Refusal::Changed { version: head.version });
+    }
     match &attempt.command {
         Command::StoreDocument { document, round, object } => {
             store_document(head, *document, *round, object, now)

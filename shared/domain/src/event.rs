@@ -13,6 +13,7 @@ use crate::stage::{Purpose, Step};
 
 /// Who hands a document in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// The app backend, for the citizen.
@@ -143,6 +144,7 @@ pub struct MissingItem {
 
 /// How the result reached the citizen (领取凭证).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HandOver {
     /// Collected in person, checked by fingerprint.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::division::{DivisionCode, PROVINCES};
 use crate::identity_number::IdentityNumber;
-use crate::ids::{AgencyCode, ApplicationId, DocumentId, EventId, ReportId};
+use crate::ids::{AgencyCode, ApplicationId, DocumentId, EventId, ReportId, SubscriptionId};
 use crate::limits;
 use crate::person::{Address, MobileNumber, PersonName};
 
@@ -51,6 +51,13 @@ texts! {
         "format": "uuid",
         "pattern": format!("^{APPLICATION}$"),
         "examples": ["0190f4c0-0000-8000-8000-000000000001"],
+    });
+    SubscriptionId: "SubscriptionId" => json_schema!({
+        "description": "A callback subscription: a UUID in lower case.",
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "examples": ["2b1f0d5e-8c1a-4f0e-9d2b-7a6c5e4f3d21"],
     });
     ReportId: "ReportId" => json_schema!({
         "description": "A report, named by the agency that sends it: a UUID of any version, new for each report; a \
@@ -177,7 +184,7 @@ inline! {
     /// A SHA-256 in base64.
     Sha256 => json_schema!({
         "type": "string",
-        "pattern": "^[A-Za-z0-9+/]{43}=$",
+        "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
         "examples": ["47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="],
     });
     /// The media type of a document.

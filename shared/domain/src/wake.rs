@@ -53,6 +53,16 @@ fn next_loss(since: Timestamp, now: Timestamp) -> Timestamp {
     since.saturating_add(SignedDuration::from_secs(QUEUE_KEEPS.as_secs() * periods)).unwrap_or(Timestamp::MAX)
 }
 
+/// When the application expires if the citizen does nothing: a draft, or one that waits for the answer to a supplement.
+#[must_use]
+pub fn expires_at(head: &Application) -> Option<Timestamp> {
+    next(head.stage, head.purpose(), Step::Expire)?;
+    Some(match head.supplement_until {
+        Some(until) => end_of(until),
+        None => head.opened_at + SignedDuration::from_hours(24 * limits::DRAFT_DAYS),
+    })
+}
+
 /// Something outside may have been missed: an upload event, or the router's send.
 fn looks_again(head: &Application) -> bool {
     let purpose = head.purpose();
@@ -68,11 +78,7 @@ fn deadlines(head: &Application) -> Vec<(Timestamp, Command)> {
     {
         found.push((end_of(until), Command::Lapse));
     }
-    if possible(Step::Expire) {
-        let at = match head.supplement_until {
-            Some(until) => end_of(until),
-            None => head.opened_at + SignedDuration::from_hours(24 * limits::DRAFT_DAYS),
-        };
+    if let Some(at) = expires_at(head) {
         found.push((at, Command::Expire));
     }
     if possible(Step::MarkOverdue)

@@ -214,7 +214,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             Some(CommandKey { id, body: [1; 8] })
         }
     };
-    Attempt { by, key, command }
+    Attempt { by, key, command, only_at: None }
 }
 
 proptest! {
@@ -426,7 +426,8 @@ fn an_agency_whose_part_is_over_is_told_so() {
     let first = ledger.head().opened.legs[0].agency.clone();
     assert_ne!(&first, ledger.head().agency());
     let report = Report { seen: ledger.head().version, finding: Finding::Received };
-    let late = Attempt { by: Actor::Agency(first), key: None, command: Command::Report(report) };
+    let late =
+        Attempt { by: Actor::Agency(first), key: None, command: Command::Report(report), only_at: None };
     let refused = decide(ledger.head(), &late, now);
     assert_eq!(refused, Err(Refusal::OtherLeg { stage: Stage::Approved }));
 }

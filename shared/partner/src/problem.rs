@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// `urn:tongban:problem:<code>`; stable, to be told apart by.
+    /// `/problems/<code>`; stable, to be told apart by.
     #[serde(rename = "type", default)]
     pub kind: String,
     /// The HTTP status.
@@ -57,7 +57,7 @@ impl Problem {
     /// The last part of its type, for example `stale`.
     #[must_use]
     pub fn code(&self) -> &str {
-        self.kind.rsplit(':').next().unwrap_or_default()
+        self.kind.rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -79,8 +79,7 @@ mod tests {
 
     #[test]
     fn any_body_is_read_and_its_text_is_not_shown() {
-        let body =
-            br#"{"type":"urn:tongban:problem:stale","status":1,"title":"t","detail":"secret","new":1}"#;
+        let body = br#"{"type":"/problems/stale","status":1,"title":"t","detail":"secret","new":1}"#;
         let problem = Problem::read(409, body);
         assert_eq!((problem.code(), problem.status), ("stale", 409));
         assert_eq!(problem.to_string(), "409 stale");

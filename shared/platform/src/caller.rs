@@ -62,7 +62,7 @@ impl<S: Gate, N: Need> FromRequestParts<S> for By<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, gate: &S) -> Result<Self, Problem> {
-        let caller = gate.issuers().authenticate(&parts.headers, gate.now())?;
+        let caller = gate.issuers().authenticate(&parts.headers, gate.now()).await?;
         if let Some(scope) = N::SCOPE {
             caller.require(scope)?;
         }

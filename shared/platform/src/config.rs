@@ -31,6 +31,8 @@ pub enum Variable {
     Table,
     /// `SETTINGS_TABLE`: name of the settings table.
     SettingsTable,
+    /// `DELIVERIES_TABLE`: name of the table of deliveries.
+    DeliveriesTable,
     /// `PARTNERS_TABLE`: name of the table of amendments of agencies.
     PartnersTable,
     /// `BUCKET`: name of the documents bucket.
@@ -39,6 +41,8 @@ pub enum Variable {
     KeyId,
     /// `WEBHOOK_QUEUE_URL`: queue of callbacks.
     WebhookQueueUrl,
+    /// `DRAIN_QUEUE_URL`: queue of endpoints whose held callbacks may be due.
+    DrainQueueUrl,
     /// `QUEUE_URL_PREFIX`: an agency's queue is this, its code and `.fifo`.
     QueueUrlPrefix,
     /// `PARKED_QUEUE_URL`: queue of what the router sets aside.
@@ -63,10 +67,12 @@ impl Variable {
         match self {
             Variable::Table => "TABLE",
             Variable::SettingsTable => "SETTINGS_TABLE",
+            Variable::DeliveriesTable => "DELIVERIES_TABLE",
             Variable::PartnersTable => "PARTNERS_TABLE",
             Variable::Bucket => "BUCKET",
             Variable::KeyId => "KEY_ID",
             Variable::WebhookQueueUrl => "WEBHOOK_QUEUE_URL",
+            Variable::DrainQueueUrl => "DRAIN_QUEUE_URL",
             Variable::QueueUrlPrefix => "QUEUE_URL_PREFIX",
             Variable::ParkedQueueUrl => "PARKED_QUEUE_URL",
             Variable::IdSecret => "ID_SECRET",
@@ -95,6 +101,8 @@ pub struct Tables {
     pub applications: Option<String>,
     /// Settings.
     pub settings: Option<String>,
+    /// Deliveries of callbacks.
+    pub deliveries: Option<String>,
     /// Amendments of agencies.
     pub partners: Option<String>,
 }
@@ -242,17 +250,19 @@ impl Config {
         let tables = Tables {
             applications: reader.text(Variable::Table),
             settings: reader.text(Variable::SettingsTable),
+            deliveries: reader.text(Variable::DeliveriesTable),
             partners: reader.text(Variable::PartnersTable),
         };
         let bucket = reader.text(Variable::Bucket);
         let key_id = reader.text(Variable::KeyId);
         let queues = QueueUrls {
             webhooks: reader.parsed(Variable::WebhookQueueUrl, url),
+            drains: reader.parsed(Variable::DrainQueueUrl, url),
             agency_prefix: reader.parsed(Variable::QueueUrlPrefix, url),
             parked: reader.parsed(Variable::ParkedQueueUrl, url),
         };
         let id_secret = reader.parsed(Variable::IdSecret, secret);
-        let issuers = reader.parsed(Variable::TokenIssuers, Issuers::parse);
+        let issuers = reader.parsed(Variable::TokenIssuers, |text| Issuers::parse(text, mode));
         let signing_key = reader.parsed(Variable::HubSigningKey, signing_key);
         let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
         let partners = if needed.contains(&Variable::Partners) {

@@ -2,6 +2,7 @@
 //! adapter. It panics where one does not, and leaves everything usable in a table that others use too:
 //! ids and tenants are new at each run.
 
+mod deliveries;
 mod directory;
 mod documents;
 mod queues;
@@ -13,6 +14,7 @@ mod vault;
 use std::future::Future;
 use std::time::Duration;
 
+pub use deliveries::deliveries_contract;
 pub use directory::{Operator, directory_contract};
 pub use documents::{Visitor, documents_contract};
 pub use queues::{Reader, Taken, queues_contract};
@@ -46,6 +48,7 @@ mod tests {
 
     use super::{Operator, Reader, Taken, Visitor};
     use crate::clock::FakeClock;
+    use crate::deliveries::FakeDeliveries;
     use crate::directory::FakeDirectory;
     use crate::documents::FakeDocuments;
     use crate::faults::Faults;
@@ -62,6 +65,11 @@ mod tests {
     #[tokio::test]
     async fn the_fake_settings_keep_the_contract() {
         super::settings_contract(|| async { FakeSettings::default() }).await;
+    }
+
+    #[tokio::test]
+    async fn the_fake_deliveries_keep_the_contract() {
+        super::deliveries_contract(&FakeDeliveries::default()).await;
     }
 
     impl Operator for FakeDirectory {

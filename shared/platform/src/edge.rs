@@ -108,7 +108,7 @@ mod tests {
             assert_eq!(answered, status, "{uri}");
             assert_eq!(headers["content-type"], "application/problem+json");
             assert_eq!(headers["content-language"], "zh-CN");
-            assert_eq!(body["type"], format!("urn:tongban:problem:{code}"));
+            assert_eq!(body["type"], format!("/problems/{code}"));
             assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
         }
         assert_eq!(ask("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");

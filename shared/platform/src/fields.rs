@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -264,6 +265,16 @@ pub fn date(place: Place<'_>) -> Option<Date> {
     let read = match place.value.as_str() {
         Some(text) if text.len() == 10 => text.parse().map_err(|_| "date"),
         Some(_) => Err("date"),
+        None => Err("not_text"),
+    };
+    place.or_fault(read)
+}
+
+/// Reads a moment with its offset, `2026-03-02T09:00:00+08:00` (RFC 3339).
+pub fn moment(place: Place<'_>) -> Option<Timestamp> {
+    let read = match place.value.as_str() {
+        Some(text) if (20..=40).contains(&text.len()) => text.parse().map_err(|_| "moment"),
+        Some(_) => Err("moment"),
         None => Err("not_text"),
     };
     place.or_fault(read)

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::aws::{Aws, Calls};
 use crate::clock::{Clock, FakeClock, SystemClock};
 use crate::config::Config;
+use crate::deliveries::{AwsDeliveries, Deliveries, FakeDeliveries};
 use crate::directory::{AwsDirectory, Directory, FakeDirectory, Known};
 use crate::documents::{AwsDocuments, Documents, FakeDocuments};
 use crate::faults::Faults;
@@ -24,6 +25,8 @@ pub trait Hub: Clone + Send + Sync + 'static {
     type Store: Store;
     /// Where subscriptions are kept.
     type Settings: Settings;
+    /// Where deliveries of callbacks are kept.
+    type Deliveries: Deliveries;
     /// Where messages go.
     type Queues: Queues;
     /// Where documents lie.
@@ -39,6 +42,8 @@ pub trait Hub: Clone + Send + Sync + 'static {
     fn store(&self) -> &Self::Store;
     /// The subscriptions.
     fn settings(&self) -> &Self::Settings;
+    /// The deliveries of callbacks.
+    fn deliveries(&self) -> &Self::Deliveries;
     /// The queues.
     fn queues(&self) -> &Self::Queues;
     /// The documents.
@@ -66,6 +71,7 @@ pub struct NoPartners;
 struct Ports {
     store: AwsStore,
     settings: AwsSettings,
+    deliveries: AwsDeliveries,
     queues: AwsQueues,
     documents: AwsDocuments,
     vault: AwsVault,
@@ -94,6 +100,7 @@ impl AwsHub {
         let ports = Ports {
             store: AwsStore::new(aws.dynamodb(), given(&config.tables.applications)),
             settings: AwsSettings::new(aws.dynamodb(), given(&config.tables.settings)),
+            deliveries: AwsDeliveries::new(aws.dynamodb(), given(&config.tables.deliveries)),
             queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
             documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
             vault: AwsVault::new(aws.kms(), given(&config.key_id)),
@@ -118,6 +125,7 @@ impl AwsHub {
 impl Hub for AwsHub {
     type Store = AwsStore;
     type Settings = AwsSettings;
+    type Deliveries = AwsDeliveries;
     type Queues = AwsQueues;
     type Documents = AwsDocuments;
     type Vault = AwsVault;
@@ -130,6 +138,10 @@ impl Hub for AwsHub {
 
     fn settings(&self) -> &AwsSettings {
         &self.ports.settings
+    }
+
+    fn deliveries(&self) -> &AwsDeliveries {
+        &self.ports.deliveries
     }
 
     fn queues(&self) -> &AwsQueues {
@@ -174,6 +186,8 @@ pub struct FakeHub {
     pub store: FakeStore,
     /// The subscriptions.
     pub settings: FakeSettings,
+    /// The deliveries of callbacks.
+    pub deliveries: FakeDeliveries,
     /// The queues.
     pub queues: FakeQueues,
     /// The documents.
@@ -200,6 +214,7 @@ impl FakeHub {
         FakeHub {
             store: FakeStore::new(faults.clone()),
             settings: FakeSettings::new(faults.clone()),
+            deliveries: FakeDeliveries::new(faults.clone()),
             queues: FakeQueues::new(faults.clone(), clock.clone()),
             documents: FakeDocuments::new(faults.clone(), clock.clone()),
             vault: FakeVault::new(faults.clone()),
@@ -223,6 +238,7 @@ impl FakeHub {
 impl Hub for FakeHub {
     type Store = FakeStore;
     type Settings = FakeSettings;
+    type Deliveries = FakeDeliveries;
     type Queues = FakeQueues;
     type Documents = FakeDocuments;
     type Vault = FakeVault;
@@ -235,6 +251,10 @@ impl Hub for FakeHub {
 
     fn settings(&self) -> &FakeSettings {
         &self.settings
+    }
+
+    fn deliveries(&self) -> &FakeDeliveries {
+        &self.deliveries
     }
 
     fn queues(&self) -> &FakeQueues {

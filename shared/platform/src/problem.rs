@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 pub use language::Language;
+pub use protocol::problem::TYPE_PREFIX;
 pub use texts::{Code, Text};
 
 use crate::fields::FieldError;
@@ -23,8 +24,6 @@ use crate::token::{Scope, TokenError};
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
-/// Before the code in a problem's `type`. A URN, because it must stay the same wherever the hub runs.
-pub const TYPE_PREFIX: &str = "urn:tongban:problem:";
 /// Seconds after which a request that met a passing failure may be repeated.
 pub const RETRY_SECONDS: u32 = 2;
 
@@ -99,6 +98,7 @@ impl Problem {
             TokenError::Missing => "Bearer realm=\"tongban\"".to_owned(),
             TokenError::Malformed
             | TokenError::UnknownKey
+            | TokenError::NoKeys
             | TokenError::Header
             | TokenError::Forged
             | TokenError::NotForUs
@@ -258,7 +258,7 @@ mod tests {
         let problem = Problem::invalid(vec![FieldError::new("/applicant/name", "person_name_empty")]);
         let zh = problem.body(Language::Chinese, Some("t-1"));
         let en = problem.body(Language::English, None);
-        assert_eq!(zh["type"], "urn:tongban:problem:invalid_fields");
+        assert_eq!(zh["type"], "/problems/invalid_fields");
         assert_eq!((&zh["status"], &zh["trace"]), (&json!(422), &json!("t-1")));
         assert_eq!(zh["errors"][0]["pointer"], "/applicant/name");
         assert_ne!(zh["errors"][0]["detail"], en["errors"][0]["detail"]);

@@ -35,6 +35,9 @@ pub enum Queue {
     Agency(AgencyCode),
     /// The queue of callbacks to app backends.
     Webhooks,
+    /// The queue of endpoints whose held callbacks may be due. Apart from the callbacks, so that a long drain is
+    /// in nobody's way.
+    Drains,
     /// Where the router sets aside what it cannot read, with its reason. A standard queue: no order.
     Parked,
 }

@@ -55,8 +55,9 @@ impl Recent {
     }
 }
 
-/// A random wait below `bound`, so that writers that met once do not meet again.
-pub(crate) fn jitter(bound: Duration) -> Duration {
+/// A random wait below `bound`, so that those that met once do not meet again.
+#[must_use]
+pub fn jitter(bound: Duration) -> Duration {
     // Without entropy the wait is the bound itself: still bounded, only less spread.
     let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
     bound.mul_f64(share)

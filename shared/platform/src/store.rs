@@ -161,6 +161,14 @@ pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
+impl Cursor {
+    /// Behind an application: the list goes on with the next one.
+    #[must_use]
+    pub fn behind(kept: &Kept) -> Cursor {
+        Cursor(row::created_key(kept.ledger.head().opened_at, kept.id()))
+    }
+}
+
 /// A text that is no cursor of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a cursor of this list")]

@@ -1,13 +1,17 @@
 //! Access tokens of app backends: JWTs (RFC 9068 style) of known issuers.
 //!
-//! Everything that a token could talk the verifier into is fixed beforehand: the issuer's keys are part of
-//! the configuration, a key has one algorithm, and issuer and audience follow from the key. A token names a
-//! key by its `kid` and proves it; it chooses nothing else.
+//! Everything that a token could talk the verifier into is fixed beforehand: who may issue one is part of the
+//! configuration, an issuer's keys are there too or where it publishes them, a key has one algorithm, and issuer and
+//! audience follow from the key. A token names an issuer and a key and proves both; it chooses nothing else.
+
+mod published;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::TenantId;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -17,7 +21,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::problem::Problem;
+pub use published::{Fetch, FetchError};
+
+use crate::config::Mode;
+use crate::problem::{Code, Problem};
+use published::Published;
 
 /// Seconds by which the issuer's clock may differ from ours.
 pub const LEEWAY: i64 = 60;
@@ -86,6 +94,9 @@ pub enum TokenError {
     /// No key with its `kid`.
     #[error("unknown key")]
     UnknownKey,
+    /// Its issuer's keys cannot be read: not the caller's fault.
+    #[error("the issuer's keys cannot be read")]
+    NoKeys,
     /// Another algorithm than the key's, or a header that is not understood.
     #[error("header not accepted")]
     Header,
@@ -107,8 +118,14 @@ pub enum TokenError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IssuersError {
     /// Not a JSON list of issuers, or an empty one.
-    #[error("not a list of {{issuer, audience, keys}}")]
+    #[error("not a list of {{issuer, audience, keys or jwks_uri}}")]
     Shape,
+    /// Two rows of one issuer.
+    #[error("an issuer is named twice")]
+    Twice,
+    /// Where keys are published must be `https`; on a developer's machine also `http://127.0.0.1`.
+    #[error("a jwks_uri is not an https address")]
+    Address,
     /// A key without a `kid`.
     #[error("a key has no kid")]
     NoKid,
@@ -124,10 +141,14 @@ pub enum IssuersError {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct IssuerRow {
     issuer: String,
     audience: String,
+    #[serde(default)]
     keys: Vec<serde_json::Value>,
+    #[serde(default)]
+    jwks_uri: Option<String>,
 }
 
 struct Key {
@@ -135,14 +156,28 @@ struct Key {
     validation: Validation,
 }
 
-/// The issuers whose tokens are taken. Clones share the keys.
+/// Where an issuer's keys are.
+enum Source {
+    /// In the configuration.
+    Fixed(HashMap<String, Arc<Key>>),
+    /// Where the issuer publishes them.
+    Published(Published),
+}
+
+/// The issuers whose tokens are taken, by name. Clones share the keys.
 #[derive(Clone)]
-pub struct Issuers(Arc<HashMap<String, Key>>);
+pub struct Issuers(Arc<HashMap<String, Source>>);
 
 impl fmt::Debug for Issuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// Who a token says it is of. Nothing is believed of it before the issuer's key has verified it.
+#[derive(Deserialize)]
+struct Claimed {
+    iss: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,35 +193,56 @@ struct Claims {
 }
 
 impl Issuers {
-    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`.
+    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` in the place of `keys`.
     ///
     /// # Errors
-    /// [`IssuersError`]: one unusable key makes the whole list unusable.
-    pub fn parse(json: &str) -> Result<Issuers, IssuersError> {
+    /// [`IssuersError`]: one unusable row makes the whole list unusable.
+    pub fn parse(json: &str, mode: Mode) -> Result<Issuers, IssuersError> {
+        Issuers::parse_with(json, mode, &published::over_http())
+    }
+
+    /// As [`Issuers::parse`], with another way to read what issuers publish.
+    ///
+    /// # Errors
+    /// As [`Issuers::parse`].
+    pub fn parse_with(json: &str, mode: Mode, fetch: &Fetch) -> Result<Issuers, IssuersError> {
         let rows: Vec<IssuerRow> = serde_json::from_str(json).map_err(|_| IssuersError::Shape)?;
-        let mut keys = HashMap::new();
-        for row in rows {
-            if row.issuer.is_empty() || row.audience.is_empty() || row.keys.is_empty() {
+        let mut issuers = HashMap::new();
+        for IssuerRow { issuer, audience, keys, jwks_uri } in rows {
+            if issuer.is_empty() || audience.is_empty() {
                 return Err(IssuersError::Shape);
             }
-            for value in &row.keys {
-                let (kid, key) = key(value, &row)?;
-                if keys.insert(kid, key).is_some() {
-                    return Err(IssuersError::KidTwice);
+            let source = match (keys.is_empty(), jwks_uri) {
+                (false, None) => Source::Fixed(fixed(&keys, &issuer, &audience)?),
+                (true, Some(url)) if may_be_asked(&url, mode) => {
+                    Source::Published(Published::new(url, issuer.clone(), audience, fetch.clone()))
                 }
+                (true, Some(_)) => return Err(IssuersError::Address),
+                (true, None) | (false, Some(_)) => return Err(IssuersError::Shape),
+            };
+            if issuers.insert(issuer, source).is_some() {
+                return Err(IssuersError::Twice);
             }
         }
-        if keys.is_empty() { Err(IssuersError::Shape) } else { Ok(Issuers(Arc::new(keys))) }
+        if issuers.is_empty() { Err(IssuersError::Shape) } else { Ok(Issuers(Arc::new(issuers))) }
     }
 
     /// Who calls, by the `Authorization` header.
     ///
     /// # Errors
-    /// 401 with a challenge (RFC 6750). Why is logged, and not told to the caller.
-    pub fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
-        bearer(headers).and_then(|token| self.verify(token, now)).map_err(|error| {
+    /// 401 with a challenge (RFC 6750); why is logged, and not told to the caller. 503 where the issuer's keys cannot be
+    /// read.
+    pub async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
+        let verified = match bearer(headers) {
+            Ok(token) => self.verify(token, now).await,
+            Err(error) => Err(error),
+        };
+        verified.map_err(|error| {
             tracing::info!(reason = %error, "a token was refused");
-            Problem::unauthorized(error)
+            match error {
+                TokenError::NoKeys => Problem::new(Code::Unavailable),
+                other => Problem::unauthorized(other),
+            }
         })
     }
 
@@ -194,7 +250,7 @@ impl Issuers {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, TokenError> {
         if token.len() > TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
@@ -203,7 +259,13 @@ impl Issuers {
             jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
             _ => TokenError::Malformed,
         })?;
-        let key = header.kid.as_deref().and_then(|kid| self.0.get(kid)).ok_or(TokenError::UnknownKey)?;
+        let source = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
+        let kid = header.kid.as_deref().ok_or(TokenError::UnknownKey)?;
+        let key = match source {
+            Source::Fixed(keys) => keys.get(kid).cloned(),
+            Source::Published(published) => published.key(kid, now).await.map_err(|_| TokenError::NoKeys)?,
+        };
+        let key = key.ok_or(TokenError::UnknownKey)?;
         let typed =
             header.typ.as_deref().is_none_or(|typ| ["jwt", "at+jwt"].contains(&typ.to_lowercase().as_str()));
         if !key.validation.algorithms.contains(&header.alg) || !typed || header.crit.is_some() {
@@ -217,6 +279,18 @@ impl Issuers {
         let scopes = Scope::ALL.into_iter().filter(|scope| named.split(' ').any(|name| name == scope.name()));
         Ok(Caller { tenant, scopes: scopes.collect() })
     }
+}
+
+/// Whether keys may be read from an address.
+fn may_be_asked(url: &str, mode: Mode) -> bool {
+    url.starts_with("https://") || (mode == Mode::Local && url.starts_with("http://127.0.0.1:"))
+}
+
+fn claimed_issuer(token: &str) -> Result<String, TokenError> {
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
+    let claimed: Claimed = serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)?;
+    claimed.iss.ok_or(TokenError::NotForUs)
 }
 
 impl Claims {
@@ -247,8 +321,24 @@ fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
     }
 }
 
+/// The keys of a configuration.
+fn fixed(
+    values: &[serde_json::Value],
+    issuer: &str,
+    audience: &str,
+) -> Result<HashMap<String, Arc<Key>>, IssuersError> {
+    let mut keys = HashMap::new();
+    for value in values {
+        let (kid, key) = key(value, issuer, audience)?;
+        if keys.insert(kid, Arc::new(key)).is_some() {
+            return Err(IssuersError::KidTwice);
+        }
+    }
+    Ok(keys)
+}
+
 /// Reads a key and fixes its algorithm.
-fn key(value: &serde_json::Value, row: &IssuerRow) -> Result<(String, Key), IssuersError> {
+fn key(value: &serde_json::Value, issuer: &str, audience: &str) -> Result<(String, Key), IssuersError> {
     if ["d", "k", "p", "q"].iter().any(|private| value.get(private).is_some()) {
         return Err(IssuersError::Private);
     }
@@ -257,8 +347,8 @@ fn key(value: &serde_json::Value, row: &IssuerRow) -> Result<(String, Key), Issu
     let algorithm = algorithm(&jwk).ok_or(IssuersError::Key)?;
     let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| IssuersError::Key)?;
     let mut validation = Validation::new(algorithm);
-    validation.set_issuer(&[&row.issuer]);
-    validation.set_audience(&[&row.audience]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
     validation.set_required_spec_claims(&["iss", "aud"]);
     // Times are compared with the hub's own clock, below.
     validation.validate_exp = false;
@@ -291,8 +381,7 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
 }
 
 fn modulus_bytes(n: &str) -> Option<usize> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(n).ok().map(|bytes| bytes.len())
+    URL_SAFE_NO_PAD.decode(n).ok().map(|bytes| bytes.len())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use domain::event::{Event, Provider};
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, SubscriptionId};
 use domain::ledger::Entry;
 use domain::stage::{Purpose, Stage, Taker, steps};
+use domain::wake::expires_at;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -19,10 +20,12 @@ pub use crate::report::Link;
 
 /// An application as its app backend sees it. Nothing personal: the app knows whom it applied for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplicationView {
     /// Its id.
     pub id: ApplicationId,
     /// Grows by one with each event.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
     /// Where it stands.
     pub stage: Stage,
@@ -50,21 +53,30 @@ pub struct ApplicationView {
     pub overdue: bool,
     /// Last day to answer the open supplement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Day>"))]
     pub supplement_until: Option<Date>,
+    /// When it expires if the app does nothing: a draft, or one whose supplement is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub expires_at: Option<Timestamp>,
     /// The documents.
     pub documents: Vec<DocumentView>,
     /// Documents of the app that are not in yet.
     pub missing: Vec<DocumentId>,
     /// What the app may do next.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::next_steps))]
     pub next: Vec<String>,
     /// When it was opened.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub opened_at: Timestamp,
     /// When it changed last.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub changed_at: Timestamp,
 }
 
 /// The current leg.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LegView {
     /// What is asked.
     pub purpose: Purpose,
@@ -74,6 +86,7 @@ pub struct LegView {
 
 /// A document of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DocumentView {
     /// Its id within the application.
     pub id: DocumentId,
@@ -84,15 +97,18 @@ pub struct DocumentView {
     /// Who hands it in.
     pub provider: Provider,
     /// `waiting` or `stored`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::document_state))]
     pub state: String,
     /// What it is, once it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DocumentKind>,
     /// Bytes, once it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Size>"))]
     pub size: Option<u64>,
     /// SHA-256 in base64, once it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Sha256>"))]
     pub sha256: Option<String>,
     /// Where to upload it, on the answer that opened the slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +154,7 @@ impl From<&Application> for ApplicationView {
             due: head.due,
             overdue: head.overdue,
             supplement_until: head.supplement_until,
+            expires_at: expires_at(head),
             documents: head.documents.iter().map(DocumentView::from).collect(),
             missing: head.missing().map(|document| document.slot.id).collect(),
             next,
@@ -149,22 +166,28 @@ impl From<&Application> for ApplicationView {
 
 /// One event of an application's feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventView {
     /// Version after it.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
     /// `application.<event>`.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_name))]
     pub kind: String,
     /// When it was recorded; no order is taken from it.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub at: Timestamp,
     /// Who caused it.
     pub by: ActorView,
     /// What the event carries.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_data))]
     pub data: Value,
 }
 
 /// Who caused an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ActorView {
     /// The app backend.
@@ -234,6 +257,7 @@ fn event_data(event: &Event) -> Value {
 
 /// A page of the event feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsPage {
     /// In version order.
     pub events: Vec<EventView>,
@@ -242,21 +266,51 @@ pub struct EventsPage {
     /// Whether there is more already.
     pub more: bool,
     /// SHA-256 of the last entry recorded so far: proves the whole record.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::seal))]
     pub seal: String,
 }
 
 /// A page of a tenant's applications, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplicationsPage {
     /// The applications.
     pub applications: Vec<ApplicationView>,
     /// Pass as `cursor` to read on; none at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::cursor))]
     pub next: Option<String>,
 }
 
+/// Event types that are called back, see `domain::effect::calls_back`.
+pub const CALLED_BACK: [&str; 22] = [
+    "application.document_rejected",
+    "application.dispatched",
+    "application.received",
+    "application.supplement_requested",
+    "application.signed",
+    "application.not_issued",
+    "application.produced",
+    "application.posted",
+    "application.ready",
+    "application.collected",
+    "application.approved",
+    "application.verified",
+    "application.moved_out",
+    "application.settled",
+    "application.lapsed",
+    "application.restored_at_origin",
+    "application.issued",
+    "application.completed",
+    "application.withdrawn",
+    "application.rejected",
+    "application.expired",
+    "application.overdue",
+];
+
 /// A callback subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionView {
     /// Its id.
     pub id: SubscriptionId,
@@ -265,7 +319,32 @@ pub struct SubscriptionView {
     /// Event types wanted; empty means all.
     pub events: Vec<String>,
     /// When it was made.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub created_at: Timestamp,
+    /// How its endpoint is: `healthy`, `recovering`, `troubled`, `disabled` or `paused`.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::endpoint_state))]
+    pub state: String,
+    /// Why it is disabled: `gone` (it answered 410) or `exhausted` (the schedule is over).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it left health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub since: Option<Timestamp>,
+    /// When it is tried next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Callbacks held for it, counted to 1,000. Where one subscription is read alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<u32>,
+    /// What its `v1a` signatures verify with, `whpk_<base64>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Until when the keys before the last rotation sign, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub former_keys_until: Option<Timestamp>,
     /// The secret, shown only on the answer that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,

@@ -4,6 +4,7 @@
 //! compares. The two API documents are frames written by hand (`contracts/frames/`), into which the schemas, the
 //! examples and the answers that are problems are put.
 
+pub mod app;
 pub mod examples;
 pub(crate) mod fields;
 mod frames;
@@ -55,6 +56,7 @@ pub fn files() -> Result<BTreeMap<String, String>, ContractError> {
             format!("# Made by `{COMMAND}`; change the frame or the types.\n{text}"),
         );
     }
+    files.insert(app::FILE.to_owned(), format!("{}\n", serde_json::to_string_pretty(&app::document()?)?));
     Ok(files)
 }
 

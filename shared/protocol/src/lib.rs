@@ -6,6 +6,8 @@ pub mod callback;
 pub mod case;
 #[cfg(feature = "schema")]
 pub mod contracts;
+pub mod coverage;
+pub mod form;
 pub mod jose;
 pub mod problem;
 pub mod report;

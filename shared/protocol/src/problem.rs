@@ -1,19 +1,25 @@
 //! A problem (RFC 9457): the answer to a request that was not done.
 
+pub mod advice;
+
 use domain::ids::DocumentId;
 use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
+/// Before the code in a problem's `type`: a reference relative to the address of the interface (RFC 9457, section 3.1.1).
+/// Resolved against it, it is the page that explains the problem.
+pub const TYPE_PREFIX: &str = "/problems/";
 
 /// Why a request was not done. Decide by `type`; the words are for people and come in Chinese or English, as
 /// `Accept-Language` asks. Members that are not known are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
-    /// `urn:tongban:problem:` and a stable code. An unknown one is treated by its status.
+    /// `/problems/` and a stable code, relative to the address of the interface: there it says what to do. Decide by the
+    /// part after the last slash. An unknown one is treated by its status.
     #[serde(rename = "type")]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^urn:tongban:problem:[a-z_]+$")))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^/problems/[a-z_]+$")))]
     pub kind: String,
     /// What it is, in words.
     pub title: String,
@@ -38,7 +44,7 @@ pub struct Problem {
     /// The version the report named, with `stale_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u32>,
-    /// The version of the case now, with `stale_version`.
+    /// The version of the case now, with `stale_version` and `precondition_failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// The stage the application is at, with `illegal_step` and `other_leg`.

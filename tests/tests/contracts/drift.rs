@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use platform::problem::{Code, Language};
+use protocol::contracts::app::problems::OF_APPS;
 use protocol::contracts::problems::KINDS;
 use protocol::contracts::{COMMAND, files};
 use tongban_tests::repository::{files as checked_in, text};
@@ -38,10 +39,11 @@ fn descriptions_speak_to_everyone() {
 
 #[test]
 fn problems_have_the_status_and_title_that_the_hub_gives() {
-    for kind in KINDS {
-        let code = Code::ALL.iter().find(|code| code.name() == kind.code);
-        let code = code.unwrap_or_else(|| panic!("the hub knows no {}", kind.code));
-        assert_eq!(code.status().as_u16(), kind.status, "{}", kind.code);
-        assert_eq!(code.title().of(Language::English), kind.title, "{}", kind.code);
+    let of_agencies = KINDS.iter().map(|kind| (kind.code, kind.status, kind.title));
+    for (name, status, title) in of_agencies.chain(OF_APPS.iter().copied()) {
+        let code = Code::ALL.iter().find(|code| code.name() == name);
+        let code = code.unwrap_or_else(|| panic!("the hub knows no {name}"));
+        assert_eq!(code.status().as_u16(), status, "{name}");
+        assert_eq!(code.title().of(Language::English), title, "{name}");
     }
 }

@@ -86,10 +86,19 @@ fn redocly_takes_the_http_interface() {
 }
 
 #[test]
+fn redocly_takes_the_interface_for_apps() {
+    let output = redocly(contract("app.openapi.json"));
+    assert!(output.status.success(), "{}", said(&output));
+    let (from, to) = ("\"operationId\": \"listServices\"", "\"operationId\": \"readHealth\"");
+    let output = redocly(spoiled("app.openapi.json", from, to));
+    assert!(!output.status.success(), "a fault is not found: {}", said(&output));
+}
+
+#[test]
 fn ajv_compiles_every_schema_and_takes_every_example() {
     let output = node("schemas.mjs", contract(""));
     assert!(output.status.success(), "{}", said(&output));
     let counted: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(counted["compiled"], protocol::contracts::schemas().len());
-    assert!(counted["examples"].as_u64().is_some_and(|count| count > 60), "{counted}");
+    assert!(counted["examples"].as_u64().is_some_and(|count| count > 120), "{counted}");
 }

@@ -27,7 +27,7 @@ fn is_problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{answer:?}");
     let problem = answer.json();
-    assert_eq!(problem["type"], format!("urn:tongban:problem:{code}"), "{problem}");
+    assert_eq!(problem["type"], format!("/problems/{code}"), "{problem}");
     assert_eq!(problem["status"], status, "{problem}");
     assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
     assert!(problem["trace"].as_str().is_some_and(|trace| !trace.is_empty()), "{problem}");

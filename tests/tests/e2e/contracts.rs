@@ -13,7 +13,10 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use platform::aws::{Access, Aws};
 use platform::contract::sample::partners;
-use platform::contract::{Operator, directory_contract, settings_contract, store_contract};
+use platform::contract::{
+    Operator, deliveries_contract, directory_contract, settings_contract, store_contract,
+};
+use platform::deliveries::AwsDeliveries;
 use platform::directory::AwsDirectory;
 use platform::settings::AwsSettings;
 use platform::store::AwsStore;
@@ -37,6 +40,12 @@ pub(crate) async fn settings(world: Arc<World>) {
     let dynamodb = account(&world, ACCOUNT).dynamodb();
     make_table(&dynamodb, "Settings").await;
     settings_contract(|| async { AwsSettings::new(dynamodb.clone(), "Settings") }).await;
+}
+
+pub(crate) async fn deliveries(world: Arc<World>) {
+    let dynamodb = account(&world, ACCOUNT).dynamodb();
+    make_table(&dynamodb, "Deliveries").await;
+    deliveries_contract(&AwsDeliveries::new(dynamodb, "Deliveries")).await;
 }
 
 pub(crate) async fn directory(world: Arc<World>) {

@@ -10,6 +10,7 @@
 mod agency;
 mod app;
 mod bad_input;
+mod callbacks;
 mod certificates;
 mod checks;
 mod contracts;
@@ -91,8 +92,10 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
         turns: supplement_is_asked_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_pair_nobody_covers, an_agency_without_a_capability;
         reports: every_outcome, by_the_queue, a_lost_case_comes_again;
+        callbacks: a_test_event_before_and_after_a_rotation, paused_holds_and_resumed_delivers_in_order,
+            gone_disables_and_resumed_delivers, a_failing_endpoint_hears_it_later;
         docs: readme, agency_readme;
-        contracts: store, settings, directory;
+        contracts: store, settings, deliveries, directory;
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,

@@ -15,7 +15,7 @@ pub(crate) async fn a_pair_nobody_covers(world: Arc<World>) {
     let refused = app.post("/v1/applications").json(&body).send().await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
     let problem = refused.json();
-    assert_eq!(problem["type"], "urn:tongban:problem:not_covered", "{problem}");
+    assert_eq!(problem["type"], "/problems/not_covered", "{problem}");
     assert_eq!(problem["errors"][0]["pointer"], "/registered_at", "{problem}");
     let offered_by: Vec<&str> =
         problem["offered_by"].as_array().expect("who does").iter().filter_map(|code| code.as_str()).collect();
@@ -30,7 +30,7 @@ pub(crate) async fn an_agency_without_a_capability(world: Arc<World>) {
     let refused = app.post("/v1/applications").json(&body).send().await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
     let problem = refused.json();
-    assert_eq!(problem["type"], "urn:tongban:problem:not_covered", "{problem}");
+    assert_eq!(problem["type"], "/problems/not_covered", "{problem}");
     assert_eq!(problem["lacks"], serde_json::json!(["script:mongolian"]), "{problem}");
 
     body["capabilities"] = serde_json::json!([]);

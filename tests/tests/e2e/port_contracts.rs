@@ -34,6 +34,7 @@ pub(crate) async fn queues(world: Arc<World>) {
     let agency = make_queue(&sqs, "port-agency-11.fifo", agency).await;
     let urls = QueueUrls {
         webhooks: Some(make_queue(&sqs, "port-webhooks.fifo", &resources["WebhookQueue"]).await),
+        drains: Some(make_queue(&sqs, "port-drains.fifo", &resources["DrainQueue"]).await),
         agency_prefix: agency.strip_suffix("11.fifo").map(str::to_owned),
         parked: Some(make_queue(&sqs, "port-parked", &resources["RouterParked"]).await),
     };

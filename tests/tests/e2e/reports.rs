@@ -86,7 +86,7 @@ impl Desk {
 
     async fn refused(&self, jws: &str) -> (u16, String) {
         let (status, body) = self.post("/v1/reports", jws).await;
-        (status, body["type"].as_str().unwrap_or_default().replace("urn:tongban:problem:", ""))
+        (status, body["type"].as_str().unwrap_or_default().replace("/problems/", ""))
     }
 
     async fn ask(&self, path: &str, typ: &str, mut request: Value) -> Value {

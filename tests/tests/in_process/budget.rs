@@ -158,7 +158,9 @@ async fn measured(rehearsal: &Rehearsal, key: &str, course: Course) -> Figures {
     let (calls, callbacks) = (meter.calls, meter.callbacks);
     let kept = rehearsal.kept().await.into_iter().find(|kept| kept.id() == id).expect("the application");
     assert_eq!(kept.ledger.head().stage, course.end);
-    let write_units = rehearsal.hub.store.units().total() - before;
+    // Each callback is a row of the deliveries' log, one unit, once 24 others or ten seconds have come.
+    let logged = u64::try_from(callbacks).expect("few callbacks");
+    let write_units = rehearsal.hub.store.units().total() - before + logged;
     Figures { calls, write_units, item_bytes: rehearsal.hub.store.item_size(id).expect("an item"), callbacks }
 }
 
@@ -252,7 +254,8 @@ async fn a_first_card_stays_within_its_budget() {
     let figures = warm(first_card).await;
     tell("first card", &figures);
     assert_eq!(figures.callbacks, 4);
-    assert!(figures.total() <= CALLS, "{} calls: {:?}", figures.total(), figures.calls);
+    // Its share of the log's calls, of 25 rows each, is less than one.
+    assert!(figures.total() < CALLS, "{} calls: {:?}", figures.total(), figures.calls);
     assert!(figures.write_units <= WRITE_UNITS, "{} write units", figures.write_units);
     assert!(figures.item_bytes <= ITEM_BYTES, "{} bytes", figures.item_bytes);
 }

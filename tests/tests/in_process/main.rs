@@ -1,7 +1,10 @@
 //! The real handlers in one process, over ports in memory that can be made to fail at any call.
 
+mod apps;
 mod budget;
 mod crashes;
+mod fits;
 mod journey;
 mod rehearsal;
 mod rows;
+mod table;

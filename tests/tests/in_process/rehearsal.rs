@@ -132,7 +132,7 @@ impl Rehearsal {
         hub.clock.set(Timestamp::now());
         let key = keys.issuer.public().to_jwk().expect("a public key");
         let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
-        let issuers = Issuers::parse(&issuers.to_string()).expect("issuers");
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
         Rehearsal { processes: Processes::start(&hub), hub, keys, issuers }
     }
 
@@ -284,15 +284,30 @@ impl Rehearsal {
 
     /// The webhook queue delivers a message.
     pub(crate) async fn call_back(&self, message: &Outgoing) -> Answer {
+        self.call_back_again(message, 1).await
+    }
+
+    /// The same, for the so-manieth time.
+    pub(crate) async fn call_back_again(&self, message: &Outgoing, receives: u32) -> Answer {
         let record = json!({
             "messageId": message.id, "receiptHandle": message.id, "body": message.body,
-            "attributes": { "MessageGroupId": message.group, "ApproximateReceiveCount": "1" },
+            "attributes": { "MessageGroupId": message.group, "ApproximateReceiveCount": receives.to_string() },
             "eventSource": "aws:sqs",
         });
         let event = serde_json::from_value(json!({ "Records": [record] })).expect("an event of the queue");
         let courier = &self.processes.webhooks;
         let response = webhooks::handler::callbacks(courier, event, Instant::now() + TIME).await;
         Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// The schedule wakes the drainers that are due, or an app has; they work. How many there were.
+    pub(crate) async fn drain(&self) -> usize {
+        self.processes.webhooks.wake_due().await;
+        let messages = self.hub.queues.drain(&Queue::Drains);
+        for message in &messages {
+            assert_eq!(self.call_back(message).await, Answer::Batch(0));
+        }
+        messages.len()
     }
 
     /// The schedule wakes the sweeper.

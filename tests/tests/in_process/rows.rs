@@ -6,6 +6,7 @@ mod documents;
 mod intake;
 mod router;
 mod signatures;
+mod webhooks;
 
 use platform::store::Kept;
 use serde_json::Value;

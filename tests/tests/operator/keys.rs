@@ -115,7 +115,7 @@ pub(crate) async fn answer(world: &World, agency: &str, key: &PrivateKey) -> Str
     let text = request.send().await.expect("an answer").text().await.expect("a body");
     let problem: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let kind = problem["type"].as_str().unwrap_or_else(|| panic!("no problem: {problem}"));
-    kind.rsplit(':').next().expect("a code").to_owned()
+    kind.rsplit('/').next().expect("a code").to_owned()
 }
 
 fn written(world: &World, name: &str, jwk: &Value) -> PathBuf {

@@ -20,6 +20,7 @@ use domain::stage::Purpose;
 use http::Request;
 use platform::apply::{apply, command_key};
 use platform::clock::Clock as _;
+use platform::config::Mode;
 use platform::hub::{FakeHub, Hub as _};
 use platform::store::{Kept, Store as _};
 use platform::token::Issuers;
@@ -51,7 +52,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn code(&self) -> &str {
-        self.body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
+        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -79,7 +80,7 @@ impl World {
     fn of(hub: FakeHub, beijing: PrivateKey, shandong: PrivateKey, issuer: PrivateKey) -> World {
         let issuers =
             json!([{ "issuer": "i", "audience": "tongban", "keys": [issuer.public().to_jwk().unwrap()] }]);
-        let issuers = Issuers::parse(&issuers.to_string()).unwrap();
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
         let routes = routes(Desk::new(hub.clone(), issuers));
         let recorder = Recorder::new(hub.clone());
         World { hub, beijing, shandong, issuer, routes, recorder }
@@ -207,7 +208,8 @@ impl World {
         let by = Actor::Agency("11".parse().unwrap());
         let key = command_key(&by, &format!("{finding:?}"), b"");
         let seen = self.version(id).await;
-        let attempt = Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }) };
+        let attempt =
+            Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
         apply(&self.hub, id, &attempt, None).await.unwrap();
     }
 

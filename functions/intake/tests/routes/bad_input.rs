@@ -363,7 +363,7 @@ async fn an_unknown_route_is_404_and_another_method_405_with_allow() {
         ("DELETE", "/v1/applications", "GET,HEAD,POST"),
         ("PUT", "/v1/applications/x", "GET,HEAD"),
         ("GET", "/v1/applications/x/submit", "POST"),
-        ("PATCH", "/v1/subscriptions/x", "DELETE"),
+        ("PUT", "/v1/subscriptions/x", "DELETE,GET,HEAD,PATCH"),
         ("POST", "/v1/health", "GET,HEAD"),
     ] {
         let answer = world.send(world.request(method, path, "hohhot-app").body(Body::empty()).unwrap()).await;

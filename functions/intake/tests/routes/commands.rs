@@ -50,7 +50,8 @@ async fn agency_says(world: &World, id: &str, agency: &str, finding: Finding) {
     let seen = world.hub.store().get(id).await.unwrap().unwrap().version();
     let by = Actor::Agency(agency.parse().unwrap());
     let key = command_key(&by, &format!("{finding:?}"), b"");
-    let attempt = Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }) };
+    let attempt =
+        Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
     apply(&world.hub, id, &attempt, None).await.unwrap();
 }
 

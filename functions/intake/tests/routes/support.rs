@@ -68,7 +68,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// The end of a problem's type.
     pub(crate) fn code(&self) -> &str {
-        self.body["type"].as_str().unwrap_or_default().rsplit(':').next().unwrap_or_default()
+        self.body["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default()
     }
 
     /// Pointer and code of each wrong field.
@@ -100,7 +100,7 @@ impl World {
         let issuers = json!([{
             "issuer": "https://issuer.example", "audience": "tongban", "keys": [key.public().to_jwk().unwrap()],
         }]);
-        let issuers = Issuers::parse(&issuers.to_string()).unwrap();
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let routes = routes(Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode));
         World { hub, key, routes }

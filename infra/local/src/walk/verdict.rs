@@ -79,7 +79,8 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Owed, u32)> {
             let then =
                 ledger.at(version).with_context(|| format!("application {id} had no version {version}"))?;
             let kind = format!("application.{}", line.entry.event.name());
-            let data = Data { application: *id, version, stage: then.stage };
+            let url = format!("/v1/applications/{id}");
+            let data = Data { application: *id, version, stage: then.stage, url };
             owed.insert((*id, version), (kind, data));
         }
     }
@@ -133,7 +134,7 @@ mod tests {
 
     fn data(version: u32) -> Data {
         let application = "00000000-0000-8000-8000-000000000001".parse().unwrap();
-        Data { application, version, stage: Stage::Received }
+        Data { application, version, stage: Stage::Received, url: format!("/v1/applications/{application}") }
     }
 
     fn heard(kind: &str, version: u32) -> ((ApplicationId, u32), Heard) {

@@ -27,7 +27,7 @@ const log = (...told) => console.log(new Date().toISOString(), ...told); // ids 
 const sha256 = (content, form) => createHash("sha256").update(content).digest(form);
 let skew = 0; // seconds that the hub's clock is ahead of this one
 // The version of the last message handled of each case, on disk before the message is deleted.
-const inbox = openSync(file(settings.inbox ?? "inbox.log"), "a+"), handled = new Map();
+const inbox = openSync(file("handled.log"), "a+"), handled = new Map();
 const knows = ({ application, version }) => (handled.get(application) ?? 0) >= version;
 const learn = (told) => knows(told) || handled.set(told.application, told.version);
 const keep = (told) => (writeSync(inbox, `\n${told.application} ${told.version}`), fsyncSync(inbox), learn(told));
@@ -53,7 +53,7 @@ async function post(path, typ, claims) {
     const answer = await fetch(hub + path, { ...request, signal: AbortSignal.timeout(30_000) }).catch(() => ({ status: 599 }));
     const told = await answer.json?.().catch(() => ({})) ?? {};
     if (answer.status === 200) return told;
-    const code = `${answer.status} ${told.type?.split(":").at(-1) ?? "no answer"}`;
+    const code = `${answer.status} ${told.type?.split("/").at(-1) ?? "no answer"}`;
     const passes = answer.status >= 429 || /signature_expired|documents_missing/.test(code);
     if (!passes || tried === 7) throw [404, 409].includes(answer.status) && !passes ? new Over(code) : new Left(code);
     if (code.endsWith("signature_expired")) skew = told.now - Date.now() / 1000;

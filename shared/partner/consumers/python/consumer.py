@@ -44,7 +44,7 @@ class Hub:
                                        headers={"content-type": "application/jose"})
             if answer.status == 200:
                 return answer.json()
-            code = answer.json()["type"].rpartition(":")[2]
+            code = answer.json()["type"].rpartition("/")[2]
             if code == "signature_expired":
                 self.skew = answer.json()["now"] - time.time()
             elif code != "documents_missing":
@@ -97,7 +97,7 @@ def main(path, decide):
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s")
     [signal.signal(name, lambda *_: stop.set()) for name in (signal.SIGTERM, signal.SIGINT)]
     hub, held, running = Hub(path), [], set()
-    inbox = lambda: sqlite3.connect(path.parent / hub.settings.get("inbox", "inbox.sqlite"), isolation_level=None)
+    inbox = lambda: sqlite3.connect(path.parent / "handled.sqlite", isolation_level=None)
     inbox().execute("CREATE TABLE IF NOT EXISTS handled (application TEXT PRIMARY KEY, version INTEGER NOT NULL)")
     seconds, most = hub.settings.get("visibility_seconds", 60), hub.settings.get("concurrency", 8)
     queue = boto3.resource("sqs", region_name=os.environ["AWS_REGION"]).Queue(hub.settings["queue_url"])

@@ -24,7 +24,7 @@ fn status(code: u16) -> Response {
 }
 
 fn problem(code: u16, name: &str) -> Response {
-    let kind = format!("urn:tongban:problem:{name}");
+    let kind = format!("/problems/{name}");
     let errors = json!([{ "pointer": "/reason", "code": "too_long", "detail": "" }]);
     let body = json!({ "type": kind, "title": "", "status": code, "errors": errors });
     (StatusCode::from_u16(code).unwrap(), Json(body)).into_response()

@@ -45,13 +45,13 @@ fn stores(number: usize) -> Attempt {
 
 fn withdraws(key: &str, body: &[u8]) -> Attempt {
     let by = Actor::Tenant(sample::tenant("east-app"));
-    Attempt { key: Some(command_key(&by, key, body)), by, command: Command::Withdraw }
+    Attempt { key: Some(command_key(&by, key, body)), by, command: Command::Withdraw, only_at: None }
 }
 
 fn reports(key: &str, seen: u32, finding: Finding) -> Attempt {
     let by = Actor::Agency("11".parse().unwrap());
     let key = Some(command_key(&by, key, b"body"));
-    Attempt { key, by, command: Command::Report(Report { seen, finding }) }
+    Attempt { key, by, command: Command::Report(Report { seen, finding }), only_at: None }
 }
 
 #[test]

@@ -24,14 +24,14 @@ pub struct Taken {
     pub body: String,
 }
 
-/// Runs the suite. `queues` reach the queue of callbacks, that of agency 11 and that of what is set aside,
+/// Runs the suite. `queues` reach the queues of callbacks and of drains, that of agency 11 and that of what is set aside,
 /// all of which are the suite's alone; they are told where agency 46 has its queue, but there is none. `untold`
 /// are the same port in a function that was told of no queue.
 ///
 /// # Panics
 /// Where the queues do not keep the contract.
 pub async fn queues_contract(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
-    for queue in [Queue::Webhooks, agency("11")] {
+    for queue in [Queue::Webhooks, Queue::Drains, agency("11")] {
         every_group_is_in_order(queues, reader, &queue).await;
         a_repeat_is_dropped_within_its_group(queues, reader, &queue).await;
         what_is_too_large_holds_its_group_alone(queues, reader, &queue).await;
@@ -154,7 +154,7 @@ async fn nothing_goes_where_there_is_no_queue(
     let results = send(queues, &agency("46"), &messages).await;
     let none = Err(SendError::NoQueue);
     assert_eq!(results, [none, Err(SendError::Held), none]);
-    for queue in [Queue::Webhooks, Queue::Parked, agency("11")] {
+    for queue in [Queue::Webhooks, Queue::Drains, Queue::Parked, agency("11")] {
         let answer = untold.send(queue.clone(), messages.to_vec()).await;
         assert_eq!(answer, Err(SendError::NoQueue));
         let answer = untold.postpone(queue.clone(), "receipt", DEADLINE).await;

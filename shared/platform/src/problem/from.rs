@@ -37,6 +37,9 @@ impl From<Refusal> for Problem {
                 )
                 .with_member("seen", seen.into())
                 .with_member("version", to.into()),
+            Refusal::Changed { version } => {
+                Problem::new(Code::PreconditionFailed).with_member("version", version.into())
+            }
             Refusal::KeyReused => Problem::new(Code::KeyReused),
             Refusal::Missing(documents) => {
                 let errors = documents
@@ -180,6 +183,7 @@ mod tests {
             (Refusal::NotYours, 404),
             (Refusal::Illegal { stage: Stage::Draft, step: Step::Withdraw }, 409),
             (Refusal::Stale { seen: 1, from: 2, to: 3 }, 409),
+            (Refusal::Changed { version: 3 }, 412),
             (Refusal::KeyReused, 422),
             (Refusal::Missing(document), 409),
             (Refusal::Invalid(vec![Fault { pointer: "/reason".into(), code: "required" }]), 422),

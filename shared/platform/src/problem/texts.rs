@@ -104,6 +104,9 @@ codes! {
     /// The report builds on a version that has been overtaken.
     StaleVersion = "stale_version", CONFLICT,
         "所依据的版本已过期或不存在", "It builds on a version that is overtaken or does not exist";
+    /// It was asked for at another version.
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED,
+        "申请已变更，与 If-Match 不符", "The application has changed: its version is not that of If-Match";
     /// Documents are missing.
     DocumentsMissing = "documents_missing", CONFLICT,
         "材料不齐", "Documents are missing";
@@ -155,6 +158,7 @@ impl Code {
             404 => Code::NotFound,
             405 => Code::MethodNotAllowed,
             409 => Code::Conflict,
+            412 => Code::PreconditionFailed,
             413 => Code::PayloadTooLarge,
             415 => Code::UnsupportedMediaType,
             422 => Code::InvalidFields,
@@ -205,6 +209,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("unknown", "不存在", "Does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
+    (
+        "moment",
+        "须为带时区的时间，例如 2026-03-02T09:00:00+08:00",
+        "Must be a moment with an offset, such as 2026-03-02T09:00:00+08:00.",
+    ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
     ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),
     ("cursor", "不是本列表的游标", "Is not a cursor of this list."),

@@ -15,6 +15,8 @@ use crate::trouble::Trouble;
 pub struct QueueUrls {
     /// Url of the callbacks' queue; `None` where the function does not send there.
     pub webhooks: Option<String>,
+    /// Url of the queue of drains; `None` where the function does not send there.
+    pub drains: Option<String>,
     /// An agency's queue is this, its code and `.fifo`; `None` where the function does not send there.
     pub agency_prefix: Option<String>,
     /// Url of the queue of what the router sets aside; `None` where the function does not send there.
@@ -27,6 +29,7 @@ impl QueueUrls {
     pub fn of(&self, queue: &Queue) -> Option<String> {
         match queue {
             Queue::Webhooks => self.webhooks.clone(),
+            Queue::Drains => self.drains.clone(),
             Queue::Parked => self.parked.clone(),
             Queue::Agency(code) => self.agency_prefix.as_ref().map(|prefix| format!("{prefix}{code}.fifo")),
         }
@@ -135,6 +138,7 @@ mod tests {
     fn an_agency_queue_is_named_by_its_code() {
         let urls = QueueUrls {
             webhooks: Some("http://sqs/1/s-webhooks.fifo".into()),
+            drains: Some("http://sqs/1/s-drains.fifo".into()),
             agency_prefix: Some("http://sqs/1/s-agency-".into()),
             parked: Some("http://sqs/1/s-router-parked".into()),
         };

@@ -120,7 +120,7 @@ impl FakeQueues {
 /// Whether the queue is FIFO.
 fn drops_repeats(queue: &Queue) -> bool {
     match queue {
-        Queue::Agency(_) | Queue::Webhooks => true,
+        Queue::Agency(_) | Queue::Webhooks | Queue::Drains => true,
         Queue::Parked => false,
     }
 }

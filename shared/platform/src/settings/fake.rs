@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::{SubscriptionId, TenantId};
+use jiff::Timestamp;
 
 use super::{SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
 use crate::faults::{Faults, Turn};
@@ -45,7 +46,7 @@ impl Settings for FakeSettings {
         self.call("settings.put_subscription", |kept| {
             let key = (subscription.tenant.clone(), subscription.id);
             if let Some(found) = kept.get(&key) {
-                return Subscribed::Existing(found.clone());
+                return Subscribed::Existing(Box::new(found.clone()));
             }
             if kept.keys().filter(|(tenant, _)| *tenant == subscription.tenant).count() >= SUBSCRIPTIONS {
                 return Subscribed::Full;
@@ -61,6 +62,42 @@ impl Settings for FakeSettings {
                 kept.values().filter(|subscription| subscription.tenant == *tenant).cloned().collect();
             sort(&mut found);
             found
+        })
+    }
+
+    async fn subscription(
+        &self,
+        tenant: &TenantId,
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, StoreError> {
+        self.call("settings.subscription", |kept| kept.get(&(tenant.clone(), id)).cloned())
+    }
+
+    async fn replace_subscription(&self, subscription: &Subscription) -> Result<bool, StoreError> {
+        self.call("settings.replace_subscription", |kept| {
+            let Some(found) = kept.get_mut(&(subscription.tenant.clone(), subscription.id)) else {
+                return false;
+            };
+            if found.revision.checked_add(1) == Some(subscription.revision) {
+                *found = subscription.clone();
+            }
+            found == subscription
+        })
+    }
+
+    async fn due_subscriptions(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, SubscriptionId)>, StoreError> {
+        self.call("settings.due_subscriptions", |kept| {
+            let mut due: Vec<_> = kept
+                .iter()
+                .filter_map(|(key, found)| Some((found.state.due()?, key.clone())))
+                .filter(|(at, _)| *at <= now)
+                .collect();
+            due.sort();
+            due.into_iter().take(limit).map(|(_, key)| key).collect()
         })
     }
 

@@ -49,24 +49,32 @@ async function check(name, places) {
   }
 }
 
-await check("agency.openapi.yaml", function* (document) {
+function* http(document) {
+  const example = (given) => (given.$ref ? document.components.examples[given.$ref.split("/").pop()] : given).value;
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const operation of Object.values(methods)) {
       for (const [status, response] of Object.entries(operation.responses)) {
         const answer = response.$ref ? document.components.responses[response.$ref.split("/").pop()] : response;
-        for (const content of Object.values(answer.content)) {
-          for (const [name, { value }] of Object.entries(content.examples)) {
-            yield { at: `${path} ${status} ${name}`, schema: content.schema, value };
+        for (const content of Object.values(answer.content ?? {})) {
+          for (const [name, given] of Object.entries(content.examples ?? {})) {
+            yield { at: `${path} ${status} ${name}`, schema: content.schema, value: example(given) };
           }
         }
       }
-      const payload = operation.requestBody?.content["application/jose"].schema.contentSchema;
+      const payload = operation.requestBody?.content["application/jose"]?.schema.contentSchema;
       for (const [name, value] of Object.entries(operation["x-payload-examples"] ?? {})) {
         yield { at: `${path} ${name}`, schema: payload, value };
       }
+      const body = operation.requestBody?.content["application/json"];
+      for (const [name, given] of Object.entries(body?.examples ?? {})) {
+        yield { at: `${path} ${name}`, schema: body.schema, value: example(given) };
+      }
     }
   }
-});
+}
+
+await check("agency.openapi.yaml", http);
+await check("app.openapi.json", http);
 
 await check("agency.asyncapi.yaml", function* (document) {
   const of = (name) => ({ $ref: `#/components/schemas/${name}` });

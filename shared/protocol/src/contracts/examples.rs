@@ -24,7 +24,7 @@ use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
 /// When every example takes place: 2026-03-02, half past nine in China.
 const AT: i64 = 1_772_415_000;
 /// SHA-256 of nothing.
-const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+pub(super) const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 /// A report's id.
 const REPORT: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 

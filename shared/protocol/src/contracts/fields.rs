@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::backlog::CASES;
 use crate::case::event_type as type_of;
 use domain::effect::NoticeKind;
+use domain::stage::{Step, Taker};
 
 /// A compact JWE: five parts, of which direct key agreement leaves the second empty.
 pub(super) const JWE: &str = r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
@@ -62,4 +63,37 @@ pub(crate) fn limit(schema: &mut Schema) {
 
 pub(crate) fn resend_cases(schema: &mut Schema) {
     put(schema, json!({ "minItems": 1, "maxItems": CASES }));
+}
+
+pub(crate) fn document_state(schema: &mut Schema) {
+    put(schema, json!({ "enum": ["waiting", "stored"] }));
+}
+
+pub(crate) fn endpoint_state(schema: &mut Schema) {
+    put(schema, json!({ "enum": ["healthy", "recovering", "troubled", "disabled", "paused"] }));
+}
+
+pub(crate) fn next_steps(schema: &mut Schema) {
+    let steps: Vec<&str> = Step::ALL
+        .iter()
+        .filter(|step| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency))
+        .map(|step| step.name())
+        .collect();
+    put(schema, json!({ "items": { "type": "string", "enum": steps }, "uniqueItems": true }));
+}
+
+pub(crate) fn event_name(schema: &mut Schema) {
+    put(schema, json!({ "pattern": "^application\\.[a-z_]+$", "examples": ["application.received"] }));
+}
+
+pub(crate) fn event_data(schema: &mut Schema) {
+    put(schema, json!({ "type": "object", "additionalProperties": true }));
+}
+
+pub(crate) fn seal(schema: &mut Schema) {
+    put(schema, json!({ "pattern": "^[A-Za-z0-9_-]{43}$" }));
+}
+
+pub(crate) fn reasons(schema: &mut Schema) {
+    put(schema, json!({ "items": { "type": "string", "enum": ["not_offered", "incapable", "same_place"] } }));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::problem::PROBLEM_MEDIA_TYPE;
+use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
 
 /// A kind of problem that an agency may be answered with.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ const fn kind(code: &'static str, status: u16, title: &'static str, advice: &'st
 #[must_use]
 pub fn example(kind: &Kind) -> Value {
     let mut body = json!({
-        "type": format!("urn:tongban:problem:{}", kind.code),
+        "type": format!("{TYPE_PREFIX}{}", kind.code),
         "title": kind.title,
         "status": kind.status,
         "trace": "1-69a4e7c8-2f1d0c3b5a7948e6d1c2b3a4",
@@ -168,7 +168,7 @@ pub(super) fn response(codes: &[String]) -> Option<Value> {
             )
         })
         .collect();
-    let types: Vec<String> = kinds.iter().map(|kind| format!("urn:tongban:problem:{}", kind.code)).collect();
+    let types: Vec<String> = kinds.iter().map(|kind| format!("{TYPE_PREFIX}{}", kind.code)).collect();
     let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {}", kind.code, kind.advice)).collect();
     let mut headers = json!({
         "Content-Language": { "$ref": "#/components/headers/ContentLanguage" }

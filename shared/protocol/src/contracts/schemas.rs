@@ -153,7 +153,7 @@ pub fn components() -> Result<Map<String, Value>, String> {
 
 /// Takes out what the generator adds and the contract does not mean: Rust's names of integers, and `null` for what is
 /// left out when there is none.
-fn tidy(schema: &mut Value) {
+pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(tidy),
         Value::Object(members) => {

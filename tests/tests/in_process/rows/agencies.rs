@@ -31,7 +31,7 @@ async fn row_25_reports_in_the_wrong_order() {
     let (rehearsal, case) = with_a_case().await;
     let signed = rehearsal.signed(BEIJING, case.application, case.version, Finding::Signed);
     let refused = rehearsal.report(&signed).await.body(409);
-    assert_eq!(refused["type"], "urn:tongban:problem:illegal_step");
+    assert_eq!(refused["type"], "/problems/illegal_step");
     let received = rehearsal.signed(BEIJING, case.application, case.version, Finding::Received);
     rehearsal.report(&received).await.body(200);
     rehearsal.report(&signed).await.body(200);
@@ -109,7 +109,7 @@ async fn row_26_a_stale_version_and_a_step_back() {
     let (rehearsal, case) = with_a_case().await;
     let stale = rehearsal.signed(BEIJING, case.application, case.version - 1, Finding::Received);
     let refused = rehearsal.report(&stale).await.body(409);
-    assert_eq!(refused["type"], "urn:tongban:problem:stale_version");
+    assert_eq!(refused["type"], "/problems/stale_version");
     let ahead = rehearsal.signed(BEIJING, case.application, 60, Finding::Received);
     rehearsal.report(&ahead).await.body(409);
     say(&rehearsal, &case, Finding::Received).await.body(200);

@@ -113,7 +113,7 @@ async fn what_is_not_there_or_not_theirs_is_not_found() {
         assert_eq!(refused["errors"][0]["pointer"], pointer);
     }
     let mixed = rehearsal.backlog(BEIJING, "/v1/agency/cases", RESEND_TYP, &json!({ "cases": [] })).await;
-    assert_eq!(mixed.body(400)["type"], "urn:tongban:problem:malformed_signature", "one kind is not another");
+    assert_eq!(mixed.body(400)["type"], "/problems/malformed_signature", "one kind is not another");
 }
 
 /// The queue has forgotten the case; the table has not.

@@ -56,7 +56,7 @@ async fn row_03_the_same_key_for_another_body() {
     let kept = only(&rehearsal).await;
     let other = body(&papers());
     let refused = rehearsal.post(TENANT, APPLICATIONS, "a-key", &other).await.body(422);
-    assert_eq!(refused["type"], "urn:tongban:problem:key_reused");
+    assert_eq!(refused["type"], "/problems/key_reused");
     assert_eq!(only(&rehearsal).await, kept, "nothing changed");
 }
 
@@ -153,7 +153,7 @@ async fn row_07_throttling() {
         let body = body(&papers());
         rehearsal.hub.faults.plan(call, Fault::Throttled);
         let told = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
-        assert_eq!(told["type"], "urn:tongban:problem:throttled");
+        assert_eq!(told["type"], "/problems/throttled");
         assert!(rehearsal.kept().await.is_empty());
         rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     }

@@ -25,13 +25,13 @@ async fn a_bad_signature_an_unknown_key_and_no_signature_are_told_apart() {
     let before = only(&rehearsal).await;
     let jws = rehearsal.signed(BEIJING, case.application, case.version, Finding::Received);
     let bad = rehearsal.report(&changed(&jws)).await.body(401);
-    assert_eq!(bad["type"], "urn:tongban:problem:bad_signature");
+    assert_eq!(bad["type"], "/problems/bad_signature");
     let stranger = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let unknown = sign(REPORT_TYP, &serde_json::json!({}), &stranger).expect("a signed object");
-    assert_eq!(rehearsal.report(&unknown).await.body(401)["type"], "urn:tongban:problem:unknown_key");
+    assert_eq!(rehearsal.report(&unknown).await.body(401)["type"], "/problems/unknown_key");
     for text in ["", "a.b.c", "not a signed object"] {
         let malformed = rehearsal.report(text).await.body(400);
-        assert_eq!(malformed["type"], "urn:tongban:problem:malformed_signature");
+        assert_eq!(malformed["type"], "/problems/malformed_signature");
     }
     assert!(rehearsal.refused(BEIJING).is_empty(), "nobody is known to have signed any of it");
     assert_eq!(only(&rehearsal).await, before);
@@ -46,7 +46,7 @@ async fn row_42_a_report_is_replayed() {
     let first = rehearsal.report(&taken).await.body(200);
     rehearsal.hub.clock.advance(SignedDuration::from_mins(16));
     let refused = rehearsal.report(&late).await.body(401);
-    assert_eq!(refused["type"], "urn:tongban:problem:signature_expired");
+    assert_eq!(refused["type"], "/problems/signature_expired");
     assert_eq!(refused["now"], rehearsal.hub.clock.now().as_second());
     assert_eq!(rehearsal.report(&taken).await.body(200), first, "a repeat has no second effect");
     assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Received);
@@ -89,7 +89,7 @@ async fn row_43_a_signing_key_is_rotated_and_revoked() {
     rehearsal.report(&by_new).await.body(200);
     rehearsal.amend(BEIJING, Amendment::RevokeKey { kid: rehearsal.signing_kid(BEIJING) });
     let refused = rehearsal.report(&by_old).await.body(401);
-    assert_eq!(refused["type"], "urn:tongban:problem:unknown_key");
+    assert_eq!(refused["type"], "/problems/unknown_key");
     rehearsal.report(&by_new).await.body(200);
 }
 
@@ -113,7 +113,7 @@ async fn row_18_an_agency_is_suspended_and_resumes_without_a_deploy() {
 async fn refuses_new_cases(rehearsal: &Rehearsal) {
     let body = crate::journey::body(&super::papers());
     let refused = rehearsal.post("another-app", super::APPLICATIONS, "a-key", &body).await.body(422);
-    assert_eq!(refused["type"], "urn:tongban:problem:not_covered");
+    assert_eq!(refused["type"], "/problems/not_covered");
     let rows = rehearsal.hub.partners.agencies();
     assert!(rows.iter().all(|row| row.state == AgencyState::Active), "the rows say nothing of it");
 }

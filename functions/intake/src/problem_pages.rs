@@ -1,0 +1,101 @@
+//! Where the `type` of a problem leads: what it means, who can mend it, what to do, in both languages. A page for
+//! people who come by browser, JSON for anybody else.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderMap;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use platform::problem::{Code, Problem, TYPE_PREFIX};
+use protocol::problem::advice::{Advice, advice};
+use serde_json::{Value, json};
+
+/// It changes with a deploy only.
+const CACHE: &str = "public, max-age=300";
+
+/// The page of a kind of problem.
+///
+/// # Errors
+/// 404 where there is no such kind.
+pub(crate) async fn answer(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let code = Code::ALL.iter().find(|code| code.name() == name).ok_or_else(Problem::not_found)?;
+    let advice = advice(code.name()).ok_or_else(Problem::not_found)?;
+    let about = [(CACHE_CONTROL, CACHE), (VARY, "accept")];
+    if !prefers_html(&headers) {
+        return Ok((about, axum::Json(entry(*code, advice))).into_response());
+    }
+    let kind = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    Ok((about, kind, page(*code, advice)).into_response())
+}
+
+/// Browsers name HTML first; whoever names JSON before it, or neither, is answered with JSON.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let wanted = kinds.into_iter().find(|kind| matches!(*kind, "text/html" | "application/json" | "*/*"));
+    wanted == Some("text/html")
+}
+
+fn entry(code: Code, advice: &Advice) -> Value {
+    let title = code.title();
+    json!({
+        "type": format!("{TYPE_PREFIX}{}", code.name()),
+        "status": code.status().as_u16(),
+        "zh": { "title": title.zh, "who": advice.who.zh(), "advice": advice.zh },
+        "en": { "title": title.en, "who": advice.who.en(), "advice": advice.en },
+    })
+}
+
+/// Nothing of the request is on it, and no text of the tables has a sign that HTML takes for its own.
+fn page(code: Code, advice: &Advice) -> String {
+    let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
+    let (zh, en) = (advice.who.zh(), advice.who.en());
+    format!(
+        "<!doctype html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>{name}</title></head><body>\n\
+         <h1><code>{name}</code> ({status})</h1>\n\
+         <section lang=\"zh-CN\"><h2>{}</h2><p>{}</p><p>由谁解决：{zh}。</p></section>\n\
+         <section lang=\"en\"><h2>{}</h2><p>{}</p><p>Who can mend it: {en}.</p></section>\n\
+         </body></html>\n",
+        title.zh, advice.zh, title.en, advice.en,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use http::HeaderValue;
+    use protocol::problem::advice::ADVICE;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_page_and_no_page_is_of_none() {
+        let kinds: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        let pages: BTreeSet<&str> = ADVICE.iter().map(|advice| advice.code).collect();
+        assert_eq!(kinds, pages);
+        assert_eq!(ADVICE.len(), pages.len(), "one page each");
+        for advice in ADVICE {
+            assert!(advice.en.is_ascii() && !advice.zh.is_ascii(), "{}", advice.code);
+            assert!(!format!("{}{}", advice.zh, advice.en).contains(['<', '>', '&']), "{}", advice.code);
+        }
+        for code in Code::ALL {
+            let title = code.title();
+            assert!(!format!("{}{}", title.zh, title.en).contains(['<', '>', '&']), "{}", code.name());
+        }
+    }
+
+    #[test]
+    fn a_browser_gets_a_page_and_a_program_gets_json() {
+        let html = |accept: &'static str| {
+            prefers_html(&[(ACCEPT, HeaderValue::from_static(accept))].into_iter().collect())
+        };
+        assert!(html("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        for other in ["", "*/*", "application/json", "application/json, text/html", "image/png"] {
+            assert!(!html(other), "{other}");
+        }
+        assert!(!prefers_html(&HeaderMap::new()));
+    }
+}

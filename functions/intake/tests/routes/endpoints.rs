@@ -1,0 +1,329 @@
+//! One subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
+
+use axum::body::Body;
+use domain::command::{Attempt as Step, Command};
+use domain::ids::{ApplicationId, SubscriptionId};
+use domain::stage::Stage;
+use jiff::SignedDuration;
+use platform::apply::apply;
+use platform::clock::Clock as _;
+use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
+use platform::faults::Fault;
+use platform::hub::Hub as _;
+use platform::queues::Queue;
+use platform::settings::{EndpointState, Reason, Settings as _, Subscription};
+use protocol::callback::{Callback, Directed, Due, EndpointKeys, PublicKey, Secret};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, World, adult};
+
+const PATH: &str = "/v1/subscriptions";
+
+async fn subscribed(world: &World) -> (SubscriptionId, String) {
+    let made = world.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
+}
+
+async fn patch(world: &World, path: &str, body: &Value) -> Answer {
+    let request = world.request("PATCH", path, "hohhot-app").header("idempotency-key", "p");
+    let request = request.header("content-type", "application/json");
+    world.send(request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+async fn kept(world: &World, id: SubscriptionId) -> Subscription {
+    let tenant = "hohhot-app".parse().unwrap();
+    world.hub.settings().subscription(&tenant, id).await.unwrap().unwrap()
+}
+
+async fn set_state(world: &World, id: SubscriptionId, state: EndpointState) {
+    let before = kept(world, id).await;
+    let changed = Subscription { state, revision: before.revision + 1, ..before };
+    assert!(world.hub.settings().replace_subscription(&changed).await.unwrap());
+}
+
+fn directed(world: &World) -> Vec<Directed> {
+    let messages = world.hub.queues.drain(&Queue::Webhooks).into_iter();
+    let read = |body: String| match serde_json::from_str(&body).unwrap() {
+        Due::V2(directed) => directed,
+        other => panic!("{other:?}"),
+    };
+    messages.map(|message| read(message.body)).collect()
+}
+
+async fn notices(world: &World) -> Vec<String> {
+    let page = world.get("/v1/notices").await;
+    let kind = |notice: &Value| notice["type"].as_str().unwrap().to_owned();
+    page.body["notices"].as_array().unwrap().iter().map(kind).collect()
+}
+
+/// An application with one event that calls back: its withdrawal.
+async fn withdrawn(world: &World, key: &str) -> (ApplicationId, u32) {
+    let id: ApplicationId = world.create(key, &adult()).await.id().parse().unwrap();
+    let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
+    let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
+    let applied = apply(&world.hub, id, &attempt, None).await.unwrap();
+    (id, applied.version)
+}
+
+#[tokio::test]
+async fn it_is_read_and_changed_by_its_tenant_alone() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let read = world.get(&path).await.body;
+    assert_eq!((&read["state"], &read["held"]), (&json!("healthy"), &json!(0)));
+    assert!(PublicKey::parse(read["public_key"].as_str().unwrap()).is_ok() && read["secret"].is_null());
+    assert_eq!(world.get_as("other-app", &path).await.status, 404);
+    let wanted = json!({ "events": ["application.signed", "application.ready", "application.signed"] });
+    for _ in 0..2 {
+        let changed = patch(&world, &path, &wanted).await.body;
+        assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
+        assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
+    }
+    assert_eq!(kept(&world, id).await.revision, 1, "a repeat changes nothing");
+    let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
+    let refused = patch(&world, &path, &both).await;
+    assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
+    let port = patch(&world, &path, &json!({ "url": "https://app.example.cn:8443/" })).await;
+    assert_eq!(port.fault("/url").as_deref(), Some("url"));
+    assert_eq!(patch(&world, &path, &json!({})).await.fault("/url").as_deref(), Some("required"));
+    for path in ["rotate", "test", "replay", "pause", "resume"].map(|end| format!("{path}/{end}")) {
+        let body = if path.ends_with("replay") { json!({ "failed": true }) } else { json!({}) };
+        assert_eq!(world.post_as("other-app", &path, "k", &body).await.status, 404, "{path}");
+    }
+    assert_eq!(world.get_as("other-app", &format!("{path}/deliveries")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let first = kept(&world, id).await;
+    let rotate = format!("{path}/rotate");
+    let rotated = world.post(&rotate, "r1", &json!({})).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.body);
+    let again = world.post(&rotate, "r1", &json!({})).await;
+    assert_eq!(again.bytes, rotated.bytes, "a repeat rotates nothing");
+    let secret = Secret::parse(rotated.body["secret"].as_str().unwrap()).unwrap();
+    let now = kept(&world, id).await;
+    let former = now.former.clone().unwrap();
+    assert_eq!(former.secret, first.secret);
+    let hours = former.until.duration_since(world.hub.clock.now());
+    assert_eq!(hours, SignedDuration::from_hours(24));
+    let opened = intake::subscriptions::keys::opened(&world.hub, id, &now.secret).await.unwrap();
+    assert_eq!(opened.secret().as_bytes(), secret.as_bytes());
+    assert_eq!(rotated.body["public_key"], opened.public().unwrap().reveal());
+    let second = world.post(&rotate, "r2", &json!({ "overlap_hours": 0 })).await;
+    assert_ne!(second.body["secret"], rotated.body["secret"]);
+    assert_eq!(kept(&world, id).await.former, None, "no overlap");
+    let late = world.post(&rotate, "r1", &json!({})).await;
+    assert_eq!((late.status, late.code()), (422, "key_reused"));
+    let long = world.post(&rotate, "r3", &json!({ "overlap_hours": 169 })).await;
+    assert_eq!(long.fault("/overlap_hours").as_deref(), Some("out_of_range"));
+    assert_eq!(notices(&world).await, ["subscription.secret_rotated"; 1], "both at the same moment");
+    assert!(world.get(&path).await.body["secret"].is_null());
+    assert_eq!(EndpointKeys::BYTES, 64);
+}
+
+#[tokio::test]
+async fn a_rotation_whose_answer_was_lost_is_answered_again() {
+    let calls = {
+        let probe = World::new();
+        let (_, path) = subscribed(&probe).await;
+        probe.hub.faults.restart();
+        probe.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        probe.hub.faults.calls().len()
+    };
+    for call in 1..=calls {
+        let world = World::new();
+        let (id, path) = subscribed(&world).await;
+        world.hub.faults.restart();
+        world.hub.faults.plan(call, Fault::DiesAfter);
+        world.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        let world = world.restarted();
+        let answer = world.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        assert_eq!(answer.status, 200, "at call {call}");
+        let sealed = kept(&world, id).await.secret;
+        let keys = intake::subscriptions::keys::opened(&world.hub, id, &sealed).await.unwrap();
+        assert_eq!(answer.body["secret"], keys.secret().reveal());
+        assert_eq!(kept(&world, id).await.rotations.len(), 1, "rotated once, at call {call}");
+    }
+}
+
+#[tokio::test]
+async fn pausing_and_resuming_change_the_state_and_are_told() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let act = async |end: &str| world.post(&format!("{path}/{end}"), "k", &json!({})).await;
+    for _ in 0..2 {
+        assert_eq!(act("pause").await.body["state"], "paused");
+    }
+    assert!(world.hub.queues.sent().is_empty());
+    world.hub.clock.advance(SignedDuration::from_secs(1));
+    for _ in 0..2 {
+        assert_eq!(act("resume").await.body["state"], "recovering");
+    }
+    assert_eq!(world.hub.queues.drain(&Queue::Drains).len(), 2, "its drainer is woken");
+    let now = world.hub.clock.now();
+    let gone = EndpointState::Disabled { reason: Reason::Gone, since: now, at: now };
+    set_state(&world, id, gone).await;
+    let read = world.get(&path).await.body;
+    assert_eq!((&read["state"], &read["reason"]), (&json!("disabled"), &json!("gone")));
+    assert_eq!(act("pause").await.body["state"], "disabled", "it stays so");
+    world.hub.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(act("resume").await.body["state"], "recovering");
+    let later = now + SignedDuration::from_hours(9);
+    set_state(&world, id, EndpointState::Troubled { attempt: 9, since: now, next_at: later }).await;
+    let resumed = act("resume").await.body;
+    assert_eq!(resumed["state"], "troubled");
+    assert_eq!(resumed["next_attempt_at"], world.hub.clock.now().to_string(), "it is tried at once");
+    let told = ["subscription.paused", "subscription.enabled", "subscription.enabled"];
+    assert_eq!(notices(&world).await, told);
+    let first = world.get("/v1/notices?limit=1").await.body;
+    assert_eq!(first["more"], true);
+    let after = first["after"].as_str().unwrap();
+    let rest = world.get(&format!("/v1/notices?after={after}")).await.body;
+    assert_eq!((rest["notices"].as_array().unwrap().len(), &rest["more"]), (2, &json!(false)));
+    let end = rest["after"].as_str().unwrap();
+    let none = world.get(&format!("/v1/notices?after={end}")).await.body;
+    assert_eq!((&none["notices"], &none["after"]), (&json!([]), &json!(end)), "a place to ask from later");
+    assert_eq!(world.get_as("other-app", "/v1/notices").await.body["notices"], json!([]));
+}
+
+#[tokio::test]
+async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    world.hub.queues.remove(Queue::Drains);
+    world.post(&format!("{path}/pause"), "k", &json!({})).await;
+    let resumed = world.post(&format!("{path}/resume"), "k", &json!({})).await;
+    assert_eq!((resumed.status, &resumed.body["state"]), (200, &json!("recovering")));
+    let due = world.hub.settings().due_subscriptions(world.hub.clock.now(), 9).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.1).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn a_test_event_goes_the_ordinary_way() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let test = format!("{path}/test");
+    let first = world.post(&test, "t", &json!({})).await;
+    assert_eq!(first.status, 202);
+    assert_eq!(world.post(&test, "t", &json!({})).await.body, first.body, "the same event");
+    let another = world.post(&test, "u", &json!({})).await;
+    assert_ne!(another.body, first.body);
+    let sent = directed(&world);
+    assert_eq!(sent.len(), 2, "a repeat is one");
+    assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
+    assert_eq!(first.body["webhook_id"], sent[0].callback.id());
+    assert_eq!(world.get(&format!("/v1/applications/{}", sent[0].callback.application)).await.status, 404);
+}
+
+#[tokio::test]
+async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let (application, version) = withdrawn(&world, "a").await;
+    let body = json!({ "application": application.to_string(), "version": version });
+    let replay = format!("{path}/replay");
+    for (key, queued) in [("x", 1), ("x", 0), ("y", 1)] {
+        let answer = world.post(&replay, key, &body).await;
+        assert_eq!((answer.status, &answer.body["queued"]), (202, &json!(1)));
+        let sent = directed(&world);
+        assert_eq!(sent.len(), queued, "the same request is the same replay");
+        assert!(sent.iter().all(|sent| sent.again && sent.subscription == id));
+        assert!(sent.iter().all(|sent| sent.callback.id() == format!("{application}:{version}")));
+    }
+    let silent = json!({ "application": application.to_string(), "version": 1 });
+    world.hub.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(world.post(&replay, "x", &body).await.status, 202);
+    assert_eq!(directed(&world), [], "however late");
+    assert_eq!(world.post(&replay, "z", &silent).await.fault("/version").as_deref(), Some("unknown"));
+    let strange = json!({ "application": "00000000-0000-8000-8000-000000000000", "version": 1 });
+    assert_eq!(world.post(&replay, "z", &strange).await.status, 404);
+}
+
+#[tokio::test]
+async fn all_since_a_time_are_replayed_in_pages() {
+    let world = World::new();
+    let (_, path) = subscribed(&world).await;
+    withdrawn(&world, "early").await;
+    world.hub.clock.advance(SignedDuration::from_hours(1));
+    let since = world.hub.clock.now();
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        let (application, version) = withdrawn(&world, &format!("late-{number}")).await;
+        expected.push(format!("{application}:{version}"));
+    }
+    let replay = format!("{path}/replay");
+    let first = world.post(&replay, "x", &json!({ "since": since.to_string() })).await.body;
+    let next = first["next"].as_str().unwrap();
+    let second = json!({ "since": since.to_string(), "cursor": next });
+    let second = world.post(&replay, "x2", &second).await.body;
+    assert!(second["next"].is_null());
+    let mut sent: Vec<String> = directed(&world).iter().map(|sent| sent.callback.id()).collect();
+    sent.sort();
+    expected.sort();
+    assert_eq!(sent, expected);
+    let queued = |answer: &Value| answer["queued"].as_u64().unwrap();
+    assert_eq!(queued(&first) + queued(&second), 30);
+    let bad = world.post(&replay, "x", &json!({ "since": "yesterday" })).await;
+    assert_eq!(bad.fault("/since").as_deref(), Some("moment"));
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_and_failed_ones_replayed() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let attempt = |version, number, result| {
+        let callback = Callback {
+            tenant: "hohhot-app".parse().unwrap(),
+            application: ApplicationId::from_bytes16([1; 16]),
+            version,
+            kind: "application.received".to_owned(),
+            at: world.hub.clock.now(),
+            stage: Stage::Received,
+        };
+        let at = world.hub.clock.now() + SignedDuration::from_secs(i64::from(version));
+        Line::Attempted(Attempt { subscription: id, callback, number, at, result, latency_ms: 12 })
+    };
+    let lines = vec![attempt(1, 1, Ok(204)), attempt(2, 1, Err(Cause::Timeout)), attempt(3, 1, Ok(500))];
+    world.hub.deliveries().write(lines).await.unwrap();
+    let all = world.get(&format!("{path}/deliveries")).await.body;
+    let versions = |page: &Value| {
+        let deliveries = page["deliveries"].as_array().unwrap().iter();
+        deliveries.map(|delivery| delivery["version"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&all), [3, 2, 1], "the newest first");
+    let of = |place: usize| &all["deliveries"][place];
+    assert_eq!((&of(0)["status"], &of(0)["delivered"]), (&json!(500), &json!(false)));
+    assert_eq!((&of(1)["cause"], &of(1)["latency_ms"]), (&json!("timeout"), &json!(12)));
+    assert_eq!(of(2)["delivered"], true);
+    let page = world.get(&format!("{path}/deliveries?limit=2")).await.body;
+    let next = page["next"].as_str().unwrap();
+    let rest = world.get(&format!("{path}/deliveries?limit=2&cursor={next}")).await.body;
+    assert_eq!(versions(&rest), [1]);
+    let failed = world.get(&format!("{path}/deliveries?failed=true")).await.body;
+    assert_eq!(versions(&failed), [2, 3]);
+    let answer = world.post(&format!("{path}/replay"), "f", &json!({ "failed": true })).await;
+    assert_eq!(answer.body, json!({ "queued": 2 }));
+    let sent: Vec<u32> = directed(&world).iter().map(|sent| sent.callback.version).collect();
+    assert_eq!(sent, [2, 3]);
+    let bad = world.get(&format!("{path}/deliveries?cursor=%21&limit=0")).await;
+    assert_eq!(bad.faults().len(), 2, "{}", bad.body);
+}
+
+#[tokio::test]
+async fn a_replay_asks_for_one_thing() {
+    let world = World::new();
+    let (_, path) = subscribed(&world).await;
+    let replay = format!("{path}/replay");
+    let fault = async |body: Value| world.post(&replay, "k", &body).await.faults();
+    let says = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
+    assert_eq!(fault(json!({})).await, [says("/application", "required")]);
+    assert_eq!(fault(json!({ "failed": false })).await, [says("/failed", "invalid")]);
+    let two = json!({ "since": "2026-03-02T00:00:00Z", "failed": true });
+    assert_eq!(fault(two).await, [says("/since", "not_expected"), says("/failed", "not_expected")]);
+    let half = fault(json!({ "application": 7 })).await;
+    assert_eq!(half, [says("/application", "not_text"), says("/version", "required")]);
+}

@@ -1,0 +1,79 @@
+//! The form that coverage shows is the form that is checked.
+
+use domain::catalogue::{Service, When, service_row};
+use domain::identity_number::IdentityNumber;
+use domain::partners::Partners;
+use intake::opening;
+use jiff::Timestamp;
+use protocol::coverage::{Field, FieldKind as Kind};
+use protocol::form::fields;
+use serde_json::{Value, json};
+
+fn sample(field: &Field, minor: bool) -> Value {
+    let number = |birth: &str, sequence| {
+        IdentityNumber::compute("150102", birth.parse().unwrap(), sequence).unwrap().as_str().to_owned()
+    };
+    match field.kind {
+        Kind::PersonName => json!("张三"),
+        Kind::IdentityNumber => match field.pointer {
+            "/applicant/identity_number" if minor => json!(number("2015-01-01", 11)),
+            "/applicant/identity_number" => json!(number("1980-01-01", 12)),
+            "/guardian/identity_number" => json!(number("1981-01-01", 13)),
+            _ => json!(number("1982-01-01", 14)),
+        },
+        Kind::MobileNumber => json!("13800000000"),
+        Kind::Address => json!("呼和浩特市新城区示例街1号"),
+        Kind::Division if field.pointer == "/registered_at" => json!("110105"),
+        Kind::Division => json!("150102"),
+        Kind::Commitment => json!(true),
+        Kind::Fixed => json!(field.value.unwrap()),
+    }
+}
+
+fn set(body: &mut Value, pointer: &str, value: Value) {
+    let names: Vec<&str> = pointer.split('/').skip(1).collect();
+    match names[..] {
+        [name] => body[name] = value,
+        [object, name] => body[object][name] = value,
+        _ => panic!("a field of a field of a field: {pointer}"),
+    }
+}
+
+fn faults(body: &Value) -> Vec<String> {
+    let row = json!({ "code": "46", "zh": "海南省", "en": "Hainan", "state": "active", "offers": {} });
+    let partners = Partners::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
+    let now: Timestamp = "2026-03-02T01:00:00Z".parse().unwrap();
+    // Nobody takes it: only what is wrong with the body is looked at.
+    let defects = opening::read(body, &"an-app".parse().unwrap(), &partners, now).unwrap_err();
+    defects.faults.into_iter().map(|fault| fault.pointer).collect()
+}
+
+/// Exactly what is listed is accepted, and nothing that must be given may be left out.
+#[test]
+fn the_form_is_what_is_checked() {
+    for service in Service::ALL {
+        for case in &service_row(service).cases {
+            let fields = fields(service, case.when);
+            let fill = |wanted: &dyn Fn(&Field) -> bool| {
+                let mut body = json!({});
+                for field in fields.iter().filter(|field| wanted(field)) {
+                    set(&mut body, field.pointer, sample(field, case.when == When::Minor));
+                }
+                body
+            };
+            let adult = |field: &Field| field.required || !field.pointer.starts_with("/guardian");
+            assert_eq!(faults(&fill(&adult)), Vec::<String>::new(), "{service:?} {:?}", case.when);
+            assert_eq!(faults(&fill(&|field| field.required)), Vec::<String>::new());
+            for left_out in fields.iter().filter(|field| field.required && field.pointer != "/service") {
+                let faults = faults(&fill(&|field| field.required && field.pointer != left_out.pointer));
+                let parent = left_out.pointer.rsplit_once('/').unwrap().0;
+                assert!(
+                    faults.iter().any(|fault| fault == left_out.pointer || fault == parent),
+                    "{service:?} {:?} without {}: {faults:?}",
+                    case.when,
+                    left_out.pointer
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The log of attempts, written in few calls and never in the way of a delivery.
+//!
+//! What went well at once is written with the next batch of its process: when a call is full, or when the
+//! oldest has waited for [`LATE`]. So the newest successes may be missing for a moment, and for good where a
+//! process ends; a failure, and whatever follows one, is written before its batch is answered.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use platform::clock::Clock as _;
+use platform::deliveries::{Attempt, BATCH, Deliveries as _, Line};
+use platform::hub::Hub;
+
+/// How long a success waits for others, at most, while callbacks go on.
+const LATE: SignedDuration = SignedDuration::from_secs(10);
+/// Lines that wait at once, at most: beyond them the log has been out of reach for long.
+const WAITING: usize = 1_000;
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<Line>,
+    oldest: Option<Timestamp>,
+    urgent: bool,
+}
+
+/// Attempts that are not written yet. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Journal<H> {
+    hub: H,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+impl<H: Hub> Journal<H> {
+    pub(crate) fn new(hub: H) -> Self {
+        Journal { hub, waiting: Arc::default() }
+    }
+
+    /// Takes note of an attempt.
+    pub(crate) fn note(&self, attempt: Attempt) {
+        let mut waiting = self.lock();
+        waiting.urgent |= attempt.number > 1 || !attempt.is_delivered();
+        waiting.oldest.get_or_insert(attempt.at);
+        if waiting.lines.len() < WAITING {
+            waiting.lines.push(Line::Attempted(attempt));
+        }
+    }
+
+    /// Writes what must be written by now. What cannot be waits for the next batch, and is told in the function's
+    /// own log: no delivery depends on it.
+    pub(crate) async fn settle(&self) {
+        let now = self.hub.clock().now();
+        let lines = {
+            let mut waiting = self.lock();
+            let late = waiting.oldest.is_some_and(|oldest| now.duration_since(oldest) >= LATE);
+            if !(waiting.urgent || late || waiting.lines.len() >= BATCH) {
+                return;
+            }
+            mem::take(&mut *waiting).lines
+        };
+        let Err(error) = self.hub.deliveries().write(lines.clone()).await else { return };
+        let mut waiting = self.lock();
+        let (count, room) = (lines.len(), WAITING.saturating_sub(waiting.lines.len()));
+        tracing::warn!(count, lost = count.saturating_sub(room), %error, "attempts are not in the log yet");
+        waiting.lines.splice(0..0, lines.into_iter().take(room));
+        waiting.oldest = Some(now);
+        waiting.urgent = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

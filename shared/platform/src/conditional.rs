@@ -1,0 +1,215 @@
+//! Conditional requests (RFC 9110, section 13): `ETag`, `If-None-Match`, `If-Match`.
+//!
+//! An application's tag is its version, because everything that is shown of it follows from that. Whoever changes
+//! it may say from which version, and is told with 412 where somebody else was faster.
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use crate::problem::{Code, Problem};
+
+/// Tags of one header; more are refused.
+const TAGS: usize = 16;
+/// A version that no application has: its first is 1.
+const NO_VERSION: u32 = 0;
+
+/// An entity tag, with its quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag(String);
+
+impl Tag {
+    /// Of a version of an application.
+    #[must_use]
+    pub fn version(version: u32) -> Tag {
+        Tag(format!("\"{version}\""))
+    }
+
+    /// Of an answer's bytes.
+    #[must_use]
+    pub fn content(bytes: &[u8]) -> Tag {
+        let hash = Sha256::digest(bytes);
+        Tag(format!("\"{}\"", hash[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    }
+
+    /// An answer with this tag; 304 without a body where the caller has it already.
+    #[must_use]
+    pub fn answer(&self, held: &IfNoneMatch, answer: impl IntoResponse) -> Response {
+        let mut answer = answer.into_response();
+        if held.holds(self) {
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            *answer.body_mut() = Body::empty();
+            answer.headers_mut().remove(http::header::CONTENT_TYPE);
+            answer.headers_mut().remove(http::header::CONTENT_LENGTH);
+        }
+        if let Ok(value) = HeaderValue::from_str(&self.0) {
+            answer.headers_mut().insert(ETAG, value);
+        }
+        answer
+    }
+}
+
+/// What the caller holds already. Compared weakly, as section 13.1.2 says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IfNoneMatch(Condition);
+
+impl IfNoneMatch {
+    fn holds(&self, tag: &Tag) -> bool {
+        match &self.0 {
+            Condition::None => false,
+            Condition::Any => true,
+            Condition::Tags(tags) => tags.iter().any(|held| held.trim_start_matches("W/") == tag.0),
+        }
+    }
+}
+
+/// The version that a change is asked for. Compared strongly, as section 13.1.1 says: a weak tag never matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IfMatch(Option<u32>);
+
+impl IfMatch {
+    /// The version that must be the current one; `None` where any will do. A tag that is none of ours is a version
+    /// that no application has.
+    #[must_use]
+    pub fn version(self) -> Option<u32> {
+        self.0
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Condition {
+    #[default]
+    None,
+    Any,
+    Tags(Vec<String>),
+}
+
+/// Reads the header.
+///
+/// # Errors
+/// 400 where it is no list of entity tags.
+fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem> {
+    let mut tags = Vec::new();
+    for value in headers.get_all(&name) {
+        let wrong = || {
+            Problem::new(Code::BadRequest).with_detail(
+                format!("请求头 {name} 不是实体标签。"),
+                format!("The header {name} is no list of entity tags."),
+            )
+        };
+        let text = value.to_str().map_err(|_| wrong())?.trim();
+        if text == "*" {
+            return Ok(Condition::Any);
+        }
+        for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+            let quoted = opaque.len() >= 2 && opaque.starts_with('"') && opaque.ends_with('"');
+            if !quoted || tags.len() == TAGS {
+                return Err(wrong());
+            }
+            tags.push(tag.to_owned());
+        }
+    }
+    Ok(if tags.is_empty() { Condition::None } else { Condition::Tags(tags) })
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        condition(&parts.headers, IF_NONE_MATCH).map(IfNoneMatch)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    /// One tag or `*`: an application has one version at a time, so a list of them says nothing.
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        match condition(&parts.headers, IF_MATCH)? {
+            Condition::None | Condition::Any => Ok(IfMatch(None)),
+            Condition::Tags(tags) => match &tags[..] {
+                [tag] => {
+                    let version =
+                        tag.trim_matches('"').parse().ok().filter(|version| Tag::version(*version).0 == *tag);
+                    Ok(IfMatch(Some(version.unwrap_or(NO_VERSION))))
+                }
+                _ => Err(Problem::new(Code::BadRequest).with_detail(
+                    "请求头 if-match 只接受一个标签。",
+                    "The header if-match takes one tag here.",
+                )),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use http::Request;
+
+    use super::*;
+
+    async fn read<T: FromRequestParts<(), Rejection = Problem>>(
+        name: &str,
+        values: &[&str],
+    ) -> Result<T, u16> {
+        let mut request = Request::builder();
+        for value in values {
+            request = request.header(name, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        T::from_request_parts(&mut parts, &()).await.map_err(|problem| problem.status().as_u16())
+    }
+
+    #[tokio::test]
+    async fn a_change_is_asked_for_at_one_version() {
+        for (values, version) in [
+            (&[][..], Ok(None)),
+            (&["*"], Ok(None)),
+            (&["\"7\""], Ok(Some(7))),
+            (&["W/\"7\""], Ok(Some(NO_VERSION))),
+            (&["\"seven\""], Ok(Some(NO_VERSION))),
+            (&["\"07\""], Ok(Some(NO_VERSION))),
+            (&["\"7\", \"8\""], Err(400)),
+            (&["7"], Err(400)),
+        ] {
+            assert_eq!(
+                read::<IfMatch>("if-match", values).await.map(IfMatch::version),
+                version,
+                "{values:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_caller_holds_is_not_sent_again() {
+        let tag = Tag::version(3);
+        for (values, status) in [
+            (&[][..], 200),
+            (&["\"2\""], 200),
+            (&["\"2\", W/\"3\""], 304),
+            (&["\"2\"", "\"3\""], 304),
+            (&["*"], 304),
+        ] {
+            let held: IfNoneMatch = read("if-none-match", values).await.unwrap();
+            let answer = tag.answer(&held, "body");
+            assert_eq!(answer.status().as_u16(), status, "{values:?}");
+            assert_eq!(answer.headers()[ETAG], "\"3\"");
+        }
+        assert_eq!(read::<IfNoneMatch>("if-none-match", &["3"]).await, Err(400));
+        let many = vec!["\"1\""; TAGS + 1];
+        assert_eq!(read::<IfNoneMatch>("if-none-match", &many).await, Err(400));
+    }
+
+    #[test]
+    fn content_has_one_tag() {
+        assert_eq!(Tag::content(b"a"), Tag::content(b"a"));
+        assert_ne!(Tag::content(b"a"), Tag::content(b"b"));
+    }
+}

@@ -1,0 +1,352 @@
+//! What is known of callbacks: those that are held for an endpoint, the attempts that were made, and notices
+//! to tenants.
+//!
+//! The adapter and the fake differ only in [`Rows`]; what a row is, is said once, here.
+
+mod aws;
+mod fake;
+mod row;
+
+use std::future::Future;
+
+use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use jiff::Timestamp;
+use protocol::callback::Callback;
+use serde::{Deserialize, Serialize};
+
+pub use aws::{AwsDeliveries, AwsRows};
+pub use fake::{FakeDeliveries, MemoryRows};
+pub use row::LogCursor;
+
+use crate::settings::Reason;
+use crate::store::StoreError;
+use row::{Change, Row};
+
+/// Days a held callback is kept. What it tells of can be read for ever (`GET /v1/applications/{id}/events`).
+pub const HELD_DAYS: i64 = 30;
+/// Days an attempt is kept.
+pub const LOG_DAYS: i64 = 7;
+/// Days a notice is kept.
+pub const NOTICE_DAYS: i64 = 30;
+/// How far held callbacks are counted.
+pub const COUNTED: u32 = 1_000;
+/// Rows of one call (AWS limit of `BatchWriteItem`).
+pub const BATCH: usize = 25;
+
+/// Why an endpoint gave no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The deadline over connecting, headers and body was over.
+    Timeout,
+    /// Its name has no address.
+    Dns,
+    /// An address, a scheme or a port that may not be called.
+    RefusedAddress,
+    /// No TLS connection, or a certificate that does not verify.
+    Tls,
+    /// No connection.
+    Connect,
+    /// The connection broke off.
+    Reset,
+    /// What came is no HTTP.
+    Protocol,
+}
+
+/// One attempt to deliver one callback. No body, no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// To whom.
+    pub subscription: SubscriptionId,
+    /// What.
+    pub callback: Callback,
+    /// Which attempt at this endpoint, counted from 1 since it last took a callback.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// The status, or why there is none.
+    pub result: Result<u16, Cause>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u32,
+}
+
+impl Attempt {
+    /// Whether the endpoint took the callback.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.result.is_ok_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// What to write of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// An attempt was made. One that delivers ends what had failed before.
+    Attempted(Attempt),
+    /// A held callback has arrived.
+    Released(SubscriptionId, Callback),
+}
+
+/// Which attempts to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All, the newest first.
+    All,
+    /// The last one of each callback that has not arrived, by application and version.
+    Failed,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<LogCursor>,
+}
+
+/// What a tenant is told of its subscriptions beside the callbacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: NoticeKind,
+    /// To which subscription.
+    pub subscription: SubscriptionId,
+    /// When.
+    pub at: Timestamp,
+    /// Why it was disabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// What happened to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// It is not tried any more.
+    #[serde(rename = "subscription.disabled")]
+    Disabled,
+    /// It was resumed.
+    #[serde(rename = "subscription.enabled")]
+    Enabled,
+    /// It was paused.
+    #[serde(rename = "subscription.paused")]
+    Paused,
+    /// It has other keys.
+    #[serde(rename = "subscription.secret_rotated")]
+    Rotated,
+}
+
+impl NoticeKind {
+    /// Its stable name, as it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            NoticeKind::Disabled => "subscription.disabled",
+            NoticeKind::Enabled => "subscription.enabled",
+            NoticeKind::Paused => "subscription.paused",
+            NoticeKind::Rotated => "subscription.secret_rotated",
+        }
+    }
+}
+
+/// Where deliveries are kept. Repeating a write is safe. Reads of what is held are consistent; lists may be a
+/// moment behind.
+pub trait Deliveries: Clone + Send + Sync + 'static {
+    /// Holds a callback for [`HELD_DAYS`]. One that is held already is held once.
+    fn hold(
+        &self,
+        subscription: SubscriptionId,
+        callback: &Callback,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What is held, by application and version, after a place among them.
+    fn held(
+        &self,
+        subscription: SubscriptionId,
+        after: Option<(ApplicationId, u32)>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Callback>, StoreError>> + Send;
+
+    /// Whether anything of an application is held.
+    fn holds(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// How much is held, counted to [`COUNTED`].
+    fn count_held(
+        &self,
+        subscription: SubscriptionId,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// Writes lines, [`BATCH`] rows a call. After an error some may have been written.
+    fn write(&self, lines: Vec<Line>) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Lists attempts.
+    fn attempts(
+        &self,
+        subscription: SubscriptionId,
+        which: Which,
+        after: Option<LogCursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<LogPage<Attempt>, StoreError>> + Send;
+
+    /// Tells a tenant.
+    fn notify(
+        &self,
+        tenant: &TenantId,
+        notice: &Notice,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// What a tenant was told, the oldest first.
+    fn notices(
+        &self,
+        tenant: &TenantId,
+        after: Option<LogCursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<LogPage<Notice>, StoreError>> + Send;
+}
+
+/// A range of rows under one key.
+#[derive(Clone, Debug)]
+pub struct Range {
+    pk: String,
+    /// Rows whose second key begins so, where it is not empty.
+    prefix: String,
+    /// Rows beyond this second key.
+    after: Option<String>,
+    newest_first: bool,
+    consistent: bool,
+    limit: usize,
+}
+
+/// A table of rows with two keys: what the adapter and the fake differ in. Names of calls are for their log.
+pub trait Rows: Clone + Send + Sync + 'static {
+    /// Puts and deletes rows, no key twice, in calls of [`BATCH`].
+    fn apply(
+        &self,
+        call: &'static str,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Rows of a range, in the order of their second key.
+    fn range(
+        &self,
+        call: &'static str,
+        range: Range,
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+
+    /// How many rows there are, up to the range's limit.
+    fn count(
+        &self,
+        call: &'static str,
+        range: Range,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+}
+
+/// Deliveries in some rows.
+#[derive(Clone, Debug, Default)]
+pub struct Book<R>(pub(crate) R);
+
+impl<R: Rows> Deliveries for Book<R> {
+    async fn hold(
+        &self,
+        subscription: SubscriptionId,
+        callback: &Callback,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let row = Row::held(subscription, callback, now)?;
+        self.0.apply("deliveries.hold", vec![Change::Put(row)]).await
+    }
+
+    async fn held(
+        &self,
+        subscription: SubscriptionId,
+        after: Option<(ApplicationId, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Callback>, StoreError> {
+        let after = after.map(|(application, version)| row::held_sk(application, version));
+        let rows = self.0.range("deliveries.held", held(subscription, String::new(), after, limit)).await?;
+        rows.iter().map(Row::callback).collect()
+    }
+
+    async fn holds(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+    ) -> Result<bool, StoreError> {
+        let of = format!("{application}#");
+        Ok(self.0.count("deliveries.holds", held(subscription, of, None, 1)).await? > 0)
+    }
+
+    async fn count_held(&self, subscription: SubscriptionId) -> Result<u32, StoreError> {
+        let limit = usize::try_from(COUNTED).unwrap_or(usize::MAX);
+        let range = held(subscription, String::new(), None, limit);
+        let count = self.0.count("deliveries.count_held", range).await?;
+        Ok(u32::try_from(count).unwrap_or(COUNTED))
+    }
+
+    async fn write(&self, lines: Vec<Line>) -> Result<(), StoreError> {
+        let changes = row::changes(&lines)?;
+        if changes.is_empty() { Ok(()) } else { self.0.apply("deliveries.write", changes).await }
+    }
+
+    async fn attempts(
+        &self,
+        subscription: SubscriptionId,
+        which: Which,
+        after: Option<LogCursor>,
+        limit: usize,
+    ) -> Result<LogPage<Attempt>, StoreError> {
+        let range = Range {
+            pk: row::log_pk(subscription, which),
+            prefix: String::new(),
+            after: after.map(|cursor| cursor.0),
+            newest_first: which == Which::All,
+            consistent: false,
+            limit,
+        };
+        let rows = self.0.range("deliveries.attempts", range).await?;
+        page(rows, limit, |row| row.attempt(subscription))
+    }
+
+    async fn notify(&self, tenant: &TenantId, notice: &Notice) -> Result<(), StoreError> {
+        let row = Row::notice(tenant, notice)?;
+        self.0.apply("deliveries.notify", vec![Change::Put(row)]).await
+    }
+
+    async fn notices(
+        &self,
+        tenant: &TenantId,
+        after: Option<LogCursor>,
+        limit: usize,
+    ) -> Result<LogPage<Notice>, StoreError> {
+        let range = Range {
+            pk: row::notices_pk(tenant),
+            prefix: String::new(),
+            after: after.map(|cursor| cursor.0),
+            newest_first: false,
+            consistent: false,
+            limit,
+        };
+        let rows = self.0.range("deliveries.notices", range).await?;
+        page(rows, limit, Row::read)
+    }
+}
+
+fn held(subscription: SubscriptionId, prefix: String, after: Option<String>, limit: usize) -> Range {
+    Range { pk: row::held_pk(subscription), prefix, after, newest_first: false, consistent: true, limit }
+}
+
+/// A full page may have another behind it, which may be empty.
+fn page<T>(
+    rows: Vec<Row>,
+    limit: usize,
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<LogPage<T>, StoreError> {
+    let next = rows.get(limit.wrapping_sub(1)).map(|last| LogCursor(last.sk.clone()));
+    Ok(LogPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, next })
+}

@@ -1,0 +1,268 @@
+//! Signatures of callbacks: HMAC-SHA256 (`v1`) and Ed25519 (`v1a`), as Standard Webhooks writes them. What is
+//! signed is `<id>.<timestamp>.<body>` in both.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use sha2::Sha256;
+use thiserror::Error;
+
+/// Why a signature or a secret is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SignatureError {
+    /// Not `whsec_` and base64 of 24 to 64 bytes.
+    #[error("not a webhook secret")]
+    Secret,
+    /// The timestamp is too far from now.
+    #[error("the timestamp is outside of the tolerance")]
+    Timestamp,
+    /// Not `whpk_` and base64 of an Ed25519 key.
+    #[error("not a webhook public key")]
+    PublicKey,
+    /// No signature fits.
+    #[error("the signature does not verify")]
+    Forged,
+}
+
+/// Tolerance of a callback's timestamp, in seconds (Standard Webhooks: five minutes).
+pub const TOLERANCE_SECONDS: i64 = 300;
+
+/// A symmetric secret, `whsec_<base64>`.
+#[derive(Clone)]
+pub struct Secret(Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+impl Secret {
+    /// Takes raw bytes, 24 to 64 of them.
+    ///
+    /// # Errors
+    /// [`SignatureError::Secret`] for any other length.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Secret, SignatureError> {
+        if (24..=64).contains(&bytes.len()) {
+            Ok(Secret(bytes.to_vec()))
+        } else {
+            Err(SignatureError::Secret)
+        }
+    }
+
+    /// Reads `whsec_<base64>`.
+    ///
+    /// # Errors
+    /// [`SignatureError::Secret`] where it is not one.
+    pub fn parse(text: &str) -> Result<Secret, SignatureError> {
+        let encoded = text.strip_prefix("whsec_").ok_or(SignatureError::Secret)?;
+        Secret::from_bytes(&STANDARD.decode(encoded).map_err(|_| SignatureError::Secret)?)
+    }
+
+    /// Writes `whsec_<base64>`, to be shown once.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("whsec_{}", STANDARD.encode(&self.0))
+    }
+
+    /// The bytes, to be sealed at rest.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The value of `webhook-signature` for a body: `v1,<base64>`.
+    #[must_use]
+    pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
+        format!("v1,{}", STANDARD.encode(self.mac(id, seconds, body).finalize().into_bytes()))
+    }
+
+    fn mac(&self, id: &str, seconds: i64, body: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        mac.update(format!("{id}.{seconds}.").as_bytes());
+        mac.update(body);
+        mac
+    }
+
+    /// Verifies the three headers of a callback against its body.
+    ///
+    /// # Errors
+    /// [`SignatureError`]; several signatures may be given, one must fit.
+    pub fn verify(
+        &self,
+        id: &str,
+        timestamp: &str,
+        signatures: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), SignatureError> {
+        let seconds = fresh(timestamp, now)?;
+        let fits = signatures
+            .split(' ')
+            .filter_map(|signature| signature.strip_prefix("v1,"))
+            .filter_map(|encoded| STANDARD.decode(encoded).ok())
+            .any(|given| self.mac(id, seconds, body).verify_slice(&given).is_ok());
+        if fits { Ok(()) } else { Err(SignatureError::Forged) }
+    }
+}
+
+/// The seconds of a timestamp within [`TOLERANCE_SECONDS`] of now.
+fn fresh(timestamp: &str, now: Timestamp) -> Result<i64, SignatureError> {
+    let seconds: i64 = timestamp.parse().map_err(|_| SignatureError::Timestamp)?;
+    let apart = now.as_second().checked_sub(seconds).ok_or(SignatureError::Timestamp)?;
+    if apart.unsigned_abs() > TOLERANCE_SECONDS.unsigned_abs() {
+        return Err(SignatureError::Timestamp);
+    }
+    Ok(seconds)
+}
+
+/// What is signed.
+fn content(id: &str, seconds: i64, body: &[u8]) -> Vec<u8> {
+    [format!("{id}.{seconds}.").as_bytes(), body].concat()
+}
+
+/// The key that a subscription's `v1a` signatures verify with, `whpk_<base64>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Reads `whpk_<base64>`.
+    ///
+    /// # Errors
+    /// [`SignatureError::PublicKey`] where it is not one.
+    pub fn parse(text: &str) -> Result<PublicKey, SignatureError> {
+        let encoded = text.strip_prefix("whpk_").ok_or(SignatureError::PublicKey)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| SignatureError::PublicKey)?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| SignatureError::PublicKey)?;
+        VerifyingKey::from_bytes(&bytes).map(PublicKey).map_err(|_| SignatureError::PublicKey)
+    }
+
+    /// Writes `whpk_<base64>`.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        format!("whpk_{}", STANDARD.encode(self.0.as_bytes()))
+    }
+
+    /// Verifies the three headers of a callback against its body, as [`Secret::verify`] does.
+    ///
+    /// # Errors
+    /// [`SignatureError`]; several signatures may be given, one must fit.
+    pub fn verify(
+        &self,
+        id: &str,
+        timestamp: &str,
+        signatures: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), SignatureError> {
+        let content = content(id, fresh(timestamp, now)?, body);
+        let fits = signatures
+            .split(' ')
+            .filter_map(|signature| signature.strip_prefix("v1a,"))
+            .filter_map(|encoded| Signature::from_slice(&STANDARD.decode(encoded).ok()?).ok())
+            .any(|given| self.0.verify_strict(&content, &given).is_ok());
+        if fits { Ok(()) } else { Err(SignatureError::Forged) }
+    }
+}
+
+/// The two keys of a subscription: the secret that it shares with the hub, and the hub's own.
+#[derive(Clone, Debug)]
+pub struct EndpointKeys {
+    secret: Secret,
+    // Subscriptions that were made before `v1a` have none until they rotate.
+    signing: Option<SigningKey>,
+}
+
+impl EndpointKeys {
+    /// Bytes of both keys.
+    pub const BYTES: usize = 64;
+
+    /// Reads what [`EndpointKeys::BYTES`] of randomness make, or the secret alone, as it was kept before.
+    ///
+    /// # Errors
+    /// [`SignatureError::Secret`] for any other length.
+    pub fn from_bytes(bytes: &[u8]) -> Result<EndpointKeys, SignatureError> {
+        match bytes.split_first_chunk::<32>() {
+            Some((secret, rest)) if bytes.len() == Self::BYTES => {
+                let seed: [u8; 32] = rest.try_into().map_err(|_| SignatureError::Secret)?;
+                let signing = Some(SigningKey::from_bytes(&seed));
+                Ok(EndpointKeys { secret: Secret::from_bytes(secret)?, signing })
+            }
+            _ => Ok(EndpointKeys { secret: Secret::from_bytes(bytes)?, signing: None }),
+        }
+    }
+
+    /// The shared secret.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The key that `v1a` signatures verify with.
+    #[must_use]
+    pub fn public(&self) -> Option<PublicKey> {
+        self.signing.as_ref().map(|signing| PublicKey(signing.verifying_key()))
+    }
+
+    /// The signatures of a body: `v1` and, where there is a key for it, `v1a`, with a space between.
+    #[must_use]
+    pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
+        let mut signatures = self.secret.sign(id, seconds, body);
+        if let Some(signing) = &self.signing {
+            let signature = signing.sign(&content(id, seconds, body));
+            signatures.push_str(" v1a,");
+            signatures.push_str(&STANDARD.encode(signature.to_bytes()));
+        }
+        signatures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the Standard Webhooks specification's reference libraries.
+    #[test]
+    fn the_reference_example_signs_the_same() {
+        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let signature =
+            secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_changed_body_or_an_old_timestamp_is_refused() {
+        let secret = Secret::from_bytes(&[7; 32]).expect("a secret");
+        let now = Timestamp::from_second(1_700_000_000).expect("a time");
+        let signature = secret.sign("a:1", 1_700_000_000, b"{}");
+        let both = format!("v1,AAAA {signature}");
+        assert_eq!(secret.verify("a:1", "1700000000", &both, b"{}", now), Ok(()));
+        assert_eq!(secret.verify("a:1", "1700000000", &both, b"{ }", now), Err(SignatureError::Forged));
+        assert_eq!(secret.verify("a:2", "1700000000", &both, b"{}", now), Err(SignatureError::Forged));
+        assert_eq!(secret.verify("a:1", "1699999000", &both, b"{}", now), Err(SignatureError::Timestamp));
+    }
+
+    /// The public key is that of RFC 8032 section 7.1, test 1, for its seed.
+    #[test]
+    fn both_keys_sign_and_a_secret_alone_still_does() {
+        let seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+        let seed = STANDARD.decode(seed).expect("a seed");
+        let keys = EndpointKeys::from_bytes(&[&[7; 32], &seed[..]].concat()).expect("keys");
+        let public = keys.public().expect("a public key");
+        assert_eq!(public.reveal(), "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+        assert_eq!(PublicKey::parse(&public.reveal()), Ok(public.clone()));
+        let now = Timestamp::from_second(1_700_000_000).expect("a time");
+        let signatures = keys.sign("a:1", 1_700_000_000, b"{}");
+        let verify = |id, body: &[u8]| public.verify(id, "1700000000", &signatures, body, now);
+        assert_eq!(verify("a:1", b"{}"), Ok(()));
+        assert_eq!(keys.secret().verify("a:1", "1700000000", &signatures, b"{}", now), Ok(()));
+        assert_eq!(verify("a:2", b"{}"), Err(SignatureError::Forged));
+        assert_eq!(verify("a:1", b"{ }"), Err(SignatureError::Forged));
+        let old = EndpointKeys::from_bytes(&[7; 32]).expect("a secret alone");
+        assert!(old.public().is_none());
+        assert!(signatures.starts_with(&format!("{} v1a,", old.sign("a:1", 1_700_000_000, b"{}"))));
+        assert!(EndpointKeys::from_bytes(&[7; 23]).is_err() && PublicKey::parse("whpk_AAAA").is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! The OpenAPI document of the interface for app backends.
+//!
+//! An operation is described by an annotated function in one of the modules below and named in [`Operations`]; a test
+//! fails where a route of the functions is not. Schemas come from the Rust types, what is sent by apps from the
+//! catalogue and the bounds of the domain ([`bodies`]). What every operation has in common is added here: the language,
+//! the answers that are problems, the examples.
+
+#[allow(dead_code, reason = "the functions are there to be described")]
+mod applications;
+mod bodies;
+#[allow(dead_code, reason = "the functions are there to be described")]
+mod catalogue;
+#[allow(dead_code, reason = "the functions are there to be described")]
+mod documents;
+mod examples;
+mod names;
+pub mod problems;
+#[allow(dead_code, reason = "the functions are there to be described")]
+mod subscriptions;
+
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi as _;
+
+use super::ContractError;
+
+/// The name of the document among the contracts.
+pub const FILE: &str = "app.openapi.json";
+
+/// Every operation.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    applications::create_application,
+    applications::list_applications,
+    applications::read_application,
+    applications::list_events,
+    applications::submit_application,
+    applications::supplement_application,
+    applications::withdraw_application,
+    applications::confirm_result,
+    catalogue::read_health,
+    catalogue::read_description,
+    catalogue::read_problem,
+    catalogue::list_services,
+    catalogue::read_service,
+    catalogue::read_coverage,
+    documents::link_to_read,
+    documents::link_to_upload,
+    subscriptions::list_subscriptions,
+    subscriptions::subscribe,
+    subscriptions::unsubscribe,
+    subscriptions::read_subscription,
+    subscriptions::change_subscription,
+    subscriptions::rotate_keys,
+    subscriptions::send_test_event,
+    subscriptions::list_deliveries,
+    subscriptions::replay,
+    subscriptions::pause_subscription,
+    subscriptions::resume_subscription,
+    subscriptions::list_notices,
+))]
+struct Operations;
+
+/// The whole document.
+///
+/// # Errors
+/// An operation names a problem, or two types share a name: a fault of the sources.
+pub fn document() -> Result<Value, ContractError> {
+    let mut document = serde_json::to_value(Operations::openapi())?;
+    let frame = frame();
+    for (name, value) in frame {
+        document[name] = value;
+    }
+    let (mut shared, examples) = (Map::new(), examples::all()?);
+    for (_, methods) in members(&mut document["paths"]) {
+        for (_, operation) in members(methods) {
+            finish(operation, &mut shared, &examples)?;
+        }
+    }
+    document["components"] = components()?;
+    if let Some(responses) = document["components"]["responses"].as_object_mut() {
+        responses.extend(shared);
+    }
+    document["components"]["examples"] = Value::Object(examples);
+    Ok(document)
+}
+
+/// The members of an object; none of anything else.
+fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
+    value.as_object_mut().into_iter().flat_map(Map::iter_mut)
+}
+
+/// Adds what every operation has in common; the answers that are problems go to `shared`.
+fn finish(
+    operation: &mut Value,
+    shared: &mut Map<String, Value>,
+    examples: &Map<String, Value>,
+) -> Result<(), ContractError> {
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        super::schemas::tidy(&mut parameter["schema"]);
+        if let Some(schema) = parameter["schema"].as_object_mut() {
+            schema.remove("format");
+        }
+    }
+    if operation["security"] == json!([{}]) {
+        operation["security"] = json!([]);
+    }
+    for (_, response) in members(&mut operation["responses"]) {
+        for (_, content) in response.get_mut("content").into_iter().flat_map(members) {
+            examples::add(content, examples);
+        }
+    }
+    if let Some(body) = operation.get_mut("requestBody") {
+        examples::add(&mut body["content"]["application/json"], examples);
+    }
+    problems::add(operation, shared)?;
+    let language = json!({ "$ref": "#/components/parameters/AcceptLanguage" });
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(language),
+        None => operation["parameters"] = json!([language]),
+    }
+    Ok(())
+}
+
+/// What stands around the operations.
+fn frame() -> Map<String, Value> {
+    let frame = json!({
+        "info": {
+            "title": "Tongban, apps",
+            "version": "1.0.0",
+            "summary": "What an app backend asks of the hub.",
+            "description": INTRODUCTION,
+            "contact": { "name": "The operators of the hub", "url": "https://example.org/tongban" },
+            "license": { "name": "Apache 2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{
+            "url": "https://{host}",
+            "description": "The hub. The operator hands over its name.",
+            "variables": { "host": { "default": "hub.tongban.cn", "description": "The name of the hub." } },
+        }],
+        "tags": [
+            { "name": "catalogue", "description": "What there is: services, who takes them, this description." },
+            { "name": "applications", "description": "To open an application, to follow it, to move it on." },
+            { "name": "documents", "description": "Links to upload the citizen's documents and to read them." },
+            { "name": "subscriptions", "description": "Where callbacks go." },
+        ],
+    });
+    match frame {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// What a developer reads first.
+const INTRODUCTION: &str = "\
+A citizen applies where they live; the agency that decides sits elsewhere. An app backend opens the application, uploads \
+its documents, submits it, and is told of every change by callback, or reads the events.
+
+**Who calls.** OAuth 2.0 client credentials: an access token (JWT) of a registered issuer as `Authorization: Bearer`. \
+What is not the caller's looks as if it did not exist (404).
+
+**Once.** Every unsafe request that makes or moves something carries an `Idempotency-Key`: the same request with the \
+same key is answered as the first was, at any time.
+
+**Errors** are problems (RFC 9457), in Chinese or English as `Accept-Language` asks. Decide by the last segment of \
+`type`; resolved against the address of the interface, `type` is the page that says what to do. Every wrong field is \
+named at once, by JSON pointer. After a 503, and where no answer came, send the same request again after `Retry-After`, \
+with jitter. Readers ignore members that they do not know.";
+
+/// What operations refer to.
+fn components() -> Result<Value, ContractError> {
+    let mut schemas = names::schemas().map_err(ContractError::TwoSchemas)?;
+    schemas.extend(bodies::schemas());
+    Ok(json!({
+        "schemas": schemas,
+        "securitySchemes": { "token": {
+            "type": "oauth2",
+            "description": "A JWT of a registered issuer, alive for a day at most. Its claim `tenant` names the app backend.",
+            "flows": { "clientCredentials": {
+                "tokenUrl": "https://issuer.example.org/oauth2/token",
+                "scopes": {
+                    "applications:read": "To read the app's own applications and their documents.",
+                    "applications:write": "To open and move them.",
+                    "subscriptions:write": "To say where callbacks go.",
+                },
+            } },
+        } },
+        "parameters": { "AcceptLanguage": {
+            "name": "Accept-Language",
+            "in": "header",
+            "description": "The language of problems: Chinese where it is preferred to English (RFC 9110).",
+            "schema": { "type": "string" },
+            "examples": {
+                "zh": { "summary": "Chinese", "value": "zh-CN,zh;q=0.9,en;q=0.5" },
+                "en": { "summary": "English", "value": "en" },
+            },
+        } },
+        "headers": {
+            "ContentLanguage": {
+                "description": "The language of `title` and `detail`.",
+                "required": true,
+                "schema": { "type": "string", "enum": ["zh-CN", "en"] },
+            },
+            "RetryAfter": {
+                "description": "Seconds to wait before the same request is sent again.",
+                "required": true,
+                "schema": { "type": "integer", "minimum": 1, "examples": [2] },
+            },
+            "Challenge": {
+                "description": "What the token lacks (RFC 6750, section 3).",
+                "required": true,
+                "schema": { "type": "string", "pattern": "^Bearer realm=\"tongban\"" },
+            },
+        },
+        "responses": { "too_many_requests": {
+            "description": "Too many requests. From the gateway before the hub the body is the gateway's own, no problem. \
+                Repeat with growing waits and jitter.",
+            "content": {
+                "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
+                "application/json": {
+                    "schema": { "type": "object", "properties": { "message": { "type": "string" } } },
+                    "examples": { "throttled": { "value": { "message": "Too Many Requests" } } },
+                },
+            },
+        } },
+    }))
+}

@@ -1,0 +1,269 @@
+//! What an app backend sends, exactly as the hub's reader takes it: a field that is not here is refused.
+//!
+//! `null` stands for what is left out, so whatever may be left out may be `null`.
+
+use std::collections::BTreeSet;
+
+use domain::catalogue::{CaseRow, DocumentKind, Service, When, service_row};
+use domain::event::HandOver;
+use domain::limits;
+use serde_json::{Map, Value, json};
+
+use crate::app::CALLED_BACK;
+use crate::form::needs_relative;
+
+/// The schemas of every body, by name.
+pub(super) fn schemas() -> Map<String, Value> {
+    let transfer = service_row(Service::HouseholdTransfer);
+    let certificate = service_row(Service::HouseholdCertificate);
+    let (joining, moving) = split(&transfer.cases);
+    let (kinship, other) = split(&certificate.cases);
+    let card: Vec<&CaseRow> = service_row(Service::FirstIdentityCard).cases.iter().collect();
+    let opened = [
+        ("NewFirstIdentityCard", application(Service::FirstIdentityCard, None, &card)),
+        ("NewHouseholdTransfer", application(Service::HouseholdTransfer, Some("reason"), &moving)),
+        ("NewTransferToRelatives", application(Service::HouseholdTransfer, Some("reason"), &joining)),
+        ("NewHouseholdCertificate", application(Service::HouseholdCertificate, Some("certificate"), &other)),
+        ("NewKinshipCertificate", application(Service::HouseholdCertificate, Some("certificate"), &kinship)),
+    ];
+    let choices: Vec<Value> = opened.iter().map(|(name, _)| of(name)).collect();
+    let mut all: Map<String, Value> =
+        opened.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
+    let named = |description: &str, cases: &[CaseRow]| {
+        let names: Vec<When> = cases.iter().map(|case| case.when).collect();
+        json!({ "description": description, "type": "string", "enum": names })
+    };
+    let rest = [
+        ("TransferReason", named("Why a household moves.", &transfer.cases)),
+        ("CertificateKind", named("What a certificate says.", &certificate.cases)),
+        (
+            "NewApplication",
+            json!({
+                "description": "An application, by service and case. Nobody is stored twice: a guardian is named for an \
+                    applicant under 16 and else not, and all persons differ.",
+                "oneOf": choices,
+            }),
+        ),
+        ("NewPerson", person()),
+        ("NewDocument", document(&DOCUMENT_KINDS)),
+        ("Confirmation", confirmation()),
+        ("Nothing", object("No member at all; the body may be left out.", &[], json!({}))),
+        ("NewSubscription", subscription()),
+        ("SubscriptionChange", subscription_change()),
+        ("Rotation", rotation()),
+        ("Replay", replay()),
+    ];
+    all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
+    all
+}
+
+/// Every kind of document.
+const DOCUMENT_KINDS: [DocumentKind; 14] = [
+    DocumentKind::HouseholdRegister,
+    DocumentKind::IdentityCard,
+    DocumentKind::ProofOfWork,
+    DocumentKind::ProofOfStudy,
+    DocumentKind::ProofOfResidence,
+    DocumentKind::BirthCertificate,
+    DocumentKind::PictureWithGuardian,
+    DocumentKind::TransferOrder,
+    DocumentKind::AdmissionNotice,
+    DocumentKind::GraduationCertificate,
+    DocumentKind::MarriageCertificate,
+    DocumentKind::ProofOfKinship,
+    DocumentKind::IssuedCertificate,
+    DocumentKind::Other,
+];
+
+fn of(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn or_null(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn object(description: &str, required: &[&str], properties: Value) -> Value {
+    json!({
+        "description": description,
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+/// The cases that name a relative, and the others.
+fn split(cases: &[CaseRow]) -> (Vec<&CaseRow>, Vec<&CaseRow>) {
+    cases.iter().partition(|case| needs_relative(case.when))
+}
+
+fn person() -> Value {
+    let properties = json!({
+        "name": of("PersonName"),
+        "identity_number": of("IdentityNumber"),
+        "mobile": or_null(of("MobileNumber")),
+    });
+    object("A citizen. The birth date is not after today.", &["name", "identity_number"], properties)
+}
+
+/// A document before it is uploaded. The hub gives a link for exactly this size, type and checksum.
+fn document(kinds: &[DocumentKind]) -> Value {
+    let properties = json!({
+        "kind": { "type": "string", "enum": kinds },
+        "media_type": { "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"] },
+        "size": {
+            "description": "Bytes.", "type": "integer", "minimum": 1, "maximum": limits::DOCUMENT_BYTES,
+        },
+        "sha256": {
+            "description": "SHA-256 of its bytes in base64.",
+            "type": "string", "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
+        },
+    });
+    object("A document that will be uploaded.", &["kind", "media_type", "size", "sha256"], properties)
+}
+
+/// The body for some cases of a service; `case` is the member that says which of them it is.
+fn application(service: Service, case: Option<&str>, cases: &[&CaseRow]) -> Value {
+    let row = service_row(service);
+    let names: Vec<When> = cases.iter().map(|case| case.when).collect();
+    let relative = names.iter().any(|when| needs_relative(*when));
+    let kinds: BTreeSet<DocumentKind> = cases
+        .iter()
+        .flat_map(|case| &case.documents)
+        .flat_map(|document| document.accepts.iter().copied())
+        .collect();
+    let kinds: Vec<DocumentKind> = kinds.into_iter().collect();
+    let most = cases.iter().map(|case| case.documents.len()).max().unwrap_or_default();
+    let mut required = vec!["service", "accepted_at", "registered_at", "applicant", "address"];
+    let mut properties = json!({
+        "service": { "type": "string", "const": service },
+        "accepted_at": placed("Where the citizen applies (受理地)."),
+        "registered_at": placed("Where the citizen is registered (户籍地)."),
+        "applicant": of("NewPerson"),
+        "guardian": or_null(of("NewPerson")),
+        "address": of("Address"),
+        "commitment": {
+            "description": "Whether the notice-and-commitment statement (告知承诺书) is signed.",
+            "type": ["boolean", "null"],
+        },
+        "capabilities": {
+            "description": "What the deciding agency must be able to do, such as `script:mongolian`.",
+            "type": ["array", "null"], "maxItems": 8,
+            "items": { "type": "string", "pattern": "^[a-z][a-z0-9:_-]{0,39}$" },
+        },
+        "submit": {
+            "description": "`when_complete`: it is handed in by itself once its last document is in.",
+            "enum": ["manual", "when_complete", null],
+        },
+        "documents": {
+            "description": "What will be uploaded; each answers a requirement of its own.",
+            "type": ["array", "null"], "maxItems": most, "items": document(&kinds),
+        },
+    });
+    if let Some(name) = case {
+        required.push(name);
+        properties[name] = json!({ "description": "Which case it is.", "type": "string", "enum": names });
+    }
+    if service == Service::HouseholdTransfer {
+        properties["move_in"] = or_null(placed("Where to (迁入地); `accepted_at` where it is left out."));
+    }
+    if relative {
+        required.push("relative");
+        properties["relative"] = of("NewPerson");
+    }
+    if row.commitment {
+        required.push("commitment");
+        properties["commitment"]["type"] = json!("boolean");
+        properties["commitment"]["const"] = json!(true);
+    }
+    object(&format!("{} / {}.", row.title.en, row.title.zh), &required, properties)
+}
+
+fn placed(description: &str) -> Value {
+    let mut place = of("DivisionCode");
+    place["description"] = description.into();
+    place
+}
+
+fn confirmation() -> Value {
+    let ways = [HandOver::Fingerprint, HandOver::Delegate, HandOver::Post, HandOver::Window];
+    json!({
+        "description": "What the acceptance place confirms.",
+        "oneOf": [
+            object("The result was handed over.", &["confirm", "how"], json!({
+                "confirm": { "type": "string", "const": "hand_over" },
+                "how": { "type": "string", "enum": ways },
+            })),
+            object("The citizen has settled at the place moved to.", &["confirm"], json!({
+                "confirm": { "type": "string", "const": "settle" },
+                "how": { "type": "null" },
+            })),
+        ],
+    })
+}
+
+fn subscription() -> Value {
+    object("Where callbacks go.", &["url"], endpoint())
+}
+
+fn subscription_change() -> Value {
+    let mut properties = endpoint();
+    properties["url"]["type"] = json!(["string", "null"]);
+    let mut change = object("What is to change; what is not named stays.", &[], properties);
+    change["anyOf"] = json!([
+        { "required": ["url"], "properties": { "url": { "type": "string" } } },
+        { "required": ["events"], "properties": { "events": { "type": "array" } } },
+    ]);
+    change
+}
+
+fn rotation() -> Value {
+    let hours = json!({
+        "description": "Hours that the keys before this rotation go on signing, too; 24 without it.",
+        "type": ["integer", "null"], "minimum": 0, "maximum": 168,
+    });
+    object("How keys change; the body may be left out.", &[], json!({ "overlap_hours": hours }))
+}
+
+fn replay() -> Value {
+    let cursor =
+        json!({ "anyOf": [of("Cursor"), { "type": "null" }], "description": "`next` of the answer before." });
+    let since = json!({
+        "description": "Every callback since this moment.",
+        "type": "string", "format": "date-time", "minLength": 20, "maxLength": 40,
+    });
+    let absent = json!({ "type": "null" });
+    json!({
+        "description": "What is to be sent again.",
+        "anyOf": [
+            object("One callback.", &["application", "version"], json!({
+                "application": of("ApplicationId"),
+                "version": { "description": "Of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                "since": absent, "failed": absent,
+            })),
+            object("All since a moment, some applications a request: go on with `next`.", &["since"], json!({
+                "since": since, "cursor": cursor, "application": absent, "version": absent, "failed": absent,
+            })),
+            object("Those whose last attempt of the last 7 days failed: go on with `next`.", &["failed"], json!({
+                "failed": { "type": "boolean", "const": true }, "cursor": cursor,
+                "application": absent, "version": absent, "since": absent,
+            })),
+        ],
+    })
+}
+
+fn endpoint() -> Value {
+    json!({
+        "url": {
+            "description": "https to a host by name, without user, password and fragment.",
+            "type": "string", "minLength": 1, "maxLength": 1024,
+            "pattern": "^https://([A-Za-z0-9-]+\\.)+[A-Za-z][A-Za-z0-9-]*(:443)?(/[A-Za-z0-9/_.~&=+-]*)?$",
+        },
+        "events": {
+            "description": "Which events are called back; all without it.",
+            "type": ["array", "null"], "maxItems": 32,
+            "items": { "type": "string", "enum": CALLED_BACK },
+        },
+    })
+}

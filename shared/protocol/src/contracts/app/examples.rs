@@ -1,0 +1,309 @@
+//! Examples of what apps send and are answered, by the schema they are of. The people are invented, their numbers
+//! computed.
+
+use crate::form::fields;
+use domain::catalogue::{Service, catalogue, service_row};
+use domain::identity_number::IdentityNumber;
+use jiff::civil::date;
+use serde_json::{Map, Value, json};
+
+use super::super::ContractError;
+use super::super::examples::{SHA256, named};
+
+/// An application.
+const APPLICATION: &str = "0190f4c0-0000-8000-8000-000000000001";
+/// A subscription.
+const SUBSCRIPTION: &str = "2b1f0d5e-8c1a-4f0e-9d2b-7a6c5e4f3d21";
+
+/// Every example by its name among the components: the schema it is of, then its own.
+///
+/// # Errors
+/// One of them cannot be made.
+pub(super) fn all() -> Result<Map<String, Value>, ContractError> {
+    let mut all = Map::new();
+    for schema in SCHEMAS {
+        for (name, value) in examples(schema)? {
+            all.insert(format!("{schema}.{name}"), json!({ "value": value }));
+        }
+    }
+    Ok(all)
+}
+
+/// Refers from a body to the examples of its schema.
+pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
+    let schema = &content["schema"];
+    // A body that may be left out is the schema or `null` to `utoipa`, but a body is never `null`.
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let named = choices.chain([schema]).find_map(|choice| choice["$ref"].as_str());
+    let Some(reference) = named.map(str::to_owned) else { return };
+    let prefix = format!("{}.", reference.rsplit('/').next().unwrap_or_default());
+    content["schema"] = json!({ "$ref": reference });
+    let examples: Map<String, Value> = all
+        .keys()
+        .filter_map(|key| {
+            let name = key.strip_prefix(&prefix)?;
+            Some((name.to_owned(), json!({ "$ref": format!("#/components/examples/{key}") })))
+        })
+        .collect();
+    if !examples.is_empty() {
+        content["examples"] = Value::Object(examples);
+    }
+}
+
+/// The schemas that have examples.
+const SCHEMAS: [&str; 23] = [
+    "ApplicationView",
+    "ApplicationsPage",
+    "Confirmation",
+    "Coverage",
+    "Deliveries",
+    "EventsPage",
+    "Health",
+    "Link",
+    "NewApplication",
+    "NewDocument",
+    "NewSubscription",
+    "Nothing",
+    "Notices",
+    "ProblemPage",
+    "Replay",
+    "Replayed",
+    "Rotation",
+    "ServiceRow",
+    "Services",
+    "SubscriptionChange",
+    "SubscriptionView",
+    "Subscriptions",
+    "Tested",
+];
+
+fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
+    Ok(match schema {
+        "NewApplication" => vec![
+            ("first_card", first_card()?),
+            ("childs_card", childs_card()?),
+            ("transfer", transfer()?),
+            ("certificate", certificate()?),
+        ],
+        "ApplicationView" => vec![("draft", view(true)), ("under_way", view(false))],
+        "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)] }))],
+        "EventsPage" => vec![("page", events())],
+        "Nothing" => vec![("nothing", json!({}))],
+        "Confirmation" => vec![
+            ("handed_over", json!({ "confirm": "hand_over", "how": "window" })),
+            ("settled", json!({ "confirm": "settle" })),
+        ],
+        "NewDocument" => vec![("register", document("household_register"))],
+        "Link" => vec![
+            ("read", named("link-fetch")?.unwrap_or_default()),
+            ("upload", named("link-upload")?.unwrap_or_default()),
+        ],
+        "NewSubscription" => vec![(
+            "some",
+            json!({ "url": "https://app.example.cn/hooks", "events": ["application.received", "application.posted"] }),
+        )],
+        "SubscriptionView" => vec![("made", subscription(true))],
+        "SubscriptionChange" => vec![("all_events", json!({ "events": [] }))],
+        "Rotation" => vec![("at_once", json!({ "overlap_hours": 0 }))],
+        "Replay" => vec![
+            ("one", json!({ "application": APPLICATION, "version": 6 })),
+            ("since", json!({ "since": "2026-03-02T01:30:00Z" })),
+            ("failed", json!({ "failed": true })),
+        ],
+        "Replayed" => vec![("three", json!({ "queued": 3 }))],
+        "Tested" => vec![("sent", json!({ "webhook_id": format!("{APPLICATION}:1") }))],
+        "Deliveries" => vec![("two", deliveries())],
+        "Notices" => vec![(
+            "disabled",
+            json!({
+                "notices": [{
+                    "type": "subscription.disabled", "subscription": SUBSCRIPTION, "at": "2026-03-05T04:30:00Z", "reason": "gone",
+                }],
+                "more": false,
+            }),
+        )],
+        "Subscriptions" => vec![("one", json!({ "subscriptions": [subscription(false)] }))],
+        "Services" => vec![("all", json!({ "services": catalogue() }))],
+        "ServiceRow" => vec![("first_card", json!(service_row(Service::FirstIdentityCard)))],
+        "Coverage" => vec![("covered", covered())],
+        "Health" => vec![("well", json!({ "status": "ok" }))],
+        "ProblemPage" => vec![("not_found", problem_page()?)],
+        _ => Vec::new(),
+    })
+}
+
+fn person(name: &str, birth: jiff::civil::Date, sequence: u16) -> Result<Value, ContractError> {
+    let number = IdentityNumber::compute("150102", birth, sequence)
+        .map_err(|error| ContractError::Unknown(error.code().to_owned()))?;
+    Ok(json!({ "name": name, "identity_number": number }))
+}
+
+fn adult() -> Result<Value, ContractError> {
+    let mut adult = person("张三", date(1991, 5, 4), 17)?;
+    adult["mobile"] = json!("13800000000");
+    Ok(adult)
+}
+
+fn document(kind: &str) -> Value {
+    json!({ "kind": kind, "media_type": "application/pdf", "size": 48_213, "sha256": SHA256 })
+}
+
+fn first_card() -> Result<Value, ContractError> {
+    Ok(json!({
+        "service": "first_identity_card",
+        "accepted_at": "150102",
+        "registered_at": "110105",
+        "applicant": adult()?,
+        "address": "呼和浩特市新城区示例街1号",
+        "commitment": true,
+        "documents": [document("household_register"), document("proof_of_residence")],
+    }))
+}
+
+fn childs_card() -> Result<Value, ContractError> {
+    let mut body = first_card()?;
+    body["applicant"] = person("张小明", date(2016, 9, 1), 31)?;
+    body["guardian"] = adult()?;
+    body["documents"] = json!([document("identity_card"), document("birth_certificate")]);
+    body["submit"] = json!("when_complete");
+    Ok(body)
+}
+
+fn transfer() -> Result<Value, ContractError> {
+    Ok(json!({
+        "service": "household_transfer",
+        "reason": "couples_joining",
+        "accepted_at": "150102",
+        "registered_at": "370102",
+        "applicant": adult()?,
+        "relative": person("阿依·古丽", date(1992, 8, 21), 24)?,
+        "address": "呼和浩特市新城区示例街1号",
+    }))
+}
+
+fn certificate() -> Result<Value, ContractError> {
+    Ok(json!({
+        "service": "household_certificate",
+        "certificate": "former_name",
+        "accepted_at": "150102",
+        "registered_at": "110105",
+        "applicant": adult()?,
+        "address": "呼和浩特市新城区示例街1号",
+    }))
+}
+
+/// A first card: as it was opened, or in the hands of its agency.
+fn view(draft: bool) -> Value {
+    let slot = |id: &str, requirement: &str, accepts: Value| {
+        let mut slot = json!({
+            "id": id, "requirement": requirement, "accepts": accepts, "provider": "app",
+            "state": if draft { "waiting" } else { "stored" },
+        });
+        if !draft {
+            slot["kind"] = slot["accepts"][0].clone();
+            slot["size"] = json!(48_213);
+            slot["sha256"] = json!(SHA256);
+        }
+        slot
+    };
+    let mut view = json!({
+        "id": APPLICATION,
+        "version": if draft { 1 } else { 6 },
+        "stage": if draft { "draft" } else { "received" },
+        "final": false,
+        "service": "first_identity_card",
+        "when": "adult",
+        "accepted_at": "150102",
+        "registered_at": "110105",
+        "overdue": false,
+        "documents": [
+            slot("d1", "household_register", json!(["household_register"])),
+            slot("d2", "lawful_stay", json!(["proof_of_work", "proof_of_study", "proof_of_residence"])),
+        ],
+        "missing": if draft { json!(["d1", "d2"]) } else { json!([]) },
+        "next": if draft { json!(["submit", "withdraw"]) } else { json!(["withdraw"]) },
+        "opened_at": "2026-03-02T01:30:00Z",
+        "changed_at": if draft { "2026-03-02T01:30:00Z" } else { "2026-03-02T01:42:11Z" },
+    });
+    if !draft {
+        view["leg"] = json!({ "purpose": "decide", "agency": "11" });
+        view["due"] = json!({ "date": "2026-03-30" });
+    }
+    view
+}
+
+fn events() -> Value {
+    json!({
+        "events": [
+            {
+                "version": 4, "type": "application.submitted", "at": "2026-03-02T01:41:07Z", "by": "app",
+                "data": { "due": { "date": "2026-03-30" } },
+            },
+            {
+                "version": 6, "type": "application.received", "at": "2026-03-02T01:42:11Z", "by": { "agency": "11" },
+                "data": {},
+            },
+        ],
+        "after": 6,
+        "more": false,
+        "seal": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+    })
+}
+
+fn deliveries() -> Value {
+    let attempt = |number: u32, at: &str, delivered: bool| {
+        json!({
+            "webhook_id": format!("{APPLICATION}:6"), "type": "application.received", "application": APPLICATION,
+            "version": 6, "attempt": number, "at": at, "delivered": delivered, "latency_ms": 31,
+            "status": if delivered { 204 } else { 503 },
+        })
+    };
+    json!({ "deliveries": [
+        attempt(2, "2026-03-02T01:42:17Z", true),
+        attempt(1, "2026-03-02T01:42:11Z", false),
+    ] })
+}
+
+fn subscription(made: bool) -> Value {
+    let mut view = json!({
+        "id": SUBSCRIPTION,
+        "url": "https://app.example.cn/hooks",
+        "events": ["application.posted", "application.received"],
+        "created_at": "2026-03-02T01:30:00Z",
+        "state": "healthy",
+        "public_key": format!("whpk_{SHA256}"),
+    });
+    if made {
+        // Not one that was ever in use: the SHA-256 of nothing.
+        view["secret"] = json!(format!("whsec_{SHA256}"));
+    }
+    view
+}
+
+fn covered() -> Value {
+    let row = service_row(Service::FirstIdentityCard);
+    let case = &row.cases[0];
+    json!({
+        "service": "first_identity_card",
+        "offered": true,
+        "legs": [{
+            "purpose": "decide", "agency": "11", "name": { "zh": "北京市", "en": "Beijing" },
+            "limit_working_days": row.legs[0].limit_working_days,
+        }],
+        "cases": [{
+            "when": case.when, "title": case.title, "documents": case.documents, "fields": fields(row.service, case.when),
+        }],
+        "captured_on_site": row.captured_on_site,
+    })
+}
+
+fn problem_page() -> Result<Value, ContractError> {
+    let advice = crate::problem::advice::advice("not_found")
+        .ok_or_else(|| ContractError::Unknown("not_found".to_owned()))?;
+    Ok(json!({
+        "type": "/problems/not_found",
+        "status": 404,
+        "zh": { "title": "未找到", "who": advice.who.zh(), "advice": advice.zh },
+        "en": { "title": "There is no such thing", "who": advice.who.en(), "advice": advice.en },
+    }))
+}

@@ -1,0 +1,167 @@
+//! The answers of the interface for apps that are problems. Most follow from what an operation takes; what is
+//! particular to it, it names itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::super::ContractError;
+use super::super::problems::KINDS;
+use crate::problem::advice::advice;
+use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
+
+/// Code, status and title of what only apps are answered with; the rest is shared with agencies. A test holds them
+/// against what the hub answers.
+pub const OF_APPS: &[(&str, u16, &str)] = &[
+    ("bad_request", 400, "The request is not understood"),
+    ("malformed_json", 400, "The body is not valid JSON"),
+    ("idempotency_key_required", 400, "The header Idempotency-Key is missing"),
+    ("idempotency_key_invalid", 400, "Idempotency-Key is one header of 1 to 128 visible ASCII characters"),
+    ("unauthorized", 401, "There is no valid access token or signature"),
+    ("insufficient_scope", 403, "The access token does not allow this"),
+    ("conflict", 409, "It conflicts with the current state"),
+    ("too_many_subscriptions", 409, "There are as many subscriptions as a tenant may have"),
+    ("precondition_failed", 412, "The application has changed: its version is not that of If-Match"),
+    ("not_covered", 422, "No agency takes this application"),
+    ("too_many_requests", 429, "Too many requests"),
+];
+
+/// Status and title of a kind.
+fn kind(code: &str) -> Option<(u16, &'static str)> {
+    let own = OF_APPS.iter().find(|row| row.0 == code).map(|row| (row.1, row.2));
+    own.or_else(|| KINDS.iter().find(|kind| kind.code == code).map(|kind| (kind.status, kind.title)))
+}
+
+/// What an operation may be answered with because of what it takes.
+fn implied(operation: &Value) -> Vec<&'static str> {
+    let mut codes = vec!["internal", "throttled", "unavailable"];
+    let security = operation["security"].as_array().cloned().unwrap_or_default();
+    if let Some(scheme) = security.first().and_then(Value::as_object).filter(|scheme| !scheme.is_empty()) {
+        codes.push("unauthorized");
+        if scheme.values().any(|scopes| scopes.as_array().is_some_and(|scopes| !scopes.is_empty())) {
+            codes.push("insufficient_scope");
+        }
+    }
+    if operation.get("requestBody").is_some() {
+        codes.extend(["malformed_json", "payload_too_large", "unsupported_media_type", "invalid_fields"]);
+    }
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        match (parameter["in"].as_str(), parameter["name"].as_str()) {
+            (Some("path"), _) => codes.extend(["bad_request", "not_found"]),
+            (Some("query"), _) => codes.push("invalid_fields"),
+            (Some("header"), Some("Idempotency-Key")) => {
+                codes.extend(["idempotency_key_required", "idempotency_key_invalid"]);
+            }
+            (Some("header"), Some("If-Match")) => codes.extend(["bad_request", "precondition_failed"]),
+            (Some("header"), Some("If-None-Match")) => codes.push("bad_request"),
+            _ => {}
+        }
+    }
+    codes
+}
+
+/// Adds to an operation every answer that is a problem; `x-problems` names those that are its own. What is answered
+/// stands in `shared`, once for all operations.
+///
+/// # Errors
+/// It names a kind that there is not.
+pub(super) fn add(operation: &mut Value, shared: &mut Map<String, Value>) -> Result<(), ContractError> {
+    let mut codes: BTreeSet<String> = implied(operation).into_iter().map(str::to_owned).collect();
+    if let Some(own) = operation.as_object_mut().and_then(|members| members.remove("x-problems")) {
+        codes.extend(serde_json::from_value::<Vec<String>>(own)?);
+    }
+    let mut by_status: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+    for code in codes {
+        let (status, _) = kind(&code).ok_or_else(|| ContractError::Unknown(code.clone()))?;
+        by_status.entry(status).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let name = codes.join("-or-");
+        operation["responses"][status.to_string()] =
+            json!({ "$ref": format!("#/components/responses/{name}") });
+        if !shared.contains_key(&name) {
+            shared.insert(name, response(status, &codes)?);
+        }
+    }
+    operation["responses"]["429"] = json!({ "$ref": "#/components/responses/too_many_requests" });
+    Ok(())
+}
+
+fn response(status: u16, codes: &[String]) -> Result<Value, ContractError> {
+    let mut examples = Map::new();
+    let mut lines = Vec::new();
+    for code in codes {
+        let unknown = || ContractError::Unknown(code.clone());
+        let (_, title) = kind(code).ok_or_else(unknown)?;
+        let advice = advice(code).ok_or_else(unknown)?;
+        lines.push(format!("- `{code}`: {}", advice.en));
+        examples.insert(
+            code.clone(),
+            json!({ "summary": title, "description": advice.en, "value": example(code, status, title) }),
+        );
+    }
+    let types: Vec<String> = codes.iter().map(|code| format!("{TYPE_PREFIX}{code}")).collect();
+    let mut headers = json!({ "Content-Language": header("ContentLanguage") });
+    if status == 503 {
+        headers["Retry-After"] = header("RetryAfter");
+    }
+    if status == 401 || status == 403 {
+        headers["WWW-Authenticate"] = header("Challenge");
+    }
+    Ok(json!({
+        "description": lines.join("\n"),
+        "headers": headers,
+        "content": { PROBLEM_MEDIA_TYPE: {
+            "schema": { "allOf": [
+                { "$ref": "#/components/schemas/Problem" },
+                { "type": "object", "properties": {
+                    "type": { "type": "string", "enum": types },
+                    "status": { "type": "integer", "const": status },
+                } },
+            ] },
+            "examples": examples,
+        } },
+    }))
+}
+
+fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// The body of a problem of a kind.
+fn example(code: &str, status: u16, title: &str) -> Value {
+    let mut body = json!({
+        "type": format!("{TYPE_PREFIX}{code}"),
+        "title": title,
+        "status": status,
+        "trace": "1-69a4e7c8-2f1d0c3b5a7948e6d1c2b3a4",
+    });
+    let field = |pointer: &str, code: &str, detail: &str| json!({ "pointer": pointer, "code": code, "detail": detail });
+    let members = match code {
+        "malformed_json" => json!({ "detail": "At line 3, column 12.", "line": 3, "column": 12 }),
+        "insufficient_scope" => json!({ "detail": "The access token needs the scope applications:write." }),
+        "illegal_step" => json!({
+            "detail": "The application is at stage withdrawn, where submit is not possible.",
+            "stage": "withdrawn", "step": "submit",
+        }),
+        "documents_missing" => json!({
+            "missing": ["d2"],
+            "errors": [field("/documents/d2", "document_missing", "This document is not in yet.")],
+        }),
+        "bound_reached" => json!({ "bound": "rejections" }),
+        "payload_too_large" => json!({ "detail": "A body has at most 65536 bytes." }),
+        "invalid_fields" => json!({ "errors": [
+            field("/applicant/identity_number", "identity_number_check_character", "Its check character does not fit."),
+            field("/address", "required", "Is required."),
+        ] }),
+        "not_covered" => json!({
+            "offered_by": ["11", "37"],
+            "errors": [field("/registered_at", "not_offered", "No agency offers the service there.")],
+        }),
+        _ => json!({}),
+    };
+    if let (Value::Object(body), Value::Object(members)) = (&mut body, members) {
+        body.extend(members);
+    }
+    body
+}

@@ -1,0 +1,243 @@
+//! What each kind of problem means for whoever meets it: who can mend it, and how. The hub's problem pages and the
+//! OpenAPI document of the interface for apps say the same, because both are made from this table.
+
+use Mender::{Citizen, Developer, Operator, Program};
+
+/// Who can do something about a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mender {
+    /// Whoever wrote the program that asks.
+    Developer,
+    /// The program itself, by asking again later.
+    Program,
+    /// The citizen, or whoever serves the citizen.
+    Citizen,
+    /// The operators of the hub.
+    Operator,
+}
+
+impl Mender {
+    /// In English.
+    #[must_use]
+    pub fn en(self) -> &'static str {
+        match self {
+            Mender::Developer => "the developer of the calling program",
+            Mender::Program => "the calling program, by repeating the request",
+            Mender::Citizen => "the citizen, or whoever serves the citizen",
+            Mender::Operator => "the operators of the hub",
+        }
+    }
+
+    /// In Chinese.
+    #[must_use]
+    pub fn zh(self) -> &'static str {
+        match self {
+            Mender::Developer => "调用方的开发人员",
+            Mender::Program => "调用方程序，重复请求即可",
+            Mender::Citizen => "办事群众或窗口人员",
+            Mender::Operator => "平台运维人员",
+        }
+    }
+}
+
+/// What to do about a kind of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// The end of the problem's `type`.
+    pub code: &'static str,
+    /// Who can mend it.
+    pub who: Mender,
+    /// What to do, in Chinese.
+    pub zh: &'static str,
+    /// What to do, in English.
+    pub en: &'static str,
+}
+
+/// The advice on a kind of problem; `None` where there is no such kind.
+#[must_use]
+pub fn advice(code: &str) -> Option<&'static Advice> {
+    ADVICE.iter().find(|advice| advice.code == code)
+}
+
+const fn row(code: &'static str, who: Mender, zh: &'static str, en: &'static str) -> Advice {
+    Advice { code, who, zh, en }
+}
+
+/// Every kind. A test holds it against the kinds that the hub answers with.
+pub const ADVICE: &[Advice] = &[
+    row(
+        "bad_request",
+        Developer,
+        "地址或请求头无法识别，请对照接口文档检查后重发。",
+        "The path or a header cannot be read. Compare the request with the interface's description, then send it again.",
+    ),
+    row(
+        "malformed_json",
+        Developer,
+        "正文须为一个 JSON 值，`line` 和 `column` 指出出错位置。",
+        "The body is one JSON value. `line` and `column` say where it breaks off.",
+    ),
+    row(
+        "malformed_signature",
+        Developer,
+        "正文须为所要求 `typ` 的紧凑 JWS，且载荷符合其模式。改正后再发，不要原样重发。",
+        "The body is a compact JWS of the expected `typ`, its payload of the published schema. Mend it; do not repeat it as it is.",
+    ),
+    row(
+        "idempotency_key_required",
+        Developer,
+        "为每一个新操作生成一个随机的 Idempotency-Key（如 UUID），重发时使用同一个。",
+        "Make a random Idempotency-Key (a UUID will do) for each new operation, and send the same one with each repeat.",
+    ),
+    row(
+        "idempotency_key_invalid",
+        Developer,
+        "Idempotency-Key 只出现一次，为 1 至 128 个可见 ASCII 字符。",
+        "Send the header once, with 1 to 128 visible ASCII characters.",
+    ),
+    row(
+        "unauthorized",
+        Developer,
+        "向签发方换取新的访问令牌，并以 `Authorization: Bearer` 发送。",
+        "Get a fresh access token from the issuer and send it as `Authorization: Bearer`.",
+    ),
+    row(
+        "unknown_key",
+        Operator,
+        "请运维人员登记该密钥，或改用已登记的密钥签名。",
+        "Ask the operator to register the key, or sign with one that is registered.",
+    ),
+    row(
+        "bad_signature",
+        Developer,
+        "字节被改动，或签名所用的密钥不是 `kid` 所指的密钥。",
+        "The bytes were changed, or signed with another key than `kid` names.",
+    ),
+    row(
+        "signature_expired",
+        Developer,
+        "校准时钟后重新签名；`now` 为平台时间，`tolerance_seconds` 为允许的偏差。",
+        "Set the clock and sign again: `now` is the hub's time, `tolerance_seconds` how far a signature may be from it.",
+    ),
+    row(
+        "insufficient_scope",
+        Operator,
+        "访问令牌需要更多权限（见 `WWW-Authenticate`），请向签发方申请。",
+        "The token needs another scope, which `WWW-Authenticate` names. Ask whoever issues the tokens for it.",
+    ),
+    row(
+        "not_found",
+        Developer,
+        "检查编号。不存在的与不属于调用方的，答复相同。",
+        "Check the id. What does not exist and what is not the caller's are answered alike.",
+    ),
+    row(
+        "method_not_allowed",
+        Developer,
+        "使用 `Allow` 响应头列出的方法。",
+        "Use one of the methods that the header `Allow` names.",
+    ),
+    row(
+        "illegal_step",
+        Citizen,
+        "申请已在别的阶段（`stage`），请先读取申请，`next` 列出现在可以做的操作。",
+        "The application stands elsewhere (`stage`). Read it: `next` lists what can be done now.",
+    ),
+    row(
+        "other_leg",
+        Developer,
+        "本机关的环节已结束或尚未开始，请丢弃该回报。",
+        "This agency's part is over or has not come yet: drop the report.",
+    ),
+    row(
+        "stale_version",
+        Program,
+        "读取该件的下一条消息，或请求重发，再依据 `version` 回报。",
+        "Take the next message of the case, or ask for it again, and report on `version`.",
+    ),
+    row(
+        "precondition_failed",
+        Program,
+        "重新读取申请（`version` 为当前版本），确认仍需此操作后，以新的 If-Match 发送。",
+        "Read the application again (`version` is the current one), see that the step is still wanted, and send it with \
+         the new If-Match.",
+    ),
+    row(
+        "documents_missing",
+        Citizen,
+        "先上传 `missing` 列出的材料，再重复同一请求。",
+        "Upload the documents that `missing` names, then send the same request.",
+    ),
+    row(
+        "bound_reached",
+        Operator,
+        "该申请已达到 `bound` 所指的上限，只能办结或撤回。",
+        "The application has used up what `bound` names; it can only be decided or withdrawn.",
+    ),
+    row(
+        "conflict",
+        Program,
+        "重新读取后再决定；重复同样的请求没有用。",
+        "Read again what stands, then decide. The same request will not do.",
+    ),
+    row(
+        "too_many_subscriptions",
+        Developer,
+        "先删除不再使用的回调订阅。",
+        "Remove a subscription that is not needed any more.",
+    ),
+    row(
+        "payload_too_large",
+        Developer,
+        "正文最多 64 KiB。文件上传到上传链接，不放在正文里。",
+        "A body has at most 64 KiB. Files go to their upload links, not into a body.",
+    ),
+    row(
+        "unsupported_media_type",
+        Developer,
+        "应用后台发送 `Content-Type: application/json`，机关发送 `application/jose`。",
+        "Apps send `Content-Type: application/json`, agencies `application/jose`.",
+    ),
+    row(
+        "invalid_fields",
+        Citizen,
+        "`errors` 以 JSON 指针列出全部有误字段，逐一改正后重发。",
+        "`errors` names every wrong field by JSON pointer. Mend them all, then send the request again.",
+    ),
+    row(
+        "key_reused",
+        Developer,
+        "新的请求使用新的 Idempotency-Key（回报使用新的 `report_id`）。",
+        "A new request takes a new Idempotency-Key; a new report takes a new `report_id`.",
+    ),
+    row(
+        "not_covered",
+        Citizen,
+        "`offered_by` 列出受理该事项的机关；先查询 `/v1/coverage` 可避免此答复。",
+        "`offered_by` names who does offer the service. Asking `/v1/coverage` first avoids this answer.",
+    ),
+    row(
+        "too_many_requests",
+        Program,
+        "等待 `Retry-After` 所示秒数后，以递增的随机间隔重发。",
+        "Wait for `Retry-After` seconds, then repeat with growing, random pauses.",
+    ),
+    row(
+        "internal",
+        Operator,
+        "平台故障，重试未必有用。请把 `trace` 告知运维人员。",
+        "A fault of the hub that a repeat may not mend. Tell the operators the `trace`.",
+    ),
+    row(
+        "throttled",
+        Program,
+        "等待 `Retry-After` 所示秒数后重发同一请求，间隔递增并加随机。",
+        "Repeat the same request after `Retry-After` seconds, with growing, random pauses.",
+    ),
+    row(
+        "unavailable",
+        Program,
+        "等待 `Retry-After` 所示秒数后重发同一请求，间隔递增并加随机。",
+        "Repeat the same request after `Retry-After` seconds, with growing, random pauses. It may have been done already: the Idempotency-Key makes that safe.",
+    ),
+];

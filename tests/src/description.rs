@@ -1,0 +1,76 @@
+//! The OpenAPI documents as they are checked in: for tests that must not forget a route.
+
+use serde_json::Value;
+
+use crate::repository::text;
+
+/// One operation of the interface for apps.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// With its parameters in braces.
+    pub path: String,
+    /// What the document says of it.
+    pub said: Value,
+}
+
+impl Operation {
+    /// Whether it takes a body.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.said.get("requestBody").is_some()
+    }
+
+    /// Whether it cannot be asked without a body.
+    #[must_use]
+    pub fn needs_body(&self) -> bool {
+        self.said["requestBody"]["required"] == true
+    }
+
+    /// Whether it demands an access token.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        self.said["security"].as_array().is_some_and(|ways| !ways.is_empty())
+    }
+
+    /// The scope it demands of the token; `None` where any will do.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.said["security"][0]["token"][0].as_str()
+    }
+
+    /// The statuses it may answer with.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<u16> {
+        let answers = self.said["responses"].as_object().into_iter().flatten();
+        answers.filter_map(|(status, _)| status.parse().ok()).collect()
+    }
+}
+
+/// The document of the interface for apps.
+///
+/// # Panics
+/// It is no JSON.
+#[must_use]
+pub fn for_apps() -> Value {
+    serde_json::from_str(&text("shared/protocol/contracts/app.openapi.json")).expect("JSON")
+}
+
+/// Every operation of the interface for apps.
+///
+/// # Panics
+/// The document has no paths.
+#[must_use]
+pub fn operations() -> Vec<Operation> {
+    let document = for_apps();
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, methods)| {
+        methods.as_object().into_iter().flatten().map(move |(method, said)| Operation {
+            method: method.to_uppercase(),
+            path: path.clone(),
+            said: said.clone(),
+        })
+    });
+    operations.collect()
+}

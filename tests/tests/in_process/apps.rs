@@ -1,0 +1,181 @@
+//! The routes for apps of both functions in one process: what the OpenAPI document says is what the routes do.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, request};
+use domain::catalogue::Service;
+use domain::partners::{AgencyRow, AgencyState, Partners};
+use intake::handler::Intake;
+use intake::namespace::Namespace;
+use jiff::Timestamp;
+use platform::clock::Clock as _;
+use platform::config::{Mode, Secret};
+use platform::hub::{FakeHub, Hub as _};
+use platform::store::{Kept, Store as _};
+use platform::token::Issuers;
+use protocol::jose::{KeyUse, PrivateKey, sign};
+use serde_json::{Value, json};
+use tongban_tests::description::{Operation, for_apps};
+use tongban_tests::forms;
+use tongban_tests::people::Citizen;
+use tower::ServiceExt as _;
+
+use crate::rehearsal::{BEIJING, SHANDONG};
+
+/// Every scope there is.
+pub(crate) const ALL: &str = "applications:read applications:write subscriptions:write";
+/// The tenant whose things are there.
+pub(crate) const OWNER: &str = "owner-app";
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The last segment of a problem's type.
+    pub(crate) fn code(&self) -> &str {
+        self.body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/")).unwrap_or_default()
+    }
+}
+
+/// Both functions over one hub in memory, with an application and a subscription of [`OWNER`].
+pub(crate) struct Apps {
+    pub(crate) hub: FakeHub,
+    issuer: PrivateKey,
+    issuers: Issuers,
+    document: Value,
+    application: String,
+    subscription: String,
+}
+
+impl Apps {
+    pub(crate) async fn new() -> Apps {
+        let hub = FakeHub::new(partners());
+        hub.clock.set(Timestamp::now());
+        let issuer = PrivateKey::generate(KeyUse::Signing).expect("a key");
+        let key = issuer.public().to_jwk().expect("a public key");
+        let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
+        let (application, subscription) = (String::new(), String::new());
+        let mut apps = Apps { hub, issuer, issuers, document: for_apps(), application, subscription };
+        let body = forms::first_card(&Citizen::aged(30), "370102", "110105");
+        apps.application = apps.made("/v1/applications", &body).await;
+        apps.subscription =
+            apps.made("/v1/subscriptions", &json!({ "url": "https://app.example.cn/hooks" })).await;
+        apps
+    }
+
+    async fn made(&self, path: &str, body: &Value) -> String {
+        let mut request = self.request("POST", path, OWNER, ALL).header("content-type", "application/json");
+        // A key of its own: what is asked later is another request.
+        request.headers_mut().expect("headers").insert("idempotency-key", "made".parse().expect("a value"));
+        let made = self.send(request.body(Body::from(body.to_string())).expect("a request")).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        made.body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// A token of an app backend.
+    pub(crate) fn token(&self, tenant: &str, scope: &str) -> String {
+        let now = self.hub.clock.now().as_second();
+        let claims = json!({
+            "iss": "urn:test", "aud": "tongban", "tenant": tenant, "scope": scope, "iat": now, "exp": now + 3600,
+        });
+        sign("at+jwt", &claims, &self.issuer).expect("a token")
+    }
+
+    /// A request with a token and a key.
+    pub(crate) fn request(&self, method: &str, path: &str, tenant: &str, scope: &str) -> request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", self.token(tenant, scope)))
+            .header("idempotency-key", format!("{method} {path}").replace(' ', "-"))
+    }
+
+    /// What is kept of the application, read beside the faults.
+    pub(crate) async fn kept(&self) -> Vec<Kept> {
+        let id = self.application.parse().expect("an application's id");
+        let kept = self.hub.store().get(id).await.expect("a record that verifies");
+        self.hub.faults.restart();
+        kept.into_iter().collect()
+    }
+
+    /// The ids of the owner's things.
+    pub(crate) fn ids(&self) -> [&str; 2] {
+        [&self.application, &self.subscription]
+    }
+
+    /// The path of an operation, of the things that are there; with what its query must have.
+    pub(crate) fn path(&self, operation: &Operation) -> String {
+        let id =
+            if operation.path.contains("subscriptions") { &self.subscription } else { &self.application };
+        let path = operation.path.replace("{id}", id).replace("{document}", "d1");
+        let path = path.replace("{service}", "first_identity_card").replace("{code}", "not_found");
+        let parameters = operation.said["parameters"].as_array().into_iter().flatten();
+        let needed = parameters.filter(|given| given["in"] == "query" && given["required"] == true);
+        let query: Vec<String> = needed
+            .map(|given| match given["name"].as_str().expect("a name") {
+                "service" => "service=first_identity_card".to_owned(),
+                other => {
+                    panic!("{} {} asks for {other}: say here what to give", operation.method, operation.path)
+                }
+            })
+            .collect();
+        if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+    }
+
+    /// The first example of an operation's body.
+    pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
+        let examples =
+            operation.said["requestBody"]["content"]["application/json"]["examples"].as_object()?;
+        let reference = examples.values().next()?["$ref"].as_str()?.trim_start_matches('#');
+        Some(self.document.pointer(reference)?["value"].clone())
+    }
+
+    /// What an operation answers to its owner, asked as it should be.
+    pub(crate) async fn ask(&self, operation: &Operation) -> Answer {
+        let request = self.request(&operation.method, &self.path(operation), OWNER, ALL);
+        let body = self.body(operation).map(|body| body.to_string());
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(Body::from(body)),
+            None => request.body(Body::empty()),
+        };
+        self.send(request.expect("a request")).await
+    }
+
+    /// The function that a path belongs to answers, in a process of its own.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let hub = self.hub.restarted();
+        let routes: Router = if request.uri().path().contains("/documents") {
+            documents::handler::routes(documents::handler::Desk::new(hub, self.issuers.clone()))
+        } else {
+            let namespace = Namespace::new(Secret::new(vec![7; 32]));
+            let intake = Intake::new(hub, self.issuers.clone(), namespace, json!({ "keys": [] }), Mode::Live);
+            intake::handler::routes(intake)
+        };
+        let (parts, body) = routes.oneshot(request).await.expect("an answer").into_parts();
+        let bytes = to_bytes(body, 1 << 20).await.expect("a body");
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+}
+
+/// Two agencies that take everything.
+fn partners() -> Partners {
+    let since = "2023-05-25".parse().expect("a day");
+    let rows = [BEIJING, SHANDONG].map(|code| AgencyRow {
+        code: code.parse().expect("an agency code"),
+        zh: format!("机构{code}"),
+        en: format!("Agency {code}"),
+        state: AgencyState::Active,
+        offers: Service::ALL.into_iter().map(|service| (service, since)).collect(),
+        capabilities: Vec::new(),
+        signing_keys: Vec::new(),
+        encryption_keys: Vec::new(),
+    });
+    Partners::new(rows.into()).expect("agencies")
+}

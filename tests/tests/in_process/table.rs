@@ -1,0 +1,269 @@
+//! Every route for apps, taken from the OpenAPI document, against every way to ask wrongly: a route that is not
+//! described, or not guarded, does not pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::body::Body;
+use platform::faults::Fault;
+use platform::fields::BODY_BYTES;
+use serde_json::Value;
+use tongban_tests::description::{Operation, operations};
+use tongban_tests::repository::{files, text};
+
+use crate::apps::{ALL, Answer, Apps, OWNER};
+
+/// A tenant that has nothing.
+const STRANGER: &str = "other-app";
+
+fn name(operation: &Operation) -> String {
+    format!("{} {}", operation.method, operation.path)
+}
+
+/// An answer is a problem of a kind, and the document says that the operation may give it.
+fn told(operation: &Operation, answer: &Answer, status: u16, code: &str) {
+    let name = name(operation);
+    assert_eq!((answer.status, answer.code()), (status, code), "{name}: {answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
+    assert!(operation.statuses().contains(&status), "{name}: {status} is not described");
+}
+
+async fn sends(apps: &Apps, operation: &Operation, tenant: &str, scope: &str, body: Body) -> Answer {
+    let request = apps.request(&operation.method, &apps.path(operation), tenant, scope);
+    apps.send(request.header("content-type", "application/json").body(body).expect("a request")).await
+}
+
+fn sound(apps: &Apps, operation: &Operation) -> Body {
+    apps.body(operation).map_or_else(Body::empty, |body| Body::from(body.to_string()))
+}
+
+/// What is written down is all there is: `.route("…")` of a function leads to an operation of one of the documents.
+#[test]
+fn every_route_is_described() {
+    let apps = operations().into_iter().map(|operation| operation.path);
+    let agencies: Value =
+        serde_yaml_ng::from_str(&text("shared/protocol/contracts/agency.openapi.yaml")).expect("YAML");
+    let agencies = agencies["paths"].as_object().expect("paths").keys().cloned();
+    let described: BTreeSet<String> = apps.chain(agencies).collect();
+    let mut routed = BTreeSet::new();
+    let sources = files("functions", ".rs").into_iter();
+    for path in sources.filter(|path| path.components().any(|part| part.as_os_str() == "src")) {
+        let source = text(path.to_str().expect("a path"));
+        let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        routed.extend(routes.map(str::to_owned));
+    }
+    assert_eq!(routed, described, "routes of the functions, and paths of the documents");
+    let template = text("infra/template.yaml");
+    let open: BTreeSet<String> = template
+        .split("RouteKey: \"ANY ")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(open, described, "routes of the template, and paths of the documents");
+}
+
+#[tokio::test]
+async fn without_a_token_it_is_401() {
+    let apps = Apps::new().await;
+    for operation in operations().iter().filter(|operation| operation.needs_token()) {
+        for header in ["", "Bearer none", "Basic YTpi"] {
+            let mut request = apps.request(&operation.method, &apps.path(operation), OWNER, ALL);
+            let headers = request.headers_mut().expect("headers");
+            headers.remove("authorization");
+            if !header.is_empty() {
+                headers.insert("authorization", header.parse().expect("a header"));
+            }
+            let answer = apps.send(request.body(sound(&apps, operation)).expect("a request")).await;
+            told(operation, &answer, 401, "unauthorized");
+            assert!(answer.headers.contains_key("www-authenticate"), "{}", name(operation));
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_every_other_scope_it_is_403() {
+    let apps = Apps::new().await;
+    for operation in operations() {
+        let Some(scope) = operation.scope() else { continue };
+        let others: Vec<&str> = ALL.split(' ').filter(|other| *other != scope).collect();
+        let answer = sends(&apps, &operation, OWNER, &others.join(" "), sound(&apps, &operation)).await;
+        told(&operation, &answer, 403, "insufficient_scope");
+        let challenge = answer.headers["www-authenticate"].to_str().expect("a text");
+        assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn of_another_tenant_it_is_404_and_stays_as_it_is() {
+    let apps = Apps::new().await;
+    let owned: Vec<Operation> =
+        operations().into_iter().filter(|operation| operation.path.contains("{id}")).collect();
+    assert!(owned.len() >= 8, "{owned:?}");
+    let before = apps.kept().await;
+    for operation in &owned {
+        let answer = sends(&apps, operation, STRANGER, ALL, sound(&apps, operation)).await;
+        told(operation, &answer, 404, "not_found");
+        let missing = apps.path(operation).replacen('-', "-f", 1);
+        let request = apps.request(&operation.method, &missing, STRANGER, ALL);
+        let request = request.header("content-type", "application/json").body(sound(&apps, operation));
+        let nowhere = apps.send(request.expect("a request")).await;
+        assert_eq!(nowhere.body, answer.body, "{}: not there and not yours look alike", name(operation));
+    }
+    assert_eq!(apps.kept().await, before);
+    for operation in
+        operations().iter().filter(|operation| operation.method == "GET" && operation.scope().is_some())
+    {
+        let answer = sends(&apps, operation, STRANGER, ALL, Body::empty()).await;
+        let text = answer.body.to_string();
+        assert!(!apps.ids().iter().any(|id| text.contains(id)), "{}: {text}", name(operation));
+    }
+}
+
+/// `Allow` names exactly the methods that are described, so no other one is served.
+#[tokio::test]
+async fn by_another_method_it_is_405() {
+    let apps = Apps::new().await;
+    let mut methods: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    for operation in operations() {
+        methods.entry(operation.path.clone()).or_default().push(operation);
+    }
+    for (path, described) in methods {
+        let mut allowed: BTreeSet<&str> =
+            described.iter().map(|operation| operation.method.as_str()).collect();
+        if allowed.contains("GET") {
+            allowed.insert("HEAD");
+        }
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"] {
+            if allowed.contains(method) {
+                continue;
+            }
+            let request = apps.request(method, &apps.path(&described[0]), OWNER, ALL);
+            let answer = apps.send(request.body(Body::empty()).expect("a request")).await;
+            assert_eq!(
+                (answer.status, method == "HEAD" || answer.code() == "method_not_allowed"),
+                (405, true),
+                "{method} {path}: {answer:?}"
+            );
+            let named: BTreeSet<&str> =
+                answer.headers["allow"].to_str().expect("a text").split(',').map(str::trim).collect();
+            assert_eq!(named, allowed, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_too_large_a_body_it_is_413() {
+    let apps = Apps::new().await;
+    for operation in operations().iter().filter(|operation| operation.has_body()) {
+        let answer = sends(&apps, operation, OWNER, ALL, Body::from(vec![b' '; BODY_BYTES + 1])).await;
+        told(operation, &answer, 413, "payload_too_large");
+    }
+}
+
+#[tokio::test]
+async fn malformed_it_is_400() {
+    let apps = Apps::new().await;
+    for operation in operations().iter().filter(|operation| operation.has_body()) {
+        for body in ["{", "{\"a\":}", "\u{feff}{}", "nul"] {
+            let answer = sends(&apps, operation, OWNER, ALL, Body::from(body)).await;
+            told(operation, &answer, 400, "malformed_json");
+        }
+        for body in ["null", "[]", "1", "\"{}\""] {
+            let answer = sends(&apps, operation, OWNER, ALL, Body::from(body)).await;
+            told(operation, &answer, 422, "invalid_fields");
+        }
+        let request = apps.request(&operation.method, &apps.path(operation), OWNER, ALL);
+        let request = request.header("content-type", "text/plain").body(Body::from("{}")).expect("a request");
+        told(operation, &apps.send(request).await, 415, "unsupported_media_type");
+        if operation.needs_body() {
+            let answer = sends(&apps, operation, OWNER, ALL, Body::empty()).await;
+            told(operation, &answer, 400, "malformed_json");
+        }
+    }
+}
+
+/// A path that is no text, a key that is none, a query that nobody asked for.
+#[tokio::test]
+async fn what_is_not_in_the_body_is_checked_too() {
+    let apps = Apps::new().await;
+    for operation in operations() {
+        let parameters = operation.said["parameters"].as_array().cloned().unwrap_or_default();
+        let has = |kind: &str| parameters.iter().any(|given| given["in"] == kind);
+        if has("path") {
+            let path = operation.path.replace("{id}", "%FF").replace("{document}", "d1");
+            let path = path.replace("{service}", "%FF").replace("{code}", "%FF");
+            let request = apps.request(&operation.method, &path, OWNER, ALL).body(sound(&apps, &operation));
+            told(&operation, &apps.send(request.expect("a request")).await, 400, "bad_request");
+        }
+        if has("query") {
+            let path = apps.path(&operation);
+            let glue = if path.contains('?') { '&' } else { '?' };
+            for query in ["x-unknown=1", "limit=1&limit=2", "limit=347.0", "limit=null", "limit="] {
+                let request = apps.request(&operation.method, &format!("{path}{glue}{query}"), OWNER, ALL);
+                let answer = apps.send(request.body(Body::empty()).expect("a request")).await;
+                told(&operation, &answer, 422, "invalid_fields");
+            }
+        }
+        if parameters.iter().any(|given| given["name"] == "Idempotency-Key") {
+            for (key, code) in [(None, "idempotency_key_required"), (Some("a b"), "idempotency_key_invalid")]
+            {
+                let mut request = apps.request(&operation.method, &apps.path(&operation), OWNER, ALL);
+                let headers = request.headers_mut().expect("headers");
+                headers.remove("idempotency-key");
+                if let Some(key) = key {
+                    headers.insert("idempotency-key", key.parse().expect("a value"));
+                }
+                let answer = apps.send(request.body(sound(&apps, &operation)).expect("a request")).await;
+                told(&operation, &answer, 400, code);
+            }
+        }
+    }
+}
+
+/// Whatever call of AWS is throttled, the caller is told to come again and when.
+#[tokio::test]
+async fn throttled_it_is_503_with_the_time_to_come_again() {
+    let mut throttled = BTreeSet::new();
+    for operation in operations() {
+        let apps = Apps::new().await;
+        apps.hub.faults.restart();
+        apps.ask(&operation).await;
+        let calls = apps.hub.faults.calls();
+        for call in 1..=calls.len() {
+            let apps = Apps::new().await;
+            apps.hub.faults.restart();
+            apps.hub.faults.plan(call, Fault::Throttled);
+            let answer = apps.ask(&operation).await;
+            // A send is tried again by itself; what is told beside a change may fail, and is logged.
+            if ["queues.send", "deliveries.notify"].contains(&calls[call - 1]) {
+                assert_eq!(answer.status / 100, 2, "{}: {answer:?}", name(&operation));
+                continue;
+            }
+            assert_ne!(
+                answer.status / 100,
+                2,
+                "{}: {} of {calls:?} is swallowed",
+                name(&operation),
+                calls[call - 1]
+            );
+            told(&operation, &answer, 503, "throttled");
+            let seconds =
+                answer.headers["retry-after"].to_str().ok().and_then(|text| text.parse::<u32>().ok());
+            assert!(seconds.is_some_and(|seconds| seconds > 0), "{}: {calls:?}", name(&operation));
+            throttled.insert(name(&operation));
+        }
+    }
+    // Of the rest each answers from what the process has in itself.
+    let all: BTreeSet<String> = operations().iter().map(name).collect();
+    let rest: Vec<&String> = all.difference(&throttled).collect();
+    assert_eq!(
+        rest,
+        [
+            "GET /problems/{code}",
+            "GET /v1/health",
+            "GET /v1/openapi.json",
+            "GET /v1/services",
+            "GET /v1/services/{service}"
+        ]
+    );
+}
