@@ -9,13 +9,17 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use rustix::process::{Pid, Signal, kill_process};
 use tongban::local::{LocalOptions, LocalStack};
+use tongban::node::NodeTools;
 use tongban::screen::Screen;
+use tongban::workspace::Workspace;
 use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::repository::root;
 use tongban_tests::until::until;
 
 /// The stack that all share.
 const STACK: &str = "tongban-apps";
+/// The example in TypeScript.
+const NODE: &str = "shared/apps/node";
 /// Who decides the sample of a first card.
 const AGENCY: &str = "11";
 /// How long a process may take to do what is waited for.
@@ -25,6 +29,7 @@ const SOON: Duration = Duration::from_secs(90);
 pub(crate) struct Bench {
     port: String,
     folder: PathBuf,
+    node: NodeTools,
     _agency: Running,
 }
 
@@ -48,7 +53,7 @@ pub(crate) fn bench() -> &'static Bench {
         fs::create_dir_all(&folder).expect("a folder");
         let port = stack.endpoint().rsplit(':').next().expect("a port").to_owned();
         let agency = agency(stack, &folder);
-        Bench { port, folder, _agency: agency }
+        Bench { port, folder, node: node(), _agency: agency }
     })
 }
 
@@ -62,7 +67,24 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     Running::start(command, &folder.join("agency.log"))
 }
 
+/// The packages of the example in TypeScript, and its source beside them.
+fn node() -> NodeTools {
+    let workspace = Workspace::find().expect("the repository");
+    let _alone = workspace.lock().expect("a lock");
+    let tools = NodeTools::install(&workspace, NODE, &Screen::silent()).expect("packages of Node");
+    for file in ["app.ts", "tsconfig.json"] {
+        let text = workspace.text(&format!("{NODE}/{file}")).expect("the example");
+        fs::write(tools.folder().join(file), text).expect("a file");
+    }
+    tools
+}
+
 impl Bench {
+    /// The example's packages.
+    pub(crate) fn node(&self) -> &NodeTools {
+        &self.node
+    }
+
     /// A file of this run's own.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)

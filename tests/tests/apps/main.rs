@@ -6,6 +6,7 @@ mod bench;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use domain::catalogue::Service;
@@ -28,8 +29,10 @@ fn a_token_is_what_was_asked_for_and_nothing_else_is_printed() {
     assert_eq!(token.lines().count(), 1, "{token}");
     let asks = |path: &str, method: &str| {
         let curl = "curl -sS -o /dev/null -w '%{http_code}' -H \"Authorization: Bearer $TOKEN\"";
-        let script = format!("eval \"$(cargo run --quiet -- token --scopes applications:read --export)\"\n\
-             {curl} -H 'Idempotency-Key: a' -X {method} \"$URL{path}\"");
+        let script = format!(
+            "eval \"$(cargo run --quiet -- token --scopes applications:read --export)\"\n\
+             {curl} -H 'Idempotency-Key: a' -X {method} \"$URL{path}\""
+        );
         said(bench().shell(&script).output().expect("a shell"), 0)
     };
     assert_eq!(asks("/v1/applications", "GET"), "200");
@@ -72,7 +75,10 @@ async fn an_application_is_filed_from_a_file_followed_and_heard_of() {
     assert!(told.contains("sent   household_register"), "{told}");
     assert!(!told.contains("stage  draft") && told.contains("stage  "), "{told}");
     let again = run(&words, 0);
-    assert!(again.contains(&id) && !again.contains("sent "), "the same file is the same application: {again}");
+    assert!(
+        again.contains(&id) && !again.contains("sent "),
+        "the same file is the same application: {again}"
+    );
 
     for stage in ["dispatched", "received", "signed", "ready"] {
         let kind = format!("\"application.{stage}\"");
@@ -92,7 +98,10 @@ async fn what_happens_is_followed_in_the_order_in_which_it_happens() {
     follower.says(&["待领取 ready", "北京市 Beijing"]).await;
     let said = follower.said();
     let at = |word: &str| said.find(word).unwrap_or_else(|| panic!("{word}: {said}"));
-    assert!(at("opened") < at("已提交 submitted") && at("已提交 submitted") < at("已接收 received"), "{said}");
+    assert!(
+        at("opened") < at("已提交 submitted") && at("已提交 submitted") < at("已接收 received"),
+        "{said}"
+    );
     assert!(follower.end().await, "an application that is under way is left as it is");
 }
 
@@ -108,9 +117,11 @@ fn every_wrong_field_is_told_where_it_stands() {
     let told = run(&["apply", "first_identity_card", "--file", &form], 3);
     assert!(told.contains("wrong.toml:11: /applicant/identity_number"), "{told}");
     assert!(told.contains("wrong.toml:7: /commitment"), "{told}");
-    let told = run(&["apply", "household_transfer", "--file", "shared/apps/examples/household-certificate.json"], 2);
+    let told =
+        run(&["apply", "household_transfer", "--file", "shared/apps/examples/household-certificate.json"], 2);
     assert!(told.contains("is for another service"), "{told}");
-    let told = run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
+    let told =
+        run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
     assert!(told.contains("asks for no \"diploma\""), "{told}");
 }
 
@@ -137,9 +148,11 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
     let listener = bench().shell(&format!("exec {listen}"));
     let listener = Running::start(listener, &bench().file("page-listen.log"));
     listener.says(&["Listening for demo-app"]).await;
-    let (first, later) = rest.split_at(rest.iter().position(|block| block.contains("/events")).expect("a feed"));
+    let (first, later) =
+        rest.split_at(rest.iter().position(|block| block.contains("/events")).expect("a feed"));
     let state = bench().file("page-state");
-    let script = |blocks: &[&str]| format!("set -eu\n{}\nexport -p >'{}'", blocks.join("\n"), state.display());
+    let script =
+        |blocks: &[&str]| format!("set -eu\n{}\nexport -p >'{}'", blocks.join("\n"), state.display());
     let mut shell = bench().shell(&script(first));
     said(shell.output().expect("a shell"), 0);
     listener.says(&["ok", "application.dispatched"]).await;
@@ -152,8 +165,36 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
     assert!(listener.end().await);
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
-        println!("page: {} blocks, {:.1} s from the listener to the first callback", rest.len(), took.as_secs_f64());
+        println!(
+            "page: {} blocks, {:.1} s from the listener to the first callback",
+            rest.len(),
+            took.as_secs_f64()
+        );
     }
+}
+
+/// The example in TypeScript: its types are made from the published description, the compiler is content, and with the
+/// `standardwebhooks` package of npm it believes the hub's callbacks.
+#[test]
+fn a_backend_in_typescript_files_uploads_and_is_called_back() {
+    let node = bench().node();
+    let made = |program: &str, words: &[&str]| {
+        let mut command = Command::new(node.program(program));
+        said(command.args(words).current_dir(node.folder()).output().expect("a tool of Node"), 0)
+    };
+    let description = root().join("shared/protocol/contracts/app.openapi.json").display().to_string();
+    made("openapi-typescript", &[&description, "--output", "hub.d.ts"]);
+    made("tsc", &[]);
+    let program = node.folder().join("app.js").display().to_string();
+    let start = format!(
+        "eval \"$(cargo run --quiet -- token --tenant apps-node --export)\"\n\
+         node '{program}' shared/apps/examples/first-card.request.json ready \
+         shared/apps/examples/papers/household-register.pdf shared/apps/examples/papers/proof-of-residence.jpg"
+    );
+    let told = said(bench().shell(&start).output().expect("a shell"), 0);
+    assert_eq!(told.matches("uploaded ").count(), 2, "{told}");
+    assert!(told.contains("application.received ") && told.contains("reached ready"), "{told}");
+    assert!(!told.contains("refused"), "{told}");
 }
 
 /// A variable that a shell exported.
