@@ -57,7 +57,12 @@ async fn an_application_is_filed_from_a_file_followed_and_heard_of() {
     let listener = Running::start(bench().tongban(&words), &heard);
     let human = bench().tongban(&["listen", "--port", "0", "--tenant", "apps-file"]);
     let human = Running::start(human, &bench().file("human.log"));
-    human.says(&["Listening for apps-file"]).await;
+    let listening = human.says(&["Listening for apps-file"]).await;
+    let address = listening.rsplit(' ').next().expect("an address");
+    let forged =
+        format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'webhook-id: a:1' -d '{{}}' {address}");
+    assert_eq!(said(bench().shell(&forged).output().expect("a shell"), 0), "401");
+    human.says(&["forged"]).await;
     // The one that prints JSON says nothing until it is called; the hub knows both when it lists both.
     let both = "eval \"$(cargo run --quiet -- token --tenant apps-file --export)\"\n\
                 curl -sS -H \"Authorization: Bearer $TOKEN\" \"$URL/v1/subscriptions\"";
@@ -166,7 +171,7 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
         println!(
-            "page: {} blocks, {:.1} s from the listener to the first callback",
+            "page: {} blocks, {:.1} s from the receiver to the first callback",
             rest.len(),
             took.as_secs_f64()
         );
