@@ -1,24 +1,28 @@
 //! The command line.
 
+mod apply;
+mod listen;
+mod nearby;
 mod partner;
+mod token;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use console::style;
 use domain::identity_number::IdentityNumber;
-use domain::ids::{ApplicationId, TenantId};
+use domain::ids::ApplicationId;
 use jiff::civil::date;
 use serde_json::json;
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::screen::Screen;
-use tongban::secrets::{SCOPES, Secrets};
+use tongban::secrets::SCOPES;
 use tongban::walk::{TENANT, Walked, walk};
-use tongban::workspace::Workspace;
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
 /// service through it, and serves until Ctrl-C.
@@ -39,8 +43,9 @@ enum What {
     Up(Up),
     /// Deploys the hub to a real account: prints the plan and applies it.
     Deploy(Deploy),
-    /// Prints an access token for the hub on this machine.
-    Token(Token),
+    Token(token::Token),
+    Apply(apply::Apply),
+    Listen(listen::Listen),
     Partner(partner::Partner),
 }
 
@@ -94,24 +99,14 @@ struct Deploy {
     hub_public_keys: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-struct Token {
-    /// The app backend.
-    #[arg(long, default_value = TENANT)]
-    tenant: String,
-    /// What it may do, several with spaces between; everything without it.
-    #[arg(long)]
-    scope: Option<String>,
-}
-
 impl Cli {
-    /// Does what was asked.
+    /// Does what was asked, and says how the program ends.
     ///
     /// # Errors
     /// Whatever stopped it, in one sentence.
-    pub(crate) async fn run(self) -> Result<()> {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
         let screen = Screen::new();
-        match self.what {
+        let done = match self.what {
             None => serve(options(&self.here), &screen, true).await,
             Some(What::Up(up)) => {
                 let options = LocalOptions { partners: up.partners, ..options(&up.here) };
@@ -119,9 +114,12 @@ impl Cli {
             }
             Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
             Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
-            Some(What::Token(wanted)) => token(&wanted, &screen),
+            Some(What::Apply(wanted)) => return wanted.run(&screen).await,
+            Some(What::Listen(wanted)) => wanted.run(&screen).await,
+            Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
             Some(What::Partner(partner)) => interruptible(partner.run(&screen)).await,
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -244,21 +242,6 @@ fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, St
         ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
         ("An application of your own; the answer names the documents that are missing:", open),
     ])
-}
-
-fn token(wanted: &Token, screen: &Screen) -> Result<()> {
-    let workspace = Workspace::find()?;
-    let tenant: TenantId = wanted.tenant.parse().context("the tenant has no such name")?;
-    let scopes: Vec<&str> = match &wanted.scope {
-        Some(scope) => scope.split_whitespace().collect(),
-        None => SCOPES.to_vec(),
-    };
-    if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(scope)) {
-        bail!("there is no scope {unknown}; there are {}", SCOPES.join(", "));
-    }
-    let secrets = Secrets::open(&workspace.state("keys.json"), [])?;
-    screen.line(&secrets.access_token(&tenant, &scopes)?);
-    Ok(())
 }
 
 /// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.

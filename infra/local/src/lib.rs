@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod app;
+pub mod apply;
 pub mod aws;
 pub mod deploy;
 pub mod emulator;
@@ -11,9 +13,12 @@ pub mod operator;
 pub mod partners;
 pub mod plan;
 pub mod python;
+pub mod receiver;
+pub mod running;
 pub mod screen;
 pub mod secrets;
 pub mod stack;
 pub mod template;
+mod until;
 pub mod walk;
 pub mod workspace;

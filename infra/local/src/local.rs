@@ -22,8 +22,9 @@ use crate::functions::{self, Package};
 use crate::partners::{AgencyList, partners_json};
 use crate::plan::Plan;
 use crate::python::Tools;
+use crate::running::url_by_number;
 use crate::screen::Screen;
-use crate::secrets::{AgencyKeys, Secrets, hub_keys};
+use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
 use crate::workspace::Workspace;
@@ -162,7 +163,7 @@ impl LocalStack {
     /// The stack does not say.
     pub fn api_url_by_number(&self) -> Result<String> {
         let id = self.outputs.get("ApiId")?;
-        Ok(format!("{}/_aws/execute-api/{id}/$default", self.emulator.endpoint()))
+        Ok(url_by_number(&self.emulator.endpoint(), id))
     }
 
     /// A client that reaches the API.
@@ -213,7 +214,7 @@ impl LocalStack {
     /// No tenant has such a name.
     pub fn token(&self, tenant: &str, scopes: &[&str]) -> Result<String> {
         let tenant: TenantId = tenant.parse().context("the tenant has no such name")?;
-        self.secrets.access_token(&tenant, scopes)
+        self.secrets.access_token(&tenant, scopes, TOKEN_HOURS)
     }
 
     /// What somebody needs to play an agency.

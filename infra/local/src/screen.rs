@@ -48,6 +48,15 @@ impl Screen {
         }
     }
 
+    /// Prints one line for whoever looks after errors, above whatever moves.
+    pub fn complaint(&self, text: &str) {
+        if !self.silent {
+            self.bars.suspend(|| {
+                let _ = writeln!(io::stderr(), "{text}");
+            });
+        }
+    }
+
     /// Begins a step.
     #[must_use]
     pub fn step(&self, text: &str) -> Step {
@@ -70,6 +79,18 @@ impl Screen {
             bar.set_style(look);
         }
         bar.set_message(text.to_owned());
+        bar
+    }
+
+    /// A bar of `length` bytes.
+    #[must_use]
+    pub fn bytes(&self, text: &str, length: u64) -> ProgressBar {
+        let bar = self.bar(text, length);
+        if let Ok(look) =
+            ProgressStyle::with_template("  {msg} {bar:24.cyan/dim} {bytes}/{total_bytes} {bytes_per_sec}")
+        {
+            bar.set_style(look);
+        }
         bar
     }
 }

@@ -25,8 +25,10 @@ pub const ISSUER: &str = "urn:tongban:local";
 pub const AUDIENCE: &str = "tongban";
 /// Every scope there is.
 pub const SCOPES: [&str; 3] = ["applications:read", "applications:write", "subscriptions:write"];
-/// Seconds a local access token is good for: a working day.
-const TOKEN_SECONDS: i64 = 12 * 3600;
+/// Hours a local access token is good for where nothing else is said: a working day.
+pub const TOKEN_HOURS: u8 = 12;
+/// Hours of the longest local access token; the hub refuses what lives longer than a day.
+pub const TOKEN_HOURS_MOST: u8 = 24;
 
 /// An agency's private keys.
 #[derive(Clone, Debug)]
@@ -139,11 +141,11 @@ impl Secrets {
         Ok(json!([{ "issuer": ISSUER, "audience": AUDIENCE, "keys": keys }]).to_string())
     }
 
-    /// An access token (RFC 9068) for an app backend, good for twelve hours.
+    /// An access token (RFC 9068) for an app backend, good for some hours, at most [`TOKEN_HOURS_MOST`].
     ///
     /// # Errors
     /// The key cannot sign.
-    pub fn access_token(&self, tenant: &TenantId, scopes: &[&str]) -> Result<String> {
+    pub fn access_token(&self, tenant: &TenantId, scopes: &[&str], hours: u8) -> Result<String> {
         let now = Timestamp::now().as_second();
         let claims = json!({
             "iss": ISSUER,
@@ -154,7 +156,7 @@ impl Secrets {
             "scope": scopes.join(" "),
             "iat": now,
             "nbf": now,
-            "exp": now + TOKEN_SECONDS,
+            "exp": now + i64::from(hours.min(TOKEN_HOURS_MOST)) * 3600,
             "jti": Uuid::new_v4(),
         });
         self.signed("at+jwt", &claims)

@@ -4,14 +4,12 @@
 //! their own read their queues and report; what is shown comes from the hub's event feed and from callbacks.
 
 mod agencies;
-mod app;
+mod book;
 mod course;
 mod journey;
-mod receiver;
 mod timeline;
-mod until;
 mod verdict;
-mod words;
+pub mod words;
 
 use std::collections::BTreeSet;
 
@@ -20,13 +18,15 @@ use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
 use jiff::Timestamp;
 
+use crate::app::App;
 use crate::local::LocalStack;
+use crate::receiver::Receiver;
 use crate::screen::Screen;
+use crate::secrets::SCOPES;
 use agencies::Agencies;
-use app::App;
+use book::Book;
 use course::Course;
 use journey::{Company, travel};
-use receiver::Receiver;
 use timeline::Timeline;
 
 /// The app backend that walks.
@@ -67,11 +67,13 @@ pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
     introduce(&courses, screen);
     let codes: BTreeSet<AgencyCode> = courses.iter().flat_map(Course::agencies).cloned().collect();
     let agencies = Agencies::start(hub, codes)?;
-    let receiver = Receiver::listen().await?;
-    let app = App::new(hub, TENANT)?;
-    let subscription = app.subscribe(&receiver).await?;
+    let book = Book::default();
+    let receiver = Receiver::listen(0, book.taker()).await?;
+    let app = App::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);
+    let (subscription, secret) = app.subscribe(receiver.url(), &[]).await?;
+    receiver.trust(secret);
     let timeline = Timeline::begin(screen, &courses);
-    let company = Company { app: &app, agencies: &agencies, receiver: &receiver, timeline: &timeline };
+    let company = Company { app: &app, agencies: &agencies, book: &book, timeline: &timeline };
     let [card, transfer, certificate] = &courses;
     let travelled =
         tokio::try_join!(travel(&company, card), travel(&company, transfer), travel(&company, certificate));
@@ -79,7 +81,7 @@ pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
     let judged = match travelled {
         Ok((card, transfer, certificate)) => {
             let arrived = [card, transfer, certificate];
-            verdict::judge(hub, &receiver, &arrived, screen).await.map(|()| arrived)
+            verdict::judge(hub, &book, &arrived, screen).await.map(|()| arrived)
         }
         Err(error) => Err(error),
     };

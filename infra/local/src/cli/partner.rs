@@ -10,9 +10,10 @@ use domain::amend::{Amendment, KeyRole, REASON};
 use domain::ids::AgencyCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tongban::emulator::PORT;
 use tongban::operator::{At, Operator, Place, Probe, REFUSED, read_key};
 use tongban::screen::Screen;
+
+use super::nearby::{port_of, stack_of};
 
 /// How far back refused reports are shown where nothing else is said.
 const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -167,16 +168,11 @@ fn reason(text: &str) -> Result<String, String> {
 
 impl Where {
     fn at(self) -> Result<At> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let place = match (self.region, self.port) {
             (Some(region), _) => Place::Account { region, profile: self.profile },
-            (None, Some(port)) => Place::Here { port },
-            (None, None) => {
-                let port = variable("TONGBAN_PORT").map_or(Ok(PORT), |text| text.parse());
-                Place::Here { port: port.context("TONGBAN_PORT is no port")? }
-            }
+            (None, port) => Place::Here { port: port_of(port)? },
         };
-        let stack = self.stack.or_else(|| variable("TONGBAN_STACK")).unwrap_or_else(|| "tongban".to_owned());
+        let stack = stack_of(self.stack);
         Ok(At { stack, place })
     }
 }

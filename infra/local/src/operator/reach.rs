@@ -1,8 +1,5 @@
 //! Finds the hub: the one on this machine, or one in a real account.
 
-use std::fs;
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, bail};
 use aws_config::SdkConfig;
 use aws_sdk_sqs as sqs;
@@ -11,13 +8,10 @@ use domain::partners::Partners;
 use super::{Operator, Register};
 use crate::aws::{self, LOCAL_ACCOUNT};
 use crate::emulator::rows_of;
-use crate::local::http_client;
 use crate::partners::AgencyList;
+use crate::running::{endpoint_of, rows_here};
 use crate::stack::Cloud;
 use crate::workspace::Workspace;
-
-/// How long the local AWS may take to say that it is there.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Where a hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,30 +74,16 @@ impl Operator {
 
 /// The hub on this machine, with the agencies as it was started with.
 async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Partners, String)> {
-    let endpoint = format!("http://127.0.0.1:{port}");
-    let http = http_client(None)?;
-    let health = http.get(format!("{endpoint}/_ministack/health")).timeout(ANSWER);
-    let up = health.send().await.is_ok_and(|answer| answer.status().is_success());
-    if !up {
-        bail!(
-            "no hub answers on port {port} of this machine. Start one with `cargo run -- up`, say where it is with \
-             --port, or name a real one with --region"
-        );
-    }
+    let bytes =
+        rows_here(workspace, port, "say where it is with --port, or name a real one with --region").await?;
     let path = rows_of(workspace, port);
-    let bytes = fs::read(&path).with_context(|| {
-        format!(
-            "the hub on port {port} is still being deployed, or is not this repository's: {} cannot be read",
-            path.display()
-        )
-    })?;
     let rows = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let by = match name {
         Some(name) => format!("local:{name}"),
         None => format!("local:uid-{}", rustix::process::getuid().as_raw()),
     };
-    Ok((aws::local(&endpoint, LOCAL_ACCOUNT), rows, by))
+    Ok((aws::local(&endpoint_of(port), LOCAL_ACCOUNT), rows, by))
 }
 
 /// A hub in a real account. Its agencies are the rows of this repository, as they are deployed.

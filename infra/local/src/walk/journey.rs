@@ -13,12 +13,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::agencies::Agencies;
-use super::app::App;
+use super::book::Book;
 use super::course::Course;
-use super::receiver::Receiver;
 use super::timeline::{Happened, Timeline};
-use super::until::until;
 use super::words;
+use crate::app::App;
+use crate::until::until;
 
 /// How long the hub and an agency may take from one event to the next, and a callback to come.
 const STEP: Duration = Duration::from_secs(60);
@@ -26,11 +26,11 @@ const STEP: Duration = Duration::from_secs(60);
 /// Everybody an application meets on its way.
 pub(crate) struct Company<'w> {
     /// Who opened it.
-    pub(crate) app: &'w App<'w>,
+    pub(crate) app: &'w App,
     /// Who decides it.
     pub(crate) agencies: &'w Agencies,
-    /// Who is called back.
-    pub(crate) receiver: &'w Receiver,
+    /// What the app was called back about.
+    pub(crate) book: &'w Book,
     /// Who watches.
     pub(crate) timeline: &'w Timeline,
 }
@@ -137,12 +137,12 @@ impl<'w> Journey<'w> {
 
     /// Waits for the callback about an event: how long after it it came.
     async fn callback(&self, event: &EventView) -> Result<SignedDuration> {
-        let receiver = self.company.receiver;
+        let book = self.company.book;
         until(&format!("the callback about {:?}", words::name(event)), STEP, async || {
-            if let Some(why) = receiver.refused() {
+            if let Some(why) = book.refused() {
                 bail!("a callback was refused: {why}");
             }
-            Ok(receiver.heard(self.opened.id, event.version).map(|heard| heard.after))
+            Ok(book.heard(self.opened.id, event.version).map(|heard| heard.after))
         })
         .await
     }
@@ -154,7 +154,7 @@ impl<'w> Journey<'w> {
             let slot = self.opened.documents.iter().find(|document| document.accepts.contains(&kind));
             let link = slot.and_then(|slot| slot.upload.as_ref());
             let link = link.with_context(|| format!("no upload link for {kind:?}"))?;
-            self.company.app.follow(link, paper.bytes.clone()).await?;
+            self.company.app.follow(link, Some(paper.bytes.clone().into())).await?;
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl<'w> Journey<'w> {
         let recorded = view.documents.iter().find(|shown| shown.id == document);
         let recorded = recorded.and_then(|shown| shown.sha256.as_deref());
         let link: Link = app.get(&format!("{path}/documents/{document}")).await?;
-        let bytes = app.follow(&link, Vec::new()).await?;
+        let bytes = app.follow(&link, None).await?;
         ensure!(
             recorded == Some(STANDARD.encode(Sha256::digest(&bytes)).as_str()),
             "the certificate that was fetched is not the one of the record"

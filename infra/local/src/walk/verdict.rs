@@ -11,12 +11,13 @@ use platform::aws::{Access, Aws};
 use platform::store::{AwsStore, Store as _};
 use protocol::callback::Data;
 
+use super::book::Book;
 use super::journey::Arrived;
-use super::receiver::{Heard, Receiver};
-use super::until::until;
 use crate::aws::{LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::local::LocalStack;
+use crate::receiver::Heard;
 use crate::screen::Screen;
+use crate::until::until;
 
 /// How long callbacks and queues may take to come to rest.
 const REST: Duration = Duration::from_secs(60);
@@ -28,12 +29,7 @@ type Owed = BTreeMap<(ApplicationId, u32), (String, Data)>;
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub(crate) async fn judge(
-    hub: &LocalStack,
-    receiver: &Receiver,
-    arrived: &[Arrived],
-    screen: &Screen,
-) -> Result<()> {
+pub(crate) async fn judge(hub: &LocalStack, book: &Book, arrived: &[Arrived], screen: &Screen) -> Result<()> {
     screen.line("");
     let step = screen.step("Reading the records in the table");
     let (owed, events) = records(hub, arrived).await?;
@@ -43,11 +39,11 @@ pub(crate) async fn judge(
     ));
     let step = screen.step("Counting callbacks");
     until("the last callbacks", REST, async || {
-        Ok(owed.keys().all(|(id, version)| receiver.heard(*id, *version).is_some()).then_some(()))
+        Ok(owed.keys().all(|(id, version)| book.heard(*id, *version).is_some()).then_some(()))
     })
     .await?;
-    compare(&owed, &receiver.all())?;
-    if let Some(why) = receiver.refused() {
+    compare(&owed, &book.all())?;
+    if let Some(why) = book.refused() {
         bail!("a callback was refused: {why}");
     }
     step.done(&format!("{} callbacks owed, {} received, every signature verified", owed.len(), owed.len()));

@@ -40,8 +40,9 @@ pub(crate) fn name(event: &EventView) -> &str {
     event.kind.strip_prefix("application.").unwrap_or(&event.kind)
 }
 
-/// What happened, in both languages.
-pub(crate) fn what(event: &str) -> String {
+/// What happened, in both languages, by the event's name without its prefix.
+#[must_use]
+pub fn what(event: &str) -> String {
     match WORDS.iter().find(|(name, _, _)| *name == event) {
         Some((_, zh, en)) => format!("{zh} {en}"),
         None => event.replace('_', " "),

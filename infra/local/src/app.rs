@@ -1,57 +1,55 @@
-//! The app backend: a tenant that knows the hub's HTTP interface and nothing else of it.
+//! An app backend: a tenant that knows the hub's HTTP interface and nothing else of it.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use domain::ids::SubscriptionId;
 use protocol::app::SubscriptionView;
 use protocol::callback::Secret;
+use protocol::problem::Problem;
 use protocol::report::Link;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use thiserror::Error;
 use uuid::Uuid;
 
-use super::receiver::Receiver;
-use super::until::until;
-use crate::local::LocalStack;
-use crate::secrets::SCOPES;
+use crate::until::until;
 
 /// How long the hub may take to answer with anything else than that it cannot now.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// An app backend with its token.
-pub(crate) struct App<'h> {
-    http: &'h reqwest::Client,
-    api: &'h str,
+pub struct App {
+    http: reqwest::Client,
+    api: String,
     token: String,
 }
 
-/// What is told of an error (RFC 9457).
-#[derive(Debug, Default, Deserialize)]
-struct Told {
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    errors: Vec<Wrong>,
+/// An answer that is no success.
+#[derive(Debug, Error)]
+#[error("{what} was answered {}{}", status.as_u16(), told(problem.as_ref()))]
+pub struct Refused {
+    /// What was asked.
+    pub what: String,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// What it says of itself, where it does (RFC 9457).
+    pub problem: Option<Problem>,
 }
 
+/// A tenant's subscriptions.
 #[derive(Debug, Deserialize)]
-struct Wrong {
-    #[serde(default)]
-    pointer: String,
-    #[serde(default)]
-    code: String,
+struct Subscriptions {
+    subscriptions: Vec<SubscriptionView>,
 }
 
-impl<'h> App<'h> {
-    /// An app backend that may do everything.
-    ///
-    /// # Errors
-    /// There is no hub.
-    pub(crate) fn new(hub: &'h LocalStack, tenant: &str) -> Result<App<'h>> {
-        Ok(App { http: hub.http(), api: hub.api_url()?, token: hub.token(tenant, &SCOPES)? })
+impl App {
+    /// An app backend that asks the API at this address, without a slash at its end.
+    #[must_use]
+    pub fn new(http: &reqwest::Client, api: &str, token: String) -> App {
+        App { http: http.clone(), api: api.to_owned(), token }
     }
 
     /// Asks for something.
@@ -67,9 +65,22 @@ impl<'h> App<'h> {
     /// # Errors
     /// As for [`App::get`].
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.post_under(&Uuid::new_v4().to_string(), path, body).await
+    }
+
+    /// The same under an idempotency key of the caller's.
+    ///
+    /// # Errors
+    /// As for [`App::get`].
+    pub(crate) async fn post_under<T: DeserializeOwned>(
+        &self,
+        key: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<T> {
         let request = self
             .request(Method::POST, path)
-            .header("idempotency-key", Uuid::new_v4().to_string())
+            .header("idempotency-key", key)
             .header("content-type", "application/json")
             .body(body.to_string());
         self.patiently(Method::POST, path, request).await
@@ -79,13 +90,13 @@ impl<'h> App<'h> {
     ///
     /// # Errors
     /// Another answer than a success.
-    pub(crate) async fn follow(&self, link: &Link, body: Vec<u8>) -> Result<Vec<u8>> {
+    pub(crate) async fn follow(&self, link: &Link, body: Option<Body>) -> Result<Vec<u8>> {
         let method: Method = link.method.parse().context("a link has no method")?;
         let mut request = self.http.request(method.clone(), &link.url);
         for (name, value) in &link.headers {
             request = request.header(name, value);
         }
-        if !body.is_empty() {
+        if let Some(body) = body {
             request = request.body(body);
         }
         let what = format!("{method} to a signed link");
@@ -93,27 +104,38 @@ impl<'h> App<'h> {
         taken(&what, status, body)
     }
 
-    /// Has the hub call the receiver about everything, and the receiver believe the hub alone.
+    /// Has the hub call an address about events of these types, all without any; with what callbacks are verified.
     ///
     /// # Errors
     /// The hub refuses, or gives no secret.
-    pub(crate) async fn subscribe(&self, receiver: &Receiver) -> Result<SubscriptionId> {
-        let body = json!({ "url": receiver.url() });
+    pub async fn subscribe(&self, url: &str, events: &[String]) -> Result<(SubscriptionId, Secret)> {
+        let body = json!({ "url": url, "events": events });
         let made: SubscriptionView = self.post("/v1/subscriptions", &body).await?;
         let secret = made.secret.context("the subscription came without its secret")?;
-        receiver.trust(Secret::parse(&secret).context("the subscription's secret is none")?);
-        Ok(made.id)
+        Ok((made.id, Secret::parse(&secret).context("the subscription's secret is none")?))
     }
 
     /// Ends a subscription.
     ///
     /// # Errors
     /// The hub refuses.
-    pub(crate) async fn unsubscribe(&self, subscription: SubscriptionId) -> Result<()> {
+    pub async fn unsubscribe(&self, subscription: SubscriptionId) -> Result<()> {
         let path = format!("/v1/subscriptions/{subscription}");
         let what = format!("DELETE {path}");
         let (status, body) = send(&what, self.request(Method::DELETE, &path)).await?;
         taken(&what, status, body).map(drop)
+    }
+
+    /// Ends every subscription of the tenant that goes to this address.
+    ///
+    /// # Errors
+    /// The hub refuses.
+    pub async fn unsubscribe_url(&self, url: &str) -> Result<()> {
+        let all: Subscriptions = self.get("/v1/subscriptions").await?;
+        for subscription in all.subscriptions.iter().filter(|subscription| subscription.url == url) {
+            self.unsubscribe(subscription.id).await?;
+        }
+        Ok(())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -152,17 +174,17 @@ async fn send(what: &str, request: RequestBuilder) -> Result<(StatusCode, Vec<u8
 
 fn taken(what: &str, status: StatusCode, body: Vec<u8>) -> Result<Vec<u8>> {
     if !status.is_success() {
-        bail!("{what} was answered {}{}", status.as_u16(), told(&body));
+        let problem = serde_json::from_slice(&body).ok();
+        return Err(Refused { what: what.to_owned(), status, problem }.into());
     }
     Ok(body)
 }
 
 /// What a problem says, in one line.
-fn told(body: &[u8]) -> String {
-    let told: Told = serde_json::from_slice(body).unwrap_or_default();
-    let wrong = told.errors.iter().map(|wrong| format!("{} {}", wrong.pointer, wrong.code));
-    let parts: Vec<String> = [told.title].into_iter().chain(wrong).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) }
+fn told(problem: Option<&Problem>) -> String {
+    let Some(problem) = problem else { return String::new() };
+    let wrong = problem.errors.iter().map(|wrong| format!("; {} {}", wrong.pointer, wrong.code));
+    format!(": {}{}", problem.title, wrong.collect::<String>())
 }
 
 #[cfg(test)]
@@ -172,11 +194,18 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_one_line() {
         let body = json!({
+            "type": "urn:tongban:problem:invalid_fields",
             "title": "Fields are wrong",
             "status": 422,
             "errors": [{ "pointer": "/address", "code": "required", "detail": "…" }],
         });
-        assert_eq!(told(body.to_string().as_bytes()), ": Fields are wrong; /address required");
-        assert_eq!(told(b"<html>"), "");
+        let refused = |body: &str| {
+            let refused =
+                taken("POST /v1", StatusCode::UNPROCESSABLE_ENTITY, body.into()).expect_err("refused");
+            refused.to_string()
+        };
+        let told = "POST /v1 was answered 422: Fields are wrong; /address required";
+        assert_eq!(refused(&body.to_string()), told);
+        assert_eq!(refused("<html>"), "POST /v1 was answered 422");
     }
 }

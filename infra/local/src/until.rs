@@ -1,4 +1,4 @@
-//! Waiting for a condition, never longer than a deadline. All waits of the walk are here.
+//! Waiting for a condition, never longer than a deadline. The waits of the walk and of an app backend.
 
 use std::time::Duration;
 

@@ -1,85 +1,81 @@
-//! The app backend's end of callbacks: a real HTTP server that believes nothing it cannot verify.
+//! An app backend's end of callbacks: a real HTTP server that believes nothing it cannot verify.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use domain::ids::ApplicationId;
 use jiff::{SignedDuration, Timestamp};
 use protocol::callback::{Payload, Secret};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+/// Bytes of a callback's body; the hub's are a few hundred.
+const BODY_BYTES: usize = 64 * 1024;
+
 /// A callback that verified.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
+pub struct Heard {
     /// What it says.
-    pub(crate) payload: Payload,
+    pub payload: Payload,
     /// How long after the event was recorded it came.
-    pub(crate) after: SignedDuration,
+    pub after: SignedDuration,
 }
 
-#[derive(Debug, Default)]
-struct Book {
-    secret: Option<Secret>,
-    heard: BTreeMap<(ApplicationId, u32), Heard>,
-    refused: Option<String>,
+/// Whoever is told of what comes: a callback that verified, or why one is not believed. It says whether it took it;
+/// what it did not take comes again.
+type Taker = dyn Fn(Result<Heard, String>) -> bool + Send + Sync;
+
+#[derive(Clone)]
+struct Desk {
+    secret: Arc<Mutex<Option<Secret>>>,
+    taker: Arc<Taker>,
 }
 
-/// Listens on a port of its own until it is dropped.
+/// Listens on a port of 127.0.0.1 until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Receiver {
+pub struct Receiver {
     url: String,
-    book: Arc<Mutex<Book>>,
+    secret: Arc<Mutex<Option<Secret>>>,
     server: JoinHandle<()>,
 }
 
 impl Receiver {
-    /// Takes a free port of 127.0.0.1.
+    /// Takes a port, 0 for any that is free, and tells `taker` of every callback.
     ///
     /// # Errors
-    /// There is none.
-    pub(crate) async fn listen() -> Result<Receiver> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("no port for callbacks")?;
+    /// The port is in use.
+    pub async fn listen(
+        port: u16,
+        taker: impl Fn(Result<Heard, String>) -> bool + Send + Sync + 'static,
+    ) -> Result<Receiver> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.with_context(|| format!("callbacks cannot be received on port {port}"))?;
         let address = listener.local_addr().context("the port for callbacks has no number")?;
-        let book = Arc::<Mutex<Book>>::default();
-        let routes = Router::new().route("/callbacks", post(take)).with_state(book.clone());
+        let desk = Desk { secret: Arc::default(), taker: Arc::new(taker) };
+        let secret = desk.secret.clone();
+        let routes = Router::new().route("/callbacks", post(take)).layer(DefaultBodyLimit::max(BODY_BYTES));
+        let routes = routes.with_state(desk);
         let server = tokio::spawn(async move {
-            // Only the end of the walk ends it; what cannot be taken then shows as a callback that is missing.
+            // Only its owner ends it; what cannot be taken then shows as a callback that is missing.
             let _ended = axum::serve(listener, routes).await;
         });
-        Ok(Receiver { url: format!("http://{address}/callbacks"), book, server })
+        Ok(Receiver { url: format!("http://{address}/callbacks"), secret, server })
     }
 
     /// Where callbacks go.
-    pub(crate) fn url(&self) -> &str {
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// From now on callbacks are verified with this secret; without one every callback is refused.
-    pub(crate) fn trust(&self, secret: Secret) {
-        lock(&self.book).secret = Some(secret);
-    }
-
-    /// The callback about one event, if it came.
-    pub(crate) fn heard(&self, application: ApplicationId, version: u32) -> Option<Heard> {
-        lock(&self.book).heard.get(&(application, version)).cloned()
-    }
-
-    /// Every callback by application and version.
-    pub(crate) fn all(&self) -> BTreeMap<(ApplicationId, u32), Heard> {
-        lock(&self.book).heard.clone()
-    }
-
-    /// Why a callback was not believed, if one was not.
-    pub(crate) fn refused(&self) -> Option<String> {
-        lock(&self.book).refused.clone()
+    pub fn trust(&self, secret: Secret) {
+        *lock(&self.secret) = Some(secret);
     }
 }
 
@@ -89,26 +85,20 @@ impl Drop for Receiver {
     }
 }
 
-fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
-    book.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(secret: &Mutex<Option<Secret>>) -> MutexGuard<'_, Option<Secret>> {
+    secret.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn take(State(book): State<Arc<Mutex<Book>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let mut book = lock(&book);
+async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let secret = lock(&desk.secret).clone();
     let now = Timestamp::now();
-    match read(book.secret.as_ref(), &headers, &body, now) {
-        Ok(payload) => {
-            let after = now.duration_since(payload.timestamp);
-            // Delivery is at least once: the first one counts.
-            book.heard
-                .entry((payload.data.application, payload.data.version))
-                .or_insert(Heard { payload, after });
-            StatusCode::NO_CONTENT
-        }
-        Err(why) => {
-            book.refused = Some(why);
-            StatusCode::UNAUTHORIZED
-        }
+    let heard = read(secret.as_ref(), &headers, &body, now)
+        .map(|payload| Heard { after: now.duration_since(payload.timestamp), payload });
+    let believed = heard.is_ok();
+    match ((desk.taker)(heard), believed) {
+        (false, _) => StatusCode::SERVICE_UNAVAILABLE,
+        (true, true) => StatusCode::NO_CONTENT,
+        (true, false) => StatusCode::UNAUTHORIZED,
     }
 }
 

@@ -1,0 +1,155 @@
+//! The file an application is filed from: the fields of the API's body in TOML or JSON, and papers by path.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use domain::catalogue::Service;
+use domain::limits::DOCUMENTS;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Paper;
+use super::lines::{Syntax, line_of};
+
+/// Bytes of a file; the hub takes bodies of as many.
+const FORM_BYTES: u64 = 64 * 1024;
+/// The table of papers: a requirement or a kind of document, and a path from the file's own folder.
+const PAPERS: &str = "papers";
+
+/// A filled-in form, ready to be filed.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// What is sent.
+    pub body: Value,
+    /// What is uploaded, in the order of the body's `documents`.
+    pub papers: Vec<Paper>,
+    path: PathBuf,
+    text: String,
+    syntax: Syntax,
+}
+
+impl Form {
+    /// Reads a file and the papers it names. `more` papers are named as in the file, by paths from the current folder,
+    /// and take the place of the file's. What the file leaves open is filled in: the service, the documents, and that
+    /// it is handed in with its last paper (`"submit": "when_complete"`).
+    ///
+    /// # Errors
+    /// The file is no TOML or JSON table of at most 64 KiB, is for another service, or a paper is not as it should be.
+    pub fn read(service: Service, path: &Path, more: &[(String, PathBuf)]) -> Result<Form> {
+        let shown = path.display();
+        let mut text = String::new();
+        let file = File::open(path).with_context(|| format!("{shown} cannot be read"))?;
+        let read = file.take(FORM_BYTES + 1).read_to_string(&mut text);
+        read.with_context(|| format!("{shown} cannot be read"))?;
+        ensure!(text.len() as u64 <= FORM_BYTES, "{shown} has more than {FORM_BYTES} bytes");
+        let syntax = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("toml") => Syntax::Toml,
+            Some("json") => Syntax::Json,
+            _ => bail!("{shown} ends neither in .toml nor in .json"),
+        };
+        let mut fields: Map<String, Value> = match syntax {
+            Syntax::Toml => toml::from_str(&text).with_context(|| format!("{shown} is not well formed"))?,
+            Syntax::Json => {
+                serde_json::from_str(&text).with_context(|| format!("{shown} is not well formed"))?
+            }
+        };
+        let papers = papers(service, &mut fields, path, more)?;
+        let named = fields.entry("service").or_insert_with(|| json!(service));
+        ensure!(*named == json!(service), "{shown} is for another service than {}", service.name());
+        ensure!(!fields.contains_key("documents"), "{shown} declares documents; name them under [{PAPERS}]");
+        if !papers.is_empty() {
+            fields.insert("documents".to_owned(), papers.iter().map(Paper::declared).collect());
+        }
+        fields.entry("submit").or_insert_with(|| json!("when_complete"));
+        Ok(Form { body: Value::Object(fields), papers, path: path.to_owned(), text, syntax })
+    }
+
+    /// An idempotency key that follows from the content alone: the same form with the same papers is the same
+    /// application.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let digest = Sha256::digest(self.body.to_string().as_bytes());
+        let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+        format!("apply-{}", digits.collect::<String>())
+    }
+
+    /// Where a pointer of the hub's points to: a line of the file, a paper, or the file as a whole.
+    #[must_use]
+    pub fn place_of(&self, pointer: &str) -> String {
+        let document = pointer.strip_prefix("/documents/").and_then(|rest| rest.split('/').next());
+        if let Some(paper) = document.and_then(|index| self.papers.get(index.parse::<usize>().ok()?)) {
+            return paper.path.display().to_string();
+        }
+        let file = self.path.display();
+        match line_of(&self.text, self.syntax, pointer) {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_string(),
+        }
+    }
+}
+
+/// Takes the papers out of the fields, and looks at each.
+fn papers(
+    service: Service,
+    fields: &mut Map<String, Value>,
+    form: &Path,
+    more: &[(String, PathBuf)],
+) -> Result<Vec<Paper>> {
+    let folder = form.parent().unwrap_or(Path::new(""));
+    let named: BTreeMap<String, PathBuf> = match fields.remove(PAPERS) {
+        Some(papers) => serde_json::from_value(papers)
+            .with_context(|| format!("{PAPERS} of {} are no paths by requirement", form.display()))?,
+        None => BTreeMap::new(),
+    };
+    let mut paths: BTreeMap<String, PathBuf> =
+        named.into_iter().map(|(name, path)| (name, folder.join(path))).collect();
+    paths.extend(more.iter().cloned());
+    ensure!(paths.len() <= DOCUMENTS, "an application has at most {DOCUMENTS} papers");
+    paths.iter().map(|(name, path)| Paper::read(service, name, path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_names_its_papers_and_is_the_same_however_it_is_written() {
+        let folder = std::env::temp_dir().join(format!("tongban-form-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).expect("a file");
+            path
+        };
+        write("register.pdf", "%PDF-1.4");
+        let other = write("other.pdf", "%PDF-1.5");
+        let toml =
+            "address = \"…\"\n[applicant]\nname = \"…\"\n[papers]\nhousehold_register = \"register.pdf\"\n";
+        let json = r#"{"applicant": {"name": "…"}, "address": "…", "papers": {"household_register": "register.pdf"}}"#;
+        let service = Service::FirstIdentityCard;
+        let one = Form::read(service, &write("form.toml", toml), &[]).expect("a form");
+        let two = Form::read(service, &write("form.json", json), &[]).expect("a form");
+        assert_eq!((&one.body, one.key()), (&two.body, two.key()));
+        assert_eq!(one.body["service"], "first_identity_card");
+        assert_eq!(one.body["submit"], "when_complete");
+        assert_eq!(one.body["documents"][0]["kind"], "household_register");
+        assert!(one.place_of("/applicant/name").ends_with("form.toml:3"));
+        assert!(one.place_of("/documents/0/kind").ends_with("register.pdf"));
+        assert!(one.place_of("/accepted_at").ends_with("form.toml"));
+        let instead = [("household_register".to_owned(), other)];
+        let three = Form::read(service, &folder.join("form.toml"), &instead).expect("a form");
+        assert_ne!(one.key(), three.key(), "another paper is another application");
+        let told = |name: &str, text: &str| {
+            format!("{:#}", Form::read(service, &write(name, text), &[]).expect_err("refused"))
+        };
+        assert!(told("form.toml", "address = ").contains("is not well formed"));
+        assert!(told("form.json", "[]").contains("is not well formed"));
+        assert!(told("form.toml", "service = \"household_transfer\"").contains("is for another service"));
+        assert!(told("form.json", r#"{"documents": []}"#).contains("[papers]"));
+        assert!(told("form.yaml", "a: 1").contains(".toml"));
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
+}

@@ -1,0 +1,97 @@
+//! The hub that runs on this machine, found by whoever did not start it.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use domain::ids::TenantId;
+
+use crate::aws::{self, LOCAL_ACCOUNT};
+use crate::emulator::rows_of;
+use crate::local::http_client;
+use crate::secrets::Secrets;
+use crate::stack::Cloud;
+use crate::workspace::Workspace;
+
+/// How long the local AWS may take to say that it is there.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A hub that another process serves, as a developer of an app backend reaches it.
+#[derive(Debug)]
+pub struct RunningHub {
+    url: String,
+    http: reqwest::Client,
+    secrets: Secrets,
+}
+
+impl RunningHub {
+    /// Finds the hub on a port of this machine.
+    ///
+    /// # Errors
+    /// It does not answer, is another repository's, or has no such stack.
+    pub async fn find(port: u16, stack: &str) -> Result<RunningHub> {
+        let workspace = Workspace::find()?;
+        rows_here(&workspace, port, "say where it is with --hub-port or TONGBAN_PORT").await?;
+        let cloud = Cloud::new(&aws::local(&endpoint_of(port), LOCAL_ACCOUNT));
+        if !cloud.exists(stack).await? {
+            bail!("there is no stack {stack}; --stack or TONGBAN_STACK names another");
+        }
+        let outputs = cloud.outputs(stack).await?;
+        Ok(RunningHub {
+            url: url_by_number(&endpoint_of(port), outputs.get("ApiId")?),
+            http: http_client(None)?,
+            secrets: Secrets::open(&workspace.state("keys.json"), [])?,
+        })
+    }
+
+    /// Address of the HTTP API, by number, without a slash at the end. It contains a dollar sign.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A client that reaches the API.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// An access token for an app backend, good for some hours.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn token(&self, tenant: &TenantId, scopes: &[&str], hours: u8) -> Result<String> {
+        self.secrets.access_token(tenant, scopes, hours)
+    }
+}
+
+/// Address of the local AWS on a port.
+pub(crate) fn endpoint_of(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Address of an HTTP API of the local AWS for clients that resolve no name below `.localhost`.
+pub(crate) fn url_by_number(endpoint: &str, api: &str) -> String {
+    format!("{endpoint}/_aws/execute-api/{api}/$default")
+}
+
+/// The agencies' rows as the hub on this port was started with, in JSON. `otherwise` is what else to do than to start
+/// one.
+///
+/// # Errors
+/// No hub answers there, it is still being deployed, or it is another repository's.
+pub(crate) async fn rows_here(workspace: &Workspace, port: u16, otherwise: &str) -> Result<Vec<u8>> {
+    let health = http_client(None)?.get(format!("{}/_ministack/health", endpoint_of(port))).timeout(ANSWER);
+    if !health.send().await.is_ok_and(|answer| answer.status().is_success()) {
+        bail!(
+            "no hub answers on port {port} of this machine. Start one with `cargo run -- up`, or {otherwise}"
+        );
+    }
+    let path = rows_of(workspace, port);
+    fs::read(&path).with_context(|| {
+        format!(
+            "the hub on port {port} is still being deployed, or is not this repository's: {} cannot be read",
+            path.display()
+        )
+    })
+}

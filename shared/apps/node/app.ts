@@ -1,0 +1,149 @@
+// An app backend: files an application, uploads its papers, and is called back until it reached a stage.
+//
+//   npm ci && npm run types && npm run build
+//   eval "$(cargo run --quiet -- token --export)"
+//   node app.js ../examples/first-card.request.json ready ../examples/papers/*.pdf ../examples/papers/proof-*.jpg
+//
+// Papers stand in the order of the body's `documents`. Ends with 0 at the stage, with 1 where anything is wrong.
+
+import { createHash, randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Webhook } from "standardwebhooks";
+import type { components } from "./hub.js";
+
+type Schemas = components["schemas"];
+type Application = Schemas["ApplicationView"];
+type Subscription = Schemas["SubscriptionView"];
+type Link = Schemas["Link"];
+
+/** What a callback says: ids alone. */
+interface Callback {
+  type: string;
+  timestamp: string;
+  data: { application: string; version: number; stage: Schemas["Stage"] };
+}
+
+/** The hub refused, and says why; decide by `problem.type`. */
+class Refused extends Error {
+  constructor(readonly problem: Schemas["Problem"]) {
+    const wrong = (problem.errors ?? []).map((error) => `${error.pointer} ${error.code}`);
+    super([`${problem.status} ${problem.title}`, ...wrong].join("; "));
+  }
+}
+
+const BODY_BYTES = 64 * 1024;
+const DEADLINE = AbortSignal.timeout(120_000);
+const { URL: hub, TOKEN: token } = process.env;
+const [bodyPath, stage, ...papers] = process.argv.slice(2);
+if (!hub || !token || !bodyPath || !stage) {
+  throw new Error("usage: URL=… TOKEN=… node app.js BODY.json STAGE PAPER…");
+}
+
+/** Asks the hub. The key makes it safe to send again, and so it is while the hub says that it cannot now. */
+async function ask<T>(method: string, path: string, body?: unknown, key: string = randomUUID()): Promise<T> {
+  for (let pause = 250; ; pause = Math.min(2 * pause, 8_000)) {
+    const answer = await fetch(hub + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        "idempotency-key": key,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: DEADLINE,
+    });
+    if (answer.status === 204) return undefined as T;
+    if (answer.ok) return (await answer.json()) as T;
+    if (answer.status !== 429 && answer.status < 500) {
+      throw new Refused((await answer.json()) as Schemas["Problem"]);
+    }
+    await answer.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
+/** Sends a file to its link, with exactly the headers that it gives. */
+async function upload(link: Link, bytes: Buffer): Promise<void> {
+  const { url, method, headers } = link;
+  const answer = await fetch(url, { method, headers: headers ?? {}, body: new Uint8Array(bytes), signal: DEADLINE });
+  if (!answer.ok) throw new Error(`an upload was answered ${answer.status}`);
+}
+
+/** Opens the application, and uploads each paper to the slot that was opened for it. */
+async function file(body: Schemas["NewApplication"], paths: string[]): Promise<Application> {
+  // A backend keeps this key with its own record before it sends anything.
+  const opened = await ask<Application>("POST", "/v1/applications", body, randomUUID());
+  const open = opened.documents.filter((slot) => slot.upload);
+  for (const [index, document] of (body.documents ?? []).entries()) {
+    const path = paths[index];
+    if (!path) throw new Error(`no file for ${document.kind}`);
+    const bytes = await readFile(path);
+    const sha256 = createHash("sha256").update(bytes).digest("base64");
+    if (sha256 !== document.sha256) throw new Error(`${path} is not the ${document.kind} that the body declares`);
+    const slot = open.splice(open.findIndex((slot) => slot.accepts.includes(document.kind)), 1)[0];
+    if (!slot?.upload) throw new Error(`no slot for ${document.kind}`);
+    await upload(slot.upload, bytes);
+    console.log(`uploaded ${slot.requirement}`);
+  }
+  return opened;
+}
+
+async function read(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > BODY_BYTES) throw new Error("too large");
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+/** Receives callbacks. Only what verifies is heard; until there is a secret, nothing does. */
+function listen(secret: () => string | undefined, heard: (callback: Callback) => void): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    try {
+      const known = secret();
+      if (!known) throw new Error("nobody has subscribed");
+      const headers = request.headers as Record<string, string>;
+      heard(new Webhook(known).verify(await read(request), headers) as Callback);
+      response.writeHead(204).end();
+    } catch (error) {
+      console.error(`refused a callback: ${(error as Error).message}`);
+      response.writeHead(401).end();
+    }
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
+
+let subscription: Subscription | undefined;
+const reached = new Set<string>();
+let news: () => void = () => {};
+const server = await listen(
+  () => subscription?.secret,
+  ({ type, data }) => {
+    console.log(`${type} ${data.application} v${data.version} ${data.stage}`);
+    reached.add(`${data.application} ${data.stage}`);
+    news();
+  },
+);
+try {
+  const { port } = server.address() as AddressInfo;
+  const wanted: Schemas["NewSubscription"] = { url: `http://127.0.0.1:${port}/callbacks` };
+  subscription = await ask<Subscription>("POST", "/v1/subscriptions", wanted);
+  const body = JSON.parse(await readFile(bodyPath, "utf8")) as Schemas["NewApplication"];
+  const { id } = await file(body, papers);
+  while (!reached.has(`${id} ${stage}`)) {
+    await new Promise<void>((resolve, reject) => {
+      news = resolve;
+      DEADLINE.addEventListener("abort", () => reject(new Error(`${stage} was not reached in time`)));
+    });
+  }
+  console.log(`reached ${stage}`);
+} finally {
+  if (subscription) await ask<void>("DELETE", `/v1/subscriptions/${subscription.id}`);
+  server.closeAllConnections();
+  server.close();
+}

@@ -1,0 +1,210 @@
+//! What a developer of an app backend has: tokens, a listener, filing from a file, and the page that tells of it.
+//!
+//! One local AWS and one agency at work serve all. The commands are real processes, as they are typed.
+
+mod bench;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use domain::catalogue::Service;
+use serde_json::Value;
+use tongban::apply::Form;
+use tongban_tests::repository::{root, text};
+
+use crate::bench::{Running, bench, said};
+
+const FIRST_CARD: &str = "shared/apps/examples/first-card.toml";
+
+fn run(words: &[&str], code: i32) -> String {
+    said(bench().tongban(words).output().expect("the command"), code)
+}
+
+#[test]
+fn a_token_is_what_was_asked_for_and_nothing_else_is_printed() {
+    let token = run(&["token", "--tenant", "apps-token", "--scopes", "applications:read", "--hours", "1"], 0);
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
+    assert_eq!(token.lines().count(), 1, "{token}");
+    let asks = |path: &str, method: &str| {
+        let curl = "curl -sS -o /dev/null -w '%{http_code}' -H \"Authorization: Bearer $TOKEN\"";
+        let script = format!(
+            "eval \"$(cargo run --quiet -- token --scopes applications:read --export)\"\n\
+             {curl} -H 'Idempotency-Key: a' -X {method} \"$URL{path}\""
+        );
+        said(bench().shell(&script).output().expect("a shell"), 0)
+    };
+    assert_eq!(asks("/v1/applications", "GET"), "200");
+    assert_eq!(asks("/v1/subscriptions", "GET"), "403", "it has one scope");
+    for (wrong, why) in [
+        (["--hours", "25"], "25 is not in 1..=24"),
+        (["--hours", "0"], "0 is not in 1..=24"),
+        (["--scopes", "everything"], "there is no such scope"),
+        (["--tenant", "A B"], "a tenant has 1 to 64"),
+    ] {
+        let told = run(&["token", wrong[0], wrong[1]], 2);
+        assert!(told.contains(why), "{told}");
+    }
+    assert!(run(&["token", "--hub-port", "1"], 1).contains("no hub answers on port 1"));
+    assert!(run(&["token", "--stack", "other"], 1).contains("there is no stack other"));
+}
+
+#[tokio::test]
+async fn an_application_is_filed_from_a_file_followed_and_heard_of() {
+    let heard = bench().file("listen.log");
+    let words = ["listen", "--port", "0", "--tenant", "apps-file", "--json"];
+    let listener = Running::start(bench().tongban(&words), &heard);
+    let human = bench().tongban(&["listen", "--port", "0", "--tenant", "apps-file"]);
+    let human = Running::start(human, &bench().file("human.log"));
+    let listening = human.says(&["Listening for apps-file"]).await;
+    let address = listening.rsplit(' ').next().expect("an address");
+    let forged =
+        format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'webhook-id: a:1' -d '{{}}' {address}");
+    assert_eq!(said(bench().shell(&forged).output().expect("a shell"), 0), "401");
+    human.says(&["forged"]).await;
+    // The one that prints JSON says nothing until it is called; the hub knows both when it lists both.
+    let both = "eval \"$(cargo run --quiet -- token --tenant apps-file --export)\"\n\
+                curl -sS -H \"Authorization: Bearer $TOKEN\" \"$URL/v1/subscriptions\"";
+    let subscribed = || {
+        let listed = said(bench().shell(both).output().expect("a shell"), 0);
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        listed["subscriptions"].as_array().expect("a list").len()
+    };
+    let two = || std::future::ready((subscribed() == 2).then_some(()));
+    tongban_tests::until::until("two subscriptions", std::time::Duration::from_secs(60), two).await;
+
+    let words = ["apply", "first_identity_card", "--file", FIRST_CARD, "--tenant", "apps-file"];
+    let told = run(&words, 0);
+    let id = told.lines().find_map(|line| line.strip_prefix("id     ")).expect("an id").to_owned();
+    assert!(told.contains("sent   household_register"), "{told}");
+    assert!(!told.contains("stage  draft") && told.contains("stage  "), "{told}");
+    let again = run(&words, 0);
+    assert!(
+        again.contains(&id) && !again.contains("sent "),
+        "the same file is the same application: {again}"
+    );
+
+    for stage in ["dispatched", "received", "signed", "ready"] {
+        let kind = format!("\"application.{stage}\"");
+        let line = listener.says(&[&kind, &id]).await;
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!((&line["verified"], line["stage"].as_str()), (&Value::Bool(true), Some(stage)));
+    }
+    human.says(&["ok", "application.ready", &id]).await;
+    assert!(listener.end().await && human.end().await, "they end well");
+    assert_eq!(subscribed(), 0, "and leave no subscription");
+}
+
+#[tokio::test]
+async fn what_happens_is_followed_in_the_order_in_which_it_happens() {
+    let words = ["apply", "first_identity_card", "--file", FIRST_CARD, "--tenant", "apps-follow", "--follow"];
+    let follower = Running::start(bench().tongban(&words), &bench().file("follow.log"));
+    follower.says(&["待领取 ready", "北京市 Beijing"]).await;
+    let said = follower.said();
+    let at = |word: &str| said.find(word).unwrap_or_else(|| panic!("{word}: {said}"));
+    assert!(
+        at("opened") < at("已提交 submitted") && at("已提交 submitted") < at("已接收 received"),
+        "{said}"
+    );
+    assert!(follower.end().await, "an application that is under way is left as it is");
+}
+
+#[test]
+fn every_wrong_field_is_told_where_it_stands() {
+    let wrong = text(FIRST_CARD)
+        .replace("\"110105200601158110\"", "\"110105200601158111\"")
+        .replace("commitment = true", "commitment = false")
+        .replace("papers/", &format!("{}/papers/", root().join("shared/apps/examples").display()));
+    let form = bench().file("wrong.toml");
+    fs::write(&form, wrong).expect("a file");
+    let form = form.display().to_string();
+    let told = run(&["apply", "first_identity_card", "--file", &form], 3);
+    assert!(told.contains("wrong.toml:11: /applicant/identity_number"), "{told}");
+    assert!(told.contains("wrong.toml:7: /commitment"), "{told}");
+    let told =
+        run(&["apply", "household_transfer", "--file", "shared/apps/examples/household-certificate.json"], 2);
+    assert!(told.contains("is for another service"), "{told}");
+    let told =
+        run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
+    assert!(told.contains("asks for no \"diploma\""), "{told}");
+}
+
+/// The body that the page sends with curl is what the form beside it comes to.
+#[test]
+fn the_samples_are_one() {
+    let path = |name: &str| root().join("shared/apps/examples").join(name);
+    let read = |service, name: &str| Form::read(service, &path(name), &[]).expect("a form");
+    let request: Value =
+        serde_json::from_str(&text("shared/apps/examples/first-card.request.json")).expect("JSON");
+    assert_eq!(read(Service::FirstIdentityCard, "first-card.toml").body, request);
+    assert_eq!(read(Service::HouseholdCertificate, "household-certificate.json").papers.len(), 2);
+}
+
+/// The page's blocks in their order, in one shell. The listener is a process of its own, as in the second terminal.
+#[tokio::test]
+async fn the_page_leads_from_a_token_to_the_first_callback() {
+    let page = text("shared/apps/DEVELOPING.md");
+    let blocks: Vec<&str> =
+        page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::trim).collect();
+    let [start, listen, rest @ ..] = blocks.as_slice() else { panic!("the page has no commands") };
+    assert_eq!((*start, *listen), ("cargo run", "cargo run --quiet -- listen"));
+    let begun = Instant::now();
+    let listener = bench().shell(&format!("exec {listen}"));
+    let listener = Running::start(listener, &bench().file("page-listen.log"));
+    listener.says(&["Listening for demo-app"]).await;
+    let (first, later) =
+        rest.split_at(rest.iter().position(|block| block.contains("/events")).expect("a feed"));
+    let state = bench().file("page-state");
+    let script =
+        |blocks: &[&str]| format!("set -eu\n{}\nexport -p >'{}'", blocks.join("\n"), state.display());
+    let mut shell = bench().shell(&script(first));
+    said(shell.output().expect("a shell"), 0);
+    listener.says(&["ok", "application.dispatched"]).await;
+    let took = begun.elapsed();
+    let id = variable(&state, "ID");
+    listener.says(&["application.ready", &id]).await;
+    // A new shell knows the variables, and is told the function once more.
+    let again = format!(". '{}'\n{}", state.display(), script(&[&rest[..1], later].concat()));
+    said(bench().shell(&again).output().expect("a shell"), 0);
+    assert!(listener.end().await);
+    #[allow(clippy::print_stdout, reason = "figures are for a reader")]
+    {
+        println!(
+            "page: {} blocks, {:.1} s from the receiver to the first callback",
+            rest.len(),
+            took.as_secs_f64()
+        );
+    }
+}
+
+/// The example in TypeScript: its types are made from the published description, the compiler is content, and with the
+/// `standardwebhooks` package of npm it believes the hub's callbacks.
+#[test]
+fn a_backend_in_typescript_files_uploads_and_is_called_back() {
+    let node = bench().node();
+    let made = |program: &str, words: &[&str]| {
+        let mut command = Command::new(node.program(program));
+        said(command.args(words).current_dir(node.folder()).output().expect("a tool of Node"), 0)
+    };
+    let description = root().join("shared/protocol/contracts/app.openapi.json").display().to_string();
+    made("openapi-typescript", &[&description, "--output", "hub.d.ts"]);
+    made("tsc", &[]);
+    let program = node.folder().join("app.js").display().to_string();
+    let start = format!(
+        "eval \"$(cargo run --quiet -- token --tenant apps-node --export)\"\n\
+         node '{program}' shared/apps/examples/first-card.request.json ready \
+         shared/apps/examples/papers/household-register.pdf shared/apps/examples/papers/proof-of-residence.jpg"
+    );
+    let told = said(bench().shell(&start).output().expect("a shell"), 0);
+    assert_eq!(told.matches("uploaded ").count(), 2, "{told}");
+    assert!(told.contains("application.received ") && told.contains("reached ready"), "{told}");
+    assert!(!told.contains("refused"), "{told}");
+}
+
+/// A variable that a shell exported.
+fn variable(state: &Path, name: &str) -> String {
+    let text = fs::read_to_string(state).expect("the shell's variables");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
+    line.expect("the variable").trim_matches(['\'', '"']).to_owned()
+}
