@@ -7,4 +7,5 @@ pub mod papers;
 pub mod people;
 pub mod receiver;
 pub mod repository;
+pub mod stage;
 pub mod until;

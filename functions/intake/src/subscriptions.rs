@@ -14,7 +14,7 @@ use platform::deliveries::Deliveries as _;
 use platform::fields::{FieldError, Fields, FromFields, list, words};
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use platform::settings::{EndpointState, Reason, Settings as _, Subscribed, Subscription};
+use platform::settings::{EndpointState, REQUESTS, Reason, Settings as _, Subscribed, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
 use serde::Serialize;
@@ -157,21 +157,22 @@ pub async fn subscription<H: Hub>(
     Ok(SubscriptionView { held: Some(held), ..view(found, None) })
 }
 
-/// Changes where or what for a subscription is called. A repeat changes nothing more.
+/// Changes where or what for a subscription is called. A repeat changes nothing, whatever has been changed since.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable.
+/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable or a key used for another change.
 pub async fn change<H: Hub>(
     hub: &H,
     mode: Mode,
     tenant: &TenantId,
     id: SubscriptionId,
     change: Change,
+    asked: &Asked,
 ) -> Result<SubscriptionView, Problem> {
     if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
         return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
     }
-    let changed = replace(hub, tenant, id, |before| Subscription {
+    let changed = replace_once(hub, tenant, id, asked, |before| Subscription {
         url: change.url.clone().unwrap_or_else(|| before.url.clone()),
         events: change.events.clone().unwrap_or_else(|| before.events.clone()),
         ..before.clone()
@@ -183,6 +184,57 @@ async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<
     hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
 }
 
+/// What a request for a change is known by: its key, and what it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    key: String,
+    body: String,
+}
+
+impl Asked {
+    /// A request, by what its key and its whole came to.
+    #[must_use]
+    pub fn new(key: [u8; 16], whole: [u8; 16]) -> Self {
+        Asked { key: keys::hex(key), body: keys::hex(whole) }
+    }
+
+    /// The subscription with this request remembered; `None` where it was before.
+    ///
+    /// # Errors
+    /// 422 where the key was used for another change.
+    fn remember(&self, before: &Subscription, after: Subscription) -> Result<Option<Subscription>, Problem> {
+        let known = before.requests.iter().find_map(|known| known.strip_prefix(&self.key)?.strip_prefix(':'));
+        match known {
+            Some(body) if body == self.body => Ok(None),
+            Some(_) => Err(Problem::new(Code::KeyReused)),
+            None => Ok(Some(remembering(after, format!("{}:{}", self.key, self.body)))),
+        }
+    }
+}
+
+/// A subscription that remembers one request more, and forgets the oldest where it remembers enough.
+fn remembering(mut subscription: Subscription, mark: String) -> Subscription {
+    subscription.requests.push(mark);
+    let beyond = subscription.requests.len().saturating_sub(REQUESTS);
+    subscription.requests.drain(..beyond);
+    subscription
+}
+
+/// As [`replace`], once for each request that is remembered.
+async fn replace_once<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+    asked: &Asked,
+    change: impl Fn(&Subscription) -> Subscription + Send + Sync,
+) -> Result<(Subscription, Subscription), Problem> {
+    let once = |before: &Subscription| {
+        let changed = asked.remember(before, change(before))?;
+        Ok(changed.unwrap_or_else(|| before.clone()))
+    };
+    replace_with(hub, tenant, id, once).await
+}
+
 /// Changes a subscription, however many others do: it before and after.
 async fn replace<H: Hub>(
     hub: &H,
@@ -190,9 +242,18 @@ async fn replace<H: Hub>(
     id: SubscriptionId,
     change: impl Fn(&Subscription) -> Subscription + Send + Sync,
 ) -> Result<(Subscription, Subscription), Problem> {
+    replace_with(hub, tenant, id, |before| Ok(change(before))).await
+}
+
+async fn replace_with<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+    change: impl Fn(&Subscription) -> Result<Subscription, Problem> + Send + Sync,
+) -> Result<(Subscription, Subscription), Problem> {
     for _ in 0..CHANGES {
         let before = find(hub, tenant, id).await?;
-        let mut after = change(&before);
+        let mut after = change(&before)?;
         if after == before {
             return Ok((before, after));
         }

@@ -21,7 +21,7 @@ pub const SUBSCRIPTIONS: usize = 10;
 /// Rotations of a subscription that are remembered, so that a repeat of one rotates nothing.
 pub const ROTATIONS: usize = 8;
 
-/// Replays and tests of a subscription that are remembered, so that a repeat of one sends nothing.
+/// Requests about a subscription that are remembered (changes, replays, tests), so that a repeat of one does nothing.
 pub const REQUESTS: usize = 32;
 
 /// The vault's name for a subscription's keys; their owner is the subscription's id.
@@ -48,7 +48,7 @@ pub struct Subscription {
     pub former: Option<Former>,
     /// The keys of the requests that rotated, the newest last; at most [`ROTATIONS`].
     pub rotations: Vec<String>,
-    /// The keys of the requests for replays and tests, the newest last; at most [`REQUESTS`].
+    /// What the requests about it are known by, the newest last; at most [`REQUESTS`].
     pub requests: Vec<String>,
     /// How its endpoint is.
     pub state: EndpointState,

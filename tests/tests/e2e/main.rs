@@ -23,22 +23,13 @@ mod transfers;
 mod turns;
 mod world;
 
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
-use tokio::runtime::Runtime;
+use libtest_mimic::{Arguments, Trial};
+use tongban_tests::stage::{Play, Stage, arguments};
 
 use crate::world::World;
-
-/// Trials at once, unless `--test-threads` says otherwise. The local AWS is one process.
-const THREADS: usize = 4;
-
-type Play = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The world, started by the first trial that needs it; why it could not be is told to every trial.
-type Stage = Arc<Mutex<Option<Result<Arc<World>, String>>>>;
 
 macro_rules! plays {
     ($($module:ident: $($name:ident),+ ;)+) => {
@@ -50,39 +41,32 @@ macro_rules! plays {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => Arc::new(runtime),
+    let arguments = arguments();
+    let stage = match Stage::open(|| Box::pin(World::start())) {
+        Ok(stage) => stage,
         Err(error) => {
             eprintln!("no runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let stage = Stage::default();
-    let mut trials = trials(&runtime, &stage);
-    let ends = ends(&runtime, &stage, arguments.filter.is_none());
+    let mut trials = trials(&stage);
+    let ends = ends(&stage, arguments.filter.is_none());
     if arguments.list {
         trials.extend(ends);
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let first = libtest_mimic::run(&arguments, trials);
-    let started = matches!(*lock(&stage), Some(Ok(_)));
-    if !started {
+    if !stage.is_set() {
         return first.exit_code();
     }
     // The world was used, so the checks of the whole run are due, whichever trials were asked for.
     let whole =
         Arguments { test_threads: Some(1), filter: None, skip: Vec::new(), exact: false, ..arguments };
     let last = libtest_mimic::run(&whole, ends);
-    if failed(&first) || failed(&last) { ExitCode::from(101) } else { ExitCode::SUCCESS }
+    if first.has_failed() || last.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-fn failed(conclusion: &Conclusion) -> bool {
-    conclusion.has_failed()
-}
-
-fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
+fn trials(stage: &Stage<World>) -> Vec<Trial> {
     let plays = plays! {
         first_cards: adult_from_hohhot_to_beijing, under_16_by_the_guardian, between_league_cities,
             sixteenth_birthday_today;
@@ -101,50 +85,18 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,
             wrong_content_type, no_token, a_bad_token, another_tenants_id;
     };
-    let trial = |(name, play): (&'static str, fn(Arc<World>) -> Play)| {
-        let (runtime, stage) = (runtime.clone(), stage.clone());
-        Trial::test(name, move || {
-            let world = world(&runtime, &stage)?;
-            runtime.block_on(play(world));
-            Ok(())
-        })
-    };
-    plays.into_iter().map(trial).collect()
+    plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()
 }
 
 /// The checks of the whole run, in this order; the last one takes the world down.
-fn ends(runtime: &Arc<Runtime>, stage: &Stage, all: bool) -> Vec<Trial> {
-    let (here, there, down) = (stage.clone(), stage.clone(), stage.clone());
-    let (first, second, last) = (runtime.clone(), runtime.clone(), runtime.clone());
+fn ends(stage: &Stage<World>, all: bool) -> Vec<Trial> {
     vec![
-        Trial::test("whole_run::no_message_is_left", move || {
-            let world = world(&first, &here)?;
-            first.block_on(checks::queues_are_empty(&world));
-            Ok(())
+        stage.trial("whole_run::no_message_is_left", |world| {
+            Box::pin(async move { checks::queues_are_empty(&world).await })
         }),
-        Trial::test("whole_run::nothing_personal_is_written", move || {
-            let world = world(&second, &there)?;
-            second.block_on(checks::nothing_personal_is_written(&world, all));
-            Ok(())
+        stage.trial("whole_run::nothing_personal_is_written", move |world| {
+            Box::pin(async move { checks::nothing_personal_is_written(&world, all).await })
         }),
-        Trial::test("whole_run::no_process_is_left", move || {
-            let world = lock(&down).take().ok_or("no world")??;
-            let world = Arc::into_inner(world).ok_or("a trial still holds the world")?;
-            last.block_on(world.end());
-            Ok(())
-        }),
+        stage.last("whole_run::no_process_is_left", |world| Box::pin(world.end())),
     ]
-}
-
-fn world(runtime: &Runtime, stage: &Stage) -> Result<Arc<World>, Failed> {
-    let mut stage = lock(stage);
-    let world = stage.get_or_insert_with(|| {
-        let started = runtime.block_on(World::start());
-        started.map(Arc::new).map_err(|error| format!("the world could not be started: {error:#}"))
-    });
-    world.clone().map_err(Failed::from)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

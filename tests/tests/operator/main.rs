@@ -16,38 +16,28 @@ mod policies;
 mod suspension;
 mod world;
 
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use tokio::runtime::Runtime;
+use libtest_mimic::{Arguments, Trial};
+use tongban_tests::stage::{Play, Stage, arguments};
 
 use crate::world::World;
 
-/// Trials at once, unless `--test-threads` says otherwise. The local AWS is one process.
-const THREADS: usize = 4;
-
 /// What a trial does in the world.
 type Trialled = fn(Arc<World>) -> Play;
-type Play = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The world, started by the first trial that needs it; why it could not be is told to every trial.
-type Stage = Arc<Mutex<Option<Result<Arc<World>, String>>>>;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => Arc::new(runtime),
+    let arguments = arguments();
+    let stage = match Stage::open(|| Box::pin(World::start())) {
+        Ok(stage) => stage,
         Err(error) => {
             eprintln!("no runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let stage = Stage::default();
-    let mut first = trials(&runtime, &stage);
-    let last = ends(&runtime, &stage);
+    let mut first = trials(&stage);
+    let last = ends(&stage);
     if arguments.list {
         first.extend(last);
         return libtest_mimic::run(&arguments, first).exit_code();
@@ -55,11 +45,11 @@ fn main() -> ExitCode {
     let during = libtest_mimic::run(&arguments, first);
     let after = libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, last);
     // Whatever was not taken down by a trial ends here.
-    drop(lock(&stage).take());
+    stage.clear();
     if during.has_failed() || after.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
+fn trials(stage: &Stage<World>) -> Vec<Trial> {
     let plays: [(&str, Trialled); 9] = [
         ("suspension::holds_and_releases", |world| Box::pin(suspension::holds_and_releases(world))),
         ("keys::count_and_count_no_more", |world| Box::pin(keys::count_and_count_no_more(world))),
@@ -79,46 +69,17 @@ fn trials(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
             Box::pin(policies::every_queue_is_its_agencys_alone(world))
         }),
     ];
-    let trial = |(name, play): (&'static str, Trialled)| {
-        let (runtime, stage) = (runtime.clone(), stage.clone());
-        Trial::test(name, move || {
-            let world = world(&runtime, &stage)?;
-            runtime.block_on(play(world));
-            Ok(())
-        })
-    };
-    plays.into_iter().map(trial).collect()
+    plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()
 }
 
 /// What changes the world for good.
-fn ends(runtime: &Arc<Runtime>, stage: &Stage) -> Vec<Trial> {
-    let (here, there) = (stage.clone(), stage.clone());
-    let (first, second) = (runtime.clone(), runtime.clone());
+fn ends(stage: &Stage<World>) -> Vec<Trial> {
     vec![
-        Trial::test("whole_run::a_changed_record_is_told_loudly", move || {
-            let world = world(&first, &here)?;
-            first.block_on(conflict::a_changed_record_is_told_loudly(&world));
-            Ok(())
+        stage.trial("whole_run::a_changed_record_is_told_loudly", |world| {
+            Box::pin(async move { conflict::a_changed_record_is_told_loudly(&world).await })
         }),
-        Trial::test("whole_run::an_agency_more_and_an_agency_less", move || {
-            world(&second, &there)?;
-            let world = lock(&there).take().ok_or("no world")??;
-            let world = Arc::into_inner(world).ok_or("a trial still holds the world")?;
-            second.block_on(growth::an_agency_more_and_an_agency_less(world));
-            Ok(())
+        stage.last("whole_run::an_agency_more_and_an_agency_less", |world| {
+            Box::pin(growth::an_agency_more_and_an_agency_less(world))
         }),
     ]
-}
-
-fn world(runtime: &Runtime, stage: &Stage) -> Result<Arc<World>, Failed> {
-    let mut stage = lock(stage);
-    let world = stage.get_or_insert_with(|| {
-        let started = runtime.block_on(World::start());
-        started.map(Arc::new).map_err(|error| format!("the world could not be started: {error:#}"))
-    });
-    world.clone().map_err(Failed::from)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,7 +16,7 @@ use super::keys::{Rotation, rotate};
 use super::log::{DeliveriesPage, DeliveriesQuery, NoticesPage, NoticesQuery, deliveries, notices};
 use super::replay::{Replay, Replayed, Tested, replay, test};
 use super::state::{pause, resume};
-use super::{Change, change, subscription};
+use super::{Asked, Change, change, subscription};
 use crate::handler::Intake;
 
 /// The routes.
@@ -30,6 +30,18 @@ pub fn routes<H: Hub>() -> Router<Intake<H>> {
         .route("/v1/subscriptions/{id}/pause", post(paused::<H>))
         .route("/v1/subscriptions/{id}/resume", post(resumed::<H>))
         .route("/v1/notices", get(noticed::<H>))
+}
+
+/// What a change is known by. The key is one for every kind of change: used for another one it is misused.
+fn asked<H: Hub>(
+    intake: &Intake<H>,
+    purpose: &str,
+    id: SubscriptionId,
+    key: &IdempotencyKey,
+    body: &[u8],
+) -> Asked {
+    let namespace = &intake.namespace;
+    Asked::new(namespace.request("any", id, key, b""), namespace.request(purpose, id, key, body))
 }
 
 type Answered<T> = Result<Json<T>, Problem>;
@@ -46,10 +58,12 @@ async fn changed<H: Hub>(
     by: By<Subscribing>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: Body<Change>,
 ) -> Answered<SubscriptionView> {
-    change(&intake.hub, intake.mode, &by.tenant, id.parse()?, body.value).await.map(Json)
+    let id: SubscriptionId = id.parse()?;
+    let asked = asked(&intake, "change", id, &key, &body.canonical);
+    change(&intake.hub, intake.mode, &by.tenant, id, body.value, &asked).await.map(Json)
 }
 
 async fn rotated<H: Hub>(
@@ -101,20 +115,24 @@ async fn paused<H: Hub>(
     by: By<Subscribing>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     _body: Body<Nothing>,
 ) -> Answered<SubscriptionView> {
-    pause(&intake.hub, &by.tenant, id.parse()?).await.map(Json)
+    let id: SubscriptionId = id.parse()?;
+    let asked = asked(&intake, "pause", id, &key, b"");
+    pause(&intake.hub, &by.tenant, id, &asked).await.map(Json)
 }
 
 async fn resumed<H: Hub>(
     by: By<Subscribing>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     _body: Body<Nothing>,
 ) -> Answered<SubscriptionView> {
-    resume(&intake.hub, &by.tenant, id.parse()?).await.map(Json)
+    let id: SubscriptionId = id.parse()?;
+    let asked = asked(&intake, "resume", id, &key, b"");
+    resume(&intake.hub, &by.tenant, id, &asked).await.map(Json)
 }
 
 async fn noticed<H: Hub>(

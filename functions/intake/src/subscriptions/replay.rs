@@ -10,13 +10,13 @@ use platform::hub::Hub;
 use platform::owed::callbacks;
 use platform::problem::{Code, Problem};
 use platform::queues::{Outgoing, Queue, Queues as _};
-use platform::settings::{REQUESTS, Subscription};
+use platform::settings::Subscription;
 use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, Directed, Due, TEST};
 use serde::Serialize;
 
 use super::keys::hex;
-use super::{find, replace};
+use super::{find, remembering, replace};
 use crate::reading::owned;
 
 /// Applications that one request looks through.
@@ -204,10 +204,7 @@ async fn send<H: Hub>(
         result?;
     }
     let noted = replace(hub, &subscription.tenant, subscription.id, |before| {
-        let mut requests = before.requests.clone();
-        requests.push(mark.clone());
-        let beyond = requests.len().saturating_sub(REQUESTS);
-        Subscription { requests: requests.split_off(beyond), ..before.clone() }
+        remembering(before.clone(), mark.clone())
     });
     noted.await.map(|_| ())
 }

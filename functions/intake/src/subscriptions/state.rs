@@ -12,19 +12,20 @@ use protocol::app::SubscriptionView;
 use protocol::callback::{Drain, Due};
 use uuid::Uuid;
 
-use super::{replace, view};
+use super::{Asked, replace_once, view};
 
 /// Holds callbacks from now on; within 20 seconds nothing is sent any more. A disabled endpoint stays so.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id.
+/// 404 where the tenant has none with this id, 422 where the key was used for another change.
 pub async fn pause<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
+    asked: &Asked,
 ) -> Result<SubscriptionView, Problem> {
     let now = hub.clock().now();
-    let changed = replace(hub, tenant, id, |before| {
+    let changed = replace_once(hub, tenant, id, asked, |before| {
         let state = match before.state {
             state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
             state @ (EndpointState::Healthy { .. }
@@ -56,14 +57,15 @@ fn left(state: EndpointState, now: Timestamp) -> EndpointState {
 /// tried at once.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id.
+/// 404 where the tenant has none with this id, 422 where the key was used for another change.
 pub async fn resume<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
+    asked: &Asked,
 ) -> Result<SubscriptionView, Problem> {
     let now = hub.clock().now();
-    let changed = replace(hub, tenant, id, |before| {
+    let changed = replace_once(hub, tenant, id, asked, |before| {
         let state = match before.state {
             EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
                 EndpointState::Recovering { since }
@@ -76,7 +78,8 @@ pub async fn resume<H: Hub>(
         Subscription { state, ..before.clone() }
     });
     let (before, after) = changed.await?;
-    if matches!(before.state, EndpointState::Paused { .. } | EndpointState::Disabled { .. }) {
+    let was_off = matches!(before.state, EndpointState::Paused { .. } | EndpointState::Disabled { .. });
+    if was_off && before.state != after.state {
         tell(hub, tenant, id, NoticeKind::Enabled).await;
     }
     wake(hub, tenant, id).await;

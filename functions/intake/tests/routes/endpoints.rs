@@ -94,6 +94,30 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
     assert_eq!(world.get_as("other-app", &format!("{path}/deliveries")).await.status, 404);
 }
 
+/// A repeat that comes late undoes nothing that was asked since.
+#[tokio::test]
+async fn a_change_counts_once_and_its_key_for_nothing_else() {
+    let world = World::new();
+    let (id, path) = subscribed(&world).await;
+    let change = async |key: &str, body: &Value| {
+        let request = world.request("PATCH", &path, "hohhot-app").header("idempotency-key", key);
+        let request = request.header("content-type", "application/json");
+        world.send(request.body(axum::body::Body::from(body.to_string())).unwrap()).await
+    };
+    let (first, second) = (json!({ "events": ["application.signed"] }), json!({ "events": [] }));
+    assert_eq!(change("first", &first).await.body["events"], json!(["application.signed"]));
+    assert_eq!(change("second", &second).await.status, 200);
+    let late = change("first", &first).await;
+    assert_eq!((late.status, &late.body["events"]), (200, &json!([])));
+    assert_eq!(kept(&world, id).await.revision, 2);
+    let misused = change("first", &second).await;
+    assert_eq!((misused.status, misused.code()), (422, "key_reused"));
+    assert_eq!(world.post(&format!("{path}/pause"), "first", &json!({})).await.code(), "key_reused");
+    assert_eq!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");
+    assert_eq!(world.post(&format!("{path}/resume"), "on", &json!({})).await.status, 200);
+    assert_ne!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");
+}
+
 #[tokio::test]
 async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
     let world = World::new();
@@ -154,14 +178,14 @@ async fn a_rotation_whose_answer_was_lost_is_answered_again() {
 async fn pausing_and_resuming_change_the_state_and_are_told() {
     let world = World::new();
     let (id, path) = subscribed(&world).await;
-    let act = async |end: &str| world.post(&format!("{path}/{end}"), "k", &json!({})).await;
+    let act = async |end: &str, key: &str| world.post(&format!("{path}/{end}"), key, &json!({})).await;
     for _ in 0..2 {
-        assert_eq!(act("pause").await.body["state"], "paused");
+        assert_eq!(act("pause", "off").await.body["state"], "paused");
     }
     assert!(world.hub.queues.sent().is_empty());
     world.hub.clock.advance(SignedDuration::from_secs(1));
     for _ in 0..2 {
-        assert_eq!(act("resume").await.body["state"], "recovering");
+        assert_eq!(act("resume", "on").await.body["state"], "recovering");
     }
     assert_eq!(world.hub.queues.drain(&Queue::Drains).len(), 2, "its drainer is woken");
     let now = world.hub.clock.now();
@@ -169,12 +193,12 @@ async fn pausing_and_resuming_change_the_state_and_are_told() {
     set_state(&world, id, gone).await;
     let read = world.get(&path).await.body;
     assert_eq!((&read["state"], &read["reason"]), (&json!("disabled"), &json!("gone")));
-    assert_eq!(act("pause").await.body["state"], "disabled", "it stays so");
+    assert_eq!(act("pause", "off-2").await.body["state"], "disabled", "it stays so");
     world.hub.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(act("resume").await.body["state"], "recovering");
+    assert_eq!(act("resume", "on-2").await.body["state"], "recovering");
     let later = now + SignedDuration::from_hours(9);
     set_state(&world, id, EndpointState::Troubled { attempt: 9, since: now, next_at: later }).await;
-    let resumed = act("resume").await.body;
+    let resumed = act("resume", "on-3").await.body;
     assert_eq!(resumed["state"], "troubled");
     assert_eq!(resumed["next_attempt_at"], world.hub.clock.now().to_string(), "it is tried at once");
     let told = ["subscription.paused", "subscription.enabled", "subscription.enabled"];
@@ -195,8 +219,8 @@ async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
     let world = World::new();
     let (id, path) = subscribed(&world).await;
     world.hub.queues.remove(Queue::Drains);
-    world.post(&format!("{path}/pause"), "k", &json!({})).await;
-    let resumed = world.post(&format!("{path}/resume"), "k", &json!({})).await;
+    world.post(&format!("{path}/pause"), "off", &json!({})).await;
+    let resumed = world.post(&format!("{path}/resume"), "on", &json!({})).await;
     assert_eq!((resumed.status, &resumed.body["state"]), (200, &json!("recovering")));
     let due = world.hub.settings().due_subscriptions(world.hub.clock.now(), 9).await.unwrap();
     assert_eq!(due.iter().map(|due| due.1).collect::<Vec<_>>(), [id]);

@@ -63,7 +63,8 @@ pub(super) fn read_subscription() {}
 /// Where callbacks go, or which; what is not named stays. In force within 15 seconds.
 #[utoipa::path(patch, path = "/v1/subscriptions/{id}", operation_id = "changeSubscription", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = SubscriptionChange, security(("token" = ["subscriptions:write"])),
-    responses((status = 200, description = "It is changed.", body = SubscriptionView)))]
+    responses((status = 200, description = "It is changed.", body = SubscriptionView)),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn change_subscription() {}
 
 /// Give a subscription new keys
@@ -111,7 +112,8 @@ pub(super) fn replay() {}
 /// Callbacks are held from now on, for 30 days each; within 20 seconds nothing is sent any more.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/pause", operation_id = "pauseSubscription", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = Option<Nothing>, security(("token" = ["subscriptions:write"])),
-    responses((status = 200, description = "It is paused.", body = SubscriptionView)))]
+    responses((status = 200, description = "It is paused.", body = SubscriptionView)),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn pause_subscription() {}
 
 /// Resume a subscription
@@ -119,7 +121,8 @@ pub(super) fn pause_subscription() {}
 /// Ends a pause, and what disabled it: what was held is delivered, in order.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/resume", operation_id = "resumeSubscription", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = Option<Nothing>, security(("token" = ["subscriptions:write"])),
-    responses((status = 200, description = "It is resumed.", body = SubscriptionView)))]
+    responses((status = 200, description = "It is resumed.", body = SubscriptionView)),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn resume_subscription() {}
 
 /// Read what happened to the app's subscriptions
