@@ -62,7 +62,8 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     let config = folder.join("agency.json");
     write_private(&config, &settings(stack, &code).to_string());
     let mut command = Command::new(program());
-    command.args(["simulate", "--script", "default", "--config"]).arg(&config);
+    // Nobody drops what a static holds: it ends by itself, after every test has.
+    command.args(["simulate", "--script", "default", "--for", "300s", "--config"]).arg(&config);
     command.env_clear().envs(environment(stack, &code));
     Running::start(command, &folder.join("agency.log"))
 }
