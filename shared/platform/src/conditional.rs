@@ -105,16 +105,30 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem
         if text == "*" {
             return Ok(Condition::Any);
         }
-        for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-            let quoted = opaque.len() >= 2 && opaque.starts_with('"') && opaque.ends_with('"');
-            if !quoted || tags.len() == TAGS {
+        let mut rest = text;
+        loop {
+            let (tag, after) = entity_tag(rest).ok_or_else(wrong)?;
+            if tags.len() == TAGS {
                 return Err(wrong());
             }
             tags.push(tag.to_owned());
+            let after = after.trim_start();
+            if after.is_empty() {
+                break;
+            }
+            rest = after.strip_prefix(',').ok_or_else(wrong)?.trim_start();
         }
     }
     Ok(if tags.is_empty() { Condition::None } else { Condition::Tags(tags) })
+}
+
+/// The entity tag that a text begins with, and what follows (RFC 9110, section 8.8.3). A comma may stand within its quotes.
+fn entity_tag(text: &str) -> Option<(&str, &str)> {
+    let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?;
+    let end = opaque.find('"')?;
+    let sound = opaque[..end].chars().all(|sign| sign.is_ascii_graphic());
+    let whole = text.len() - opaque.len() + end + 1;
+    sound.then(|| text.split_at(whole))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
@@ -176,8 +190,13 @@ mod tests {
             (&["W/\"7\""], Ok(Some(NO_VERSION))),
             (&["\"seven\""], Ok(Some(NO_VERSION))),
             (&["\"07\""], Ok(Some(NO_VERSION))),
+            (&["W/\",7\""], Ok(Some(NO_VERSION))),
             (&["\"7\", \"8\""], Err(400)),
+            (&["\"7\" \"8\""], Err(400)),
+            (&["\"7"], Err(400)),
+            (&["\"7 \""], Err(400)),
             (&["7"], Err(400)),
+            (&[""], Err(400)),
         ] {
             assert_eq!(
                 read::<IfMatch>("if-match", values).await.map(IfMatch::version),

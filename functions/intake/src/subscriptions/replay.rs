@@ -52,6 +52,12 @@ impl FromFields for Replay {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let one = fields.has("application") || fields.has("version");
         let (since, failed) = (fields.has("since"), fields.has("failed"));
+        for name in ["application", "version", "since", "failed"] {
+            if !fields.has(name) {
+                // `null` is absent, and no unknown field.
+                fields.optional(name, |_| Some(()));
+            }
+        }
         match (one, since, failed) {
             (true, false, false) => {
                 let application = fields.required("application", text);

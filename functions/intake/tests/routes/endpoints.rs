@@ -339,6 +339,10 @@ async fn deliveries_are_listed_and_failed_ones_replayed() {
 
 #[tokio::test]
 async fn a_replay_asks_for_one_thing() {
+    let nulls = World::new();
+    let (_, path) = subscribed(&nulls).await;
+    let body = json!({ "failed": true, "since": null, "application": null, "version": null, "cursor": null });
+    assert_eq!(nulls.post(&format!("{path}/replay"), "k", &body).await.status, 202, "null is absent");
     let world = World::new();
     let (_, path) = subscribed(&world).await;
     let replay = format!("{path}/replay");
