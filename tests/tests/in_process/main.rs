@@ -8,3 +8,4 @@ mod journey;
 mod rehearsal;
 mod rows;
 mod table;
+mod tokens;
