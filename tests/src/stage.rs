@@ -14,6 +14,9 @@ pub type Play = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// How a world begins.
 type Start<W> = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<W>> + Send>>;
 
+/// Nothing before the first trial; then the world, or why there is none: that is told to every trial.
+type Set<W> = Option<Result<Arc<W>, String>>;
+
 /// What the command line asks for, with this harness's own number of trials at once.
 #[must_use]
 pub fn arguments() -> Arguments {
@@ -26,8 +29,7 @@ pub fn arguments() -> Arguments {
 pub struct Stage<W> {
     runtime: Arc<Runtime>,
     start: Start<W>,
-    /// Why it could not be started is told to every trial.
-    world: Arc<Mutex<Option<Result<Arc<W>, String>>>>,
+    world: Arc<Mutex<Set<W>>>,
 }
 
 impl<W> Clone for Stage<W> {
@@ -90,7 +92,7 @@ impl<W: Send + Sync + 'static> Stage<W> {
         world.clone().map_err(Failed::from)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Result<Arc<W>, String>>> {
+    fn lock(&self) -> MutexGuard<'_, Set<W>> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

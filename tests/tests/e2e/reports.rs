@@ -8,10 +8,12 @@ use domain::command::Finding;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::Stage;
 use jiff::Timestamp;
+use protocol::app::EventsPage;
 use protocol::backlog::{CASES_TYP, RESEND_TYP};
 use protocol::case::{Case, Envelope};
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{REPORT_TYP, Report};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tongban::local::Agency;
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
@@ -164,6 +166,12 @@ pub(crate) async fn by_the_queue(world: Arc<World>) {
     let body = first_card(&Citizen::aged(29), HOHHOT, "440103");
     let id = app.file(when_complete(body), &adult_papers()).await.id;
     let (_, case) = desk.take(id).await;
+    app.reaches(id, Stage::Dispatched).await;
+    let version = app.view(id).await.version;
+    // The longest wait is within what the function and its gateway allow.
+    let waited = app.get(format!("/v1/applications/{id}/events?after={version}&wait=20")).send().await;
+    let waited: EventsPage = waited.read(StatusCode::OK);
+    assert_eq!((waited.events, waited.after), (Vec::new(), version));
     let ready = Finding::Ready { place: "the hall".to_owned() };
     for finding in [Finding::Received, Finding::Signed, Finding::Produced, ready] {
         desk.queue(&desk.sign(&desk.report(id, case.version, finding.clone()))).await;

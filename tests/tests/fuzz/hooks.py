@@ -45,6 +45,9 @@ def before_call(context, case, kwargs):
     # Each request is one of its own; schemathesis would use a key again for another body, and be refused for it.
     if isinstance(key, str) and KEY.fullmatch(key):
         case.headers["Idempotency-Key"] = f"{key[:91]}-{random}"
+    # Nothing happens meanwhile, so a long wait shows no more than a short one.
+    if case.query and str(case.query.get("wait", "")).isdigit() and 1 < int(case.query["wait"]) <= 20:
+        case.query["wait"] = 1
     positive = case.meta is None or case.meta.generation.mode.is_positive
     if positive and case.operation.label == "POST /v1/applications" and isinstance(case.body, dict):
         case.body = application(case.body, random)
