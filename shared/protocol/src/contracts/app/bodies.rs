@@ -215,7 +215,7 @@ fn batch() -> Value {
             },
             "application": {
                 "description": "A `NewApplication`. What is wrong with it is told in its own result, so any value is taken.",
-            "type": ["object", "array", "string", "number", "boolean"],
+            "not": { "type": "null" },
         },
         }),
     );
