@@ -85,9 +85,14 @@ pub async fn open<H: Hub>(
     Wanted(wanted): Wanted,
     language: Language,
 ) -> Results {
-    let opened = stream::iter(wanted)
-        .map(|(key, body)| async move {
-            let created = match intake.count(tenant).await {
+    // Counted one after the other, so that the first ones are those that still fit.
+    let mut counted = Vec::with_capacity(wanted.len());
+    for (key, body) in wanted {
+        counted.push((key, body, intake.count(tenant).await));
+    }
+    let opened = stream::iter(counted)
+        .map(|(key, body, counted)| async move {
+            let created = match counted {
                 Ok(()) => create(&intake.hub, &intake.namespace, tenant, &key, &body).await,
                 Err(problem) => Err(problem),
             };

@@ -188,39 +188,45 @@ async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     key: String,
-    body: String,
+    whole: [u8; 16],
 }
 
 impl Asked {
     /// A request, by what its key and its whole came to.
     #[must_use]
     pub fn new(key: [u8; 16], whole: [u8; 16]) -> Self {
-        Asked { key: keys::hex(key), body: keys::hex(whole) }
+        Asked { key: keys::hex(key), whole }
     }
 
-    /// The subscription with this request remembered; `None` where it was before.
+    /// What the whole request came to, as text.
+    fn mark(&self) -> String {
+        keys::hex(self.whole)
+    }
+
+    /// The changed subscription with this request remembered, the oldest forgotten; `None` where it was before.
     ///
     /// # Errors
     /// 422 where the key was used for another change.
-    fn remember(&self, before: &Subscription, after: Subscription) -> Result<Option<Subscription>, Problem> {
+    fn remember(
+        &self,
+        before: &Subscription,
+        mut after: Subscription,
+    ) -> Result<Option<Subscription>, Problem> {
         let known = before.requests.iter().find_map(|known| known.strip_prefix(&self.key)?.strip_prefix(':'));
         match known {
-            Some(body) if body == self.body => Ok(None),
+            Some(body) if body == self.mark() => Ok(None),
             Some(_) => Err(Problem::new(Code::KeyReused)),
-            None => Ok(Some(remembering(after, format!("{}:{}", self.key, self.body)))),
+            None => {
+                after.requests.push(format!("{}:{}", self.key, self.mark()));
+                let beyond = after.requests.len().saturating_sub(REQUESTS);
+                after.requests.drain(..beyond);
+                Ok(Some(after))
+            }
         }
     }
 }
 
-/// A subscription that remembers one request more, and forgets the oldest where it remembers enough.
-fn remembering(mut subscription: Subscription, mark: String) -> Subscription {
-    subscription.requests.push(mark);
-    let beyond = subscription.requests.len().saturating_sub(REQUESTS);
-    subscription.requests.drain(..beyond);
-    subscription
-}
-
-/// As [`replace`], once for each request that is remembered.
+/// Changes a subscription, however many others do, and once for each request that is remembered: it before and after.
 async fn replace_once<H: Hub>(
     hub: &H,
     tenant: &TenantId,
@@ -228,35 +234,11 @@ async fn replace_once<H: Hub>(
     asked: &Asked,
     change: impl Fn(&Subscription) -> Subscription + Send + Sync,
 ) -> Result<(Subscription, Subscription), Problem> {
-    let once = |before: &Subscription| {
-        let changed = asked.remember(before, change(before))?;
-        Ok(changed.unwrap_or_else(|| before.clone()))
-    };
-    replace_with(hub, tenant, id, once).await
-}
-
-/// Changes a subscription, however many others do: it before and after.
-async fn replace<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    change: impl Fn(&Subscription) -> Subscription + Send + Sync,
-) -> Result<(Subscription, Subscription), Problem> {
-    replace_with(hub, tenant, id, |before| Ok(change(before))).await
-}
-
-async fn replace_with<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    change: impl Fn(&Subscription) -> Result<Subscription, Problem> + Send + Sync,
-) -> Result<(Subscription, Subscription), Problem> {
     for _ in 0..CHANGES {
         let before = find(hub, tenant, id).await?;
-        let mut after = change(&before)?;
-        if after == before {
-            return Ok((before, after));
-        }
+        let Some(mut after) = asked.remember(&before, change(&before))? else {
+            return Ok((before.clone(), before));
+        };
         after.revision = before.revision + 1;
         if hub.settings().replace_subscription(&after).await? {
             return Ok((before, after));

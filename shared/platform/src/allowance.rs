@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::problem::{Code, Problem};
-use crate::settings::Settings;
+use crate::settings::{Reserved, Settings};
 
 /// Tenants whose parts one process holds.
 const TENANTS: usize = 1_000;
@@ -83,6 +83,16 @@ struct Part {
     left: u32,
 }
 
+/// What became of a request in this process.
+enum Spent {
+    /// It was let through; with what is left after it.
+    One(u32),
+    /// Nothing is held, and so much was left of the window.
+    NeedsPart(u32),
+    /// Nothing is held, and nothing left.
+    UsedUp,
+}
+
 /// One rule and what this process holds under it. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Allowance {
@@ -130,22 +140,40 @@ impl Allowance {
             remaining,
             resets_in: u32::try_from(seconds - now.as_second().rem_euclid(seconds)).unwrap_or(1),
         };
-        let known = self.parts().get(tenant).copied().filter(|part| part.window == window);
-        let mut mine = known.unwrap_or(Part { window, held: 0, left: limit });
-        if mine.held == 0 && mine.left > 0 {
-            let counter = format!("{name}#{window}");
-            // Kept a window longer than it counts, for clocks that differ.
-            let until = (window + 2).saturating_mul(seconds);
-            match settings.reserve(tenant, &counter, limit, part(limit, mine.left), until).await {
-                Ok(reserved) => mine = Part { window, held: reserved.granted, left: reserved.left },
-                Err(error) => {
-                    tracing::warn!(%error, "an allowance cannot be counted; the request is let through");
-                    return Ok(standing(mine.left));
-                }
+        let wanted = match self.spend(tenant, window) {
+            Spent::One(remaining) => return Ok(standing(remaining)),
+            Spent::UsedUp => return Err(standing(0)),
+            Spent::NeedsPart(left) => part(limit, left),
+        };
+        let counter = format!("{name}#{window}");
+        // Kept a window longer than it counts, for clocks that differ.
+        let until = (window + 2).saturating_mul(seconds);
+        match settings.reserve(tenant, &counter, limit, wanted, until).await {
+            Ok(reserved) => self.hold(tenant, window, reserved).map(standing).ok_or(standing(0)),
+            Err(error) => {
+                tracing::warn!(%error, "an allowance cannot be counted; the request is let through");
+                Ok(standing(limit))
             }
         }
-        let taken = mine.held > 0;
-        mine.held -= u32::from(taken);
+    }
+
+    /// Gives out one of what is held, in one step: other requests of this process do the same.
+    fn spend(&self, tenant: &TenantId, window: i64) -> Spent {
+        let mut parts = self.parts();
+        match parts.get_mut(tenant).filter(|part| part.window == window) {
+            None => Spent::NeedsPart(self.policy.limit),
+            Some(part) if part.held > 0 => {
+                part.held -= 1;
+                Spent::One(part.left + part.held)
+            }
+            Some(part) if part.left > 0 => Spent::NeedsPart(part.left),
+            Some(_) => Spent::UsedUp,
+        }
+    }
+
+    /// Adds a part to what is held, which others of this process may have added to meanwhile, and gives out one: with
+    /// what is left after it. `None` where nothing is held.
+    fn hold(&self, tenant: &TenantId, window: i64, reserved: Reserved) -> Option<u32> {
         let mut parts = self.parts();
         if parts.len() >= TENANTS && !parts.contains_key(tenant) {
             parts.retain(|_, part| part.window == window);
@@ -153,8 +181,14 @@ impl Allowance {
                 parts.clear();
             }
         }
-        parts.insert(tenant.clone(), mine);
-        if taken { Ok(standing(mine.left + mine.held)) } else { Err(standing(0)) }
+        let part = parts.entry(tenant.clone()).or_insert(Part { window, held: 0, left: reserved.left });
+        if part.window != window {
+            *part = Part { window, held: 0, left: reserved.left };
+        }
+        part.held += reserved.granted;
+        part.left = part.left.min(reserved.left);
+        part.held = part.held.checked_sub(1)?;
+        Some(part.left + part.held)
     }
 
     fn parts(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Part>> {
@@ -166,6 +200,7 @@ impl Allowance {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+    use futures_util::future::join_all;
     use jiff::SignedDuration;
 
     use super::*;
@@ -232,6 +267,20 @@ mod tests {
         assert_eq!(let_through(&process, &settings, 10_000, start()).await, 3_000);
         let calls = faults.calls().len();
         assert_eq!((let_through(&process, &settings, 100, start()).await, faults.calls().len()), (0, calls));
+    }
+
+    /// A batch counts many at once, and each part that one of them takes is there for the others.
+    #[tokio::test]
+    async fn requests_at_once_neither_lose_nor_double_a_part() {
+        let settings = FakeSettings::new(Faults::default());
+        let process = Allowance::new(RULE);
+        let tenant = sample::tenant("an-app");
+        let mut through = 0;
+        for _ in 0..100 {
+            let at_once = (0..8).map(|_| process.take(&settings, &tenant, start()));
+            through += join_all(at_once).await.into_iter().filter(Result::is_ok).count();
+        }
+        assert_eq!(through, 600);
     }
 
     #[tokio::test]

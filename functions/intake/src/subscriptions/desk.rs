@@ -86,8 +86,8 @@ async fn tested<H: Hub>(
     _body: Body<Nothing>,
 ) -> Result<(StatusCode, Json<Tested>), Problem> {
     let id: SubscriptionId = id.parse()?;
-    let request = intake.namespace.request("test", id, &key, b"");
-    Ok((StatusCode::ACCEPTED, Json(test(&intake.hub, &by.tenant, id, request).await?)))
+    let asked = asked(&intake, "test", id, &key, b"");
+    Ok((StatusCode::ACCEPTED, Json(test(&intake.hub, &by.tenant, id, &asked).await?)))
 }
 
 async fn replayed<H: Hub>(
@@ -98,8 +98,8 @@ async fn replayed<H: Hub>(
     body: Body<Replay>,
 ) -> Result<(StatusCode, Json<Replayed>), Problem> {
     let id: SubscriptionId = id.parse()?;
-    let request = intake.namespace.request("replay", id, &key, &body.canonical);
-    Ok((StatusCode::ACCEPTED, Json(replay(&intake.hub, &by.tenant, id, body.value, request).await?)))
+    let asked = asked(&intake, "replay", id, &key, &body.canonical);
+    Ok((StatusCode::ACCEPTED, Json(replay(&intake.hub, &by.tenant, id, body.value, &asked).await?)))
 }
 
 async fn delivered<H: Hub>(

@@ -15,8 +15,7 @@ use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, Directed, Due, TEST};
 use serde::Serialize;
 
-use super::keys::hex;
-use super::{find, remembering, replace};
+use super::{Asked, find, replace_once};
 use crate::reading::owned;
 
 /// Applications that one request looks through.
@@ -112,37 +111,38 @@ pub struct Tested {
 /// Sends a test event. Its application follows from the request and exists nowhere.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription with this id.
+/// 404 where the tenant has no subscription with this id, 422 where the key was used for something else.
 pub async fn test<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
-    request: [u8; 16],
+    asked: &Asked,
 ) -> Result<Tested, Problem> {
     let subscription = find(hub, tenant, id).await?;
     let callback = Callback {
         tenant: tenant.clone(),
-        application: ApplicationId::from_bytes16(request),
+        application: ApplicationId::from_bytes16(asked.whole),
         version: 1,
         kind: TEST.to_owned(),
         at: hub.clock().now(),
         stage: Stage::Draft,
     };
     let webhook_id = callback.id();
-    send(hub, &subscription, vec![callback], request, false).await?;
+    send(hub, &subscription, vec![callback], asked, false).await?;
     Ok(Tested { webhook_id })
 }
 
 /// Sends callbacks again, under the same `webhook-id` as before.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription or application with this id, 422 where a version calls nobody back.
+/// 404 where the tenant has no subscription or application with this id, 422 where a version calls nobody back or the key
+/// was used for something else.
 pub async fn replay<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
     replay: Replay,
-    request: [u8; 16],
+    asked: &Asked,
 ) -> Result<Replayed, Problem> {
     let subscription = find(hub, tenant, id).await?;
     let (again, next) = match replay {
@@ -155,7 +155,7 @@ pub async fn replay<H: Hub>(
         }
     };
     let queued = again.len();
-    send(hub, &subscription, again, request, true).await?;
+    send(hub, &subscription, again, asked, true).await?;
     Ok(Replayed { queued, next })
 }
 
@@ -191,13 +191,13 @@ async fn send<H: Hub>(
     hub: &H,
     subscription: &Subscription,
     callbacks: Vec<Callback>,
-    request: [u8; 16],
+    asked: &Asked,
     again: bool,
 ) -> Result<(), Problem> {
-    let mark = hex(request);
-    if callbacks.is_empty() || subscription.requests.contains(&mark) {
+    if asked.remember(subscription, subscription.clone())?.is_none() || callbacks.is_empty() {
         return Ok(());
     }
+    let mark = asked.mark();
     let mut messages = Vec::new();
     for callback in callbacks {
         let id = callback.id();
@@ -209,8 +209,6 @@ async fn send<H: Hub>(
     for (_, result) in hub.queues().send(Queue::Webhooks, messages).await? {
         result?;
     }
-    let noted = replace(hub, &subscription.tenant, subscription.id, |before| {
-        remembering(before.clone(), mark.clone())
-    });
+    let noted = replace_once(hub, &subscription.tenant, subscription.id, asked, Subscription::clone);
     noted.await.map(|_| ())
 }

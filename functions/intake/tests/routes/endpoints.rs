@@ -112,7 +112,14 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
     assert_eq!(kept(&world, id).await.revision, 2);
     let misused = change("first", &second).await;
     assert_eq!((misused.status, misused.code()), (422, "key_reused"));
-    assert_eq!(world.post(&format!("{path}/pause"), "first", &json!({})).await.code(), "key_reused");
+    for end in ["pause", "resume", "test"].map(|end| format!("{path}/{end}")) {
+        assert_eq!(world.post(&end, "first", &json!({})).await.code(), "key_reused", "{end}");
+    }
+    let (failed, since) = (json!({ "failed": true }), json!({ "since": "2026-03-02T01:00:00Z" }));
+    assert_eq!(world.post(&format!("{path}/test"), "sent", &json!({})).await.status, 202);
+    for replay in [failed, since] {
+        assert_eq!(world.post(&format!("{path}/replay"), "sent", &replay).await.code(), "key_reused");
+    }
     assert_eq!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");
     assert_eq!(world.post(&format!("{path}/resume"), "on", &json!({})).await.status, 200);
     assert_ne!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");

@@ -49,7 +49,13 @@ pub(super) struct Held {
 pub(super) struct AtVersion {
     /// The `ETag` of the application as the caller saw it, or `*`. Where it has another version by now nothing is done
     /// (412). A repeat with the same `Idempotency-Key` is answered as the first was all the same.
-    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]*")$"#, example = "\"4\"")]
+    #[param(
+        rename = "If-Match",
+        min_length = 1,
+        max_length = 128,
+        pattern = r#"^(\*|(W/)?"[!#-~]*")$"#,
+        example = "\"4\""
+    )]
     at: Option<String>,
 }
 

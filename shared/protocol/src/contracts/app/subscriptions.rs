@@ -82,7 +82,8 @@ pub(super) fn rotate_keys() {}
 /// Of type `webhook.test`, the way of every callback. Its application exists nowhere.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/test", operation_id = "sendTestEvent", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = Option<Nothing>, security(("token" = ["subscriptions:write"])),
-    responses((status = 202, description = "It is on its way.", body = Tested)))]
+    responses((status = 202, description = "It is on its way.", body = Tested)),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn send_test_event() {}
 
 /// List the attempts at an endpoint
@@ -104,7 +105,8 @@ pub(super) fn list_deliveries() {}
 /// sends nothing more, another key sends again.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/replay", operation_id = "replay", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = Replay, security(("token" = ["subscriptions:write"])),
-    responses((status = 202, description = "They are on their way.", body = Replayed)))]
+    responses((status = 202, description = "They are on their way.", body = Replayed)),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn replay() {}
 
 /// Pause a subscription
