@@ -14,6 +14,8 @@ use protocol::jose::{JoseError, PrivateKey};
 use reqwest::Url;
 use thiserror::Error;
 
+pub(crate) use document::along;
+
 use crate::config::Config;
 use crate::hub_keys::HubKeys;
 use crate::patience::Patience;

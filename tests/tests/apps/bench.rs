@@ -61,11 +61,12 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     let code: AgencyCode = AGENCY.parse().expect("an agency code");
     let config = folder.join("agency.json");
     write_private(&config, &settings(stack, &code).to_string());
-    let mut command = Command::new(program());
-    // Nobody drops what a static holds: it ends by itself, after every test has.
-    command.args(["simulate", "--script", "default", "--for", "300s", "--config"]).arg(&config);
+    // Nobody drops what a static holds: it ends when its standard input does, and that with this process.
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "\"$@\" & /bin/cat >/dev/null; kill $!", "agency"]).arg(program());
+    command.args(["simulate", "--script", "default", "--config"]).arg(&config);
     command.env_clear().envs(environment(stack, &code));
-    Running::start(command, &folder.join("agency.log"))
+    Running::with_input(command, Stdio::piped(), &folder.join("agency.log"))
 }
 
 /// The packages of the example in TypeScript, and its source beside them.
@@ -122,9 +123,13 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it; what it writes goes into a file.
-    pub(crate) fn start(mut command: Command, log: &Path) -> Running {
+    pub(crate) fn start(command: Command, log: &Path) -> Running {
+        Running::with_input(command, Stdio::null(), log)
+    }
+
+    fn with_input(mut command: Command, input: Stdio, log: &Path) -> Running {
         let file = File::create(log).expect("a log");
-        command.stdin(Stdio::null()).stdout(file.try_clone().expect("a log")).stderr(file);
+        command.stdin(input).stdout(file.try_clone().expect("a log")).stderr(file);
         Running { child: command.spawn().expect("a process"), log: log.to_owned() }
     }
 

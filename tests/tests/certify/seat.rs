@@ -40,7 +40,7 @@ impl Drop for Running {
     }
 }
 
-/// A consumer at work.
+/// A consumer at work. Its folder goes with it, unless a test failed: then its log is worth a look.
 pub(crate) struct Seat {
     bench: Bench,
     folder: PathBuf,
@@ -54,6 +54,15 @@ pub(crate) struct Verdict {
     /// How each check ended, by its name.
     pub(crate) checks: BTreeMap<String, String>,
     pub(crate) told: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // The consumer may still write its last words; what is left is in `target`.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
 }
 
 impl Seat {

@@ -15,7 +15,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::certificate;
-use crate::office::client as http_client;
+use crate::office::{along, client as http_client};
 use crate::patience::{Patience, retry_after};
 use crate::problem::Problem;
 
@@ -255,20 +255,8 @@ impl App {
 
     async fn follow(&self, link: &Link, bytes: Option<&[u8]>) -> Result<Vec<u8>, Trouble> {
         let what = format!("{} of a document", link.method);
-        let method: Method = link.method.parse().map_err(|_| Trouble::Answer(what.clone()))?;
-        let sent = self.exchange(&what, || {
-            let mut request = self.http.request(method.clone(), &link.url);
-            for (name, value) in &link.headers {
-                // The client writes these two itself, and writes them the same.
-                if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
-                    request = request.header(name, value);
-                }
-            }
-            Ok(match bytes {
-                Some(bytes) => request.body(bytes.to_vec()),
-                None => request,
-            })
-        });
+        let sent = self
+            .exchange(&what, || along(&self.http, link, bytes).ok_or_else(|| Trouble::Answer(what.clone())));
         match sent.await {
             // The link never overwrites: an earlier try arrived.
             Err(refused) if refused.status() == Some(StatusCode::PRECONDITION_FAILED.as_u16()) => {

@@ -143,20 +143,26 @@ impl Office {
         self.ask("v1/agency/documents", DOCUMENT_TYP, &request).await
     }
 
-    /// A request along a link, with exactly its headers.
     fn follow(&self, link: &Link, bytes: Option<&[u8]>) -> Result<reqwest::RequestBuilder, Failed> {
-        let method =
-            Method::from_bytes(link.method.as_bytes()).map_err(|_| Failed::Final(OfficeError::Answer))?;
-        let mut request = self.http.request(method, &link.url);
-        for (name, value) in &link.headers {
-            // The client writes these two itself, and writes them the same.
-            if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
-                request = request.header(name, value);
-            }
-        }
-        Ok(match bytes {
-            Some(bytes) => request.body(bytes.to_vec()),
-            None => request,
-        })
+        along(&self.http, link, bytes).ok_or(Failed::Final(OfficeError::Answer))
     }
+}
+
+/// A request along a link, with exactly its headers; `None` where its method is none.
+pub(crate) fn along(
+    http: &reqwest::Client,
+    link: &Link,
+    bytes: Option<&[u8]>,
+) -> Option<reqwest::RequestBuilder> {
+    let mut request = http.request(Method::from_bytes(link.method.as_bytes()).ok()?, &link.url);
+    for (name, value) in &link.headers {
+        // The client writes these two itself, and writes them the same.
+        if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
+            request = request.header(name, value);
+        }
+    }
+    Some(match bytes {
+        Some(bytes) => request.body(bytes.to_vec()),
+        None => request,
+    })
 }
