@@ -58,6 +58,22 @@ struct Known {
     keys: Keys,
     read_at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
+    /// Why the last question was not answered.
+    failure: Option<FetchError>,
+}
+
+impl Known {
+    /// Whether what was read last still counts.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        self.read_at.is_some_and(|at| now.duration_since(at) < KEPT)
+    }
+
+    fn find(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<Key>>, FetchError> {
+        match self.failure {
+            Some(failure) if !self.is_usable(now) => Err(failure),
+            Some(_) | None => Ok(self.keys.get(kid).cloned()),
+        }
+    }
 }
 
 /// The keys of one issuer.
@@ -88,11 +104,11 @@ impl Published {
     /// [`FetchError`] where nothing is known of its keys.
     pub(super) async fn key(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<Key>>, FetchError> {
         if let Some(settled) = self.settled(kid, now) {
-            return Ok(settled);
+            return settled;
         }
         let _one = self.asking.lock().await;
         if let Some(settled) = self.settled(kid, now) {
-            return Ok(settled);
+            return settled;
         }
         self.known().asked_at = Some(now);
         let answer = (self.fetch)(self.url.clone()).await.and_then(|bytes| self.read(&bytes));
@@ -101,27 +117,25 @@ impl Published {
             Ok(keys) => {
                 known.keys = Arc::new(keys);
                 known.read_at = Some(now);
+                known.failure = None;
             }
             Err(error) => {
-                let usable = known.read_at.is_some_and(|at| now.duration_since(at) < KEPT);
+                let usable = known.is_usable(now);
                 tracing::warn!(issuer = self.issuer, %error, usable, "an issuer's keys cannot be read");
-                if !usable {
-                    return Err(error);
-                }
+                known.failure = Some(error);
             }
         }
-        Ok(known.keys.get(kid).cloned())
+        known.find(kid, now)
     }
 
     /// What can be said without asking the issuer.
-    fn settled(&self, kid: &str, now: Timestamp) -> Option<Option<Arc<Key>>> {
+    fn settled(&self, kid: &str, now: Timestamp) -> Option<Result<Option<Arc<Key>>, FetchError>> {
         let known = self.known();
-        let read = known.read_at?;
-        let cools = known.asked_at.is_some_and(|at| now.duration_since(at) < COOLDOWN);
-        let found = known.keys.get(kid).cloned();
-        let fresh = now.duration_since(read) < FRESH;
-        let usable = now.duration_since(read) < KEPT;
-        ((fresh && found.is_some()) || (cools && usable)).then_some(found)
+        // While the first question is under way nothing is known, good or bad: then it is waited for.
+        let cools = known.asked_at.is_some_and(|at| now.duration_since(at) < COOLDOWN)
+            && (known.is_usable(now) || known.failure.is_some());
+        let fresh = known.read_at.is_some_and(|at| now.duration_since(at) < FRESH);
+        (cools || (fresh && known.keys.contains_key(kid))).then(|| known.find(kid, now))
     }
 
     /// The keys of a set. One that is for something else, or of a kind that is not taken, is passed over, as RFC 7517

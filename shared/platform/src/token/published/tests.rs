@@ -39,7 +39,10 @@ impl Login {
             login.asked.fetch_add(1, Ordering::Relaxed);
             let keys = login.published.lock().unwrap().clone();
             let answer = keys.map(|keys| json!({ "keys": keys }).to_string().into_bytes());
-            Box::pin(std::future::ready(answer.ok_or(FetchError::NoAnswer)))
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                answer.ok_or(FetchError::NoAnswer)
+            })
         });
         let rows = json!([{ "issuer": ISSUER, "audience": "tongban", "jwks_uri": URL }]);
         Issuers::parse_with(&rows.to_string(), Mode::Live, &fetch).unwrap()
@@ -89,17 +92,31 @@ async fn an_issuer_that_is_down_stops_nobody_for_a_day() {
     let (login, key) = (Login::default(), key());
     let issuers = login.issuers();
     login.is_down();
-    assert_eq!(at(&issuers, 0, &key).await, Err(TokenError::NoKeys));
-    let refused = TokenError::NoKeys;
-    assert_eq!(refused.to_string(), "the issuer's keys cannot be read");
+    for _ in 0..100 {
+        assert_eq!(at(&issuers, 0, &key).await, Err(TokenError::NoKeys));
+    }
+    assert_eq!(login.asked(), 1, "nobody waits once more for an issuer that has just not answered");
     login.publishes(&[&key]);
-    assert!(at(&issuers, 1, &key).await.is_ok());
+    assert!(at(&issuers, 10, &key).await.is_ok());
     login.is_down();
     assert!(at(&issuers, 3_600, &key).await.is_ok());
     assert!(at(&issuers, 24 * 3_600, &key).await.is_ok());
     assert_eq!(at(&issuers, 24 * 3_600 + 11, &key).await, Err(TokenError::NoKeys));
+    let asked = login.asked();
+    assert_eq!((at(&issuers, 24 * 3_600 + 12, &key).await, login.asked()), (Err(TokenError::NoKeys), asked));
     login.publishes(&[]);
     assert_eq!(at(&issuers, 24 * 3_600 + 22, &key).await, Err(TokenError::NoKeys), "no key is no answer");
+}
+
+/// Whoever comes while the first question is under way waits for its answer, and asks none.
+#[tokio::test]
+async fn many_at_once_ask_once() {
+    let (login, key) = (Login::default(), key());
+    login.publishes(&[&key]);
+    let issuers = login.issuers();
+    let all = futures_util::future::join_all((0..20).map(|_| at(&issuers, 0, &key))).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!(login.asked(), 1);
 }
 
 #[tokio::test]
