@@ -37,6 +37,8 @@ pub(super) struct Held {
     /// `ETag`s of copies that the caller has, or `*`.
     #[param(
         rename = "If-None-Match",
+        min_length = 1,
+        max_length = 512,
         pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*"){0,15})$"#,
         example = "\"4\""
     )]
