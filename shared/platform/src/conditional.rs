@@ -15,6 +15,8 @@ use crate::problem::{Code, Problem};
 
 /// Tags of one header; more are refused.
 const TAGS: usize = 16;
+/// Bytes of one header's value.
+const VALUE_BYTES: usize = 512;
 /// A version that no application has: its first is 1.
 const NO_VERSION: u32 = 0;
 
@@ -102,6 +104,9 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem
             )
         };
         let text = value.to_str().map_err(|_| wrong())?.trim();
+        if text.len() > VALUE_BYTES {
+            return Err(wrong());
+        }
         if text == "*" {
             return Ok(Condition::Any);
         }
@@ -224,6 +229,9 @@ mod tests {
         assert_eq!(read::<IfNoneMatch>("if-none-match", &["3"]).await, Err(400));
         let many = vec!["\"1\""; TAGS + 1];
         assert_eq!(read::<IfNoneMatch>("if-none-match", &many).await, Err(400));
+        let long = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+        assert!(read::<IfNoneMatch>("if-none-match", &[&long(VALUE_BYTES)]).await.is_ok());
+        assert_eq!(read::<IfNoneMatch>("if-none-match", &[&long(VALUE_BYTES + 1)]).await, Err(400));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) struct AtVersion {
     #[param(
         rename = "If-Match",
         min_length = 1,
-        max_length = 128,
+        max_length = 512,
         pattern = r#"^(\*|(W/)?"[!#-~]*")$"#,
         example = "\"4\""
     )]
