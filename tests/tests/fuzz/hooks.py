@@ -7,6 +7,8 @@ import uuid
 import schemathesis
 
 KEY = re.compile(r"[!#-~]{1,128}")
+# As the description has it.
+TAGS = re.compile(r'(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*"){0,15})')
 WEIGHTS = [pow(2, 17 - place, 11) for place in range(17)]
 
 
@@ -49,5 +51,10 @@ def before_call(context, case, kwargs):
     if case.query and str(case.query.get("wait", "")).isdigit() and 1 < int(case.query["wait"]) <= 20:
         case.query["wait"] = 1
     positive = case.meta is None or case.meta.generation.mode.is_positive
+    # For its shortest and longest lengths schemathesis leaves a pattern in which a group repeats aside, and calls the text
+    # valid all the same. What fits no pattern stands in negative cases, which are left as they are.
+    held = case.headers.get("If-None-Match")
+    if positive and isinstance(held, str) and not TAGS.fullmatch(held):
+        case.headers["If-None-Match"] = '"4"'
     if positive and case.operation.label == "POST /v1/applications" and isinstance(case.body, dict):
         case.body = application(case.body, random)
