@@ -40,6 +40,13 @@ impl Operation {
         self.said["security"][0]["token"][0].as_str()
     }
 
+    /// Whether it takes a parameter of this name.
+    #[must_use]
+    pub fn takes(&self, parameter: &str) -> bool {
+        let mut parameters = self.said["parameters"].as_array().into_iter().flatten();
+        parameters.any(|given| given["name"] == parameter)
+    }
+
     /// The statuses it may answer with.
     #[must_use]
     pub fn statuses(&self) -> Vec<u16> {

@@ -4,16 +4,13 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::ids::{ApplicationId, TenantId};
-use jiff::Timestamp;
-use platform::caller::{By, Gate, Reading, Writing};
-use platform::clock::Clock as _;
+use platform::caller::{By, Gate, Gated, Reading, Writing};
 use platform::edge::edge;
 use platform::fields::Body;
 use platform::hub::Hub;
 use platform::problem::Problem;
 use platform::signed::signed_body;
 use platform::store::{Kept, Store as _};
-use platform::token::Issuers;
 use platform::uploads::Declared;
 use protocol::report::Link;
 
@@ -23,24 +20,22 @@ use crate::{agency, links};
 #[derive(Clone, Debug)]
 pub struct Desk<H> {
     pub(crate) hub: H,
-    issuers: Issuers,
+    gate: Gate<H>,
 }
 
 impl<H: Hub> Desk<H> {
-    /// A desk on these ports.
+    /// A desk on these ports, for callers who come in by this gate.
     #[must_use]
-    pub fn new(hub: H, issuers: Issuers) -> Self {
-        Desk { hub, issuers }
+    pub fn new(hub: H, gate: Gate<H>) -> Self {
+        Desk { hub, gate }
     }
 }
 
-impl<H: Hub> Gate for Desk<H> {
-    fn issuers(&self) -> &Issuers {
-        &self.issuers
-    }
+impl<H: Hub> Gated for Desk<H> {
+    type Hub = H;
 
-    fn now(&self) -> Timestamp {
-        self.hub.clock().now()
+    fn gate(&self) -> &Gate<H> {
+        &self.gate
     }
 }
 

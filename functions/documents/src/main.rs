@@ -2,12 +2,20 @@
 
 use documents::arrived::Recorder;
 use documents::handler::{Desk, routes};
+use platform::caller::Gate;
 use platform::config::Variable;
 use platform::startup::start;
 use platform::triggers::serve;
 
-const NEEDED: [Variable; 5] =
-    [Variable::Table, Variable::PartnersTable, Variable::Bucket, Variable::KeyId, Variable::TokenIssuers];
+const NEEDED: [Variable; 7] = [
+    Variable::Table,
+    Variable::SettingsTable,
+    Variable::PartnersTable,
+    Variable::Bucket,
+    Variable::KeyId,
+    Variable::TokenIssuers,
+    Variable::RequestsPerMinute,
+];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -15,5 +23,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     let Some(issuers) = config.issuers else { return Err("TOKEN_ISSUERS is needed".into()) };
     let recorder = Recorder::new(hub.clone());
     let recorder = &recorder;
-    serve(routes(Desk::new(hub, issuers)), move |batch, deadline| recorder.record(batch, deadline)).await
+    let gate = Gate::new(hub.clone(), issuers, config.limits.requests_per_minute);
+    serve(routes(Desk::new(hub, gate)), move |batch, deadline| recorder.record(batch, deadline)).await
 }

@@ -2,18 +2,17 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
-use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use domain::ids::{ApplicationId, TenantId};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use jiff::Timestamp;
-use platform::allowance::{Allowance, Limits, Policy, Standing};
+use platform::allowance::{Allowance, Limits, Policy};
 use platform::apply::command_key;
-use platform::caller::{Anything, By, Gate, Reading, Subscribing, Writing};
+use platform::caller::{Anything, By, Gate, Gated, Reading, Subscribing, Writing};
 use platform::clock::Clock as _;
 use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
@@ -24,7 +23,7 @@ use platform::hub::Hub;
 use platform::idempotency::IdempotencyKey;
 use platform::problem::{Code, Language, Problem};
 use platform::token::Issuers;
-use protocol::app::{ApplicationView, ApplicationsPage, EventsPage, SubscriptionView};
+use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,6 +36,7 @@ use crate::description;
 use crate::namespace::Namespace;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
+use crate::subscriptions::once::Asked;
 use crate::subscriptions::{self, SubscriptionsPage, Wanted};
 
 /// The catalogue changes with a deploy only, and is the same for everyone.
@@ -50,33 +50,28 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
     pub(crate) hub: H,
-    issuers: Issuers,
+    gate: Gate<H>,
     pub(crate) namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
     pub(crate) mode: Mode,
-    requests: Option<Allowance>,
     applications: Option<Allowance>,
 }
 
 impl<H: Hub> Intake<H> {
-    /// Intake on these ports.
+    /// Intake on these ports, with bounds on what a tenant may ask.
     #[must_use]
-    pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, mode: Mode) -> Self {
-        Intake { hub, issuers, namespace, keys, mode, requests: None, applications: None }
-    }
-
-    /// The same, with bounds on what a tenant may ask.
-    #[must_use]
-    pub fn within(self, limits: Limits) -> Self {
-        let allowance = |name, limit: Option<u32>, window| {
-            limit.map(|limit| Allowance::new(Policy { name, limit, window }))
-        };
-        Intake {
-            requests: allowance("minute", limits.requests_per_minute, 60),
-            applications: allowance("day", limits.applications_per_day, 24 * 60 * 60),
-            ..self
-        }
+    pub fn new(
+        hub: H,
+        issuers: Issuers,
+        namespace: Namespace,
+        keys: Value,
+        mode: Mode,
+        limits: Limits,
+    ) -> Self {
+        let day = |limit| Allowance::new(Policy { name: "day", limit, window: 24 * 60 * 60 });
+        let gate = Gate::new(hub.clone(), issuers, limits.requests_per_minute);
+        Intake { hub, gate, namespace, keys, mode, applications: limits.applications_per_day.map(day) }
     }
 
     /// Counts a new application of a tenant.
@@ -85,25 +80,16 @@ impl<H: Hub> Intake<H> {
     /// 429 where the day's are used up.
     pub(crate) async fn count(&self, tenant: &TenantId) -> Result<(), Problem> {
         let Some(allowance) = &self.applications else { return Ok(()) };
-        let counted = allowance.take(self.hub.settings(), tenant, self.now()).await;
+        let counted = allowance.take(self.hub.settings(), tenant, self.hub.clock().now()).await;
         counted.map(|_| ()).map_err(|standing| standing.refusal())
     }
 }
 
-impl<H: Hub> Gate for Intake<H> {
-    fn issuers(&self) -> &Issuers {
-        &self.issuers
-    }
+impl<H: Hub> Gated for Intake<H> {
+    type Hub = H;
 
-    fn now(&self) -> Timestamp {
-        self.hub.clock().now()
-    }
-
-    async fn admit(&self, tenant: &TenantId) -> Result<Option<Standing>, Standing> {
-        match &self.requests {
-            Some(allowance) => allowance.take(self.hub.settings(), tenant, self.now()).await.map(Some),
-            None => Ok(None),
-        }
+    fn gate(&self) -> &Gate<H> {
+        &self.gate
     }
 }
 
@@ -126,7 +112,6 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
         .route("/v1/applications/{id}/confirm", post(confirm::<H>))
         .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
-        .route("/v1/subscriptions/{id}", delete(unsubscribe::<H>))
         .merge(subscriptions::desk::routes());
     edge(routes).with_state(intake)
 }
@@ -313,13 +298,14 @@ impl Request<'_> {
 
 async fn subscribe<H: Hub>(
     by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
+    State(Intake { hub, namespace, mode, .. }): State<Intake<H>>,
     key: IdempotencyKey,
     body: Body<Wanted>,
-) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
-    let id = intake.namespace.subscription(&by.tenant, &key).ok_or_else(|| Problem::new(Code::Internal))?;
-    let view = subscriptions::subscribe(&intake.hub, intake.mode, id, &by.tenant, body.value).await?;
-    Ok((StatusCode::CREATED, Json(view)))
+) -> Result<Response, Problem> {
+    let id = namespace.subscription(&by.tenant, &key).ok_or_else(|| Problem::new(Code::Internal))?;
+    let asked = Asked::anew(&namespace, id, &key, &body.canonical);
+    let answer = subscriptions::subscribe(&hub, mode, id, &by.tenant, &body.value, &asked).await?;
+    Ok(answer.with(StatusCode::CREATED))
 }
 
 async fn subscribed<H: Hub>(
@@ -327,14 +313,4 @@ async fn subscribed<H: Hub>(
     State(intake): State<Intake<H>>,
 ) -> Result<Json<SubscriptionsPage>, Problem> {
     subscriptions::subscriptions(&intake.hub, &by.tenant).await.map(Json)
-}
-
-async fn unsubscribe<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let id: SubscriptionId = id.parse()?;
-    subscriptions::unsubscribe(&intake.hub, &by.tenant, id).await?;
-    Ok(StatusCode::NO_CONTENT)
 }

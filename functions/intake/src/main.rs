@@ -28,7 +28,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     else {
         return Err("ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are needed".into());
     };
-    let intake =
-        Intake::new(hub, issuers, Namespace::new(secret), keys.to_json()?, config.mode).within(config.limits);
+    let namespace = Namespace::new(secret);
+    let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, config.mode, config.limits);
     lambda_http::run(routes(intake)).await
 }

@@ -3,6 +3,7 @@
 pub mod desk;
 pub mod keys;
 pub mod log;
+pub mod once;
 pub mod replay;
 pub mod state;
 mod url;
@@ -14,18 +15,17 @@ use platform::deliveries::Deliveries as _;
 use platform::fields::{FieldError, Fields, FromFields, list, words};
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use platform::settings::{EndpointState, REQUESTS, Reason, Settings as _, Subscribed, Subscription};
+use platform::settings::{Changes, EndpointState, Reason, Settings as _, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
 use serde::Serialize;
 
-use keys::{new_keys, opened};
+use keys::new_keys;
+use once::{Answer, Asked, Outcome, once};
 use url::acceptable;
 
 /// Characters of a callback's URL.
 const URL_CHARACTERS: usize = 1024;
-/// Attempts at a change that others are faster with.
-const CHANGES: usize = 5;
 /// Types one subscription may name.
 const TYPES: usize = 32;
 
@@ -82,7 +82,7 @@ pub struct SubscriptionsPage {
     pub subscriptions: Vec<SubscriptionView>,
 }
 
-/// Makes a subscription; a repeat answers as the first did, its secret included.
+/// Makes a subscription.
 ///
 /// # Errors
 /// 422 for a URL that is not acceptable or a key used for another request, 409 where the tenant has enough.
@@ -91,39 +91,33 @@ pub async fn subscribe<H: Hub>(
     mode: Mode,
     id: SubscriptionId,
     tenant: &TenantId,
-    wanted: Wanted,
-) -> Result<SubscriptionView, Problem> {
-    if !acceptable(&wanted.url, mode) {
-        return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
-    }
-    let (keys, sealed) = new_keys(hub, id).await?;
-    let subscription = Subscription {
-        id,
-        tenant: tenant.clone(),
-        url: wanted.url,
-        events: wanted.events,
-        created: hub.clock().now(),
-        secret: sealed,
-        public_key: keys.public().map(|key| key.reveal()),
-        former: None,
-        rotations: Vec::new(),
-        requests: Vec::new(),
-        state: EndpointState::default(),
-        revision: 0,
-    };
-    match hub.settings().put_subscription(&subscription).await? {
-        Subscribed::New => Ok(view(subscription, Some(keys.secret()))),
-        Subscribed::Full => Err(Problem::new(Code::TooManySubscriptions)),
-        Subscribed::Existing(known) => {
-            if known.url != subscription.url || known.events != subscription.events {
-                return Err(Problem::new(Code::KeyReused));
-            }
-            let keys = opened(hub, id, &known.secret).await?;
-            // As it was made, whatever has become of it.
-            let made = Subscription { state: EndpointState::default(), former: None, ..*known };
-            Ok(view(made, Some(keys.secret())))
+    wanted: &Wanted,
+    asked: &Asked,
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        if !acceptable(&wanted.url, mode) {
+            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
-    }
+        let before = hub.settings().subscriptions(tenant).await?;
+        let (keys, secret) = new_keys(hub, id).await?;
+        let subscription = Subscription {
+            id,
+            tenant: tenant.clone(),
+            url: wanted.url.clone(),
+            events: wanted.events.clone(),
+            created: hub.clock().now(),
+            secret,
+            public_key: keys.public().map(|key| key.reveal()),
+            former: None,
+            directed_from: None,
+            state: EndpointState::default(),
+            revision: 0,
+        };
+        let answer = view(subscription.clone(), Some(keys.secret()));
+        let changes = before.with(subscription).ok_or_else(|| Problem::new(Code::TooManySubscriptions))?;
+        Ok(Outcome { changes, notice: None, answer })
+    };
+    once(hub, tenant, asked, decide).await
 }
 
 /// A tenant's subscriptions, without their secrets.
@@ -132,15 +126,25 @@ pub async fn subscribe<H: Hub>(
 /// 503 where they cannot be read.
 pub async fn subscriptions<H: Hub>(hub: &H, tenant: &TenantId) -> Result<SubscriptionsPage, Problem> {
     let found = hub.settings().subscriptions(tenant).await?;
-    Ok(SubscriptionsPage { subscriptions: found.into_iter().map(|found| view(found, None)).collect() })
+    Ok(SubscriptionsPage { subscriptions: found.all.into_iter().map(|found| view(found, None)).collect() })
 }
 
 /// Removes a subscription.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id.
-pub async fn unsubscribe<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<(), Problem> {
-    if hub.settings().delete_subscription(tenant, id).await? { Ok(()) } else { Err(Problem::not_found()) }
+/// 404 where the tenant has none with this id, 422 where the key was used for something else.
+pub async fn unsubscribe<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+    asked: &Asked,
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let found = find(hub, tenant, id).await?;
+        let changes = Changes { removed: Some(found.id), ..Changes::default() };
+        Ok(Outcome { changes, notice: None, answer: () })
+    };
+    once(hub, tenant, asked, decide).await
 }
 
 /// One subscription, with how much is held for it.
@@ -157,94 +161,36 @@ pub async fn subscription<H: Hub>(
     Ok(SubscriptionView { held: Some(held), ..view(found, None) })
 }
 
-/// Changes where or what for a subscription is called. A repeat changes nothing, whatever has been changed since.
+/// Changes where or what for a subscription is called.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable or a key used for another change.
+/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable or a key used for something else.
 pub async fn change<H: Hub>(
     hub: &H,
     mode: Mode,
     tenant: &TenantId,
     id: SubscriptionId,
-    change: Change,
+    change: &Change,
     asked: &Asked,
-) -> Result<SubscriptionView, Problem> {
-    if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
-        return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
-    }
-    let changed = replace_once(hub, tenant, id, asked, |before| Subscription {
-        url: change.url.clone().unwrap_or_else(|| before.url.clone()),
-        events: change.events.clone().unwrap_or_else(|| before.events.clone()),
-        ..before.clone()
-    });
-    Ok(view(changed.await?.1, None))
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let before = find(hub, tenant, id).await?;
+        if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
+            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
+        }
+        let after = Subscription {
+            url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+            events: change.events.clone().unwrap_or_else(|| before.events.clone()),
+            revision: before.revision.saturating_add(1),
+            ..before
+        };
+        Ok(Outcome::replaced(after.clone(), view(after, None)))
+    };
+    once(hub, tenant, asked, decide).await
 }
 
 async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<Subscription, Problem> {
     hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
-}
-
-/// What a request for a change is known by: its key, and what it asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    key: String,
-    whole: [u8; 16],
-}
-
-impl Asked {
-    /// A request, by what its key and its whole came to.
-    #[must_use]
-    pub fn new(key: [u8; 16], whole: [u8; 16]) -> Self {
-        Asked { key: keys::hex(key), whole }
-    }
-
-    /// What the whole request came to, as text.
-    fn mark(&self) -> String {
-        keys::hex(self.whole)
-    }
-
-    /// The changed subscription with this request remembered, the oldest forgotten; `None` where it was before.
-    ///
-    /// # Errors
-    /// 422 where the key was used for another change.
-    fn remember(
-        &self,
-        before: &Subscription,
-        mut after: Subscription,
-    ) -> Result<Option<Subscription>, Problem> {
-        let known = before.requests.iter().find_map(|known| known.strip_prefix(&self.key)?.strip_prefix(':'));
-        match known {
-            Some(body) if body == self.mark() => Ok(None),
-            Some(_) => Err(Problem::new(Code::KeyReused)),
-            None => {
-                after.requests.push(format!("{}:{}", self.key, self.mark()));
-                let beyond = after.requests.len().saturating_sub(REQUESTS);
-                after.requests.drain(..beyond);
-                Ok(Some(after))
-            }
-        }
-    }
-}
-
-/// Changes a subscription, however many others do, and once for each request that is remembered: it before and after.
-async fn replace_once<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    asked: &Asked,
-    change: impl Fn(&Subscription) -> Subscription + Send + Sync,
-) -> Result<(Subscription, Subscription), Problem> {
-    for _ in 0..CHANGES {
-        let before = find(hub, tenant, id).await?;
-        let Some(mut after) = asked.remember(&before, change(&before))? else {
-            return Ok((before.clone(), before));
-        };
-        after.revision = before.revision + 1;
-        if hub.settings().replace_subscription(&after).await? {
-            return Ok((before, after));
-        }
-    }
-    Err(Problem::new(Code::Throttled))
 }
 
 fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {

@@ -84,25 +84,31 @@ impl<H: Hub> Courier<H> {
         self.hub.clock().now()
     }
 
-    /// To every subscription of the tenant that wants it: one is called at once; for each of several, which
-    /// must not wait for each other, a message of its own is sent.
+    /// To every subscription of the tenant that wants it: a message of its own to each, so that none waits for another;
+    /// or at once, to one that has never had another beside it.
     pub(crate) async fn to_all(&self, callback: Callback, message: &Message) -> Result<(), Failure> {
         let mut wanted = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
         wanted.retain(|endpoint| endpoint.subscription.wants(&callback.kind));
-        match &wanted[..] {
-            [] => Ok(()),
-            [one] => self.direct(one.clone(), &callback, message, message.receives).await,
-            several => {
-                let directed = several.iter().map(|endpoint| {
-                    let subscription = endpoint.subscription.id;
-                    Directed { subscription, callback: callback.clone(), again: false }
-                });
-                self.send_directed(directed.collect()).await
-            }
+        let now = self.now();
+        let (directed, direct): (Vec<_>, Vec<_>) = wanted
+            .into_iter()
+            .partition(|endpoint| endpoint.subscription.directed_from.is_some_and(|from| from <= now));
+        let directed = directed.iter().map(|endpoint| {
+            let subscription = endpoint.subscription.id;
+            Directed { subscription, callback: callback.clone(), again: false }
+        });
+        self.send_directed(directed.collect()).await?;
+        // One at most: the second one of a tenant is directed from its first moment.
+        for endpoint in direct {
+            self.direct(endpoint, &callback, message, message.receives).await?;
         }
+        Ok(())
     }
 
     async fn send_directed(&self, all: Vec<Directed>) -> Result<(), Failure> {
+        if all.is_empty() {
+            return Ok(());
+        }
         let mut messages = Vec::new();
         for directed in all {
             let (id, group) = (directed.callback.id(), directed.group());

@@ -83,7 +83,7 @@ impl<H: Hub> Endpoints<H> {
         }
         let before = before.map(|known| known.endpoints).unwrap_or_default();
         let mut endpoints = Vec::new();
-        for subscription in self.hub.settings().subscriptions(tenant).await? {
+        for subscription in self.hub.settings().subscriptions(tenant).await?.all {
             endpoints.push(Arc::new(self.open(subscription, &before).await?));
         }
         // A tenant without a subscription is asked for each time, so that its first one counts at once.

@@ -122,7 +122,9 @@ impl App {
     pub async fn unsubscribe(&self, subscription: SubscriptionId) -> Result<()> {
         let path = format!("/v1/subscriptions/{subscription}");
         let what = format!("DELETE {path}");
-        let (status, body) = send(&what, self.request(Method::DELETE, &path)).await?;
+        let request =
+            self.request(Method::DELETE, &path).header("idempotency-key", Uuid::new_v4().to_string());
+        let (status, body) = send(&what, request).await?;
         taken(&what, status, body).map(drop)
     }
 

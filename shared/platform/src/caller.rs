@@ -1,6 +1,5 @@
 //! Who calls a route, as an argument of its handler: no route can forget to ask.
 
-use std::future::Future;
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
@@ -8,24 +7,45 @@ use domain::ids::TenantId;
 use http::request::Parts;
 use jiff::Timestamp;
 
-use crate::allowance::{Slot, Standing};
+use crate::allowance::{Allowance, Policy, Slot, Standing};
+use crate::clock::Clock as _;
+use crate::hub::Hub;
 use crate::problem::Problem;
 use crate::token::{Issuers, Scope};
 
-/// A handler's state that can tell who calls.
-pub trait Gate: Send + Sync {
-    /// Whose access tokens are taken.
-    fn issuers(&self) -> &Issuers;
-    /// What time it is.
-    fn now(&self) -> Timestamp;
+/// Where app backends come in: whose tokens are taken, and how much a tenant may ask. Clones share what is counted.
+#[derive(Clone, Debug)]
+pub struct Gate<H> {
+    hub: H,
+    issuers: Issuers,
+    requests: Option<Allowance>,
+}
+
+impl<H: Hub> Gate<H> {
+    /// A gate for the tokens of these issuers. Requests of a minute are counted in the hub's settings, for all functions
+    /// together; `None` for no bound.
+    #[must_use]
+    pub fn new(hub: H, issuers: Issuers, requests_per_minute: Option<u32>) -> Self {
+        let minute = |limit| Allowance::new(Policy { name: "minute", limit, window: 60 });
+        Gate { hub, issuers, requests: requests_per_minute.map(minute) }
+    }
 
     /// Counts a request of a tenant; `None` where nothing is counted.
-    ///
-    /// # Errors
-    /// How the tenant stands, where it asks too much.
-    fn admit(&self, _tenant: &TenantId) -> impl Future<Output = Result<Option<Standing>, Standing>> + Send {
-        std::future::ready(Ok(None))
+    async fn admit(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Standing>, Standing> {
+        match &self.requests {
+            Some(allowance) => allowance.take(self.hub.settings(), tenant, now).await.map(Some),
+            None => Ok(None),
+        }
     }
+}
+
+/// A handler's state with a gate.
+pub trait Gated: Send + Sync {
+    /// The hub behind it.
+    type Hub: Hub;
+
+    /// Where its callers come in.
+    fn gate(&self) -> &Gate<Self::Hub>;
 }
 
 /// What a route needs of a token.
@@ -68,15 +88,17 @@ pub struct By<N> {
     need: PhantomData<N>,
 }
 
-impl<S: Gate, N: Need> FromRequestParts<S> for By<N> {
+impl<S: Gated, N: Need> FromRequestParts<S> for By<N> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, gate: &S) -> Result<Self, Problem> {
-        let caller = gate.issuers().authenticate(&parts.headers, gate.now()).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let gate = state.gate();
+        let now = gate.hub.clock().now();
+        let caller = gate.issuers.authenticate(&parts.headers, now).await?;
         if let Some(scope) = N::SCOPE {
             caller.require(scope)?;
         }
-        let admitted = gate.admit(&caller.tenant).await;
+        let admitted = gate.admit(&caller.tenant, now).await;
         let (Ok(standing) | Err(standing)) = admitted.map_err(Some);
         if let (Some(slot), Some(standing)) = (parts.extensions.get::<Slot>(), standing) {
             // The first one counts; there is one caller to a request.

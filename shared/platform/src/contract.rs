@@ -18,7 +18,7 @@ pub use deliveries::deliveries_contract;
 pub use directory::{Operator, directory_contract};
 pub use documents::{Visitor, documents_contract};
 pub use queues::{Reader, Taken, queues_contract};
-pub use settings::settings_contract;
+pub use settings::{settings_contract, subscribe};
 pub use store::store_contract;
 pub use vault::vault_contract;
 

@@ -18,12 +18,6 @@ use crate::store::StoreError;
 /// Subscriptions of one tenant. Every change is delivered to each of them.
 pub const SUBSCRIPTIONS: usize = 10;
 
-/// Rotations of a subscription that are remembered, so that a repeat of one rotates nothing.
-pub const ROTATIONS: usize = 8;
-
-/// Requests about a subscription that are remembered (changes, replays, tests), so that a repeat of one does nothing.
-pub const REQUESTS: usize = 32;
-
 /// The vault's name for a subscription's keys; their owner is the subscription's id.
 pub const SECRET: &str = "secret";
 
@@ -46,10 +40,9 @@ pub struct Subscription {
     pub public_key: Option<String>,
     /// Its keys before the last rotation, while they still sign.
     pub former: Option<Former>,
-    /// The keys of the requests that rotated, the newest last; at most [`ROTATIONS`].
-    pub rotations: Vec<String>,
-    /// What the requests about it are known by, the newest last; at most [`REQUESTS`].
-    pub requests: Vec<String>,
+    /// From when on its callbacks come by messages of its own; none while its tenant has had no other. Once set it stays
+    /// as it is: a callback that went the one way would overtake those before it that went the other.
+    pub directed_from: Option<Timestamp>,
     /// How its endpoint is.
     pub state: EndpointState,
     /// Grows by one with each change.
@@ -73,15 +66,59 @@ impl Subscription {
     }
 }
 
-/// What became of a new subscription.
+/// A tenant's subscriptions at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roster {
+    /// The subscriptions, oldest first.
+    pub all: Vec<Subscription>,
+    /// How many were ever added.
+    pub revision: u32,
+}
+
+impl Roster {
+    /// What one more changes; `None` where there are [`SUBSCRIPTIONS`] already. One that was alone is directed, too, once
+    /// every process has heard of the other: until then some go on to deliver to it directly.
+    #[must_use]
+    pub fn with(&self, new: Subscription) -> Option<Changes> {
+        if self.all.len() >= SUBSCRIPTIONS {
+            return None;
+        }
+        let joined = new.created;
+        let alone = self.all.iter().filter(|before| before.directed_from.is_none());
+        let replaced = alone.map(|before| Subscription {
+            directed_from: joined.checked_add(SETTLED).ok(),
+            revision: before.revision.saturating_add(1),
+            ..before.clone()
+        });
+        let directed_from = (!self.all.is_empty()).then_some(joined);
+        Some(Changes {
+            replaced: replaced.collect(),
+            made: Some((Subscription { directed_from, ..new }, self.revision)),
+            removed: None,
+        })
+    }
+}
+
+/// What a request changes of its tenant's subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Each is written over the one whose revision is one less.
+    pub replaced: Vec<Subscription>,
+    /// A new one, and the revision of the roster that it is added to.
+    pub made: Option<(Subscription, u32)>,
+    /// One that is there and shall not be.
+    pub removed: Option<SubscriptionId>,
+}
+
+/// What a request was answered with. It is kept for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subscribed {
-    /// It is new.
-    New,
-    /// Its id was taken, by an earlier delivery of the same request or by another one.
-    Existing(Box<Subscription>),
-    /// The tenant has [`SUBSCRIPTIONS`] already.
-    Full,
+pub struct Answered {
+    /// What the request's key came to, 32 hexadecimal digits.
+    pub key: String,
+    /// What the whole request came to, 32 hexadecimal digits.
+    pub whole: String,
+    /// The answer's body, as the vault sealed it: it may show keys.
+    pub sealed: Vec<u8>,
 }
 
 /// A part of an allowance.
@@ -107,18 +144,25 @@ pub trait Settings: Clone + Send + Sync + 'static {
         until: i64,
     ) -> impl Future<Output = Result<Reserved, StoreError>> + Send;
 
-    /// Keeps a new subscription. After [`StoreError::Unavailable`] it may have been kept, and repeating it
-    /// is safe.
-    fn put_subscription(
-        &self,
-        subscription: &Subscription,
-    ) -> impl Future<Output = Result<Subscribed, StoreError>> + Send;
-
-    /// A tenant's subscriptions, oldest first.
-    fn subscriptions(
+    /// What a tenant's request was answered with, if it was.
+    fn answered(
         &self,
         tenant: &TenantId,
-    ) -> impl Future<Output = Result<Vec<Subscription>, StoreError>> + Send;
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Answered>, StoreError>> + Send;
+
+    /// Writes what a request changes together with its answer: all of it; or nothing, and false, where something is
+    /// not as it was seen or the request has been answered. After [`StoreError::Unavailable`] it may have been written:
+    /// then it is answered.
+    fn settle(
+        &self,
+        tenant: &TenantId,
+        changes: &Changes,
+        answered: &Answered,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// A tenant's subscriptions.
+    fn subscriptions(&self, tenant: &TenantId) -> impl Future<Output = Result<Roster, StoreError>> + Send;
 
     /// One subscription. Another tenant's is never found.
     fn subscription(
@@ -141,13 +185,6 @@ pub trait Settings: Clone + Send + Sync + 'static {
         now: Timestamp,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<(TenantId, SubscriptionId)>, StoreError>> + Send;
-
-    /// Removes a subscription; true where there was one. Another tenant's is never found.
-    fn delete_subscription(
-        &self,
-        tenant: &TenantId,
-        id: SubscriptionId,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// The order of a tenant's subscriptions; of too many at once the last ones lose.

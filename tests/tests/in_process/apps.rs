@@ -8,6 +8,8 @@ use domain::partners::{AgencyRow, AgencyState, Partners};
 use intake::handler::Intake;
 use intake::namespace::Namespace;
 use jiff::Timestamp;
+use platform::allowance::Limits;
+use platform::caller::Gate;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::hub::{FakeHub, Hub as _};
@@ -50,6 +52,8 @@ pub(crate) struct Apps {
     document: Value,
     application: String,
     subscription: String,
+    /// What a tenant may ask from now on.
+    pub(crate) limits: Limits,
 }
 
 impl Apps {
@@ -61,7 +65,15 @@ impl Apps {
         let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
         let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
         let (application, subscription) = (String::new(), String::new());
-        let mut apps = Apps { hub, issuer, issuers, document: for_apps(), application, subscription };
+        let mut apps = Apps {
+            hub,
+            issuer,
+            issuers,
+            document: for_apps(),
+            application,
+            subscription,
+            limits: Limits::default(),
+        };
         let body = forms::first_card(&Citizen::aged(30), "370102", "110105");
         apps.application = apps.made("/v1/applications", &body).await;
         apps.subscription =
@@ -151,10 +163,18 @@ impl Apps {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let hub = self.hub.restarted();
         let routes: Router = if request.uri().path().contains("/documents") {
-            documents::handler::routes(documents::handler::Desk::new(hub, self.issuers.clone()))
+            let gate = Gate::new(hub.clone(), self.issuers.clone(), self.limits.requests_per_minute);
+            documents::handler::routes(documents::handler::Desk::new(hub, gate))
         } else {
             let namespace = Namespace::new(Secret::new(vec![7; 32]));
-            let intake = Intake::new(hub, self.issuers.clone(), namespace, json!({ "keys": [] }), Mode::Live);
+            let intake = Intake::new(
+                hub,
+                self.issuers.clone(),
+                namespace,
+                json!({ "keys": [] }),
+                Mode::Live,
+                self.limits,
+            );
             intake::handler::routes(intake)
         };
         let (parts, body) = routes.oneshot(request).await.expect("an answer").into_parts();

@@ -18,6 +18,8 @@ use domain::{catalogue::Service, command::Finding};
 use intake::handler::Intake;
 use intake::namespace::Namespace;
 use jiff::Timestamp;
+use platform::allowance::Limits;
+use platform::caller::Gate;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::directory::FRESH;
@@ -167,7 +169,8 @@ impl Rehearsal {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
         let intake = self.processes.intake.clone();
-        let intake = Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local);
+        let intake =
+            Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local, Limits::default());
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
@@ -241,7 +244,9 @@ impl Rehearsal {
     /// A request for a document, signed by an agency.
     pub(crate) async fn agency_document(&self, request: &DocumentRequest) -> Answer {
         let jws = sign(DOCUMENT_TYP, request, &self.keys.agencies[&request.agency].signing);
-        let desk = documents::handler::Desk::new(self.processes.documents.clone(), self.issuers.clone());
+        let hub = self.processes.documents.clone();
+        let gate = Gate::new(hub.clone(), self.issuers.clone(), None);
+        let desk = documents::handler::Desk::new(hub, gate);
         let asked = Request::post("/v1/agency/documents").header("content-type", "application/jose");
         let asked = asked.body(Body::from(jws.expect("a signed request"))).expect("a request");
         ask(documents::handler::routes(desk), asked).await

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
+use jiff::SignedDuration;
+use platform::allowance::Limits;
 use platform::faults::Fault;
 use platform::fields::BATCH_BYTES;
 use serde_json::Value;
@@ -204,7 +206,7 @@ async fn what_is_not_in_the_body_is_checked_too() {
                 told(&operation, &answer, 422, "invalid_fields");
             }
         }
-        if parameters.iter().any(|given| given["name"] == "Idempotency-Key") {
+        if operation.takes("Idempotency-Key") {
             for (key, code) in [(None, "idempotency_key_required"), (Some("a b"), "idempotency_key_invalid")]
             {
                 let mut request = apps.request(&operation.method, &apps.path(&operation), OWNER, ALL);
@@ -218,6 +220,58 @@ async fn what_is_not_in_the_body_is_checked_too() {
             }
         }
     }
+}
+
+/// A tenant's minute is one for both functions, and every route that a token opens is counted.
+#[tokio::test]
+async fn beyond_the_tenants_minute_it_is_429() {
+    for operation in operations().into_iter().filter(Operation::needs_token) {
+        let mut apps = Apps::new().await;
+        apps.limits = Limits { requests_per_minute: Some(1), ..Limits::default() };
+        let first = apps.ask(&operation).await;
+        assert_ne!(first.status, 429, "{first:?}");
+        assert!(first.headers.contains_key("ratelimit"), "{first:?}");
+        for other in operations().iter().filter(|other| other.needs_token()) {
+            let answer = apps.ask(other).await;
+            told(other, &answer, 429, "too_many_requests");
+            assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+        }
+        let stranger = sends(&apps, &operation, STRANGER, ALL, sound(&apps, &operation)).await;
+        assert_ne!(stranger.status, 429, "{stranger:?}");
+    }
+}
+
+/// What was asked under a key is answered alike however late it is asked again, and the key means nothing else.
+#[tokio::test]
+async fn an_unsafe_call_is_answered_once_and_for_ever() {
+    let mut answered = BTreeSet::new();
+    for operation in operations().into_iter().filter(|operation| operation.takes("Idempotency-Key")) {
+        let apps = Apps::new().await;
+        let first = apps.ask(&operation).await;
+        if first.status / 100 != 2 {
+            // What is not possible now may be later.
+            told(&operation, &first, 409, first.code());
+            continue;
+        }
+        apps.hub.clock.advance(SignedDuration::from_hours(24 * 400));
+        for other in operations().iter().filter(|other| other.method != "GET" && other.path != operation.path)
+        {
+            apps.ask(other).await;
+        }
+        let again = apps.ask(&operation).await;
+        let shown = |answer: &Answer| (answer.status, without_links(answer.body.clone()));
+        assert_eq!(shown(&again), shown(&first), "{}", name(&operation));
+        answered.insert(name(&operation));
+    }
+    assert_eq!(answered.len(), 10, "{answered:?}");
+}
+
+/// The links of a repeated opening are fresh.
+fn without_links(mut view: Value) -> Value {
+    for document in view["documents"].as_array_mut().into_iter().flatten() {
+        document.as_object_mut().expect("a document").remove("upload");
+    }
+    view
 }
 
 /// Whatever call of AWS is throttled, the caller is told to come again and when.

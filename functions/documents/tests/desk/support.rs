@@ -19,6 +19,7 @@ use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::stage::Purpose;
 use http::Request;
 use platform::apply::{apply, command_key};
+use platform::caller::Gate;
 use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::hub::{FakeHub, Hub as _};
@@ -81,7 +82,7 @@ impl World {
         let issuers =
             json!([{ "issuer": "i", "audience": "tongban", "keys": [issuer.public().to_jwk().unwrap()] }]);
         let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
-        let routes = routes(Desk::new(hub.clone(), issuers));
+        let routes = routes(Desk::new(hub.clone(), Gate::new(hub.clone(), issuers, None)));
         let recorder = Recorder::new(hub.clone());
         World { hub, beijing, shandong, issuer, routes, recorder }
     }

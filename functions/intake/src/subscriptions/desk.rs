@@ -1,28 +1,31 @@
 //! The routes about one subscription, and of the notices. Each handler translates.
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use domain::ids::SubscriptionId;
+use domain::ids::{SubscriptionId, TenantId};
 use http::StatusCode;
+use http::request::Parts;
 use platform::caller::{By, Subscribing};
 use platform::fields::{Body, Nothing, Query};
 use platform::hub::Hub;
 use platform::idempotency::IdempotencyKey;
-use platform::problem::Problem;
+use platform::problem::{Code, Problem};
 use protocol::app::SubscriptionView;
 
 use super::keys::{Rotation, rotate};
 use super::log::{DeliveriesPage, DeliveriesQuery, NoticesPage, NoticesQuery, deliveries, notices};
-use super::replay::{Replay, Replayed, Tested, replay, test};
+use super::once::Asked;
+use super::replay::{Replay, replay, test};
 use super::state::{pause, resume};
-use super::{Asked, Change, change, subscription};
+use super::{Change, change, subscription, unsubscribe};
 use crate::handler::Intake;
 
 /// The routes.
 pub fn routes<H: Hub>() -> Router<Intake<H>> {
     Router::new()
-        .route("/v1/subscriptions/{id}", get(read::<H>).patch(changed::<H>))
+        .route("/v1/subscriptions/{id}", get(read::<H>).patch(changed::<H>).delete(removed::<H>))
         .route("/v1/subscriptions/{id}/rotate", post(rotated::<H>))
         .route("/v1/subscriptions/{id}/test", post(tested::<H>))
         .route("/v1/subscriptions/{id}/deliveries", get(delivered::<H>))
@@ -32,17 +35,33 @@ pub fn routes<H: Hub>() -> Router<Intake<H>> {
         .route("/v1/notices", get(noticed::<H>))
 }
 
-/// What a change is known by. The key is one for every kind of change: used for another one it is misused.
-fn asked<H: Hub>(
-    intake: &Intake<H>,
-    purpose: &str,
+/// A change to one subscription: who asks for it, which it is, and the request's key.
+struct About<H> {
+    intake: Intake<H>,
+    tenant: TenantId,
     id: SubscriptionId,
-    key: &IdempotencyKey,
-    body: &[u8],
-) -> Asked {
-    let namespace = &intake.namespace;
-    Asked::new(namespace.request("any", id, key, b""), namespace.request(purpose, id, key, body))
+    key: IdempotencyKey,
 }
+
+impl<H: Hub> FromRequestParts<Intake<H>> for About<H> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, intake: &Intake<H>) -> Result<Self, Problem> {
+        let by = By::<Subscribing>::from_request_parts(parts, intake).await?;
+        let id = Path::<String>::from_request_parts(parts, intake).await;
+        let id = id.map_err(|_| Problem::new(Code::BadRequest))?.parse()?;
+        let key = IdempotencyKey::from_request_parts(parts, intake).await?;
+        Ok(About { intake: intake.clone(), tenant: by.tenant, id, key })
+    }
+}
+
+impl<H: Hub> About<H> {
+    fn asks(&self, purpose: &str, body: &[u8]) -> Asked {
+        Asked::about(&self.intake.namespace, self.id, purpose, &self.key, body)
+    }
+}
+
+type Done = Result<Response, Problem>;
 
 type Answered<T> = Result<Json<T>, Problem>;
 
@@ -54,52 +73,43 @@ async fn read<H: Hub>(
     subscription(&intake.hub, &by.tenant, id.parse()?).await.map(Json)
 }
 
-async fn changed<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Change>,
-) -> Answered<SubscriptionView> {
-    let id: SubscriptionId = id.parse()?;
-    let asked = asked(&intake, "change", id, &key, &body.canonical);
-    change(&intake.hub, intake.mode, &by.tenant, id, body.value, &asked).await.map(Json)
+async fn changed<H: Hub>(about: About<H>, body: Body<Change>) -> Done {
+    let About { intake, tenant, id, .. } = &about;
+    let asked = about.asks("change", &body.canonical);
+    let answer = change(&intake.hub, intake.mode, tenant, *id, &body.value, &asked).await?;
+    Ok(answer.with(StatusCode::OK))
 }
 
-async fn rotated<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Rotation>,
-) -> Answered<SubscriptionView> {
-    let id: SubscriptionId = id.parse()?;
-    let request = intake.namespace.request("rotate", id, &key, b"");
-    rotate(&intake.hub, &by.tenant, id, body.value, request).await.map(Json)
+async fn removed<H: Hub>(about: About<H>) -> Done {
+    let answer = unsubscribe(&about.intake.hub, &about.tenant, about.id, &about.asks("remove", b"")).await?;
+    Ok(answer.with(StatusCode::NO_CONTENT))
 }
 
-async fn tested<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    _body: Body<Nothing>,
-) -> Result<(StatusCode, Json<Tested>), Problem> {
-    let id: SubscriptionId = id.parse()?;
-    let asked = asked(&intake, "test", id, &key, b"");
-    Ok((StatusCode::ACCEPTED, Json(test(&intake.hub, &by.tenant, id, &asked).await?)))
+async fn rotated<H: Hub>(about: About<H>, body: Body<Rotation>) -> Done {
+    let asked = about.asks("rotate", &body.canonical);
+    let answer = rotate(&about.intake.hub, &about.tenant, about.id, body.value, &asked).await?;
+    Ok(answer.with(StatusCode::OK))
 }
 
-async fn replayed<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    body: Body<Replay>,
-) -> Result<(StatusCode, Json<Replayed>), Problem> {
-    let id: SubscriptionId = id.parse()?;
-    let asked = asked(&intake, "replay", id, &key, &body.canonical);
-    Ok((StatusCode::ACCEPTED, Json(replay(&intake.hub, &by.tenant, id, body.value, &asked).await?)))
+async fn tested<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
+    let answer = test(&about.intake.hub, &about.tenant, about.id, &about.asks("test", b"")).await?;
+    Ok(answer.with(StatusCode::ACCEPTED))
+}
+
+async fn replayed<H: Hub>(about: About<H>, body: Body<Replay>) -> Done {
+    let asked = about.asks("replay", &body.canonical);
+    let answer = replay(&about.intake.hub, &about.tenant, about.id, &body.value, &asked).await?;
+    Ok(answer.with(StatusCode::ACCEPTED))
+}
+
+async fn paused<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
+    let answer = pause(&about.intake.hub, &about.tenant, about.id, &about.asks("pause", b"")).await?;
+    Ok(answer.with(StatusCode::OK))
+}
+
+async fn resumed<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
+    let answer = resume(&about.intake.hub, &about.tenant, about.id, &about.asks("resume", b"")).await?;
+    Ok(answer.with(StatusCode::OK))
 }
 
 async fn delivered<H: Hub>(
@@ -109,30 +119,6 @@ async fn delivered<H: Hub>(
     Query(query): Query<DeliveriesQuery>,
 ) -> Answered<DeliveriesPage> {
     deliveries(&intake.hub, &by.tenant, id.parse()?, query).await.map(Json)
-}
-
-async fn paused<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    _body: Body<Nothing>,
-) -> Answered<SubscriptionView> {
-    let id: SubscriptionId = id.parse()?;
-    let asked = asked(&intake, "pause", id, &key, b"");
-    pause(&intake.hub, &by.tenant, id, &asked).await.map(Json)
-}
-
-async fn resumed<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    _body: Body<Nothing>,
-) -> Answered<SubscriptionView> {
-    let id: SubscriptionId = id.parse()?;
-    let asked = asked(&intake, "resume", id, &key, b"");
-    resume(&intake.hub, &by.tenant, id, &asked).await.map(Json)
 }
 
 async fn noticed<H: Hub>(

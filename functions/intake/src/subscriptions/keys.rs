@@ -3,17 +3,17 @@
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
-use platform::deliveries::{Deliveries as _, Notice, NoticeKind};
+use platform::deliveries::NoticeKind;
 use platform::fields::{Fields, FromFields, whole};
 use platform::hub::Hub;
 use platform::problem::{Code, Problem};
-use platform::settings::{Former, ROTATIONS, SECRET, Settings as _, Subscription};
+use platform::settings::{Former, SECRET, Subscription};
 use platform::vault::Vault as _;
-use protocol::app::SubscriptionView;
 use protocol::callback::EndpointKeys;
 use zeroize::Zeroizing;
 
-use super::{CHANGES, find, view};
+use super::once::{Answer, Asked, Outcome, once};
+use super::{find, view};
 
 /// Hours that the keys before a rotation sign, where nothing else is asked.
 const OVERLAP_HOURS: u64 = 24;
@@ -35,61 +35,33 @@ impl FromFields for Rotation {
     }
 }
 
-/// Gives a subscription new keys. Those before them sign beside them for the overlap; those before these no
-/// more. A repeat of the newest rotation answers with the same keys.
+/// Gives a subscription new keys. Those before them sign beside them for the overlap; those before these no more.
 ///
 /// # Errors
-/// 404 where there is none, 422 where the key belongs to a rotation that has been followed by another.
+/// 404 where there is none, 422 where the key was used for something else.
 pub async fn rotate<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
     rotation: Rotation,
-    request: [u8; 16],
-) -> Result<SubscriptionView, Problem> {
-    let request = hex(request);
-    let mut made = None;
-    for _ in 0..CHANGES {
+    asked: &Asked,
+) -> Result<Answer, Problem> {
+    let decide = || async {
         let before = find(hub, tenant, id).await?;
-        if before.rotations.last() == Some(&request) {
-            let keys = opened(hub, id, &before.secret).await?;
-            return Ok(view(before, Some(keys.secret())));
-        }
-        if before.rotations.contains(&request) {
-            return Err(Problem::new(Code::KeyReused));
-        }
-        let (keys, sealed) = match made.take() {
-            Some(made) => made,
-            None => new_keys(hub, id).await?,
-        };
+        let (keys, secret) = new_keys(hub, id).await?;
         let now = hub.clock().now();
-        let former = Former { secret: before.secret.clone(), until: now + rotation.overlap };
-        let mut rotations = before.rotations.clone();
-        rotations.push(request.clone());
-        let beyond = rotations.len().saturating_sub(ROTATIONS);
-        let changed = Subscription {
-            secret: sealed.clone(),
+        let former = Former { secret: before.secret, until: now + rotation.overlap };
+        let after = Subscription {
+            secret,
             public_key: keys.public().map(|key| key.reveal()),
             former: Some(former).filter(|former| former.until > now),
-            rotations: rotations.split_off(beyond),
-            revision: before.revision + 1,
+            revision: before.revision.saturating_add(1),
             ..before
         };
-        if hub.settings().replace_subscription(&changed).await? {
-            let notice = Notice { kind: NoticeKind::Rotated, subscription: id, at: now, reason: None };
-            if let Err(error) = hub.deliveries().notify(tenant, &notice).await {
-                tracing::warn!(subscription = %id, %error, "a rotation is not in the notices");
-            }
-            return Ok(view(changed, Some(keys.secret())));
-        }
-        made = Some((keys, sealed));
-    }
-    Err(Problem::new(Code::Throttled))
-}
-
-/// Sixteen bytes in hexadecimal.
-pub(super) fn hex(bytes: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(bytes))
+        let answer = view(after.clone(), Some(keys.secret()));
+        Ok(Outcome::replaced(after, answer).told(id, NoticeKind::Rotated))
+    };
+    once(hub, tenant, asked, decide).await
 }
 
 /// New keys, and the same as the vault sealed them.
@@ -102,10 +74,4 @@ pub(super) async fn new_keys<H: Hub>(
     let keys = EndpointKeys::from_bytes(bytes.as_slice()).map_err(|_| Problem::new(Code::Internal))?;
     let sealed = hub.vault().seal(SECRET, &id.to_string(), bytes.as_slice()).await?;
     Ok((keys, sealed))
-}
-
-/// Keys as the vault sealed them.
-pub async fn opened<H: Hub>(hub: &H, id: SubscriptionId, sealed: &[u8]) -> Result<EndpointKeys, Problem> {
-    let bytes = hub.vault().open(SECRET, &id.to_string(), sealed).await?;
-    EndpointKeys::from_bytes(&bytes).map_err(|_| Problem::new(Code::Internal))
 }

@@ -15,7 +15,8 @@ use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, Directed, Due, TEST};
 use serde::Serialize;
 
-use super::{Asked, find, replace_once};
+use super::find;
+use super::once::{Answer, Asked, Outcome, once};
 use crate::reading::owned;
 
 /// Applications that one request looks through.
@@ -117,19 +118,22 @@ pub async fn test<H: Hub>(
     tenant: &TenantId,
     id: SubscriptionId,
     asked: &Asked,
-) -> Result<Tested, Problem> {
-    let subscription = find(hub, tenant, id).await?;
-    let callback = Callback {
-        tenant: tenant.clone(),
-        application: ApplicationId::from_bytes16(asked.whole),
-        version: 1,
-        kind: TEST.to_owned(),
-        at: hub.clock().now(),
-        stage: Stage::Draft,
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let subscription = find(hub, tenant, id).await?;
+        let callback = Callback {
+            tenant: tenant.clone(),
+            application: ApplicationId::from_bytes16(asked.whole),
+            version: 1,
+            kind: TEST.to_owned(),
+            at: hub.clock().now(),
+            stage: Stage::Draft,
+        };
+        let webhook_id = callback.id();
+        send(hub, &subscription, vec![callback], asked, false).await?;
+        Ok(Outcome::unchanged(Tested { webhook_id }))
     };
-    let webhook_id = callback.id();
-    send(hub, &subscription, vec![callback], asked, false).await?;
-    Ok(Tested { webhook_id })
+    once(hub, tenant, asked, decide).await
 }
 
 /// Sends callbacks again, under the same `webhook-id` as before.
@@ -141,22 +145,27 @@ pub async fn replay<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
-    replay: Replay,
+    replay: &Replay,
     asked: &Asked,
-) -> Result<Replayed, Problem> {
-    let subscription = find(hub, tenant, id).await?;
-    let (again, next) = match replay {
-        Replay::One { application, version } => (vec![one(hub, tenant, application, version).await?], None),
-        Replay::Since { since, cursor } => all_since(hub, &subscription, since, cursor).await?,
-        Replay::Failed { cursor } => {
-            let page = hub.deliveries().attempts(id, Which::Failed, cursor, FAILED).await?;
-            let callbacks = page.items.into_iter().map(|attempt| attempt.callback).collect();
-            (callbacks, page.next.map(|next| next.to_string()))
-        }
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let subscription = find(hub, tenant, id).await?;
+        let (again, next) = match replay {
+            Replay::One { application, version } => {
+                (vec![one(hub, tenant, *application, *version).await?], None)
+            }
+            Replay::Since { since, cursor } => all_since(hub, &subscription, *since, cursor.clone()).await?,
+            Replay::Failed { cursor } => {
+                let page = hub.deliveries().attempts(id, Which::Failed, cursor.clone(), FAILED).await?;
+                let callbacks = page.items.into_iter().map(|attempt| attempt.callback).collect();
+                (callbacks, page.next.map(|next| next.to_string()))
+            }
+        };
+        let queued = again.len();
+        send(hub, &subscription, again, asked, true).await?;
+        Ok(Outcome::unchanged(Replayed { queued, next }))
     };
-    let queued = again.len();
-    send(hub, &subscription, again, asked, true).await?;
-    Ok(Replayed { queued, next })
+    once(hub, tenant, asked, decide).await
 }
 
 async fn one<H: Hub>(
@@ -184,9 +193,9 @@ async fn all_since<H: Hub>(
     Ok((all, page.next.map(|next| next.to_string())))
 }
 
-/// Sends what a request asks for, once. The request is part of what the queue tells repeats by for five minutes, and
-/// is kept with the subscription after it was sent: whoever dies between the two is repeated within them, or sends
-/// again under the same `webhook-id`.
+/// Sends what a request asks for. The request is part of what the queue tells repeats by for five minutes, and is
+/// answered after it was sent: whoever dies between the two is repeated within them, or sends again under the same
+/// `webhook-id`.
 async fn send<H: Hub>(
     hub: &H,
     subscription: &Subscription,
@@ -194,9 +203,6 @@ async fn send<H: Hub>(
     asked: &Asked,
     again: bool,
 ) -> Result<(), Problem> {
-    if asked.remember(subscription, subscription.clone())?.is_none() || callbacks.is_empty() {
-        return Ok(());
-    }
     let mark = asked.mark();
     let mut messages = Vec::new();
     for callback in callbacks {
@@ -209,6 +215,5 @@ async fn send<H: Hub>(
     for (_, result) in hub.queues().send(Queue::Webhooks, messages).await? {
         result?;
     }
-    let noted = replace_once(hub, &subscription.tenant, subscription.id, asked, Subscription::clone);
-    noted.await.map(|_| ())
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
-use platform::deliveries::{Deliveries as _, Notice, NoticeKind};
+use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
 use platform::problem::Problem;
 use platform::queues::{Outgoing, Queue, Queues as _};
@@ -12,33 +12,30 @@ use protocol::app::SubscriptionView;
 use protocol::callback::{Drain, Due};
 use uuid::Uuid;
 
-use super::{Asked, replace_once, view};
+use super::once::{Answer, Asked, Outcome, once};
+use super::{find, view};
 
 /// Holds callbacks from now on; within 20 seconds nothing is sent any more. A disabled endpoint stays so.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for another change.
+/// 404 where the tenant has none with this id, 422 where the key was used for something else.
 pub async fn pause<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
     asked: &Asked,
-) -> Result<SubscriptionView, Problem> {
-    let now = hub.clock().now();
-    let changed = replace_once(hub, tenant, id, asked, |before| {
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let before = find(hub, tenant, id).await?;
         let state = match before.state {
             state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
             state @ (EndpointState::Healthy { .. }
             | EndpointState::Recovering { .. }
-            | EndpointState::Troubled { .. }) => left(state, now),
+            | EndpointState::Troubled { .. }) => left(state, hub.clock().now()),
         };
-        Subscription { state, ..before.clone() }
-    });
-    let (before, after) = changed.await?;
-    if before.state != after.state {
-        tell(hub, tenant, id, NoticeKind::Paused).await;
-    }
-    Ok(view(after, None))
+        Ok(in_state(before, state, NoticeKind::Paused))
+    };
+    once(hub, tenant, asked, decide).await
 }
 
 /// Callbacks went to one that recovers, so it leaves health anew.
@@ -57,41 +54,43 @@ fn left(state: EndpointState, now: Timestamp) -> EndpointState {
 /// tried at once.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for another change.
+/// 404 where the tenant has none with this id, 422 where the key was used for something else.
 pub async fn resume<H: Hub>(
     hub: &H,
     tenant: &TenantId,
     id: SubscriptionId,
     asked: &Asked,
-) -> Result<SubscriptionView, Problem> {
-    let now = hub.clock().now();
-    let changed = replace_once(hub, tenant, id, asked, |before| {
-        let state = match before.state {
+) -> Result<Answer, Problem> {
+    let decide = || async {
+        let before = find(hub, tenant, id).await?;
+        Ok(match before.state {
             EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
-                EndpointState::Recovering { since }
+                in_state(before, EndpointState::Recovering { since }, NoticeKind::Enabled)
             }
             EndpointState::Troubled { attempt, since, next_at } => {
-                EndpointState::Troubled { attempt, since, next_at: next_at.min(now) }
+                let next_at = next_at.min(hub.clock().now());
+                let state = EndpointState::Troubled { attempt, since, next_at };
+                Outcome { notice: None, ..in_state(before, state, NoticeKind::Enabled) }
             }
-            state @ (EndpointState::Healthy { .. } | EndpointState::Recovering { .. }) => state,
-        };
-        Subscription { state, ..before.clone() }
-    });
-    let (before, after) = changed.await?;
-    let was_off = matches!(before.state, EndpointState::Paused { .. } | EndpointState::Disabled { .. });
-    if was_off && before.state != after.state {
-        tell(hub, tenant, id, NoticeKind::Enabled).await;
-    }
+            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => {
+                Outcome::unchanged(view(before, None))
+            }
+        })
+    };
+    let answer = once(hub, tenant, asked, decide).await?;
+    // A repeat, too: whoever asked first may have died before.
     wake(hub, tenant, id).await;
-    Ok(view(after, None))
+    Ok(answer)
 }
 
-/// What the tenant did itself it knows; its other people read it in the notices.
-async fn tell<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId, kind: NoticeKind) {
-    let notice = Notice { kind, subscription: id, at: hub.clock().now(), reason: None };
-    if let Err(error) = hub.deliveries().notify(tenant, &notice).await {
-        tracing::warn!(subscription = %id, %error, "a change is not in the notices");
+/// A subscription in a state, which is told if it is another than before.
+fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Outcome<SubscriptionView> {
+    if before.state == state {
+        return Outcome::unchanged(view(before, None));
     }
+    let id = before.id;
+    let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
+    Outcome::replaced(after.clone(), view(after, None)).told(id, kind)
 }
 
 /// Wakes the drainer. Where that fails the schedule does, within a minute.

@@ -11,7 +11,8 @@ use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{EndpointState, Reason, Settings as _, Subscription};
+use platform::settings::{EndpointState, Reason, SECRET, Settings as _, Subscription};
+use platform::vault::Vault as _;
 use protocol::callback::{Callback, Directed, Due, EndpointKeys, PublicKey, Secret};
 use serde_json::{Value, json};
 
@@ -25,8 +26,8 @@ async fn subscribed(world: &World) -> (SubscriptionId, String) {
     (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
 }
 
-async fn patch(world: &World, path: &str, body: &Value) -> Answer {
-    let request = world.request("PATCH", path, "hohhot-app").header("idempotency-key", "p");
+async fn patch(world: &World, path: &str, key: &str, body: &Value) -> Answer {
+    let request = world.request("PATCH", path, "hohhot-app").header("idempotency-key", key);
     let request = request.header("content-type", "application/json");
     world.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
@@ -34,6 +35,11 @@ async fn patch(world: &World, path: &str, body: &Value) -> Answer {
 async fn kept(world: &World, id: SubscriptionId) -> Subscription {
     let tenant = "hohhot-app".parse().unwrap();
     world.hub.settings().subscription(&tenant, id).await.unwrap().unwrap()
+}
+
+async fn opened(world: &World, id: SubscriptionId, sealed: &[u8]) -> EndpointKeys {
+    let bytes = world.hub.vault().open(SECRET, &id.to_string(), sealed).await.unwrap();
+    EndpointKeys::from_bytes(&bytes).unwrap()
 }
 
 async fn set_state(world: &World, id: SubscriptionId, state: EndpointState) {
@@ -76,17 +82,18 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
     assert_eq!(world.get_as("other-app", &path).await.status, 404);
     let wanted = json!({ "events": ["application.signed", "application.ready", "application.signed"] });
     for _ in 0..2 {
-        let changed = patch(&world, &path, &wanted).await.body;
+        let changed = patch(&world, &path, "p", &wanted).await.body;
         assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
         assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
     }
     assert_eq!(kept(&world, id).await.revision, 1, "a repeat changes nothing");
     let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
-    let refused = patch(&world, &path, &both).await;
+    let refused = patch(&world, &path, "q", &both).await;
     assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
-    let port = patch(&world, &path, &json!({ "url": "https://app.example.cn:8443/" })).await;
+    let port = patch(&world, &path, "q", &json!({ "url": "https://app.example.cn:8443/" })).await;
     assert_eq!(port.fault("/url").as_deref(), Some("url"));
-    assert_eq!(patch(&world, &path, &json!({})).await.fault("/url").as_deref(), Some("required"));
+    assert_eq!(patch(&world, &path, "q", &json!({})).await.fault("/url").as_deref(), Some("required"));
+    assert_eq!(world.delete_as("other-app", &path, "k").await.status, 404);
     for path in ["rotate", "test", "replay", "pause", "resume"].map(|end| format!("{path}/{end}")) {
         let body = if path.ends_with("replay") { json!({ "failed": true }) } else { json!({}) };
         assert_eq!(world.post_as("other-app", &path, "k", &body).await.status, 404, "{path}");
@@ -99,16 +106,13 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
 async fn a_change_counts_once_and_its_key_for_nothing_else() {
     let world = World::new();
     let (id, path) = subscribed(&world).await;
-    let change = async |key: &str, body: &Value| {
-        let request = world.request("PATCH", &path, "hohhot-app").header("idempotency-key", key);
-        let request = request.header("content-type", "application/json");
-        world.send(request.body(axum::body::Body::from(body.to_string())).unwrap()).await
-    };
+    let change = async |key: &str, body: &Value| patch(&world, &path, key, body).await;
     let (first, second) = (json!({ "events": ["application.signed"] }), json!({ "events": [] }));
-    assert_eq!(change("first", &first).await.body["events"], json!(["application.signed"]));
+    let answer = change("first", &first).await;
+    assert_eq!(answer.body["events"], json!(["application.signed"]));
     assert_eq!(change("second", &second).await.status, 200);
     let late = change("first", &first).await;
-    assert_eq!((late.status, &late.body["events"]), (200, &json!([])));
+    assert_eq!((late.status, &late.bytes), (200, &answer.bytes));
     assert_eq!(kept(&world, id).await.revision, 2);
     let misused = change("first", &second).await;
     assert_eq!((misused.status, misused.code()), (422, "key_reused"));
@@ -120,9 +124,19 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
     for replay in [failed, since] {
         assert_eq!(world.post(&format!("{path}/replay"), "sent", &replay).await.code(), "key_reused");
     }
-    assert_eq!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");
+    let pause = async || world.post(&format!("{path}/pause"), "off", &json!({})).await;
+    let paused = pause().await;
+    assert_eq!(paused.body["state"], "paused");
     assert_eq!(world.post(&format!("{path}/resume"), "on", &json!({})).await.status, 200);
-    assert_ne!(world.post(&format!("{path}/pause"), "off", &json!({})).await.body["state"], "paused");
+    assert_eq!(pause().await.bytes, paused.bytes);
+    assert_ne!(world.get(&path).await.body["state"], "paused");
+    // Many requests later, too.
+    for number in 0..100 {
+        assert_eq!(change(&format!("k{number}"), &second).await.status, 200);
+    }
+    let revision = kept(&world, id).await.revision;
+    assert_eq!((change("first", &first).await.bytes, pause().await.bytes), (answer.bytes, paused.bytes));
+    assert_eq!(kept(&world, id).await.revision, revision);
 }
 
 #[tokio::test]
@@ -141,14 +155,16 @@ async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
     assert_eq!(former.secret, first.secret);
     let hours = former.until.duration_since(world.hub.clock.now());
     assert_eq!(hours, SignedDuration::from_hours(24));
-    let opened = intake::subscriptions::keys::opened(&world.hub, id, &now.secret).await.unwrap();
+    let opened = opened(&world, id, &now.secret).await;
     assert_eq!(opened.secret().as_bytes(), secret.as_bytes());
     assert_eq!(rotated.body["public_key"], opened.public().unwrap().reveal());
     let second = world.post(&rotate, "r2", &json!({ "overlap_hours": 0 })).await;
     assert_ne!(second.body["secret"], rotated.body["secret"]);
     assert_eq!(kept(&world, id).await.former, None, "no overlap");
     let late = world.post(&rotate, "r1", &json!({})).await;
-    assert_eq!((late.status, late.code()), (422, "key_reused"));
+    assert_eq!(late.bytes, rotated.bytes, "however late");
+    let other = world.post(&rotate, "r1", &json!({ "overlap_hours": 1 })).await;
+    assert_eq!((other.status, other.code()), (422, "key_reused"));
     let long = world.post(&rotate, "r3", &json!({ "overlap_hours": 169 })).await;
     assert_eq!(long.fault("/overlap_hours").as_deref(), Some("out_of_range"));
     assert_eq!(notices(&world).await, ["subscription.secret_rotated"; 1], "both at the same moment");
@@ -174,10 +190,10 @@ async fn a_rotation_whose_answer_was_lost_is_answered_again() {
         let world = world.restarted();
         let answer = world.post(&format!("{path}/rotate"), "r", &json!({})).await;
         assert_eq!(answer.status, 200, "at call {call}");
-        let sealed = kept(&world, id).await.secret;
-        let keys = intake::subscriptions::keys::opened(&world.hub, id, &sealed).await.unwrap();
+        let now = kept(&world, id).await;
+        let keys = opened(&world, id, &now.secret).await;
         assert_eq!(answer.body["secret"], keys.secret().reveal());
-        assert_eq!(kept(&world, id).await.rotations.len(), 1, "rotated once, at call {call}");
+        assert_eq!(now.revision, 1, "rotated once, at call {call}");
     }
 }
 

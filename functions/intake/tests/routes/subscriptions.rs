@@ -1,6 +1,5 @@
 //! Callback subscriptions.
 
-use axum::body::Body;
 use platform::config::Mode;
 use platform::faults::Fault;
 use protocol::callback::Secret;
@@ -88,11 +87,24 @@ async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
     let full = make(10).await;
     assert_eq!((full.status, full.code()), (409, "too_many_subscriptions"));
     let path = format!("{PATH}/{first}");
-    let remove = async |tenant: &str| {
-        world.send(world.request("DELETE", &path, tenant).body(Body::empty()).unwrap()).await
-    };
-    assert_eq!(remove("other-app").await.status, 404);
-    assert_eq!(remove("hohhot-app").await.status, 204);
-    assert_eq!(remove("hohhot-app").await.status, 404);
+    assert_eq!(world.delete_as("other-app", &path, "gone").await.status, 404);
+    for _ in 0..2 {
+        let removed = world.delete_as("hohhot-app", &path, "gone").await;
+        assert_eq!((removed.status, removed.bytes.len()), (204, 0), "a repeat is answered as the first");
+    }
+    assert_eq!(world.delete_as("hohhot-app", &path, "again").await.status, 404);
     assert_eq!(make(10).await.status, 201);
+}
+
+/// What was made under a key is not made again when it is gone.
+#[tokio::test]
+async fn a_repeat_of_a_subscription_that_was_removed_makes_none() {
+    let world = World::new();
+    let body = json!({ "url": "https://app.example.cn/hooks" });
+    let made = world.post(PATH, "k", &body).await;
+    let path = format!("{PATH}/{}", made.id());
+    assert_eq!(world.delete_as("hohhot-app", &path, "gone").await.status, 204);
+    assert_eq!(world.post(PATH, "k", &body).await.bytes, made.bytes);
+    assert_eq!(world.get(PATH).await.body["subscriptions"], json!([]));
+    assert_eq!(world.post(&format!("{path}/pause"), "gone", &json!({})).await.code(), "key_reused");
 }

@@ -112,8 +112,8 @@ impl World {
         }]);
         let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).unwrap();
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let intake = Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode);
-        let routes = routes(intake.within(limits));
+        let intake = Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode, limits);
+        let routes = routes(intake);
         World { hub, key, routes }
     }
 
@@ -172,6 +172,11 @@ impl World {
             .header("idempotency-key", key)
             .header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn delete_as(&self, tenant: &str, path: &str, key: &str) -> Answer {
+        let request = self.request("DELETE", path, tenant).header("idempotency-key", key);
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     pub(crate) async fn create(&self, key: &str, body: &Value) -> Answer {

@@ -8,7 +8,7 @@ use platform::deliveries::{Deliveries as _, Which};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{Former, Settings as _, Subscription};
+use platform::settings::{Former, SETTLED, Settings as _, Subscription};
 use protocol::callback::{Directed, Due};
 use webhooks::delivery::Courier;
 
@@ -60,6 +60,7 @@ async fn several_subscriptions_have_a_message_each() {
     let first = subscribe(&hub, &one.url, &[]).await;
     let second = subscribe(&hub, &two.url, &[]).await;
     subscribe(&hub, &two.url, &["application.signed"]).await;
+    hub.clock.advance(SETTLED);
     let courier = courier(&hub);
     for _ in 0..2 {
         assert!(deliver(&courier, batch(&[callback(4), callback(5)], 1)).await.is_empty());
@@ -77,11 +78,51 @@ async fn several_subscriptions_have_a_message_each() {
     }
 }
 
+/// Processes hear of a second subscription at different times; the first one hears all in order nevertheless.
+#[tokio::test]
+async fn a_subscription_that_gets_company_goes_on_in_order() {
+    let (one, two, hub) = (well().await, well().await, hub());
+    subscribe(&hub, &one.url, &[]).await;
+    let (stale, fresh) = (courier(&hub), courier(&hub));
+    let to = async |courier: &Courier<_>, version| {
+        assert!(deliver(courier, batch(&[callback(version)], 1)).await.is_empty());
+    };
+    to(&stale, 3).await;
+    let second = subscribe(&hub, &two.url, &[]).await;
+    to(&fresh, 4).await;
+    to(&stale, 5).await;
+    assert_eq!(one.ids(), [3, 4, 5].map(|version| callback(version).id()), "by the one way");
+    hub.clock.advance(SETTLED);
+    to(&stale, 6).await;
+    to(&fresh, 7).await;
+    assert_eq!(one.ids().len(), 3, "by the other");
+    remove(&hub, second).await;
+    hub.clock.advance(SETTLED);
+    to(&fresh, 8).await;
+    deliver_queue(&fresh, &hub, &Queue::Webhooks).await;
+    assert_eq!(one.ids(), [3, 4, 5, 6, 7, 8].map(|version| callback(version).id()));
+}
+
+/// A filter of another subscription does not change the way.
+#[tokio::test]
+async fn a_callback_that_one_of_several_wants_overtakes_none() {
+    let (one, two, hub) = (well().await, well().await, hub());
+    subscribe(&hub, &one.url, &[]).await;
+    subscribe(&hub, &two.url, &["application.signed"]).await;
+    hub.clock.advance(SETTLED);
+    let mut due = [callback(4), callback(5)];
+    due[0].kind = "application.signed".to_owned();
+    let courier = courier(&hub);
+    assert!(deliver(&courier, batch(&due, 1)).await.is_empty());
+    deliver_queue(&courier, &hub, &Queue::Webhooks).await;
+    assert_eq!((one.ids(), two.ids()), (due.iter().map(|due| due.id()).collect(), vec![due[0].id()]));
+}
+
 #[tokio::test]
 async fn a_callback_to_a_subscription_that_is_gone_is_done_with() {
     let (endpoint, hub) = (well().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
-    hub.settings().delete_subscription(&tenant(), id).await.unwrap();
+    remove(&hub, id).await;
     let directed = Directed { subscription: id, callback: callback(4), again: false };
     let event = batch_of(&[(directed.group(), Due::V2(directed))], 1);
     assert!(deliver(&courier(&hub), event).await.is_empty());

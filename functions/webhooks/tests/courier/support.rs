@@ -17,11 +17,11 @@ use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::stage::Stage;
 use platform::clock::Clock as _;
 use platform::config::Mode;
-use platform::contract::sample;
+use platform::contract::{self, sample};
 use platform::deliveries::Deliveries as _;
 use platform::hub::{FakeHub, Hub as _};
 use platform::queues::Queue;
-use platform::settings::{EndpointState, SECRET, Settings as _, Subscription};
+use platform::settings::{Answered, Changes, EndpointState, SECRET, Settings as _, Subscription};
 use platform::vault::Vault as _;
 use protocol::callback::{Callback, Due, EndpointKeys};
 use serde_json::json;
@@ -148,17 +148,23 @@ pub(crate) async fn subscribe_as(
         secret: sealed(hub, id, 9).await,
         public_key: keys(9).public().map(|key| key.reveal()),
         former: None,
-        rotations: Vec::new(),
-        requests: Vec::new(),
+        directed_from: None,
         state: EndpointState::default(),
         revision: 0,
     };
-    hub.settings().put_subscription(&subscription).await.unwrap();
+    assert!(contract::subscribe(hub.settings(), &subscription).await);
     id
 }
 
 pub(crate) async fn subscribe(hub: &FakeHub, url: &str, events: &[&str]) -> SubscriptionId {
     subscribe_as(hub, tenant(), url, events).await
+}
+
+/// Removes a subscription, as an app does.
+pub(crate) async fn remove(hub: &FakeHub, id: SubscriptionId) {
+    let gone = Changes { removed: Some(id), ..Changes::default() };
+    let answered = Answered { key: id.to_string(), whole: String::new(), sealed: Vec::new() };
+    assert!(hub.settings().settle(&tenant(), &gone, &answered).await.unwrap());
 }
 
 pub(crate) async fn kept(hub: &FakeHub, id: SubscriptionId) -> Subscription {

@@ -1,20 +1,27 @@
 //! Settings in DynamoDB: `pk` = `tenant#<tenant>`, `sk` = `subscription#<id>`, `bo` = the JSON body, `se` = the
 //! sealed keys, `fo` = those before them, `rv` = the revision. A subscription that somebody must look after has
-//! `du` = `due` and `dt` = when, in milliseconds: the keys of the sparse index `due`. A counter of an allowance is at
-//! `sk` = `allowance#<rule>#<window>`, with `us` = what is used and `tt` = when it may be removed.
+//! `du` = `due` and `dt` = when, in milliseconds: the keys of the sparse index `due`. `sk` = `subscription` counts what was
+//! added, in `rv`. An answer is at `sk` = `answer#<key>`, with `wh` = what the whole request came to and `se` = the answer,
+//! sealed. A counter of an allowance is at `sk` = `allowance#<rule>#<window>`, with `us` = what is used and `tt` = when it
+//! may be removed.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EndpointState, Former, Reserved, SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use super::{Answered, Changes, EndpointState, Former, Reserved, Roster, Settings, Subscription, sort};
 use crate::store::{StoreError, store_error};
 
 /// Settings in a DynamoDB table. Clones share the client.
@@ -40,10 +47,8 @@ struct Body {
     public_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     former_until: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rotations: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    requests: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directed_from: Option<Timestamp>,
     #[serde(default)]
     state: EndpointState,
 }
@@ -55,18 +60,61 @@ impl AwsSettings {
         AwsSettings { client, table: table.into() }
     }
 
-    async fn remove(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
-        let output = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key(tenant, id)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| store_error("dynamodb.DeleteItem", &error))?;
-        Ok(output.attributes.is_some_and(|old| !old.is_empty()))
+    fn put(&self, item: Item) -> PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
     }
+
+    /// The writes of a request.
+    fn writes(
+        &self,
+        tenant: &TenantId,
+        changes: &Changes,
+        answered: &Answered,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        const NEW: &str = "attribute_not_exists(sk)";
+        let mut answer = sort_key(tenant, &format!("answer#{}", answered.key));
+        answer.insert("wh".to_owned(), AttributeValue::S(answered.whole.clone()));
+        answer.insert("se".to_owned(), AttributeValue::B(Blob::new(answered.sealed.clone())));
+        let mut puts = vec![self.put(answer).condition_expression(NEW)];
+        for after in &changes.replaced {
+            let seen = after.revision.checked_sub(1).ok_or(StoreError::Unreadable("rv"))?;
+            let put = self
+                .put(write(after)?)
+                .condition_expression(format!("attribute_exists(sk) AND {}", at(seen)));
+            puts.push(put.expression_attribute_values(":seen", number(seen)));
+        }
+        if let Some((new, seen)) = &changes.made {
+            puts.push(self.put(write(new)?).condition_expression(NEW));
+            let mut roster = sort_key(tenant, ROSTER);
+            roster.insert("rv".to_owned(), number(seen.saturating_add(1)));
+            let put = self.put(roster).condition_expression(at(*seen));
+            puts.push(put.expression_attribute_values(":seen", number(*seen)));
+        }
+        let mut writes = Vec::with_capacity(puts.len() + 1);
+        for put in puts {
+            writes.push(TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build());
+        }
+        if let Some(id) = changes.removed {
+            let delete = Delete::builder().table_name(&self.table).set_key(Some(key(tenant, id)));
+            let delete = delete.condition_expression("attribute_exists(sk)").build().map_err(unbuilt)?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        Ok(writes)
+    }
+}
+
+/// The condition that a revision is `:seen`. What was written before there were revisions has none, and counts as 0.
+fn at(seen: u32) -> &'static str {
+    if seen == 0 { "(rv = :seen OR attribute_not_exists(rv))" } else { "rv = :seen" }
+}
+
+fn number(number: u32) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// A write without a table or a key, which none of ours is.
+fn unbuilt(_: BuildError) -> StoreError {
+    StoreError::Unreadable("write")
 }
 
 /// Tries at a counter that others use up meanwhile.
@@ -115,12 +163,40 @@ impl AwsSettings {
 
 /// When DynamoDB may remove an item, in seconds since 1970.
 const TTL: &str = "tt";
+/// The item that counts what was added. It sorts before a tenant's subscriptions, and is read with them.
+const ROSTER: &str = "subscription";
 
-fn key(tenant: &TenantId, id: SubscriptionId) -> Item {
+fn sort_key(tenant: &TenantId, sk: &str) -> Item {
     HashMap::from([
         ("pk".to_owned(), AttributeValue::S(format!("tenant#{tenant}"))),
-        ("sk".to_owned(), AttributeValue::S(format!("subscription#{id}"))),
+        ("sk".to_owned(), AttributeValue::S(sk.to_owned())),
     ])
+}
+
+fn key(tenant: &TenantId, id: SubscriptionId) -> Item {
+    sort_key(tenant, &format!("subscription#{id}"))
+}
+
+fn blob(item: &Item, name: &'static str) -> Result<Vec<u8>, StoreError> {
+    match item.get(name) {
+        Some(AttributeValue::B(bytes)) => Ok(bytes.as_ref().to_vec()),
+        _ => Err(StoreError::Unreadable(name)),
+    }
+}
+
+fn text<'i>(item: &'i Item, name: &'static str) -> Result<&'i str, StoreError> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text),
+        _ => Err(StoreError::Unreadable(name)),
+    }
+}
+
+fn revision(item: &Item) -> Result<u32, StoreError> {
+    match item.get("rv") {
+        Some(AttributeValue::N(revision)) => revision.parse().map_err(|_| StoreError::Unreadable("rv")),
+        // As it was before there were revisions.
+        _ => Ok(0),
+    }
 }
 
 fn write(subscription: &Subscription) -> Result<Item, StoreError> {
@@ -130,15 +206,14 @@ fn write(subscription: &Subscription) -> Result<Item, StoreError> {
         created: subscription.created,
         public_key: subscription.public_key.clone(),
         former_until: subscription.former.as_ref().map(|former| former.until),
-        rotations: subscription.rotations.clone(),
-        requests: subscription.requests.clone(),
+        directed_from: subscription.directed_from,
         state: subscription.state,
     };
     let body = serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?;
     let mut item = key(&subscription.tenant, subscription.id);
     item.insert("bo".to_owned(), AttributeValue::S(body));
     item.insert("se".to_owned(), AttributeValue::B(Blob::new(subscription.secret.clone())));
-    item.insert("rv".to_owned(), AttributeValue::N(subscription.revision.to_string()));
+    item.insert("rv".to_owned(), number(subscription.revision));
     if let Some(former) = &subscription.former {
         item.insert("fo".to_owned(), AttributeValue::B(Blob::new(former.secret.clone())));
     }
@@ -150,25 +225,13 @@ fn write(subscription: &Subscription) -> Result<Item, StoreError> {
 }
 
 fn read(tenant: &TenantId, item: &Item) -> Result<Subscription, StoreError> {
-    let text = |name| match item.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text.as_str()),
-        _ => Err(StoreError::Unreadable(name)),
-    };
-    let id = text("sk")?.strip_prefix("subscription#").and_then(|id| id.parse().ok());
-    let body: Body = serde_json::from_str(text("bo")?).map_err(|_| StoreError::Unreadable("bo"))?;
-    let Some(AttributeValue::B(secret)) = item.get("se") else {
-        return Err(StoreError::Unreadable("se"));
-    };
+    let id = text(item, "sk")?.strip_prefix("subscription#").and_then(|id| id.parse().ok());
+    let body: Body = serde_json::from_str(text(item, "bo")?).map_err(|_| StoreError::Unreadable("bo"))?;
     let former = match (item.get("fo"), body.former_until) {
         (Some(AttributeValue::B(secret)), Some(until)) => {
             Some(Former { secret: secret.as_ref().to_vec(), until })
         }
         _ => None,
-    };
-    let revision = match item.get("rv") {
-        Some(AttributeValue::N(revision)) => revision.parse().map_err(|_| StoreError::Unreadable("rv"))?,
-        // As they were before they changed.
-        _ => 0,
     };
     Ok(Subscription {
         id: id.ok_or(StoreError::Unreadable("sk"))?,
@@ -176,13 +239,12 @@ fn read(tenant: &TenantId, item: &Item) -> Result<Subscription, StoreError> {
         url: body.url,
         events: body.events,
         created: body.created,
-        secret: secret.as_ref().to_vec(),
+        secret: blob(item, "se")?,
         public_key: body.public_key,
         former,
-        rotations: body.rotations,
-        requests: body.requests,
+        directed_from: body.directed_from,
         state: body.state,
-        revision,
+        revision: revision(item)?,
     })
 }
 
@@ -204,11 +266,7 @@ impl Settings for AwsSettings {
     ) -> Result<Reserved, StoreError> {
         let mut granted = wanted.min(limit);
         for _ in 0..RESERVES {
-            let key = HashMap::from([
-                ("pk".to_owned(), AttributeValue::S(format!("tenant#{tenant}"))),
-                ("sk".to_owned(), AttributeValue::S(format!("allowance#{counter}"))),
-            ]);
-            match self.add(key, limit, granted, until).await? {
+            match self.add(sort_key(tenant, &format!("allowance#{counter}")), limit, granted, until).await? {
                 Ok(used) => return Ok(Reserved { granted, left: limit.saturating_sub(used) }),
                 Err(used) if used >= limit => break,
                 Err(used) => granted = granted.min(limit - used),
@@ -217,47 +275,41 @@ impl Settings for AwsSettings {
         Ok(Reserved { granted: 0, left: 0 })
     }
 
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
-        let tenant = &subscription.tenant;
-        let before = self.subscriptions(tenant).await?;
-        if let Some(found) = before.iter().find(|found| found.id == subscription.id) {
-            return Ok(Subscribed::Existing(Box::new(found.clone())));
-        }
-        if before.len() >= SUBSCRIPTIONS {
-            return Ok(Subscribed::Full);
-        }
-        let sent = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(subscription)?))
-            .condition_expression("attribute_not_exists(sk)")
-            .send()
-            .await;
-        if let Err(error) = sent {
-            let Some(PutItemError::ConditionalCheckFailedException(_)) = error.as_service_error() else {
-                return Err(store_error("dynamodb.PutItem", &error));
-            };
-            let after = self.subscriptions(tenant).await?;
-            let found = after.into_iter().find(|found| found.id == subscription.id);
-            return match found {
-                // The secret is sealed with a random nonce: the same bytes are our own write.
-                Some(found) if found == *subscription => Ok(Subscribed::New),
-                Some(found) => Ok(Subscribed::Existing(Box::new(found))),
-                None => Err(StoreError::Unavailable),
-            };
-        }
-        // Several at once may have passed the count: those beyond the bound give way again.
-        let after = self.subscriptions(tenant).await?;
-        let place = after.iter().position(|found| found.id == subscription.id);
-        if place.is_some_and(|place| place >= SUBSCRIPTIONS) {
-            self.remove(tenant, subscription.id).await?;
-            return Ok(Subscribed::Full);
-        }
-        Ok(Subscribed::New)
+    async fn answered(&self, tenant: &TenantId, key: &str) -> Result<Option<Answered>, StoreError> {
+        let key_of_item = sort_key(tenant, &format!("answer#{key}"));
+        let call = self.client.get_item().table_name(&self.table).set_key(Some(key_of_item));
+        let output = call.consistent_read(true).send().await;
+        let output = output.map_err(|error| store_error("dynamodb.GetItem", &error))?;
+        let Some(item) = output.item else { return Ok(None) };
+        let whole = text(&item, "wh")?.to_owned();
+        Ok(Some(Answered { key: key.to_owned(), whole, sealed: blob(&item, "se")? }))
     }
 
-    async fn subscriptions(&self, tenant: &TenantId) -> Result<Vec<Subscription>, StoreError> {
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        changes: &Changes,
+        answered: &Answered,
+    ) -> Result<bool, StoreError> {
+        // The SDK gives the request a token, so that a try whose answer was lost is no conflict with itself.
+        let writes = self.writes(tenant, changes, answered)?;
+        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        let Err(error) = sent else { return Ok(true) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+                // What somebody else is writing at this moment is not as it was seen, either.
+                if codes.any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")) {
+                    Ok(false)
+                } else {
+                    Err(store_error("dynamodb.TransactWriteItems", &error))
+                }
+            }
+            _ => Err(store_error("dynamodb.TransactWriteItems", &error)),
+        }
+    }
+
+    async fn subscriptions(&self, tenant: &TenantId) -> Result<Roster, StoreError> {
         // Bounded by SUBSCRIPTIONS small items: one page (1 MB) holds them.
         let output = self
             .client
@@ -265,15 +317,21 @@ impl Settings for AwsSettings {
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
             .expression_attribute_values(":pk", AttributeValue::S(format!("tenant#{tenant}")))
-            .expression_attribute_values(":sk", AttributeValue::S("subscription#".to_owned()))
+            .expression_attribute_values(":sk", AttributeValue::S(ROSTER.to_owned()))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| store_error("dynamodb.Query", &error))?;
-        let items = output.items.unwrap_or_default();
-        let mut found = items.iter().map(|item| read(tenant, item)).collect::<Result<Vec<_>, _>>()?;
-        sort(&mut found);
-        Ok(found)
+        let mut roster = Roster::default();
+        for item in output.items.unwrap_or_default() {
+            if text(&item, "sk")? == ROSTER {
+                roster.revision = revision(&item)?;
+            } else {
+                roster.all.push(read(tenant, &item)?);
+            }
+        }
+        sort(&mut roster.all);
+        Ok(roster)
     }
 
     async fn subscription(
@@ -289,19 +347,13 @@ impl Settings for AwsSettings {
 
     async fn replace_subscription(&self, subscription: &Subscription) -> Result<bool, StoreError> {
         let Some(seen) = subscription.revision.checked_sub(1) else { return Ok(false) };
-        // What was written before there were revisions has none, and counts as 0.
-        let condition = if seen == 0 {
-            "attribute_exists(sk) AND (rv = :seen OR attribute_not_exists(rv))"
-        } else {
-            "rv = :seen"
-        };
         let sent = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(write(subscription)?))
-            .condition_expression(condition)
-            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()))
+            .condition_expression(format!("attribute_exists(sk) AND {}", at(seen)))
+            .expression_attribute_values(":seen", number(seen))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -332,10 +384,6 @@ impl Settings for AwsSettings {
             .await
             .map_err(|error| store_error("dynamodb.Query", &error))?;
         Ok(output.items.unwrap_or_default().iter().filter_map(read_key).collect())
-    }
-
-    async fn delete_subscription(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
-        self.remove(tenant, id).await
     }
 }
 

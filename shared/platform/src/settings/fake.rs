@@ -6,11 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
-use super::{Reserved, SUBSCRIPTIONS, Settings, Subscribed, Subscription, sort};
+use super::{Answered, Changes, Reserved, Roster, Settings, Subscription, sort};
 use crate::faults::{Faults, Turn};
 use crate::store::StoreError;
 
-type Kept = BTreeMap<(TenantId, SubscriptionId), Subscription>;
+#[derive(Debug, Default)]
+struct Kept {
+    subscriptions: BTreeMap<(TenantId, SubscriptionId), Subscription>,
+    answers: BTreeMap<(TenantId, String), Answered>,
+    rosters: BTreeMap<TenantId, u32>,
+}
+
 type Counters = BTreeMap<(TenantId, String), u32>;
 
 /// Settings in memory. Clones share them.
@@ -63,26 +69,49 @@ impl Settings for FakeSettings {
         })
     }
 
-    async fn put_subscription(&self, subscription: &Subscription) -> Result<Subscribed, StoreError> {
-        self.call("settings.put_subscription", |kept| {
-            let key = (subscription.tenant.clone(), subscription.id);
-            if let Some(found) = kept.get(&key) {
-                return Subscribed::Existing(Box::new(found.clone()));
+    async fn answered(&self, tenant: &TenantId, key: &str) -> Result<Option<Answered>, StoreError> {
+        self.call("settings.answered", |kept| kept.answers.get(&(tenant.clone(), key.to_owned())).cloned())
+    }
+
+    async fn settle(
+        &self,
+        tenant: &TenantId,
+        changes: &Changes,
+        answered: &Answered,
+    ) -> Result<bool, StoreError> {
+        self.call("settings.settle", |kept| {
+            let Changes { replaced, made, removed } = changes;
+            let answer = (tenant.clone(), answered.key.clone());
+            let key = |id: SubscriptionId| (tenant.clone(), id);
+            let as_seen = replaced.iter().all(|after| kept.precedes(after))
+                && removed.is_none_or(|id| kept.subscriptions.contains_key(&key(id)))
+                && made.as_ref().is_none_or(|(new, revision)| {
+                    let now = kept.rosters.get(tenant).copied().unwrap_or_default();
+                    now == *revision && !kept.subscriptions.contains_key(&key(new.id))
+                });
+            if !as_seen || kept.answers.contains_key(&answer) {
+                return false;
             }
-            if kept.keys().filter(|(tenant, _)| *tenant == subscription.tenant).count() >= SUBSCRIPTIONS {
-                return Subscribed::Full;
+            kept.answers.insert(answer, answered.clone());
+            for written in replaced.iter().chain(made.as_ref().map(|(new, _)| new)) {
+                kept.subscriptions.insert(key(written.id), written.clone());
             }
-            kept.insert(key, subscription.clone());
-            Subscribed::New
+            if let Some((_, revision)) = made {
+                kept.rosters.insert(tenant.clone(), revision.saturating_add(1));
+            }
+            if let Some(id) = removed {
+                kept.subscriptions.remove(&key(*id));
+            }
+            true
         })
     }
 
-    async fn subscriptions(&self, tenant: &TenantId) -> Result<Vec<Subscription>, StoreError> {
+    async fn subscriptions(&self, tenant: &TenantId) -> Result<Roster, StoreError> {
         self.call("settings.subscriptions", |kept| {
-            let mut found: Vec<Subscription> =
-                kept.values().filter(|subscription| subscription.tenant == *tenant).cloned().collect();
-            sort(&mut found);
-            found
+            let of_tenant = kept.subscriptions.values().filter(|found| found.tenant == *tenant);
+            let mut all: Vec<Subscription> = of_tenant.cloned().collect();
+            sort(&mut all);
+            Roster { all, revision: kept.rosters.get(tenant).copied().unwrap_or_default() }
         })
     }
 
@@ -91,18 +120,16 @@ impl Settings for FakeSettings {
         tenant: &TenantId,
         id: SubscriptionId,
     ) -> Result<Option<Subscription>, StoreError> {
-        self.call("settings.subscription", |kept| kept.get(&(tenant.clone(), id)).cloned())
+        self.call("settings.subscription", |kept| kept.subscriptions.get(&(tenant.clone(), id)).cloned())
     }
 
     async fn replace_subscription(&self, subscription: &Subscription) -> Result<bool, StoreError> {
         self.call("settings.replace_subscription", |kept| {
-            let Some(found) = kept.get_mut(&(subscription.tenant.clone(), subscription.id)) else {
-                return false;
-            };
-            if found.revision.checked_add(1) == Some(subscription.revision) {
-                *found = subscription.clone();
+            let key = (subscription.tenant.clone(), subscription.id);
+            if kept.precedes(subscription) {
+                kept.subscriptions.insert(key.clone(), subscription.clone());
             }
-            found == subscription
+            kept.subscriptions.get(&key) == Some(subscription)
         })
     }
 
@@ -113,6 +140,7 @@ impl Settings for FakeSettings {
     ) -> Result<Vec<(TenantId, SubscriptionId)>, StoreError> {
         self.call("settings.due_subscriptions", |kept| {
             let mut due: Vec<_> = kept
+                .subscriptions
                 .iter()
                 .filter_map(|(key, found)| Some((found.state.due()?, key.clone())))
                 .filter(|(at, _)| *at <= now)
@@ -121,8 +149,12 @@ impl Settings for FakeSettings {
             due.into_iter().take(limit).map(|(_, key)| key).collect()
         })
     }
+}
 
-    async fn delete_subscription(&self, tenant: &TenantId, id: SubscriptionId) -> Result<bool, StoreError> {
-        self.call("settings.delete_subscription", |kept| kept.remove(&(tenant.clone(), id)).is_some())
+impl Kept {
+    /// Whether what is kept is the one before this.
+    fn precedes(&self, after: &Subscription) -> bool {
+        let found = self.subscriptions.get(&(after.tenant.clone(), after.id));
+        found.is_some_and(|found| found.revision.checked_add(1) == Some(after.revision))
     }
 }

@@ -46,8 +46,9 @@ pub(super) fn subscribe() {}
 ///
 /// Nothing is called back there any more.
 #[utoipa::path(delete, path = "/v1/subscriptions/{id}", operation_id = "unsubscribe", tag = "subscriptions",
-    params(Subscription), security(("token" = ["subscriptions:write"])),
-    responses((status = 204, description = "It is removed.")))]
+    params(Subscription, Idempotent), security(("token" = ["subscriptions:write"])),
+    responses((status = 204, description = "It is removed.")),
+    extensions(("x-problems" = json!(["key_reused"]))))]
 pub(super) fn unsubscribe() {}
 
 /// Read a subscription
@@ -69,7 +70,7 @@ pub(super) fn change_subscription() {}
 
 /// Give a subscription new keys
 ///
-/// The new secret is shown on this answer, and on a repeat of the newest rotation. For the overlap callbacks carry
+/// The new secret is shown on this answer, and on a repeat of the same request. For the overlap callbacks carry
 /// signatures of the old keys, too: take a callback where one of its signatures fits.
 #[utoipa::path(post, path = "/v1/subscriptions/{id}/rotate", operation_id = "rotateKeys", tag = "subscriptions",
     params(Subscription, Idempotent), request_body = Option<Rotation>, security(("token" = ["subscriptions:write"])),
