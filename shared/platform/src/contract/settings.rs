@@ -178,8 +178,10 @@ async fn a_request_is_settled_whole_or_not(settings: &impl Settings) {
     assert!(settle(settings, &tenant, &now.with(second).expect("room"), &request).await);
     let late = Changes { made: Some((subscription(&tenant, 3), before.revision)), ..Changes::default() };
     assert!(!settle(settings, &tenant, &late, &answer(4)).await, "by what it was decided on");
-    let removed = Changes { removed: Some(first.id), ..adds };
-    assert!(!settle(settings, &tenant, &removed, &answer(5)).await);
+    let now = roster(settings, &tenant).await;
+    let strange = subscription(&tenant, 4);
+    let removes = Changes { removed: Some(strange.id), ..now.with(subscription(&tenant, 5)).expect("room") };
+    assert!(!settle(settings, &tenant, &removes, &answer(5)).await);
     assert_eq!(all(settings, &tenant).await.len(), 2);
 }
 
