@@ -162,6 +162,25 @@ def queue_policies(resources: dict, agencies: list[dict]) -> list[str]:
     return wrong
 
 
+def alarms(resources: dict) -> list[str]:
+    """A queue that stands still makes no error anywhere: what works it is watched by age, what it gave up by number."""
+    watched: dict[str, set[str]] = {}
+    for resource in resources.values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            for dimension in resource["Properties"].get("Dimensions", []):
+                if dimension["Name"] == "QueueName":
+                    queue, _ = dimension["Value"]["Fn::GetAtt"]
+                    watched.setdefault(queue, set()).add(resource["Properties"]["MetricName"])
+    wrong = []
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            is_worked = "RedrivePolicy" in resource["Properties"]
+            metric = "ApproximateAgeOfOldestMessage" if is_worked else "ApproximateNumberOfMessagesVisible"
+            if watched.get(name) != {metric}:
+                wrong.append(f"{name} has alarms on {sorted(watched.get(name, set()))}, not on {metric}")
+    return wrong
+
+
 def main() -> int:
     """Runs every check."""
     arguments = argparse.ArgumentParser(description="Checks the template as it is deployed.")
@@ -177,6 +196,7 @@ def main() -> int:
         resources = expanded(str(path))
         wrong += expectations(resources, agencies)
         wrong += queue_policies(resources, agencies)
+        wrong += alarms(resources)
         ignored = ["--ignore-checks", *IGNORED] if IGNORED else []
         linter = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
         command = [*linter, "--regions", *REGIONS, *ignored, "--format", "parseable", "--template", path]

@@ -4,6 +4,7 @@ use intake::handler::{Intake, routes};
 use intake::namespace::Namespace;
 use platform::config::Variable;
 use platform::startup::start;
+use platform::triggers::serve_http;
 
 const NEEDED: [Variable; 13] = [
     Variable::Table,
@@ -30,5 +31,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let namespace = Namespace::new(secret);
     let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, config.mode, config.limits);
-    lambda_http::run(routes(intake)).await
+    serve_http(routes(intake)).await
 }

@@ -210,6 +210,19 @@ pub(crate) async fn wrong_method(world: Arc<World>) {
     }
 }
 
+/// A path is read as it was sent: what is encoded in it is a part of the id, and no path, query or fragment.
+pub(crate) async fn encoded_paths(world: Arc<World>) {
+    let app = App::open(&world, "bad-path").await;
+    for id in ["a%3Fb", "a%23b", "%25", "a%20b", "%E5%90%8D"] {
+        let answer = app.request(Method::GET, format!("{APPLICATIONS}/{id}")).send().await;
+        is_problem(&answer, 404, "not_found");
+        let answer = app.post(format!("{APPLICATIONS}/{id}/submit")).json(&json!({})).send().await;
+        is_problem(&answer, 404, "not_found");
+    }
+    // The gateway decodes this before it looks for a route, and answers by itself.
+    assert_eq!(app.get(format!("{APPLICATIONS}/..%2F..")).send().await.status, StatusCode::NOT_FOUND);
+}
+
 pub(crate) async fn wrong_content_type(world: Arc<World>) {
     let app = App::open(&world, "bad-type").await;
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {

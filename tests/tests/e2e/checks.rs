@@ -94,7 +94,7 @@ pub(crate) async fn queues_are_empty(world: &World) {
 
 /// Nothing that identifies anybody is in what the hub, its functions and the agencies wrote; and no function
 /// met anything that needs a person.
-pub(crate) async fn nothing_personal_is_written(world: &World, all_trials_ran: bool) {
+pub(crate) async fn row_48_nothing_personal_is_written(world: &World, all_trials_ran: bool) {
     assert!(people::canaries() > 0 || !all_trials_ran, "there is somebody to look for");
     for log in world.logs() {
         let bytes = std::fs::read(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));

@@ -83,7 +83,7 @@ fn trials(stage: &Stage<World>) -> Vec<Trial> {
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,
-            wrong_content_type, no_token, a_bad_token, another_tenants_id;
+            encoded_paths, wrong_content_type, no_token, a_bad_token, another_tenants_id;
     };
     plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()
 }
@@ -94,8 +94,8 @@ fn ends(stage: &Stage<World>, all: bool) -> Vec<Trial> {
         stage.trial("whole_run::no_message_is_left", |world| {
             Box::pin(async move { checks::queues_are_empty(&world).await })
         }),
-        stage.trial("whole_run::nothing_personal_is_written", move |world| {
-            Box::pin(async move { checks::nothing_personal_is_written(&world, all).await })
+        stage.trial("whole_run::row_48_nothing_personal_is_written", move |world| {
+            Box::pin(async move { checks::row_48_nothing_personal_is_written(&world, all).await })
         }),
         stage.last("whole_run::no_process_is_left", |world| Box::pin(world.end())),
     ]

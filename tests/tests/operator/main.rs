@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(stage: &Stage<World>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 9] = [
+    let plays: [(&str, Trialled); 10] = [
         ("suspension::holds_and_releases", |world| Box::pin(suspension::holds_and_releases(world))),
         ("keys::count_and_count_no_more", |world| Box::pin(keys::count_and_count_no_more(world))),
         ("keys::what_makes_no_sense_is_refused", |world| {
@@ -67,6 +67,9 @@ fn trials(stage: &Stage<World>) -> Vec<Trial> {
         ("conflict::twenty_operators_at_once", |world| Box::pin(conflict::twenty_operators_at_once(world))),
         ("policies::every_queue_is_its_agencys_alone", |world| {
             Box::pin(policies::every_queue_is_its_agencys_alone(world))
+        }),
+        ("policies::row_23_every_queue_is_watched", |world| {
+            Box::pin(policies::row_23_every_queue_is_watched(world))
         }),
     ];
     plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()

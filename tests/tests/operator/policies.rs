@@ -2,7 +2,7 @@
 //! every agency, and the check itself is checked on templates that are wrong.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use tongban::local::REQUIREMENTS;
@@ -59,29 +59,67 @@ const WRONG: [(&str, &str, &str); 9] = [
 ];
 
 pub(crate) async fn every_queue_is_its_agencys_alone(world: Arc<World>) {
-    let workspace = Workspace::find().expect("the repository");
-    let tools = {
-        let _alone = workspace.lock().expect("the lock");
-        Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("the Python tools")
-    };
-    let template = text("infra/template.yaml");
-    let check = |name: &str, template: &str| {
-        let path = world.folder().join(format!("template-{name}.yaml"));
-        fs::write(&path, template).expect("a template");
-        let mut command = Command::new(tools.python());
-        command.arg(workspace.file("infra/lint/template.py")).arg("--own-checks").arg(path);
-        command.stdin(Stdio::null()).output().expect("the check")
-    };
-    let sound = check("sound", &template);
-    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
+    let check = Check::new(world);
+    check.sound();
     for (number, (from, to, told)) in WRONG.into_iter().enumerate() {
-        assert_eq!(template.matches(from).count(), 1, "{from:?} is there once");
-        let wrong = check(&number.to_string(), &template.replace(from, to));
-        let said = String::from_utf8_lossy(&wrong.stderr);
-        assert_eq!(wrong.status.code(), Some(1), "{to:?} passes: {said}");
-        let agencies = said.lines().filter(|line| line.contains(told)).count();
         // The last one is a change of one queue alone.
         let expected = if told == "Agency11Dead" { 1 } else { 43 };
-        assert!(agencies >= expected, "{told} is said of {agencies}: {said}");
+        check.says(&format!("policy-{number}"), (from, to), told, expected);
+    }
+}
+
+/// A queue whose cap is reached, or that nobody reads, makes no error: its age is watched, and what it gave up.
+pub(crate) async fn row_23_every_queue_is_watched(world: Arc<World>) {
+    let check = Check::new(world);
+    check.sound();
+    let backlogs = "[Uploads, Reports, WebhookQueue, DrainQueue]";
+    let of_agency = "MetricName: ApproximateAgeOfOldestMessage\n          Dimensions: [{ Name: QueueName, Value: !GetAtt [!Sub";
+    let errors = of_agency.replace("ApproximateAgeOfOldestMessage", "NumberOfMessagesSent");
+    check.says("no-alarm", (backlogs, "[Uploads, WebhookQueue, DrainQueue]"), "Reports has alarms on [],", 1);
+    check.says("errors", (of_agency, &errors), "not on ApproximateAgeOfOldestMessage", 43);
+    let letters = "[WebhookDead, DrainDead, UploadsDead, ReportsDead, RouterParked]";
+    let fewer = "[WebhookDead, DrainDead, UploadsDead, ReportsDead]";
+    check.says("no-depth", (letters, fewer), "RouterParked has alarms on [],", 1);
+}
+
+/// The check of the template, as CI runs it.
+struct Check {
+    world: Arc<World>,
+    workspace: Workspace,
+    tools: Tools,
+    template: String,
+}
+
+impl Check {
+    fn new(world: Arc<World>) -> Check {
+        let workspace = Workspace::find().expect("the repository");
+        let tools = {
+            let _alone = workspace.lock().expect("the lock");
+            Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("the Python tools")
+        };
+        Check { world, workspace, tools, template: text("infra/template.yaml") }
+    }
+
+    fn of(&self, name: &str, template: &str) -> Output {
+        let path = self.world.folder().join(format!("template-{name}.yaml"));
+        fs::write(&path, template).expect("a template");
+        let mut command = Command::new(self.tools.python());
+        command.arg(self.workspace.file("infra/lint/template.py")).arg("--own-checks").arg(path);
+        command.stdin(Stdio::null()).output().expect("the check")
+    }
+
+    fn sound(&self) {
+        let sound = self.of("sound", &self.template);
+        assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
+    }
+
+    /// With this change at one place it says this at least so often.
+    fn says(&self, name: &str, (from, to): (&str, &str), told: &str, times: usize) {
+        assert_eq!(self.template.matches(from).count(), 1, "{from:?} is there once");
+        let wrong = self.of(name, &self.template.replace(from, to));
+        let said = String::from_utf8_lossy(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(1), "{to:?} passes: {said}");
+        let found = said.lines().filter(|line| line.contains(told)).count();
+        assert!(found >= times, "{told} is said {found} times: {said}");
     }
 }

@@ -87,8 +87,9 @@ impl Running {
     }
 }
 
+/// And a redrive that brings an old message after a new one changes nothing.
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_again_is_handled_once() {
+async fn row_22_a_message_that_comes_again_is_handled_once() {
     let mut running = run(
         async |_| Ok(Outcome::Done),
         |queue, config, hub| {
@@ -134,7 +135,7 @@ async fn a_case_keeps_its_order_while_others_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_read_is_left_and_stops_only_its_own_case() {
+async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
     let canary = "110101202311012176";
     let mut running = run(
         async |_| Ok(Outcome::Done),
@@ -177,7 +178,7 @@ async fn long_work_keeps_its_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_comes_while_its_elder_is_at_work_waits() {
+async fn row_20_a_delivery_that_comes_while_its_elder_is_at_work_waits() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
         Ok(Outcome::Done)

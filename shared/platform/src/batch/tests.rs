@@ -71,7 +71,7 @@ async fn a_bad_body_is_the_poison_of_its_record_alone() {
 }
 
 #[tokio::test]
-async fn a_failure_ends_its_group_and_no_other() {
+async fn row_21_a_failure_ends_its_group_and_no_other() {
     let work = Work::default();
     let event = sqs(&[
         ("a1", Some("a"), "1"),
@@ -89,7 +89,7 @@ async fn a_failure_ends_its_group_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_not_finished_in_time_is_reported() {
+async fn row_45_what_is_not_finished_in_time_is_reported() {
     let work = Work::default();
     let event = sqs(&[
         ("1", None, "1"),

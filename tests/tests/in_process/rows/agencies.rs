@@ -26,6 +26,23 @@ async fn row_24_a_report_comes_twice() {
     assert_eq!(count(&rehearsal, "received").await, 1);
 }
 
+/// A second officer was given the message while the first was at work on it. What the library of `shared/partner` signs
+/// is the same report then, and the first answer; under an id of its own it is refused, and changes nothing either.
+#[tokio::test]
+async fn row_20_two_officers_work_on_one_message() {
+    let (rehearsal, case) = with_a_case().await;
+    for finding in [Finding::Received, Finding::Signed] {
+        say(&rehearsal, &case, finding.clone()).await.body(200);
+        let once = only(&rehearsal).await;
+        rehearsal.hub.clock.advance(SignedDuration::from_mins(31));
+        let second = say(&rehearsal, &case, finding).await.body(409);
+        assert_eq!(second["stage"], once.ledger.head().stage.name(), "it is told what is known");
+        assert_eq!(only(&rehearsal).await, once, "its second report changes nothing");
+    }
+    say(&rehearsal, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
+    assert_eq!(count(&rehearsal, "received").await + count(&rehearsal, "signed").await, 2);
+}
+
 #[tokio::test]
 async fn row_25_reports_in_the_wrong_order() {
     let (rehearsal, case) = with_a_case().await;

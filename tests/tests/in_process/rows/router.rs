@@ -134,22 +134,10 @@ async fn row_16_the_router_was_down_for_days() {
 /// The agency waits for the citizen, and the citizen has answered.
 #[tokio::test]
 async fn row_16_the_router_missed_an_answer_to_a_supplement() {
-    let (rehearsal, case) = with_a_case().await;
-    let items = vec![MissingItem {
-        name: "residence".to_owned(),
-        accepts: vec![DocumentKind::Other],
-        note: String::new(),
-    }];
-    for finding in [Finding::Received, Finding::SupplementRequested { items }] {
-        let jws = rehearsal.signed(BEIJING, case.application, case.version, finding);
-        rehearsal.report(&jws).await.body(200);
-    }
-    let answer = Paper::pdf("other", "answer");
-    let key = object_key(case.application, "d3".parse().expect("a document id"), 0);
-    rehearsal.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
-    let path = format!("/v1/applications/{}/supplement", case.application);
-    let supplemented = rehearsal.post(TENANT, &path, "answered", &json!({})).await.body(200);
-    assert_eq!(supplemented["stage"], "supplemented");
+    let (rehearsal, _) = with_a_case().await;
+    report(&rehearsal, Finding::Received).await;
+    report(&rehearsal, residence_is_missing()).await;
+    supplement(&rehearsal).await;
     for wakes in [SignedDuration::from_mins(6), SignedDuration::from_hours(2)] {
         rehearsal.hub.clock.advance(wakes);
         rehearsal.sweep().await;
@@ -188,4 +176,66 @@ async fn row_46_the_key_is_denied_at_the_router() {
     assert_eq!(rehearsal.hub.faults.calls(), ["directory.amendments", "vault.open"], "and nothing is sent");
     assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
     assert_eq!(rehearsal.take(BEIJING).len(), 1);
+}
+
+async fn report(rehearsal: &Rehearsal, finding: Finding) {
+    let head = only(rehearsal).await.ledger.head().clone();
+    let jws = rehearsal.signed(BEIJING, head.id, head.leg_opened, finding);
+    rehearsal.report(&jws).await.body(200);
+}
+
+fn residence_is_missing() -> Finding {
+    let item =
+        MissingItem { name: "residence".to_owned(), accepts: vec![DocumentKind::Other], note: String::new() };
+    Finding::SupplementRequested { items: vec![item] }
+}
+
+/// The citizen hands in what is missing.
+async fn supplement(rehearsal: &Rehearsal) {
+    let id = only(rehearsal).await.id();
+    let answer = Paper::pdf("other", "answer");
+    let key = object_key(id, "d3".parse().expect("a document id"), 0);
+    rehearsal.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
+    let path = format!("/v1/applications/{id}/supplement");
+    let supplemented = rehearsal.post(TENANT, &path, "answered", &json!({})).await.body(200);
+    assert_eq!(supplemented["stage"], "supplemented");
+}
+
+/// The stream's shard splits between any two changes of an application: the router of the new shard is another process,
+/// and the old shard shows its last records once more, because its router died before it said that it was done.
+#[tokio::test]
+async fn row_17_a_shard_splits() {
+    for split in 1..=4 {
+        let (mut rehearsal, keys) = with_a_draft().await;
+        rehearsal.uploaded(&keys).await;
+        let (mut shown, mut records) = (1, Vec::new());
+        for step in 0..4 {
+            match step {
+                0 => {}
+                1 => report(&rehearsal, Finding::Received).await,
+                2 => report(&rehearsal, residence_is_missing()).await,
+                _ => supplement(&rehearsal).await,
+            }
+            let kept = only(&rehearsal).await;
+            records.push(change(&kept, shown, kept.version()));
+            shown = kept.version();
+            rehearsal.show(&records[step..]).await;
+            if step + 1 == split {
+                rehearsal.restart();
+                rehearsal.show(&records).await;
+            }
+        }
+        let messages = rehearsal.take(BEIJING);
+        let notices: Vec<_> =
+            messages.iter().map(|message| rehearsal.opened(BEIJING, message).notice).collect();
+        assert_eq!(notices, [NoticeKind::Opened, NoticeKind::Supplemented], "split after {split}");
+        let called: Vec<u32> = rehearsal
+            .hub
+            .queues
+            .drain(&Queue::Webhooks)
+            .iter()
+            .map(|message| message.id.rsplit(':').next().expect("a version").parse().expect("a number"))
+            .collect();
+        assert!(called.is_sorted_by(|a, b| a < b), "callbacks, split after {split}: {called:?}");
+    }
 }
