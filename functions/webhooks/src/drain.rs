@@ -33,9 +33,10 @@ struct Outcome {
 }
 
 impl<H: Hub> Courier<H> {
-    /// Wakes the drainers of all endpoints that are due: what the schedule does. One that was woken a moment ago
-    /// and has not come to it is not woken again.
+    /// What the schedule does: writes what is left of the log, and wakes the drainers of all endpoints that are due. One
+    /// that was woken a moment ago and has not come to it is not woken again.
     pub async fn wake_due(&self) -> usize {
+        self.journal.write().await;
         let now = self.now();
         let due = match self.hub.settings().due_subscriptions(now, WOKEN).await {
             Ok(due) => due,

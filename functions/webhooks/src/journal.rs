@@ -1,8 +1,9 @@
 //! The log of attempts, written in few calls and never in the way of a delivery.
 //!
-//! What went well at once is written with the next batch of its process: when a call is full, or when the
-//! oldest has waited for [`LATE`]. So the newest successes may be missing for a moment, and for good where a
-//! process ends; a failure, and whatever follows one, is written before its batch is answered.
+//! What went well at once is written with a later batch of its process, when a call is full or the oldest has
+//! waited for [`LATE`], and when the schedule wakes the process. So the newest successes may be missing for a
+//! minute, and for good where a process ends; a failure, whatever follows one, and a test, which somebody waits
+//! for, is written before its batch is answered.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use platform::clock::Clock as _;
 use platform::deliveries::{Attempt, BATCH, Deliveries as _, Line};
 use platform::hub::Hub;
+use protocol::callback::TEST;
 
 /// How long a success waits for others, at most, while callbacks go on.
 const LATE: SignedDuration = SignedDuration::from_secs(10);
@@ -39,25 +41,34 @@ impl<H: Hub> Journal<H> {
     /// Takes note of an attempt.
     pub(crate) fn note(&self, attempt: Attempt) {
         let mut waiting = self.lock();
-        waiting.urgent |= attempt.number > 1 || !attempt.is_delivered();
+        waiting.urgent |= attempt.number > 1 || !attempt.is_delivered() || attempt.callback.kind == TEST;
         waiting.oldest.get_or_insert(attempt.at);
         if waiting.lines.len() < WAITING {
             waiting.lines.push(Line::Attempted(attempt));
         }
     }
 
-    /// Writes what must be written by now. What cannot be waits for the next batch, and is told in the function's
-    /// own log: no delivery depends on it.
+    /// Writes what must be written by now.
     pub(crate) async fn settle(&self) {
         let now = self.hub.clock().now();
-        let lines = {
-            let mut waiting = self.lock();
+        let is_due = {
+            let waiting = self.lock();
             let late = waiting.oldest.is_some_and(|oldest| now.duration_since(oldest) >= LATE);
-            if !(waiting.urgent || late || waiting.lines.len() >= BATCH) {
-                return;
-            }
-            mem::take(&mut *waiting).lines
+            waiting.urgent || late || waiting.lines.len() >= BATCH
         };
+        if is_due {
+            self.write().await;
+        }
+    }
+
+    /// Writes all there is. What cannot be written waits for the next time, and is told in the function's own log: no
+    /// delivery depends on it.
+    pub(crate) async fn write(&self) {
+        let now = self.hub.clock().now();
+        let lines = mem::take(&mut *self.lock()).lines;
+        if lines.is_empty() {
+            return;
+        }
         let Err(error) = self.hub.deliveries().write(lines.clone()).await else { return };
         let mut waiting = self.lock();
         let (count, room) = (lines.len(), WAITING.saturating_sub(waiting.lines.len()));

@@ -95,7 +95,7 @@ impl From<Attempt> for DeliveryView {
 }
 
 /// Attempts, the newest first; with `failed` the last of each callback that has not arrived. The newest
-/// successes may be missing for a moment, and a few where a process ended; no failure is.
+/// successes may be missing for a minute, and a few where a process ended; no failure and no test is.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveriesPage {
     /// The attempts.

@@ -9,7 +9,7 @@ use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
 use platform::settings::{Former, SETTLED, Settings as _, Subscription};
-use protocol::callback::{Directed, Due};
+use protocol::callback::{Callback, Directed, Due, TEST};
 use webhooks::delivery::Courier;
 
 use crate::support::*;
@@ -200,12 +200,19 @@ async fn first_successes_are_logged_together_and_failures_at_once() {
     hub.clock.advance(SignedDuration::from_secs(11));
     deliver(&courier, batch(&[callback(27)], 1)).await;
     assert_eq!(logged().await, 27, "the oldest is late");
+    deliver(&courier, batch(&[callback(28)], 1)).await;
+    courier.wake_due().await;
+    assert_eq!(logged().await, 28, "the schedule comes by");
+    let test = Callback { kind: TEST.to_owned(), ..callback_of(application(9), 1) };
+    let directed = Directed { subscription: id, callback: test, again: false };
+    deliver(&courier, batch_of(&[(directed.group(), Due::V2(directed))], 1)).await;
+    assert_eq!(logged().await, 29, "somebody waits for a test");
     status.store(500, std::sync::atomic::Ordering::SeqCst);
     hub.faults.restart();
-    deliver(&courier, batch(&[callback(28)], 1)).await;
-    assert_eq!(logged().await, 28, "a failure does not wait");
+    deliver(&courier, batch(&[callback(29)], 1)).await;
+    assert_eq!(logged().await, 30, "a failure does not wait");
     let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
-    assert_eq!(failed.iter().map(|attempt| attempt.callback.version).collect::<Vec<_>>(), [28]);
+    assert_eq!(failed.iter().map(|attempt| attempt.callback.version).collect::<Vec<_>>(), [29]);
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ written! {
         let version = generator.subschema_for::<domain::schema::Version>();
         json_schema!({
             "description": "Attempts, the newest first; with `failed` the last one of each callback that has not arrived. The \
-                newest successes may be missing for a moment; no failure is.",
+                newest successes may be missing for a minute; no failure and no test is.",
             "type": "object",
             "required": ["deliveries"],
             "properties": {
