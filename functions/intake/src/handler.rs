@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::allowance::{Allowance, Limits, Policy};
 use platform::apply::command_key;
-use platform::caller::{Anything, By, Gate, Gated, Reading, Subscribing, Writing};
+use platform::caller::{Anything, By, Gate, Gated, Reading, Writing};
 use platform::clock::Clock as _;
 use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
@@ -36,8 +36,7 @@ use crate::description;
 use crate::namespace::Namespace;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
-use crate::subscriptions::once::Asked;
-use crate::subscriptions::{self, SubscriptionsPage, Wanted};
+use crate::subscriptions;
 
 /// The catalogue changes with a deploy only, and is the same for everyone.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -111,7 +110,6 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications/{id}/supplement", plain("supplement", Command::Supplement))
         .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
         .route("/v1/applications/{id}/confirm", post(confirm::<H>))
-        .route("/v1/subscriptions", get(subscribed::<H>).post(subscribe::<H>))
         .merge(subscriptions::desk::routes());
     edge(routes).with_state(intake)
 }
@@ -294,23 +292,4 @@ impl Request<'_> {
         let view = command(hub, id, &attempt).await?;
         Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }
-}
-
-async fn subscribe<H: Hub>(
-    by: By<Subscribing>,
-    State(Intake { hub, namespace, mode, .. }): State<Intake<H>>,
-    key: IdempotencyKey,
-    body: Body<Wanted>,
-) -> Result<Response, Problem> {
-    let id = namespace.subscription(&by.tenant, &key).ok_or_else(|| Problem::new(Code::Internal))?;
-    let asked = Asked::anew(&namespace, id, &key, &body.canonical);
-    let answer = subscriptions::subscribe(&hub, mode, id, &by.tenant, &body.value, &asked).await?;
-    Ok(answer.with(StatusCode::CREATED))
-}
-
-async fn subscribed<H: Hub>(
-    by: By<Subscribing>,
-    State(intake): State<Intake<H>>,
-) -> Result<Json<SubscriptionsPage>, Problem> {
-    subscriptions::subscriptions(&intake.hub, &by.tenant).await.map(Json)
 }

@@ -21,7 +21,7 @@ use protocol::callback::Secret;
 use serde::Serialize;
 
 use keys::new_keys;
-use once::{Answer, Asked, Outcome, once};
+use once::{Answer, Outcome, Request};
 use url::acceptable;
 
 /// Characters of a callback's URL.
@@ -87,17 +87,15 @@ pub struct SubscriptionsPage {
 /// # Errors
 /// 422 for a URL that is not acceptable or a key used for another request, 409 where the tenant has enough.
 pub async fn subscribe<H: Hub>(
-    hub: &H,
+    request: &Request<'_, H>,
     mode: Mode,
-    id: SubscriptionId,
-    tenant: &TenantId,
     wanted: &Wanted,
-    asked: &Asked,
 ) -> Result<Answer, Problem> {
     let decide = || async {
         if !acceptable(&wanted.url, mode) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
+        let Request { hub, tenant, id, .. } = *request;
         let before = hub.settings().subscriptions(tenant).await?;
         let (keys, secret) = new_keys(hub, id).await?;
         let subscription = Subscription {
@@ -117,7 +115,7 @@ pub async fn subscribe<H: Hub>(
         let changes = before.with(subscription).ok_or_else(|| Problem::new(Code::TooManySubscriptions))?;
         Ok(Outcome { changes, notice: None, answer })
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 /// A tenant's subscriptions, without their secrets.
@@ -133,18 +131,13 @@ pub async fn subscriptions<H: Hub>(hub: &H, tenant: &TenantId) -> Result<Subscri
 ///
 /// # Errors
 /// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn unsubscribe<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn unsubscribe<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
     let decide = || async {
-        let found = find(hub, tenant, id).await?;
+        let found = request.subscription().await?;
         let changes = Changes { removed: Some(found.id), ..Changes::default() };
         Ok(Outcome { changes, notice: None, answer: () })
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 /// One subscription, with how much is held for it.
@@ -166,15 +159,12 @@ pub async fn subscription<H: Hub>(
 /// # Errors
 /// 404 where the tenant has none with this id, 422 for a URL that is not acceptable or a key used for something else.
 pub async fn change<H: Hub>(
-    hub: &H,
+    request: &Request<'_, H>,
     mode: Mode,
-    tenant: &TenantId,
-    id: SubscriptionId,
     change: &Change,
-    asked: &Asked,
 ) -> Result<Answer, Problem> {
     let decide = || async {
-        let before = find(hub, tenant, id).await?;
+        let before = request.subscription().await?;
         if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
@@ -186,7 +176,7 @@ pub async fn change<H: Hub>(
         };
         Ok(Outcome::replaced(after.clone(), view(after, None)))
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<Subscription, Problem> {

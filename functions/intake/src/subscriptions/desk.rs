@@ -1,4 +1,4 @@
-//! The routes about one subscription, and of the notices. Each handler translates.
+//! The routes about subscriptions, and of the notices. Each handler translates.
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
@@ -16,15 +16,16 @@ use protocol::app::SubscriptionView;
 
 use super::keys::{Rotation, rotate};
 use super::log::{DeliveriesPage, DeliveriesQuery, NoticesPage, NoticesQuery, deliveries, notices};
-use super::once::Asked;
+use super::once::Request;
 use super::replay::{Replay, replay, test};
 use super::state::{pause, resume};
-use super::{Change, change, subscription, unsubscribe};
+use super::{Change, SubscriptionsPage, Wanted, change, subscribe, subscription, subscriptions, unsubscribe};
 use crate::handler::Intake;
 
 /// The routes.
 pub fn routes<H: Hub>() -> Router<Intake<H>> {
     Router::new()
+        .route("/v1/subscriptions", get(listed::<H>).post(made::<H>))
         .route("/v1/subscriptions/{id}", get(read::<H>).patch(changed::<H>).delete(removed::<H>))
         .route("/v1/subscriptions/{id}/rotate", post(rotated::<H>))
         .route("/v1/subscriptions/{id}/test", post(tested::<H>))
@@ -56,14 +57,29 @@ impl<H: Hub> FromRequestParts<Intake<H>> for About<H> {
 }
 
 impl<H: Hub> About<H> {
-    fn asks(&self, purpose: &str, body: &[u8]) -> Asked {
-        Asked::about(&self.intake.namespace, self.id, purpose, &self.key, body)
+    fn asks(&self, purpose: &str, body: &[u8]) -> Request<'_, H> {
+        let Intake { hub, namespace, .. } = &self.intake;
+        Request::about(hub, namespace, (&self.tenant, self.id), purpose, &self.key, body)
     }
 }
 
 type Done = Result<Response, Problem>;
 
 type Answered<T> = Result<Json<T>, Problem>;
+
+async fn listed<H: Hub>(by: By<Subscribing>, State(intake): State<Intake<H>>) -> Answered<SubscriptionsPage> {
+    subscriptions(&intake.hub, &by.tenant).await.map(Json)
+}
+
+async fn made<H: Hub>(
+    by: By<Subscribing>,
+    State(Intake { hub, namespace, mode, .. }): State<Intake<H>>,
+    key: IdempotencyKey,
+    body: Body<Wanted>,
+) -> Done {
+    let request = Request::anew(&hub, &namespace, &by.tenant, &key, &body.canonical)?;
+    Ok(subscribe(&request, mode, &body.value).await?.with(StatusCode::CREATED))
+}
 
 async fn read<H: Hub>(
     by: By<Subscribing>,
@@ -74,42 +90,34 @@ async fn read<H: Hub>(
 }
 
 async fn changed<H: Hub>(about: About<H>, body: Body<Change>) -> Done {
-    let About { intake, tenant, id, .. } = &about;
-    let asked = about.asks("change", &body.canonical);
-    let answer = change(&intake.hub, intake.mode, tenant, *id, &body.value, &asked).await?;
-    Ok(answer.with(StatusCode::OK))
+    let request = about.asks("change", &body.canonical);
+    Ok(change(&request, about.intake.mode, &body.value).await?.with(StatusCode::OK))
 }
 
 async fn removed<H: Hub>(about: About<H>) -> Done {
-    let answer = unsubscribe(&about.intake.hub, &about.tenant, about.id, &about.asks("remove", b"")).await?;
-    Ok(answer.with(StatusCode::NO_CONTENT))
+    Ok(unsubscribe(&about.asks("remove", b"")).await?.with(StatusCode::NO_CONTENT))
 }
 
 async fn rotated<H: Hub>(about: About<H>, body: Body<Rotation>) -> Done {
-    let asked = about.asks("rotate", &body.canonical);
-    let answer = rotate(&about.intake.hub, &about.tenant, about.id, body.value, &asked).await?;
-    Ok(answer.with(StatusCode::OK))
+    let request = about.asks("rotate", &body.canonical);
+    Ok(rotate(&request, body.value).await?.with(StatusCode::OK))
 }
 
 async fn tested<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
-    let answer = test(&about.intake.hub, &about.tenant, about.id, &about.asks("test", b"")).await?;
-    Ok(answer.with(StatusCode::ACCEPTED))
+    Ok(test(&about.asks("test", b"")).await?.with(StatusCode::ACCEPTED))
 }
 
 async fn replayed<H: Hub>(about: About<H>, body: Body<Replay>) -> Done {
-    let asked = about.asks("replay", &body.canonical);
-    let answer = replay(&about.intake.hub, &about.tenant, about.id, &body.value, &asked).await?;
-    Ok(answer.with(StatusCode::ACCEPTED))
+    let request = about.asks("replay", &body.canonical);
+    Ok(replay(&request, &body.value).await?.with(StatusCode::ACCEPTED))
 }
 
 async fn paused<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
-    let answer = pause(&about.intake.hub, &about.tenant, about.id, &about.asks("pause", b"")).await?;
-    Ok(answer.with(StatusCode::OK))
+    Ok(pause(&about.asks("pause", b"")).await?.with(StatusCode::OK))
 }
 
 async fn resumed<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
-    let answer = resume(&about.intake.hub, &about.tenant, about.id, &about.asks("resume", b"")).await?;
-    Ok(answer.with(StatusCode::OK))
+    Ok(resume(&about.asks("resume", b"")).await?.with(StatusCode::OK))
 }
 
 async fn delivered<H: Hub>(

@@ -1,6 +1,6 @@
 //! A subscription's keys, and their rotation.
 
-use domain::ids::{SubscriptionId, TenantId};
+use domain::ids::SubscriptionId;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
@@ -12,8 +12,8 @@ use platform::vault::Vault as _;
 use protocol::callback::EndpointKeys;
 use zeroize::Zeroizing;
 
-use super::once::{Answer, Asked, Outcome, once};
-use super::{find, view};
+use super::once::{Answer, Outcome, Request};
+use super::view;
 
 /// Hours that the keys before a rotation sign, where nothing else is asked.
 const OVERLAP_HOURS: u64 = 24;
@@ -39,17 +39,11 @@ impl FromFields for Rotation {
 ///
 /// # Errors
 /// 404 where there is none, 422 where the key was used for something else.
-pub async fn rotate<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    rotation: Rotation,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn rotate<H: Hub>(request: &Request<'_, H>, rotation: Rotation) -> Result<Answer, Problem> {
     let decide = || async {
-        let before = find(hub, tenant, id).await?;
-        let (keys, secret) = new_keys(hub, id).await?;
-        let now = hub.clock().now();
+        let before = request.subscription().await?;
+        let (keys, secret) = new_keys(request.hub, request.id).await?;
+        let now = request.hub.clock().now();
         let former = Former { secret: before.secret, until: now + rotation.overlap };
         let after = Subscription {
             secret,
@@ -59,9 +53,9 @@ pub async fn rotate<H: Hub>(
             ..before
         };
         let answer = view(after.clone(), Some(keys.secret()));
-        Ok(Outcome::replaced(after, answer).told(id, NoticeKind::Rotated))
+        Ok(Outcome::replaced(after, answer).told(NoticeKind::Rotated))
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 /// New keys, and the same as the vault sealed them.

@@ -18,6 +18,7 @@ use platform::settings::{Answered, Changes, Settings as _, Subscription};
 use platform::vault::Vault as _;
 use serde::Serialize;
 
+use super::find;
 use crate::namespace::Namespace;
 
 /// The vault's name for an answer; its owner is the request's key.
@@ -25,39 +26,101 @@ const ANSWER: &str = "answer";
 /// Attempts at a change that others are faster with.
 const CHANGES: usize = 5;
 
-/// What a request is known by: its key, and what it asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+/// A request that changes something about a subscription: whose it is, which it is about, and what it is known by.
+#[derive(Debug)]
+pub struct Request<'a, H> {
+    pub(super) hub: &'a H,
+    pub(super) tenant: &'a TenantId,
+    pub(super) id: SubscriptionId,
+    /// What its key came to, as text.
     key: String,
-    /// The whole request, as 16 bytes.
+    /// What the whole request came to.
     pub(super) whole: [u8; 16],
 }
 
-impl Asked {
-    /// A request for a new subscription, which has this id.
-    #[must_use]
-    pub fn anew(namespace: &Namespace, id: SubscriptionId, key: &IdempotencyKey, body: &[u8]) -> Self {
-        Asked { key: id.as_uuid().simple().to_string(), whole: namespace.request("subscribe", id, key, body) }
+impl<'a, H: Hub> Request<'a, H> {
+    /// A tenant's request for a new subscription, whose id follows from the key.
+    ///
+    /// # Errors
+    /// 500 where the key comes to no id, which none does.
+    pub fn anew(
+        hub: &'a H,
+        namespace: &Namespace,
+        tenant: &'a TenantId,
+        key: &IdempotencyKey,
+        body: &[u8],
+    ) -> Result<Self, Problem> {
+        let id = namespace.subscription(tenant, key).ok_or_else(|| Problem::new(Code::Internal))?;
+        let whole = namespace.request("subscribe", id, key, body);
+        Ok(Request { hub, tenant, id, key: id.as_uuid().simple().to_string(), whole })
     }
 
-    /// A request about a subscription. Its key is one for every purpose.
-    #[must_use]
+    /// A tenant's request about a subscription. Its key is one for every purpose.
     pub fn about(
+        hub: &'a H,
         namespace: &Namespace,
-        id: SubscriptionId,
+        (tenant, id): (&'a TenantId, SubscriptionId),
         purpose: &str,
         key: &IdempotencyKey,
         body: &[u8],
     ) -> Self {
-        Asked {
-            key: hex(namespace.request("any", id, key, b"")),
-            whole: namespace.request(purpose, id, key, body),
-        }
+        let whole = namespace.request(purpose, id, key, body);
+        Request { hub, tenant, id, key: hex(namespace.request("any", id, key, b"")), whole }
     }
 
     /// The whole request, as text.
     pub(super) fn mark(&self) -> String {
         hex(self.whole)
+    }
+
+    /// The subscription as it is now.
+    ///
+    /// # Errors
+    /// 404 where the tenant has none with this id.
+    pub(super) async fn subscription(&self) -> Result<Subscription, Problem> {
+        find(self.hub, self.tenant, self.id).await
+    }
+
+    /// Answers: as it was answered before, or by what `decide` makes of the moment, which is asked again where others
+    /// were faster.
+    ///
+    /// # Errors
+    /// 422 where the key was used for something else, what `decide` refuses, 503 where others are always faster.
+    pub(super) async fn once<T, F>(&self, decide: impl Fn() -> F + Send + Sync) -> Result<Answer, Problem>
+    where
+        T: Serialize + Send,
+        F: Future<Output = Result<Outcome<T>, Problem>> + Send,
+    {
+        let (hub, tenant) = (self.hub, self.tenant);
+        for _ in 0..CHANGES {
+            if let Some(known) = hub.settings().answered(tenant, &self.key).await? {
+                if known.whole != self.mark() {
+                    return Err(Problem::new(Code::KeyReused));
+                }
+                let answer = hub.vault().open(ANSWER, &self.key, &known.sealed).await?;
+                return Ok(Answer(answer.to_vec()));
+            }
+            let Outcome { changes, notice, answer } = decide().await?;
+            let answer = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
+            let sealed = hub.vault().seal(ANSWER, &self.key, &answer).await?;
+            let answered = Answered { key: self.key.clone(), whole: self.mark(), sealed };
+            if hub.settings().settle(tenant, &changes, &answered).await? {
+                if let Some(kind) = notice {
+                    self.tell(kind).await;
+                }
+                return Ok(Answer(answer));
+            }
+        }
+        Err(Problem::new(Code::Throttled))
+    }
+
+    /// Who asked knows it; the tenant's other people read it in the notices.
+    async fn tell(&self, kind: NoticeKind) {
+        let (subscription, at) = (self.id, self.hub.clock().now());
+        let notice = Notice { kind, subscription, at, reason: None };
+        if let Err(error) = self.hub.deliveries().notify(self.tenant, &notice).await {
+            tracing::warn!(%subscription, %error, "a change is not in the notices");
+        }
     }
 }
 
@@ -71,7 +134,7 @@ fn hex(bytes: [u8; 16]) -> String {
 pub(super) struct Outcome<T> {
     pub(super) changes: Changes,
     /// What the tenant's other people read of it.
-    pub(super) notice: Option<(SubscriptionId, NoticeKind)>,
+    pub(super) notice: Option<NoticeKind>,
     pub(super) answer: T,
 }
 
@@ -88,8 +151,8 @@ impl<T> Outcome<T> {
     }
 
     /// And it is told.
-    pub(super) fn told(self, id: SubscriptionId, kind: NoticeKind) -> Self {
-        Outcome { notice: Some((id, kind)), ..self }
+    pub(super) fn told(self, kind: NoticeKind) -> Self {
+        Outcome { notice: Some(kind), ..self }
     }
 }
 
@@ -106,50 +169,5 @@ impl Answer {
             return status.into_response();
         }
         (status, [(CONTENT_TYPE, JSON)], self.0).into_response()
-    }
-}
-
-/// Answers a request: as it was answered before, or by what `decide` makes of the moment, which is asked again where
-/// others were faster.
-///
-/// # Errors
-/// 422 where the key was used for something else, what `decide` refuses, 503 where others are always faster.
-pub(super) async fn once<H, T, F>(
-    hub: &H,
-    tenant: &TenantId,
-    asked: &Asked,
-    decide: impl Fn() -> F + Send + Sync,
-) -> Result<Answer, Problem>
-where
-    H: Hub,
-    T: Serialize + Send,
-    F: Future<Output = Result<Outcome<T>, Problem>> + Send,
-{
-    for _ in 0..CHANGES {
-        if let Some(known) = hub.settings().answered(tenant, &asked.key).await? {
-            if known.whole != asked.mark() {
-                return Err(Problem::new(Code::KeyReused));
-            }
-            let answer = hub.vault().open(ANSWER, &asked.key, &known.sealed).await?;
-            return Ok(Answer(answer.to_vec()));
-        }
-        let Outcome { changes, notice, answer } = decide().await?;
-        let answer = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
-        let sealed = hub.vault().seal(ANSWER, &asked.key, &answer).await?;
-        let answered = Answered { key: asked.key.clone(), whole: asked.mark(), sealed };
-        if hub.settings().settle(tenant, &changes, &answered).await? {
-            if let Some((subscription, kind)) = notice {
-                tell(hub, tenant, Notice { kind, subscription, at: hub.clock().now(), reason: None }).await;
-            }
-            return Ok(Answer(answer));
-        }
-    }
-    Err(Problem::new(Code::Throttled))
-}
-
-/// Who asked knows it; the tenant's other people read it in the notices.
-async fn tell<H: Hub>(hub: &H, tenant: &TenantId, notice: Notice) {
-    if let Err(error) = hub.deliveries().notify(tenant, &notice).await {
-        tracing::warn!(subscription = %notice.subscription, %error, "a change is not in the notices");
     }
 }

@@ -1,6 +1,6 @@
 //! Callbacks that are sent again, and test events. Both go the way of every callback to this subscription.
 
-use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
@@ -15,8 +15,7 @@ use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, Directed, Due, TEST};
 use serde::Serialize;
 
-use super::find;
-use super::once::{Answer, Asked, Outcome, once};
+use super::once::{Answer, Outcome, Request};
 use crate::reading::owned;
 
 /// Applications that one request looks through.
@@ -113,27 +112,22 @@ pub struct Tested {
 ///
 /// # Errors
 /// 404 where the tenant has no subscription with this id, 422 where the key was used for something else.
-pub async fn test<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn test<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
     let decide = || async {
-        let subscription = find(hub, tenant, id).await?;
+        request.subscription().await?;
         let callback = Callback {
-            tenant: tenant.clone(),
-            application: ApplicationId::from_bytes16(asked.whole),
+            tenant: request.tenant.clone(),
+            application: ApplicationId::from_bytes16(request.whole),
             version: 1,
             kind: TEST.to_owned(),
-            at: hub.clock().now(),
+            at: request.hub.clock().now(),
             stage: Stage::Draft,
         };
         let webhook_id = callback.id();
-        send(hub, &subscription, vec![callback], asked, false).await?;
+        send(request, vec![callback], false).await?;
         Ok(Outcome::unchanged(Tested { webhook_id }))
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 /// Sends callbacks again, under the same `webhook-id` as before.
@@ -141,15 +135,10 @@ pub async fn test<H: Hub>(
 /// # Errors
 /// 404 where the tenant has no subscription or application with this id, 422 where a version calls nobody back or the key
 /// was used for something else.
-pub async fn replay<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    replay: &Replay,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn replay<H: Hub>(request: &Request<'_, H>, replay: &Replay) -> Result<Answer, Problem> {
     let decide = || async {
-        let subscription = find(hub, tenant, id).await?;
+        let Request { hub, tenant, id, .. } = *request;
+        let subscription = request.subscription().await?;
         let (again, next) = match replay {
             Replay::One { application, version } => {
                 (vec![one(hub, tenant, *application, *version).await?], None)
@@ -162,10 +151,10 @@ pub async fn replay<H: Hub>(
             }
         };
         let queued = again.len();
-        send(hub, &subscription, again, asked, true).await?;
+        send(request, again, true).await?;
         Ok(Outcome::unchanged(Replayed { queued, next }))
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 async fn one<H: Hub>(
@@ -197,22 +186,20 @@ async fn all_since<H: Hub>(
 /// answered after it was sent: whoever dies between the two is repeated within them, or sends again under the same
 /// `webhook-id`.
 async fn send<H: Hub>(
-    hub: &H,
-    subscription: &Subscription,
+    request: &Request<'_, H>,
     callbacks: Vec<Callback>,
-    asked: &Asked,
     again: bool,
 ) -> Result<(), Problem> {
-    let mark = asked.mark();
+    let mark = request.mark();
     let mut messages = Vec::new();
     for callback in callbacks {
         let id = callback.id();
-        let directed = Directed { subscription: subscription.id, callback, again };
+        let directed = Directed { subscription: request.id, callback, again };
         let group = directed.group();
         let body = serde_json::to_string(&Due::V2(directed)).map_err(|_| Problem::new(Code::Internal))?;
         messages.push(Outgoing { dedup: format!("{mark}:{id}"), id, group, body });
     }
-    for (_, result) in hub.queues().send(Queue::Webhooks, messages).await? {
+    for (_, result) in request.hub.queues().send(Queue::Webhooks, messages).await? {
         result?;
     }
     Ok(())

@@ -12,30 +12,25 @@ use protocol::app::SubscriptionView;
 use protocol::callback::{Drain, Due};
 use uuid::Uuid;
 
-use super::once::{Answer, Asked, Outcome, once};
-use super::{find, view};
+use super::once::{Answer, Outcome, Request};
+use super::view;
 
 /// Holds callbacks from now on; within 20 seconds nothing is sent any more. A disabled endpoint stays so.
 ///
 /// # Errors
 /// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn pause<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
     let decide = || async {
-        let before = find(hub, tenant, id).await?;
+        let before = request.subscription().await?;
         let state = match before.state {
             state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
             state @ (EndpointState::Healthy { .. }
             | EndpointState::Recovering { .. }
-            | EndpointState::Troubled { .. }) => left(state, hub.clock().now()),
+            | EndpointState::Troubled { .. }) => left(state, request.hub.clock().now()),
         };
         Ok(in_state(before, state, NoticeKind::Paused))
     };
-    once(hub, tenant, asked, decide).await
+    request.once(decide).await
 }
 
 /// Callbacks went to one that recovers, so it leaves health anew.
@@ -55,20 +50,15 @@ fn left(state: EndpointState, now: Timestamp) -> EndpointState {
 ///
 /// # Errors
 /// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn resume<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: SubscriptionId,
-    asked: &Asked,
-) -> Result<Answer, Problem> {
+pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
     let decide = || async {
-        let before = find(hub, tenant, id).await?;
+        let before = request.subscription().await?;
         Ok(match before.state {
             EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
                 in_state(before, EndpointState::Recovering { since }, NoticeKind::Enabled)
             }
             EndpointState::Troubled { attempt, since, next_at } => {
-                let next_at = next_at.min(hub.clock().now());
+                let next_at = next_at.min(request.hub.clock().now());
                 let state = EndpointState::Troubled { attempt, since, next_at };
                 Outcome { notice: None, ..in_state(before, state, NoticeKind::Enabled) }
             }
@@ -77,9 +67,9 @@ pub async fn resume<H: Hub>(
             }
         })
     };
-    let answer = once(hub, tenant, asked, decide).await?;
+    let answer = request.once(decide).await?;
     // A repeat, too: whoever asked first may have died before.
-    wake(hub, tenant, id).await;
+    wake(request.hub, request.tenant, request.id).await;
     Ok(answer)
 }
 
@@ -88,9 +78,8 @@ fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Out
     if before.state == state {
         return Outcome::unchanged(view(before, None));
     }
-    let id = before.id;
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
-    Outcome::replaced(after.clone(), view(after, None)).told(id, kind)
+    Outcome::replaced(after.clone(), view(after, None)).told(kind)
 }
 
 /// Wakes the drainer. Where that fails the schedule does, within a minute.
