@@ -3,6 +3,7 @@
 pub mod agency;
 pub mod description;
 pub mod forms;
+pub mod hub;
 pub mod papers;
 pub mod people;
 pub mod receiver;

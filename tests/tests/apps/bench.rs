@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use domain::ids::AgencyCode;
 use rustix::process::{Pid, Signal, kill_process};
-use tongban::local::{LocalOptions, LocalStack};
+use tongban::local::LocalStack;
 use tongban::node::NodeTools;
 use tongban::screen::Screen;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::{environment, program, settings, write_private};
+use tongban_tests::hub::lasting_hub;
 use tongban_tests::repository::root;
 use tongban_tests::until::until;
 
@@ -37,18 +38,7 @@ pub(crate) struct Bench {
 pub(crate) fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
-        let options = LocalOptions {
-            port: 0,
-            stack: STACK.to_owned(),
-            log_level: "warn".to_owned(),
-            ..LocalOptions::default()
-        };
-        // Everything else is done by processes: nothing of this runtime is used again.
-        let started = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(LocalStack::start(options, &Screen::silent())).expect("a hub")
-        });
-        let stack: &'static LocalStack = Box::leak(Box::new(started.join().expect("a hub")));
+        let stack = lasting_hub(STACK);
         let folder = std::env::temp_dir().join(format!("tongban-apps-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let port = stack.endpoint().rsplit(':').next().expect("a port").to_owned();

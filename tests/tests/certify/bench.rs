@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use tongban::local::{LocalOptions, LocalStack, REQUIREMENTS};
+use tongban::local::{LocalStack, REQUIREMENTS};
 use tongban::node::NodeTools;
 use tongban::python::Tools;
 use tongban::screen::Screen;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::program;
+use tongban_tests::hub::lasting_hub;
 
 /// The consumers of the repository.
 pub(crate) const CONSUMERS: &str = "shared/partner/consumers";
@@ -45,18 +46,7 @@ pub(crate) fn bench() -> &'static Bench {
             let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
             fs::write(node.folder().join(file), text).expect("a file");
         }
-        let options = LocalOptions {
-            port: 0,
-            stack: STACK.to_owned(),
-            log_level: "warn".to_owned(),
-            ..LocalOptions::default()
-        };
-        // Everything else is done by processes: nothing of this runtime is used again.
-        let started = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(LocalStack::start(options, &Screen::silent())).expect("a hub")
-        });
-        let stack: &'static LocalStack = Box::leak(Box::new(started.join().expect("a hub")));
+        let stack = lasting_hub(STACK);
         Bench {
             port: port_of(stack),
             stack: STACK.to_owned(),
