@@ -17,13 +17,7 @@ type Schemas = components["schemas"];
 type Application = Schemas["ApplicationView"];
 type Subscription = Schemas["SubscriptionView"];
 type Link = Schemas["Link"];
-
-/** What a callback says: ids alone. */
-interface Callback {
-  type: string;
-  timestamp: string;
-  data: { application: string; version: number; stage: Schemas["Stage"] };
-}
+type Callback = Schemas["Callback"];
 
 /** The hub refused, and says why; decide by `problem.type`. */
 class Refused extends Error {

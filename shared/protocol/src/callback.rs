@@ -84,11 +84,14 @@ pub struct Callback {
 
 /// The body of a callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Callback"))]
 pub struct Payload {
-    /// `application.<event>`.
+    /// What happened. Types are added in time: take those that you do not know, and do nothing.
     #[serde(rename = "type")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::callback_type))]
     pub kind: String,
     /// When it was recorded.
+    #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub timestamp: Timestamp,
     /// The ids to read more with.
     pub data: Data,
@@ -96,6 +99,7 @@ pub struct Payload {
 
 /// The ids of a callback.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CallbackData"))]
 pub struct Data {
     /// The application.
     pub application: ApplicationId,
@@ -104,7 +108,6 @@ pub struct Data {
     /// Stage after it.
     pub stage: Stage,
     /// Path to read it at, relative to the hub's address.
-    #[serde(default)]
     pub url: String,
 }
 

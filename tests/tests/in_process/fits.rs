@@ -2,7 +2,13 @@
 //! reader take the same.
 
 use axum::body::Body;
+use domain::ids::ApplicationId;
+use domain::stage::Stage;
+use jiff::Timestamp;
 use jsonschema::Validator;
+use protocol::app::CALLED_BACK;
+use protocol::callback::{Callback, TEST};
+use protocol::contracts::app::webhooks;
 use serde_json::{Value, json};
 use tongban_tests::description::{for_apps, operations};
 use tongban_tests::forms;
@@ -136,4 +142,25 @@ async fn wrong_bodies_neither_fit_nor_are_taken() {
             assert_eq!(opened(&apps, &body).await, 422, "{} {pointer} {value}", body["service"]);
         }
     }
+}
+
+/// Every callback is described, and fits.
+#[test]
+fn callbacks_fit() {
+    let mut described: Vec<&str> = webhooks::TYPES.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(described.pop(), Some(TEST));
+    assert_eq!(described, CALLED_BACK);
+    let schema = of("Callback");
+    for (kind, _) in webhooks::TYPES {
+        let callback = Callback {
+            tenant: OWNER.parse().expect("a tenant"),
+            application: ApplicationId::from_bytes16([7; 16]),
+            version: 6,
+            kind: kind.to_owned(),
+            at: Timestamp::now(),
+            stage: Stage::Received,
+        };
+        assert_eq!(problems(&schema, &json!(callback.payload())), Vec::<String>::new(), "{kind}");
+    }
+    assert!(!schema.is_valid(&json!({ "type": "application.received" })));
 }

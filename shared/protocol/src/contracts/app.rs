@@ -17,6 +17,7 @@ mod names;
 pub mod problems;
 #[allow(dead_code, reason = "the functions are there to be described")]
 mod subscriptions;
+pub mod webhooks;
 
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi as _;
@@ -77,6 +78,11 @@ pub fn document() -> Result<Value, ContractError> {
             finish(operation, &mut shared, &examples)?;
         }
     }
+    document["webhooks"] = webhooks::webhooks();
+    examples::add(
+        &mut document["webhooks"]["callback"]["post"]["requestBody"]["content"]["application/json"],
+        &examples,
+    );
     document["components"] = components()?;
     if let Some(responses) = document["components"]["responses"].as_object_mut() {
         responses.extend(shared);
@@ -142,7 +148,7 @@ fn frame() -> Map<String, Value> {
             { "name": "catalogue", "description": "What there is: services, who takes them, this description." },
             { "name": "applications", "description": "To open an application, to follow it, to move it on." },
             { "name": "documents", "description": "Links to upload the citizen's documents and to read them." },
-            { "name": "subscriptions", "description": "Where callbacks go." },
+            { "name": "subscriptions", "description": "Where callbacks go, and what they are." },
         ],
     });
     match frame {
@@ -154,7 +160,7 @@ fn frame() -> Map<String, Value> {
 /// What a developer reads first.
 const INTRODUCTION: &str = "\
 A citizen applies where they live; the agency that decides sits elsewhere. An app backend opens the application, uploads \
-its documents, submits it, and is told of every change by callback, or reads the events.
+its documents, submits it, and is told of every change by callback (`webhooks`), or reads the events.
 
 **Who calls.** OAuth 2.0 client credentials: an access token (JWT) of a registered issuer as `Authorization: Bearer`. \
 What is not the caller's looks as if it did not exist (404).

@@ -82,6 +82,11 @@ pub(crate) fn next_steps(schema: &mut Schema) {
     put(schema, json!({ "items": { "type": "string", "enum": steps }, "uniqueItems": true }));
 }
 
+pub(crate) fn callback_type(schema: &mut Schema) {
+    let types: Vec<&str> = super::app::webhooks::TYPES.iter().map(|(kind, _)| *kind).collect();
+    put(schema, json!({ "pattern": r"^[a-z]+\.[a-z_]+$", "examples": types }));
+}
+
 pub(crate) fn event_name(schema: &mut Schema) {
     put(schema, json!({ "pattern": "^application\\.[a-z_]+$", "examples": ["application.received"] }));
 }

@@ -51,9 +51,10 @@ pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
 }
 
 /// The schemas that have examples.
-const SCHEMAS: [&str; 25] = [
+const SCHEMAS: [&str; 26] = [
     "ApplicationView",
     "ApplicationsPage",
+    "Callback",
     "Confirmation",
     "Coverage",
     "CreatedApplications",
@@ -89,6 +90,17 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
         ],
         "ApplicationView" => vec![("draft", view(true)), ("under_way", view(false))],
         "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)] }))],
+        "Callback" => vec![(
+            "received",
+            json!({
+                "type": "application.received",
+                "timestamp": "2026-03-02T01:42:11Z",
+                "data": {
+                    "application": APPLICATION, "version": 6, "stage": "received",
+                    "url": format!("/v1/applications/{APPLICATION}"),
+                },
+            }),
+        )],
         "EventsPage" => vec![("page", events())],
         "Nothing" => vec![("nothing", json!({}))],
         "Confirmation" => vec![

@@ -265,6 +265,7 @@ pub(super) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<crate::app::ApplicationsPage>,
         SchemaGenerator::subschema_for::<crate::app::EventsPage>,
         SchemaGenerator::subschema_for::<crate::app::SubscriptionView>,
+        SchemaGenerator::subschema_for::<crate::callback::Payload>,
         SchemaGenerator::subschema_for::<crate::coverage::Coverage>,
         SchemaGenerator::subschema_for::<crate::problem::Problem>,
         SchemaGenerator::subschema_for::<crate::report::Link>,
