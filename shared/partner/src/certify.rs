@@ -2,7 +2,8 @@
 //!
 //! The consumer under test runs by itself, in whatever language. Certification files applications as an app backend
 //! does, watches what becomes of them, and looks at the queue and at the reports the hub refused. A consumer tells the
-//! cases apart by the applicant's name ([`Name`]). What certification opened it ends, as far as the hub lets it.
+//! cases apart by the applicant's name ([`Name`]). What certification opened it ends, as far as the hub lets it, also when it
+//! is stopped.
 
 mod app;
 mod burst;
@@ -27,8 +28,8 @@ pub use junit::junit;
 pub use operator::Operator;
 pub use outcome::{Certificate, Judged, Outcome, Unmet};
 
-use crate::Config;
 use crate::aws::Access;
+use crate::{Config, Stop};
 
 /// The applicants by whose names a consumer tells certification's cases apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +87,16 @@ pub struct Means<'m> {
     pub operator: Option<Operator>,
 }
 
-/// Plays a plan. `told` is given each check as it begins (`None`) and as it ends.
+/// Plays a plan. `told` is given each check as it begins (`None`) and as it ends. Once `stop` is asked no more is
+/// played, and what was opened is ended.
 ///
 /// # Errors
-/// [`Trouble`] where nothing could be played at all: no HTTP client, or the hub does not answer.
+/// [`Trouble`] where nothing could be played at all: no HTTP client, or the hub does not answer; and where it was
+/// stopped.
 pub async fn certify(
     means: Means<'_>,
     plan: &Plan,
+    stop: &Stop,
     mut told: impl FnMut(Check, Option<&Judged>),
 ) -> Result<Certificate, Trouble> {
     let begun = Timestamp::now();
@@ -100,11 +104,18 @@ pub async fn certify(
     let mut judged = Vec::new();
     for check in &plan.checks {
         told(*check, None);
-        let one = check.judge(&desk).await;
+        let one = tokio::select! {
+            biased;
+            () = stop.asked() => break,
+            one = check.judge(&desk) => one,
+        };
         told(*check, Some(&one));
         judged.push(one);
     }
     desk.tidy().await;
+    if judged.len() < plan.checks.len() {
+        return Err(Trouble::Stopped);
+    }
     let (agency, hub) = (desk.agency().clone(), hub_name(desk.hub()));
     Ok(Certificate { agency, hub, begun, ended: Timestamp::now(), checks: judged })
 }

@@ -8,13 +8,15 @@ mod seat;
 
 use std::fs;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::screen::Screen;
 
-use crate::bench::bench;
+use tongban_tests::agency::program;
+
+use crate::bench::{Bench, bench};
 use crate::seat::{Program, Seat, Verdict};
 
 /// Every check was played, and passed.
@@ -37,6 +39,35 @@ fn node_is_certified() {
 #[test]
 fn rust_is_certified() {
     certified(&Seat::take(bench(), "36", Program::Rust), 100);
+}
+
+/// Whoever stops it leaves nothing behind at the hub: no case that waits for the consumer, and no key.
+#[test]
+fn a_judge_who_is_stopped_ends_what_it_opened() {
+    let mut seat = Seat::take(bench(), "14", Program::Rust);
+    seat.leave();
+    let config = seat.file("agency.json").display().to_string();
+    let open = || {
+        let listed = seat.asks(&program(), &["cases", "--config", &config, "--json"]);
+        listed["cases"].as_array().expect("cases").len()
+    };
+    let (code, told) = seat.stopped_once("burst", || open() >= 3);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("stopped before its end"), "{told}");
+    // The list is an index, which follows.
+    let end = Instant::now() + Duration::from_secs(30);
+    while open() > 0 {
+        assert!(Instant::now() < end, "{} cases are open: {told}", open());
+    }
+    let keys = || {
+        let listed = seat.asks(&Bench::operator(), &["partner", "keys", "14", "--json"]);
+        let keys = listed.as_array().or(listed["keys"].as_array()).expect("keys");
+        let state = |wanted: &str| keys.iter().filter(|key| key["state"] == wanted).count();
+        (state("former"), state("revoked"))
+    };
+    assert_eq!(keys(), (0, 0));
+    let (code, told) = seat.stopped_once("rotated_key", || keys() == (1, 0));
+    assert_eq!((code, keys()), (Some(1), (0, 1)), "{told}");
 }
 
 /// Each is wrong in one way, and is told so by the check that is there for it; the ordinary course it can do.

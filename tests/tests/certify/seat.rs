@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -44,7 +45,7 @@ impl Drop for Running {
 pub(crate) struct Seat {
     bench: Bench,
     folder: PathBuf,
-    _running: Running,
+    running: Option<Running>,
 }
 
 /// What certification told.
@@ -87,12 +88,41 @@ impl Seat {
         let mut command = wanted.command(bench, &settings);
         command.envs(variables(&folder)).stdout(log.try_clone().expect("a log")).stderr(log);
         let running = Running(command.spawn().expect("a consumer"));
-        Seat { bench: bench.clone(), folder, _running: running }
+        Seat { bench: bench.clone(), folder, running: Some(running) }
     }
 
     /// A file of its folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Its consumer goes home.
+    pub(crate) fn leave(&mut self) {
+        self.running = None;
+    }
+
+    /// What a command of the agency or of the operator prints, in JSON.
+    pub(crate) fn asks(&self, program: &Path, words: &[&str]) -> Value {
+        let mut command = self.bench.command(program);
+        let output = command.args(words).envs(variables(&self.folder)).output().expect("a command");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Has the consumer judged until something is so, and stops it then, as ctrl-c does: its code, and what it told.
+    pub(crate) fn stopped_once(&self, check: &str, is_so: impl Fn() -> bool) -> (Option<i32>, String) {
+        let mut command = self.bench.command(&program());
+        command.args(["certify", "--only", check, "--burst", "10", "--config"]).arg(self.file("agency.json"));
+        command.arg("--operator").arg(Bench::operator()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let judge = command.spawn().expect("tongban-partner");
+        let end = Instant::now() + Duration::from_secs(90);
+        while !is_so() {
+            assert!(Instant::now() < end, "{check}: nothing to stop");
+        }
+        let id = i32::try_from(judge.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(id, Signal::INT).expect("a process to stop");
+        let output = judge.wait_with_output().expect("tongban-partner");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Has the consumer judged.

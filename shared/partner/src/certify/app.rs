@@ -45,6 +45,9 @@ pub enum Trouble {
     /// The queue cannot be looked at.
     #[error("the agency's queue: {0}")]
     Queue(String),
+    /// It was asked to stop.
+    #[error("it was stopped before its end")]
+    Stopped,
     /// The operator's command failed.
     #[error("the operator's command `{command}`: {why}")]
     Operator {
@@ -68,6 +71,7 @@ impl Trouble {
             | Trouble::Unavailable(_)
             | Trouble::Answer(_)
             | Trouble::Queue(_)
+            | Trouble::Stopped
             | Trouble::Operator { .. }
             | Trouble::Place => None,
         }

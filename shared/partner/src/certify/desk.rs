@@ -40,6 +40,8 @@ pub struct Desk<'m> {
     operator: Option<Operator>,
     sqs: aws_sdk_sqs::Client,
     opened: Mutex<BTreeSet<ApplicationId>>,
+    /// The name of a key that the hub has for the time of a check.
+    lent: Mutex<Option<String>>,
     numbers: forms::Numbers,
 }
 
@@ -58,6 +60,7 @@ impl<'m> Desk<'m> {
             operator: means.operator,
             sqs: means.access.sqs(),
             opened: Mutex::default(),
+            lent: Mutex::default(),
             numbers: forms::Numbers::new(&means.config.agency)?,
         };
         let _services: serde_json::Value = desk.app.get("v1/services").await?;
@@ -182,9 +185,26 @@ impl<'m> Desk<'m> {
         one.ok_or_else(|| Trouble::Answer("POST /v1/agency/resend".to_owned()))
     }
 
-    /// Ends what was opened: hands over what is ready, takes back what is under way. What the hub does not let end
+    /// Gives the hub a key of the agency's, in a file, until it is taken back.
+    pub(super) async fn lend(&self, kid: &str, file: &str) -> Result<(), Unmet> {
+        let operator = self.needed_operator()?;
+        *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = Some(kid.to_owned());
+        Ok(operator.add_key(self.agency(), file).await?)
+    }
+
+    /// Takes back the key that was lent, if one was: the hub must not go on encrypting to it.
+    pub(super) async fn take_back(&self) -> Result<(), Unmet> {
+        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(kid) = lent else { return Ok(()) };
+        Ok(self.needed_operator()?.revoke_key(self.agency(), &kid).await?)
+    }
+
+    /// Ends what was opened, and takes back what was lent: hands over what is ready, takes back what is under way. What the hub does not let end
     /// stays as it is.
     pub(super) async fn tidy(&self) {
+        if let Err(Unmet::Failed(why) | Unmet::Skipped(why)) = self.take_back().await {
+            tracing::warn!(agency = %self.agency(), why, "a key that certification lent the hub stays with it");
+        }
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for id in opened {
             if let Err(trouble) = self.finish(id).await {

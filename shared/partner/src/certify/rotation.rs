@@ -31,14 +31,13 @@ pub(super) async fn rotated_key(desk: &Desk<'_>) -> Result<(), Unmet> {
         ));
     };
     let file = PublicFile::write(next)?;
-    operator.add_key(desk.agency(), &file.path()).await?;
+    desk.lend(next.kid(), &file.path()).await?;
     let played = async {
         sleep(KNOWN).await;
         turns::ordinary(desk).await
     };
     let played = played.await;
-    // Whatever came of it, the hub must not go on encrypting to a key that is here for the trial.
-    operator.revoke_key(desk.agency(), next.kid()).await?;
+    desk.take_back().await?;
     match played {
         Err(Unmet::Failed(why)) => Unmet::failed(format!(
             "a case encrypted to the second key was not decided: open a message with the key it names (`kid`) among all \

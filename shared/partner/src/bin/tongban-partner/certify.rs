@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use console::{Term, style};
+use partner::Stop;
 use partner::certify::{Certificate, Check, Judged, Means, Operator, Outcome, Plan, certify, junit};
 
 use crate::setting::{access, config, variable};
@@ -67,16 +68,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let plan = arguments.plan()?;
     let term = Term::stdout();
     let means = Means { config: &config, access: &access, token: &token, operator };
-    let played = certify(means, &plan, |check, judged| {
+    let stop = Stop::on_signals().context("signals")?;
+    let played = certify(means, &plan, &stop, |check, judged| {
         // A reader that went away does not stop what was begun.
         let _gone = tell(&term, check, judged);
     });
     let certificate = tokio::select! {
         certificate = played => certificate?,
-        signal = tokio::signal::ctrl_c() => {
-            signal.context("signals")?;
-            bail!("interrupted: cases that were under way stay open, and may be withdrawn by their app backend")
-        }
+        stopped = again(&stop) => return stopped,
     };
     arguments.write(&certificate)?;
     sum_up(&certificate)?;
@@ -86,6 +85,15 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
         Outcome::Failed => ExitCode::from(8),
         Outcome::Skipped => ExitCode::from(9),
     })
+}
+
+/// Who stops it waits until what was opened is ended; who stops it twice does not.
+async fn again(stop: &Stop) -> Result<ExitCode> {
+    stop.asked().await;
+    let told = "stopping: what certification opened is ended; once more ctrl-c leaves it open";
+    Term::stderr().write_line(told)?;
+    tokio::signal::ctrl_c().await.context("signals")?;
+    bail!("stopped at once: cases under way stay open, and may be withdrawn by their app backend")
 }
 
 impl Arguments {
