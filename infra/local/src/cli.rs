@@ -16,6 +16,7 @@ use console::style;
 use domain::identity_number::IdentityNumber;
 use domain::ids::ApplicationId;
 use jiff::civil::date;
+use platform::allowance::Limits;
 use serde_json::json;
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
@@ -79,9 +80,15 @@ struct Deploy {
     /// Checks everything that needs no account, and changes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// JSON file: [{"issuer", "audience", "keys": [JWK]}].
+    /// JSON file: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" in the place of "keys".
     #[arg(long, value_name = "FILE")]
     token_issuers: Option<PathBuf>,
+    /// Requests that one app backend may send in a minute.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    requests_per_minute: Option<u32>,
+    /// New applications that one app backend may open in a day.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    applications_per_day: Option<u32>,
     /// SNS topic that alarms go to.
     #[arg(long, value_name = "ARN")]
     alarm_topic: Option<String>,
@@ -131,6 +138,10 @@ impl From<Deploy> for DeployOptions {
             profile: given.profile,
             dry_run: given.dry_run,
             token_issuers: given.token_issuers,
+            limits: Limits {
+                requests_per_minute: given.requests_per_minute,
+                applications_per_day: given.applications_per_day,
+            },
             alarm_topic: given.alarm_topic,
             artifacts_bucket: given.artifacts_bucket,
             allow_data_loss: given.allow_data_loss,

@@ -7,8 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use domain::ids::AgencyCode;
-use protocol::jose::{KeyUse, PrivateKey, PublicKey};
-use serde::Deserialize;
+use platform::allowance::Limits;
+use platform::config::Mode;
+use platform::token::Issuers;
+use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::Value;
 
 use crate::aws;
@@ -48,6 +50,8 @@ pub struct DeployOptions {
     pub dry_run: bool,
     /// A JSON file of the issuers whose access tokens are accepted; the stack keeps its own without one.
     pub token_issuers: Option<PathBuf>,
+    /// Requests of a tenant in a minute, and its new applications in a day; the stack keeps its own without them.
+    pub limits: Limits,
     /// ARN of the SNS topic that alarms go to; the stack keeps its own without one.
     pub alarm_topic: Option<String>,
     /// The bucket for zips, made where it is not there; named after account and region without one.
@@ -58,14 +62,6 @@ pub struct DeployOptions {
     pub rotate_hub_key: bool,
     /// A file with the public key of a stack that was deployed before the hub published its keys.
     pub hub_public_keys: Option<PathBuf>,
-}
-
-/// One issuer as `TOKEN_ISSUERS` has it.
-#[derive(Deserialize)]
-struct Issuer {
-    issuer: String,
-    audience: String,
-    keys: Vec<Value>,
 }
 
 /// What is deployed, as far as it does not depend on the account.
@@ -201,25 +197,14 @@ fn stack_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Checks a list of token issuers and writes it as short as it can be.
+/// Checks a list of token issuers as the functions read it, and writes it as short as it can be.
 fn issuers(text: &str) -> Result<String> {
-    let list: Vec<Issuer> =
-        serde_json::from_str(text).context("not a list of {\"issuer\", \"audience\", \"keys\"}")?;
-    for issuer in &list {
-        if issuer.issuer.is_empty() || issuer.audience.is_empty() || issuer.keys.is_empty() {
-            bail!("an issuer needs a name, an audience and at least one key");
-        }
-        let rsa =
-            |key: &Value| key.get("kty").and_then(Value::as_str) == Some("RSA") && key.get("d").is_none();
-        if let Some(place) = issuer.keys.iter().position(|key| !rsa(key) && PublicKey::from_jwk(key).is_err())
-        {
-            bail!("key {} of the issuer {} is not a public JWK", place + 1, issuer.issuer);
-        }
-    }
+    let _read: Issuers = Issuers::parse(text, Mode::Live)?;
     let short = serde_json::from_str::<Value>(text)?.to_string();
     if short.len() > LARGEST_ISSUERS {
         bail!(
-            "the issuers take {} bytes; a function's environment has room for {LARGEST_ISSUERS}",
+            "the issuers take {} bytes; a function's environment has room for {LARGEST_ISSUERS}: give a jwks_uri in the place \
+             of keys",
             short.len()
         );
     }
@@ -273,6 +258,11 @@ fn parameters(
     }
     if let Some(issuers) = &checked.issuers {
         parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
+    }
+    let Limits { requests_per_minute, applications_per_day } = options.limits;
+    let limits = [("RequestsPerMinute", requests_per_minute), ("ApplicationsPerDay", applications_per_day)];
+    for (name, limit) in limits {
+        parameters.extend(limit.map(|limit| (name, Parameter::Value(limit.to_string()))));
     }
     if let Some(topic) = &options.alarm_topic {
         parameters.insert("AlarmTopic", Parameter::Value(topic.clone()));
@@ -334,10 +324,13 @@ mod tests {
     fn issuers_are_checked_before_they_are_deployed() {
         let key = PrivateKey::generate(KeyUse::Signing).unwrap();
         let public = key.public().to_jwk().unwrap();
-        let list = |key: &Value| format!(r#"[ {{"issuer":"i", "audience":"tongban", "keys":[{key}]}} ]"#);
-        assert!(!issuers(&list(&public)).unwrap().contains(' '));
-        let told = issuers(&list(&key.to_jwk().unwrap())).unwrap_err().to_string();
-        assert_eq!(told, "key 1 of the issuer i is not a public JWK");
+        let list = |source: &str| format!(r#"[ {{"issuer":"i", "audience":"tongban", {source}}} ]"#);
+        assert!(!issuers(&list(&format!(r#""keys": [{public}]"#))).unwrap().contains(' '));
+        let private = key.to_jwk().unwrap();
+        let told = issuers(&list(&format!(r#""keys": [{private}]"#))).unwrap_err().to_string();
+        assert_eq!(told, "a key is private or symmetric");
+        assert!(issuers(&list(r#""jwks_uri": "https://issuer.example.org/keys""#)).is_ok());
+        assert!(issuers(&list(r#""jwks_uri": "http://issuer.example.org/keys""#)).is_err());
         assert!(issuers("{}").is_err());
     }
 }

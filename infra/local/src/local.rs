@@ -49,6 +49,8 @@ pub struct LocalOptions {
     pub log_level: String,
     /// Another list of agencies than `infra/partners.toml`.
     pub partners: Option<PathBuf>,
+    /// Requests of a tenant in a minute. A developer's machine is nobody's to protect, and tests ask much.
+    pub requests_per_minute: u32,
 }
 
 impl Default for LocalOptions {
@@ -59,6 +61,7 @@ impl Default for LocalOptions {
             wake_rate: "rate(1 minute)".to_owned(),
             log_level: "info".to_owned(),
             partners: None,
+            requests_per_minute: 60_000,
         }
     }
 }
@@ -339,8 +342,7 @@ async fn deploy(
             ("HubPublicKeys", Parameter::Value(hub_keys([prepared.secrets.hub().public()])?)),
             ("TokenIssuers", Parameter::Value(prepared.secrets.token_issuers()?)),
             ("Mode", value("local")),
-            // A developer's machine is nobody's to protect, and tests ask much.
-            ("RequestsPerMinute", value("60000")),
+            ("RequestsPerMinute", value(&options.requests_per_minute.to_string())),
             ("LogLevel", value(&options.log_level)),
             ("WakeRate", value(&options.wake_rate)),
         ]),

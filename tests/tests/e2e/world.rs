@@ -41,7 +41,7 @@ impl World {
             stack: "tongban-e2e".to_owned(),
             wake_rate: "rate(1 day)".to_owned(),
             log_level: "debug".to_owned(),
-            partners: None,
+            ..LocalOptions::default()
         };
         let stack = LocalStack::start(options, &Screen::silent()).await?;
         let api = stack.api_url()?.to_owned();

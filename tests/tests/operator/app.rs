@@ -30,7 +30,7 @@ impl App<'_> {
         App { world, token: world.stack().token(tenant, &SCOPES).expect("a token") }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.world.stack().api_url().expect("an address"));
         let request = self.world.stack().http().request(method, url).bearer_auth(&self.token);
         request.header("idempotency-key", Uuid::new_v4().to_string())

@@ -12,6 +12,7 @@ mod evidence;
 mod growth;
 mod keys;
 mod kit;
+mod limits;
 mod policies;
 mod suspension;
 mod world;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(stage: &Stage<World>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 10] = [
+    let plays: [(&str, Trialled); 11] = [
         ("suspension::holds_and_releases", |world| Box::pin(suspension::holds_and_releases(world))),
         ("keys::count_and_count_no_more", |world| Box::pin(keys::count_and_count_no_more(world))),
         ("keys::what_makes_no_sense_is_refused", |world| {
@@ -65,6 +66,9 @@ fn trials(stage: &Stage<World>) -> Vec<Trial> {
             Box::pin(evidence::refused_reports_are_listed(world))
         }),
         ("conflict::twenty_operators_at_once", |world| Box::pin(conflict::twenty_operators_at_once(world))),
+        ("limits::a_minute_holds_within_a_tenth", |world| {
+            Box::pin(limits::a_minute_holds_within_a_tenth(world))
+        }),
         ("policies::every_queue_is_its_agencys_alone", |world| {
             Box::pin(policies::every_queue_is_its_agencys_alone(world))
         }),

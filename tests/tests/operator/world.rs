@@ -8,6 +8,9 @@ use tongban::plan::Plan;
 use tongban::screen::Screen;
 use tongban_tests::repository::text;
 
+/// What a tenant may ask in a minute.
+pub(crate) const REQUESTS_PER_MINUTE: u32 = 600;
+
 /// The whole world.
 pub(crate) struct World {
     stack: LocalStack,
@@ -28,6 +31,7 @@ impl World {
             wake_rate: "rate(1 day)".to_owned(),
             log_level: "debug".to_owned(),
             partners: Some(partners),
+            requests_per_minute: REQUESTS_PER_MINUTE,
         };
         Ok(World { stack: LocalStack::start(options, &Screen::silent()).await?, folder })
     }
