@@ -201,6 +201,9 @@ fn stack_name(name: &str) -> bool {
 fn issuers(text: &str) -> Result<String> {
     let _read: Issuers = Issuers::parse(text, Mode::Live)?;
     let short = serde_json::from_str::<Value>(text)?.to_string();
+    if short == "[]" {
+        bail!("no issuer is named");
+    }
     if short.len() > LARGEST_ISSUERS {
         bail!(
             "the issuers take {} bytes; a function's environment has room for {LARGEST_ISSUERS}: give a jwks_uri in the place \
@@ -331,6 +334,6 @@ mod tests {
         assert_eq!(told, "a key is private or symmetric");
         assert!(issuers(&list(r#""jwks_uri": "https://issuer.example.org/keys""#)).is_ok());
         assert!(issuers(&list(r#""jwks_uri": "http://issuer.example.org/keys""#)).is_err());
-        assert!(issuers("{}").is_err());
+        assert!(issuers("{}").is_err() && issuers("[ ]").is_err());
     }
 }
