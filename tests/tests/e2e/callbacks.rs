@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::stage::Stage;
+use jiff::Timestamp;
+use platform::settings::SETTLED;
 use protocol::app::SubscriptionView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
 use tongban_tests::people::Citizen;
+use tongban_tests::receiver::Receiver;
 use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
@@ -60,6 +64,32 @@ pub(crate) async fn a_test_event_before_and_after_a_rotation(world: Arc<World>) 
     assert_eq!(app.receiver.signed_by(&first), 1);
 }
 
+/// An app's second receiver: each hears everything, in order, whatever way its callbacks go.
+pub(crate) async fn a_second_subscription_hears_all_too(world: Arc<World>) {
+    world.has_agency("53", "default").await;
+    let app = App::open(&world, "callbacks-second").await;
+    let second = Receiver::listen().await;
+    let made = app.post("/v1/subscriptions").json(&json!({ "url": second.url() })).send().await;
+    let made: SubscriptionView = made.read(StatusCode::CREATED);
+    second.trust(&made.secret.expect("a secret, shown once"));
+    let told = ["dispatched", "received", "signed", "produced", "ready"];
+    for age in [32, 33] {
+        let body = first_card(&Citizen::aged(age), HOHHOT, "530102");
+        let filed = app.file(when_complete(body), &adult_papers()).await;
+        app.reaches(filed.id, Stage::Ready).await;
+        close(&app, filed.id, &told).await;
+        let heard = async || {
+            let calls = second.calls().into_iter().filter(|call| call.payload.data.application == filed.id);
+            let kinds: Vec<_> = calls.map(|call| call.payload.kind.replace("application.", "")).collect();
+            (kinds.len() >= told.len()).then_some(kinds)
+        };
+        assert_eq!(until("the second receiver's callbacks", SOON, heard).await, told);
+        // The first one is called directly for its first moments in company, and by messages of its own after them.
+        let apart = made.created_at + SETTLED;
+        until("the two apart", SOON, async || (Timestamp::now() > apart).then_some(())).await;
+    }
+}
+
 /// What happens during a pause arrives in order when it ends.
 pub(crate) async fn paused_holds_and_resumed_delivers_in_order(world: Arc<World>) {
     world.has_agency("53", "default").await;
@@ -67,7 +97,7 @@ pub(crate) async fn paused_holds_and_resumed_delivers_in_order(world: Arc<World>
     assert_eq!(change(&app, &path, "pause").await.state, "paused");
     let body = first_card(&Citizen::aged(31), HOHHOT, "530102");
     let filed = app.file(when_complete(body), &adult_papers()).await;
-    app.reaches(filed.id, domain::stage::Stage::Ready).await;
+    app.reaches(filed.id, Stage::Ready).await;
     let told = ["dispatched", "received", "signed", "produced", "ready"];
     until("all of it held", SOON, async || (view(&app, &path).await.held == Some(5)).then_some(())).await;
     assert_eq!(app.receiver.calls().len(), 0, "nothing is sent");

@@ -76,7 +76,7 @@ fn trials(stage: &Stage<World>) -> Vec<Trial> {
         turns: supplement_is_asked_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_pair_nobody_covers, an_agency_without_a_capability;
         reports: every_outcome, by_the_queue, a_lost_case_comes_again;
-        callbacks: a_test_event_before_and_after_a_rotation, paused_holds_and_resumed_delivers_in_order,
+        callbacks: a_test_event_before_and_after_a_rotation, a_second_subscription_hears_all_too, paused_holds_and_resumed_delivers_in_order,
             gone_disables_and_resumed_delivers, a_failing_endpoint_hears_it_later;
         docs: readme, agency_readme;
         contracts: store, settings, deliveries, directory;
