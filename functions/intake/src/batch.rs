@@ -16,7 +16,6 @@ use protocol::app::ApplicationView;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::creation::create;
 use crate::handler::Intake;
 
 /// Applications of one batch.
@@ -92,11 +91,7 @@ pub async fn open<H: Hub>(
     }
     let opened = stream::iter(counted)
         .map(|(key, body, counted)| async move {
-            let created = match counted {
-                Ok(()) => create(&intake.hub, &intake.namespace, tenant, &key, &body).await,
-                Err(problem) => Err(problem),
-            };
-            Outcome::of(&key, created, language)
+            Outcome::of(&key, intake.open(tenant, &key, &body, counted).await, language)
         })
         .buffered(AT_ONCE);
     Results { results: opened.collect().await }

@@ -73,12 +73,11 @@ async fn with_arrivals<H: Hub>(
     }
 }
 
-/// An application that submits itself with its last document needs no submit; asked for one while it is under
-/// way, it answers with what the submission made of it.
+/// An application that submits itself with its last document needs no submit; asked for one, it answers with what the
+/// submission made of it, however late.
 fn submitted_by_itself(kept: &Kept, attempt: &Attempt) -> Option<Result<ApplicationView, Problem>> {
     let head = kept.ledger.head();
-    let under_way = head.opened.submit_when_complete && !head.is_final();
-    if !under_way || attempt.command != Command::Submit {
+    if !head.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
     }
     let submitted =

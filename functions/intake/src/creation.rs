@@ -24,6 +24,15 @@ use crate::commands::view;
 use crate::namespace::Namespace;
 use crate::opening::{self, Defects, Opening};
 
+/// An application as it was opened.
+#[derive(Debug)]
+pub struct Made {
+    /// The answer.
+    pub view: ApplicationView,
+    /// Whether it was opened now, and not before.
+    pub is_new: bool,
+}
+
 /// Opens the application that `tenant` asks for under `key`.
 ///
 /// An application that was accepted is answered for ever: should its body not be valid any more (the
@@ -38,7 +47,7 @@ pub async fn create<H: Hub>(
     tenant: &TenantId,
     key: &IdempotencyKey,
     body: &Json,
-) -> Result<ApplicationView, Problem> {
+) -> Result<Made, Problem> {
     let id = namespace.application(tenant, key);
     let payload_hash: [u8; 32] = Sha256::digest(&body.canonical).into();
     let agencies = agencies(hub).await?;
@@ -47,18 +56,22 @@ pub async fn create<H: Hub>(
         Err(defects) => {
             let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
             let declared = opening::declared_before(&body.value);
-            return answer(hub, &known, payload_hash, &declared).await;
+            let view = answer(hub, &known, payload_hash, &declared).await?;
+            return Ok(Made { view, is_new: false });
         }
     };
     let declared = opening.declared.clone();
     let kept = keep(hub, id, payload_hash, opening).await?;
-    match hub.store().create(&kept, next_wake(kept.ledger.head(), hub.clock().now())).await? {
-        Created::New => {
-            hub.recent().put(&kept);
-            answer(hub, &kept, payload_hash, &declared).await
-        }
-        Created::Existing(known) => answer(hub, &known, payload_hash, &declared).await,
-    }
+    let (kept, is_new) =
+        match hub.store().create(&kept, next_wake(kept.ledger.head(), hub.clock().now())).await? {
+            Created::New => {
+                hub.recent().put(&kept);
+                (kept, true)
+            }
+            Created::Existing(known) => (*known, false),
+        };
+    let view = answer(hub, &kept, payload_hash, &declared).await?;
+    Ok(Made { view, is_new })
 }
 
 async fn keep<H: Hub>(

@@ -22,6 +22,7 @@ use platform::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, ch
 use platform::hub::Hub;
 use platform::idempotency::IdempotencyKey;
 use platform::problem::{Code, Language, Problem};
+use platform::store::Store as _;
 use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
@@ -73,7 +74,7 @@ impl<H: Hub> Intake<H> {
         Intake { hub, gate, namespace, keys, mode, applications: limits.applications_per_day.map(day) }
     }
 
-    /// Counts a new application of a tenant.
+    /// Counts an application of a tenant, before it is opened.
     ///
     /// # Errors
     /// 429 where the day's are used up.
@@ -81,6 +82,32 @@ impl<H: Hub> Intake<H> {
         let Some(allowance) = &self.applications else { return Ok(()) };
         let counted = allowance.take(self.hub.settings(), tenant, self.hub.clock().now()).await;
         counted.map(|_| ()).map_err(|standing| standing.refusal())
+    }
+}
+
+impl<H: Hub> Intake<H> {
+    /// Opens an application that was counted. One that was opened before is answered beyond the day's, too, and neither
+    /// that one nor one that is refused has counted.
+    pub(crate) async fn open(
+        &self,
+        tenant: &TenantId,
+        key: &IdempotencyKey,
+        body: &fields::Json,
+        counted: Result<(), Problem>,
+    ) -> Result<ApplicationView, Problem> {
+        let Intake { hub, namespace, applications, .. } = self;
+        if let Err(used_up) = counted {
+            let known = hub.store().get(namespace.application(tenant, key)).await?;
+            known.ok_or(used_up)?;
+            return creation::create(hub, namespace, tenant, key, body).await.map(|made| made.view);
+        }
+        let made = creation::create(hub, namespace, tenant, key, body).await;
+        if let Some(allowance) =
+            applications.as_ref().filter(|_| !made.as_ref().is_ok_and(|made| made.is_new))
+        {
+            allowance.give_back(tenant, hub.clock().now());
+        }
+        made.map(|made| made.view)
     }
 }
 
@@ -163,8 +190,8 @@ async fn create<H: Hub>(
     key: IdempotencyKey,
     body: fields::Json,
 ) -> Result<Response, Problem> {
-    intake.count(&by.tenant).await?;
-    let view = creation::create(&intake.hub, &intake.namespace, &by.tenant, &key, &body).await?;
+    let counted = intake.count(&by.tenant).await;
+    let view = intake.open(&by.tenant, &key, &body, counted).await?;
     let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
     let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(&view));

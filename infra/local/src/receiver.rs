@@ -148,7 +148,8 @@ mod tests {
     fn only_a_callback_that_is_signed_whole_is_believed() {
         let (secret, other) = (Secret::from_bytes(&[1; 32]).unwrap(), Secret::from_bytes(&[2; 32]).unwrap());
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let data = json!({ "application": APPLICATION, "version": 6, "stage": "received" });
+        let url = format!("/v1/applications/{APPLICATION}");
+        let data = json!({ "application": APPLICATION, "version": 6, "stage": "received", "url": url });
         let body = json!({ "type": "application.received", "timestamp": now, "data": data }).to_string();
         let (body, id) = (body.as_bytes(), format!("{APPLICATION}:6"));
         let signed = headers(&secret, &id, body, now);

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use crate::calendar::Deadline;
-use crate::event::{Leg, Opened, Provider, Slot, StoredObject};
+use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
 use crate::stage::{Purpose, Stage, Step, Taker, steps};
 
@@ -25,13 +25,17 @@ pub struct Document {
     pub content: Content,
     /// How often an object was refused; part of the object's key, so a refused object is never overwritten.
     pub rejections: u8,
+    /// Why the last one was, while it waits for another.
+    pub fault: Option<DocumentFault>,
+    /// What the agency wants, in its words, where it asked for the document. May be empty.
+    pub note: Option<String>,
 }
 
 impl Document {
     /// An empty document for a slot.
     #[must_use]
     pub fn waiting(slot: Slot) -> Self {
-        Document { slot, content: Content::Waiting, rejections: 0 }
+        Document { slot, content: Content::Waiting, rejections: 0, fault: None, note: None }
     }
 
     /// The verified object, if one is in.
@@ -84,6 +88,32 @@ pub struct CommandKey {
     pub body: [u8; 8],
 }
 
+/// What the agencies have made of an application so far, in their words and numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Results {
+    /// Why it was refused, or is not issued.
+    pub reason: Option<String>,
+    /// Who carries the card, and under which number.
+    pub posted: Option<Consignment>,
+    /// Where the card is to be collected.
+    pub place: Option<String>,
+    /// Number of the move-in permit.
+    pub permit: Option<String>,
+    /// Number of the migration certificate. Its last day is [`Application::certificate_until`], while it counts.
+    pub migration_certificate: Option<String>,
+    /// Number of the household registration certificate.
+    pub certificate: Option<String>,
+}
+
+/// A card in the post.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consignment {
+    /// The carrier's name.
+    pub carrier: String,
+    /// The consignment number.
+    pub tracking: String,
+}
+
 /// The state of one application. Built by [`crate::evolve::evolve`] alone; never stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
@@ -112,7 +142,7 @@ pub struct Application {
     pub dispatched_at: Option<Timestamp>,
     /// The agency's limit on the current leg.
     pub due: Option<Deadline>,
-    /// Whether the current leg was marked overdue.
+    /// Whether the limit that runs, `due`, was marked as passed.
     pub overdue: bool,
     /// The documents in slot order.
     pub documents: Vec<Document>,
@@ -122,6 +152,8 @@ pub struct Application {
     pub supplement_until: Option<Date>,
     /// Last day of the migration certificate.
     pub certificate_until: Option<Date>,
+    /// What has come of it.
+    pub results: Results,
     /// Commands taken so far, oldest first.
     pub taken: Vec<Taken>,
 }

@@ -114,11 +114,12 @@ pub struct StoredObject {
 
 /// Why a document was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentFault {
     /// No byte in it.
     Empty,
-    /// More than [`crate::limits::DOCUMENT_BYTES`].
+    /// More bytes than a document may have.
     TooLarge,
     /// Its content is not what its media type says.
     ContentMismatch,

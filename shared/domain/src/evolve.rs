@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::application::{Application, CommandKey, Content, Document, Taken};
+use crate::application::{Application, CommandKey, Consignment, Content, Document, Results, Taken};
 use crate::calendar::Deadline;
 use crate::event::{Event, Opened};
 use crate::ids::ApplicationId;
@@ -28,6 +28,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         supplement_rounds: 0,
         supplement_until: None,
         certificate_until: None,
+        results: Results::default(),
         taken: Vec::new(),
         opened,
     }
@@ -49,12 +50,14 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         Event::DocumentStored { document, object } => {
             if let Some(found) = find(&mut head, *document) {
                 found.content = Content::Stored(object.clone());
+                found.fault = None;
             }
         }
-        Event::DocumentRejected { document, version: _, fault: _ } => {
+        Event::DocumentRejected { document, version: _, fault } => {
             if let Some(found) = find(&mut head, *document) {
                 found.content = Content::Waiting;
                 found.rejections = found.rejections.saturating_add(1);
+                found.fault = Some(*fault);
             }
         }
         Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),
@@ -64,31 +67,48 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
             head.stage = next(head.stage, head.purpose(), Step::Dispatch).unwrap_or(Stage::Dispatched);
         }
         Event::Received => head.stage = Stage::Received,
-        Event::SupplementRequested { items: _, slots, until } => {
+        Event::SupplementRequested { items, slots, until } => {
             head.stage = Stage::SupplementRequested;
-            head.documents.extend(slots.iter().cloned().map(Document::waiting));
+            // A slot for each item.
+            let asked = slots.iter().zip(items).map(|(slot, item)| Document {
+                note: Some(item.note.clone()),
+                ..Document::waiting(slot.clone())
+            });
+            head.documents.extend(asked);
             head.supplement_rounds = head.supplement_rounds.saturating_add(1);
             head.supplement_until = Some(*until);
             // The agency's clock stands while the citizen's runs.
-            head.due = None;
+            limit(&mut head, None);
         }
         Event::Supplemented { due } => {
             head.stage = Stage::Supplemented;
             head.owed = head.version;
             head.supplement_until = None;
-            head.due = Some(*due);
+            limit(&mut head, Some(*due));
         }
         Event::Signed => head.stage = Stage::Signed,
-        Event::NotIssued { reason: _ } => close(&mut head, Stage::NotIssued),
+        Event::NotIssued { reason } => {
+            head.results.reason = Some(reason.clone());
+            close(&mut head, Stage::NotIssued);
+        }
         Event::Produced => head.stage = Stage::Produced,
-        Event::Posted { carrier: _, tracking: _ } => done(&mut head, Stage::Posted),
-        Event::Ready { place: _ } => done(&mut head, Stage::Ready),
+        Event::Posted { carrier, tracking } => {
+            let consignment = Consignment { carrier: carrier.clone(), tracking: tracking.clone() };
+            head.results.posted = Some(consignment);
+            done(&mut head, Stage::Posted);
+        }
+        Event::Ready { place } => {
+            head.results.place = Some(place.clone());
+            done(&mut head, Stage::Ready);
+        }
         Event::Collected { how: _ } => close(&mut head, Stage::Collected),
-        Event::Approved { permit: _, due } => {
-            open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due)
+        Event::Approved { permit, due } => {
+            head.results.permit = Some(permit.clone());
+            open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due);
         }
         Event::Verified => head.stage = Stage::Verified,
-        Event::MovedOut { certificate: _, valid_until, due } => {
+        Event::MovedOut { certificate, valid_until, due } => {
+            head.results.migration_certificate = Some(certificate.clone());
             head.certificate_until = Some(*valid_until);
             open_next_leg(&mut head, Purpose::Settle, Stage::MovedOut, *due);
         }
@@ -98,10 +118,16 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
             open_next_leg(&mut head, Purpose::Restore, Stage::Lapsed, *due);
         }
         Event::RestoredAtOrigin => close(&mut head, Stage::RestoredAtOrigin),
-        Event::Issued { document: _, certificate: _ } => done(&mut head, Stage::Issued),
+        Event::Issued { document: _, certificate } => {
+            head.results.certificate = Some(certificate.clone());
+            done(&mut head, Stage::Issued);
+        }
         Event::Completed { how: _ } => close(&mut head, Stage::Completed),
         Event::Withdrawn => close(&mut head, Stage::Withdrawn),
-        Event::Rejected { reason: _ } => close(&mut head, Stage::Rejected),
+        Event::Rejected { reason } => {
+            head.results.reason = Some(reason.clone());
+            close(&mut head, Stage::Rejected);
+        }
         Event::Expired => close(&mut head, Stage::Expired),
         Event::Overdue { leg: _ } => head.overdue = true,
     }
@@ -118,9 +144,14 @@ fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     head.owed = head.version;
     head.leg_dispatched = 0;
     head.dispatched_at = None;
-    head.overdue = false;
-    head.due = Some(due);
+    limit(head, Some(due));
     head.stage = stage;
+}
+
+/// Another limit runs, or none. That the one before it had passed says nothing of this one.
+fn limit(head: &mut Application, due: Option<Deadline>) {
+    head.due = due;
+    head.overdue = false;
 }
 
 fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: Deadline) {
@@ -131,7 +162,7 @@ fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: De
 
 /// The agency has done its part: no limit runs any more, the citizen's last step is open.
 fn done(head: &mut Application, stage: Stage) {
-    head.due = None;
+    limit(head, None);
     head.stage = stage;
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use domain::application::CommandKey;
+use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When, service_row};
 use domain::command::{Actor, Attempt, Command, Finding, Report};
 use domain::decide::{Refusal, decide, today};
@@ -13,6 +14,7 @@ use domain::ids::{ApplicationId, DocumentId};
 use domain::ledger::{Cause, Ledger};
 use domain::stage::{Purpose, Stage, Step, next, reachable, steps};
 use domain::wake::{due, next_wake};
+use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -275,6 +277,9 @@ proptest! {
             // Reading the bytes back gives the same head, and the chain verifies.
             let bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
             prop_assert_eq!(&Ledger::read(id(), bytes).unwrap(), &ledger);
+            prop_assert!(head.due.is_some() || !head.overdue, "overdue, and no limit runs");
+            let refused = matches!(head.stage, Stage::Rejected | Stage::NotIssued);
+            prop_assert_eq!(head.results.reason.is_some(), refused);
             // What is not final has a way out, and if it waits for the hub, the hub will look.
             if head.is_final() {
                 prop_assert!(next_wake(head, now).is_none() && due(head, now).is_none());
@@ -378,6 +383,46 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     assert_eq!(ledger.head().agency().to_string(), "37");
     assert!(matches!(ledger.lines().last().unwrap().entry.event, Event::Lapsed { .. }));
     assert!(undelivered(ledger.head()).is_some());
+}
+
+/// That a limit has passed says nothing of the next one: it can pass, too, and what is done is not overdue.
+#[test]
+fn overdue_is_said_of_the_limit_that_runs() {
+    let due = |day: i8| Deadline { date: date(2026, 4, day), provisional: false };
+    let item =
+        MissingItem { name: "residence".into(), accepts: vec![DocumentKind::Other], note: "lease".into() };
+    let slot = Slot {
+        id: DocumentId::numbered(3).unwrap(),
+        requirement: item.name.clone(),
+        accepts: item.accepts.clone(),
+        provider: Provider::App,
+    };
+    let asked = Event::SupplementRequested { items: vec![item], slots: vec![slot], until: date(2026, 4, 9) };
+    let answer = Event::DocumentStored {
+        document: DocumentId::numbered(3).unwrap(),
+        object: object(DocumentKind::Other),
+    };
+    let posted = Event::Posted { carrier: "EMS".into(), tracking: "1".into() };
+    let mut ledger = opened(Service::FirstIdentityCard, When::Adult, false);
+    for (event, overdue) in [
+        (Event::Submitted { due: due(1) }, false),
+        (Event::Dispatched { leg: 0 }, false),
+        (Event::Received, false),
+        (Event::Overdue { leg: 0 }, true),
+        (asked, false),
+        (answer, false),
+        (Event::Supplemented { due: due(20) }, false),
+        (Event::Overdue { leg: 0 }, true),
+        (Event::Signed, true),
+        (Event::Produced, true),
+        (posted, false),
+    ] {
+        ledger = ledger.append(vec![event.clone()], &cause(Actor::Hub, start(), None)).unwrap();
+        assert_eq!(ledger.head().overdue, overdue, "{event:?}");
+    }
+    let head = ledger.head();
+    assert_eq!(head.document(DocumentId::numbered(3).unwrap()).unwrap().note.as_deref(), Some("lease"));
+    assert_eq!(head.results.posted.as_ref().unwrap().carrier, "EMS");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //!
 //! A process takes a part of the window's allowance in advance, and gives it out by itself; only where the part is used
 //! up does it take the next one from the one counter of tenant and window. Parts are never larger than what is left
-//! allows, so the limit is never passed; what processes hold and do not use is lost to the window, and is kept below a
-//! tenth of it by taking small parts: see [`part`].
+//! allows, so the limit is never passed; what processes hold and do not use is lost to the window, and is kept small by
+//! taking small parts: each process that stands still keeps at most a two-hundredth of the limit ([`part`]), so up to
+//! twenty of them keep less than a tenth.
 //!
 //! Where the counter cannot be reached requests are let through: a limit protects the hub's work, and must not stop it.
 
@@ -112,7 +113,7 @@ pub fn part(limit: u32, left: u32) -> u32 {
 pub struct Limits {
     /// Requests in a minute.
     pub requests_per_minute: Option<u32>,
-    /// Applications in a day, from midnight UTC; one that is asked for again counts again.
+    /// New applications in a day, from midnight UTC.
     pub applications_per_day: Option<u32>,
 }
 
@@ -154,6 +155,14 @@ impl Allowance {
                 tracing::warn!(%error, "an allowance cannot be counted; the request is let through");
                 Ok(standing(limit))
             }
+        }
+    }
+
+    /// Takes back one of a window's that came to nothing.
+    pub fn give_back(&self, tenant: &TenantId, now: Timestamp) {
+        let window = now.as_second().div_euclid(self.policy.window);
+        if let Some(part) = self.parts().get_mut(tenant).filter(|part| part.window == window) {
+            part.held = part.held.saturating_add(1);
         }
     }
 
@@ -246,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn what_idle_processes_hold_is_little() {
         let settings = FakeSettings::new(Faults::default());
-        let idle: Vec<Allowance> = (0..15).map(|_| Allowance::new(RULE)).collect();
+        let idle: Vec<Allowance> = (0..20).map(|_| Allowance::new(RULE)).collect();
         let tenant = sample::tenant("an-app");
         for process in &idle {
             process.take(&settings, &tenant, start()).await.unwrap();

@@ -1,15 +1,15 @@
 //! Bodies of the HTTP interface for app backends. What is written here is what a reader may rely on:
 //! fields are added, never renamed.
 
-use domain::application::{Application, Document};
+use domain::application::{Application, Document, Results};
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
 use domain::command::Actor;
 use domain::division::DivisionCode;
-use domain::event::{Event, Provider};
+use domain::event::{DocumentFault, Event, Provider};
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, SubscriptionId};
 use domain::ledger::Entry;
-use domain::stage::{Purpose, Stage, Taker, steps};
+use domain::stage::{Purpose, Stage, Step, Taker, steps};
 use domain::wake::expires_at;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -49,7 +49,7 @@ pub struct ApplicationView {
     /// The agency's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Deadline>,
-    /// Whether the agency's limit has passed.
+    /// Whether that limit has passed.
     pub overdue: bool,
     /// Last day to answer the open supplement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,11 @@ pub struct ApplicationView {
     pub documents: Vec<DocumentView>,
     /// Documents of the app that are not in yet.
     pub missing: Vec<DocumentId>,
-    /// What the app may do next.
+    /// What the agencies have made of it so far; none while there is nothing.
+    #[serde(default, skip_serializing_if = "ResultsView::is_empty")]
+    pub results: ResultsView,
+    /// What the app may do next: `submit`, `supplement` and `withdraw` are paths below the application; `hand_over` and
+    /// `settle` are what `confirm` is given. `submit` and `supplement` are there once nothing is `missing`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::next_steps))]
     pub next: Vec<String>,
     /// When it was opened.
@@ -84,6 +88,59 @@ pub struct LegView {
     pub agency: AgencyCode,
 }
 
+/// What the agencies have made of an application, in their words and numbers. Each member is there once it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Results"))]
+pub struct ResultsView {
+    /// Why it was refused, or is not issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who carries the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<String>,
+    /// The carrier's number of the consignment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<String>,
+    /// Where the card is to be collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Number of the move-in permit (准予迁入证明).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit: Option<String>,
+    /// Number of the migration certificate (户口迁移证).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration_certificate: Option<String>,
+    /// Its last day, while the citizen has to settle by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Day>"))]
+    pub valid_until: Option<Date>,
+    /// Number of the household registration certificate; the document with provider `agency` holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl ResultsView {
+    fn is_empty(&self) -> bool {
+        *self == ResultsView::default()
+    }
+
+    fn of(head: &Application) -> Self {
+        let Results { reason, posted, place, permit, migration_certificate, certificate } =
+            head.results.clone();
+        let (carrier, tracking) = posted.map(|posted| (posted.carrier, posted.tracking)).unzip();
+        ResultsView {
+            reason,
+            carrier,
+            tracking,
+            place,
+            permit,
+            migration_certificate,
+            valid_until: head.certificate_until,
+            certificate,
+        }
+    }
+}
+
 /// A document of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -99,6 +156,12 @@ pub struct DocumentView {
     /// `waiting` or `stored`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::document_state))]
     pub state: String,
+    /// What the agency wants, in its words, where it asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Why the last upload was not taken, while it waits for another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<DocumentFault>,
     /// What it is, once it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DocumentKind>,
@@ -124,6 +187,8 @@ impl From<&Document> for DocumentView {
             accepts: document.slot.accepts.clone(),
             provider: document.slot.provider,
             state: if stored.is_some() { "stored" } else { "waiting" }.to_owned(),
+            note: document.note.clone().filter(|note| !note.is_empty()),
+            fault: document.fault,
             kind: stored.map(|object| object.kind),
             size: stored.map(|object| object.size),
             sha256: stored.map(|object| object.sha256.clone()),
@@ -134,9 +199,12 @@ impl From<&Document> for DocumentView {
 
 impl From<&Application> for ApplicationView {
     fn from(head: &Application) -> Self {
+        let missing: Vec<DocumentId> = head.missing().map(|document| document.slot.id).collect();
+        // What it may hand in is whole.
+        let waits = |step: Step| !missing.is_empty() && matches!(step, Step::Submit | Step::Supplement);
         let next = steps(head.stage, head.purpose())
             .iter()
-            .filter(|(step, _)| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency))
+            .filter(|(step, _)| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency) && !waits(*step))
             .map(|(step, _)| step.name().to_owned())
             .collect();
         ApplicationView {
@@ -156,7 +224,8 @@ impl From<&Application> for ApplicationView {
             supplement_until: head.supplement_until,
             expires_at: expires_at(head),
             documents: head.documents.iter().map(DocumentView::from).collect(),
-            missing: head.missing().map(|document| document.slot.id).collect(),
+            missing,
+            results: ResultsView::of(head),
             next,
             opened_at: head.opened_at,
             changed_at: head.changed_at,

@@ -28,11 +28,19 @@ async fn too_many_requests_are_429_with_the_time_to_come_again() {
 async fn the_days_applications_are_counted_one_by_one() {
     let world = World::new().allowing(Limits { applications_per_day: Some(3), ..Limits::default() });
     assert_eq!(world.create("a", &adult()).await.status, 201);
+    for refused in ["x", "y", "z"] {
+        assert_eq!(world.create(refused, &json!({})).await.status, 422, "what is refused does not count");
+    }
     let items: Vec<_> = ["b", "c", "d"].map(|key| json!({ "key": key, "application": adult() })).into();
     let batch = world.post("/v1/applications/batch", "k", &json!({ "applications": items })).await;
     let statuses: Vec<_> =
         batch.body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
     assert_eq!(statuses, [201, 201, 429]);
+    // What was opened is answered for ever, and what is refused has not counted.
+    let again = world.post("/v1/applications/batch", "k", &json!({ "applications": items })).await;
+    assert_eq!(again.body["results"][1]["application"]["id"], batch.body["results"][1]["application"]["id"]);
+    assert_eq!(world.create("a", &adult()).await.status, 201);
+    assert_eq!(world.create("e", &json!({})).await.status, 429, "nothing is looked at beyond it");
     let refused = world.create("e", &adult()).await;
     assert_eq!((refused.status, &refused.body["policy"]), (429, &json!("day")));
     assert_eq!(world.get("/v1/applications").await.status, 200, "what there is can be read and moved on");

@@ -132,6 +132,7 @@ mod tests {
                 "application": "00000000-0000-8000-8000-000000000001",
                 "version": 6,
                 "stage": "received",
+                "url": "/v1/applications/00000000-0000-8000-8000-000000000001",
             },
         });
         let payload = serde_json::from_value(payload).expect("a payload");
