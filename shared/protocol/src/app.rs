@@ -249,7 +249,7 @@ pub struct EventView {
     pub at: Timestamp,
     /// Who caused it.
     pub by: ActorView,
-    /// What the event carries.
+    /// What the event carries, by its type.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_data))]
     pub data: Value,
 }

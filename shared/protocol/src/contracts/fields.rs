@@ -92,7 +92,44 @@ pub(crate) fn event_name(schema: &mut Schema) {
 }
 
 pub(crate) fn event_data(schema: &mut Schema) {
-    put(schema, json!({ "type": "object", "additionalProperties": true }));
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let due = json!({
+        "description": "`submitted`, `supplemented`, `approved`, `moved_out`, `lapsed`: the limit that runs.",
+        "type": "object",
+        "required": ["date"],
+        "properties": { "date": { "type": "string", "format": "date" }, "provisional": { "type": "boolean" } },
+    });
+    let members = json!({
+        "service": text("`opened`: the service."),
+        "when": text("`opened`: the case of the service."),
+        "document": text("`document_stored`, `document_rejected`, `issued`: which document."),
+        "kind": text("`document_stored`: what it is."),
+        "size": { "type": "integer", "description": "`document_stored`: bytes." },
+        "sha256": text("`document_stored`: SHA-256 in base64."),
+        "fault": text("`document_rejected`: why, as in the document's `fault`."),
+        "due": due,
+        "items": {
+            "type": "array",
+            "items": { "type": "object" },
+            "description": "`supplement_requested`: what is missing, each with `name`, `accepts` and `note`.",
+        },
+        "documents": {
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "`supplement_requested`: where the answers go, in the order of `items`.",
+        },
+        "until": text("`supplement_requested`: last day for the answer."),
+        "reason": text("`rejected`, `not_issued`: why, in the agency's words."),
+        "carrier": text("`posted`: who carries the card."),
+        "tracking": text("`posted`: the carrier's number."),
+        "place": text("`ready`: where the card is to be collected."),
+        "how": text("`collected`, `completed`: how it reached the citizen."),
+        "permit": text("`approved`: number of the move-in permit."),
+        "certificate": text("`moved_out`, `issued`: the certificate's number."),
+        "valid_until": text("`moved_out`: the certificate's last day."),
+        "leg": { "type": "integer", "description": "`dispatched`, `overdue`: which leg, from 0." },
+    });
+    put(schema, json!({ "type": "object", "properties": members, "additionalProperties": true }));
 }
 
 pub(crate) fn seal(schema: &mut Schema) {

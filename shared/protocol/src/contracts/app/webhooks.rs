@@ -6,7 +6,10 @@ use crate::callback::TEST;
 
 /// Every type of callback, and what it tells.
 pub const TYPES: [(&str, &str); 23] = [
-    ("application.document_rejected", "A document was not taken; its slot waits for another one."),
+    (
+        "application.document_rejected",
+        "A document was not taken, its `fault` says why; its slot waits for another one.",
+    ),
     ("application.dispatched", "The case lies in the queue of the agency whose turn it is."),
     ("application.received", "The agency has taken the case."),
     (
@@ -19,7 +22,7 @@ pub const TYPES: [(&str, &str); 23] = [
         "First card: it is not issued; the citizen must go to the place of registration.",
     ),
     ("application.produced", "First card: it is produced."),
-    ("application.posted", "First card: it is in the post, with carrier and number."),
+    ("application.posted", "First card: it is in the post; `results` has carrier and number."),
     ("application.ready", "First card: it waits at the acceptance place; confirm when it is handed over."),
     ("application.collected", "First card: it is in the citizen's hands."),
     ("application.approved", "Transfer: the destination has issued the move-in permit."),
@@ -37,7 +40,7 @@ pub const TYPES: [(&str, &str); 23] = [
     ("application.issued", "Certificate: it is issued, and can be read as a document."),
     ("application.completed", "Certificate: it is in the citizen's hands."),
     ("application.withdrawn", "The citizen took the application back."),
-    ("application.rejected", "An agency refused it, and says why."),
+    ("application.rejected", "An agency refused it; `results` says why."),
     ("application.expired", "It ran out of time: a draft, or the answer to a supplement."),
     ("application.overdue", "The agency's limit passed; the case goes on."),
     (TEST, "The app asked for a test. The application exists nowhere."),
