@@ -15,6 +15,7 @@ use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::deliveries::{Attempt, Deliveries as _, Notice, NoticeKind};
 use platform::hub::Hub;
+use platform::owed::drain_message;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
 use platform::settings::{EndpointState, Reason, SETTLED};
 use protocol::callback::{Callback, Directed, Drain, Due};
@@ -347,11 +348,4 @@ impl<H: Hub> Courier<H> {
             }
         }
     }
-}
-
-/// A message that wakes a drainer. Within five minutes one with the same mark is dropped by its queue.
-pub(crate) fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
-    let group = drain.group();
-    let body = serde_json::to_string(&Due::Drain(drain))?;
-    Ok(Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body })
 }

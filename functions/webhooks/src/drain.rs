@@ -9,13 +9,14 @@ use futures_util::stream::{self, StreamExt as _};
 use platform::batch::Failure;
 use platform::deliveries::{Deliveries as _, Line};
 use platform::hub::Hub;
+use platform::owed::drain_message;
 use platform::queues::Queue;
 use platform::settings::{EndpointState, Settings as _};
 use protocol::callback::{Callback, Drain};
 use tokio::time::Instant;
 
 use crate::connector::{Answer, DEADLINE};
-use crate::delivery::{Courier, SOCKETS_EACH, drain_message};
+use crate::delivery::{Courier, SOCKETS_EACH};
 use crate::endpoints::Endpoint;
 
 /// Held callbacks read at once.
@@ -46,10 +47,17 @@ impl<H: Hub> Courier<H> {
             }
         };
         let minute = (now.as_second() / 60).to_string();
-        let messages: Vec<_> = due
+        let messages: Result<Vec<_>, _> = due
             .into_iter()
-            .filter_map(|(tenant, subscription)| drain_message(Drain { tenant, subscription }, &minute).ok())
+            .map(|(tenant, subscription)| drain_message(Drain { tenant, subscription }, &minute))
             .collect();
+        let messages = match messages {
+            Ok(messages) => messages,
+            Err(error) => {
+                tracing::error!(%error, "no drainer was woken");
+                return 0;
+            }
+        };
         let count = messages.len();
         if let Err(error) = self.send(Queue::Drains, messages).await {
             tracing::warn!(%error, "some drainers were not woken; the next wake tries again");

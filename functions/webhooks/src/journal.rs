@@ -45,6 +45,8 @@ impl<H: Hub> Journal<H> {
         waiting.oldest.get_or_insert(attempt.at);
         if waiting.lines.len() < WAITING {
             waiting.lines.push(Line::Attempted(attempt));
+        } else {
+            tracing::warn!(callback = attempt.callback.id(), "an attempt will not be in the log: it is full");
         }
     }
 

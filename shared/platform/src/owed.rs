@@ -1,8 +1,11 @@
-//! Callbacks that a record owes to its app backend: what the router sends, and what a replay sends again.
+//! Callbacks that a record owes to its app backend: what the router sends, and what a replay sends again. And the message
+//! that has those delivered that are held.
 
 use domain::effect::calls_back;
 use domain::ledger::Ledger;
-use protocol::callback::Callback;
+use protocol::callback::{Callback, Drain, Due};
+
+use crate::queues::Outgoing;
 
 /// The callbacks that the entries after `seen` owe, in version order.
 #[must_use]
@@ -23,4 +26,14 @@ pub fn callbacks(ledger: &Ledger, seen: u32) -> Vec<Callback> {
             })
         })
         .collect()
+}
+
+/// A message that wakes a drainer. Within five minutes one with the same mark is dropped by its queue.
+///
+/// # Errors
+/// It cannot be written as JSON, which two ids always can.
+pub fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
+    let group = drain.group();
+    let body = serde_json::to_string(&Due::Drain(drain))?;
+    Ok(Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body })
 }

@@ -13,7 +13,7 @@ use crate::world::{REQUESTS_PER_MINUTE, World};
 /// Requests at once: the local AWS starts a process for each that finds none free.
 const AT_ONCE: usize = 16;
 /// Requests in all.
-const ASKED: u32 = REQUESTS_PER_MINUTE + 200;
+const ASKED: u32 = REQUESTS_PER_MINUTE + 100;
 /// What a tenth less would be.
 const LEAST: u32 = REQUESTS_PER_MINUTE / 10 * 9;
 
@@ -28,9 +28,9 @@ async fn ask(app: &App<'_>, path: &str) -> (StatusCode, u32) {
 pub(crate) async fn a_minute_holds_within_a_tenth(world: Arc<World>) {
     // Another tenant looks at the clock, so that all of the requests fall into one window.
     let clock = App::open(&world, "limits-clock");
-    until("a new minute", Duration::from_secs(70), async || {
+    let begins = until("a new minute", Duration::from_secs(70), async || {
         let (_, seconds) = ask(&clock, "/v1/services").await;
-        (seconds > 50).then_some(())
+        (seconds > 50).then_some(seconds)
     })
     .await;
     let app = App::open(&world, "limits");
@@ -39,8 +39,8 @@ pub(crate) async fn a_minute_holds_within_a_tenth(world: Arc<World>) {
     let paths = [nobody.to_owned(), "/v1/services".to_owned(), format!("{nobody}/documents/d1")];
     let asked = (0..ASKED).map(|number| ask(&app, &paths[number as usize % paths.len()]));
     let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
-    let last = answers.last().expect("an answer").1;
-    assert!(last < 60 && answers.iter().all(|(_, seconds)| *seconds >= last), "more than one minute: {last}");
+    // Nearer to the end of the minute than its beginning was: it is still the same.
+    assert!(answers.iter().all(|(_, seconds)| *seconds <= begins), "it took more than one minute");
     let refused = answers.iter().filter(|(status, _)| *status == StatusCode::TOO_MANY_REQUESTS).count();
     let through = ASKED - u32::try_from(refused).expect("a small number");
     assert!(

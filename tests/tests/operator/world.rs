@@ -9,7 +9,7 @@ use tongban::screen::Screen;
 use tongban_tests::repository::text;
 
 /// What a tenant may ask in a minute.
-pub(crate) const REQUESTS_PER_MINUTE: u32 = 600;
+pub(crate) const REQUESTS_PER_MINUTE: u32 = 400;
 
 /// The whole world.
 pub(crate) struct World {

@@ -1,15 +1,15 @@
 //! Pausing and resuming.
 
-use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
+use platform::owed::drain_message;
 use platform::problem::Problem;
-use platform::queues::{Outgoing, Queue, Queues as _};
+use platform::queues::{Queue, Queues as _, SendError};
 use platform::settings::{EndpointState, Subscription};
 use protocol::app::SubscriptionView;
-use protocol::callback::{Drain, Due};
+use protocol::callback::Drain;
 use uuid::Uuid;
 
 use super::once::{Answer, Outcome, Request};
@@ -69,7 +69,7 @@ pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem>
     };
     let answer = request.once(decide).await?;
     // A repeat, too: whoever asked first may have died before.
-    wake(request.hub, request.tenant, request.id).await;
+    wake(request).await;
     Ok(answer)
 }
 
@@ -83,18 +83,15 @@ fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Out
 }
 
 /// Wakes the drainer. Where that fails the schedule does, within a minute.
-async fn wake<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) {
-    let drain = Drain { tenant: tenant.clone(), subscription: id };
-    let (group, mark) = (drain.group(), Uuid::new_v4().simple());
-    // Two ids: there is nothing in it that JSON cannot say.
-    let body = serde_json::to_string(&Due::Drain(drain)).unwrap_or_default();
-    let message = Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body };
-    let sent = hub.queues().send(Queue::Drains, vec![message]).await;
-    let failed = match sent {
-        Ok(receipts) => receipts.into_iter().find_map(|(_, result)| result.err()),
-        Err(error) => Some(error),
+async fn wake<H: Hub>(request: &Request<'_, H>) {
+    let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
+    let drain = Drain { tenant: request.tenant.clone(), subscription: id };
+    let sent = async {
+        let message = drain_message(drain, &mark).map_err(|_| SendError::Refused)?;
+        let receipts = request.hub.queues().send(Queue::Drains, vec![message]).await?;
+        receipts.into_iter().try_for_each(|(_, result)| result)
     };
-    if let Some(error) = failed {
+    if let Err(error) = sent.await {
         tracing::warn!(subscription = %id, %error, "a drainer was not woken; the schedule wakes it");
     }
 }

@@ -220,14 +220,21 @@ impl App {
         }
     }
 
-    /// Creates an application with these papers declared, and uploads them; with the last one it is handed in.
+    /// Creates an application with these papers declared, tells its id, and uploads them; with the last one it is handed
+    /// in.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn file(&self, mut body: Value, papers: &[Paper]) -> Result<ApplicationView, Trouble> {
+    pub async fn file(
+        &self,
+        mut body: Value,
+        papers: &[Paper],
+        made: impl FnOnce(ApplicationId),
+    ) -> Result<ApplicationView, Trouble> {
         body["documents"] = papers.iter().map(Paper::json).collect();
         body["submit"] = "when_complete".into();
         let created: ApplicationView = self.post("v1/applications", &body).await?;
+        made(created.id);
         for link in created.documents.iter().filter_map(|document| document.upload.as_ref()) {
             let wanted = link.headers.get("x-amz-checksum-sha256");
             let paper = papers.iter().find(|paper| wanted == Some(&paper.sha256()));

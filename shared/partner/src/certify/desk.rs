@@ -103,9 +103,11 @@ impl<'m> Desk<'m> {
     }
 
     async fn file(&self, body: serde_json::Value, papers: &[Paper]) -> Result<ApplicationId, Trouble> {
-        let id = self.app.file(body, papers).await?.id;
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        Ok(id)
+        // Known before its papers are in: who stops in between leaves no draft behind.
+        let made = |id| {
+            self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        };
+        Ok(self.app.file(body, papers, made).await?.id)
     }
 
     /// Waits until an application is at one of these stages.
@@ -194,9 +196,11 @@ impl<'m> Desk<'m> {
 
     /// Takes back the key that was lent, if one was: the hub must not go on encrypting to it.
     pub(super) async fn take_back(&self) -> Result<(), Unmet> {
-        let lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(kid) = lent else { return Ok(()) };
-        Ok(self.needed_operator()?.revoke_key(self.agency(), &kid).await?)
+        let lent = || self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kid) = lent().clone() else { return Ok(()) };
+        self.needed_operator()?.revoke_key(self.agency(), &kid).await?;
+        *lent() = None;
+        Ok(())
     }
 
     /// Ends what was opened, and takes back what was lent: hands over what is ready, takes back what is under way. What the hub does not let end

@@ -20,6 +20,8 @@ use super::outcome::Unmet;
 pub(super) const DECIDED: [Stage; 2] = [Stage::Ready, Stage::Posted];
 /// How often an old message is tried to be brought behind a newer one.
 const TRIES: u32 = 6;
+/// How often it is looked for a message that must be overtaken before the consumer decides.
+const QUICK: Duration = Duration::from_millis(20);
 /// How long to wait before a message may be asked for once more.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -120,7 +122,14 @@ pub(super) async fn reordering(desk: &Desk<'_>) -> Result<(), Unmet> {
         let opening = opening_of(desk, id).await?;
         answer(desk, id, &asked).await?;
         // The newer message is in the queue once its dispatch is recorded; the case stays open until it is decided.
+        let end = Instant::now() + desk.timeout;
         let in_time = loop {
+            if Instant::now() > end {
+                return Unmet::failed(format!(
+                    "the answer to a supplement was not sent within {} s, which says nothing of the consumer",
+                    desk.timeout.as_secs()
+                ));
+            }
             let view = desk.app.view(id).await?;
             if DECIDED.contains(&view.stage) {
                 break false;
@@ -132,6 +141,7 @@ pub(super) async fn reordering(desk: &Desk<'_>) -> Result<(), Unmet> {
             if view.is_final {
                 break false;
             }
+            sleep(QUICK).await;
         };
         desk.reaches(id, &DECIDED).await?;
         if in_time {

@@ -383,7 +383,15 @@ impl Settings for AwsSettings {
             .send()
             .await
             .map_err(|error| store_error("dynamodb.Query", &error))?;
-        Ok(output.items.unwrap_or_default().iter().filter_map(read_key).collect())
+        let mut due = Vec::new();
+        for item in output.items.unwrap_or_default() {
+            match read_key(&item) {
+                Some(key) => due.push(key),
+                // The others are looked after all the same.
+                None => tracing::error!("a subscription that is due cannot be read"),
+            }
+        }
+        Ok(due)
     }
 }
 
