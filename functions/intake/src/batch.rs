@@ -65,15 +65,23 @@ pub struct Outcome {
     /// What is wrong, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Value>,
+    /// Seconds to wait before it is sent again, where that may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
 }
 
 impl Outcome {
-    fn of(key: &IdempotencyKey, created: Result<ApplicationView, Problem>, language: Language) -> Outcome {
+    fn of(
+        key: &IdempotencyKey,
+        created: Result<ApplicationView, Problem>,
+        (language, trace): (Language, Option<&str>),
+    ) -> Outcome {
+        let retry_after = created.as_ref().err().and_then(Problem::retry_after);
         let (status, application, problem) = match created {
             Ok(view) => (StatusCode::CREATED, Some(view), None),
-            Err(problem) => (problem.status(), None, Some(problem.body(language, None))),
+            Err(problem) => (problem.status(), None, Some(problem.body(language, trace))),
         };
-        Outcome { key: key.as_str().to_owned(), status: status.as_u16(), application, problem }
+        Outcome { key: key.as_str().to_owned(), status: status.as_u16(), application, problem, retry_after }
     }
 }
 
@@ -82,7 +90,7 @@ pub async fn open<H: Hub>(
     intake: &Intake<H>,
     tenant: &TenantId,
     Wanted(wanted): Wanted,
-    language: Language,
+    told: (Language, Option<&str>),
 ) -> Results {
     // Counted one after the other, so that the first ones are those that still fit.
     let mut counted = Vec::with_capacity(wanted.len());
@@ -91,7 +99,7 @@ pub async fn open<H: Hub>(
     }
     let opened = stream::iter(counted)
         .map(|(key, body, counted)| async move {
-            Outcome::of(&key, intake.open(tenant, &key, &body, counted).await, language)
+            Outcome::of(&key, intake.open(tenant, &key, &body, counted).await, told)
         })
         .buffered(AT_ONCE);
     Results { results: opened.collect().await }

@@ -5,13 +5,12 @@ use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::Places;
 use domain::partners::{AgencyRow, NotCovered, Partners};
+use domain::person::ADULT_AGE;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::fields::{Fields, FromFields, choice, text, whole};
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
 use protocol::form::fields;
-
-use crate::opening::ADULT_AGE;
 
 /// Years of the oldest applicant that is asked for.
 const OLDEST: u64 = 150;
@@ -27,6 +26,8 @@ pub struct Question {
     pub to: Option<DivisionCode>,
     /// The case of the service.
     pub when: Option<When>,
+    /// Full years of the applicant.
+    pub age: Option<u8>,
 }
 
 impl FromFields for Question {
@@ -36,12 +37,12 @@ impl FromFields for Question {
         let reason = fields.optional("reason", choice::<When>);
         let certificate = fields.optional("certificate", choice::<When>);
         let age = fields.optional("age", whole(0..=OLDEST));
-        let of_age = age.map(|age| if age < u64::from(ADULT_AGE) { When::Minor } else { When::Adult });
+        let age = age.and_then(|age| u8::try_from(age).ok());
+        let of_age = age.map(|age| if age < ADULT_AGE { When::Minor } else { When::Adult });
         let mut when = None;
         let asked = [
             ("reason", reason, Service::HouseholdTransfer),
             ("certificate", certificate, Service::HouseholdCertificate),
-            ("age", of_age, Service::FirstIdentityCard),
         ];
         for (name, case, of) in asked {
             match (case, service) {
@@ -53,7 +54,11 @@ impl FromFields for Question {
                 (None, _) | (Some(_), None) => {}
             }
         }
-        Some(Question { service: service?, from, to, when })
+        let service = service?;
+        if service == Service::FirstIdentityCard {
+            when = of_age;
+        }
+        Some(Question { service, from, to, when, age })
     }
 }
 
@@ -68,7 +73,7 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
         offered: None,
         reasons: Vec::new(),
         legs: Vec::new(),
-        cases: cases.iter().map(|case| covered_case(question.service, case)).collect(),
+        cases: cases.iter().map(|case| covered_case(question, case)).collect(),
         captured_on_site: row.captured_on_site.clone(),
         offered_by: Vec::new(),
     };
@@ -86,12 +91,12 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
     answer
 }
 
-fn covered_case(service: Service, case: &CaseRow) -> CoveredCase {
+fn covered_case(question: &Question, case: &CaseRow) -> CoveredCase {
     CoveredCase {
         when: case.when,
         title: case.title.clone(),
         documents: case.documents.clone(),
-        fields: fields(service, case.when),
+        fields: fields(question.service, case.when, question.age),
     }
 }
 
@@ -145,6 +150,7 @@ fn legs(question: &Question, to: &DivisionCode, partners: &Partners, today: Date
             let agency = partners.covering(question.service, place, today)?;
             Some(CoveredLeg {
                 purpose: leg.purpose,
+                title: leg.title.clone(),
                 agency: agency.code.clone(),
                 name: agency.title(),
                 limit_working_days: leg.limit_working_days,

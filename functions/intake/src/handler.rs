@@ -3,12 +3,12 @@
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router};
-use domain::catalogue::{Service, ServiceRow, catalogue, service_row};
+use axum::{Extension, Json, Router};
+use domain::catalogue::{Service, ServiceRow, TitledKind, catalogue, kinds, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
 use domain::ids::{ApplicationId, TenantId};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::allowance::{Allowance, Limits, Policy};
 use platform::apply::command_key;
@@ -17,7 +17,7 @@ use platform::clock::Clock as _;
 use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
 use platform::directory::agencies_now;
-use platform::edge::edge;
+use platform::edge::{Trace, edge};
 use platform::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
 use platform::hub::Hub;
 use platform::idempotency::IdempotencyKey;
@@ -158,10 +158,11 @@ async fn jwks<H: Hub>(State(intake): State<Intake<H>>) -> impl IntoResponse {
 #[derive(Serialize)]
 struct Services {
     services: &'static [ServiceRow],
+    kinds: Vec<TitledKind>,
 }
 
 async fn services(_: By<Anything>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(Services { services: catalogue() }))
+    ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(Services { services: catalogue(), kinds: kinds() }))
 }
 
 async fn service(_: By<Anything>, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
@@ -201,11 +202,13 @@ async fn create<H: Hub>(
 async fn create_many<H: Hub>(
     by: By<Writing>,
     State(intake): State<Intake<H>>,
+    Extension(Trace(trace)): Extension<Trace>,
     headers: HeaderMap,
     Batch(wanted): Batch<batch::Wanted>,
-) -> Json<batch::Results> {
+) -> impl IntoResponse {
     let language = Language::of(&headers);
-    Json(batch::open(&intake, &by.tenant, wanted, language).await)
+    let results = batch::open(&intake, &by.tenant, wanted, (language, trace.as_deref())).await;
+    ([(CONTENT_LANGUAGE, language.tag())], Json(results))
 }
 
 async fn list<H: Hub>(

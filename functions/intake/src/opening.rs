@@ -11,7 +11,7 @@ use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
 use domain::partners::{NotCovered, Partners};
-use domain::person::{Address, MobileNumber, PersonName};
+use domain::person::{ADULT_AGE, Address, MobileNumber, PersonName};
 use domain::stage::Purpose;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -23,8 +23,6 @@ use protocol::form::needs_relative;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Full years from which a citizen applies alone (Resident Identity Card Law, articles 2 and 10).
-pub const ADULT_AGE: u8 = 16;
 /// Capabilities one application may need.
 const CAPABILITIES: usize = 8;
 /// Characters of a capability.

@@ -134,6 +134,64 @@ pub enum DocumentKind {
     Other,
 }
 
+impl DocumentKind {
+    /// Every kind.
+    pub const ALL: [DocumentKind; 14] = [
+        DocumentKind::HouseholdRegister,
+        DocumentKind::IdentityCard,
+        DocumentKind::ProofOfWork,
+        DocumentKind::ProofOfStudy,
+        DocumentKind::ProofOfResidence,
+        DocumentKind::BirthCertificate,
+        DocumentKind::PictureWithGuardian,
+        DocumentKind::TransferOrder,
+        DocumentKind::AdmissionNotice,
+        DocumentKind::GraduationCertificate,
+        DocumentKind::MarriageCertificate,
+        DocumentKind::ProofOfKinship,
+        DocumentKind::IssuedCertificate,
+        DocumentKind::Other,
+    ];
+
+    /// Its title.
+    #[must_use]
+    pub fn title(self) -> Title {
+        let (zh, en) = match self {
+            DocumentKind::HouseholdRegister => ("居民户口簿", "Household register"),
+            DocumentKind::IdentityCard => ("居民身份证", "Identity card"),
+            DocumentKind::ProofOfWork => ("就业证明", "Proof of work"),
+            DocumentKind::ProofOfStudy => ("就读证明", "Proof of study"),
+            DocumentKind::ProofOfResidence => ("居住证明", "Proof of residence"),
+            DocumentKind::BirthCertificate => ("出生医学证明", "Birth certificate"),
+            DocumentKind::PictureWithGuardian => ("与监护人的合影", "Picture with the guardian"),
+            DocumentKind::TransferOrder => ("调动证明", "Transfer order"),
+            DocumentKind::AdmissionNotice => ("录取通知书", "Admission notice"),
+            DocumentKind::GraduationCertificate => ("毕业证书", "Graduation certificate"),
+            DocumentKind::MarriageCertificate => ("结婚证", "Marriage certificate"),
+            DocumentKind::ProofOfKinship => ("亲属关系证明材料", "Proof of kinship"),
+            DocumentKind::IssuedCertificate => ("户籍类证明", "Household registration certificate"),
+            DocumentKind::Other => ("其他材料", "Another document"),
+        };
+        Title { zh: zh.to_owned(), en: en.to_owned() }
+    }
+}
+
+/// A kind of document in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TitledKind {
+    /// The kind.
+    pub kind: DocumentKind,
+    /// Its title.
+    pub title: Title,
+}
+
+/// Every kind of document in words.
+#[must_use]
+pub fn kinds() -> Vec<TitledKind> {
+    DocumentKind::ALL.into_iter().map(|kind| TitledKind { kind, title: kind.title() }).collect()
+}
+
 /// Both languages of a title.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -163,10 +221,22 @@ pub enum Certainty {
 pub struct Requirement {
     /// The stable name of the requirement, for example `lawful_stay`.
     pub name: String,
+    /// Its title.
+    pub title: Title,
     /// The kinds that satisfy it.
     pub accepts: Vec<DocumentKind>,
     /// How sure the rule is.
     pub certainty: Certainty,
+}
+
+/// What the acceptance place captures of the citizen in person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Captured {
+    /// Its stable name, for example `photo`.
+    pub name: String,
+    /// Its title.
+    pub title: Title,
 }
 
 /// One case of a service: a condition and the documents it needs.
@@ -203,6 +273,8 @@ pub enum Role {
 pub struct LegRow {
     /// What the agency is asked to do.
     pub purpose: Purpose,
+    /// The same in words.
+    pub title: Title,
     /// Whose place it is.
     pub role: Role,
     /// Time limit in working days of China's official calendar, 1 to 60.
@@ -224,7 +296,7 @@ pub struct ServiceRow {
     /// Whether the citizen pays nothing.
     pub free_of_charge: bool,
     /// What must be captured at the acceptance place.
-    pub captured_on_site: Vec<String>,
+    pub captured_on_site: Vec<Captured>,
     /// Whether a signed notice-and-commitment statement (告知承诺书) is needed.
     pub commitment: bool,
     /// The cases by condition.

@@ -48,16 +48,23 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Tells the caller.
+    /// Tells the caller, beside what other rules have told.
     pub fn tell(&self, headers: &mut HeaderMap) {
         let Policy { name, limit, window } = self.policy;
         let told = [
             (RATE_LIMIT_POLICY, format!("\"{name}\";q={limit};w={window}")),
             (RATE_LIMIT, format!("\"{name}\";r={};t={}", self.remaining, self.resets_in)),
         ];
-        for (name, value) in told {
+        let of_this = format!("\"{}\";", self.policy.name);
+        for (header, value) in told {
+            let before = headers.get(&header).and_then(|before| before.to_str().ok());
+            let value = match before {
+                Some(before) if before.contains(&of_this) => continue,
+                Some(before) => format!("{before}, {value}"),
+                None => value,
+            };
             if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(name, value);
+                headers.insert(header, value);
             }
         }
     }
@@ -68,6 +75,7 @@ impl Standing {
         Problem::new(Code::TooManyRequests)
             .with_member("policy", self.policy.name.into())
             .with_retry_after(self.resets_in.max(1))
+            .with_standing(*self)
     }
 }
 

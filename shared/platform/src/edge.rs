@@ -31,6 +31,7 @@ async fn finish(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
+    request.extensions_mut().insert(Trace(trace.clone()));
     let answer = next.run(request).await;
     let problem = answer.extensions().get::<Problem>().map(|problem| problem.code().name());
     let mut answer = match Problem::restate(&answer, language, trace.as_deref()) {
@@ -58,6 +59,10 @@ async fn finish(mut request: Request, next: Next) -> Response {
 }
 
 /// The name of the request in the logs: API Gateway's, else the tracing header's.
+/// What names the request in the hub's log, for a handler that answers with several problems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace(pub Option<String>);
+
 fn trace(request: &Request) -> Option<String> {
     match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),

@@ -19,6 +19,7 @@ pub use language::Language;
 pub use protocol::problem::TYPE_PREFIX;
 pub use texts::{Code, Text};
 
+use crate::allowance::Standing;
 use crate::fields::FieldError;
 use crate::token::{Scope, TokenError};
 
@@ -39,6 +40,8 @@ struct Parts {
     members: Map<String, Value>,
     retry_after: Option<u32>,
     challenge: Option<String>,
+    /// How the caller stands under the rule that refuses.
+    standing: Option<Standing>,
 }
 
 /// What is particular to one occurrence, in both languages.
@@ -60,6 +63,7 @@ impl Problem {
             members: Map::new(),
             retry_after: passing.then_some(RETRY_SECONDS),
             challenge: None,
+            standing: None,
         }))
     }
 
@@ -150,9 +154,20 @@ impl Problem {
         self
     }
 
+    pub(crate) fn with_standing(mut self, standing: Standing) -> Self {
+        self.0.standing = Some(standing);
+        self
+    }
+
     fn with_challenge(mut self, challenge: String) -> Self {
         self.0.challenge = Some(challenge);
         self
+    }
+
+    /// Seconds after which the same may be asked again, where that may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after
     }
 
     /// What kind it is.
@@ -213,6 +228,9 @@ impl Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.0.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(standing) = self.0.standing {
+            standing.tell(headers);
         }
         if let Some(challenge) = self.0.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
         {

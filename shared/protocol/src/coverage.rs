@@ -1,6 +1,6 @@
 //! The answer to who takes what.
 
-use domain::catalogue::{Requirement, Service, Title, When};
+use domain::catalogue::{Captured, Requirement, Service, Title, When};
 use domain::ids::AgencyCode;
 use domain::stage::Purpose;
 use jiff::civil::Date;
@@ -12,7 +12,8 @@ use serde::Serialize;
 pub struct Coverage {
     /// The service.
     pub service: Service,
-    /// Whether an application between these places is taken; absent where no `to` was given.
+    /// Whether an application between these places is taken; absent where no `to` was given. Without `from` it says of the
+    /// place of registration alone that an agency takes it: the other place may not be covered, or be the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offered: Option<bool>,
     /// Why not, each reason once: `not_offered`, `incapable`, `same_place`.
@@ -25,7 +26,7 @@ pub struct Coverage {
     /// What must be handed in, by case.
     pub cases: Vec<CoveredCase>,
     /// What must be captured at the acceptance place.
-    pub captured_on_site: Vec<String>,
+    pub captured_on_site: Vec<Captured>,
     /// Who offers the service; only where `to` is not given, or not covered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offered_by: Vec<Offerer>,
@@ -37,6 +38,8 @@ pub struct Coverage {
 pub struct CoveredLeg {
     /// What is asked.
     pub purpose: Purpose,
+    /// The same in words.
+    pub title: Title,
     /// Of whom.
     pub agency: AgencyCode,
     /// Its name.
@@ -69,11 +72,25 @@ pub struct Field {
     pub title: FieldTitle,
     /// What it holds.
     pub kind: FieldKind,
-    /// Whether it must be given.
+    /// Whether it must be given, where its condition holds.
     pub required: bool,
+    /// When it is a field at all; where it does not hold the field must be left out. Asked with `age` there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
     /// What to send where nothing can be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<&'static str>,
+}
+
+/// When a field is one. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card
+/// Law, article 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    #[allow(missing_docs, reason = "the schema has one text for an enum of one")]
+    #[serde(rename = "applicant_under_16")]
+    ApplicantUnder16,
 }
 
 /// Both languages of a field's name.

@@ -4,7 +4,9 @@
 
 use domain::catalogue::{Service, When, service_row};
 
-use crate::coverage::{Field, FieldKind as Kind, FieldTitle};
+use domain::person::ADULT_AGE;
+
+use crate::coverage::{Condition, Field, FieldKind as Kind, FieldTitle};
 
 const fn field(
     pointer: &'static str,
@@ -13,11 +15,12 @@ const fn field(
     kind: Kind,
     required: bool,
 ) -> Field {
-    Field { pointer, title: FieldTitle { zh, en }, kind, required, value: None }
+    Field { pointer, title: FieldTitle { zh, en }, kind, required, condition: None, value: None }
 }
 
 const fn fixed(pointer: &'static str, zh: &'static str, en: &'static str, value: &'static str) -> Field {
-    Field { pointer, title: FieldTitle { zh, en }, kind: Kind::Fixed, required: true, value: Some(value) }
+    let title = FieldTitle { zh, en };
+    Field { pointer, title, kind: Kind::Fixed, required: true, condition: None, value: Some(value) }
 }
 
 const APPLICANT: [Field; 3] = [
@@ -78,10 +81,11 @@ pub fn needs_relative(when: When) -> bool {
     }
 }
 
-/// The fields of a case, in the order of a form. A citizen under 16 names a guardian whatever the service; only of a
-/// first card it is known from the case, so elsewhere a guardian is listed as optional.
+/// The fields of a case for an applicant of this age in years, in the order of a form. A citizen under 16 names a guardian
+/// whatever the service, and nobody else does. Of a first card the case tells the age; elsewhere, without it, the
+/// guardian's fields have a condition.
 #[must_use]
-pub fn fields(service: Service, when: When) -> Vec<Field> {
+pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
     let mut fields = vec![fixed("/service", "服务事项", "Service", service.name())];
     match service {
         Service::FirstIdentityCard => {}
@@ -97,10 +101,14 @@ pub fn fields(service: Service, when: When) -> Vec<Field> {
         fields.push(field("/move_in", "迁入地", "Place to move to", Kind::Division, false));
     }
     fields.extend(APPLICANT);
-    if needs_guardian(when) {
-        fields.extend(GUARDIAN);
-    } else if service != Service::FirstIdentityCard {
-        fields.extend(GUARDIAN.map(|field| Field { required: false, ..field }));
+    let guardian = match (service, age) {
+        (Service::FirstIdentityCard, _) => Some(needs_guardian(when)),
+        (Service::HouseholdTransfer | Service::HouseholdCertificate, Some(age)) => Some(age < ADULT_AGE),
+        (Service::HouseholdTransfer | Service::HouseholdCertificate, None) => None,
+    };
+    let condition = guardian.is_none().then_some(Condition::ApplicantUnder16);
+    if guardian != Some(false) {
+        fields.extend(GUARDIAN.map(|field| Field { condition, ..field }));
     }
     if needs_relative(when) {
         fields.extend(RELATIVE);

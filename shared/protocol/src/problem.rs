@@ -35,6 +35,21 @@ pub struct Problem {
     /// Names the request in the hub's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The rule of the limit, `minute` or `day`, with `too_many_requests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The agencies that offer the service, with `not_covered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered_by: Vec<String>,
+    /// What the agency there cannot do, with `not_covered`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<String>,
+    /// Line of the body, from 1, with `malformed_json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Column of the line, from 1, with `malformed_json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
     /// The hub's own time in seconds since 1970, with `signature_expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<i64>,

@@ -26,6 +26,8 @@ use crate::rehearsal::{BEIJING, SHANDONG};
 
 /// Every scope there is.
 pub(crate) const ALL: &str = "applications:read applications:write subscriptions:write";
+/// More than any test asks.
+pub(crate) const MANY: Limits = Limits { requests_per_minute: Some(100_000), applications_per_day: None };
 /// The tenant whose things are there.
 pub(crate) const OWNER: &str = "owner-app";
 

@@ -36,6 +36,7 @@ async fn the_days_applications_are_counted_one_by_one() {
     let statuses: Vec<_> =
         batch.body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
     assert_eq!(statuses, [201, 201, 429]);
+    assert!(batch.body["results"][2]["retry_after"].as_u64().is_some_and(|seconds| seconds > 0));
     // What was opened is answered for ever, and what is refused has not counted.
     let again = world.post("/v1/applications/batch", "k", &json!({ "applications": items })).await;
     assert_eq!(again.body["results"][1]["application"]["id"], batch.body["results"][1]["application"]["id"]);
@@ -43,6 +44,7 @@ async fn the_days_applications_are_counted_one_by_one() {
     assert_eq!(world.create("e", &json!({})).await.status, 429, "nothing is looked at beyond it");
     let refused = world.create("e", &adult()).await;
     assert_eq!((refused.status, &refused.body["policy"]), (429, &json!("day")));
+    assert!(refused.headers["ratelimit"].to_str().unwrap().starts_with("\"day\";r=0;t="), "the rule that refuses");
     assert_eq!(world.get("/v1/applications").await.status, 200, "what there is can be read and moved on");
     world.hub.clock.advance(jiff::SignedDuration::from_hours(24));
     assert_eq!(world.create("e", &adult()).await.status, 201);

@@ -48,32 +48,47 @@ fn faults(body: &Value) -> Vec<String> {
     defects.faults.into_iter().map(|fault| fault.pointer).collect()
 }
 
+/// A service, a case of it, and whether the applicant is under 16.
+fn applicants() -> Vec<(Service, When, bool)> {
+    let mut all = Vec::new();
+    for service in Service::ALL {
+        for case in &service_row(service).cases {
+            let of_card = service == Service::FirstIdentityCard;
+            let minors = if of_card { vec![case.when == When::Minor] } else { vec![true, false] };
+            all.extend(minors.into_iter().map(|minor| (service, case.when, minor)));
+        }
+    }
+    all
+}
+
 /// Exactly what is listed is accepted, and nothing that must be given may be left out.
 #[test]
 fn the_form_is_what_is_checked() {
-    for service in Service::ALL {
-        for case in &service_row(service).cases {
-            let fields = fields(service, case.when);
-            let fill = |wanted: &dyn Fn(&Field) -> bool| {
-                let mut body = json!({});
-                for field in fields.iter().filter(|field| wanted(field)) {
-                    set(&mut body, field.pointer, sample(field, case.when == When::Minor));
-                }
-                body
-            };
-            let adult = |field: &Field| field.required || !field.pointer.starts_with("/guardian");
-            assert_eq!(faults(&fill(&adult)), Vec::<String>::new(), "{service:?} {:?}", case.when);
-            assert_eq!(faults(&fill(&|field| field.required)), Vec::<String>::new());
-            for left_out in fields.iter().filter(|field| field.required && field.pointer != "/service") {
-                let faults = faults(&fill(&|field| field.required && field.pointer != left_out.pointer));
-                let parent = left_out.pointer.rsplit_once('/').unwrap().0;
-                assert!(
-                    faults.iter().any(|fault| fault == left_out.pointer || fault == parent),
-                    "{service:?} {:?} without {}: {faults:?}",
-                    case.when,
-                    left_out.pointer
-                );
+    for (service, when, minor) in applicants() {
+        let age = if minor { 11 } else { 46 };
+        let asked = fields(service, when, Some(age));
+        let without =
+            fields(service, when, None).into_iter().filter(|field| minor || field.condition.is_none());
+        let without: Vec<Field> = without.map(|field| Field { condition: None, ..field }).collect();
+        assert_eq!(asked, without, "the condition is what the age says");
+        let fields = asked;
+        let fill = |wanted: &dyn Fn(&Field) -> bool| {
+            let mut body = json!({});
+            for field in fields.iter().filter(|field| wanted(field)) {
+                set(&mut body, field.pointer, sample(field, minor));
             }
+            body
+        };
+        assert_eq!(faults(&fill(&|_| true)), Vec::<String>::new(), "{service:?} {when:?}");
+        assert_eq!(faults(&fill(&|field| field.required)), Vec::<String>::new());
+        for left_out in fields.iter().filter(|field| field.required && field.pointer != "/service") {
+            let faults = faults(&fill(&|field| field.required && field.pointer != left_out.pointer));
+            let parent = left_out.pointer.rsplit_once('/').unwrap().0;
+            assert!(
+                faults.iter().any(|fault| fault == left_out.pointer || fault == parent),
+                "{service:?} {when:?} without {}: {faults:?}",
+                left_out.pointer
+            );
         }
     }
 }

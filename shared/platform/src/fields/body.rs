@@ -162,6 +162,12 @@ fn canonical(value: &Value) -> Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
+/// Points at a parameter; at the whole query where its name does not look like one.
+fn pointer_of(name: &str) -> String {
+    let plain = name.len() <= 32 && name.bytes().all(|sign| sign.is_ascii_lowercase() || sign == b'_');
+    if plain { format!("/{name}") } else { String::new() }
+}
+
 impl<T: FromFields> Query<T> {
     /// Reads what follows the question mark.
     ///
@@ -176,13 +182,19 @@ impl<T: FromFields> Query<T> {
             .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
         let pairs: axum::extract::Query<Vec<(String, String)>> = axum::extract::Query::try_from_uri(&uri)
             .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
-        let mut members = Map::new();
+        let (mut members, mut twice) = (Map::new(), Vec::new());
         for (name, value) in pairs.0 {
-            if members.insert(name, Value::String(value)).is_some() {
-                return Err(Problem::invalid(vec![FieldError::new("", "duplicate")]));
+            let fault = FieldError::new(pointer_of(&name), "duplicate");
+            if members.insert(name, Value::String(value)).is_some() && !twice.contains(&fault) {
+                twice.push(fault);
             }
         }
-        read_as(&Value::Object(members), true).map(Query).map_err(Problem::invalid)
+        let read = read_as(&Value::Object(members), true);
+        if twice.is_empty() {
+            return read.map(Query).map_err(Problem::invalid);
+        }
+        twice.extend(read.err().unwrap_or_default());
+        Err(Problem::invalid(twice))
     }
 }
 

@@ -212,8 +212,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
     (
         "moment",
-        "须为带时区的时间，例如 2026-03-02T09:00:00+08:00",
-        "Must be a moment with an offset, such as 2026-03-02T09:00:00+08:00.",
+        "须为带时区的时间，例如 2026-03-02T01:00:00Z",
+        "Must be a moment with an offset, such as 2026-03-02T01:00:00Z.",
     ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
     ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),

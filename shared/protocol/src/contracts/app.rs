@@ -111,7 +111,13 @@ fn finish(
     if operation["security"] == json!([{}]) {
         operation["security"] = json!([]);
     }
-    for (_, response) in members(&mut operation["responses"]) {
+    let is_counted = operation["security"].as_array().is_some_and(|ways| !ways.is_empty());
+    for (status, response) in members(&mut operation["responses"]) {
+        if is_counted && status.starts_with('2') {
+            response["headers"]["RateLimit"] = json!({ "$ref": "#/components/headers/RateLimit" });
+            response["headers"]["RateLimit-Policy"] =
+                json!({ "$ref": "#/components/headers/RateLimitPolicy" });
+        }
         for (_, content) in response.get_mut("content").into_iter().flat_map(members) {
             examples::add(content, examples);
         }
@@ -174,7 +180,8 @@ named at once, by JSON pointer. After a 503, and where no answer came, send the 
 with jitter. Readers ignore members that they do not know.
 
 **Limits.** A tenant has so many requests a minute, and so many new applications a day. Answers tell by `RateLimit-Policy` \
-and `RateLimit` what there is and what is left; beyond it the answer is 429 with `Retry-After`.";
+and `RateLimit` what there is of the minute and what is left; beyond it, or beyond the day's applications, the answer is \
+429 with `Retry-After`. What was opened before is answered beyond the day's, too.";
 
 /// What operations refer to.
 fn components() -> Result<Value, ContractError> {
@@ -215,6 +222,15 @@ fn components() -> Result<Value, ContractError> {
                 "required": true,
                 "schema": { "type": "integer", "minimum": 1, "examples": [2] },
             },
+            "RateLimit": {
+                "description": "What is left of each rule, and the seconds until it begins anew \
+                    (draft-ietf-httpapi-ratelimit-headers): `\"minute\";r=597;t=12`.",
+                "schema": { "type": "string" },
+            },
+            "RateLimitPolicy": {
+                "description": "The rules: how much in how many seconds, `\"minute\";q=600;w=60`.",
+                "schema": { "type": "string" },
+            },
             "Challenge": {
                 "description": "What the token lacks (RFC 6750, section 3).",
                 "required": true,
@@ -225,6 +241,14 @@ fn components() -> Result<Value, ContractError> {
             "description": "Too many requests, or too many new applications of the day: `policy` names the rule, `Retry-After` \
                 the seconds to wait. From the gateway before the hub the body is the gateway's own, no problem. \
                 Repeat with growing waits and jitter.",
+            "headers": {
+                "RateLimit": { "$ref": "#/components/headers/RateLimit" },
+                "RateLimit-Policy": { "$ref": "#/components/headers/RateLimitPolicy" },
+                "Retry-After": {
+                    "description": "Seconds to wait; not from the gateway before the hub.",
+                    "schema": { "type": "integer", "minimum": 1 },
+                },
+            },
             "content": {
                 "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
                 "application/json": {

@@ -19,7 +19,7 @@ pub(super) struct Application {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(super) struct Idempotent {
-    /// A random text of the caller's for this operation, the same with each repeat. It never expires.
+    /// A random text of the caller's for this operation, the same with each repeat. It never expires; of a draft that ran out everything is removed after 180 days.
     #[param(
         rename = "Idempotency-Key",
         min_length = 1,
@@ -107,7 +107,7 @@ pub(super) fn create_applications() {}
         ("service" = Option<Service>, Query, description = "The service."),
         ("agency" = Option<AgencyCode>, Query, description = "The agency that acts, or acted last."),
         ("updated_since" = Option<String>, Query, min_length = 20, max_length = 40,
-            pattern = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", example = "2026-03-02T01:00:00Z", description = "Changed at or after this moment."),
+            pattern = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", example = "2026-03-02T01:00:00Z", description = "Changed at or after this moment. In a query `+` is written `%2B`."),
         ("overdue" = Option<bool>, Query, description = "Whether the agency's limit has passed."),
     ), security(("token" = ["applications:read"])),
     responses((status = 200, description = "A page.", body = ApplicationsPage)))]

@@ -53,8 +53,8 @@ pub(super) fn read_service() {}
 
 /// Ask who takes a service
 ///
-/// What an app asks before a citizen fills in a form. `reason` goes with a transfer, `certificate` with a certificate,
-/// `age` with a first card. Ask again with `If-None-Match`: an agency that was suspended a moment ago is not offered any
+/// What an app asks before a citizen fills in a form. `reason` goes with a transfer, `certificate` with a certificate;
+/// by `age` it is known whether a guardian applies. Ask again with `If-None-Match`: an agency that was suspended a moment ago is not offered any
 /// more, and what has not changed is not sent again.
 #[utoipa::path(get, path = "/v1/coverage", operation_id = "readCoverage", tag = "catalogue",
     params(

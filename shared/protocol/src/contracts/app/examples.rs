@@ -2,7 +2,7 @@
 //! computed.
 
 use crate::form::fields;
-use domain::catalogue::{Service, catalogue, service_row};
+use domain::catalogue::{Service, catalogue, kinds, service_row};
 use domain::identity_number::IdentityNumber;
 use jiff::civil::date;
 use serde_json::{Map, Value, json};
@@ -154,7 +154,7 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             }),
         )],
         "Subscriptions" => vec![("one", json!({ "subscriptions": [subscription(false)] }))],
-        "Services" => vec![("all", json!({ "services": catalogue() }))],
+        "Services" => vec![("all", json!({ "services": catalogue(), "kinds": kinds() }))],
         "ServiceRow" => vec![("first_card", json!(service_row(Service::FirstIdentityCard)))],
         "Coverage" => vec![("covered", covered())],
         "Health" => vec![("well", json!({ "status": "ok" }))],
@@ -318,11 +318,11 @@ fn covered() -> Value {
         "service": "first_identity_card",
         "offered": true,
         "legs": [{
-            "purpose": "decide", "agency": "11", "name": { "zh": "北京市", "en": "Beijing" },
+            "purpose": "decide", "title": row.legs[0].title, "agency": "11", "name": { "zh": "北京市", "en": "Beijing" },
             "limit_working_days": row.legs[0].limit_working_days,
         }],
         "cases": [{
-            "when": case.when, "title": case.title, "documents": case.documents, "fields": fields(row.service, case.when),
+            "when": case.when, "title": case.title, "documents": case.documents, "fields": fields(row.service, case.when, None),
         }],
         "captured_on_site": row.captured_on_site,
     })

@@ -97,11 +97,15 @@ written! {
     });
     ServicesBody: "Services" => |generator| {
         let row = generator.subschema_for::<domain::catalogue::ServiceRow>();
+        let kind = generator.subschema_for::<domain::catalogue::TitledKind>();
         json_schema!({
-            "description": "Every service.",
+            "description": "Every service, and every kind of document in words.",
             "type": "object",
-            "required": ["services"],
-            "properties": { "services": { "type": "array", "minItems": 1, "items": row } },
+            "required": ["services", "kinds"],
+            "properties": {
+                "services": { "type": "array", "minItems": 1, "items": row },
+                "kinds": { "type": "array", "minItems": 1, "items": kind },
+            },
         })
     };
     SubscriptionsBody: "Subscriptions" => |generator| {
@@ -128,10 +132,14 @@ written! {
                     "status": {
                         "type": "integer", "minimum": 200, "maximum": 599,
                         "description": "What it would have been answered with alone: 201 where it is opened. Send those with \
-                            503 again.",
+                            429 or 503 again, after `retry_after`.",
                     },
                     "application": view,
                     "problem": problem,
+                    "retry_after": {
+                        "type": "integer", "minimum": 1,
+                        "description": "Seconds to wait before it is sent again, where that may help.",
+                    },
                 },
             } } },
         })
