@@ -10,6 +10,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { Webhook } from "standardwebhooks";
 import type { components } from "./hub.js";
 
@@ -35,10 +36,13 @@ if (!hub || !token || !bodyPath || !stage) {
   throw new Error("usage: URL=… TOKEN=… node app.js BODY.json STAGE PAPER…");
 }
 
-/** Asks the hub. The key makes it safe to send again, and so it is while the hub says that it cannot now. */
+/** What passes: too much at once, no answer behind the gateway, the hub cannot now. */
+const PASSING = [429, 502, 503, 504];
+
+/** Asks the hub. The key makes it safe to send again, and so it is while there is no answer, or one that passes. */
 async function ask<T>(method: string, path: string, body?: unknown, key: string = randomUUID()): Promise<T> {
   for (let pause = 250; ; pause = Math.min(2 * pause, 8_000)) {
-    const answer = await fetch(hub + path, {
+    const request = fetch(hub + path, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
@@ -48,13 +52,18 @@ async function ask<T>(method: string, path: string, body?: unknown, key: string 
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: DEADLINE,
     });
-    if (answer.status === 204) return undefined as T;
-    if (answer.ok) return (await answer.json()) as T;
-    if (answer.status !== 429 && answer.status < 500) {
+    const answer = await request.catch((error: unknown) => {
+      if (DEADLINE.aborted) throw error;
+      return undefined;
+    });
+    if (answer?.status === 204) return undefined as T;
+    if (answer?.ok) return (await answer.json()) as T;
+    if (answer && !PASSING.includes(answer.status)) {
       throw new Refused((await answer.json()) as Schemas["Problem"]);
     }
-    await answer.body?.cancel();
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await answer?.body?.cancel();
+    const asked = Number(answer?.headers.get("retry-after") ?? 0) * 1_000;
+    await delay(Math.max(asked, pause * (0.5 + Math.random())), undefined, { signal: DEADLINE });
   }
 }
 
@@ -130,10 +139,12 @@ try {
   const body = JSON.parse(await readFile(bodyPath, "utf8")) as Schemas["NewApplication"];
   const { id } = await file(body, papers);
   while (!reached.has(`${id} ${stage}`)) {
-    await new Promise<void>((resolve, reject) => {
-      news = resolve;
-      DEADLINE.addEventListener("abort", () => reject(new Error(`${stage} was not reached in time`)));
-    });
+    // A callback is a knock at the door: the application is read, and read now and then if nobody knocks.
+    const knock = new Promise<void>((resolve) => (news = resolve));
+    await Promise.race([knock, delay(20_000, undefined, { signal: DEADLINE })]);
+    const view = await ask<Application>("GET", `/v1/applications/${id}`);
+    reached.add(`${id} ${view.stage}`);
+    if (view.final && view.stage !== stage) throw new Error(`it ended as ${view.stage}`);
   }
   console.log(`reached ${stage}`);
 } finally {
