@@ -44,7 +44,10 @@ async fn the_days_applications_are_counted_one_by_one() {
     assert_eq!(world.create("e", &json!({})).await.status, 429, "nothing is looked at beyond it");
     let refused = world.create("e", &adult()).await;
     assert_eq!((refused.status, &refused.body["policy"]), (429, &json!("day")));
-    assert!(refused.headers["ratelimit"].to_str().unwrap().starts_with("\"day\";r=0;t="), "the rule that refuses");
+    assert!(
+        refused.headers["ratelimit"].to_str().unwrap().starts_with("\"day\";r=0;t="),
+        "the rule that refuses"
+    );
     assert_eq!(world.get("/v1/applications").await.status, 200, "what there is can be read and moved on");
     world.hub.clock.advance(jiff::SignedDuration::from_hours(24));
     assert_eq!(world.create("e", &adult()).await.status, 201);

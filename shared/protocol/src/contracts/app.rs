@@ -102,6 +102,7 @@ fn finish(
     shared: &mut Map<String, Value>,
     examples: &Map<String, Value>,
 ) -> Result<(), ContractError> {
+    let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
         super::schemas::tidy(&mut parameter["schema"]);
         if let Some(schema) = parameter["schema"].as_object_mut() {
@@ -119,7 +120,7 @@ fn finish(
                 json!({ "$ref": "#/components/headers/RateLimitPolicy" });
         }
         for (_, content) in response.get_mut("content").into_iter().flat_map(members) {
-            examples::add(content, examples);
+            examples::add_answer(content, examples, &name);
         }
     }
     if let Some(body) = operation.get_mut("requestBody") {

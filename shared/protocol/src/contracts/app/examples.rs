@@ -29,6 +29,34 @@ pub(super) fn all() -> Result<Map<String, Value>, ContractError> {
     Ok(all)
 }
 
+/// Which examples of its schema an operation is answered with; all of them where nothing is said.
+const OF_OPERATIONS: [(&str, &str); 13] = [
+    ("createApplication", "draft"),
+    ("submitApplication", "under_way"),
+    ("supplementApplication", "under_way"),
+    ("confirmResult", "under_way"),
+    ("withdrawApplication", "withdrawn"),
+    ("linkToRead", "read"),
+    ("linkToUpload", "upload"),
+    ("subscribe", "made"),
+    ("rotateKeys", "made"),
+    ("readSubscription", "later"),
+    ("changeSubscription", "later"),
+    ("pauseSubscription", "later"),
+    ("resumeSubscription", "later"),
+];
+
+/// Refers from the answer of an operation to its examples.
+pub(super) fn add_answer(content: &mut Value, all: &Map<String, Value>, operation: &str) {
+    add(content, all);
+    let wanted = OF_OPERATIONS.iter().find(|(name, _)| *name == operation).map(|(_, example)| *example);
+    if let (Some(wanted), Some(examples)) =
+        (wanted, content.get_mut("examples").and_then(Value::as_object_mut))
+    {
+        examples.retain(|name, _| name == wanted);
+    }
+}
+
 /// Refers from a body to the examples of its schema.
 pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
     let schema = &content["schema"];
@@ -88,7 +116,9 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             ("transfer", transfer()?),
             ("certificate", certificate()?),
         ],
-        "ApplicationView" => vec![("draft", view(true)), ("under_way", view(false))],
+        "ApplicationView" => {
+            vec![("draft", view(true)), ("under_way", view(false)), ("withdrawn", withdrawn())]
+        }
         "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)] }))],
         "Callback" => vec![(
             "received",
@@ -133,7 +163,7 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             "some",
             json!({ "url": "https://app.example.cn/hooks", "events": ["application.received", "application.posted"] }),
         )],
-        "SubscriptionView" => vec![("made", subscription(true))],
+        "SubscriptionView" => vec![("made", subscription(true)), ("later", subscription(false))],
         "SubscriptionChange" => vec![("all_events", json!({ "events": [] }))],
         "Rotation" => vec![("at_once", json!({ "overlap_hours": 0 }))],
         "Replay" => vec![
@@ -252,13 +282,32 @@ fn view(draft: bool) -> Value {
             slot("d2", "lawful_stay", json!(["proof_of_work", "proof_of_study", "proof_of_residence"])),
         ],
         "missing": if draft { json!(["d1", "d2"]) } else { json!([]) },
-        "next": if draft { json!(["submit", "withdraw"]) } else { json!(["withdraw"]) },
+        "next": ["withdraw"],
         "opened_at": "2026-03-02T01:30:00Z",
         "changed_at": if draft { "2026-03-02T01:30:00Z" } else { "2026-03-02T01:42:11Z" },
     });
-    if !draft {
+    if draft {
+        view["expires_at"] = json!("2026-04-01T01:30:00Z");
+    } else {
         view["leg"] = json!({ "purpose": "decide", "agency": "11" });
         view["due"] = json!({ "date": "2026-03-30" });
+    }
+    view
+}
+
+fn withdrawn() -> Value {
+    let mut view = view(false);
+    for (name, value) in [
+        ("version", json!(7)),
+        ("stage", json!("withdrawn")),
+        ("final", json!(true)),
+        ("next", json!([])),
+        ("changed_at", json!("2026-03-02T02:05:40Z")),
+    ] {
+        view[name] = value;
+    }
+    if let Some(members) = view.as_object_mut() {
+        members.remove("due");
     }
     view
 }
@@ -269,6 +318,10 @@ fn events() -> Value {
             {
                 "version": 4, "type": "application.submitted", "at": "2026-03-02T01:41:07Z", "by": "app",
                 "data": { "due": { "date": "2026-03-30" } },
+            },
+            {
+                "version": 5, "type": "application.dispatched", "at": "2026-03-02T01:41:08Z", "by": "hub",
+                "data": { "leg": 0 },
             },
             {
                 "version": 6, "type": "application.received", "at": "2026-03-02T01:42:11Z", "by": { "agency": "11" },
