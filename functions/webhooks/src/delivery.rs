@@ -35,6 +35,9 @@ pub const SOCKETS_EACH: usize = 8;
 /// An endpoint that takes this long is no better than one that fails, for whoever waits beside it: its callbacks
 /// are held and drained by themselves, although each arrives.
 pub const SLOW: Duration = Duration::from_secs(5);
+/// Receives of a message after which its callback is held, whatever its endpoint takes of others: long before the queue
+/// gives it up.
+const PATIENCE: u32 = 8;
 /// Endpoints whose sockets are counted at once.
 const COUNTED: usize = 1_000;
 /// Status that ends a subscription (Standard Webhooks).
@@ -153,9 +156,7 @@ impl<H: Hub> Courier<H> {
         if state.takes_directly() {
             // A message that came before may have been held by a process that died on the way.
             let cautious = state.is_cautious(self.now()) || message.receives > 1;
-            let holds = cautious
-                && self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)?;
-            if holds {
+            if message.receives > PATIENCE || cautious && self.is_held(id, callback).await? {
                 return self.hold(&endpoint, callback).await;
             }
             return self.try_it(&endpoint, callback, message, number).await;
@@ -166,6 +167,10 @@ impl<H: Hub> Courier<H> {
         if let EndpointState::Troubled { attempt, since, next_at } = state
             && next_at <= self.now()
         {
+            // It had recovered, and fell ill again while it was drained.
+            if self.is_held(id, callback).await? {
+                return self.hold(&endpoint, callback).await;
+            }
             // The attempt is counted before it is made, so that one process makes it; whether it failed is
             // written over that.
             let counted = self.after_failure(attempt.saturating_add(1), since, None);
@@ -177,6 +182,11 @@ impl<H: Hub> Courier<H> {
             }
         }
         self.wait_until_settled(&endpoint, message).await
+    }
+
+    /// Whether something of a callback's application is held.
+    async fn is_held(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
+        self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)
     }
 
     /// Posts a callback to an endpoint; where it fails, the endpoint is in trouble.
@@ -192,10 +202,11 @@ impl<H: Hub> Courier<H> {
         if answer.is_delivered() {
             if answer.took >= self.slow {
                 self.slowed(endpoint).await;
-            } else if matches!(endpoint.state(), EndpointState::Troubled { .. }) {
-                let well = EndpointState::Healthy { recovered: Some(self.now()) };
-                self.endpoints.change(endpoint, well).await.map_err(Failure::retry)?;
-                self.wake_if_held(endpoint).await?;
+            } else if let EndpointState::Troubled { since, .. } = endpoint.state() {
+                // Not healthy yet: something may be held. The drainer sees, and the schedule wakes it if this does not.
+                let better = EndpointState::Recovering { since };
+                self.endpoints.change(endpoint, better).await.map_err(Failure::retry)?;
+                self.wake(endpoint).await?;
             }
             return Ok(());
         }
@@ -230,21 +241,21 @@ impl<H: Hub> Courier<H> {
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
-    /// Holds a callback. The endpoint may have recovered meanwhile, in a process that saw nothing held: then it
-    /// is drained again.
+    /// Holds a callback. The endpoint may have recovered meanwhile, in a process that saw nothing held: then it recovers
+    /// again, so that the schedule has it drained even where this process dies before it wakes the drainer.
     async fn hold(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
-        let now = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)?;
-        if now.is_some_and(|endpoint| endpoint.state().takes_directly()) {
-            self.wake(endpoint).await?;
+        let Some(now) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
+            return Ok(());
+        };
+        if matches!(now.state(), EndpointState::Healthy { .. }) {
+            let again = EndpointState::Recovering { since: self.now() };
+            if self.endpoints.change(&now, again).await.map_err(Failure::retry)?.is_none() {
+                return Err(Failure::retry("the endpoint changed while a callback was held for it"));
+            }
         }
-        Ok(())
-    }
-
-    async fn wake_if_held(&self, endpoint: &Endpoint) -> Result<(), Failure> {
-        let held = self.hub.deliveries().held(endpoint.subscription.id, None, 1).await;
-        if held.map_err(Failure::retry)?.is_empty() { Ok(()) } else { self.wake(endpoint).await }
+        if now.state().takes_directly() { self.wake(&now).await } else { Ok(()) }
     }
 
     pub(crate) async fn wake(&self, endpoint: &Endpoint) -> Result<(), Failure> {

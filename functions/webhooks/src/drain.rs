@@ -2,7 +2,7 @@
 //! an application, several applications at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -23,6 +23,10 @@ use crate::endpoints::Endpoint;
 pub const PAGE: usize = 200;
 /// Endpoints that one wake looks after; what is due beyond them is due at the next one.
 pub const WOKEN: usize = 1_000;
+/// How long a page is delivered by what was read before it: as long as anything is remembered of an endpoint.
+const PAGE_TIME: Duration = Duration::from_secs(15);
+/// Refused callbacks of a page that end it.
+const REFUSALS: usize = 3;
 /// Time kept for writing down what was done.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -81,8 +85,8 @@ impl<H: Hub> Courier<H> {
             let page = self.hub.deliveries().held(id, None, PAGE).await.map_err(Failure::retry)?;
             let changed = if page.is_empty() {
                 self.emptied(&endpoint).await?
-            } else if let EndpointState::Troubled { since, .. } = endpoint.state() {
-                self.probe(&endpoint, &page[0], since).await?
+            } else if let EndpointState::Troubled { attempt, since, .. } = endpoint.state() {
+                self.probe(&endpoint, candidate(&page, attempt), since).await?
             } else {
                 self.deliver_page(&endpoint, page, deadline).await?
             };
@@ -141,16 +145,18 @@ impl<H: Hub> Courier<H> {
         }
     }
 
-    /// Delivers a page. The first failure ends it, and the endpoint is in trouble again.
+    /// Delivers a page, for as long as what is known of the endpoint counts. A callback that alone is refused ends its
+    /// application; what says that the endpoint is away, or several refusals, end the page. In trouble it is after each.
     async fn deliver_page(
         &self,
         endpoint: &Arc<Endpoint>,
         page: Vec<Callback>,
         deadline: Instant,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
-        let stopped = &AtomicBool::new(false);
+        let deadline = deadline.min(Instant::now() + PAGE_TIME + DEADLINE + MARGIN);
+        let refused = &AtomicUsize::new(0);
         let applications = page.chunk_by(|a, b| a.application == b.application);
-        let deliveries = applications.map(|of_one| self.in_order(endpoint, of_one, stopped, deadline));
+        let deliveries = applications.map(|of_one| self.in_order(endpoint, of_one, refused, deadline));
         let outcomes: Vec<Outcome> = stream::iter(deliveries).buffer_unordered(SOCKETS_EACH).collect().await;
         let mut all = Outcome::default();
         for outcome in outcomes {
@@ -173,18 +179,18 @@ impl<H: Hub> Courier<H> {
         &self,
         endpoint: &Endpoint,
         callbacks: &[Callback],
-        stopped: &AtomicBool,
+        refused: &AtomicUsize,
         deadline: Instant,
     ) -> Outcome {
         let mut outcome = Outcome::default();
         for callback in callbacks {
-            if stopped.load(Ordering::Relaxed) || !has_time(deadline) {
+            if refused.load(Ordering::Relaxed) >= REFUSALS || !has_time(deadline) {
                 break;
             }
             let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
             outcome.lines.push(Line::Attempted(attempt));
             if !answer.is_delivered() {
-                stopped.store(true, Ordering::Relaxed);
+                refused.fetch_add(if is_away(&answer) { REFUSALS } else { 1 }, Ordering::Relaxed);
                 outcome.failure = Some(answer);
                 break;
             }
@@ -195,6 +201,23 @@ impl<H: Hub> Courier<H> {
 
     async fn write(&self, lines: Vec<Line>) -> Result<(), Failure> {
         self.hub.deliveries().write(lines).await.map_err(Failure::retry)
+    }
+}
+
+/// The callback that an endpoint in trouble is tried with: another application's each time, so that one callback that is
+/// refused does not stand for them all.
+fn candidate(page: &[Callback], attempt: u32) -> &Callback {
+    let heads: Vec<&Callback> =
+        page.chunk_by(|a, b| a.application == b.application).filter_map(|of_one| of_one.first()).collect();
+    let place = usize::try_from(attempt).unwrap_or_default() % heads.len().max(1);
+    heads.get(place).copied().unwrap_or(&page[0])
+}
+
+/// Whether an answer is about the endpoint, and not about one callback.
+fn is_away(answer: &Answer) -> bool {
+    match answer.result {
+        Ok(status) => matches!(status, 410 | 429 | 502..=504),
+        Err(_) => true,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What went well at once is written with a later batch of its process, when a call is full or the oldest has
 //! waited for [`LATE`], and when the schedule wakes the process. So the newest successes may be missing for a
-//! minute, and for good where a process ends; a failure, whatever follows one, and a test, which somebody waits
+//! minute, or until a process that stands still has work again, and for good where it ends; a failure, whatever follows one, and a test, which somebody waits
 //! for, is written before its batch is answered.
 
 use std::mem;

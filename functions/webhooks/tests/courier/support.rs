@@ -47,11 +47,16 @@ pub(crate) struct Heard {
 pub(crate) struct Endpoint {
     pub(crate) url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
-    answer: Arc<dyn Fn() -> Response + Send + Sync>,
+    answer: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
 impl Endpoint {
     pub(crate) async fn answering(answer: impl Fn() -> Response + Send + Sync + 'static) -> Endpoint {
+        Endpoint::answering_to(move |_| answer()).await
+    }
+
+    /// One whose answer depends on the callback's id.
+    pub(crate) async fn answering_to(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let endpoint = Endpoint { url, heard: Arc::default(), answer: Arc::new(answer) };
@@ -89,7 +94,7 @@ async fn hear(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes)
         signature: header("webhook-signature"),
         body: body.to_vec(),
     });
-    (endpoint.answer)()
+    (endpoint.answer)(&header("webhook-id"))
 }
 
 pub(crate) fn hub() -> FakeHub {

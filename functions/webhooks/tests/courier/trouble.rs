@@ -2,13 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use domain::ids::SubscriptionId;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::deliveries::{Deliveries as _, NoticeKind, Which};
 use platform::faults::Fault;
-use platform::hub::Hub as _;
+use platform::hub::{FakeHub, Hub as _};
 use platform::queues::Queue;
 use platform::settings::{EndpointState, Reason};
+use webhooks::delivery::Courier;
 
 use crate::support::*;
 
@@ -17,13 +21,8 @@ fn seconds(count: i64) -> SignedDuration {
 }
 
 /// An endpoint that answers 500, troubled and settled, with three events of two applications held.
-async fn in_trouble() -> (
-    Endpoint,
-    std::sync::Arc<std::sync::atomic::AtomicU16>,
-    platform::hub::FakeHub,
-    domain::ids::SubscriptionId,
-    webhooks::delivery::Courier<platform::hub::FakeHub>,
-) {
+async fn in_trouble()
+-> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, Courier<FakeHub>) {
     let (endpoint, status) = Endpoint::with_status(500).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -347,4 +346,106 @@ async fn a_slow_endpoint_is_drained_by_itself() {
     assert_eq!(sweep(&courier, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
     assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+}
+
+/// An endpoint falls ill again while it is drained: what comes in its first moments overtakes nothing that is held, and
+/// an application of which nothing is held is tried in place; then all is delivered, whoever dies on the way.
+#[tokio::test]
+async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
+    let calls = {
+        let (_, hub, _, courier) = ill_again().await;
+        hub.faults.restart();
+        deliver(&courier, batch(&[callback_of(application(2), 1)], 1)).await;
+        hub.faults.calls().len()
+    };
+    for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        for call in 1..=calls {
+            let (endpoint, hub, id, courier) = ill_again().await;
+            assert!(deliver(&courier, batch(&[callback(9)], 1)).await.is_empty());
+            assert_eq!((endpoint.ids(), held(&hub, id).await.len()), (Vec::new(), 3), "it waits behind them");
+            hub.faults.restart();
+            hub.faults.plan(call, fault);
+            let other = callback_of(application(2), 1);
+            let left = deliver(&courier, batch(std::slice::from_ref(&other), 1)).await;
+            hub.faults.restart();
+            let courier = courier_over(&hub, &connector());
+            if !left.is_empty() {
+                hub.clock.advance(seconds(21));
+                deliver(&courier, batch(std::slice::from_ref(&other), 2)).await;
+            }
+            // The schedule alone, whatever wake was lost.
+            hub.queues.drain(&Queue::Drains);
+            for _ in 0..3 {
+                hub.clock.advance(seconds(60));
+                sweep(&courier, &hub).await;
+            }
+            let of_first: Vec<String> =
+                endpoint.ids().into_iter().filter(|heard| *heard != other.id()).collect();
+            assert_eq!(of_first, [7, 8, 9].map(|version| callback(version).id()), "{fault:?} at {call}");
+            assert!(endpoint.ids().contains(&other.id()) && held(&hub, id).await.is_empty());
+            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+        }
+    }
+}
+
+/// Two callbacks of one application are held for an endpoint that has just left health again, and is due.
+async fn ill_again() -> (Endpoint, FakeHub, SubscriptionId, Courier<FakeHub>) {
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    for version in [7, 8] {
+        hub.deliveries().hold(id, &callback(version), hub.clock().now()).await.unwrap();
+    }
+    let now = hub.clock().now();
+    set_state(&hub, id, EndpointState::Troubled { attempt: 1, since: now, next_at: now }).await;
+    let courier = courier_over(&hub, &connector());
+    (endpoint, hub, id, courier)
+}
+
+/// A callback that its endpoint refuses, and takes all others, holds up its own application alone, and disables nothing.
+#[tokio::test]
+async fn one_callback_that_is_refused_holds_up_no_other_application() {
+    let poison = callback_of(application(1), 1);
+    let refused = poison.id();
+    let endpoint = Endpoint::answering_to(move |id| {
+        let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::NO_CONTENT };
+        status.into_response()
+    })
+    .await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let mut all = vec![poison.clone(), callback_of(application(1), 2)];
+    all.extend((2..30).map(|number| callback_of(application(number), 1)));
+    for callback in &all {
+        hub.deliveries().hold(id, callback, hub.clock().now()).await.unwrap();
+    }
+    let now = hub.clock().now();
+    set_state(&hub, id, EndpointState::Troubled { attempt: 1, since: now - seconds(60), next_at: now }).await;
+    let courier = courier_over(&hub, &connector());
+    for _ in 0..5 {
+        hub.clock.advance(seconds(60));
+        sweep(&courier, &hub).await;
+    }
+    assert_eq!(held(&hub, id).await, [all[0].id(), all[1].id()], "its own application waits");
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Troubled { .. }));
+    // Another callback comes: it does not wait for the schedule of the one that is refused.
+    let late = callback_of(application(40), 1);
+    hub.deliveries().hold(id, &late, hub.clock().now()).await.unwrap();
+    for _ in 0..20 {
+        hub.clock.advance(seconds(600));
+        sweep(&courier, &hub).await;
+    }
+    assert!(endpoint.ids().contains(&late.id()));
+}
+
+/// A message that meets one failure after the other, while others get through, is held before its queue gives it up.
+#[tokio::test]
+async fn a_message_that_has_come_often_is_held() {
+    let (endpoint, _) = Endpoint::with_status(500).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let courier = courier_over(&hub, &connector());
+    assert!(deliver(&courier, batch(&[callback(4)], 9)).await.is_empty());
+    assert_eq!((endpoint.ids().len(), held(&hub, id).await), (0, vec![callback(4).id()]));
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
