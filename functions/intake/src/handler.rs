@@ -102,9 +102,12 @@ impl<H: Hub> Intake<H> {
             return creation::create(hub, namespace, tenant, key, body).await.map(|made| made.view);
         }
         let made = creation::create(hub, namespace, tenant, key, body).await;
-        if let Some(allowance) =
-            applications.as_ref().filter(|_| !made.as_ref().is_ok_and(|made| made.is_new))
-        {
+        // Where there is no answer it may have been opened.
+        let came_to_nothing = match &made {
+            Ok(made) => !made.is_new,
+            Err(problem) => problem.status().is_client_error(),
+        };
+        if let Some(allowance) = applications.as_ref().filter(|_| came_to_nothing) {
             allowance.give_back(tenant, hub.clock().now());
         }
         made.map(|made| made.view)

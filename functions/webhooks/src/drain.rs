@@ -161,7 +161,9 @@ impl<H: Hub> Courier<H> {
         let mut all = Outcome::default();
         for outcome in outcomes {
             all.lines.extend(outcome.lines);
-            all.failure = all.failure.or(outcome.failure);
+            // What is about the endpoint counts before what is about one callback: it may be gone, or say when to come again.
+            let failures = [all.failure, outcome.failure].into_iter().flatten();
+            all.failure = failures.max_by_key(is_away);
         }
         self.write(all.lines).await?;
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);

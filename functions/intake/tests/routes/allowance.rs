@@ -1,6 +1,7 @@
 //! A tenant that asks too much is told so, and when to come again; nobody else is.
 
 use platform::allowance::Limits;
+use platform::faults::Fault;
 use serde_json::json;
 
 use crate::support::{World, adult};
@@ -51,4 +52,18 @@ async fn the_days_applications_are_counted_one_by_one() {
     assert_eq!(world.get("/v1/applications").await.status, 200, "what there is can be read and moved on");
     world.hub.clock.advance(jiff::SignedDuration::from_hours(24));
     assert_eq!(world.create("e", &adult()).await.status, 201);
+}
+
+/// An answer that was lost may hide an application: it stays counted, and its repeat counts nothing more.
+#[tokio::test]
+async fn a_lost_answer_is_counted_once() {
+    let world = World::new().allowing(Limits { applications_per_day: Some(2), ..Limits::default() });
+    assert_eq!(world.create("a", &adult()).await.status, 201);
+    let writes = world.hub.faults.calls().iter().rposition(|call| *call == "store.create").unwrap();
+    world.hub.faults.restart();
+    world.hub.faults.plan(writes, Fault::AnswerLost);
+    let lost = world.create("b", &adult()).await;
+    assert_eq!(lost.status, 503, "{}", lost.body);
+    assert_eq!(world.create("c", &adult()).await.status, 429, "two were opened");
+    assert_eq!(world.create("b", &adult()).await.status, 201, "and both are answered");
 }

@@ -449,3 +449,23 @@ async fn a_message_that_has_come_often_is_held() {
     assert_eq!((endpoint.ids().len(), held(&hub, id).await), (0, vec![callback(4).id()]));
     assert!(matches!(kept(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
+
+/// An endpoint that is gone is disabled at once, whatever else was refused before it said so.
+#[tokio::test]
+async fn gone_counts_before_one_refusal() {
+    let refused = callback_of(application(1), 1).id();
+    let endpoint = Endpoint::answering_to(move |id| {
+        let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::GONE };
+        status.into_response()
+    })
+    .await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    for number in [1, 2] {
+        let callback = callback_of(application(number), 1);
+        hub.deliveries().hold(id, &callback, hub.clock().now()).await.unwrap();
+    }
+    set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
+    sweep(&courier_over(&hub, &connector()), &hub).await;
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Disabled { reason: Reason::Gone, .. }));
+}

@@ -46,7 +46,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
         ("NewApplications", batch()),
         ("NewPerson", person()),
-        ("NewDocument", document(&DOCUMENT_KINDS)),
+        ("NewDocument", document(&DocumentKind::ALL)),
         ("Confirmation", confirmation()),
         ("Nothing", object("No member at all; the body may be left out.", &[], json!({}))),
         ("NewSubscription", subscription()),
@@ -57,24 +57,6 @@ pub(super) fn schemas() -> Map<String, Value> {
     all.extend(rest.map(|(name, schema)| (name.to_owned(), schema)));
     all
 }
-
-/// Every kind of document.
-const DOCUMENT_KINDS: [DocumentKind; 14] = [
-    DocumentKind::HouseholdRegister,
-    DocumentKind::IdentityCard,
-    DocumentKind::ProofOfWork,
-    DocumentKind::ProofOfStudy,
-    DocumentKind::ProofOfResidence,
-    DocumentKind::BirthCertificate,
-    DocumentKind::PictureWithGuardian,
-    DocumentKind::TransferOrder,
-    DocumentKind::AdmissionNotice,
-    DocumentKind::GraduationCertificate,
-    DocumentKind::MarriageCertificate,
-    DocumentKind::ProofOfKinship,
-    DocumentKind::IssuedCertificate,
-    DocumentKind::Other,
-];
 
 fn of(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })

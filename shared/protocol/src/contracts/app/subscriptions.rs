@@ -44,7 +44,7 @@ pub(super) fn subscribe() {}
 
 /// Remove a subscription
 ///
-/// Nothing is called back there any more.
+/// Nothing is called back there any more, at the latest after 15 seconds.
 #[utoipa::path(delete, path = "/v1/subscriptions/{id}", operation_id = "unsubscribe", tag = "subscriptions",
     params(Subscription, Idempotent), security(("token" = ["subscriptions:write"])),
     responses((status = 204, description = "It is removed.")),
