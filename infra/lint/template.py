@@ -1,8 +1,8 @@
-"""Checks infra/template.yaml as it is deployed: with every agency of infra/partners.toml.
+"""Checks infra/template.yaml as it is deployed: with every agency of infra/agencies.toml.
 
     python infra/lint/template.py [--own-checks] [TEMPLATE]
 
-With --own-checks cfn-lint itself, which takes most of the time, does not run. Run with a Python that has infra/local/requirements.txt. Says what is wrong and ends with 1, or ends with 0.
+With --own-checks cfn-lint itself, which takes most of the time, does not run. Run with a Python that has infra/cli/requirements.txt. Says what is wrong and ends with 1, or ends with 0.
 
 cfn-lint expands the template's Fn::ForEach loops itself and checks what they produce, but takes a loop over a parameter
 from that parameter's default; so the rows and the codes are written in first, as `tongban deploy` does.
@@ -188,7 +188,7 @@ def main() -> int:
     arguments.add_argument("template", nargs="?", type=Path, default=INFRA / "template.yaml")
     asked = arguments.parse_args()
     template = asked.template.read_text(encoding="utf-8")
-    agencies = tomllib.loads((INFRA / "partners.toml").read_text(encoding="utf-8"))["agency"]
+    agencies = tomllib.loads((INFRA / "agencies.toml").read_text(encoding="utf-8"))["agency"]
     wrong = literals(template)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.yaml"

@@ -11,7 +11,7 @@ use tongban::aws::LOCAL_REGION;
 use tongban::local::{LocalStack, account_of};
 
 /// The program, beside the folder of a test's own.
-const PROGRAM: &str = "tongban-partner";
+const PROGRAM: &str = "tongban-agency";
 
 /// What an agency's process is given: its own account, and where AWS is.
 #[must_use]

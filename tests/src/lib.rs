@@ -8,5 +8,5 @@ pub mod papers;
 pub mod people;
 pub mod receiver;
 pub mod repository;
-pub mod stage;
+pub mod shared_fixture;
 pub mod until;

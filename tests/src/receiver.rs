@@ -38,7 +38,7 @@ struct Book {
 
 /// What the server works with.
 #[derive(Clone)]
-struct Desk {
+struct ReceiverState {
     book: Arc<Mutex<Book>>,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -68,8 +68,8 @@ impl Receiver {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
         let book = Arc::<Mutex<Book>>::default();
-        let desk = Desk { book: book.clone(), now: Arc::new(now) };
-        let routes = Router::new().route("/callbacks", post(take)).with_state(desk);
+        let state = ReceiverState { book: book.clone(), now: Arc::new(now) };
+        let routes = Router::new().route("/callbacks", post(take)).with_state(state);
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("a server") });
         Receiver { url: format!("http://127.0.0.1:{port}/callbacks"), book, server }
     }
@@ -143,13 +143,13 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let mut book = desk.book.lock().expect("the book");
+async fn take(State(state): State<ReceiverState>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let mut book = state.book.lock().expect("the book");
     if let Some(status) = book.status {
         book.turned_away += 1;
         return StatusCode::from_u16(status).expect("a status");
     }
-    match read(&book.secrets, &headers, &body, (desk.now)()) {
+    match read(&book.secrets, &headers, &body, (state.now)()) {
         Ok(call) => {
             book.calls.push(call);
             StatusCode::NO_CONTENT

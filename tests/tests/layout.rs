@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tongban_tests::repository::{files, text};
 
 /// The functions.
-const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "callbacks", "webhooks", "sweeper"];
+const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "reports", "callbacks", "sweeper"];
 /// Lines of a function's `main.rs`.
 const MAIN_LINES: usize = 40;
 /// Lines of any file of Rust.
@@ -17,7 +17,7 @@ fn allowed() -> BTreeMap<String, Vec<&'static str>> {
         ("shared/domain".to_owned(), vec![]),
         ("shared/protocol".to_owned(), vec!["domain"]),
         ("shared/platform".to_owned(), vec!["domain", "protocol"]),
-        ("shared/partner".to_owned(), vec!["domain", "protocol"]),
+        ("shared/agency".to_owned(), vec!["domain", "protocol"]),
     ]);
     for function in FUNCTIONS {
         allowed.insert(format!("functions/{function}"), vec!["domain", "protocol", "platform"]);
@@ -41,7 +41,7 @@ fn dependencies(folder: &str) -> Vec<String> {
 
 #[test]
 fn imports_go_one_way() {
-    let ours = ["domain", "protocol", "platform", "partner", "tongban", "tongban-tests"];
+    let ours = ["domain", "protocol", "platform", "agency", "tongban", "tongban-tests"];
     for (folder, allowed) in allowed() {
         for dependency in dependencies(&folder) {
             let is_ours = ours.contains(&dependency.as_str()) || FUNCTIONS.contains(&dependency.as_str());
@@ -56,7 +56,7 @@ fn imports_go_one_way() {
 #[test]
 fn every_crate_is_covered_by_the_rules() {
     let mut known: Vec<String> = allowed().into_keys().collect();
-    known.extend(["infra/local".to_owned(), "tests".to_owned()]);
+    known.extend(["infra/cli".to_owned(), "tests".to_owned()]);
     known.sort();
     let workspace: toml::Table = text("Cargo.toml").parse().expect("a manifest");
     let members = workspace["workspace"]["members"].as_array().expect("members");
@@ -72,7 +72,7 @@ fn only_platform_and_the_local_command_know_aws() {
         for dependency in dependencies(&folder) {
             let of_aws = dependency.starts_with("aws-sdk-") || dependency == "aws-config";
             // An agency reads its own queue.
-            let reads_its_queue = folder == "shared/partner" && dependency == "aws-sdk-sqs";
+            let reads_its_queue = folder == "shared/agency" && dependency == "aws-sdk-sqs";
             assert!(!of_aws || reads_its_queue, "{folder} may not know {dependency}");
         }
     }

@@ -1,7 +1,11 @@
-//! Callbacks of agencies: verifies signed reports and applies them, and tells an agency what it has open.
+//! Webhooks: delivers signed callbacks to app backends, directly or when their endpoint answers again.
 
-mod backlog;
-mod evidence;
-pub mod http;
-pub mod queue;
-pub mod report;
+pub mod address;
+pub mod connector;
+pub mod delivery;
+pub mod drain;
+pub mod endpoints;
+pub mod handler;
+mod journal;
+pub mod resolve;
+pub mod schedule;

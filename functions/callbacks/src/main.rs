@@ -1,16 +1,33 @@
-//! Wires the callbacks: see `http`, `queue` and `report`.
+//! Wires the webhooks: see `handler`.
 
-use callbacks::http::routes;
-use callbacks::queue::reports;
-use callbacks::report::Desk;
-use lambda_runtime::Error;
+use callbacks::delivery::CallbackSender;
+use callbacks::handler::callbacks;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::batch::deadline;
 use platform::config::Variable;
 use platform::startup::start;
-use platform::triggers::serve;
+use serde_json::{Value, json};
+
+const NEEDED: [Variable; 5] = [
+    Variable::SettingsTable,
+    Variable::DeliveriesTable,
+    Variable::KeyId,
+    Variable::CallbackQueueUrl,
+    Variable::DrainQueueUrl,
+];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (_, hub) = start(&[Variable::Table, Variable::PartnersTable, Variable::Bucket, Variable::KeyId]);
-    let desk = &Desk::new(hub);
-    serve(routes(desk.clone()), |event, deadline| reports(desk, event, deadline)).await
+    let (config, hub) = start(&NEEDED);
+    let sender = &CallbackSender::new(hub, config.mode)?;
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        let LambdaEvent { payload, context } = event;
+        // A batch of a queue has records; the schedule has none.
+        if payload.get("Records").is_none() {
+            return Ok::<_, Error>(json!({ "woken": sender.wake_due().await }));
+        }
+        let batch = serde_json::from_value(payload)?;
+        Ok(serde_json::to_value(callbacks(sender, batch, deadline(&context)).await)?)
+    }))
+    .await
 }

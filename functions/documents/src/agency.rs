@@ -9,16 +9,16 @@ use domain::decide::Refusal;
 use domain::event::Provider;
 use domain::ids::{AgencyCode, DocumentId};
 use domain::stage::Step;
+use http_kit::fields::{Coded as _, FieldError};
+use http_kit::problem::Problem;
+use http_kit::signed_request::signed_request;
+use http_kit::uploads::Declared;
 use platform::documents::{Checksum, DocumentSize, MediaType};
-use platform::fields::{Coded as _, FieldError};
 use platform::hub::Hub;
-use platform::problem::Problem;
-use platform::signed::signed_request;
 use platform::store::Store as _;
-use platform::uploads::Declared;
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
 
-use crate::handler::Desk;
+use crate::handler::LinkHandler;
 use crate::links;
 
 /// Bytes of a signed request.
@@ -29,10 +29,10 @@ pub const REQUEST_BYTES: usize = 8 * 1024;
 /// # Errors
 /// 400 and 401 for what is not signed by an agency or not fresh; 404 where the agency has no part in the
 /// application, or there is no such document; 409 and 422 as for an app's upload.
-pub async fn link<H: Hub>(desk: &Desk<H>, jws: &str) -> Result<Link, Problem> {
-    let request: DocumentRequest = signed_request(&desk.hub, DOCUMENT_TYP, jws).await?;
+pub async fn link<H: Hub>(handler: &LinkHandler<H>, jws: &str) -> Result<Link, Problem> {
+    let request: DocumentRequest = signed_request(&handler.hub, DOCUMENT_TYP, jws).await?;
     let DocumentRequest { agency, application, iat: _, action } = request;
-    let kept = desk.hub.store().get(application).await?;
+    let kept = handler.hub.store().get(application).await?;
     let head = kept.as_ref().map(|kept| kept.ledger.head()).filter(|head| head.involves(&agency));
     let Some(head) = head else {
         tracing::warn!(%agency, %application, "an agency asked for what is not its own");
@@ -41,11 +41,11 @@ pub async fn link<H: Hub>(desk: &Desk<H>, jws: &str) -> Result<Link, Problem> {
     match action {
         DocumentAction::Fetch { document } => {
             let found = head.document(document).ok_or_else(Problem::not_found)?;
-            links::stored(&desk.hub, head, found).await
+            links::stored(&handler.hub, head, found).await
         }
         DocumentAction::Upload { document, media_type, size, sha256 } => {
             let declared = declared(&media_type, size, &sha256)?;
-            upload(&desk.hub, head, &agency, document, &declared).await
+            upload(&handler.hub, head, &agency, document, &declared).await
         }
     }
 }

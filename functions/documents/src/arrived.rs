@@ -12,7 +12,7 @@ use platform::apply::{ApplyError, apply_to};
 use platform::arrivals::{Arrived, arrival};
 use platform::batch::{Failure, Message, messages};
 use platform::hub::Hub;
-use platform::store::{Kept, Store as _, StoreError};
+use platform::store::{Store as _, StoreError, StoredApplication};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -116,7 +116,11 @@ impl<H: Hub> Recorder<H> {
 
     /// The application. One that this process saw lately will do where it knows the slots: a slot is never
     /// taken away, and what is stored in it stays; whatever else has changed, the write finds out.
-    async fn application(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Kept, Failure> {
+    async fn application(
+        &self,
+        id: ApplicationId,
+        arrived: &[Arrived],
+    ) -> Result<StoredApplication, Failure> {
         if let Some(recent) = self.hub.recent().get(id).filter(|kept| strays(kept, arrived).is_empty()) {
             return Ok(recent);
         }
@@ -127,7 +131,7 @@ impl<H: Hub> Recorder<H> {
     }
 }
 
-fn strays(kept: &Kept, arrived: &[Arrived]) -> Strays {
+fn strays(kept: &StoredApplication, arrived: &[Arrived]) -> Strays {
     let head = kept.ledger.head();
     arrived.iter().map(|one| one.document).filter(|document| head.document(*document).is_none()).collect()
 }

@@ -4,78 +4,81 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::ids::{ApplicationId, TenantId};
-use platform::caller::{By, Gate, Gated, Reading, Writing};
-use platform::edge::edge;
-use platform::fields::Body;
+use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator, Read, Write};
+use http_kit::edge::edge;
+use http_kit::fields::Body;
+use http_kit::problem::Problem;
+use http_kit::signed_request::signed_body;
+use http_kit::uploads::Declared;
 use platform::hub::Hub;
-use platform::problem::Problem;
-use platform::signed::signed_body;
-use platform::store::{Kept, Store as _};
-use platform::uploads::Declared;
+use platform::store::{Store as _, StoredApplication};
 use protocol::report::Link;
 
 use crate::{agency, links};
 
 /// What the handlers work with.
 #[derive(Clone, Debug)]
-pub struct Desk<H> {
+pub struct LinkHandler<H> {
     pub(crate) hub: H,
-    gate: Gate<H>,
+    authenticator: Authenticator<H>,
 }
 
-impl<H: Hub> Desk<H> {
-    /// A desk on these ports, for callers who come in by this gate.
+impl<H: Hub> LinkHandler<H> {
+    /// A handler on these ports, for callers who come in by this gate.
     #[must_use]
-    pub fn new(hub: H, gate: Gate<H>) -> Self {
-        Desk { hub, gate }
+    pub fn new(hub: H, authenticator: Authenticator<H>) -> Self {
+        LinkHandler { hub, authenticator }
     }
 }
 
-impl<H: Hub> Gated for Desk<H> {
+impl<H: Hub> HasAuthenticator for LinkHandler<H> {
     type Hub = H;
 
-    fn gate(&self) -> &Gate<H> {
-        &self.gate
+    fn authenticator(&self) -> &Authenticator<H> {
+        &self.authenticator
     }
 }
 
 /// The routes.
-pub fn routes<H: Hub>(desk: Desk<H>) -> Router {
+pub fn routes<H: Hub>(handler: LinkHandler<H>) -> Router {
     let routes = Router::new()
         .route("/v1/applications/{id}/documents/{document}", get(read::<H>))
         .route("/v1/applications/{id}/documents/{document}/upload", post(upload::<H>))
         .route("/v1/agency/documents", post(signed::<H>));
-    edge(routes).with_state(desk)
+    edge(routes).with_state(handler)
 }
 
 async fn upload<H: Hub>(
-    by: By<Writing>,
-    State(desk): State<Desk<H>>,
+    by: Authenticated<Write>,
+    State(handler): State<LinkHandler<H>>,
     Path((id, document)): Path<(String, String)>,
     body: Body<Declared>,
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
-    let kept = owned(&desk.hub, &by.tenant, id).await?;
-    links::to_upload(&desk.hub, kept.ledger.head(), document, &body.value).await.map(Json)
+    let kept = owned(&handler.hub, &by.tenant, id).await?;
+    links::to_upload(&handler.hub, kept.ledger.head(), document, &body.value).await.map(Json)
 }
 
 async fn read<H: Hub>(
-    by: By<Reading>,
-    State(desk): State<Desk<H>>,
+    by: Authenticated<Read>,
+    State(handler): State<LinkHandler<H>>,
     Path((id, document)): Path<(String, String)>,
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
-    let kept = owned(&desk.hub, &by.tenant, id).await?;
-    links::to_read(&desk.hub, kept.ledger.head(), document).await.map(Json)
+    let kept = owned(&handler.hub, &by.tenant, id).await?;
+    links::to_read(&handler.hub, kept.ledger.head(), document).await.map(Json)
 }
 
-async fn signed<H: Hub>(State(desk): State<Desk<H>>, request: Request) -> Result<Json<Link>, Problem> {
+async fn signed<H: Hub>(
+    State(handler): State<LinkHandler<H>>,
+    request: Request,
+) -> Result<Json<Link>, Problem> {
     let jws = signed_body(request, agency::REQUEST_BYTES).await?;
-    agency::link(&desk, &jws).await.map(Json)
+    agency::link(&handler, &jws).await.map(Json)
 }
 
 /// An application of the tenant; another's is not there.
-async fn owned<H: Hub>(hub: &H, tenant: &TenantId, id: ApplicationId) -> Result<Kept, Problem> {
+async fn owned<H: Hub>(hub: &H, tenant: &TenantId, id: ApplicationId) -> Result<StoredApplication, Problem> {
     let kept = hub.store().get(id).await?;
     kept.filter(|kept| kept.ledger.head().tenant() == tenant).ok_or_else(Problem::not_found)
 }

@@ -8,11 +8,11 @@ use domain::event::Provider;
 use domain::ids::DocumentId;
 use domain::limits::REJECTIONS;
 use domain::stage::{Stage, Step, next};
+use http_kit::fields::FieldError;
+use http_kit::problem::{Code, Problem};
+use http_kit::uploads::Declared;
 use platform::documents::Documents as _;
-use platform::fields::FieldError;
 use platform::hub::Hub;
-use platform::problem::{Code, Problem};
-use platform::uploads::Declared;
 use protocol::report::Link;
 
 /// How long a link to read lives.

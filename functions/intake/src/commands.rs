@@ -8,11 +8,11 @@ use domain::decide::Refusal;
 use domain::event::Event;
 use domain::ids::ApplicationId;
 use domain::stage::Step;
+use http_kit::problem::Problem;
 use platform::apply::{ApplyError, apply, apply_to};
 use platform::arrivals::arrivals;
 use platform::hub::Hub;
-use platform::problem::Problem;
-use platform::store::{Kept, Store as _};
+use platform::store::{Store as _, StoredApplication};
 use protocol::app::ApplicationView;
 
 /// Applies a command.
@@ -55,7 +55,7 @@ pub async fn command<H: Hub>(
 /// is there is recorded in the same write as the command.
 async fn with_arrivals<H: Hub>(
     hub: &H,
-    kept: Kept,
+    kept: StoredApplication,
     attempt: &Attempt,
     refusal: Refusal,
 ) -> Result<ApplicationView, Problem> {
@@ -75,7 +75,10 @@ async fn with_arrivals<H: Hub>(
 
 /// An application that submits itself with its last document needs no submit; asked for one, it answers with what the
 /// submission made of it, however late.
-fn submitted_by_itself(kept: &Kept, attempt: &Attempt) -> Option<Result<ApplicationView, Problem>> {
+fn submitted_by_itself(
+    kept: &StoredApplication,
+    attempt: &Attempt,
+) -> Option<Result<ApplicationView, Problem>> {
     let head = kept.ledger.head();
     if !head.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
@@ -89,7 +92,7 @@ fn submitted_by_itself(kept: &Kept, attempt: &Attempt) -> Option<Result<Applicat
 ///
 /// # Errors
 /// 503 where the version is not in the record, which a version from the record itself always is.
-pub fn view(kept: &Kept, version: u32) -> Result<ApplicationView, Problem> {
+pub fn view(kept: &StoredApplication, version: u32) -> Result<ApplicationView, Problem> {
     let head = kept.ledger.at(version).ok_or(ApplyError::Contended)?;
     Ok(ApplicationView::from(&head))
 }

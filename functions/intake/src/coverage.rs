@@ -1,14 +1,14 @@
 //! Who takes what: the answer an app needs before it lets a citizen fill in a form.
 
+use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, service_row};
 use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::Places;
-use domain::partners::{AgencyRow, NotCovered, Partners};
 use domain::person::ADULT_AGE;
+use http_kit::fields::{Fields, FromFields, choice, text, whole};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use platform::fields::{Fields, FromFields, choice, text, whole};
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
 use protocol::form::fields;
 
@@ -64,7 +64,7 @@ impl FromFields for Question {
 
 /// Answers from the agencies' rows alone.
 #[must_use]
-pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Coverage {
+pub fn coverage(question: &Question, agencies: &Agencies, now: Timestamp) -> Coverage {
     let row = service_row(question.service);
     let cases: Vec<&CaseRow> =
         row.cases.iter().filter(|case| question.when.is_none_or(|when| case.when == when)).collect();
@@ -78,12 +78,12 @@ pub fn coverage(question: &Question, partners: &Partners, now: Timestamp) -> Cov
         offered_by: Vec::new(),
     };
     if let (Some(to), Some(case)) = (&question.to, cases.first()) {
-        answer.reasons = reasons(question, to, case.when, partners, today(now));
+        answer.reasons = reasons(question, to, case.when, agencies, today(now));
         answer.offered = Some(answer.reasons.is_empty());
-        answer.legs = legs(question, to, partners, today(now));
+        answer.legs = legs(question, to, agencies, today(now));
     }
     if answer.offered != Some(true) {
-        answer.offered_by = partners
+        answer.offered_by = agencies
             .offering(question.service, today(now))
             .map(|agency| offerer(agency, question.service))
             .collect();
@@ -109,11 +109,11 @@ fn reasons(
     question: &Question,
     to: &DivisionCode,
     when: When,
-    partners: &Partners,
+    agencies: &Agencies,
     today: Date,
 ) -> Vec<&'static str> {
     let Some(from) = &question.from else {
-        let covered = partners.covering(question.service, to, today).is_some();
+        let covered = agencies.covering(question.service, to, today).is_some();
         return if covered { Vec::new() } else { vec!["not_offered"] };
     };
     let places = Places {
@@ -121,7 +121,7 @@ fn reasons(
         registered_at: to.clone(),
         move_in: (question.service == Service::HouseholdTransfer).then(|| from.clone()),
     };
-    let Err(problems) = partners.legs(question.service, when, &places, &[], today) else {
+    let Err(problems) = agencies.legs(question.service, when, &places, &[], today) else {
         return Vec::new();
     };
     let mut reasons: Vec<&'static str> = problems
@@ -136,7 +136,7 @@ fn reasons(
     reasons
 }
 
-fn legs(question: &Question, to: &DivisionCode, partners: &Partners, today: Date) -> Vec<CoveredLeg> {
+fn legs(question: &Question, to: &DivisionCode, agencies: &Agencies, today: Date) -> Vec<CoveredLeg> {
     let row = service_row(question.service);
     let taken = question.when.and_then(|when| row.case(when));
     row.legs
@@ -147,7 +147,7 @@ fn legs(question: &Question, to: &DivisionCode, partners: &Partners, today: Date
                 Role::Registration | Role::MoveOut => Some(to),
                 Role::MoveIn => question.from.as_ref(),
             }?;
-            let agency = partners.covering(question.service, place, today)?;
+            let agency = agencies.covering(question.service, place, today)?;
             Some(CoveredLeg {
                 purpose: leg.purpose,
                 title: leg.title.clone(),

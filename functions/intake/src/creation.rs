@@ -5,17 +5,17 @@ use domain::event::Slot;
 use domain::ids::{ApplicationId, TenantId};
 use domain::ledger::{Cause, Ledger};
 use domain::wake::next_wake;
+use http_kit::fields::{FieldError, Json};
+use http_kit::idempotency::IdempotencyKey;
+use http_kit::problem::{Code, Problem};
+use http_kit::uploads::{Declared, assign};
+use platform::agency_messages::DOSSIER;
+use platform::agency_registry::current_agencies;
 use platform::apply::ApplyError;
 use platform::clock::Clock as _;
-use platform::courier::DOSSIER;
-use platform::directory::agencies;
 use platform::documents::Documents as _;
-use platform::fields::{FieldError, Json};
 use platform::hub::Hub;
-use platform::idempotency::IdempotencyKey;
-use platform::problem::{Code, Problem};
-use platform::store::{Created, Kept, Store as _};
-use platform::uploads::{Declared, assign};
+use platform::store::{Created, Store as _, StoredApplication};
 use platform::vault::Vault as _;
 use protocol::app::ApplicationView;
 use sha2::{Digest as _, Sha256};
@@ -50,8 +50,8 @@ pub async fn create<H: Hub>(
 ) -> Result<Made, Problem> {
     let id = namespace.application(tenant, key);
     let payload_hash: [u8; 32] = Sha256::digest(&body.canonical).into();
-    let agencies = agencies(hub).await?;
-    let opening = match opening::read(&body.value, tenant, &agencies.partners, hub.clock().now()) {
+    let agencies = current_agencies(hub).await?;
+    let opening = match opening::read(&body.value, tenant, &agencies.agencies, hub.clock().now()) {
         Ok(opening) => opening,
         Err(defects) => {
             let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
@@ -79,7 +79,7 @@ async fn keep<H: Hub>(
     id: ApplicationId,
     payload_hash: [u8; 32],
     opening: Opening,
-) -> Result<Kept, Problem> {
+) -> Result<StoredApplication, Problem> {
     let cause = Cause {
         by: Actor::Tenant(opening.opened.tenant.clone()),
         at: hub.clock().now(),
@@ -87,16 +87,17 @@ async fn keep<H: Hub>(
         key: None,
         proof: None,
     };
-    let dossier = serde_json::to_vec(&opening.dossier).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().seal(DOSSIER, &id.to_string(), &dossier).await?;
+    let personal_data =
+        serde_json::to_vec(&opening.personal_data).map_err(|_| Problem::new(Code::Internal))?;
+    let sealed = hub.vault().seal(DOSSIER, &id.to_string(), &personal_data).await?;
     let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
-    Ok(Kept { ledger, sealed, payload_hash })
+    Ok(StoredApplication { ledger, sealed, payload_hash })
 }
 
 /// The application as it was opened, with a fresh slot for each document that the body declares.
 async fn answer<H: Hub>(
     hub: &H,
-    kept: &Kept,
+    kept: &StoredApplication,
     payload_hash: [u8; 32],
     declared: &[Declared],
 ) -> Result<ApplicationView, Problem> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use platform::conditional::{IfNoneMatch, Tag};
+use http_kit::conditional::{IfNoneMatch, Tag};
 
 const DOCUMENT: &str = include_str!("../../../shared/protocol/contracts/app.openapi.json");
 

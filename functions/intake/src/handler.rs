@@ -10,20 +10,20 @@ use domain::event::HandOver;
 use domain::ids::{ApplicationId, TenantId};
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use platform::allowance::{Allowance, Limits, Policy};
+use http_kit::authentication::{AnyScope, Authenticated, Authenticator, HasAuthenticator, Read, Write};
+use http_kit::conditional::{IfMatch, IfNoneMatch, Tag};
+use http_kit::edge::{Trace, edge};
+use http_kit::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
+use http_kit::idempotency::IdempotencyKey;
+use http_kit::problem::{Code, Language, Problem};
+use http_kit::rate_limit::{Limits, Policy, RateLimiter};
+use http_kit::token::Issuers;
+use platform::agency_registry::fresh_agencies;
 use platform::apply::command_key;
-use platform::caller::{Anything, By, Gate, Gated, Reading, Writing};
 use platform::clock::Clock as _;
-use platform::conditional::{IfMatch, IfNoneMatch, Tag};
 use platform::config::Mode;
-use platform::directory::agencies_now;
-use platform::edge::{Trace, edge};
-use platform::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
 use platform::hub::Hub;
-use platform::idempotency::IdempotencyKey;
-use platform::problem::{Code, Language, Problem};
 use platform::store::Store as _;
-use platform::token::Issuers;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
 use serde::{Deserialize, Serialize};
@@ -50,12 +50,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
     pub(crate) hub: H,
-    gate: Gate<H>,
+    authenticator: Authenticator<H>,
     pub(crate) namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
     pub(crate) mode: Mode,
-    applications: Option<Allowance>,
+    applications: Option<RateLimiter>,
 }
 
 impl<H: Hub> Intake<H> {
@@ -69,9 +69,16 @@ impl<H: Hub> Intake<H> {
         mode: Mode,
         limits: Limits,
     ) -> Self {
-        let day = |limit| Allowance::new(Policy { name: "day", limit, window: 24 * 60 * 60 });
-        let gate = Gate::new(hub.clone(), issuers, limits.requests_per_minute);
-        Intake { hub, gate, namespace, keys, mode, applications: limits.applications_per_day.map(day) }
+        let day = |limit| RateLimiter::new(Policy { name: "day", limit, window: 24 * 60 * 60 });
+        let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
+        Intake {
+            hub,
+            authenticator,
+            namespace,
+            keys,
+            mode,
+            applications: limits.applications_per_day.map(day),
+        }
     }
 
     /// Counts an application of a tenant, before it is opened.
@@ -79,8 +86,8 @@ impl<H: Hub> Intake<H> {
     /// # Errors
     /// 429 where the day's are used up.
     pub(crate) async fn count(&self, tenant: &TenantId) -> Result<(), Problem> {
-        let Some(allowance) = &self.applications else { return Ok(()) };
-        let counted = allowance.take(self.hub.settings(), tenant, self.hub.clock().now()).await;
+        let Some(rate_limit) = &self.applications else { return Ok(()) };
+        let counted = rate_limit.take(self.hub.settings(), tenant, self.hub.clock().now()).await;
         counted.map(|_| ()).map_err(|standing| standing.refusal())
     }
 }
@@ -107,18 +114,18 @@ impl<H: Hub> Intake<H> {
             Ok(made) => !made.is_new,
             Err(problem) => problem.status().is_client_error(),
         };
-        if let Some(allowance) = applications.as_ref().filter(|_| came_to_nothing) {
-            allowance.give_back(tenant, hub.clock().now());
+        if let Some(rate_limit) = applications.as_ref().filter(|_| came_to_nothing) {
+            rate_limit.give_back(tenant, hub.clock().now());
         }
         made.map(|made| made.view)
     }
 }
 
-impl<H: Hub> Gated for Intake<H> {
+impl<H: Hub> HasAuthenticator for Intake<H> {
     type Hub = H;
 
-    fn gate(&self) -> &Gate<H> {
-        &self.gate
+    fn authenticator(&self) -> &Authenticator<H> {
+        &self.authenticator
     }
 }
 
@@ -164,32 +171,32 @@ struct Services {
     kinds: Vec<TitledKind>,
 }
 
-async fn services(_: By<Anything>) -> impl IntoResponse {
+async fn services(_: Authenticated<AnyScope>) -> impl IntoResponse {
     ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(Services { services: catalogue(), kinds: kinds() }))
 }
 
-async fn service(_: By<Anything>, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+async fn service(_: Authenticated<AnyScope>, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
     let service = Service::named(&name).ok_or_else(Problem::not_found)?;
     Ok(([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(service_row(service))))
 }
 
 async fn covered<H: Hub>(
-    _: By<Anything>,
+    _: Authenticated<AnyScope>,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
     // Read at once, and asked for anew by every cache: an agency that was suspended a moment ago is not offered any
     // more. What has not changed is not sent again.
-    let agencies = agencies_now(&intake.hub).await?;
-    let answer: Coverage = coverage(&question, &agencies.partners, intake.hub.clock().now());
+    let agencies = fresh_agencies(&intake.hub).await?;
+    let answer: Coverage = coverage(&question, &agencies.agencies, intake.hub.clock().now());
     let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
     let tag = Tag::content(&body);
     Ok(tag.answer(&held, ([(CACHE_CONTROL, REVALIDATED), (CONTENT_TYPE, JSON)], body)))
 }
 
 async fn create<H: Hub>(
-    by: By<Writing>,
+    by: Authenticated<Write>,
     State(intake): State<Intake<H>>,
     key: IdempotencyKey,
     body: fields::Json,
@@ -203,7 +210,7 @@ async fn create<H: Hub>(
 }
 
 async fn create_many<H: Hub>(
-    by: By<Writing>,
+    by: Authenticated<Write>,
     State(intake): State<Intake<H>>,
     Extension(Trace(trace)): Extension<Trace>,
     headers: HeaderMap,
@@ -215,7 +222,7 @@ async fn create_many<H: Hub>(
 }
 
 async fn list<H: Hub>(
-    by: By<Reading>,
+    by: Authenticated<Read>,
     State(intake): State<Intake<H>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ApplicationsPage>, Problem> {
@@ -223,7 +230,7 @@ async fn list<H: Hub>(
 }
 
 async fn read<H: Hub>(
-    by: By<Reading>,
+    by: Authenticated<Read>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     held: IfNoneMatch,
@@ -234,7 +241,7 @@ async fn read<H: Hub>(
 }
 
 async fn events<H: Hub>(
-    by: By<Reading>,
+    by: Authenticated<Read>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     Query(query): Query<EventsQuery>,
@@ -244,7 +251,7 @@ async fn events<H: Hub>(
 
 /// A route of a command that takes nothing but its key.
 fn plain<H: Hub>(path: &'static str, command: Command) -> MethodRouter<Intake<H>> {
-    let answer = move |by: By<Writing>,
+    let answer = move |by: Authenticated<Write>,
                        State(intake): State<Intake<H>>,
                        Path(id): Path<String>,
                        key: IdempotencyKey,
@@ -290,7 +297,7 @@ impl FromFields for Confirmation {
 }
 
 async fn confirm<H: Hub>(
-    by: By<Writing>,
+    by: Authenticated<Write>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     key: IdempotencyKey,

@@ -5,8 +5,8 @@
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_kit::idempotency::IdempotencyKey;
 use platform::config::Secret;
-use platform::idempotency::IdempotencyKey;
 use sha2::Sha256;
 
 /// The namespace of derived ids. Clones share the secret.

@@ -2,23 +2,23 @@
 
 use std::str::FromStr;
 
+use domain::agencies::{Agencies, NotCovered};
 use domain::catalogue::{DocumentKind, Service, When, service_row};
 use domain::decide::today;
 use domain::division::DivisionCode;
-use domain::dossier::{Dossier, Person};
 use domain::event::{Leg, Opened, Places, Provider, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
-use domain::partners::{NotCovered, Partners};
 use domain::person::{ADULT_AGE, Address, MobileNumber, PersonName};
+use domain::personal_data::{Person, PersonalData};
 use domain::stage::Purpose;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use platform::fields::{
+use http_kit::fields::{
     Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
 };
-use platform::uploads::{Declared, assign};
+use http_kit::uploads::{Declared, assign};
+use jiff::Timestamp;
+use jiff::civil::Date;
 use protocol::form::needs_relative;
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub struct Opening {
     /// The first event.
     pub opened: Opened,
     /// The personal part, to be sealed.
-    pub dossier: Dossier,
+    pub personal_data: PersonalData,
     /// The documents that will be uploaded.
     pub declared: Vec<Declared>,
 }
@@ -55,7 +55,7 @@ pub struct Defects {
 pub fn read(
     body: &Value,
     tenant: &TenantId,
-    partners: &Partners,
+    agencies: &Agencies,
     now: Timestamp,
 ) -> Result<Opening, Defects> {
     let today = today(now);
@@ -64,7 +64,7 @@ pub fn read(
         let asked = Asked::read(fields, today);
         let slots = asked.slots();
         let declared = declared(fields, slots.as_deref());
-        let legs = match asked.legs(partners, today) {
+        let legs = match asked.legs(agencies, today) {
             Some(Ok(legs)) => Some(legs),
             Some(Err(problems)) => {
                 not_covered = problems;
@@ -84,13 +84,13 @@ pub fn read(
             submit_when_complete: asked.submit_when_complete,
             capabilities,
         };
-        let dossier = Dossier {
+        let personal_data = PersonalData {
             applicant: asked.applicant?.person()?,
             guardian: asked.guardian.and_then(Sketch::person),
             relative: asked.relative.and_then(Sketch::person),
             address: asked.address?,
         };
-        Some(Opening { opened, dossier, declared: declared? })
+        Some(Opening { opened, personal_data, declared: declared? })
     });
     match read {
         Ok(opening) if not_covered.is_empty() => Ok(opening),
@@ -189,9 +189,9 @@ impl Asked {
             .collect()
     }
 
-    fn legs(&self, partners: &Partners, today: Date) -> Option<Result<Vec<Leg>, Vec<NotCovered>>> {
+    fn legs(&self, agencies: &Agencies, today: Date) -> Option<Result<Vec<Leg>, Vec<NotCovered>>> {
         let places = self.places.as_ref()?;
-        Some(partners.legs(self.service?, self.when?, places, &self.capabilities, today))
+        Some(agencies.legs(self.service?, self.when?, places, &self.capabilities, today))
     }
 }
 
@@ -322,7 +322,7 @@ fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<Decla
 #[must_use]
 pub fn declared_before(body: &Value) -> Vec<Declared> {
     let documents = body.get("documents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    documents.iter().filter_map(|document| platform::fields::read(document).ok()).collect()
+    documents.iter().filter_map(|document| http_kit::fields::read(document).ok()).collect()
 }
 
 /// Something not every agency can do, for example `script:mongolian`.

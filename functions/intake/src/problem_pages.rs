@@ -5,7 +5,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
-use platform::problem::{Code, Problem, TYPE_PREFIX};
+use http_kit::problem::{Code, Problem, TYPE_PREFIX};
 use protocol::problem::advice::{Advice, advice};
 use serde_json::{Value, json};
 

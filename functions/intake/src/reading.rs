@@ -6,11 +6,11 @@ use domain::application::Application;
 use domain::catalogue::Service;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::stage::Stage;
+use http_kit::fields::{Fields, FromFields, choice, flag, moment, text, whole};
+use http_kit::problem::Problem;
 use jiff::Timestamp;
-use platform::fields::{Fields, FromFields, choice, flag, moment, text, whole};
 use platform::hub::Hub;
-use platform::problem::Problem;
-use platform::store::{Cursor, Kept, PAGE as STORE_PAGE, Store as _};
+use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication};
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
@@ -102,7 +102,11 @@ fn limit(fields: &mut Fields<'_>) -> usize {
 ///
 /// # Errors
 /// 404 where there is none, and where it is another's: the two look the same.
-pub async fn owned<H: Hub>(hub: &H, tenant: &TenantId, id: ApplicationId) -> Result<Kept, Problem> {
+pub async fn owned<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: ApplicationId,
+) -> Result<StoredApplication, Problem> {
     let kept = hub.store().get(id).await?;
     kept.filter(|kept| kept.ledger.head().tenant() == tenant).ok_or_else(Problem::not_found)
 }
@@ -164,7 +168,7 @@ pub async fn events<H: Hub>(
     }
 }
 
-fn page(kept: &Kept, query: EventsQuery) -> EventsPage {
+fn page(kept: &StoredApplication, query: EventsQuery) -> EventsPage {
     let rest = kept.ledger.after(query.after);
     let page = &rest[..rest.len().min(query.limit)];
     EventsPage {

@@ -9,12 +9,12 @@ pub mod state;
 mod url;
 
 use domain::ids::{SubscriptionId, TenantId};
+use http_kit::fields::{FieldError, Fields, FromFields, list, words};
+use http_kit::problem::{Code, Problem};
 use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::deliveries::Deliveries as _;
-use platform::fields::{FieldError, Fields, FromFields, list, words};
 use platform::hub::Hub;
-use platform::problem::{Code, Problem};
 use platform::settings::{Changes, EndpointState, Reason, Settings as _, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
@@ -190,7 +190,7 @@ fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView
         EndpointState::Disabled { reason: Reason::Exhausted, .. } => Some("exhausted".to_owned()),
         EndpointState::Healthy { .. }
         | EndpointState::Recovering { .. }
-        | EndpointState::Troubled { .. }
+        | EndpointState::Failing { .. }
         | EndpointState::Paused { .. } => None,
     };
     SubscriptionView {

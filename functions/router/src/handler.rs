@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, HashSet};
 use domain::command::{Attempt, Command};
 use domain::effect::{notices, open_notices};
 use futures_util::stream::{self, StreamExt as _};
+use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::apply_to;
 use platform::batch::CONCURRENCY;
-use platform::courier::{Sending, Undeliverable, message};
 use platform::hub::Hub;
-use platform::owed::callbacks;
+use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
-use platform::store::Kept;
-use protocol::callback::Due;
+use platform::store::StoredApplication;
+use protocol::callback::CallbackMessage;
 use protocol::jose::PrivateKey;
 
 /// Routes what the stream shows.
@@ -29,7 +29,7 @@ pub struct Router<H> {
 /// A change of one application, as one stream record shows it.
 pub struct Change {
     /// The application after it.
-    pub kept: Kept,
+    pub kept: StoredApplication,
     /// Version before it; 0 for a new one.
     pub seen: u32,
     /// Version of a message that was asked for again with this change.
@@ -67,7 +67,7 @@ impl<H: Hub> Router<H> {
     pub async fn route(&self, changes: &[Change]) -> Vec<Routed> {
         let mut routed = vec![Routed::Done; changes.len()];
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
-        let mut owed: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
+        let mut outbox: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
         let mut stopped = HashSet::new();
         for (index, change) in changes.iter().enumerate() {
             if stopped.contains(&change.kept.id()) {
@@ -79,7 +79,7 @@ impl<H: Hub> Router<H> {
                     for (queue, outgoing, recorded) in messages {
                         let id = (queue.clone(), outgoing.id.clone());
                         // Owed and asked for in one batch is one message.
-                        if let Entry::Vacant(place) = owed.entry(id) {
+                        if let Entry::Vacant(place) = outbox.entry(id) {
                             place.insert(Owed { change: index, recorded });
                             queues.entry(queue).or_default().push(outgoing);
                         }
@@ -100,13 +100,13 @@ impl<H: Hub> Router<H> {
                 Err(error) => ids.into_iter().map(|id| (id, Err(error))).collect(),
             };
             for (id, result) in receipts {
-                let Some(owed) = owed.get(&(queue.clone(), id)) else { continue };
-                let change = &changes[owed.change];
+                let Some(outbox) = outbox.get(&(queue.clone(), id)) else { continue };
+                let change = &changes[outbox.change];
                 match result {
-                    Ok(()) => sent.extend(owed.recorded.map(|version| (owed.change, version))),
+                    Ok(()) => sent.extend(outbox.recorded.map(|version| (outbox.change, version))),
                     Err(error) => {
                         tracing::warn!(application = %change.kept.id(), ?queue, %error, "a message was not sent");
-                        routed[owed.change] = Routed::Again;
+                        routed[outbox.change] = Routed::Again;
                     }
                 }
             }
@@ -127,9 +127,9 @@ impl<H: Hub> Router<H> {
     async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
         let mut messages = Vec::new();
         let ledger = &change.kept.ledger;
-        let owed = notices(ledger, change.seen).into_iter().map(|notice| (notice, Sending::First));
+        let outbox = notices(ledger, change.seen).into_iter().map(|notice| (notice, Sending::First));
         let asked = open_notices(ledger).into_iter().filter(|notice| change.asked == Some(notice.version));
-        for (notice, sending) in owed.chain(asked.map(|notice| (notice, Sending::Again))) {
+        for (notice, sending) in outbox.chain(asked.map(|notice| (notice, Sending::Again))) {
             match message(&self.hub, &self.signing, &change.kept, &notice, sending).await {
                 Ok((queue, outgoing)) => {
                     messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
@@ -146,16 +146,17 @@ impl<H: Hub> Router<H> {
         for callback in callbacks(&change.kept.ledger, change.seen) {
             let id = callback.id();
             let group = callback.application.to_string();
-            let body = serde_json::to_string(&Due::V1(callback)).map_err(|_| Undeliverable::Dossier)?;
-            messages.push((Queue::Webhooks, Outgoing { dedup: id.clone(), id, group, body }, None));
+            let body = serde_json::to_string(&CallbackMessage::V1(callback))
+                .map_err(|_| Undeliverable::PersonalData)?;
+            messages.push((Queue::Callbacks, Outgoing { dedup: id.clone(), id, group, body }, None));
         }
         Ok(messages)
     }
 
     /// Records that the message owed by a version was dispatched. Whatever else has happened to the
     /// application since, a dispatch that no longer fits is no failure.
-    async fn record(&self, kept: &Kept, owed: u32) -> bool {
-        let attempt = Attempt::hub(Command::Dispatch { owed });
+    async fn record(&self, kept: &StoredApplication, outbox: u32) -> bool {
+        let attempt = Attempt::hub(Command::Dispatch { outbox });
         match apply_to(&self.hub, kept.clone(), &[attempt]).await {
             Ok(_) => true,
             Err(error) => {

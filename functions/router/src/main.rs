@@ -8,11 +8,11 @@ use router::handler::Router;
 
 const NEEDED: [Variable; 7] = [
     Variable::Table,
-    Variable::PartnersTable,
+    Variable::AgenciesTable,
     Variable::KeyId,
-    Variable::WebhookQueueUrl,
+    Variable::CallbackQueueUrl,
     Variable::QueueUrlPrefix,
-    Variable::ParkedQueueUrl,
+    Variable::QuarantineQueueUrl,
     Variable::HubSigningKey,
 ];
 

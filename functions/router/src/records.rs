@@ -60,7 +60,7 @@ impl<H: Hub> Router<H> {
         // Ids and the reason: what the record holds stays in the table.
         let body = json!({ "sequence": sequence, "key": record.change.keys, "reason": reason }).to_string();
         let parked = Outgoing { id: sequence.clone(), group: "parked".to_owned(), dedup: sequence, body };
-        for (_, result) in self.hub().queues().send(Queue::Parked, vec![parked]).await? {
+        for (_, result) in self.hub().queues().send(Queue::Quarantine, vec![parked]).await? {
             result?;
         }
         Ok(())

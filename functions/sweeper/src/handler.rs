@@ -9,14 +9,14 @@ use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
 use domain::wake::{due, next_wake};
 use jiff::Timestamp;
+use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::{ApplyError, apply_all};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
-use platform::courier::{Sending, Undeliverable, message};
 use platform::documents::DocumentsError;
 use platform::hub::Hub;
 use platform::queues::{Queues as _, SendError};
-use platform::store::{DUE_SHARDS, Kept, Store as _, StoreError};
+use platform::store::{DUE_SHARDS, Store as _, StoreError, StoredApplication};
 use protocol::jose::PrivateKey;
 use serde::Serialize;
 use thiserror::Error;
@@ -47,7 +47,7 @@ pub struct Swept {
 
 /// Why an application could not be looked at.
 #[derive(Debug, Error)]
-enum Trouble {
+enum Failure {
     #[error("not applied")]
     Apply(#[from] ApplyError),
     #[error("not kept")]
@@ -91,7 +91,7 @@ impl<H: Hub> Sweeper<H> {
         swept
     }
 
-    async fn look_at(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Trouble> {
+    async fn look_at(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
         let Some(mut kept) = self.hub.store().get(id).await? else { return Ok(()) };
         let now = self.hub.clock().now();
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
@@ -100,14 +100,19 @@ impl<H: Hub> Sweeper<H> {
         if let Some(command) = due(kept.ledger.head(), now) {
             kept = self.apply(kept, vec![Attempt::hub(command)], swept).await?;
         }
-        if let Some(owed) = self.dispatch(&kept, now, swept).await? {
+        if let Some(outbox) = self.dispatch(&kept, now, swept).await? {
             swept.sent += 1;
-            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { owed })], swept).await?;
+            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { outbox })], swept).await?;
         }
         self.set_wake(&kept, now).await
     }
 
-    async fn apply(&self, kept: Kept, attempts: Vec<Attempt>, swept: &mut Swept) -> Result<Kept, Trouble> {
+    async fn apply(
+        &self,
+        kept: StoredApplication,
+        attempts: Vec<Attempt>,
+        swept: &mut Swept,
+    ) -> Result<StoredApplication, Failure> {
         if attempts.is_empty() {
             return Ok(kept);
         }
@@ -118,7 +123,12 @@ impl<H: Hub> Sweeper<H> {
 
     /// Sends what the current leg's agency is owed: while its dispatch is not recorded, and again when its queue has
     /// kept it for as long as a queue keeps anything. `Some` is the version that owes it.
-    async fn dispatch(&self, kept: &Kept, now: Timestamp, swept: &mut Swept) -> Result<Option<u32>, Trouble> {
+    async fn dispatch(
+        &self,
+        kept: &StoredApplication,
+        now: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<Option<u32>, Failure> {
         let head = kept.ledger.head();
         let lost = || lost_in_queue(head, now).then(|| open_notices(&kept.ledger).pop()).flatten();
         let Some(notice) = undelivered(head).or_else(lost) else { return Ok(None) };
@@ -143,7 +153,7 @@ impl<H: Hub> Sweeper<H> {
         Ok(Some(notice.version))
     }
 
-    async fn set_wake(&self, kept: &Kept, now: Timestamp) -> Result<(), Trouble> {
+    async fn set_wake(&self, kept: &StoredApplication, now: Timestamp) -> Result<(), Failure> {
         let wake = next_wake(kept.ledger.head(), now);
         Ok(self.hub.store().touch(kept.id(), kept.version(), wake).await?)
     }

@@ -8,7 +8,7 @@ use sweeper::handler::Sweeper;
 
 const NEEDED: [Variable; 6] = [
     Variable::Table,
-    Variable::PartnersTable,
+    Variable::AgenciesTable,
     Variable::Bucket,
     Variable::KeyId,
     Variable::QueueUrlPrefix,

@@ -130,8 +130,8 @@ pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<V
             let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
             Ok(vec![Event::Submitted { due: due(head, first, now) }])
         }
-        Command::Dispatch { owed } => {
-            if *owed < head.owed || (*owed == head.owed && head.leg_dispatched > head.owed) {
+        Command::Dispatch { outbox } => {
+            if *outbox < head.outbox || (*outbox == head.outbox && head.leg_dispatched > head.outbox) {
                 return Ok(Vec::new());
             }
             possible(head, Step::Dispatch)?;

@@ -53,17 +53,17 @@ impl Notice {
 /// The messages that the entries after `seen` owe to agencies, in order.
 #[must_use]
 pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
-    let mut owed = Vec::new();
+    let mut outbox = Vec::new();
     for line in ledger.after(seen) {
         let version = line.entry.version;
         let Some(then) = ledger.at(version) else {
             continue;
         };
         if let Some(kind) = notice(&then, &line.entry.event) {
-            owed.push(Notice { agency: then.agency().clone(), kind, version });
+            outbox.push(Notice { agency: then.agency().clone(), kind, version });
         }
     }
-    owed
+    outbox
 }
 
 fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
@@ -129,7 +129,7 @@ pub const QUEUE_KEEPS: SignedDuration = SignedDuration::from_hours(24 * limits::
 #[must_use]
 pub fn undelivered(head: &Application) -> Option<Notice> {
     let possible = next(head.stage, head.purpose(), Step::Dispatch).is_some();
-    (possible && head.leg_dispatched < head.owed).then(|| Notice {
+    (possible && head.leg_dispatched < head.outbox).then(|| Notice {
         agency: head.agency().clone(),
         kind: if head.stage == Stage::Supplemented {
             NoticeKind::Supplemented
@@ -138,7 +138,7 @@ pub fn undelivered(head: &Application) -> Option<Notice> {
         } else {
             NoticeKind::Opened
         },
-        version: head.owed,
+        version: head.outbox,
     })
 }
 

@@ -19,7 +19,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         stage: Stage::Draft,
         leg: 0,
         leg_opened: 0,
-        owed: 0,
+        outbox: 0,
         leg_dispatched: 0,
         dispatched_at: None,
         due: None,
@@ -82,7 +82,7 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         }
         Event::Supplemented { due } => {
             head.stage = Stage::Supplemented;
-            head.owed = head.version;
+            head.outbox = head.version;
             head.supplement_until = None;
             limit(&mut head, Some(*due));
         }
@@ -141,7 +141,7 @@ fn find(head: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Docum
 fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     head.leg = leg;
     head.leg_opened = head.version;
-    head.owed = head.version;
+    head.outbox = head.version;
     head.leg_dispatched = 0;
     head.dispatched_at = None;
     limit(head, Some(due));

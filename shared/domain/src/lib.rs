@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-pub mod amend;
+pub mod agencies;
+pub mod agency_override;
 pub mod application;
 pub mod calendar;
 pub mod catalogue;
 pub mod command;
 pub mod decide;
 pub mod division;
-pub mod dossier;
 pub mod effect;
 pub mod event;
 pub mod evolve;
@@ -15,8 +15,8 @@ pub mod identity_number;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
-pub mod partners;
 pub mod person;
+pub mod personal_data;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod stage;

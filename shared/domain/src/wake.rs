@@ -34,7 +34,7 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
         return None;
     }
     let deadline = deadlines(head).into_iter().map(|(at, _)| at).min();
-    let look = looks_again(head).then(|| now + patience(now.duration_since(head.changed_at)));
+    let look = looks_again(head).then(|| now + retry_policy(now.duration_since(head.changed_at)));
     let kept = in_queue_since(head).map(|since| next_loss(since, now));
     // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
     [deadline, look, kept].into_iter().flatten().min()
@@ -42,7 +42,7 @@ pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
 
 /// How long to wait before looking once more at what has not moved for `age`: as long again, from [`GRACE`] to
 /// [`AGAIN`]. So what fails for a moment is sent again soon, and what fails for days costs a look an hour.
-fn patience(age: SignedDuration) -> SignedDuration {
+fn retry_policy(age: SignedDuration) -> SignedDuration {
     if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(AGAIN) }
 }
 

@@ -163,7 +163,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             },
         ),
         Step::Submit => (app(), Command::Submit),
-        Step::Dispatch => (Actor::Hub, Command::Dispatch { owed: head.owed }),
+        Step::Dispatch => (Actor::Hub, Command::Dispatch { outbox: head.outbox }),
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
@@ -437,14 +437,14 @@ fn a_case_that_is_received_was_dispatched() {
         ledger = ledger.append(events, &cause(attempt.by, now, None)).unwrap();
     }
     assert_eq!(ledger.head().stage, Stage::Submitted);
-    let owed = ledger.head().owed;
+    let outbox = ledger.head().outbox;
     let received = Try { step: Step::Receive, pick: 0, wrong_actor: false, seen_back: 0, replay: false };
     let attempt = aim(&ledger, &received, 9, now);
     let events = decide(ledger.head(), &attempt, now).unwrap();
     assert_eq!(events, [Event::Dispatched { leg: 0 }, Event::Received]);
     let ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     // The router comes late: nothing is left to record.
-    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { owed }), now);
+    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { outbox }), now);
     assert_eq!(late, Ok(Vec::new()));
 }
 

@@ -16,8 +16,8 @@ use thiserror::Error;
 
 use crate::clock::Clock as _;
 use crate::hub::Hub;
-use crate::recent::jitter;
-use crate::store::{Appended, Kept, Store as _, StoreError};
+use crate::recent_states::jitter;
+use crate::store::{AppendOutcome, Store as _, StoreError, StoredApplication};
 
 /// Writes tried before an application is called contended.
 pub const TRIES: u32 = 8;
@@ -26,7 +26,7 @@ pub const TRIES: u32 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The application as it is kept, at `version` or later.
-    pub kept: Kept,
+    pub kept: StoredApplication,
     /// Version after this command, on a repeat as on the first time.
     pub version: u32,
     /// Whether something was written; false on a repeat. Two deliveries in one millisecond write the same
@@ -38,7 +38,7 @@ pub struct Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedAll {
     /// The application as it is kept now.
-    pub kept: Kept,
+    pub kept: StoredApplication,
     /// Whether something was written.
     pub changed: bool,
     /// For each attempt the version after it, or why it was refused. A refused attempt does not keep the
@@ -102,7 +102,7 @@ pub async fn apply<H: Hub>(
     // An agency that reports has its case, so a state that still waits for the dispatch is most likely out of
     // date: writing from it would be a conflict, which is billed by the whole item.
     let reports = matches!(attempt.by, Actor::Agency(_));
-    let outdated = |kept: &Kept| reports && undelivered(kept.ledger.head()).is_some();
+    let outdated = |kept: &StoredApplication| reports && undelivered(kept.ledger.head()).is_some();
     let known = hub.recent().get(id).filter(|kept| !outdated(kept));
     let done = write(hub, id, known, std::slice::from_ref(attempt), proof).await?;
     match done.outcomes.into_iter().next() {
@@ -130,7 +130,11 @@ pub async fn apply_all<H: Hub>(
 ///
 /// # Errors
 /// As [`apply_all`].
-pub async fn apply_to<H: Hub>(hub: &H, kept: Kept, attempts: &[Attempt]) -> Result<AppliedAll, ApplyError> {
+pub async fn apply_to<H: Hub>(
+    hub: &H,
+    kept: StoredApplication,
+    attempts: &[Attempt],
+) -> Result<AppliedAll, ApplyError> {
     let id = kept.id();
     let later = hub.recent().get(id).filter(|known| known.version() > kept.version());
     write(hub, id, Some(later.unwrap_or(kept)), attempts, None).await
@@ -140,7 +144,7 @@ pub async fn apply_to<H: Hub>(hub: &H, kept: Kept, attempts: &[Attempt]) -> Resu
 async fn write<H: Hub>(
     hub: &H,
     id: ApplicationId,
-    known: Option<Kept>,
+    known: Option<StoredApplication>,
     attempts: &[Attempt],
     proof: Option<String>,
 ) -> Result<AppliedAll, ApplyError> {
@@ -165,15 +169,15 @@ async fn write<H: Hub>(
             return Ok(AppliedAll { kept, changed: false, outcomes });
         }
         match hub.store().append(seen, &after, next_wake(after.ledger.head(), now)).await {
-            Ok(Appended::Done) => {
+            Ok(AppendOutcome::Done) => {
                 hub.recent().put(&after);
                 return Ok(AppliedAll { kept: after, changed: true, outcomes });
             }
-            Ok(Appended::Conflict(current)) => {
+            Ok(AppendOutcome::Conflict(current)) => {
                 kept = *current;
                 certain = true;
             }
-            Ok(Appended::Missing) => {
+            Ok(AppendOutcome::Missing) => {
                 hub.recent().forget(id);
                 return Err(ApplyError::NotFound);
             }
@@ -192,7 +196,7 @@ async fn write<H: Hub>(
     Err(ApplyError::Contended)
 }
 
-async fn read<H: Hub>(hub: &H, id: ApplicationId) -> Result<Kept, ApplyError> {
+async fn read<H: Hub>(hub: &H, id: ApplicationId) -> Result<StoredApplication, ApplyError> {
     hub.store().get(id).await?.ok_or(ApplyError::NotFound)
 }
 
@@ -217,11 +221,11 @@ impl Decided {
 
 /// Each attempt is decided on what the ones before it leave.
 fn decide_all(
-    kept: &Kept,
+    kept: &StoredApplication,
     attempts: &[Attempt],
     proof: Option<&str>,
     now: Timestamp,
-) -> Result<(Kept, Vec<Decided>), LedgerError> {
+) -> Result<(StoredApplication, Vec<Decided>), LedgerError> {
     let mut after = kept.clone();
     let mut outcomes = Vec::with_capacity(attempts.len());
     for attempt in attempts {

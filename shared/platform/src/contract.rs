@@ -2,8 +2,8 @@
 //! adapter. It panics where one does not, and leaves everything usable in a table that others use too:
 //! ids and tenants are new at each run.
 
+mod agency_registry;
 mod deliveries;
-mod directory;
 mod documents;
 mod queues;
 pub mod sample;
@@ -14,8 +14,8 @@ mod vault;
 use std::future::Future;
 use std::time::Duration;
 
+pub use agency_registry::{Operator, agency_registry_contract};
 pub use deliveries::deliveries_contract;
-pub use directory::{Operator, directory_contract};
 pub use documents::{Visitor, documents_contract};
 pub use queues::{Reader, Taken, queues_contract};
 pub use settings::{settings_contract, subscribe};
@@ -42,14 +42,14 @@ async fn eventually<T, F: Future<Output = T>>(read: impl Fn() -> F, satisfies: i
 
 #[cfg(test)]
 mod tests {
-    use domain::amend::Amendment;
+    use domain::agency_override::AgencyOverride;
     use domain::ids::AgencyCode;
     use protocol::report::Link;
 
     use super::{Operator, Reader, Taken, Visitor};
+    use crate::agency_registry::FakeAgencyRegistry;
     use crate::clock::FakeClock;
     use crate::deliveries::FakeDeliveries;
-    use crate::directory::FakeDirectory;
     use crate::documents::FakeDocuments;
     use crate::faults::Faults;
     use crate::queues::{FakeQueues, Queue};
@@ -72,21 +72,21 @@ mod tests {
         super::deliveries_contract(&FakeDeliveries::default()).await;
     }
 
-    impl Operator for FakeDirectory {
-        async fn amend(&self, agency: &AgencyCode, amendment: Amendment) {
-            FakeDirectory::amend(self, &super::sample::partners(), agency, amendment);
+    impl Operator for FakeAgencyRegistry {
+        async fn amend(&self, agency: &AgencyCode, override_: AgencyOverride) {
+            FakeAgencyRegistry::amend(self, &super::sample::agencies(), agency, override_);
         }
     }
 
     #[tokio::test]
     async fn the_fake_directory_keeps_the_contract() {
-        let directory = FakeDirectory::default();
-        super::directory_contract(&directory, &directory).await;
+        let agency_registry = FakeAgencyRegistry::default();
+        super::agency_registry_contract(&agency_registry, &agency_registry).await;
     }
 
     impl Reader for FakeQueues {
         async fn take(&self, queue: &Queue) -> Vec<Taken> {
-            let group = |group| if *queue == Queue::Parked { None } else { Some(group) };
+            let group = |group| if *queue == Queue::Quarantine { None } else { Some(group) };
             let messages = self.drain(queue).into_iter();
             messages.map(|message| Taken { group: group(message.group), body: message.body }).collect()
         }

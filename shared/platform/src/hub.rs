@@ -3,18 +3,18 @@
 
 use std::sync::Arc;
 
-use domain::partners::Partners;
+use domain::agencies::Agencies;
 use thiserror::Error;
 
+use crate::agency_registry::{AgencyRegistry, AwsAgencyRegistry, CachedAgencies, FakeAgencyRegistry};
 use crate::aws::{Aws, Calls};
 use crate::clock::{Clock, FakeClock, SystemClock};
 use crate::config::Config;
 use crate::deliveries::{AwsDeliveries, Deliveries, FakeDeliveries};
-use crate::directory::{AwsDirectory, Directory, FakeDirectory, Known};
 use crate::documents::{AwsDocuments, Documents, FakeDocuments};
 use crate::faults::Faults;
 use crate::queues::{AwsQueues, FakeQueues, Queues};
-use crate::recent::Recent;
+use crate::recent_states::RecentStates;
 use crate::settings::{AwsSettings, FakeSettings, Settings};
 use crate::store::{AwsStore, FakeStore, Store};
 use crate::vault::{AwsVault, FakeVault, Vault};
@@ -34,7 +34,7 @@ pub trait Hub: Clone + Send + Sync + 'static {
     /// What seals personal data.
     type Vault: Vault;
     /// Where amendments of agencies are kept.
-    type Directory: Directory;
+    type AgencyRegistry: AgencyRegistry;
     /// What time it is.
     type Clock: Clock;
 
@@ -53,19 +53,19 @@ pub trait Hub: Clone + Send + Sync + 'static {
     /// The clock.
     fn clock(&self) -> &Self::Clock;
     /// What operators have amended since the deploy.
-    fn directory(&self) -> &Self::Directory;
-    /// The agencies' rows as they were deployed; who takes part right now says [`crate::directory::agencies`].
-    fn rows(&self) -> &Partners;
+    fn agency_registry(&self) -> &Self::AgencyRegistry;
+    /// The agencies' rows as they were deployed; who takes part right now says [`crate::agency_registry::agencies`].
+    fn rows(&self) -> &Agencies;
     /// What this process knows of the agencies.
-    fn known_agencies(&self) -> &Known;
+    fn cached_agencies(&self) -> &CachedAgencies;
     /// The states this process saw last.
-    fn recent(&self) -> &Recent;
+    fn recent(&self) -> &RecentStates;
 }
 
 /// The configuration has no agencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the configuration has no agencies")]
-pub struct NoPartners;
+pub struct NoAgencies;
 
 #[derive(Debug)]
 struct Ports {
@@ -75,8 +75,8 @@ struct Ports {
     queues: AwsQueues,
     documents: AwsDocuments,
     vault: AwsVault,
-    directory: AwsDirectory,
-    partners: Partners,
+    agency_registry: AwsAgencyRegistry,
+    agencies: Agencies,
 }
 
 /// The ports on AWS. A function is given what its role may use; a port that its configuration has no place
@@ -84,8 +84,8 @@ struct Ports {
 #[derive(Clone, Debug)]
 pub struct AwsHub {
     ports: Arc<Ports>,
-    recent: Recent,
-    known: Known,
+    recent: RecentStates,
+    known: CachedAgencies,
     calls: Calls,
 }
 
@@ -93,8 +93,8 @@ impl AwsHub {
     /// Prepares the ports. Nothing is called.
     ///
     /// # Errors
-    /// [`NoPartners`] where the configuration was read without [`crate::config::Variable::Partners`].
-    pub fn new(config: &Config) -> Result<Self, NoPartners> {
+    /// [`NoAgencies`] where the configuration was read without [`crate::config::Variable::Agencies`].
+    pub fn new(config: &Config) -> Result<Self, NoAgencies> {
         let aws = Aws::new(config.access.clone());
         let given = |name: &Option<String>| name.clone().unwrap_or_default();
         let ports = Ports {
@@ -104,13 +104,13 @@ impl AwsHub {
             queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
             documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
             vault: AwsVault::new(aws.kms(), given(&config.key_id)),
-            directory: AwsDirectory::new(aws.dynamodb(), given(&config.tables.partners)),
-            partners: config.partners.clone().ok_or(NoPartners)?,
+            agency_registry: AwsAgencyRegistry::new(aws.dynamodb(), given(&config.tables.agencies)),
+            agencies: config.agencies.clone().ok_or(NoAgencies)?,
         };
         Ok(AwsHub {
             ports: Arc::new(ports),
-            recent: Recent::default(),
-            known: Known::default(),
+            recent: RecentStates::default(),
+            known: CachedAgencies::default(),
             calls: aws.calls().clone(),
         })
     }
@@ -129,7 +129,7 @@ impl Hub for AwsHub {
     type Queues = AwsQueues;
     type Documents = AwsDocuments;
     type Vault = AwsVault;
-    type Directory = AwsDirectory;
+    type AgencyRegistry = AwsAgencyRegistry;
     type Clock = SystemClock;
 
     fn store(&self) -> &AwsStore {
@@ -160,19 +160,19 @@ impl Hub for AwsHub {
         &SystemClock
     }
 
-    fn directory(&self) -> &AwsDirectory {
-        &self.ports.directory
+    fn agency_registry(&self) -> &AwsAgencyRegistry {
+        &self.ports.agency_registry
     }
 
-    fn rows(&self) -> &Partners {
-        &self.ports.partners
+    fn rows(&self) -> &Agencies {
+        &self.ports.agencies
     }
 
-    fn known_agencies(&self) -> &Known {
+    fn cached_agencies(&self) -> &CachedAgencies {
         &self.known
     }
 
-    fn recent(&self) -> &Recent {
+    fn recent(&self) -> &RecentStates {
         &self.recent
     }
 }
@@ -195,21 +195,21 @@ pub struct FakeHub {
     /// The vault.
     pub vault: FakeVault,
     /// The amendments of agencies.
-    pub directory: FakeDirectory,
+    pub agency_registry: FakeAgencyRegistry,
     /// The clock.
     pub clock: FakeClock,
     /// The agencies.
-    pub partners: Arc<Partners>,
+    pub agencies: Arc<Agencies>,
     /// The states this process saw last.
-    pub recent: Recent,
+    pub recent: RecentStates,
     /// What this process knows of the agencies.
-    pub known: Known,
+    pub known: CachedAgencies,
 }
 
 impl FakeHub {
     /// A hub with nothing in it.
     #[must_use]
-    pub fn new(partners: Partners) -> Self {
+    pub fn new(agencies: Agencies) -> Self {
         let (faults, clock) = (Faults::default(), FakeClock::default());
         FakeHub {
             store: FakeStore::new(faults.clone()),
@@ -218,12 +218,12 @@ impl FakeHub {
             queues: FakeQueues::new(faults.clone(), clock.clone()),
             documents: FakeDocuments::new(faults.clone(), clock.clone()),
             vault: FakeVault::new(faults.clone()),
-            directory: FakeDirectory::new(faults.clone()),
+            agency_registry: FakeAgencyRegistry::new(faults.clone()),
             clock,
             faults,
-            partners: Arc::new(partners),
-            recent: Recent::default(),
-            known: Known::default(),
+            agencies: Arc::new(agencies),
+            recent: RecentStates::default(),
+            known: CachedAgencies::default(),
         }
     }
 
@@ -231,7 +231,7 @@ impl FakeHub {
     #[must_use]
     pub fn restarted(&self) -> Self {
         self.faults.revive();
-        FakeHub { recent: Recent::default(), known: Known::default(), ..self.clone() }
+        FakeHub { recent: RecentStates::default(), known: CachedAgencies::default(), ..self.clone() }
     }
 }
 
@@ -242,7 +242,7 @@ impl Hub for FakeHub {
     type Queues = FakeQueues;
     type Documents = FakeDocuments;
     type Vault = FakeVault;
-    type Directory = FakeDirectory;
+    type AgencyRegistry = FakeAgencyRegistry;
     type Clock = FakeClock;
 
     fn store(&self) -> &FakeStore {
@@ -273,19 +273,19 @@ impl Hub for FakeHub {
         &self.clock
     }
 
-    fn directory(&self) -> &FakeDirectory {
-        &self.directory
+    fn agency_registry(&self) -> &FakeAgencyRegistry {
+        &self.agency_registry
     }
 
-    fn rows(&self) -> &Partners {
-        &self.partners
+    fn rows(&self) -> &Agencies {
+        &self.agencies
     }
 
-    fn known_agencies(&self) -> &Known {
+    fn cached_agencies(&self) -> &CachedAgencies {
         &self.known
     }
 
-    fn recent(&self) -> &Recent {
+    fn recent(&self) -> &RecentStates {
         &self.recent
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use domain::agencies::Agencies;
 use domain::ids::AgencyCode;
-use domain::partners::Partners;
 use protocol::jose::{JoseError, PublicKey, signer_kid, verify};
 use serde::de::DeserializeOwned;
 
@@ -14,9 +14,9 @@ pub struct Keyring(HashMap<String, (AgencyCode, PublicKey)>);
 impl Keyring {
     /// The keys of every row, of suspended agencies too: they may finish what they hold.
     #[must_use]
-    pub fn of(partners: &Partners) -> Keyring {
+    pub fn of(agencies: &Agencies) -> Keyring {
         let mut keys = HashMap::new();
-        for row in partners.agencies() {
+        for row in agencies.agencies() {
             for jwk in &row.signing_keys {
                 match PublicKey::from_jwk(jwk) {
                     Ok(key) => {

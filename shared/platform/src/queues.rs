@@ -14,7 +14,7 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use thiserror::Error;
 
-use crate::recent::jitter;
+use crate::recent_states::jitter;
 
 pub use aws::{AwsQueues, QueueUrls};
 pub use fake::{FakeQueues, Sent};
@@ -34,12 +34,12 @@ pub enum Queue {
     /// The queue of an agency.
     Agency(AgencyCode),
     /// The queue of callbacks to app backends.
-    Webhooks,
+    Callbacks,
     /// The queue of endpoints whose held callbacks may be due. Apart from the callbacks, so that a long drain is
     /// in nobody's way.
     Drains,
     /// Where the router sets aside what it cannot read, with its reason. A standard queue: no order.
-    Parked,
+    Quarantine,
 }
 
 /// A message to send.

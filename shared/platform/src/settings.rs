@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 pub use aws::AwsSettings;
 pub use fake::FakeSettings;
-pub use state::{CAUTIOUS, EndpointState, REMEMBERED, Reason, SETTLED};
+pub use state::{CAUTIOUS, EndpointState, PROPAGATION_DELAY, REMEMBERED, Reason};
 
 use crate::store::StoreError;
 
@@ -86,7 +86,7 @@ impl Roster {
         let joined = new.created;
         let alone = self.all.iter().filter(|before| before.directed_from.is_none());
         let replaced = alone.map(|before| Subscription {
-            directed_from: joined.checked_add(SETTLED).ok(),
+            directed_from: joined.checked_add(PROPAGATION_DELAY).ok(),
             revision: before.revision.saturating_add(1),
             ..before.clone()
         });

@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 use thiserror::Error;
 
-use crate::trouble::Trouble;
+use crate::failure::Failure;
 
 pub use aws::AwsStore;
 pub use fake::{FakeStore, Units};
@@ -40,7 +40,7 @@ pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
 /// An application as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredApplication {
     /// Its record and head.
     pub ledger: Ledger,
     /// The sealed personal part, as the vault made it.
@@ -49,7 +49,7 @@ pub struct Kept {
     pub payload_hash: [u8; 32],
 }
 
-impl Kept {
+impl StoredApplication {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> ApplicationId {
@@ -64,13 +64,13 @@ impl Kept {
 
     /// Whether its first version is the very write that made `other`: the sealed part carries a random
     /// nonce, so no two requests ever write the same bytes.
-    fn began_as(&self, other: &Kept) -> bool {
-        let first = |kept: &Kept| kept.ledger.lines().first().map(|line| line.bytes.clone());
+    fn began_as(&self, other: &StoredApplication) -> bool {
+        let first = |kept: &StoredApplication| kept.ledger.lines().first().map(|line| line.bytes.clone());
         self.sealed == other.sealed && first(self) == first(other)
     }
 
     /// Whether the entries of `other` after `seen` are in this record at the same place.
-    fn contains(&self, other: &Kept, seen: u32) -> bool {
+    fn contains(&self, other: &StoredApplication, seen: u32) -> bool {
         let ours = self.ledger.after(seen);
         let theirs = other.ledger.after(seen);
         ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.bytes == b.bytes)
@@ -84,16 +84,16 @@ pub enum Created {
     New,
     /// The id was taken, by an earlier delivery of the same request or by another one: compare
     /// [`Kept::payload_hash`].
-    Existing(Box<Kept>),
+    Existing(Box<StoredApplication>),
 }
 
 /// What became of an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Appended {
+pub enum AppendOutcome {
     /// It is written.
     Done,
     /// Someone else was faster; this is the current state.
-    Conflict(Box<Kept>),
+    Conflict(Box<StoredApplication>),
     /// There is no such application (any more).
     Missing,
 }
@@ -137,12 +137,12 @@ impl StoreError {
     }
 }
 
-impl From<Trouble> for StoreError {
+impl From<Failure> for StoreError {
     /// A denied or refused call is a fault of ours: the caller cannot mend it, and a deploy may.
-    fn from(trouble: Trouble) -> Self {
+    fn from(trouble: Failure) -> Self {
         match trouble {
-            Trouble::Throttled => StoreError::Throttled,
-            Trouble::Denied | Trouble::NotFound | Trouble::Unavailable | Trouble::Refused => {
+            Failure::Throttled => StoreError::Throttled,
+            Failure::Denied | Failure::NotFound | Failure::Unavailable | Failure::Refused => {
                 StoreError::Unavailable
             }
         }
@@ -154,7 +154,7 @@ pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
     operation: &'static str,
     error: &SdkError<E, R>,
 ) -> StoreError {
-    Trouble::of(operation, error).into()
+    Failure::of(operation, error).into()
 }
 
 /// A place in a list, of a tenant or of an agency. Opaque to callers; it stays valid however many applications are added.
@@ -164,7 +164,7 @@ pub struct Cursor(String);
 impl Cursor {
     /// Behind an application: the list goes on with the next one.
     #[must_use]
-    pub fn behind(kept: &Kept) -> Cursor {
+    pub fn behind(kept: &StoredApplication) -> Cursor {
         Cursor(row::created_key(kept.ledger.head().opened_at, kept.id()))
     }
 }
@@ -222,22 +222,25 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// is recognised and answers [`Created::New`].
     fn create(
         &self,
-        kept: &Kept,
+        kept: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
     /// Reads an application, consistently.
-    fn get(&self, id: ApplicationId) -> impl Future<Output = Result<Option<Kept>, StoreError>> + Send;
+    fn get(
+        &self,
+        id: ApplicationId,
+    ) -> impl Future<Output = Result<Option<StoredApplication>, StoreError>> + Send;
 
     /// Writes the entries of `after` beyond version `seen`, if that is still the current version. A repeat
-    /// of the very same write is recognised and answers [`Appended::Done`]. `wake` replaces the wake-up
+    /// of the very same write is recognised and answers [`AppendOutcome::Done`]. `wake` replaces the wake-up
     /// time; `None` takes the application out of the due index.
     fn append(
         &self,
         seen: u32,
-        after: &Kept,
+        after: &StoredApplication,
         wake: Option<Timestamp>,
-    ) -> impl Future<Output = Result<Appended, StoreError>> + Send;
+    ) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
     /// Moves the wake-up time if the version is still this one; else does nothing: whoever changed the
     /// application has set it.
@@ -256,7 +259,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         tenant: &TenantId,
         limit: usize,
         after: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page<Kept>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
 
     /// The applications that are before an agency ([`Application::is_before_agency`]), oldest first, `limit` (1 to
     /// [`PAGE`]) a page. Eventually consistent, as [`Store::list`].
@@ -267,7 +270,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         agency: &AgencyCode,
         limit: usize,
         after: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page<Kept>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
 
     /// Asks that the message of version `message` be sent once more: marks the application, so that the stream
     /// shows it to the router. Refused while it was asked less than [`RESEND_SECONDS`] before `now`. Says nothing of
@@ -290,7 +293,7 @@ pub trait Store: Clone + Send + Sync + 'static {
 }
 
 /// A row for a list: what cannot be read is left out, and said.
-fn readable(row: row::Row) -> Option<Kept> {
+fn readable(row: row::Row) -> Option<StoredApplication> {
     let id = row.id;
     row.kept()
         .inspect_err(|error| tracing::error!(application = %id, %error, "a record is left out of a list"))
@@ -301,7 +304,7 @@ fn readable(row: row::Row) -> Option<Kept> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The application.
-    pub kept: Kept,
+    pub kept: StoredApplication,
     /// When a message was last asked for again, and of which version.
     pub asked: Option<(Timestamp, u32)>,
 }

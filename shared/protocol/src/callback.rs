@@ -12,10 +12,10 @@ pub use signature::{EndpointKeys, PublicKey, Secret, SignatureError, TOLERANCE_S
 /// The type of an event that a tenant sends to itself, to try an endpoint. Its application exists nowhere.
 pub const TEST: &str = "webhook.test";
 
-/// A callback that is due, as it lies in the webhook queue. Ids only: nothing personal.
+/// A callback that is due, as it lies in the callback queue. Ids only: nothing personal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "v")]
-pub enum Due {
+pub enum CallbackMessage {
     /// To every subscription of the tenant that wants it.
     #[serde(rename = "1")]
     V1(Callback),

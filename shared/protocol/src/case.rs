@@ -6,10 +6,10 @@
 
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
-use domain::dossier::Dossier;
 use domain::effect::NoticeKind;
 use domain::event::Places;
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, EventId};
+use domain::personal_data::PersonalData;
 use domain::stage::Purpose;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub struct Case {
     pub due: Option<Deadline>,
     /// The persons; none on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dossier: Option<Dossier>,
+    pub personal_data: Option<PersonalData>,
     /// The documents that are in.
     #[serde(default)]
     pub documents: Vec<CaseDocument>,

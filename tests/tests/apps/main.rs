@@ -2,7 +2,7 @@
 //!
 //! One local AWS and one agency at work serve all. The commands are real processes, as they are typed.
 
-mod bench;
+mod fixture;
 
 use std::fs;
 use std::path::Path;
@@ -14,12 +14,12 @@ use serde_json::Value;
 use tongban::apply::Form;
 use tongban_tests::repository::{root, text};
 
-use crate::bench::{Running, bench, said};
+use crate::fixture::{Running, fixture, said};
 
 const FIRST_CARD: &str = "shared/apps/examples/first-card.toml";
 
 fn run(words: &[&str], code: i32) -> String {
-    said(bench().tongban(words).output().expect("the command"), code)
+    said(fixture().tongban(words).output().expect("the command"), code)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_token_is_what_was_asked_for_and_nothing_else_is_printed() {
             "eval \"$(cargo run --quiet -- token --scopes applications:read --export)\"\n\
              {curl} -H 'Idempotency-Key: a' -X {method} \"$URL{path}\""
         );
-        said(bench().shell(&script).output().expect("a shell"), 0)
+        said(fixture().shell(&script).output().expect("a shell"), 0)
     };
     assert_eq!(asks("/v1/applications", "GET"), "200");
     assert_eq!(asks("/v1/subscriptions", "GET"), "403", "it has one scope");
@@ -52,22 +52,22 @@ fn a_token_is_what_was_asked_for_and_nothing_else_is_printed() {
 
 #[tokio::test]
 async fn an_application_is_filed_from_a_file_followed_and_heard_of() {
-    let heard = bench().file("listen.log");
+    let heard = fixture().file("listen.log");
     let words = ["listen", "--port", "0", "--tenant", "apps-file", "--json"];
-    let listener = Running::start(bench().tongban(&words), &heard);
-    let human = bench().tongban(&["listen", "--port", "0", "--tenant", "apps-file"]);
-    let human = Running::start(human, &bench().file("human.log"));
+    let listener = Running::start(fixture().tongban(&words), &heard);
+    let human = fixture().tongban(&["listen", "--port", "0", "--tenant", "apps-file"]);
+    let human = Running::start(human, &fixture().file("human.log"));
     let listening = human.says(&["Listening for apps-file"]).await;
     let address = listening.rsplit(' ').next().expect("an address");
     let forged =
         format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'webhook-id: a:1' -d '{{}}' {address}");
-    assert_eq!(said(bench().shell(&forged).output().expect("a shell"), 0), "401");
+    assert_eq!(said(fixture().shell(&forged).output().expect("a shell"), 0), "401");
     human.says(&["forged"]).await;
     // The one that prints JSON says nothing until it is called; the hub knows both when it lists both.
     let both = "eval \"$(cargo run --quiet -- token --tenant apps-file --export)\"\n\
                 curl -sS -H \"Authorization: Bearer $TOKEN\" \"$URL/v1/subscriptions\"";
     let subscribed = || {
-        let listed = said(bench().shell(both).output().expect("a shell"), 0);
+        let listed = said(fixture().shell(both).output().expect("a shell"), 0);
         let listed: Value = serde_json::from_str(&listed).expect("JSON");
         listed["subscriptions"].as_array().expect("a list").len()
     };
@@ -99,7 +99,7 @@ async fn an_application_is_filed_from_a_file_followed_and_heard_of() {
 #[tokio::test]
 async fn what_happens_is_followed_in_the_order_in_which_it_happens() {
     let words = ["apply", "first_identity_card", "--file", FIRST_CARD, "--tenant", "apps-follow", "--follow"];
-    let follower = Running::start(bench().tongban(&words), &bench().file("follow.log"));
+    let follower = Running::start(fixture().tongban(&words), &fixture().file("follow.log"));
     follower.says(&["待领取 ready", "北京市 Beijing"]).await;
     let said = follower.said();
     let at = |word: &str| said.find(word).unwrap_or_else(|| panic!("{word}: {said}"));
@@ -116,7 +116,7 @@ fn every_wrong_field_is_told_where_it_stands() {
         .replace("\"110105200601158110\"", "\"110105200601158111\"")
         .replace("commitment = true", "commitment = false")
         .replace("papers/", &format!("{}/papers/", root().join("shared/apps/examples").display()));
-    let form = bench().file("wrong.toml");
+    let form = fixture().file("wrong.toml");
     fs::write(&form, wrong).expect("a file");
     let form = form.display().to_string();
     let told = run(&["apply", "first_identity_card", "--file", &form], 3);
@@ -150,15 +150,15 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
     let [start, listen, rest @ ..] = blocks.as_slice() else { panic!("the page has no commands") };
     assert_eq!((*start, *listen), ("cargo run", "cargo run --quiet -- listen"));
     let begun = Instant::now();
-    let listener = bench().shell(&format!("exec {listen}"));
-    let listener = Running::start(listener, &bench().file("page-listen.log"));
+    let listener = fixture().shell(&format!("exec {listen}"));
+    let listener = Running::start(listener, &fixture().file("page-listen.log"));
     listener.says(&["Listening for demo-app"]).await;
     let (first, later) =
         rest.split_at(rest.iter().position(|block| block.contains("/events")).expect("a feed"));
-    let state = bench().file("page-state");
+    let state = fixture().file("page-state");
     let script =
         |blocks: &[&str]| format!("set -eu\n{}\nexport -p >'{}'", blocks.join("\n"), state.display());
-    let mut shell = bench().shell(&script(first));
+    let mut shell = fixture().shell(&script(first));
     said(shell.output().expect("a shell"), 0);
     listener.says(&["ok", "application.dispatched"]).await;
     let took = begun.elapsed();
@@ -166,7 +166,7 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
     listener.says(&["application.ready", &id]).await;
     // A new shell knows the variables, and is told the function once more.
     let again = format!(". '{}'\n{}", state.display(), script(&[&rest[..1], later].concat()));
-    said(bench().shell(&again).output().expect("a shell"), 0);
+    said(fixture().shell(&again).output().expect("a shell"), 0);
     assert!(listener.end().await);
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
@@ -182,7 +182,7 @@ async fn the_page_leads_from_a_token_to_the_first_callback() {
 /// `standardwebhooks` package of npm it believes the hub's callbacks.
 #[test]
 fn a_backend_in_typescript_files_uploads_and_is_called_back() {
-    let node = bench().node();
+    let node = fixture().node();
     let made = |program: &str, words: &[&str]| {
         let mut command = Command::new(node.program(program));
         said(command.args(words).current_dir(node.folder()).output().expect("a tool of Node"), 0)
@@ -196,7 +196,7 @@ fn a_backend_in_typescript_files_uploads_and_is_called_back() {
          node '{program}' shared/apps/examples/first-card.request.json ready \
          shared/apps/examples/papers/household-register.pdf shared/apps/examples/papers/proof-of-residence.jpg"
     );
-    let told = said(bench().shell(&start).output().expect("a shell"), 0);
+    let told = said(fixture().shell(&start).output().expect("a shell"), 0);
     assert_eq!(told.matches("uploaded ").count(), 2, "{told}");
     assert!(told.contains("application.received ") && told.contains("reached ready"), "{told}");
     assert!(!told.contains("refused"), "{told}");

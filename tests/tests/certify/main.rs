@@ -1,10 +1,10 @@
 //! Certification: the consumers in Python, Node and Rust pass it, and consumers with one thing wrong do not.
 //!
 //! One local AWS serves all. Each consumer is a real process at the queue of an agency of its own, with the kit that an
-//! operator hands out; `tongban-partner certify` judges it from outside.
+//! operator hands out; `tongban-agency certify` judges it from outside.
 
-mod bench;
-mod seat;
+mod fixture;
+mod running_consumer;
 
 use std::fs;
 use std::thread;
@@ -16,12 +16,12 @@ use tongban::screen::Screen;
 
 use tongban_tests::agency::program;
 
-use crate::bench::{Bench, bench};
-use crate::seat::{Program, Seat, Verdict};
+use crate::fixture::{Fixture, fixture};
+use crate::running_consumer::{Program, RunningConsumer, Verdict};
 
 /// Every check was played, and passed.
-fn certified(seat: &Seat, burst: u16) -> Verdict {
-    let verdict = seat.certify(&["--burst", &burst.to_string()]);
+fn certified(consumer: &RunningConsumer, burst: u16) -> Verdict {
+    let verdict = consumer.certify(&["--burst", &burst.to_string()]);
     assert_eq!(verdict.code, Some(0), "{}", verdict.told);
     assert!(
         verdict.checks.len() >= 12 && verdict.checks.values().all(|how| how == "passed"),
@@ -33,25 +33,25 @@ fn certified(seat: &Seat, burst: u16) -> Verdict {
 
 #[test]
 fn node_is_certified() {
-    certified(&Seat::take(bench(), "13", Program::Node), 100);
+    certified(&RunningConsumer::take(fixture(), "13", Program::Node), 100);
 }
 
 #[test]
 fn rust_is_certified() {
-    certified(&Seat::take(bench(), "36", Program::Rust), 100);
+    certified(&RunningConsumer::take(fixture(), "36", Program::Rust), 100);
 }
 
 /// Whoever stops it leaves nothing behind at the hub: no case that waits for the consumer, and no key.
 #[test]
 fn a_judge_who_is_stopped_ends_what_it_opened() {
-    let mut seat = Seat::take(bench(), "14", Program::Rust);
-    seat.leave();
-    let config = seat.file("agency.json").display().to_string();
+    let mut consumer = RunningConsumer::take(fixture(), "14", Program::Rust);
+    consumer.leave();
+    let config = consumer.file("agency.json").display().to_string();
     let open = || {
-        let listed = seat.asks(&program(), &["cases", "--config", &config, "--json"]);
+        let listed = consumer.asks(&program(), &["cases", "--config", &config, "--json"]);
         listed["cases"].as_array().expect("cases").len()
     };
-    let (code, told) = seat.stopped_once("burst", || open() >= 3);
+    let (code, told) = consumer.stopped_once("burst", || open() >= 3);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("stopped before its end"), "{told}");
     // The list is an index, which follows.
@@ -60,13 +60,13 @@ fn a_judge_who_is_stopped_ends_what_it_opened() {
         assert!(Instant::now() < end, "{} cases are open: {told}", open());
     }
     let keys = || {
-        let listed = seat.asks(&Bench::operator(), &["partner", "keys", "14", "--json"]);
+        let listed = consumer.asks(&Fixture::operator(), &["agency", "keys", "14", "--json"]);
         let keys = listed.as_array().or(listed["keys"].as_array()).expect("keys");
         let state = |wanted: &str| keys.iter().filter(|key| key["state"] == wanted).count();
         (state("former"), state("revoked"))
     };
     assert_eq!(keys(), (0, 0));
-    let (code, told) = seat.stopped_once("rotated_key", || keys() == (1, 0));
+    let (code, told) = consumer.stopped_once("rotated_key", || keys() == (1, 0));
     assert_eq!((code, keys()), (Some(1), (0, 1)), "{told}");
 }
 
@@ -85,9 +85,9 @@ fn broken_consumers_are_found() {
     ];
     let judges = broken.map(|(code, bug, check)| {
         thread::spawn(move || {
-            let seat = Seat::take(bench(), code, Program::Broken(bug));
+            let consumer = RunningConsumer::take(fixture(), code, Program::Broken(bug));
             let only = format!("ordinary,{check}");
-            let verdict = seat.certify(&["--only", &only, "--burst", "20", "--timeout", "30"]);
+            let verdict = consumer.certify(&["--only", &only, "--burst", "20", "--timeout", "30"]);
             assert_eq!(
                 verdict.checks.get("ordinary").map(String::as_str),
                 Some("passed"),
@@ -112,31 +112,31 @@ fn broken_consumers_are_found() {
 /// A 44th agency: one row and a deploy to the hub that runs. Its consumer is certified, and the row is taken out again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
-    let bench = bench();
-    let rows = bench.workspace().text("infra/partners.toml").expect("the agencies");
+    let fixture = fixture();
+    let rows = fixture.workspace().text("infra/agencies.toml").expect("the agencies");
     let row = "\n[[agency]]\ncode = \"110105\"\nzh = \"北京市朝阳区\"\nen = \"Chaoyang, Beijing\"\nstate = \"active\"\n\
                offers = { first_identity_card = \"2023-05-25\", household_certificate = \"2023-05-25\" }\n";
-    let file = bench.workspace().state("certify-partners.toml");
+    let file = fixture.workspace().state("certify-agencies.toml");
     fs::write(&file, &rows).expect("a file");
     let options = LocalOptions {
         port: 0,
         stack: "tongban-join".to_owned(),
         wake_rate: "rate(1 day)".to_owned(),
-        partners: Some(file.clone()),
+        agencies: Some(file.clone()),
         ..LocalOptions::default()
     };
     let mut stack = LocalStack::start(options, &Screen::silent()).await.expect("a hub");
     fs::write(&file, format!("{rows}{row}")).expect("a file");
     let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
     assert!(plan.contains("Agency110105"), "{plan}");
-    assert_eq!(stack.partners().agencies().len(), 44);
-    let seat = Seat::take(&bench.at(&stack, "tongban-join"), "110105", Program::Python);
-    let verdict = seat.certify(&["--burst", "20"]);
+    assert_eq!(stack.agencies().agencies().len(), 44);
+    let consumer = RunningConsumer::take(&fixture.at(&stack, "tongban-join"), "110105", Program::Python);
+    let verdict = consumer.certify(&["--burst", "20"]);
     assert_eq!(verdict.code, Some(0), "{}", verdict.told);
-    drop(seat);
+    drop(consumer);
     fs::write(&file, &rows).expect("a file");
     let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
-    assert!(plan.contains("Agency110105") && stack.partners().agencies().len() == 43, "{plan}");
+    assert!(plan.contains("Agency110105") && stack.agencies().agencies().len() == 43, "{plan}");
     fs::remove_file(&file).expect("the file");
 }
 
@@ -144,11 +144,11 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
 /// burst of 500; and those for later.
 #[test]
 fn the_guide_leads_to_a_certified_consumer() {
-    let guide = tongban_tests::repository::text("shared/partner/INTEGRATION.md");
+    let guide = tongban_tests::repository::text("shared/agency/INTEGRATION.md");
     let blocks = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let commands: Vec<&str> =
         blocks.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty()).collect();
-    let folder = bench::folder("guide");
+    let folder = fixture::folder("guide");
     let begun = Instant::now();
     let mut consumer = None;
     let mut certified = None;
@@ -157,12 +157,12 @@ fn the_guide_leads_to_a_certified_consumer() {
             continue; // the bench's own
         }
         // What goes on is ended with its shell.
-        let mut shell = bench().shell(&folder, &command.replace("&& venv", "&& exec venv"));
+        let mut shell = fixture().shell(&folder, &command.replace("&& venv", "&& exec venv"));
         if command.contains("decisions.py") {
             // Nobody reads a pipe of it, and a full one would stop it.
             let log = fs::File::create(folder.join("consumer.log")).expect("a log");
             shell.stdout(log.try_clone().expect("a log")).stderr(log);
-            consumer = Some(seat::Running::of(shell.spawn().expect("a consumer")));
+            consumer = Some(running_consumer::Running::of(shell.spawn().expect("a consumer")));
             continue;
         }
         let output = shell.output().expect("a shell");

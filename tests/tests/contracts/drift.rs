@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use platform::problem::{Code, Language};
+use http_kit::problem::{Code, Language};
 use protocol::contracts::app::problems::OF_APPS;
 use protocol::contracts::problems::KINDS;
 use protocol::contracts::{COMMAND, files};

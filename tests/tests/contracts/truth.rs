@@ -4,10 +4,10 @@ use domain::decide::Refusal;
 use domain::ids::DocumentId;
 use domain::person::{Address, MobileNumber, PersonName};
 use domain::stage::{Stage, Step};
+use http_kit::fields::FieldError;
+use http_kit::problem::{Code, Language, Problem};
 use jiff::Timestamp;
 use jsonschema::Validator;
-use platform::fields::FieldError;
-use platform::problem::{Code, Language, Problem};
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::case::{Case, Envelope};
 use protocol::contracts::examples::{NAMES, named};
@@ -96,10 +96,10 @@ fn wrong_values_do_not_fit() {
         ("cases-request", "/limit", json!(101), false),
         ("cases-request", "/limit", json!(70_000), true),
         ("resend-request", "/cases", json!([]), false),
-        ("case-opened", "/dossier/applicant/identity_number", json!("11010120231101217"), true),
-        ("case-opened", "/dossier/applicant/name", json!("张3"), true),
-        ("case-opened", "/dossier/applicant/mobile", json!("+8613800000000"), false),
-        ("case-opened", "/dossier/address", json!("a\u{202e}b"), true),
+        ("case-opened", "/personal_data/applicant/identity_number", json!("11010120231101217"), true),
+        ("case-opened", "/personal_data/applicant/name", json!("张3"), true),
+        ("case-opened", "/personal_data/applicant/mobile", json!("+8613800000000"), false),
+        ("case-opened", "/personal_data/address", json!("a\u{202e}b"), true),
         ("case-opened", "/registered_at", json!("1501"), true),
         ("case-opened", "/notice", json!("closed"), true),
         ("case-opened", "/version", Value::Null, true),
@@ -135,8 +135,8 @@ fn refused_by_serde(schema: &str, value: &Value) -> bool {
 fn schemas_are_looser_only_where_they_say_so() {
     for (pointer, to) in [
         // a check character that does not fit, a day that is none
-        ("/dossier/applicant/identity_number", json!("150102199105040179")),
-        ("/dossier/applicant/identity_number", json!("150102199102310170")),
+        ("/personal_data/applicant/identity_number", json!("150102199105040179")),
+        ("/personal_data/applicant/identity_number", json!("150102199102310170")),
         // an integer to JSON Schema, none to serde
         ("/version", json!(4.0)),
     ] {
@@ -151,8 +151,8 @@ fn invented_people_fit() {
     for years in [3, 17, 40, 90] {
         let mut case = named("case-opened").expect("an example").expect("an example of this name");
         let citizen = Citizen::aged(years);
-        case["dossier"]["applicant"] = citizen.json();
-        case["dossier"]["address"] = json!(citizen.address);
+        case["personal_data"]["applicant"] = citizen.json();
+        case["personal_data"]["address"] = json!(citizen.address);
         fits("case", &case);
         serde_json::from_value::<Case>(case).expect("a case");
     }
@@ -176,15 +176,15 @@ fn texts_that_are_accepted_fit_as_they_are_written() {
     ];
     for name in names {
         let name: PersonName = name.parse().expect("a name");
-        fits("case", &changed("case-opened", "/dossier/applicant/name", json!(name)));
+        fits("case", &changed("case-opened", "/personal_data/applicant/name", json!(name)));
     }
     for mobile in ["+86 13800000000", " 19912345678"] {
         let mobile: MobileNumber = mobile.parse().expect("a mobile number");
-        fits("case", &changed("case-opened", "/dossier/applicant/mobile", json!(mobile)));
+        fits("case", &changed("case-opened", "/personal_data/applicant/mobile", json!(mobile)));
     }
     for address in [" 呼和浩特市新城区示例街1号 2-301 ", "🏠", &"街".repeat(200)] {
         let address: Address = address.parse().expect("an address");
-        fits("case", &changed("case-opened", "/dossier/address", json!(address)));
+        fits("case", &changed("case-opened", "/personal_data/address", json!(address)));
     }
 }
 
@@ -220,7 +220,7 @@ fn the_hubs_own_problems_fit() {
         Refusal::Bound("events").into(),
         Problem::invalid(vec![FieldError::new("/reason", "required")]),
         Problem::too_large(65_536),
-        platform::signed::expired(Timestamp::now()),
+        http_kit::signed_request::expired(Timestamp::now()),
     ]);
     for problem in answers {
         for language in [Language::Chinese, Language::English] {
@@ -243,7 +243,7 @@ fn examples_of_problems_have_the_members_of_the_real_ones() {
         Refusal::OtherLeg { stage: Stage::Dispatched }.into(),
         Refusal::Missing(vec![document]).into(),
         Refusal::Bound("events").into(),
-        platform::signed::expired(Timestamp::now()),
+        http_kit::signed_request::expired(Timestamp::now()),
     ];
     for problem in real {
         let mut real = problem.body(Language::English, Some("t-1"));

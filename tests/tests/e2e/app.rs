@@ -17,7 +17,7 @@ use tongban_tests::receiver::Receiver;
 use tongban_tests::until::until;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// How long anything may take that the hub or an agency does by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(90);
@@ -72,8 +72,8 @@ impl Request<'_> {
 
     /// Sends it.
     pub(crate) async fn send(self) -> Answer {
-        let url = format!("{}{}", self.app.world.api(), self.path);
-        let mut request = self.app.world.http().request(self.method, url);
+        let url = format!("{}{}", self.app.test_hub.api(), self.path);
+        let mut request = self.app.test_hub.http().request(self.method, url);
         for (name, value) in self.headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(*name, value);
         }
@@ -94,7 +94,7 @@ impl Request<'_> {
 
 /// An app backend.
 pub(crate) struct App {
-    world: Arc<World>,
+    test_hub: Arc<TestHub>,
     token: String,
     pub(crate) receiver: Receiver,
 }
@@ -107,10 +107,10 @@ pub(crate) struct Filed {
 
 impl App {
     /// A tenant of its own, with every scope, subscribed to everything.
-    pub(crate) async fn open(world: &Arc<World>, tenant: &str) -> App {
+    pub(crate) async fn open(test_hub: &Arc<TestHub>, tenant: &str) -> App {
         let app = App {
-            world: world.clone(),
-            token: world.stack().token(tenant, &SCOPES).expect("a token"),
+            test_hub: test_hub.clone(),
+            token: test_hub.stack().token(tenant, &SCOPES).expect("a token"),
             receiver: Receiver::listen().await,
         };
         let body = json!({ "url": app.receiver.url() });
@@ -120,8 +120,8 @@ impl App {
         app
     }
 
-    pub(crate) fn world(&self) -> &Arc<World> {
-        &self.world
+    pub(crate) fn test_hub(&self) -> &Arc<TestHub> {
+        &self.test_hub
     }
 
     /// A request with this tenant's token.
@@ -161,7 +161,7 @@ impl App {
     /// Puts a paper where a link says, with exactly the headers it gives.
     pub(crate) async fn upload(&self, link: &Link, paper: &Paper) {
         let method: Method = link.method.parse().expect("a method");
-        let mut request = self.world.http().request(method, &link.url).body(paper.bytes.clone());
+        let mut request = self.test_hub.http().request(method, &link.url).body(paper.bytes.clone());
         for (name, value) in &link.headers {
             request = request.header(name, value);
         }
@@ -174,7 +174,7 @@ impl App {
     /// Fetches what a link leads to.
     pub(crate) async fn fetch(&self, link: &Link) -> Vec<u8> {
         let method: Method = link.method.parse().expect("a method");
-        let mut request = self.world.http().request(method, &link.url);
+        let mut request = self.test_hub.http().request(method, &link.url);
         for (name, value) in &link.headers {
             request = request.header(name, value);
         }

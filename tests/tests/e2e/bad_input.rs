@@ -13,7 +13,7 @@ use tongban_tests::people::{Citizen, day_before_today, trace_in};
 use uuid::Uuid;
 
 use crate::app::{Answer, App};
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
 
 const APPLICATIONS: &str = "/v1/applications";
@@ -62,8 +62,8 @@ async fn has_kept_nothing(app: &App) {
     assert_eq!(page.applications, [], "something was kept");
 }
 
-pub(crate) async fn malformed_json(world: Arc<World>) {
-    let app = App::open(&world, "bad-json").await;
+pub(crate) async fn malformed_json(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-json").await;
     for text in ["{\"service\":", "{'service':1}", "{}{}", "\u{feff}{}", "[1,]", ""] {
         let answer = app.post(APPLICATIONS).text("application/json", text).send().await;
         is_problem(&answer, 400, "malformed_json");
@@ -71,8 +71,8 @@ pub(crate) async fn malformed_json(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn wrong_types(world: Arc<World>) {
-    let app = App::open(&world, "bad-types").await;
+pub(crate) async fn wrong_types(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-types").await;
     let body = json!({
         "service": 7,
         "accepted_at": 150_102,
@@ -94,8 +94,8 @@ pub(crate) async fn wrong_types(world: Arc<World>) {
 }
 
 /// JSON Schema calls 347.0 an integer; here it is not one, and the answer says so.
-pub(crate) async fn a_float_for_an_integer(world: Arc<World>) {
-    let app = App::open(&world, "bad-float").await;
+pub(crate) async fn a_float_for_an_integer(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-float").await;
     let mut body = valid();
     body["documents"] = json!([adult_papers()[0].json()]);
     body["documents"][0]["size"] = json!(347.0);
@@ -104,8 +104,8 @@ pub(crate) async fn a_float_for_an_integer(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn missing_fields_are_named_at_once(world: Arc<World>) {
-    let app = App::open(&world, "bad-missing").await;
+pub(crate) async fn missing_fields_are_named_at_once(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-missing").await;
     let body = json!({ "service": "first_identity_card", "applicant": {} });
     let expected = pairs([
         ("/accepted_at", "required"),
@@ -130,8 +130,8 @@ pub(crate) async fn missing_fields_are_named_at_once(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn wrong_check_digit(world: Arc<World>) {
-    let app = App::open(&world, "bad-check").await;
+pub(crate) async fn wrong_check_digit(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-check").await;
     let citizen = Citizen::aged(30);
     let mut wrong = citizen.identity_number.clone();
     let last = wrong.pop().expect("a check character");
@@ -146,8 +146,8 @@ pub(crate) async fn wrong_check_digit(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn unknown_division(world: Arc<World>) {
-    let app = App::open(&world, "bad-division").await;
+pub(crate) async fn unknown_division(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-division").await;
     for (code, why) in [("990101", "province"), ("11010", "length"), ("11010x", "not_digits")] {
         let mut body = valid();
         body["registered_at"] = json!(code);
@@ -162,8 +162,8 @@ pub(crate) async fn unknown_division(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn future_birth_date(world: Arc<World>) {
-    let app = App::open(&world, "bad-birth").await;
+pub(crate) async fn future_birth_date(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-birth").await;
     let unborn = Citizen::born(day_before_today(Span::new().days(-1)));
     let mut body = first_card(&unborn, HOHHOT, "110105");
     body["guardian"] = Citizen::aged(30).json();
@@ -174,16 +174,16 @@ pub(crate) async fn future_birth_date(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn a_body_of_400_kb(world: Arc<World>) {
-    let app = App::open(&world, "bad-size").await;
+pub(crate) async fn a_body_of_400_kb(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-size").await;
     let mut body = valid();
     body["address"] = json!("a".repeat(400_000));
     is_problem(&create(&app, &body).await, 413, "payload_too_large");
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn unknown_fields(world: Arc<World>) {
-    let app = App::open(&world, "bad-unknown").await;
+pub(crate) async fn unknown_fields(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-unknown").await;
     let mut body = valid();
     body["nationality"] = json!("none");
     body["applicant"]["nickname"] = json!("none");
@@ -193,8 +193,8 @@ pub(crate) async fn unknown_fields(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn wrong_method(world: Arc<World>) {
-    let app = App::open(&world, "bad-method").await;
+pub(crate) async fn wrong_method(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-method").await;
     let id = Uuid::new_v8([7; 16]);
     for (method, path) in [
         (Method::DELETE, APPLICATIONS.to_owned()),
@@ -211,8 +211,8 @@ pub(crate) async fn wrong_method(world: Arc<World>) {
 }
 
 /// A path is read as it was sent: what is encoded in it is a part of the id, and no path, query or fragment.
-pub(crate) async fn encoded_paths(world: Arc<World>) {
-    let app = App::open(&world, "bad-path").await;
+pub(crate) async fn encoded_paths(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-path").await;
     for id in ["a%3Fb", "a%23b", "%25", "a%20b", "%E5%90%8D"] {
         let answer = app.request(Method::GET, format!("{APPLICATIONS}/{id}")).send().await;
         is_problem(&answer, 404, "not_found");
@@ -223,8 +223,8 @@ pub(crate) async fn encoded_paths(world: Arc<World>) {
     assert_eq!(app.get(format!("{APPLICATIONS}/..%2F..")).send().await.status, StatusCode::NOT_FOUND);
 }
 
-pub(crate) async fn wrong_content_type(world: Arc<World>) {
-    let app = App::open(&world, "bad-type").await;
+pub(crate) async fn wrong_content_type(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-type").await;
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {
         let answer = app.post(APPLICATIONS).text(content_type, valid().to_string()).send().await;
         is_problem(&answer, 415, "unsupported_media_type");
@@ -232,16 +232,16 @@ pub(crate) async fn wrong_content_type(world: Arc<World>) {
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn no_token(world: Arc<World>) {
-    let app = App::open(&world, "bad-no-token").await;
+pub(crate) async fn no_token(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-no-token").await;
     let answer = app.post(APPLICATIONS).header("authorization", "").json(&valid()).send().await;
     is_problem(&answer, 401, "unauthorized");
     assert!(answer.headers["www-authenticate"].starts_with("Bearer"), "{answer:?}");
     has_kept_nothing(&app).await;
 }
 
-pub(crate) async fn a_bad_token(world: Arc<World>) {
-    let app = App::open(&world, "bad-token").await;
+pub(crate) async fn a_bad_token(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "bad-token").await;
     let now = Timestamp::now().as_second();
     let claims = |changes: Value| {
         let mut claims = json!({
@@ -252,7 +252,7 @@ pub(crate) async fn a_bad_token(world: Arc<World>) {
         for (name, value) in changes.as_object().expect("an object") {
             claims[name.as_str()] = value.clone();
         }
-        world.stack().secrets().signed("at+jwt", &claims).expect("a signed token")
+        test_hub.stack().secrets().signed("at+jwt", &claims).expect("a signed token")
     };
     let with =
         |token: String| app.get(APPLICATIONS).header("authorization", format!("Bearer {token}")).send();
@@ -280,9 +280,9 @@ pub(crate) async fn a_bad_token(world: Arc<World>) {
 }
 
 /// Another tenant's application looks like none, whatever is asked of it.
-pub(crate) async fn another_tenants_id(world: Arc<World>) {
-    let owner = App::open(&world, "bad-owner").await;
-    let stranger = App::open(&world, "bad-stranger").await;
+pub(crate) async fn another_tenants_id(test_hub: Arc<TestHub>) {
+    let owner = App::open(&test_hub, "bad-owner").await;
+    let stranger = App::open(&test_hub, "bad-stranger").await;
     let filed = owner.file(valid(), &[]).await;
     let nobody = Uuid::new_v8([9; 16]);
     let paper = adult_papers()[0].json();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::stage::Stage;
 use jiff::Timestamp;
-use platform::settings::SETTLED;
+use platform::settings::PROPAGATION_DELAY;
 use protocol::app::SubscriptionView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -15,11 +15,11 @@ use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// An app, the path of its one subscription, and the secret that it was shown.
-async fn subscribed(world: &Arc<World>, tenant: &str) -> (App, String) {
-    let app = App::open(world, tenant).await;
+async fn subscribed(test_hub: &Arc<TestHub>, tenant: &str) -> (App, String) {
+    let app = App::open(test_hub, tenant).await;
     let listed: Value = app.get("/v1/subscriptions").send().await.read(StatusCode::OK);
     let id = listed["subscriptions"][0]["id"].as_str().expect("an id").to_owned();
     (app, format!("/v1/subscriptions/{id}"))
@@ -45,8 +45,8 @@ async fn change(app: &App, path: &str, end: &str) -> SubscriptionView {
 }
 
 /// A test event arrives, and after a rotation both the former and the new key sign.
-pub(crate) async fn a_test_event_before_and_after_a_rotation(world: Arc<World>) {
-    let (app, path) = subscribed(&world, "callbacks-rotation").await;
+pub(crate) async fn a_test_event_before_and_after_a_rotation(test_hub: Arc<TestHub>) {
+    let (app, path) = subscribed(&test_hub, "callbacks-rotation").await;
     let before = view(&app, &path).await;
     let first = test(&app, &path).await;
     hears(&app, &first).await;
@@ -65,9 +65,9 @@ pub(crate) async fn a_test_event_before_and_after_a_rotation(world: Arc<World>) 
 }
 
 /// An app's second receiver: each hears everything, in order, whatever way its callbacks go.
-pub(crate) async fn a_second_subscription_hears_all_too(world: Arc<World>) {
-    world.has_agency("53", "default").await;
-    let app = App::open(&world, "callbacks-second").await;
+pub(crate) async fn a_second_subscription_hears_all_too(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("53", "default").await;
+    let app = App::open(&test_hub, "callbacks-second").await;
     let second = Receiver::listen().await;
     let made = app.post("/v1/subscriptions").json(&json!({ "url": second.url() })).send().await;
     let made: SubscriptionView = made.read(StatusCode::CREATED);
@@ -85,15 +85,15 @@ pub(crate) async fn a_second_subscription_hears_all_too(world: Arc<World>) {
         };
         assert_eq!(until("the second receiver's callbacks", SOON, heard).await, told);
         // The first one is called directly for its first moments in company, and by messages of its own after them.
-        let apart = made.created_at + SETTLED;
+        let apart = made.created_at + PROPAGATION_DELAY;
         until("the two apart", SOON, async || (Timestamp::now() > apart).then_some(())).await;
     }
 }
 
 /// What happens during a pause arrives in order when it ends.
-pub(crate) async fn paused_holds_and_resumed_delivers_in_order(world: Arc<World>) {
-    world.has_agency("53", "default").await;
-    let (app, path) = subscribed(&world, "callbacks-paused").await;
+pub(crate) async fn paused_holds_and_resumed_delivers_in_order(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("53", "default").await;
+    let (app, path) = subscribed(&test_hub, "callbacks-paused").await;
     assert_eq!(change(&app, &path, "pause").await.state, "paused");
     let body = first_card(&Citizen::aged(31), HOHHOT, "530102");
     let filed = app.file(when_complete(body), &adult_papers()).await;
@@ -111,8 +111,8 @@ pub(crate) async fn paused_holds_and_resumed_delivers_in_order(world: Arc<World>
 }
 
 /// An endpoint that answers 410 is disabled, and its tenant told; what was owed arrives when it is resumed.
-pub(crate) async fn gone_disables_and_resumed_delivers(world: Arc<World>) {
-    let (app, path) = subscribed(&world, "callbacks-gone").await;
+pub(crate) async fn gone_disables_and_resumed_delivers(test_hub: Arc<TestHub>) {
+    let (app, path) = subscribed(&test_hub, "callbacks-gone").await;
     app.receiver.answer(Some(410));
     let id = test(&app, &path).await;
     until("a disabled endpoint that holds", SOON, async || {
@@ -140,19 +140,19 @@ pub(crate) async fn gone_disables_and_resumed_delivers(world: Arc<World>) {
 }
 
 /// An endpoint that fails is tried again by the schedule, here woken by hand, and hears everything.
-pub(crate) async fn a_failing_endpoint_hears_it_later(world: Arc<World>) {
-    let (app, path) = subscribed(&world, "callbacks-failing").await;
+pub(crate) async fn a_failing_endpoint_hears_it_later(test_hub: Arc<TestHub>) {
+    let (app, path) = subscribed(&test_hub, "callbacks-failing").await;
     app.receiver.answer(Some(503));
     let id = test(&app, &path).await;
     until("a troubled endpoint that holds", SOON, async || {
         let now = view(&app, &path).await;
-        (now.state == "troubled" && now.held == Some(1)).then_some(())
+        (now.state == "failing" && now.held == Some(1)).then_some(())
     })
     .await;
     assert!((1..=3).contains(&app.receiver.turned_away()), "{}", app.receiver.turned_away());
     app.receiver.answer(None);
     until("the endpoint well again", SOON, async || {
-        world.stack().invoke("webhooks", &json!({})).await.expect("the drainers woken");
+        test_hub.stack().invoke("callbacks", &json!({})).await.expect("the drainers woken");
         (view(&app, &path).await.state == "healthy").then_some(())
     })
     .await;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use agency::certificate;
 use domain::application::Application;
 use domain::event::Provider;
 use domain::stage::Stage;
-use partner::certificate;
 use protocol::report::Link;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -14,25 +14,25 @@ use tongban_tests::people::Citizen;
 
 use crate::app::App;
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, certificate as form, certificate_papers, when_complete};
 
-pub(crate) async fn kinship_is_issued_and_fetched(world: Arc<World>) {
+pub(crate) async fn kinship_is_issued_and_fetched(test_hub: Arc<TestHub>) {
     let mut body = form(&Citizen::aged(45), "kinship", HOHHOT, "320102");
     body["relative"] = Citizen::aged(20).json();
     let mut papers = certificate_papers();
     papers.push(Paper::pdf("proof_of_kinship", "kinship"));
-    issued(world, "32", body, &papers).await;
+    issued(test_hub, "32", body, &papers).await;
 }
 
-pub(crate) async fn former_name_is_issued_and_fetched(world: Arc<World>) {
+pub(crate) async fn former_name_is_issued_and_fetched(test_hub: Arc<TestHub>) {
     let body = form(&Citizen::aged(52), "former_name", HOHHOT, "330102");
-    issued(world, "33", body, &certificate_papers()).await;
+    issued(test_hub, "33", body, &certificate_papers()).await;
 }
 
-async fn issued(world: Arc<World>, agency: &str, body: Value, papers: &[Paper]) -> Application {
-    world.has_agency(agency, "default").await;
-    let app = App::open(&world, &format!("certificate-from-{agency}")).await;
+async fn issued(test_hub: Arc<TestHub>, agency: &str, body: Value, papers: &[Paper]) -> Application {
+    test_hub.has_agency(agency, "default").await;
+    let app = App::open(&test_hub, &format!("certificate-from-{agency}")).await;
     let filed = app.file(when_complete(body), papers).await;
     let issued = app.reaches(filed.id, Stage::Issued).await;
     let document = issued.documents.iter().find(|document| document.provider == Provider::Agency);
@@ -50,7 +50,7 @@ async fn issued(world: Arc<World>, agency: &str, body: Value, papers: &[Paper]) 
     let fetched = Paper { kind: "issued_certificate", media_type: certificate::MEDIA_TYPE, bytes: fetched };
     assert_eq!(document.sha256, Some(fetched.sha256()));
 
-    let stranger = App::open(&world, &format!("stranger-{agency}")).await;
+    let stranger = App::open(&test_hub, &format!("stranger-{agency}")).await;
     assert_eq!(stranger.get(&path).send().await.status, StatusCode::NOT_FOUND);
 
     let body = json!({ "confirm": "hand_over", "how": "window" });

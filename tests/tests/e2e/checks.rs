@@ -14,7 +14,7 @@ use tongban_tests::people;
 use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// How long a queue may take to be empty once nothing is sent any more.
 const DRAINED: Duration = Duration::from_secs(60);
@@ -32,7 +32,7 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
     let versions: Vec<u32> = calls.iter().map(|call| call.payload.data.version).collect();
     assert!(versions.is_sorted_by(|a, b| a < b), "callbacks of {id} out of order: {versions:?}");
 
-    let ledger = record(app.world(), id).await;
+    let ledger = record(app.test_hub(), id).await;
     let (events, seal) = app.feed(id).await;
     assert_eq!(seal, ledger.seal(), "the feed's seal");
     let recorded: Vec<(u32, String)> = ledger
@@ -57,11 +57,11 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
 }
 
 /// Reads an application's raw item and verifies its chain.
-pub(crate) async fn record(world: &World, id: ApplicationId) -> Ledger {
-    let item = world
+pub(crate) async fn record(test_hub: &TestHub, id: ApplicationId) -> Ledger {
+    let item = test_hub
         .dynamodb()
         .get_item()
-        .table_name(world.output("TableName"))
+        .table_name(test_hub.output("TableName"))
         .key("id", AttributeValue::S(id.to_string()))
         .consistent_read(true)
         .send()
@@ -79,9 +79,9 @@ pub(crate) async fn record(world: &World, id: ApplicationId) -> Ledger {
 }
 
 /// No message is left in any queue, and nothing was given up on.
-pub(crate) async fn queues_are_empty(world: &World) {
+pub(crate) async fn queues_are_empty(test_hub: &TestHub) {
     let left = async || -> BTreeMap<String, String> {
-        let depths = world.stack().depths().await.expect("the depths of the queues");
+        let depths = test_hub.stack().depths().await.expect("the depths of the queues");
         assert!(depths.len() > 80, "a queue and a dead-letter queue for each agency: {}", depths.len());
         let given_up: Vec<_> =
             depths.iter().filter(|depth| depth.is_dead_letters() && !depth.is_empty()).collect();
@@ -94,16 +94,16 @@ pub(crate) async fn queues_are_empty(world: &World) {
 
 /// Nothing that identifies anybody is in what the hub, its functions and the agencies wrote; and no function
 /// met anything that needs a person.
-pub(crate) async fn row_48_nothing_personal_is_written(world: &World, all_trials_ran: bool) {
+pub(crate) async fn row_48_nothing_personal_is_written(test_hub: &TestHub, all_trials_ran: bool) {
     assert!(people::canaries() > 0 || !all_trials_ran, "there is somebody to look for");
-    for log in world.logs() {
+    for log in test_hub.logs() {
         let bytes = std::fs::read(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         let trace = people::trace_in(&String::from_utf8_lossy(&bytes));
         assert_eq!(trace, None, "{}", log.display());
     }
     let mut requests = 0;
-    for group in log_groups(world).await {
-        for line in log_lines(world, &group).await {
+    for group in log_groups(test_hub).await {
+        for line in log_lines(test_hub, &group).await {
             requests += usize::from(line.contains("\"message\":\"request\""));
             assert_eq!(people::trace_in(&line), None, "{group}");
             assert!(!line.contains("\"level\":\"ERROR\""), "{group}: {line}");
@@ -113,8 +113,8 @@ pub(crate) async fn row_48_nothing_personal_is_written(world: &World, all_trials
 }
 
 /// Asks the local AWS for logs: too little for a client library.
-async fn logs(world: &World, operation: &str, body: &Value) -> Value {
-    let request = world.http().post(world.stack().endpoint()).body(body.to_string());
+async fn logs(test_hub: &TestHub, operation: &str, body: &Value) -> Value {
+    let request = test_hub.http().post(test_hub.stack().endpoint()).body(body.to_string());
     let request = request.header("content-type", "application/x-amz-json-1.1");
     let request = request.header("x-amz-target", format!("Logs_20140328.{operation}"));
     // The local AWS takes who asks from here and does not verify it.
@@ -126,17 +126,17 @@ async fn logs(world: &World, operation: &str, body: &Value) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{operation}: {error}: {text}"))
 }
 
-async fn log_groups(world: &World) -> Vec<String> {
-    let found = logs(world, "DescribeLogGroups", &json!({ "limit": 50 })).await;
+async fn log_groups(test_hub: &TestHub) -> Vec<String> {
+    let found = logs(test_hub, "DescribeLogGroups", &json!({ "limit": 50 })).await;
     let groups = found["logGroups"].as_array().unwrap_or_else(|| panic!("no log groups: {found}"));
     groups.iter().filter_map(|group| group["logGroupName"].as_str().map(str::to_owned)).collect()
 }
 
-async fn log_lines(world: &World, group: &str) -> Vec<String> {
+async fn log_lines(test_hub: &TestHub, group: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut page = json!({ "logGroupName": group, "limit": 10_000 });
     loop {
-        let found = logs(world, "FilterLogEvents", &page).await;
+        let found = logs(test_hub, "FilterLogEvents", &page).await;
         let events = found["events"].as_array().unwrap_or_else(|| panic!("no events of {group}: {found}"));
         lines.extend(events.iter().filter_map(|event| event["message"].as_str().map(str::to_owned)));
         let Some(next) = found.get("nextToken").filter(|next| next.is_string()) else { return lines };

@@ -8,16 +8,16 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType,
 };
-use domain::amend::{Amendment, Amendments};
+use domain::agency_override::{AgencyOverride, AgencyOverrides};
 use domain::ids::AgencyCode;
 use jiff::Timestamp;
+use platform::agency_registry::AwsAgencyRegistry;
 use platform::aws::{Access, Aws};
-use platform::contract::sample::partners;
+use platform::contract::sample::agencies;
 use platform::contract::{
-    Operator, deliveries_contract, directory_contract, settings_contract, store_contract,
+    Operator, agency_registry_contract, deliveries_contract, settings_contract, store_contract,
 };
 use platform::deliveries::AwsDeliveries;
-use platform::directory::AwsDirectory;
 use platform::settings::AwsSettings;
 use platform::store::AwsStore;
 use serde_yaml_ng::Value;
@@ -25,56 +25,56 @@ use tokio::sync::Mutex;
 use tongban::aws::LOCAL_REGION;
 use tongban_tests::repository::text;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// An account that nobody else here has.
 const ACCOUNT: &str = "990000000000";
 
-pub(crate) async fn store(world: Arc<World>) {
-    let dynamodb = account(&world, ACCOUNT).dynamodb();
+pub(crate) async fn store(test_hub: Arc<TestHub>) {
+    let dynamodb = account(&test_hub, ACCOUNT).dynamodb();
     make_table(&dynamodb, "Applications").await;
     store_contract(|| async { AwsStore::new(dynamodb.clone(), "Applications") }).await;
 }
 
-pub(crate) async fn settings(world: Arc<World>) {
-    let dynamodb = account(&world, ACCOUNT).dynamodb();
+pub(crate) async fn settings(test_hub: Arc<TestHub>) {
+    let dynamodb = account(&test_hub, ACCOUNT).dynamodb();
     make_table(&dynamodb, "Settings").await;
     settings_contract(|| async { AwsSettings::new(dynamodb.clone(), "Settings") }).await;
 }
 
-pub(crate) async fn deliveries(world: Arc<World>) {
-    let dynamodb = account(&world, ACCOUNT).dynamodb();
+pub(crate) async fn deliveries(test_hub: Arc<TestHub>) {
+    let dynamodb = account(&test_hub, ACCOUNT).dynamodb();
     make_table(&dynamodb, "Deliveries").await;
     deliveries_contract(&AwsDeliveries::new(dynamodb, "Deliveries")).await;
 }
 
-pub(crate) async fn directory(world: Arc<World>) {
-    let client = account(&world, ACCOUNT).dynamodb();
-    make_table(&client, "Partners").await;
-    let operator = Amender { client: client.clone(), amendments: Mutex::default() };
-    directory_contract(&AwsDirectory::new(client, "Partners"), &operator).await;
+pub(crate) async fn agency_registry(test_hub: Arc<TestHub>) {
+    let client = account(&test_hub, ACCOUNT).dynamodb();
+    make_table(&client, "Agencies").await;
+    let operator = Amender { client: client.clone(), overrides: Mutex::default() };
+    agency_registry_contract(&AwsAgencyRegistry::new(client, "Agencies"), &operator).await;
 }
 
 /// Writes the item as the operator's command does.
 struct Amender {
     client: Client,
-    amendments: Mutex<Amendments>,
+    overrides: Mutex<AgencyOverrides>,
 }
 
 impl Operator for Amender {
-    async fn amend(&self, agency: &AgencyCode, amendment: Amendment) {
-        let mut amendments = self.amendments.lock().await;
+    async fn amend(&self, agency: &AgencyCode, override_: AgencyOverride) {
+        let mut overrides = self.overrides.lock().await;
         let by = ("an operator", "a test");
-        let amended = amendments.amend(&partners(), agency, amendment, by, Timestamp::now());
-        *amendments = amended.expect("an amendment that makes sense").0;
+        let amended = overrides.amend(&agencies(), agency, override_, by, Timestamp::now());
+        *overrides = amended.expect("an override_ that makes sense").0;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         self.client
             .put_item()
-            .table_name("Partners")
-            .item("pk", text("amendments"))
+            .table_name("Agencies")
+            .item("pk", text("overrides"))
             .item("sk", text("state"))
-            .item("v", AttributeValue::N(amendments.version.to_string()))
-            .item("bo", text(&serde_json::to_string(&*amendments).expect("JSON")))
+            .item("v", AttributeValue::N(overrides.version.to_string()))
+            .item("bo", text(&serde_json::to_string(&*overrides).expect("JSON")))
             .send()
             .await
             .expect("the item");
@@ -82,8 +82,8 @@ impl Operator for Amender {
 }
 
 /// The local AWS as an account of 12 digits has it.
-pub(crate) fn account(world: &World, account: &str) -> Aws {
-    let endpoint = world.stack().endpoint();
+pub(crate) fn account(test_hub: &TestHub, account: &str) -> Aws {
+    let endpoint = test_hub.stack().endpoint();
     let access = Access::from_variables(|name| {
         let value = match name {
             "AWS_REGION" => LOCAL_REGION,

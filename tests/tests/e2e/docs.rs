@@ -9,7 +9,7 @@ use serde_json::Value;
 use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::repository::text;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// An agency that no other trial has work for.
 const IDLE: &str = "52";
@@ -23,9 +23,9 @@ const RUN_BY_CI: [&str; 4] = [
 ];
 
 /// The app backend's first steps in the README, against the running hub.
-pub(crate) async fn readme(world: Arc<World>) {
+pub(crate) async fn readme(test_hub: Arc<TestHub>) {
     let commands = commands("README.md");
-    let token = world.stack().token("docs-app", &["applications:read"]).expect("a token");
+    let token = test_hub.stack().token("docs-app", &["applications:read"]).expect("a token");
     let mut asked = 0;
     for command in &commands {
         if !command.starts_with("curl ") {
@@ -34,7 +34,7 @@ pub(crate) async fn readme(world: Arc<World>) {
             continue;
         }
         asked += 1;
-        let environment = [("URL", world.api().to_owned()), ("TOKEN", token.clone())];
+        let environment = [("URL", test_hub.api().to_owned()), ("TOKEN", token.clone())];
         let output = shell(Path::new("."), &command.replacen("curl", "curl -sS --fail", 1), environment);
         let body: Value = serde_json::from_slice(&output.stdout).expect("an answer in JSON");
         assert!(body.is_object(), "{command}: {body}");
@@ -43,21 +43,21 @@ pub(crate) async fn readme(world: Arc<World>) {
 }
 
 /// An agency's first steps, in a folder of its own.
-pub(crate) async fn agency_readme(world: Arc<World>) {
-    let folder = world.folder().join("docs");
+pub(crate) async fn agency_readme(test_hub: Arc<TestHub>) {
+    let folder = test_hub.folder().join("docs");
     std::fs::create_dir(&folder).expect("a folder");
     let code: AgencyCode = IDLE.parse().expect("an agency code");
-    world.sits_at(&code).await;
-    let settings = toml::to_string(&settings(world.stack(), &code)).expect("settings as TOML");
+    test_hub.sits_at(&code).await;
+    let settings = toml::to_string(&settings(test_hub.stack(), &code)).expect("settings as TOML");
     write_private(&folder.join("agency.toml"), &settings);
     let programs = program().parent().expect("a folder").display().to_string();
     let mut run = Vec::new();
-    for command in commands("shared/partner/README.md") {
+    for command in commands("shared/agency/README.md") {
         let word = command.split(' ').nth(1).expect("a command").to_owned();
         // It works until it is stopped: every journey here runs it.
         let command = if word == "simulate" { format!("{command} --script list") } else { command };
         let path = ("PATH", format!("{programs}:/usr/bin:/bin"));
-        let output = shell(&folder, &command, environment(world.stack(), &code).into_iter().chain([path]));
+        let output = shell(&folder, &command, environment(test_hub.stack(), &code).into_iter().chain([path]));
         assert!(matches!(output.status.code(), Some(0 | 4)), "{command}: {output:?}");
         run.push(word);
     }

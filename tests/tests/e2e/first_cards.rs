@@ -12,15 +12,15 @@ use tongban_tests::people::{Citizen, day_before_today};
 
 use crate::app::App;
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, adult_papers, childs_card, childs_papers, first_card, when_complete};
 
 /// What the app is told of a card that takes its ordinary course.
 const ORDINARY: [&str; 6] = ["dispatched", "received", "signed", "produced", "ready", "collected"];
 
-pub(crate) async fn adult_from_hohhot_to_beijing(world: Arc<World>) {
-    world.has_agency("11", "default").await;
-    let app = App::open(&world, "first-card-adult").await;
+pub(crate) async fn adult_from_hohhot_to_beijing(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("11", "default").await;
+    let app = App::open(&test_hub, "first-card-adult").await;
     let body = first_card(&Citizen::aged(34), HOHHOT, "110105");
     let filed = app.file(body, &adult_papers()).await;
     assert_eq!(filed.created.when, When::Adult);
@@ -34,9 +34,9 @@ pub(crate) async fn adult_from_hohhot_to_beijing(world: Arc<World>) {
     hand_over(&app, &ready, "fingerprint").await;
 }
 
-pub(crate) async fn under_16_by_the_guardian(world: Arc<World>) {
-    world.has_agency("37", "default").await;
-    let app = App::open(&world, "first-card-minor").await;
+pub(crate) async fn under_16_by_the_guardian(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("37", "default").await;
+    let app = App::open(&test_hub, "first-card-minor").await;
     let body = childs_card(&Citizen::aged(9), &Citizen::aged(37), HOHHOT, "370102");
     let filed = app.file(when_complete(body), &childs_papers()).await;
     assert_eq!(filed.created.when, When::Minor);
@@ -45,9 +45,9 @@ pub(crate) async fn under_16_by_the_guardian(world: Arc<World>) {
 }
 
 /// 全区通办: from one league city to another of the same region.
-pub(crate) async fn between_league_cities(world: Arc<World>) {
-    world.has_agency("1504", "default").await;
-    let app = App::open(&world, "first-card-region").await;
+pub(crate) async fn between_league_cities(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("1504", "default").await;
+    let app = App::open(&test_hub, "first-card-region").await;
     let body = first_card(&Citizen::aged(18), HOHHOT, "150402");
     let filed = app.file(when_complete(body), &adult_papers()).await;
     let ready = app.reaches(filed.id, Stage::Ready).await;
@@ -56,8 +56,8 @@ pub(crate) async fn between_league_cities(world: Arc<World>) {
 }
 
 /// The day itself counts: whoever turns 16 today applies alone.
-pub(crate) async fn sixteenth_birthday_today(world: Arc<World>) {
-    let app = App::open(&world, "first-card-birthday").await;
+pub(crate) async fn sixteenth_birthday_today(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "first-card-birthday").await;
     let birthday = day_before_today(Span::new().years(16));
     let body = first_card(&Citizen::born(birthday), HOHHOT, "110105");
     let created = app.post("/v1/applications").json(&body).send().await;

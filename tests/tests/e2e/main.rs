@@ -19,44 +19,44 @@ mod first_cards;
 mod places;
 mod port_contracts;
 mod reports;
+mod test_hub;
 mod transfers;
 mod turns;
-mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use tongban_tests::stage::{Play, Stage, arguments};
+use tongban_tests::shared_fixture::{SharedFixture, TrialBody, arguments};
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 macro_rules! plays {
     ($($module:ident: $($name:ident),+ ;)+) => {
         [$($((
             concat!(stringify!($module), "::", stringify!($name)),
-            (|world| Box::pin($module::$name(world))) as fn(Arc<World>) -> Play,
+            (|test_hub| Box::pin($module::$name(test_hub))) as fn(Arc<TestHub>) -> TrialBody,
         )),+),+]
     };
 }
 
 fn main() -> ExitCode {
     let arguments = arguments();
-    let stage = match Stage::open(|| Box::pin(World::start())) {
-        Ok(stage) => stage,
+    let fixture = match SharedFixture::open(|| Box::pin(TestHub::start())) {
+        Ok(fixture) => fixture,
         Err(error) => {
             eprintln!("no runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let mut trials = trials(&stage);
-    let ends = ends(&stage, arguments.filter.is_none());
+    let mut trials = trials(&fixture);
+    let ends = ends(&fixture, arguments.filter.is_none());
     if arguments.list {
         trials.extend(ends);
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
     let first = libtest_mimic::run(&arguments, trials);
-    if !stage.is_set() {
+    if !fixture.is_set() {
         return first.exit_code();
     }
     // The world was used, so the checks of the whole run are due, whichever trials were asked for.
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     if first.has_failed() || last.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-fn trials(stage: &Stage<World>) -> Vec<Trial> {
+fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     let plays = plays! {
         first_cards: adult_from_hohhot_to_beijing, under_16_by_the_guardian, between_league_cities,
             sixteenth_birthday_today;
@@ -79,24 +79,24 @@ fn trials(stage: &Stage<World>) -> Vec<Trial> {
         callbacks: a_test_event_before_and_after_a_rotation, a_second_subscription_hears_all_too, paused_holds_and_resumed_delivers_in_order,
             gone_disables_and_resumed_delivers, a_failing_endpoint_hears_it_later;
         docs: readme, agency_readme;
-        contracts: store, settings, deliveries, directory;
+        contracts: store, settings, deliveries, agency_registry;
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,
             encoded_paths, wrong_content_type, no_token, a_bad_token, another_tenants_id;
     };
-    plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()
+    plays.into_iter().map(|(name, play)| fixture.trial(name, play)).collect()
 }
 
 /// The checks of the whole run, in this order; the last one takes the world down.
-fn ends(stage: &Stage<World>, all: bool) -> Vec<Trial> {
+fn ends(fixture: &SharedFixture<TestHub>, all: bool) -> Vec<Trial> {
     vec![
-        stage.trial("whole_run::no_message_is_left", |world| {
-            Box::pin(async move { checks::queues_are_empty(&world).await })
+        fixture.trial("whole_run::no_message_is_left", |test_hub| {
+            Box::pin(async move { checks::queues_are_empty(&test_hub).await })
         }),
-        stage.trial("whole_run::row_48_nothing_personal_is_written", move |world| {
-            Box::pin(async move { checks::row_48_nothing_personal_is_written(&world, all).await })
+        fixture.trial("whole_run::row_48_nothing_personal_is_written", move |test_hub| {
+            Box::pin(async move { checks::row_48_nothing_personal_is_written(&test_hub, all).await })
         }),
-        stage.last("whole_run::no_process_is_left", |world| Box::pin(world.end())),
+        fixture.last("whole_run::no_process_is_left", |test_hub| Box::pin(test_hub.end())),
     ]
 }

@@ -6,11 +6,11 @@ use reqwest::StatusCode;
 use tongban_tests::people::Citizen;
 
 use crate::app::App;
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
 
-pub(crate) async fn a_pair_nobody_covers(world: Arc<World>) {
-    let app = App::open(&world, "places-uncovered").await;
+pub(crate) async fn a_pair_nobody_covers(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "places-uncovered").await;
     let body = first_card(&Citizen::aged(27), HOHHOT, "630102");
     let refused = app.post("/v1/applications").json(&body).send().await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
@@ -23,8 +23,8 @@ pub(crate) async fn a_pair_nobody_covers(world: Arc<World>) {
     assert!(!offered_by.contains(&"63"), "{problem}");
 }
 
-pub(crate) async fn an_agency_without_a_capability(world: Arc<World>) {
-    let app = App::open(&world, "places-incapable").await;
+pub(crate) async fn an_agency_without_a_capability(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "places-incapable").await;
     let mut body = first_card(&Citizen::aged(27), HOHHOT, "220102");
     body["capabilities"] = serde_json::json!(["script:mongolian"]);
     let refused = app.post("/v1/applications").json(&body).send().await;

@@ -20,41 +20,41 @@ use sha2::{Digest as _, Sha256};
 use tongban_tests::repository::text;
 
 use crate::contracts::account;
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// An account that nobody else here has.
 const ACCOUNT: &str = "990000000001";
 const BUCKET: &str = "port-contracts";
 
-pub(crate) async fn queues(world: Arc<World>) {
-    let sqs = account(&world, ACCOUNT).sqs();
+pub(crate) async fn queues(test_hub: Arc<TestHub>) {
+    let sqs = account(&test_hub, ACCOUNT).sqs();
     let template: Value = serde_yaml_ng::from_str(&text("infra/template.yaml")).expect("the template");
     let resources = &template["Resources"];
     let agency = &resources["Fn::ForEach::Agencies"][2]["Agency${Code}"];
     let agency = make_queue(&sqs, "port-agency-11.fifo", agency).await;
     let urls = QueueUrls {
-        webhooks: Some(make_queue(&sqs, "port-webhooks.fifo", &resources["WebhookQueue"]).await),
+        callbacks: Some(make_queue(&sqs, "port-callbacks.fifo", &resources["CallbackQueue"]).await),
         drains: Some(make_queue(&sqs, "port-drains.fifo", &resources["DrainQueue"]).await),
         agency_prefix: agency.strip_suffix("11.fifo").map(str::to_owned),
-        parked: Some(make_queue(&sqs, "port-parked", &resources["RouterParked"]).await),
+        quarantine: Some(make_queue(&sqs, "port-quarantine", &resources["RouterQuarantine"]).await),
     };
     let queues = AwsQueues::new(sqs.clone(), urls.clone());
     let untold = AwsQueues::new(sqs.clone(), QueueUrls::default());
     queues_contract(&queues, &untold, &Sqs { client: sqs, urls }).await;
 }
 
-pub(crate) async fn documents(world: Arc<World>) {
-    let aws = account(&world, ACCOUNT);
+pub(crate) async fn documents(test_hub: Arc<TestHub>) {
+    let aws = account(&test_hub, ACCOUNT);
     let key_id = make_key(&aws).await;
     // A bucket with object lock, as the template's, is versioned from the start.
     let bucket = aws.s3().create_bucket().bucket(BUCKET).object_lock_enabled_for_bucket(true);
     bucket.send().await.expect("a bucket");
     let documents = AwsDocuments::new(aws.s3(), BUCKET.to_owned(), key_id.clone());
-    documents_contract(&documents, &Bucket { aws, key_id, http: world.http().clone() }).await;
+    documents_contract(&documents, &Bucket { aws, key_id, http: test_hub.http().clone() }).await;
 }
 
-pub(crate) async fn vault(world: Arc<World>) {
-    let aws = account(&world, ACCOUNT);
+pub(crate) async fn vault(test_hub: Arc<TestHub>) {
+    let aws = account(&test_hub, ACCOUNT);
     let key_id = make_key(&aws).await;
     vault_contract(|| async { AwsVault::new(aws.kms(), key_id.clone()) }).await;
 }

@@ -23,25 +23,25 @@ use uuid::Uuid;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// The agency that decides here.
 const OURS: &str = "45";
 /// Another one.
 const THEIRS: &str = "46";
 
-/// Sits at an agency's desk.
-struct Desk {
-    world: Arc<World>,
+/// Sits at an agency's tester.
+struct AgencyTester {
+    test_hub: Arc<TestHub>,
     agency: Agency,
     sqs: Client,
 }
 
-impl Desk {
-    async fn of(world: &Arc<World>, code: &str) -> Desk {
-        let agency = world.stack().agency(&code.parse().expect("a code")).expect("an agency");
-        world.sits_at(&agency.code).await;
-        Desk { world: world.clone(), sqs: Client::new(&agency.aws), agency }
+impl AgencyTester {
+    async fn of(test_hub: &Arc<TestHub>, code: &str) -> AgencyTester {
+        let agency = test_hub.stack().agency(&code.parse().expect("a code")).expect("an agency");
+        test_hub.sits_at(&agency.code).await;
+        AgencyTester { test_hub: test_hub.clone(), sqs: Client::new(&agency.aws), agency }
     }
 
     /// Takes the next message of an application out of the queue, for good.
@@ -55,7 +55,7 @@ impl Desk {
         let delete = self.sqs.delete_message().queue_url(&self.agency.queue_url).receipt_handle(receipt);
         delete.send().await.expect("a message that can be deleted");
         let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
-        let case = envelope.open([&self.agency.keys.encryption], [self.world.stack().hub_key()]);
+        let case = envelope.open([&self.agency.keys.encryption], [self.test_hub.stack().hub_key()]);
         let case = case.expect("a case");
         assert_eq!(case.application, application, "nobody else has cases here");
         (envelope.id.to_string(), case)
@@ -78,7 +78,7 @@ impl Desk {
 
     /// Posts a signed object: the status, and the name of the problem or nothing.
     async fn post(&self, path: &str, jws: &str) -> (u16, Value) {
-        let request = self.world.http().post(format!("{}{path}", self.world.api()));
+        let request = self.test_hub.http().post(format!("{}{path}", self.test_hub.api()));
         let request = request.header("content-type", "application/jose").body(jws.to_owned());
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
@@ -107,20 +107,20 @@ impl Desk {
 }
 
 /// A first card that is decided by hand.
-async fn filed(app: &App, desk: &Desk) -> (ApplicationId, String, Case) {
+async fn filed(app: &App, tester: &AgencyTester) -> (ApplicationId, String, Case) {
     let body = first_card(&Citizen::aged(31), HOHHOT, &format!("{OURS}0102"));
     let id = app.file(when_complete(body), &adult_papers()).await.id;
-    let (event, case) = desk.take(id).await;
+    let (event, case) = tester.take(id).await;
     (id, event, case)
 }
 
 /// Rows 24 to 29 and 42 of the list of faults, through the processes that run.
-pub(crate) async fn every_outcome(world: Arc<World>) {
-    let (ours, theirs) = (Desk::of(&world, OURS).await, Desk::of(&world, THEIRS).await);
-    let app = App::open(&world, "reports-outcomes").await;
+pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
+    let (ours, theirs) = (AgencyTester::of(&test_hub, OURS).await, AgencyTester::of(&test_hub, THEIRS).await);
+    let app = App::open(&test_hub, "reports-outcomes").await;
     let (id, _, case) = filed(&app, &ours).await;
     let seen = case.version;
-    let refused = async |desk: &Desk, jws: &str| desk.refused(jws).await;
+    let refused = async |tester: &AgencyTester, jws: &str| tester.refused(jws).await;
     let named = |status: u16, name: &str| (status, name.to_owned());
 
     let early = ours.sign(&ours.report(id, seen, Finding::Signed));
@@ -160,12 +160,12 @@ pub(crate) async fn every_outcome(world: Arc<World>) {
 }
 
 /// The same bytes by the queue: one that overtakes another is held, one that is refused is done with.
-pub(crate) async fn by_the_queue(world: Arc<World>) {
-    let desk = Desk::of(&world, "44").await;
-    let app = App::open(&world, "reports-queue").await;
+pub(crate) async fn by_the_queue(test_hub: Arc<TestHub>) {
+    let tester = AgencyTester::of(&test_hub, "44").await;
+    let app = App::open(&test_hub, "reports-queue").await;
     let body = first_card(&Citizen::aged(29), HOHHOT, "440103");
     let id = app.file(when_complete(body), &adult_papers()).await.id;
-    let (_, case) = desk.take(id).await;
+    let (_, case) = tester.take(id).await;
     app.reaches(id, Stage::Dispatched).await;
     let version = app.view(id).await.version;
     // The longest wait is within what the function and its gateway allow.
@@ -174,7 +174,7 @@ pub(crate) async fn by_the_queue(world: Arc<World>) {
     assert_eq!((waited.events, waited.after), (Vec::new(), version));
     let ready = Finding::Ready { place: "the hall".to_owned() };
     for finding in [Finding::Received, Finding::Signed, Finding::Produced, ready] {
-        desk.queue(&desk.sign(&desk.report(id, case.version, finding.clone()))).await;
+        tester.queue(&tester.sign(&tester.report(id, case.version, finding.clone()))).await;
         let stage = match finding {
             Finding::Received => Stage::Received,
             Finding::Signed => Stage::Signed,
@@ -183,19 +183,19 @@ pub(crate) async fn by_the_queue(world: Arc<World>) {
         };
         app.reaches(id, stage).await;
     }
-    desk.queue(&desk.sign(&desk.report(id, case.version, Finding::Signed))).await;
+    tester.queue(&tester.sign(&tester.report(id, case.version, Finding::Signed))).await;
     close(&app, id, &["dispatched", "received", "signed", "produced", "ready"]).await;
 }
 
 /// Lost after it was taken: listed, asked for, and there again under its own id.
-pub(crate) async fn a_lost_case_comes_again(world: Arc<World>) {
-    let desk = Desk::of(&world, "36").await;
-    let app = App::open(&world, "reports-backlog").await;
+pub(crate) async fn a_lost_case_comes_again(test_hub: Arc<TestHub>) {
+    let tester = AgencyTester::of(&test_hub, "36").await;
+    let app = App::open(&test_hub, "reports-backlog").await;
     let body = first_card(&Citizen::aged(47), HOHHOT, "360102");
     let id = app.file(when_complete(body), &adult_papers()).await.id;
-    let (event, case) = desk.take(id).await;
+    let (event, case) = tester.take(id).await;
     let open = until("the case in the list", SOON, async || {
-        let page = desk.ask("/v1/agency/cases", CASES_TYP, json!({})).await;
+        let page = tester.ask("/v1/agency/cases", CASES_TYP, json!({})).await;
         page["cases"]
             .as_array()
             .and_then(|cases| cases.first().cloned())
@@ -204,13 +204,13 @@ pub(crate) async fn a_lost_case_comes_again(world: Arc<World>) {
     .await;
     assert_eq!((&open["application"], &open["message"]), (&json!(id), &json!(case.version)));
     let wanted = json!({ "cases": [{ "application": id }] });
-    let answer = desk.ask("/v1/agency/resend", RESEND_TYP, wanted).await;
+    let answer = tester.ask("/v1/agency/resend", RESEND_TYP, wanted).await;
     assert_eq!(answer["cases"][0]["outcome"], "accepted");
-    let (again, same) = desk.take(id).await;
+    let (again, same) = tester.take(id).await;
     assert_eq!(again, event);
     assert_eq!(same, case);
     app.step(id, "withdraw", &json!({})).await;
-    let (_, withdrawn) = desk.take(id).await;
-    assert!(withdrawn.dossier.is_none(), "whoever is told to stop needs nobody's name");
+    let (_, withdrawn) = tester.take(id).await;
+    assert!(withdrawn.personal_data.is_none(), "whoever is told to stop needs nobody's name");
     close(&app, id, &["dispatched", "withdrawn"]).await;
 }

@@ -11,7 +11,7 @@ use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, transfer, transfer_papers, when_complete};
 
 /// What the app is told of the first leg.
@@ -20,16 +20,16 @@ const PERMIT: [&str; 3] = ["dispatched", "received", "approved"];
 const MOVE: [&str; 7] =
     ["dispatched", "received", "verified", "moved_out", "dispatched", "received", "settled"];
 
-pub(crate) async fn job_transfer(world: Arc<World>) {
+pub(crate) async fn job_transfer(test_hub: Arc<TestHub>) {
     let body = transfer(&Citizen::aged(41), "job_transfer", HOHHOT, "130102");
-    settles(world, "13", body, &transfer_papers("transfer_order")).await;
+    settles(test_hub, "13", body, &transfer_papers("transfer_order")).await;
 }
 
 /// A student needs no permit: the origin moves them out on the admission notice.
-pub(crate) async fn school_admission(world: Arc<World>) {
-    world.has_agency("14", "default").await;
-    world.has_agency("1501", "default").await;
-    let app = App::open(&world, "transfer-school").await;
+pub(crate) async fn school_admission(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("14", "default").await;
+    test_hub.has_agency("1501", "default").await;
+    let app = App::open(&test_hub, "transfer-school").await;
     let body = transfer(&Citizen::aged(18), "school_admission", HOHHOT, "140105");
     let filed = app.file(when_complete(body), &transfer_papers("admission_notice")).await;
     app.reaches(filed.id, Stage::Settled).await;
@@ -37,36 +37,36 @@ pub(crate) async fn school_admission(world: Arc<World>) {
     assert!(head.opened.legs.iter().all(|leg| leg.purpose != Purpose::Approve), "{:?}", head.opened.legs);
 }
 
-pub(crate) async fn graduation(world: Arc<World>) {
+pub(crate) async fn graduation(test_hub: Arc<TestHub>) {
     let body = transfer(&Citizen::aged(22), "graduation", HOHHOT, "410102");
-    settles(world, "41", body, &transfer_papers("graduation_certificate")).await;
+    settles(test_hub, "41", body, &transfer_papers("graduation_certificate")).await;
 }
 
-pub(crate) async fn couples_joining(world: Arc<World>) {
+pub(crate) async fn couples_joining(test_hub: Arc<TestHub>) {
     let mut body = transfer(&Citizen::aged(29), "couples_joining", HOHHOT, "340102");
     body["relative"] = Citizen::aged(31).json();
-    settles(world, "34", body, &transfer_papers("marriage_certificate")).await;
+    settles(test_hub, "34", body, &transfer_papers("marriage_certificate")).await;
 }
 
-pub(crate) async fn parents_joining_children(world: Arc<World>) {
+pub(crate) async fn parents_joining_children(test_hub: Arc<TestHub>) {
     let mut body = transfer(&Citizen::aged(67), "parents_joining_children", HOHHOT, "230102");
     body["relative"] = Citizen::aged(40).json();
-    settles(world, "23", body, &transfer_papers("proof_of_kinship")).await;
+    settles(test_hub, "23", body, &transfer_papers("proof_of_kinship")).await;
 }
 
 /// The origin hands out a certificate that ran out yesterday and nobody settles: the sweeper sees it, and the
 /// origin restores the registration.
-pub(crate) async fn lapsed_certificate_is_restored_at_origin(world: Arc<World>) {
-    world.has_agency("51", "lapse").await;
-    world.has_agency("1502", "lapse").await;
-    let app = App::open(&world, "transfer-lapsed").await;
+pub(crate) async fn lapsed_certificate_is_restored_at_origin(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("51", "lapse").await;
+    test_hub.has_agency("1502", "lapse").await;
+    let app = App::open(&test_hub, "transfer-lapsed").await;
     let body = transfer(&Citizen::aged(35), "job_transfer", "150203", "510104");
     let filed = app.file(when_complete(body), &transfer_papers("transfer_order")).await;
     let settling = |view: &ApplicationView| {
         view.stage == Stage::Dispatched && view.leg.as_ref().is_some_and(|leg| leg.purpose == Purpose::Settle)
     };
     until("a case to settle", SOON, async || Some(app.view(filed.id).await).filter(settling)).await;
-    let swept: Value = world.stack().sweep().await.expect("an answer of the sweeper");
+    let swept: Value = test_hub.stack().sweep().await.expect("an answer of the sweeper");
     assert_eq!(swept["failed"], 0, "{swept}");
     app.reaches(filed.id, Stage::RestoredAtOrigin).await;
     let told =
@@ -77,10 +77,10 @@ pub(crate) async fn lapsed_certificate_is_restored_at_origin(world: Arc<World>) 
 }
 
 /// A transfer with a permit to Hohhot, from its beginning to its good end.
-async fn settles(world: Arc<World>, origin: &str, body: Value, papers: &[Paper]) {
-    world.has_agency(origin, "default").await;
-    world.has_agency("1501", "default").await;
-    let app = App::open(&world, &format!("transfer-from-{origin}")).await;
+async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, papers: &[Paper]) {
+    test_hub.has_agency(origin, "default").await;
+    test_hub.has_agency("1501", "default").await;
+    let app = App::open(&test_hub, &format!("transfer-from-{origin}")).await;
     let filed = app.file(when_complete(body), papers).await;
     app.reaches(filed.id, Stage::Settled).await;
     let head = close(&app, filed.id, &[&PERMIT[..], &MOVE].concat()).await;

@@ -14,12 +14,12 @@ use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
 use crate::checks::close;
-use crate::world::World;
+use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
 
-pub(crate) async fn supplement_is_asked_and_answered(world: Arc<World>) {
-    world.has_agency("21", "supplement").await;
-    let app = App::open(&world, "turn-supplement").await;
+pub(crate) async fn supplement_is_asked_and_answered(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("21", "supplement").await;
+    let app = App::open(&test_hub, "turn-supplement").await;
     let body = first_card(&Citizen::aged(26), HOHHOT, "210102");
     let filed = app.file(when_complete(body), &adult_papers()).await;
     let asked = app.reaches(filed.id, Stage::SupplementRequested).await;
@@ -45,9 +45,9 @@ pub(crate) async fn supplement_is_asked_and_answered(world: Arc<World>) {
     close(&app, filed.id, &told).await;
 }
 
-pub(crate) async fn not_issued(world: Arc<World>) {
-    world.has_agency("43", "not_issued").await;
-    let app = App::open(&world, "turn-not-issued").await;
+pub(crate) async fn not_issued(test_hub: Arc<TestHub>) {
+    test_hub.has_agency("43", "not_issued").await;
+    let app = App::open(&test_hub, "turn-not-issued").await;
     let body = first_card(&Citizen::aged(44), HOHHOT, "430102");
     let filed = app.file(when_complete(body), &adult_papers()).await;
     let refused = app.reaches(filed.id, Stage::NotIssued).await;
@@ -59,37 +59,37 @@ pub(crate) async fn not_issued(world: Arc<World>) {
 }
 
 /// A draft is nobody's case yet: no agency hears of it.
-pub(crate) async fn withdrawn_before_dispatch(world: Arc<World>) {
-    let app = App::open(&world, "turn-withdrawn-early").await;
+pub(crate) async fn withdrawn_before_dispatch(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "turn-withdrawn-early").await;
     let body = first_card(&Citizen::aged(23), HOHHOT, "350102");
     let filed = app.file(body, &adult_papers()).await;
     app.has_everything(filed.id).await;
     let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
     assert_eq!(withdrawn.stage, Stage::Withdrawn);
     close(&app, filed.id, &["withdrawn"]).await;
-    let agency = world.stack().agency(&"35".parse().expect("an agency code")).expect("an agency");
-    let depth = world.stack().depth(&agency.queue_url).await.expect("the depth of the queue");
+    let agency = test_hub.stack().agency(&"35".parse().expect("an agency code")).expect("an agency");
+    let depth = test_hub.stack().depth(&agency.queue_url).await.expect("the depth of the queue");
     assert!(depth.is_empty(), "{depth:?}");
 }
 
 /// The case lies in the queue, where nobody but its agency can read it, when the citizen takes it back. The
 /// agency finds both messages and stops.
-pub(crate) async fn withdrawn_after_dispatch(world: Arc<World>) {
-    let app = App::open(&world, "turn-withdrawn-late").await;
+pub(crate) async fn withdrawn_after_dispatch(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "turn-withdrawn-late").await;
     let body = first_card(&Citizen::aged(58), HOHHOT, "610102");
     let filed = app.file(when_complete(body), &adult_papers()).await;
     app.reaches(filed.id, Stage::Dispatched).await;
-    the_queue_holds_no_readable_person(&world, "61").await;
+    the_queue_holds_no_readable_person(&test_hub, "61").await;
     let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
     assert_eq!(withdrawn.stage, Stage::Withdrawn);
-    world.has_agency("61", "hold").await;
+    test_hub.has_agency("61", "hold").await;
     close(&app, filed.id, &["dispatched", "withdrawn"]).await;
 }
 
 /// Looks at the first message of an agency's queue and gives it back: whoever reads the queue without the
 /// agency's key learns ids.
-async fn the_queue_holds_no_readable_person(world: &World, code: &str) {
-    let agency = world.stack().agency(&code.parse().expect("an agency code")).expect("an agency");
+async fn the_queue_holds_no_readable_person(test_hub: &TestHub, code: &str) {
+    let agency = test_hub.stack().agency(&code.parse().expect("an agency code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     let message = until("a message in the agency's queue", SOON, async || {
         let received = sqs.receive_message().queue_url(&agency.queue_url).send().await;
@@ -100,9 +100,9 @@ async fn the_queue_holds_no_readable_person(world: &World, code: &str) {
     assert_eq!(people::trace_in(body), None, "the queue's message");
     let envelope: Envelope = serde_json::from_str(body).expect("an envelope");
     let case =
-        envelope.open([&agency.keys.encryption], [world.stack().hub_key()]).expect("the agency's case");
-    let dossier = serde_json::to_string(&case.dossier).expect("JSON");
-    assert!(people::trace_in(&dossier).is_some(), "what the agency opens names the citizen");
+        envelope.open([&agency.keys.encryption], [test_hub.stack().hub_key()]).expect("the agency's case");
+    let personal_data = serde_json::to_string(&case.personal_data).expect("JSON");
+    assert!(people::trace_in(&personal_data).is_some(), "what the agency opens names the citizen");
     sqs.change_message_visibility()
         .queue_url(&agency.queue_url)
         .receipt_handle(message.receipt_handle().expect("a receipt"))

@@ -3,18 +3,18 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, request};
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::Service;
-use domain::partners::{AgencyRow, AgencyState, Partners};
+use http_kit::authentication::Authenticator;
+use http_kit::rate_limit::Limits;
+use http_kit::token::Issuers;
 use intake::handler::Intake;
 use intake::namespace::Namespace;
 use jiff::Timestamp;
-use platform::allowance::Limits;
-use platform::caller::Gate;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::hub::{FakeHub, Hub as _};
-use platform::store::{Kept, Store as _};
-use platform::token::Issuers;
+use platform::store::{Store as _, StoredApplication};
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use serde_json::{Value, json};
 use tongban_tests::description::{Operation, for_apps};
@@ -22,7 +22,7 @@ use tongban_tests::forms;
 use tongban_tests::people::Citizen;
 use tower::ServiceExt as _;
 
-use crate::rehearsal::{BEIJING, SHANDONG};
+use crate::crash_harness::{BEIJING, SHANDONG};
 
 /// Every scope there is.
 pub(crate) const ALL: &str = "applications:read applications:write subscriptions:write";
@@ -60,7 +60,7 @@ pub(crate) struct Apps {
 
 impl Apps {
     pub(crate) async fn new() -> Apps {
-        let hub = FakeHub::new(partners());
+        let hub = FakeHub::new(agencies());
         hub.clock.set(Timestamp::now());
         let issuer = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let key = issuer.public().to_jwk().expect("a public key");
@@ -111,7 +111,7 @@ impl Apps {
     }
 
     /// What is kept of the application, read beside the faults.
-    pub(crate) async fn kept(&self) -> Vec<Kept> {
+    pub(crate) async fn kept(&self) -> Vec<StoredApplication> {
         let id = self.application.parse().expect("an application's id");
         let kept = self.hub.store().get(id).await.expect("a record that verifies");
         self.hub.faults.restart();
@@ -165,8 +165,9 @@ impl Apps {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let hub = self.hub.restarted();
         let routes: Router = if request.uri().path().contains("/documents") {
-            let gate = Gate::new(hub.clone(), self.issuers.clone(), self.limits.requests_per_minute);
-            documents::handler::routes(documents::handler::Desk::new(hub, gate))
+            let authenticator =
+                Authenticator::new(hub.clone(), self.issuers.clone(), self.limits.requests_per_minute);
+            documents::handler::routes(documents::handler::LinkHandler::new(hub, authenticator))
         } else {
             let namespace = Namespace::new(Secret::new(vec![7; 32]));
             let intake = Intake::new(
@@ -187,7 +188,7 @@ impl Apps {
 }
 
 /// Two agencies that take everything.
-fn partners() -> Partners {
+fn agencies() -> Agencies {
     let since = "2023-05-25".parse().expect("a day");
     let rows = [BEIJING, SHANDONG].map(|code| AgencyRow {
         code: code.parse().expect("an agency code"),
@@ -199,5 +200,5 @@ fn partners() -> Partners {
         signing_keys: Vec::new(),
         encryption_keys: Vec::new(),
     });
-    Partners::new(rows.into()).expect("agencies")
+    Agencies::new(rows.into()).expect("agencies")
 }

@@ -17,7 +17,7 @@ use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 use tongban_tests::receiver::Receiver;
 
-use crate::rehearsal::{Answer, BEIJING, Rehearsal, SHANDONG, change};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, change};
 
 /// Calls of AWS for a first card with 2 documents, 3 reports and 4 callbacks.
 const CALLS: usize = 16;
@@ -29,7 +29,7 @@ const ITEM_BYTES: usize = 4096;
 const TENANT: &str = "an-app";
 
 /// An application's course: what it is filed with, and what each agency says on each case that it opens.
-struct Course {
+struct Scenario {
     body: Value,
     papers: Vec<Paper>,
     sayings: Vec<(&'static str, Vec<Saying>)>,
@@ -64,7 +64,7 @@ impl Figures {
 
 /// Counts what handlers call.
 struct Meter<'r> {
-    rehearsal: &'r Rehearsal,
+    harness: &'r CrashHarness,
     calls: BTreeMap<&'static str, usize>,
     shown: u32,
     callbacks: usize,
@@ -74,12 +74,12 @@ impl Meter<'_> {
     /// What a handler answered; its calls are counted.
     fn count(&mut self, answer: Answer) -> Answer {
         assert!(answer.is_settled(), "{answer:?}");
-        for call in self.rehearsal.hub.faults.calls() {
+        for call in self.harness.hub.faults.calls() {
             if !call.starts_with("vault.") {
                 *self.calls.entry(call).or_default() += 1;
             }
         }
-        self.rehearsal.hub.faults.restart();
+        self.harness.hub.faults.restart();
         answer
     }
 
@@ -92,20 +92,20 @@ impl Meter<'_> {
             size: u64::try_from(paper.bytes.len()).expect("a small paper"),
             sha256: paper.sha256(),
         };
-        let iat = self.rehearsal.hub.clock.now().as_second();
+        let iat = self.harness.hub.clock.now().as_second();
         let (agency, application) = (case.agency.clone(), case.application);
         let asked = DocumentRequest { agency, application, iat, action };
-        let link = self.rehearsal.agency_document(&asked).await;
+        let link = self.harness.agency_document(&asked).await;
         let link = self.count(link).body(200);
-        let key = self.rehearsal.upload_to(&link, &[paper]);
-        let recorded = self.rehearsal.uploaded(&[key]).await;
+        let key = self.harness.upload_to(&link, &[paper]);
+        let recorded = self.harness.uploaded(&[key]).await;
         self.count(recorded);
     }
 
     /// The stream shows each write by itself and the queues are read, until nothing moves.
     async fn settle(&mut self, id: &str) {
         loop {
-            let mut kept = self.rehearsal.kept().await;
+            let mut kept = self.harness.kept().await;
             kept.retain(|kept| kept.id().to_string() == id);
             let [kept] = &kept[..] else { panic!("one application of this id") };
             if kept.version() == self.shown {
@@ -113,10 +113,10 @@ impl Meter<'_> {
             }
             let record = change(kept, self.shown, kept.version());
             self.shown = kept.version();
-            let routed = self.rehearsal.show(&[record]).await;
+            let routed = self.harness.show(&[record]).await;
             self.count(routed);
-            for message in self.rehearsal.hub.queues.drain(&Queue::Webhooks) {
-                let delivered = self.rehearsal.call_back(&message).await;
+            for message in self.harness.hub.queues.drain(&Queue::Callbacks) {
+                let delivered = self.harness.call_back(&message).await;
                 self.count(delivered);
                 self.callbacks += 1;
             }
@@ -124,27 +124,27 @@ impl Meter<'_> {
     }
 }
 
-async fn measured(rehearsal: &Rehearsal, key: &str, course: Course) -> Figures {
-    let mut meter = Meter { rehearsal, calls: BTreeMap::new(), shown: 0, callbacks: 0 };
-    let before = rehearsal.hub.store.units().total();
-    rehearsal.hub.faults.restart();
-    let created = rehearsal.post(TENANT, "/v1/applications", key, &course.body).await;
+async fn measured(harness: &CrashHarness, key: &str, scenario: Scenario) -> Figures {
+    let mut meter = Meter { harness, calls: BTreeMap::new(), shown: 0, callbacks: 0 };
+    let before = harness.hub.store.units().total();
+    harness.hub.faults.restart();
+    let created = harness.post(TENANT, "/v1/applications", key, &scenario.body).await;
     let created = meter.count(created).body(201);
     let id = created["id"].as_str().expect("an id").to_owned();
     meter.settle(&id).await;
-    let keys = rehearsal.upload(&created, &course.papers);
-    let recorded = rehearsal.uploaded(&keys).await;
+    let keys = harness.upload(&created, &scenario.papers);
+    let recorded = harness.uploaded(&keys).await;
     meter.count(recorded);
     meter.settle(&id).await;
-    for (agency, sayings) in course.sayings {
-        let message = rehearsal.take(agency).pop().expect("a case in the agency's queue");
-        let case = rehearsal.opened(agency, &message);
+    for (agency, sayings) in scenario.sayings {
+        let message = harness.take(agency).pop().expect("a case in the agency's queue");
+        let case = harness.opened(agency, &message);
         let mut seen = case.version;
         for saying in sayings {
             match saying {
                 Saying::Report(finding) => {
-                    let jws = rehearsal.signed(agency, case.application, seen, finding);
-                    let receipt = rehearsal.report(&jws).await;
+                    let jws = harness.signed(agency, case.application, seen, finding);
+                    let receipt = harness.report(&jws).await;
                     let receipt = meter.count(receipt).body(200);
                     let version = receipt["version"].as_u64().and_then(|version| u32::try_from(version).ok());
                     seen = version.expect("a version");
@@ -156,24 +156,24 @@ async fn measured(rehearsal: &Rehearsal, key: &str, course: Course) -> Figures {
     }
     let id = id.parse().expect("an id");
     let (calls, callbacks) = (meter.calls, meter.callbacks);
-    let kept = rehearsal.kept().await.into_iter().find(|kept| kept.id() == id).expect("the application");
-    assert_eq!(kept.ledger.head().stage, course.end);
+    let kept = harness.kept().await.into_iter().find(|kept| kept.id() == id).expect("the application");
+    assert_eq!(kept.ledger.head().stage, scenario.end);
     // Each callback is a row of the deliveries' log, one unit, once 24 others or ten seconds have come.
     let logged = u64::try_from(callbacks).expect("few callbacks");
-    let write_units = rehearsal.hub.store.units().total() - before + logged;
-    Figures { calls, write_units, item_bytes: rehearsal.hub.store.item_size(id).expect("an item"), callbacks }
+    let write_units = harness.hub.store.units().total() - before + logged;
+    Figures { calls, write_units, item_bytes: harness.hub.store.item_size(id).expect("an item"), callbacks }
 }
 
 /// The same course a second time, in processes that have seen the first.
-async fn warm(course: fn() -> Course) -> Figures {
-    let rehearsal = Rehearsal::new();
-    let clock = rehearsal.hub.clock.clone();
+async fn warm(scenario: fn() -> Scenario) -> Figures {
+    let harness = CrashHarness::new();
+    let clock = harness.hub.clock.clone();
     let receiver = Receiver::listen_by(move || clock.now()).await;
     let wanted = json!({ "url": receiver.url() });
-    let made = rehearsal.post(TENANT, "/v1/subscriptions", "a-subscription", &wanted).await.body(201);
+    let made = harness.post(TENANT, "/v1/subscriptions", "a-subscription", &wanted).await.body(201);
     receiver.trust(made["secret"].as_str().expect("a secret"));
-    measured(&rehearsal, "the-first", course()).await;
-    let figures = measured(&rehearsal, "the-second", course()).await;
+    measured(&harness, "the-first", scenario()).await;
+    let figures = measured(&harness, "the-second", scenario()).await;
     assert_eq!(receiver.calls().len(), 2 * figures.callbacks, "every callback arrived");
     figures
 }
@@ -206,16 +206,16 @@ fn form(service: &str, papers: &[Paper]) -> Value {
     })
 }
 
-fn first_card() -> Course {
+fn first_card() -> Scenario {
     let papers = vec![Paper::pdf("household_register", "one"), Paper::jpeg("proof_of_work", "two")];
     let mut body = form("first_identity_card", &papers);
     body["commitment"] = json!(true);
     let ready = Finding::Ready { place: "household hall".to_owned() };
     let sayings = vec![(BEIJING, report([Finding::Received, Finding::Signed, ready]))];
-    Course { body, papers, sayings, end: Stage::Ready }
+    Scenario { body, papers, sayings, end: Stage::Ready }
 }
 
-fn transfer() -> Course {
+fn transfer() -> Scenario {
     let papers = vec![
         Paper::pdf("household_register", "one"),
         Paper::png("identity_card", "two"),
@@ -235,10 +235,10 @@ fn transfer() -> Course {
         (BEIJING, report([Finding::Received, Finding::Verified, moved_out])),
         (SHANDONG, report([Finding::Received, Finding::Settled])),
     ];
-    Course { body, papers, sayings, end: Stage::Settled }
+    Scenario { body, papers, sayings, end: Stage::Settled }
 }
 
-fn certificate() -> Course {
+fn certificate() -> Scenario {
     let papers = vec![Paper::png("identity_card", "one"), Paper::pdf("household_register", "two")];
     let mut body = form("household_certificate", &papers);
     body["certificate"] = json!("former_name");
@@ -246,7 +246,7 @@ fn certificate() -> Course {
     let issued = Finding::Issued { document, certificate: "ZM-1".to_owned() };
     let sayings =
         vec![(BEIJING, vec![Saying::Report(Finding::Received), Saying::Upload, Saying::Report(issued)])];
-    Course { body, papers, sayings, end: Stage::Issued }
+    Scenario { body, papers, sayings, end: Stage::Issued }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tongban_tests::papers::Paper;
 use tongban_tests::people::{Citizen, trace_in};
 use tongban_tests::receiver::Receiver;
 
-use crate::rehearsal::{Answer, BEIJING, Rehearsal, change};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
 
 /// Who applies.
 pub(crate) const TENANT: &str = "an-app";
@@ -46,7 +46,7 @@ enum Delivery {
 
 /// The play and everything that was delivered in it.
 pub(crate) struct Journey {
-    pub(crate) rehearsal: Rehearsal,
+    pub(crate) harness: CrashHarness,
     receiver: Receiver,
     body: Value,
     papers: Vec<Paper>,
@@ -73,16 +73,16 @@ pub(crate) struct Journey {
 impl Journey {
     /// A journey in which one call of the handlers fails, if any does.
     pub(crate) async fn new(missed: Missed, fault: Option<(usize, Fault)>) -> Journey {
-        let rehearsal = Rehearsal::new();
-        let clock = rehearsal.hub.clock.clone();
+        let harness = CrashHarness::new();
+        let clock = harness.hub.clock.clone();
         let receiver = Receiver::listen_by(move || clock.now()).await;
         let wanted = json!({ "url": receiver.url() });
-        let made = rehearsal.post(TENANT, "/v1/subscriptions", "a-subscription", &wanted).await.body(201);
+        let made = harness.post(TENANT, "/v1/subscriptions", "a-subscription", &wanted).await.body(201);
         receiver.trust(made["secret"].as_str().expect("a secret"));
-        rehearsal.hub.faults.restart();
+        harness.hub.faults.restart();
         let papers = vec![Paper::pdf("household_register", "one"), Paper::jpeg("proof_of_work", "two")];
         Journey {
-            rehearsal,
+            harness,
             receiver,
             body: body(&papers),
             papers,
@@ -115,7 +115,7 @@ impl Journey {
                 return;
             }
             // Nobody moves: an hour passes, and the schedule wakes the sweeper.
-            self.rehearsal.hub.clock.advance(SignedDuration::from_mins(61));
+            self.harness.hub.clock.advance(SignedDuration::from_mins(61));
             let sweeps = self.done.iter().filter(|done| matches!(done, Delivery::Sweep)).count();
             assert!(sweeps < PATIENCE, "the sweeper does not find it");
             self.due.push_back(Delivery::Sweep);
@@ -142,7 +142,7 @@ impl Journey {
     }
 
     async fn deliver(&mut self, delivery: &Delivery) -> Answer {
-        let faults = self.rehearsal.hub.faults.clone();
+        let faults = self.harness.hub.faults.clone();
         faults.restart();
         let made = self.calls.len();
         if let Some((call, fault)) = self.fault
@@ -150,14 +150,14 @@ impl Journey {
         {
             faults.plan(call - made, fault);
         }
-        let rehearsal = &self.rehearsal;
+        let harness = &self.harness;
         let mut answer = match delivery {
-            Delivery::Create => rehearsal.post(TENANT, "/v1/applications", "a-key", &self.body).await,
-            Delivery::Uploaded => rehearsal.uploaded(&self.object_keys).await,
-            Delivery::Record(record) => rehearsal.show(std::slice::from_ref(record)).await,
-            Delivery::Report(jws) => rehearsal.report(jws).await,
-            Delivery::CallBack(message) => rehearsal.call_back(message).await,
-            Delivery::Sweep => rehearsal.sweep().await,
+            Delivery::Create => harness.post(TENANT, "/v1/applications", "a-key", &self.body).await,
+            Delivery::Uploaded => harness.uploaded(&self.object_keys).await,
+            Delivery::Record(record) => harness.show(std::slice::from_ref(record)).await,
+            Delivery::Report(jws) => harness.report(jws).await,
+            Delivery::CallBack(message) => harness.call_back(message).await,
+            Delivery::Sweep => harness.sweep().await,
         };
         self.calls.extend(faults.calls());
         let struck = self.fault.is_some_and(|(call, _)| made < call && call <= self.calls.len());
@@ -166,7 +166,7 @@ impl Journey {
         faults.restart();
         if struck && died {
             // Whatever the process was about to say, nobody heard it.
-            self.rehearsal.restart();
+            self.harness.restart();
             answer = match answer {
                 Answer::Http(..) => Answer::Http(502, Value::Null),
                 Answer::Batch(_) => Answer::Batch(1),
@@ -181,7 +181,7 @@ impl Journey {
         match delivery {
             Delivery::Create => {
                 let created = answer.body(201);
-                self.object_keys = self.rehearsal.upload(&created, &self.papers);
+                self.object_keys = self.harness.upload(&created, &self.papers);
                 if self.missed == Missed::Nothing {
                     self.due.push_back(Delivery::Uploaded);
                 }
@@ -202,13 +202,13 @@ impl Journey {
 
     fn say(&mut self, seen: u32, finding: Finding) {
         let application = self.application.expect("an application");
-        let jws = self.rehearsal.signed(BEIJING, application, seen, finding);
+        let jws = self.harness.signed(BEIJING, application, seen, finding);
         self.due.push_back(Delivery::Report(jws));
     }
 
     /// The stream shows what was written, and queues hand out what was sent.
     async fn watch(&mut self) {
-        for kept in self.rehearsal.kept().await {
+        for kept in self.harness.kept().await {
             let mut shown = self.shown.insert(kept.id(), kept.version()).unwrap_or(0);
             if self.missed == Missed::UploadsAndSubmission {
                 // The submission's own record is lost; a record of what was written after it is not.
@@ -222,8 +222,8 @@ impl Journey {
                 self.due.push_back(Delivery::Record(change(&kept, shown, kept.version())));
             }
         }
-        for message in self.rehearsal.hub.queues.drain(&Queue::Webhooks) {
-            assert_eq!(trace_in(&message.body), None, "the webhook queue");
+        for message in self.harness.hub.queues.drain(&Queue::Callbacks) {
+            assert_eq!(trace_in(&message.body), None, "the callback queue");
             self.due.push_back(Delivery::CallBack(message));
         }
         self.work();
@@ -231,9 +231,9 @@ impl Journey {
 
     /// The agency takes its messages, each id once.
     fn work(&mut self) {
-        for message in self.rehearsal.take(BEIJING) {
+        for message in self.harness.take(BEIJING) {
             assert_eq!(trace_in(&message.body), None, "the agency's queue");
-            let case = self.rehearsal.opened(BEIJING, &message);
+            let case = self.harness.opened(BEIJING, &message);
             assert_eq!(case.notice, NoticeKind::Opened);
             if self.inbox.insert(message.id.clone()) {
                 self.cases += 1;
@@ -245,14 +245,14 @@ impl Journey {
     }
 
     async fn is_ready(&self) -> bool {
-        self.rehearsal.kept().await.iter().all(|kept| kept.ledger.head().stage == Stage::Ready)
+        self.harness.kept().await.iter().all(|kept| kept.ledger.head().stage == Stage::Ready)
     }
 
     /// Delivers everything again, in the order in which it came: at once, and when the queues have forgotten
     /// what they saw. Answers are those of the first time.
     pub(crate) async fn repeat(&mut self) {
         for pause in [SignedDuration::ZERO, SignedDuration::from_mins(6)] {
-            self.rehearsal.hub.clock.advance(pause);
+            self.harness.hub.clock.advance(pause);
             for delivery in self.done.clone() {
                 let answer = self.settle(&delivery).await;
                 if matches!(delivery, Delivery::Create) {
@@ -270,7 +270,7 @@ impl Journey {
     /// What holds after any journey: one application, every step once, its chain whole (reading verifies it),
     /// one case at the agency, and each callback in order.
     pub(crate) async fn check(&self) -> String {
-        let kept = self.rehearsal.kept().await;
+        let kept = self.harness.kept().await;
         let [kept] = &kept[..] else { panic!("one application: {}", kept.len()) };
         assert_eq!(kept.ledger.head().stage, Stage::Ready);
         let mut names: Vec<&str> = kept.ledger.lines().iter().map(|line| line.entry.event.name()).collect();
@@ -286,8 +286,8 @@ impl Journey {
             }
         }
         let lines = kept.ledger.lines().iter().filter(|line| calls_back(&line.entry.event));
-        let owed: Vec<String> = lines.map(|line| format!("{}:{}", kept.id(), line.entry.version)).collect();
-        assert_eq!(told, owed, "callbacks, each counted once");
+        let outbox: Vec<String> = lines.map(|line| format!("{}:{}", kept.id(), line.entry.version)).collect();
+        assert_eq!(told, outbox, "callbacks, each counted once");
         kept.ledger.seal()
     }
 }

@@ -2,10 +2,10 @@
 
 mod apps;
 mod budget;
+mod crash_harness;
 mod crashes;
 mod fits;
 mod journey;
-mod rehearsal;
 mod rows;
 mod table;
 mod tokens;

@@ -1,19 +1,19 @@
 //! Faults to survive, each by its row in the list of faults.
 
 mod agencies;
-mod backlog;
+mod callbacks;
 mod documents;
 mod intake;
+mod open_cases;
 mod router;
 mod signatures;
-mod webhooks;
 
-use platform::store::Kept;
+use platform::store::StoredApplication;
 use serde_json::Value;
 use tongban_tests::papers::Paper;
 
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
 use crate::journey::{TENANT, body};
-use crate::rehearsal::{Answer, BEIJING, Rehearsal, change};
 
 const APPLICATIONS: &str = "/v1/applications";
 
@@ -22,42 +22,42 @@ fn papers() -> Vec<Paper> {
 }
 
 /// A hub with one draft in it, its papers uploaded but S3 not yet heard of; the objects' keys.
-async fn with_a_draft() -> (Rehearsal, Vec<String>) {
-    let rehearsal = Rehearsal::new();
-    let keys = file(&rehearsal, TENANT, "a-key").await;
-    (rehearsal, keys)
+async fn with_a_draft() -> (CrashHarness, Vec<String>) {
+    let harness = CrashHarness::new();
+    let keys = file(&harness, TENANT, "a-key").await;
+    (harness, keys)
 }
 
 /// Creates an application and uploads its papers; the objects' keys.
-async fn file(rehearsal: &Rehearsal, tenant: &str, key: &str) -> Vec<String> {
+async fn file(harness: &CrashHarness, tenant: &str, key: &str) -> Vec<String> {
     let papers = papers();
-    let created = rehearsal.post(tenant, APPLICATIONS, key, &body(&papers)).await.body(201);
-    rehearsal.upload(&created, &papers)
+    let created = harness.post(tenant, APPLICATIONS, key, &body(&papers)).await.body(201);
+    harness.upload(&created, &papers)
 }
 
 /// A hub whose one application lies in Beijing's queue.
-async fn with_a_case() -> (Rehearsal, protocol::case::Case) {
-    let (rehearsal, keys) = with_a_draft().await;
-    assert_eq!(rehearsal.uploaded(&keys).await, Answer::Batch(0));
-    assert_eq!(rehearsal.show(&[submission(&rehearsal).await]).await, Answer::Batch(0));
-    let message = rehearsal.take(BEIJING).pop().expect("a case");
-    let case = rehearsal.opened(BEIJING, &message);
-    (rehearsal, case)
+async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
+    let (harness, keys) = with_a_draft().await;
+    assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
+    assert_eq!(harness.show(&[submission(&harness).await]).await, Answer::Batch(0));
+    let message = harness.take(BEIJING).pop().expect("a case");
+    let case = harness.opened(BEIJING, &message);
+    (harness, case)
 }
 
-async fn only(rehearsal: &Rehearsal) -> Kept {
-    let mut kept = rehearsal.kept().await;
+async fn only(harness: &CrashHarness) -> StoredApplication {
+    let mut kept = harness.kept().await;
     assert_eq!(kept.len(), 1, "one application");
     kept.remove(0)
 }
 
 /// The record of the stream that shows the documents and the submission.
-async fn submission(rehearsal: &Rehearsal) -> Value {
-    let kept = only(rehearsal).await;
+async fn submission(harness: &CrashHarness) -> Value {
+    let kept = only(harness).await;
     change(&kept, 1, kept.version())
 }
 
 /// How often something happened.
-async fn count(rehearsal: &Rehearsal, name: &str) -> usize {
-    only(rehearsal).await.ledger.lines().iter().filter(|line| line.entry.event.name() == name).count()
+async fn count(harness: &CrashHarness, name: &str) -> usize {
+    only(harness).await.ledger.lines().iter().filter(|line| line.entry.event.name() == name).count()
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
+use http_kit::fields::BATCH_BYTES;
+use http_kit::rate_limit::Limits;
 use jiff::SignedDuration;
-use platform::allowance::Limits;
 use platform::faults::Fault;
-use platform::fields::BATCH_BYTES;
 use serde_json::Value;
 use tongban_tests::description::{Operation, operations};
 use tongban_tests::repository::{files, text};

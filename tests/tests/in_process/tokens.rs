@@ -4,16 +4,16 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use http_kit::token::{Fetch, Issuers, TokenError};
 use jiff::Timestamp;
 use platform::config::Mode;
-use platform::token::{Fetch, Issuers, TokenError};
 use serde_json::{Value, json};
 use tongban::python::Tools;
 use tongban::screen::Screen;
 use tongban::workspace::Workspace;
 
 /// The packages of the consumer in Python, among them `jwcrypto`.
-const REQUIREMENTS: &str = "shared/partner/consumers/python/requirements.txt";
+const REQUIREMENTS: &str = "shared/agency/consumers/python/requirements.txt";
 
 /// Prints a JWKS, and a token for each pair of key and algorithm that Python is willing to sign.
 const ISSUER: &str = r#"

@@ -14,25 +14,25 @@ use tongban_tests::people::Citizen;
 use tongban_tests::until::until;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// How long anything may take that the hub does by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// An app backend.
 pub(crate) struct App<'w> {
-    world: &'w World,
+    test_hub: &'w TestHub,
     token: String,
 }
 
 impl App<'_> {
-    pub(crate) fn open<'w>(world: &'w World, tenant: &str) -> App<'w> {
-        App { world, token: world.stack().token(tenant, &SCOPES).expect("a token") }
+    pub(crate) fn open<'w>(test_hub: &'w TestHub, tenant: &str) -> App<'w> {
+        App { test_hub, token: test_hub.stack().token(tenant, &SCOPES).expect("a token") }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.world.stack().api_url().expect("an address"));
-        let request = self.world.stack().http().request(method, url).bearer_auth(&self.token);
+        let url = format!("{}{path}", self.test_hub.stack().api_url().expect("an address"));
+        let request = self.test_hub.stack().http().request(method, url).bearer_auth(&self.token);
         request.header("idempotency-key", Uuid::new_v4().to_string())
     }
 
@@ -61,7 +61,7 @@ impl App<'_> {
         for link in created.documents.iter().filter_map(|document| document.upload.as_ref()) {
             let hash = link.headers.get("x-amz-checksum-sha256");
             let paper = papers.iter().find(|paper| hash == Some(&paper.sha256())).expect("a declared paper");
-            let mut put = self.world.stack().http().put(&link.url).body(paper.bytes.clone());
+            let mut put = self.test_hub.stack().http().put(&link.url).body(paper.bytes.clone());
             for (name, value) in &link.headers {
                 put = put.header(name, value);
             }

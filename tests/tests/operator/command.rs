@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use serde::de::DeserializeOwned;
 use tongban_tests::repository::root;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// What a command said, and how it ended.
 #[derive(Debug)]
@@ -38,14 +38,14 @@ impl Said {
 }
 
 /// Runs `tongban partner` with these words.
-pub(crate) async fn partner(world: &World, words: &[&str]) -> Said {
+pub(crate) async fn agency_command(test_hub: &TestHub, words: &[&str]) -> Said {
     let mut command = Command::new(program());
     command
-        .arg("partner")
+        .arg("agency")
         .args(words)
         .current_dir(root())
-        .env("TONGBAN_PORT", world.port())
-        .env("TONGBAN_STACK", world.name())
+        .env("TONGBAN_PORT", test_hub.port())
+        .env("TONGBAN_STACK", test_hub.name())
         .env("USER", "tester")
         .stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tongban::operator::{At, Operator, Place};
 
-use crate::command::partner;
-use crate::world::World;
+use crate::command::agency_command;
+use crate::test_hub::TestHub;
 
 /// Agencies that no other trial has.
 const AGENCIES: [&str; 20] = [
@@ -18,21 +18,23 @@ const AGENCIES: [&str; 20] = [
 ];
 const REASON: &str = "an exercise";
 
-pub(crate) async fn twenty_operators_at_once(world: Arc<World>) {
+pub(crate) async fn twenty_operators_at_once(test_hub: Arc<TestHub>) {
     let mut all = JoinSet::new();
     for agency in AGENCIES {
-        let world = world.clone();
-        all.spawn(async move { partner(&world, &["suspend", agency, "--reason", REASON]).await.well() });
+        let test_hub = test_hub.clone();
+        all.spawn(
+            async move { agency_command(&test_hub, &["suspend", agency, "--reason", REASON]).await.well() },
+        );
     }
     assert_eq!(all.join_all().await.len(), AGENCIES.len());
-    let operator = reach(&world).await;
-    let in_force = operator.register().read().await.expect("the amendments");
+    let operator = reach(&test_hub).await;
+    let in_force = operator.register().read().await.expect("the overrides");
     let chain = operator.register().chain(&in_force).await.expect("the records");
     assert_eq!(chain.broken(), None);
     let recorded = chain.records().iter().filter(|record| record.reason == REASON);
     let recorded: BTreeSet<String> = recorded.map(|record| record.agency.to_string()).collect();
     assert_eq!(recorded, AGENCIES.map(str::to_owned).into());
-    let listed: Vec<Value> = partner(&world, &["list", "--json"]).await.json();
+    let listed: Vec<Value> = agency_command(&test_hub, &["list", "--json"]).await.json();
     for agency in AGENCIES {
         let row = listed.iter().find(|row| row["agency"] == agency).expect("a row");
         assert_eq!(row["state"], "suspended", "{row}");
@@ -40,28 +42,28 @@ pub(crate) async fn twenty_operators_at_once(world: Arc<World>) {
 }
 
 /// Somebody writes another reason into a record: every look at an agency says so, and ends with 1.
-pub(crate) async fn a_changed_record_is_told_loudly(world: &World) {
-    partner(world, &["suspend", "63", "--reason", "the first reason"]).await.well();
-    partner(world, &["show", "63"]).await.well();
-    let operator = reach(world).await;
-    let version = operator.register().read().await.expect("the amendments").version;
-    let table = world.stack().outputs().get("PartnersTableName").expect("a table");
-    let dynamodb = aws_sdk_dynamodb::Client::new(world.stack().aws());
+pub(crate) async fn a_changed_record_is_told_loudly(test_hub: &TestHub) {
+    agency_command(test_hub, &["suspend", "63", "--reason", "the first reason"]).await.well();
+    agency_command(test_hub, &["show", "63"]).await.well();
+    let operator = reach(test_hub).await;
+    let version = operator.register().read().await.expect("the overrides").version;
+    let table = test_hub.stack().outputs().get("AgenciesTableName").expect("a table");
+    let dynamodb = aws_sdk_dynamodb::Client::new(test_hub.stack().aws());
     let key = |name: &str| AttributeValue::S(name.to_owned());
     let record = format!("record#{version:010}");
-    let read = dynamodb.get_item().table_name(table).key("pk", key("amendments")).key("sk", key(&record));
+    let read = dynamodb.get_item().table_name(table).key("pk", key("overrides")).key("sk", key(&record));
     let item = read.send().await.expect("an answer").item.expect("the record");
     let changed = item["bo"].as_s().expect("text").replace("the first reason", "another one");
     let put = dynamodb.put_item().table_name(table).set_item(Some(item)).item("bo", key(&changed));
     put.send().await.expect("a changed record");
-    let said = partner(world, &["show", "63"]).await;
+    let said = agency_command(test_hub, &["show", "63"]).await;
     assert!(said.out.contains("another one"), "{said:?}");
     let told = said.badly(1);
     assert!(told.contains("NOT WHOLE") && told.contains(&format!("record {version} was changed")), "{told}");
 }
 
-async fn reach(world: &World) -> Operator {
-    let port = world.port().parse().expect("a port");
-    let at = At { stack: world.name().to_owned(), place: Place::Here { port } };
+async fn reach(test_hub: &TestHub) -> Operator {
+    let port = test_hub.port().parse().expect("a port");
+    let at = At { stack: test_hub.name().to_owned(), place: Place::Here { port } };
     Operator::reach(&at).await.expect("the hub")
 }

@@ -4,27 +4,28 @@ use std::sync::Arc;
 
 use tongban::operator::Evidence;
 
-use crate::command::partner;
+use crate::command::agency_command;
 use crate::keys::answer;
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// Heilongjiang.
 const AGENCY: &str = "23";
 
-pub(crate) async fn refused_reports_are_listed(world: Arc<World>) {
-    assert_eq!(partner(&world, &["refused", AGENCY]).await.well(), "No report was refused.");
-    let key = world.stack().agency(&AGENCY.parse().expect("a code")).expect("an agency").keys.signing;
+pub(crate) async fn refused_reports_are_listed(test_hub: Arc<TestHub>) {
+    assert_eq!(agency_command(&test_hub, &["refused", AGENCY]).await.well(), "No report was refused.");
+    let key = test_hub.stack().agency(&AGENCY.parse().expect("a code")).expect("an agency").keys.signing;
     for _ in 0..3 {
-        assert_eq!(answer(&world, AGENCY, &key).await, "not_found");
+        assert_eq!(answer(&test_hub, AGENCY, &key).await, "not_found");
     }
-    let listed: Vec<Evidence> = partner(&world, &["refused", AGENCY, "--json"]).await.json();
+    let listed: Vec<Evidence> = agency_command(&test_hub, &["refused", AGENCY, "--json"]).await.json();
     assert_eq!(listed.len(), 3);
     assert!(listed.is_sorted_by_key(|one| one.at), "the oldest first");
     assert!(listed.iter().all(|one| one.agency == AGENCY && one.outcome == "unknown_case"), "{listed:?}");
-    let table = partner(&world, &["refused", AGENCY]).await.well();
+    let table = agency_command(&test_hub, &["refused", AGENCY]).await.well();
     assert_eq!(table.lines().count(), 4, "{table}");
     let since = listed[2].at.to_string();
-    let last: Vec<Evidence> = partner(&world, &["refused", AGENCY, "--since", &since, "--json"]).await.json();
+    let last: Vec<Evidence> =
+        agency_command(&test_hub, &["refused", AGENCY, "--since", &since, "--json"]).await.json();
     assert_eq!(last, [listed[2].clone()]);
-    partner(&world, &["refused", AGENCY, "--since", "yesterday"]).await.badly(2);
+    agency_command(&test_hub, &["refused", AGENCY, "--since", "yesterday"]).await.badly(2);
 }

@@ -8,7 +8,7 @@ use tongban_tests::repository::text;
 use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// Chaoyang, Beijing: the longer prefix takes its cases from Beijing.
 const ROW: &str = r#"
@@ -22,40 +22,42 @@ offers = { first_identity_card = "2026-01-01" }
 /// The parts that an agency has in the template.
 const PARTS: [&str; 5] = ["", "Dead", "Policy", "Age", "DeadDepth"];
 
-pub(crate) async fn an_agency_more_and_an_agency_less(mut world: World) {
-    let before = text("infra/partners.toml");
+pub(crate) async fn an_agency_more_and_an_agency_less(mut test_hub: TestHub) {
+    let before = text("infra/agencies.toml");
     let case = {
-        let app = App::open(&world, "growth");
+        let app = App::open(&test_hub, "growth");
         let case = app.file("150202", true).await.expect("a case for Baotou");
         app.reaches(case, Stage::Dispatched).await;
         case
     };
-    assert_eq!(waiting(&world, "1502").await, 1);
+    assert_eq!(waiting(&test_hub, "1502").await, 1);
     let own: BTreeSet<String> = PARTS.map(|part| format!("Agency110105{part}")).into();
 
-    let plan = world.deploy(&format!("{before}{ROW}")).await;
+    let plan = test_hub.deploy(&format!("{before}{ROW}")).await;
     assert_eq!(ids(&plan, Action::Add), own, "{plan}");
     assert_eq!(ids(&plan, Action::Remove), BTreeSet::new(), "{plan}");
     nothing_is_replaced(&plan);
-    assert_eq!(waiting(&world, "1502").await, 1, "what lay in a queue still lies there");
+    assert_eq!(waiting(&test_hub, "1502").await, 1, "what lay in a queue still lies there");
     {
-        let app = App::open(&world, "growth");
+        let app = App::open(&test_hub, "growth");
         assert_eq!(app.view(case).await.stage, Stage::Dispatched);
         let new = app.file("110105", true).await.expect("a case for the new agency");
         let view = app.reaches(new, Stage::Dispatched).await;
         assert_eq!(view.leg.map(|leg| leg.agency.to_string()).as_deref(), Some("110105"));
-        until("the new agency's case", SOON, async || (waiting(&world, "110105").await == 1).then_some(()))
-            .await;
+        until("the new agency's case", SOON, async || {
+            (waiting(&test_hub, "110105").await == 1).then_some(())
+        })
+        .await;
     }
 
-    let plan = world.deploy(&before).await;
+    let plan = test_hub.deploy(&before).await;
     assert_eq!(ids(&plan, Action::Remove), own, "{plan}");
     assert_eq!(ids(&plan, Action::Add), BTreeSet::new(), "{plan}");
     nothing_is_replaced(&plan);
-    assert_eq!(waiting(&world, "1502").await, 1);
-    let gone = world.stack().agency(&"110105".parse().expect("a code"));
+    assert_eq!(waiting(&test_hub, "1502").await, 1);
+    let gone = test_hub.stack().agency(&"110105".parse().expect("a code"));
     assert!(gone.is_err(), "the agency has left");
-    assert!(App::open(&world, "growth").covers("110105").await, "Beijing has its cases again");
+    assert!(App::open(&test_hub, "growth").covers("110105").await, "Beijing has its cases again");
 }
 
 fn ids(plan: &Plan, action: Action) -> BTreeSet<String> {
@@ -72,7 +74,7 @@ fn nothing_is_replaced(plan: &Plan) {
     assert_eq!(plan.losses().filter(|change| change.action == Action::Modify).count(), 0, "{plan}");
 }
 
-async fn waiting(world: &World, code: &str) -> u64 {
-    let prefix = world.stack().outputs().get("AgencyQueueUrlPrefix").expect("a prefix");
-    world.stack().depth(&format!("{prefix}{code}.fifo")).await.expect("a depth").waiting
+async fn waiting(test_hub: &TestHub, code: &str) -> u64 {
+    let prefix = test_hub.stack().outputs().get("AgencyQueueUrlPrefix").expect("a prefix");
+    test_hub.stack().depth(&format!("{prefix}{code}.fifo")).await.expect("a depth").waiting
 }

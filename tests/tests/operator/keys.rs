@@ -18,48 +18,49 @@ use tongban_tests::until::until;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::command::partner;
-use crate::world::World;
+use crate::command::agency_command;
+use crate::test_hub::TestHub;
 
 /// How soon a change must count everywhere.
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn count_and_count_no_more(world: Arc<World>) {
+pub(crate) async fn count_and_count_no_more(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
-    let file = written(&world, "hebei-next", &key.public().to_jwk().expect("a public key"));
+    let file = written(&test_hub, "hebei-next", &key.public().to_jwk().expect("a public key"));
     let file = file.to_str().expect("a path");
-    assert_eq!(answer(&world, "13", &key).await, "unknown_key");
-    partner(&world, &["keys", "13", "add", file, "--reason", "a rotation"]).await.well();
-    let known = async || (answer(&world, "13", &key).await == "not_found").then_some(());
+    assert_eq!(answer(&test_hub, "13", &key).await, "unknown_key");
+    agency_command(&test_hub, &["keys", "13", "add", file, "--reason", "a rotation"]).await.well();
+    let known = async || (answer(&test_hub, "13", &key).await == "not_found").then_some(());
     until("the new key verifies", MINUTE, known).await;
-    let old = world.stack().agency(&"13".parse().expect("a code")).expect("an agency").keys.signing;
-    assert_eq!(answer(&world, "13", &old).await, "not_found", "the former one still does");
+    let old = test_hub.stack().agency(&"13".parse().expect("a code")).expect("an agency").keys.signing;
+    assert_eq!(answer(&test_hub, "13", &old).await, "not_found", "the former one still does");
 
     let kid = old.public().kid();
-    partner(&world, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.well();
-    let refused = async || (answer(&world, "13", &old).await == "unknown_key").then_some(());
+    agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.well();
+    let refused = async || (answer(&test_hub, "13", &old).await == "unknown_key").then_some(());
     until("the revoked key verifies nothing", MINUTE, refused).await;
-    assert_eq!(answer(&world, "13", &key).await, "not_found");
-    let listed: Vec<Value> = partner(&world, &["keys", "13", "--json"]).await.json();
+    assert_eq!(answer(&test_hub, "13", &key).await, "not_found");
+    let listed: Vec<Value> = agency_command(&test_hub, &["keys", "13", "--json"]).await.json();
     let state = |kid: &str| listed.iter().find(|key| key["kid"] == kid).map(|key| key["state"].clone());
     assert_eq!(state(key.public().kid()), Some("in_use".into()));
     assert_eq!(state(kid), Some("revoked".into()));
-    assert!(partner(&world, &["keys", "13"]).await.well().contains("REVOKED"));
-    let twice = partner(&world, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.badly(1);
+    assert!(agency_command(&test_hub, &["keys", "13"]).await.well().contains("REVOKED"));
+    let twice =
+        agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.badly(1);
     assert!(twice.contains("nothing was changed"), "{twice}");
 }
 
-pub(crate) async fn what_comes_after_is_encrypted_to_it(world: Arc<World>) {
+pub(crate) async fn what_comes_after_is_encrypted_to_it(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
-    let file = written(&world, "wuhai-next", &key.public().to_jwk().expect("a public key"));
+    let file = written(&test_hub, "wuhai-next", &key.public().to_jwk().expect("a public key"));
     let words = ["keys", "1503", "add", file.to_str().expect("a path"), "--reason", "a rotation"];
-    partner(&world, &words).await.well();
+    agency_command(&test_hub, &words).await.well();
     let begun = Instant::now();
     let knows = async || (begun.elapsed() > Operator::known_after()).then_some(());
     until("every function knows", MINUTE, knows).await;
-    let app = App::open(&world, "keys");
+    let app = App::open(&test_hub, "keys");
     app.file("150302", true).await.expect("a case for Wuhai");
-    let agency = world.stack().agency(&"1503".parse().expect("a code")).expect("an agency");
+    let agency = test_hub.stack().agency(&"1503".parse().expect("a code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     let receive = async || {
         let batch = sqs.receive_message().queue_url(&agency.queue_url).send().await.expect("an answer");
@@ -67,7 +68,7 @@ pub(crate) async fn what_comes_after_is_encrypted_to_it(world: Arc<World>) {
     };
     let message = until("the case", MINUTE, receive).await;
     let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
-    let hub = world.stack().hub_key();
+    let hub = test_hub.stack().hub_key();
     assert!(
         envelope.open([&agency.keys.encryption], [hub]).is_err(),
         "the former key opens what came before"
@@ -76,31 +77,31 @@ pub(crate) async fn what_comes_after_is_encrypted_to_it(world: Arc<World>) {
     assert_eq!(case.agency, agency.code);
 }
 
-pub(crate) async fn what_makes_no_sense_is_refused(world: Arc<World>) {
+pub(crate) async fn what_makes_no_sense_is_refused(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
-    let private = written(&world, "private", &key.to_jwk().expect("a key"));
+    let private = written(&test_hub, "private", &key.to_jwk().expect("a key"));
     let words = ["keys", "14", "add", private.to_str().expect("a path"), "--reason", "by mistake"];
-    let told = partner(&world, &words).await.badly(1);
+    let told = agency_command(&test_hub, &words).await.badly(1);
     assert!(told.contains("PRIVATE"), "{told}");
-    let listed: Vec<Value> = partner(&world, &["keys", "14", "list", "--json"]).await.json();
+    let listed: Vec<Value> = agency_command(&test_hub, &["keys", "14", "list", "--json"]).await.json();
     assert_eq!(listed.len(), 2, "{listed:?}");
-    let told = partner(&world, &["keys", "14", "revoke", "nobody", "--reason", "x"]).await.badly(1);
+    let told = agency_command(&test_hub, &["keys", "14", "revoke", "nobody", "--reason", "x"]).await.badly(1);
     assert!(told.contains("has no key nobody"), "{told}");
-    partner(&world, &["suspend", "14"]).await.badly(2);
-    partner(&world, &["suspend", "14", "--reason", " "]).await.badly(2);
-    partner(&world, &["suspend", "14", "--reason", &"长".repeat(201)]).await.badly(2);
-    let told = partner(&world, &["suspend", "999", "--reason", "x"]).await.badly(2);
+    agency_command(&test_hub, &["suspend", "14"]).await.badly(2);
+    agency_command(&test_hub, &["suspend", "14", "--reason", " "]).await.badly(2);
+    agency_command(&test_hub, &["suspend", "14", "--reason", &"长".repeat(201)]).await.badly(2);
+    let told = agency_command(&test_hub, &["suspend", "999", "--reason", "x"]).await.badly(2);
     assert!(told.contains("two, four or six digits"), "{told}");
-    let told = partner(&world, &["suspend", "320102", "--reason", "x"]).await.badly(1);
+    let told = agency_command(&test_hub, &["suspend", "320102", "--reason", "x"]).await.badly(1);
     assert!(told.contains("there is no agency 320102"), "{told}");
-    let told = partner(&world, &["list", "--port", "1"]).await.badly(1);
+    let told = agency_command(&test_hub, &["list", "--port", "1"]).await.badly(1);
     assert!(told.contains("cargo run -- up"), "{told}");
-    let told = partner(&world, &["list", "--stack", "nothing"]).await.badly(1);
+    let told = agency_command(&test_hub, &["list", "--stack", "nothing"]).await.badly(1);
     assert!(told.contains("no stack nothing"), "{told}");
 }
 
 /// What the hub answers to a report on a case that there is not: `not_found` where the key counts.
-pub(crate) async fn answer(world: &World, agency: &str, key: &PrivateKey) -> String {
+pub(crate) async fn answer(test_hub: &TestHub, agency: &str, key: &PrivateKey) -> String {
     let report = Report {
         report_id: ReportId::from_uuid(Uuid::new_v4()).expect("an id"),
         application: ApplicationId::from_bytes16(*Uuid::new_v4().as_bytes()),
@@ -110,16 +111,16 @@ pub(crate) async fn answer(world: &World, agency: &str, key: &PrivateKey) -> Str
         finding: Finding::Received,
     };
     let jws = sign(REPORT_TYP, &report, key).expect("a signature");
-    let url = format!("{}/v1/reports", world.stack().api_url().expect("an address"));
-    let request = world.stack().http().post(url).header("content-type", "application/jose").body(jws);
+    let url = format!("{}/v1/reports", test_hub.stack().api_url().expect("an address"));
+    let request = test_hub.stack().http().post(url).header("content-type", "application/jose").body(jws);
     let text = request.send().await.expect("an answer").text().await.expect("a body");
     let problem: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     let kind = problem["type"].as_str().unwrap_or_else(|| panic!("no problem: {problem}"));
     kind.rsplit('/').next().expect("a code").to_owned()
 }
 
-fn written(world: &World, name: &str, jwk: &Value) -> PathBuf {
-    let path = world.folder().join(format!("{name}.jwk.json"));
+fn written(test_hub: &TestHub, name: &str, jwk: &Value) -> PathBuf {
+    let path = test_hub.folder().join(format!("{name}.jwk.json"));
     fs::write(&path, jwk.to_string()).expect("a written file");
     path
 }

@@ -14,28 +14,28 @@ use tongban_tests::agency::program;
 use tongban_tests::until::until;
 
 use crate::app::SOON;
-use crate::command::partner;
-use crate::world::World;
+use crate::command::agency_command;
+use crate::test_hub::TestHub;
 
 /// Liaoning.
 const AGENCY: &str = "21";
 
-pub(crate) async fn has_what_an_integrator_needs(world: Arc<World>) {
-    let folder = world.folder().join("kit");
+pub(crate) async fn has_what_an_integrator_needs(test_hub: Arc<TestHub>) {
+    let folder = test_hub.folder().join("kit");
     let out = folder.to_str().expect("a path");
-    let written = partner(&world, &["kit", AGENCY, "--out", out]).await.well();
+    let written = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.well();
     assert_eq!(written.lines().count(), 5, "{written}");
     for path in written.lines() {
         assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600, "{path}");
     }
-    let told = partner(&world, &["kit", AGENCY, "--out", out]).await.badly(1);
+    let told = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.badly(1);
     assert!(told.contains("nothing was written"), "{told}");
 
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file of the kit");
     let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect("JSON");
     let settings = json("agency.json");
     let key = |name: &Value| PrivateKey::from_jwk(&json(name.as_str().expect("a name"))).expect("a key");
-    let registered: Vec<Value> = partner(&world, &["keys", AGENCY, "--json"]).await.json();
+    let registered: Vec<Value> = agency_command(&test_hub, &["keys", AGENCY, "--json"]).await.json();
     let known = |key: &PrivateKey| registered.iter().any(|listed| listed["kid"] == key.public().kid());
     assert!(known(&key(&settings["signing_key"])));
     assert!(known(&key(&settings["encryption_keys"][0])));
@@ -68,16 +68,16 @@ pub(crate) async fn has_what_an_integrator_needs(world: Arc<World>) {
     assert_eq!(pulled.status.code(), Some(4), "{pulled:?}");
 
     let hub = settings["hub_url"].as_str().expect("an address");
-    let keys = world.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
+    let keys = test_hub.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
     let text = keys.expect("an answer").text().await.expect("a body");
-    assert!(text.contains(world.stack().hub_key().kid()), "{text}");
+    assert!(text.contains(test_hub.stack().hub_key().kid()), "{text}");
 }
 
-pub(crate) async fn a_probe_lies_in_the_queue(world: Arc<World>) {
-    let agency = world.stack().agency(&"22".parse().expect("a code")).expect("an agency");
+pub(crate) async fn a_probe_lies_in_the_queue(test_hub: Arc<TestHub>) {
+    let agency = test_hub.stack().agency(&"22".parse().expect("a code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     for (kind, expected) in [("unreadable", JoseError::UnknownKey), ("forged", JoseError::UnknownKey)] {
-        let sent: Value = partner(&world, &["probe", "22", "--kind", kind]).await.json();
+        let sent: Value = agency_command(&test_hub, &["probe", "22", "--kind", kind]).await.json();
         let receive = async || {
             let batch = sqs.receive_message().queue_url(&agency.queue_url).send().await.expect("an answer");
             batch.messages.unwrap_or_default().pop()
@@ -87,7 +87,7 @@ pub(crate) async fn a_probe_lies_in_the_queue(world: Arc<World>) {
         let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
         let opens = protocol::jose::decrypt(&envelope.data, [&agency.keys.encryption]).is_ok();
         assert_eq!(opens, kind == "forged", "{kind}");
-        let hub = world.stack().hub_key();
+        let hub = test_hub.stack().hub_key();
         assert_eq!(envelope.open([&agency.keys.encryption], [hub]), Err(expected), "{kind}");
         let receipt = message.receipt_handle().expect("a receipt");
         let gone = sqs.delete_message().queue_url(&agency.queue_url).receipt_handle(receipt).send().await;

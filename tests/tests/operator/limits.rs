@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use tongban_tests::until::until;
 
 use crate::app::App;
-use crate::world::{REQUESTS_PER_MINUTE, World};
+use crate::test_hub::{REQUESTS_PER_MINUTE, TestHub};
 
 /// Requests at once: the local AWS starts a process for each that finds none free.
 const AT_ONCE: usize = 16;
@@ -25,15 +25,15 @@ async fn ask(app: &App<'_>, path: &str) -> (StatusCode, u32) {
     (answer.status(), told.parse().expect("seconds"))
 }
 
-pub(crate) async fn a_minute_holds_within_a_tenth(world: Arc<World>) {
+pub(crate) async fn a_minute_holds_within_a_tenth(test_hub: Arc<TestHub>) {
     // Another tenant looks at the clock, so that all of the requests fall into one window.
-    let clock = App::open(&world, "limits-clock");
+    let clock = App::open(&test_hub, "limits-clock");
     let begins = until("a new minute", Duration::from_secs(70), async || {
         let (_, seconds) = ask(&clock, "/v1/services").await;
         (seconds > 50).then_some(seconds)
     })
     .await;
-    let app = App::open(&world, "limits");
+    let app = App::open(&test_hub, "limits");
     let nobody = "/v1/applications/00000000-0000-8000-8000-000000000000";
     // One of three goes to `documents`.
     let paths = [nobody.to_owned(), "/v1/services".to_owned(), format!("{nobody}/documents/d1")];

@@ -15,30 +15,30 @@ mod kit;
 mod limits;
 mod policies;
 mod suspension;
-mod world;
+mod test_hub;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use tongban_tests::stage::{Play, Stage, arguments};
+use tongban_tests::shared_fixture::{SharedFixture, TrialBody, arguments};
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// What a trial does in the world.
-type Trialled = fn(Arc<World>) -> Play;
+type Trialled = fn(Arc<TestHub>) -> TrialBody;
 
 fn main() -> ExitCode {
     let arguments = arguments();
-    let stage = match Stage::open(|| Box::pin(World::start())) {
-        Ok(stage) => stage,
+    let fixture = match SharedFixture::open(|| Box::pin(TestHub::start())) {
+        Ok(fixture) => fixture,
         Err(error) => {
             eprintln!("no runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let mut first = trials(&stage);
-    let last = ends(&stage);
+    let mut first = trials(&fixture);
+    let last = ends(&fixture);
     if arguments.list {
         first.extend(last);
         return libtest_mimic::run(&arguments, first).exit_code();
@@ -46,47 +46,51 @@ fn main() -> ExitCode {
     let during = libtest_mimic::run(&arguments, first);
     let after = libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, last);
     // Whatever was not taken down by a trial ends here.
-    stage.clear();
+    fixture.clear();
     if during.has_failed() || after.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
-fn trials(stage: &Stage<World>) -> Vec<Trial> {
+fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     let plays: [(&str, Trialled); 11] = [
-        ("suspension::holds_and_releases", |world| Box::pin(suspension::holds_and_releases(world))),
-        ("keys::count_and_count_no_more", |world| Box::pin(keys::count_and_count_no_more(world))),
-        ("keys::what_makes_no_sense_is_refused", |world| {
-            Box::pin(keys::what_makes_no_sense_is_refused(world))
+        ("suspension::holds_and_releases", |test_hub| Box::pin(suspension::holds_and_releases(test_hub))),
+        ("keys::count_and_count_no_more", |test_hub| Box::pin(keys::count_and_count_no_more(test_hub))),
+        ("keys::what_makes_no_sense_is_refused", |test_hub| {
+            Box::pin(keys::what_makes_no_sense_is_refused(test_hub))
         }),
-        ("keys::what_comes_after_is_encrypted_to_it", |world| {
-            Box::pin(keys::what_comes_after_is_encrypted_to_it(world))
+        ("keys::what_comes_after_is_encrypted_to_it", |test_hub| {
+            Box::pin(keys::what_comes_after_is_encrypted_to_it(test_hub))
         }),
-        ("kit::has_what_an_integrator_needs", |world| Box::pin(kit::has_what_an_integrator_needs(world))),
-        ("kit::a_probe_lies_in_the_queue", |world| Box::pin(kit::a_probe_lies_in_the_queue(world))),
-        ("evidence::refused_reports_are_listed", |world| {
-            Box::pin(evidence::refused_reports_are_listed(world))
+        ("kit::has_what_an_integrator_needs", |test_hub| {
+            Box::pin(kit::has_what_an_integrator_needs(test_hub))
         }),
-        ("conflict::twenty_operators_at_once", |world| Box::pin(conflict::twenty_operators_at_once(world))),
-        ("limits::a_minute_holds_within_a_tenth", |world| {
-            Box::pin(limits::a_minute_holds_within_a_tenth(world))
+        ("kit::a_probe_lies_in_the_queue", |test_hub| Box::pin(kit::a_probe_lies_in_the_queue(test_hub))),
+        ("evidence::refused_reports_are_listed", |test_hub| {
+            Box::pin(evidence::refused_reports_are_listed(test_hub))
         }),
-        ("policies::every_queue_is_its_agencys_alone", |world| {
-            Box::pin(policies::every_queue_is_its_agencys_alone(world))
+        ("conflict::twenty_operators_at_once", |test_hub| {
+            Box::pin(conflict::twenty_operators_at_once(test_hub))
         }),
-        ("policies::row_23_every_queue_is_watched", |world| {
-            Box::pin(policies::row_23_every_queue_is_watched(world))
+        ("limits::a_minute_holds_within_a_tenth", |test_hub| {
+            Box::pin(limits::a_minute_holds_within_a_tenth(test_hub))
+        }),
+        ("policies::every_queue_is_its_agencys_alone", |test_hub| {
+            Box::pin(policies::every_queue_is_its_agencys_alone(test_hub))
+        }),
+        ("policies::row_23_every_queue_is_watched", |test_hub| {
+            Box::pin(policies::row_23_every_queue_is_watched(test_hub))
         }),
     ];
-    plays.into_iter().map(|(name, play)| stage.trial(name, play)).collect()
+    plays.into_iter().map(|(name, play)| fixture.trial(name, play)).collect()
 }
 
 /// What changes the world for good.
-fn ends(stage: &Stage<World>) -> Vec<Trial> {
+fn ends(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     vec![
-        stage.trial("whole_run::a_changed_record_is_told_loudly", |world| {
-            Box::pin(async move { conflict::a_changed_record_is_told_loudly(&world).await })
+        fixture.trial("whole_run::a_changed_record_is_told_loudly", |test_hub| {
+            Box::pin(async move { conflict::a_changed_record_is_told_loudly(&test_hub).await })
         }),
-        stage.last("whole_run::an_agency_more_and_an_agency_less", |world| {
-            Box::pin(growth::an_agency_more_and_an_agency_less(world))
+        fixture.last("whole_run::an_agency_more_and_an_agency_less", |test_hub| {
+            Box::pin(growth::an_agency_more_and_an_agency_less(test_hub))
         }),
     ]
 }

@@ -11,7 +11,7 @@ use tongban::screen::Screen;
 use tongban::workspace::Workspace;
 use tongban_tests::repository::text;
 
-use crate::world::World;
+use crate::test_hub::TestHub;
 
 /// A change that lets somebody in, or sends something in the clear, and what the check says of it.
 const WRONG: [(&str, &str, &str); 9] = [
@@ -58,8 +58,8 @@ const WRONG: [(&str, &str, &str); 9] = [
     ),
 ];
 
-pub(crate) async fn every_queue_is_its_agencys_alone(world: Arc<World>) {
-    let check = Check::new(world);
+pub(crate) async fn every_queue_is_its_agencys_alone(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
     check.sound();
     for (number, (from, to, told)) in WRONG.into_iter().enumerate() {
         // The last one is a change of one queue alone.
@@ -69,39 +69,44 @@ pub(crate) async fn every_queue_is_its_agencys_alone(world: Arc<World>) {
 }
 
 /// A queue whose cap is reached, or that nobody reads, makes no error: its age is watched, and what it gave up.
-pub(crate) async fn row_23_every_queue_is_watched(world: Arc<World>) {
-    let check = Check::new(world);
+pub(crate) async fn row_23_every_queue_is_watched(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
     check.sound();
-    let backlogs = "[Uploads, Reports, WebhookQueue, DrainQueue]";
+    let backlogs = "[Uploads, Reports, CallbackQueue, DrainQueue]";
     let of_agency = "MetricName: ApproximateAgeOfOldestMessage\n          Dimensions: [{ Name: QueueName, Value: !GetAtt [!Sub";
     let errors = of_agency.replace("ApproximateAgeOfOldestMessage", "NumberOfMessagesSent");
-    check.says("no-alarm", (backlogs, "[Uploads, WebhookQueue, DrainQueue]"), "Reports has alarms on [],", 1);
+    check.says(
+        "no-alarm",
+        (backlogs, "[Uploads, CallbackQueue, DrainQueue]"),
+        "Reports has alarms on [],",
+        1,
+    );
     check.says("errors", (of_agency, &errors), "not on ApproximateAgeOfOldestMessage", 43);
-    let letters = "[WebhookDead, DrainDead, UploadsDead, ReportsDead, RouterParked]";
-    let fewer = "[WebhookDead, DrainDead, UploadsDead, ReportsDead]";
-    check.says("no-depth", (letters, fewer), "RouterParked has alarms on [],", 1);
+    let letters = "[CallbackDead, DrainDead, UploadsDead, ReportsDead, RouterQuarantine]";
+    let fewer = "[CallbackDead, DrainDead, UploadsDead, ReportsDead]";
+    check.says("no-depth", (letters, fewer), "RouterQuarantine has alarms on [],", 1);
 }
 
 /// The check of the template, as CI runs it.
 struct Check {
-    world: Arc<World>,
+    test_hub: Arc<TestHub>,
     workspace: Workspace,
     tools: Tools,
     template: String,
 }
 
 impl Check {
-    fn new(world: Arc<World>) -> Check {
+    fn new(test_hub: Arc<TestHub>) -> Check {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
             Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("the Python tools")
         };
-        Check { world, workspace, tools, template: text("infra/template.yaml") }
+        Check { test_hub, workspace, tools, template: text("infra/template.yaml") }
     }
 
     fn of(&self, name: &str, template: &str) -> Output {
-        let path = self.world.folder().join(format!("template-{name}.yaml"));
+        let path = self.test_hub.folder().join(format!("template-{name}.yaml"));
         fs::write(&path, template).expect("a template");
         let mut command = Command::new(self.tools.python());
         command.arg(self.workspace.file("infra/lint/template.py")).arg("--own-checks").arg(path);

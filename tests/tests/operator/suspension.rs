@@ -9,20 +9,20 @@ use tongban::operator::Operator;
 use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
-use crate::command::partner;
-use crate::world::World;
+use crate::command::agency_command;
+use crate::test_hub::TestHub;
 
 /// Tianjin; nobody reads its queue.
 const AGENCY: &str = "12";
 const PLACE: &str = "120101";
 
-pub(crate) async fn holds_and_releases(world: Arc<World>) {
-    let app = App::open(&world, "suspension");
+pub(crate) async fn holds_and_releases(test_hub: Arc<TestHub>) {
+    let app = App::open(&test_hub, "suspension");
     assert!(app.covers(PLACE).await);
     let drafts = [app.file(PLACE, false).await, app.file(PLACE, false).await].map(|id| id.expect("open"));
-    partner(&world, &["suspend", AGENCY, "--reason", "a flood"]).await.well();
+    agency_command(&test_hub, &["suspend", AGENCY, "--reason", "a flood"]).await.well();
     assert!(!app.covers(PLACE).await, "coverage shows it at once");
-    let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+    let shown: Value = agency_command(&test_hub, &["show", AGENCY, "--json"]).await.json();
     assert_eq!((&shown["state"], &shown["suspended_by"]), (&"suspended".into(), &"operator".into()));
     // Whoever was not asked again lately still believes what it knew.
     let refused = async || app.file(PLACE, false).await.err();
@@ -35,23 +35,23 @@ pub(crate) async fn holds_and_releases(world: Arc<World>) {
         app.submit(draft).await;
     }
     let held = async || {
-        let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+        let shown: Value = agency_command(&test_hub, &["show", AGENCY, "--json"]).await.json();
         (shown["cases"]["held"] == 2).then_some(shown)
     };
     let shown = until("two cases held", SOON, held).await;
     assert_eq!(shown["queue"]["waiting"], 0, "nothing is sent to it: {shown}");
-    assert!(partner(&world, &["show", AGENCY]).await.well().contains("2 open, 2 of them held"));
+    assert!(agency_command(&test_hub, &["show", AGENCY]).await.well().contains("2 open, 2 of them held"));
     for draft in drafts {
         assert_eq!(app.view(draft).await.stage, Stage::Submitted);
     }
 
-    let said = partner(&world, &["resume", AGENCY, "--reason", "the water is gone"]).await.well();
+    let said = agency_command(&test_hub, &["resume", AGENCY, "--reason", "the water is gone"]).await.well();
     assert!(said.contains("Released 2 cases"), "{said}");
     for draft in drafts {
         app.reaches(draft, Stage::Dispatched).await;
     }
     assert!(app.covers(PLACE).await);
-    let shown: Value = partner(&world, &["show", AGENCY, "--json"]).await.json();
+    let shown: Value = agency_command(&test_hub, &["show", AGENCY, "--json"]).await.json();
     assert_eq!(shown["queue"]["waiting"], 2, "{shown}");
     assert_eq!((&shown["cases"]["open"], &shown["cases"]["held"]), (&2.into(), &0.into()));
     assert_eq!((&shown["state"], &shown["records_broken"]), (&"active".into(), &Value::Null));
@@ -61,6 +61,6 @@ pub(crate) async fn holds_and_releases(world: Arc<World>) {
     let expected =
         [("suspend", "a flood"), ("resume", "the water is gone")].map(|(a, b)| (a.into(), b.into()));
     assert_eq!(told, expected.iter().map(|(change, why)| (change, why, by)).collect::<Vec<_>>());
-    let again = partner(&world, &["resume", AGENCY, "--reason", "once more"]).await.badly(1);
+    let again = agency_command(&test_hub, &["resume", AGENCY, "--reason", "once more"]).await.badly(1);
     assert!(again.contains("nothing was changed"), "{again}");
 }

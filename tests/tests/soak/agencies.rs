@@ -38,7 +38,7 @@ impl Agencies {
             fs::remove_dir_all(&folder).expect("a folder that can be removed");
         }
         fs::create_dir_all(&folder).expect("a folder");
-        let rows = stack.partners().agencies().iter();
+        let rows = stack.agencies().agencies().iter();
         for row in rows.filter(|row| !row.offers.is_empty() && row.code != *absent) {
             let mut settings = settings(stack, &row.code);
             settings["inbox"] = format!("{}.sqlite", row.code).into();

@@ -81,7 +81,7 @@ impl<'s> Filer<'s> {
                 7 => Service::HouseholdCertificate,
                 _ => Service::FirstIdentityCard,
             };
-            let rows = self.stack.partners().agencies().iter();
+            let rows = self.stack.agencies().agencies().iter();
             offers
                 .extend(rows.filter(|row| row.offers(service, today)).map(|row| (row.code.clone(), service)));
         }

@@ -1,4 +1,4 @@
-//! A soak: many cases to every agency at once, played by `tongban-partner simulate` with mistakes, duplicates and
+//! A soak: many cases to every agency at once, played by `tongban-agency simulate` with mistakes, duplicates and
 //! crashes, while one agency is away for the whole run. In the end every case is decided once, the absent agency's cases
 //! wait for it, and no dead-letter queue holds anything.
 //!
@@ -20,7 +20,7 @@ use tongban_tests::until::until;
 
 use crate::agencies::Agencies;
 use crate::filer::Filer;
-use crate::record::{Tally, tally};
+use crate::record::{Stats, stats};
 
 /// Cases where the environment does not say.
 const CASES: usize = 400;
@@ -49,8 +49,8 @@ async fn every_case_is_decided_once() {
     let end = until("every case decided", deadline, async || {
         citizens_act(&stack, &filed).await;
         stack.sweep().await.expect("a sweep");
-        let tally = tally(&stack, &filed, &absent).await;
-        tally.is_settled().then_some(tally)
+        let stats = stats(&stack, &filed, &absent).await;
+        stats.is_settled().then_some(stats)
     })
     .await;
     let took = begun.elapsed();
@@ -75,7 +75,7 @@ async fn citizens_act(stack: &LocalStack, filed: &filer::Filed) {
 }
 
 /// What must hold in the end.
-async fn check(stack: &LocalStack, end: &Tally, cases: usize, absent: &AgencyCode) {
+async fn check(stack: &LocalStack, end: &Stats, cases: usize, absent: &AgencyCode) {
     assert_eq!(end.decided + end.waiting, cases, "{end}");
     assert!(end.waiting > 0, "cases wait for the agency that is away");
     let prefix = stack.outputs().get("AgencyQueueUrlPrefix").expect("an output").to_owned();

@@ -14,7 +14,7 @@ use crate::filer::Filed;
 
 /// Where the cases stand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Stats {
     /// Decided, and nothing more to come from an agency.
     pub(crate) decided: usize,
     /// In the queue of the agency that is away.
@@ -25,16 +25,16 @@ pub(crate) struct Tally {
     supplements: usize,
 }
 
-impl Tally {
+impl Stats {
     /// Whether only the absent agency's cases are left.
     pub(crate) fn is_settled(&self) -> bool {
         self.under_way == 0
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { decided, waiting, under_way, refused, supplements } = self;
+        let Stats { decided, waiting, under_way, refused, supplements } = self;
         write!(
             f,
             "{decided} decided ({refused} refused, {supplements} supplements), {waiting} waiting, {under_way} under way"
@@ -46,8 +46,8 @@ impl fmt::Display for Tally {
 ///
 /// # Panics
 /// A case was decided twice, or a record does not verify.
-pub(crate) async fn tally(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Tally {
-    let mut tally = Tally::default();
+pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Stats {
+    let mut stats = Stats::default();
     for ledger in records(stack, filed).await {
         let head = ledger.head();
         let mut legs = BTreeSet::new();
@@ -63,21 +63,21 @@ pub(crate) async fn tally(stack: &LocalStack, filed: &Filed, absent: &AgencyCode
             if let Some(leg) = decision {
                 assert!(legs.insert(leg), "{}: {leg:?} is decided twice", head.id);
             }
-            tally.supplements += usize::from(matches!(line.entry.event, Event::Supplemented { .. }));
+            stats.supplements += usize::from(matches!(line.entry.event, Event::Supplemented { .. }));
         }
         if head.is_before_agency() {
             let away = head.agency() == absent && head.stage == Stage::Dispatched;
-            tally.waiting += usize::from(away);
-            tally.under_way += usize::from(!away);
+            stats.waiting += usize::from(away);
+            stats.under_way += usize::from(!away);
         } else if head.leg_opened == 0 {
-            tally.under_way += 1;
+            stats.under_way += 1;
         } else {
-            tally.decided += 1;
-            tally.refused += usize::from(matches!(head.stage, Stage::NotIssued | Stage::Rejected));
+            stats.decided += 1;
+            stats.refused += usize::from(matches!(head.stage, Stage::NotIssued | Stage::Rejected));
         }
     }
-    tally.under_way += filed.len() - (tally.decided + tally.waiting + tally.under_way);
-    tally
+    stats.under_way += filed.len() - (stats.decided + stats.waiting + stats.under_way);
+    stats
 }
 
 /// The applications whose agency waits for the citizen, and those whose citizen has moved and may settle.

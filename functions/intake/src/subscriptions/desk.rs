@@ -7,11 +7,11 @@ use axum::{Json, Router};
 use domain::ids::{SubscriptionId, TenantId};
 use http::StatusCode;
 use http::request::Parts;
-use platform::caller::{By, Subscribing};
-use platform::fields::{Body, Nothing, Query};
+use http_kit::authentication::{Authenticated, Subscribe};
+use http_kit::fields::{Body, Nothing, Query};
+use http_kit::idempotency::IdempotencyKey;
+use http_kit::problem::{Code, Problem};
 use platform::hub::Hub;
-use platform::idempotency::IdempotencyKey;
-use platform::problem::{Code, Problem};
 use protocol::app::SubscriptionView;
 
 use super::keys::{Rotation, rotate};
@@ -48,7 +48,7 @@ impl<H: Hub> FromRequestParts<Intake<H>> for About<H> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, intake: &Intake<H>) -> Result<Self, Problem> {
-        let by = By::<Subscribing>::from_request_parts(parts, intake).await?;
+        let by = Authenticated::<Subscribe>::from_request_parts(parts, intake).await?;
         let id = Path::<String>::from_request_parts(parts, intake).await;
         let id = id.map_err(|_| Problem::new(Code::BadRequest))?.parse()?;
         let key = IdempotencyKey::from_request_parts(parts, intake).await?;
@@ -67,12 +67,15 @@ type Done = Result<Response, Problem>;
 
 type Answered<T> = Result<Json<T>, Problem>;
 
-async fn listed<H: Hub>(by: By<Subscribing>, State(intake): State<Intake<H>>) -> Answered<SubscriptionsPage> {
+async fn listed<H: Hub>(
+    by: Authenticated<Subscribe>,
+    State(intake): State<Intake<H>>,
+) -> Answered<SubscriptionsPage> {
     subscriptions(&intake.hub, &by.tenant).await.map(Json)
 }
 
 async fn made<H: Hub>(
-    by: By<Subscribing>,
+    by: Authenticated<Subscribe>,
     State(Intake { hub, namespace, mode, .. }): State<Intake<H>>,
     key: IdempotencyKey,
     body: Body<Wanted>,
@@ -82,7 +85,7 @@ async fn made<H: Hub>(
 }
 
 async fn read<H: Hub>(
-    by: By<Subscribing>,
+    by: Authenticated<Subscribe>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
 ) -> Answered<SubscriptionView> {
@@ -121,7 +124,7 @@ async fn resumed<H: Hub>(about: About<H>, _: Body<Nothing>) -> Done {
 }
 
 async fn delivered<H: Hub>(
-    by: By<Subscribing>,
+    by: Authenticated<Subscribe>,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     Query(query): Query<DeliveriesQuery>,
@@ -130,7 +133,7 @@ async fn delivered<H: Hub>(
 }
 
 async fn noticed<H: Hub>(
-    by: By<Subscribing>,
+    by: Authenticated<Subscribe>,
     State(intake): State<Intake<H>>,
     Query(query): Query<NoticesQuery>,
 ) -> Answered<NoticesPage> {

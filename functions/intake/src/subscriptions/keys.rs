@@ -1,12 +1,12 @@
 //! A subscription's keys, and their rotation.
 
 use domain::ids::SubscriptionId;
+use http_kit::fields::{Fields, FromFields, whole};
+use http_kit::problem::{Code, Problem};
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
-use platform::fields::{Fields, FromFields, whole};
 use platform::hub::Hub;
-use platform::problem::{Code, Problem};
 use platform::settings::{Former, SECRET, Subscription};
 use platform::vault::Vault as _;
 use protocol::callback::EndpointKeys;

@@ -1,11 +1,11 @@
 //! What an app reads of deliveries, and the notices to it.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use http_kit::fields::{Fields, FromFields, flag, text, whole};
+use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::deliveries::{Attempt, Cause, Deliveries as _, LogCursor, Notice, Which};
-use platform::fields::{Fields, FromFields, flag, text, whole};
 use platform::hub::Hub;
-use platform::problem::Problem;
 use serde::Serialize;
 
 use super::find;

@@ -2,17 +2,17 @@
 
 use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
+use http_kit::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
+use http_kit::problem::{Code, Problem};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::{Deliveries as _, LogCursor, Which};
-use platform::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
 use platform::hub::Hub;
-use platform::owed::callbacks;
-use platform::problem::{Code, Problem};
+use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::settings::Subscription;
 use platform::store::{Cursor, Store as _};
-use protocol::callback::{Callback, Directed, Due, TEST};
+use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 use serde::Serialize;
 
 use super::once::{Answer, Outcome, Request};
@@ -196,10 +196,11 @@ async fn send<H: Hub>(
         let id = callback.id();
         let directed = Directed { subscription: request.id, callback, again };
         let group = directed.group();
-        let body = serde_json::to_string(&Due::V2(directed)).map_err(|_| Problem::new(Code::Internal))?;
+        let body = serde_json::to_string(&CallbackMessage::V2(directed))
+            .map_err(|_| Problem::new(Code::Internal))?;
         messages.push(Outgoing { dedup: format!("{mark}:{id}"), id, group, body });
     }
-    for (_, result) in request.hub.queues().send(Queue::Webhooks, messages).await? {
+    for (_, result) in request.hub.queues().send(Queue::Callbacks, messages).await? {
         result?;
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! Pausing and resuming.
 
+use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
-use platform::owed::drain_message;
-use platform::problem::Problem;
+use platform::outbox::drain_message;
 use platform::queues::{Queue, Queues as _, SendError};
 use platform::settings::{EndpointState, Subscription};
 use protocol::app::SubscriptionView;
@@ -26,7 +26,7 @@ pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> 
             state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
             state @ (EndpointState::Healthy { .. }
             | EndpointState::Recovering { .. }
-            | EndpointState::Troubled { .. }) => left(state, request.hub.clock().now()),
+            | EndpointState::Failing { .. }) => left(state, request.hub.clock().now()),
         };
         Ok(in_state(before, state, NoticeKind::Paused))
     };
@@ -36,7 +36,7 @@ pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> 
 /// Callbacks went to one that recovers, so it leaves health anew.
 fn left(state: EndpointState, now: Timestamp) -> EndpointState {
     let since = match state {
-        EndpointState::Troubled { since, .. } => since,
+        EndpointState::Failing { since, .. } => since,
         EndpointState::Healthy { .. }
         | EndpointState::Recovering { .. }
         | EndpointState::Disabled { .. }
@@ -57,9 +57,9 @@ pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem>
             EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
                 in_state(before, EndpointState::Recovering { since }, NoticeKind::Enabled)
             }
-            EndpointState::Troubled { attempt, since, next_at } => {
+            EndpointState::Failing { attempt, since, next_at } => {
                 let next_at = next_at.min(request.hub.clock().now());
-                let state = EndpointState::Troubled { attempt, since, next_at };
+                let state = EndpointState::Failing { attempt, since, next_at };
                 Outcome { notice: None, ..in_state(before, state, NoticeKind::Enabled) }
             }
             EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, World, adult, declared, number, person};
+use crate::support::{Answer, TestHub, adult, declared, number, person};
 
 fn is_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.code()), (status, code), "{}", answer.body);
@@ -13,17 +13,17 @@ fn is_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.body["status"], status);
 }
 
-async fn raw(world: &World, content_type: &str, body: impl Into<Body>) -> Answer {
-    let request = world
+async fn raw(test_hub: &TestHub, content_type: &str, body: impl Into<Body>) -> Answer {
+    let request = test_hub
         .request("POST", "/v1/applications", "hohhot-app")
         .header("idempotency-key", "raw")
         .header("content-type", content_type);
-    world.send(request.body(body.into()).unwrap()).await
+    test_hub.send(request.body(body.into()).unwrap()).await
 }
 
 #[tokio::test]
 async fn malformed_json_is_400_with_its_place() {
-    let answer = raw(&World::new(), "application/json", "{\"service\": canary}").await;
+    let answer = raw(&TestHub::new(), "application/json", "{\"service\": canary}").await;
     is_problem(&answer, 400, "malformed_json");
     assert_eq!(answer.body["line"], 1);
     assert!(!answer.body.to_string().contains("canary"));
@@ -31,9 +31,9 @@ async fn malformed_json_is_400_with_its_place() {
 
 #[tokio::test]
 async fn another_content_type_is_415() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for content_type in ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""] {
-        is_problem(&raw(&world, content_type, adult().to_string()).await, 415, "unsupported_media_type");
+        is_problem(&raw(&test_hub, content_type, adult().to_string()).await, 415, "unsupported_media_type");
     }
 }
 
@@ -41,17 +41,17 @@ async fn another_content_type_is_415() {
 async fn a_body_of_400_kilobytes_is_413() {
     let mut body = adult();
     body["address"] = "街".repeat(400 * 1024 / 3).into();
-    is_problem(&raw(&World::new(), "application/json", body.to_string()).await, 413, "payload_too_large");
+    is_problem(&raw(&TestHub::new(), "application/json", body.to_string()).await, 413, "payload_too_large");
 }
 
 #[tokio::test]
 async fn all_missing_fields_are_named_at_once() {
-    let answer = World::new().create("k", &json!({})).await;
+    let answer = TestHub::new().create("k", &json!({})).await;
     is_problem(&answer, 422, "invalid_fields");
     let pointers: Vec<String> = answer.faults().into_iter().map(|fault| fault.0).collect();
     assert_eq!(pointers, ["/service", "/applicant", "/accepted_at", "/registered_at", "/address"]);
     let answer =
-        World::new().create("k", &json!({ "service": "first_identity_card", "applicant": {} })).await;
+        TestHub::new().create("k", &json!({ "service": "first_identity_card", "applicant": {} })).await;
     for pointer in
         ["/applicant/name", "/applicant/identity_number", "/accepted_at", "/address", "/commitment"]
     {
@@ -111,7 +111,7 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         ("/relative", person("1980-01-01", 22), "not_expected"),
         ("/extra", json!(1), "unknown_field"),
     ];
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (pointer, value, code) in table {
         let mut body = adult();
         let mut names = pointer[1..].split('/').filter(|name| name.parse::<usize>().is_err());
@@ -120,16 +120,16 @@ async fn every_wrong_field_has_its_pointer_and_code() {
             Some(second) if first == "applicant" => body[first][second] = value.clone(),
             _ => body[first] = value.clone(),
         }
-        let answer = world.create("k", &body).await;
+        let answer = test_hub.create("k", &body).await;
         is_problem(&answer, 422, "invalid_fields");
         assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{pointer} {value}: {}", answer.body);
     }
-    assert!(world.hub.store.ids().is_empty(), "nothing was kept");
+    assert!(test_hub.hub.store.ids().is_empty(), "nothing was kept");
 }
 
 #[tokio::test]
 async fn a_declared_size_is_an_integer_within_bounds() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (size, code) in [
         (json!(347.0), "not_an_integer"),
         (json!("347"), "not_an_integer"),
@@ -140,7 +140,7 @@ async fn a_declared_size_is_an_integer_within_bounds() {
         let mut body = adult();
         body["documents"] = json!([declared("household_register")]);
         body["documents"][0]["size"] = size.clone();
-        let answer = world.create("k", &body).await;
+        let answer = test_hub.create("k", &body).await;
         assert_eq!(answer.fault("/documents/0/size").as_deref(), Some(code), "{size}");
     }
 }
@@ -151,7 +151,7 @@ async fn rules_between_fields_are_told_with_everything_else() {
     body["applicant"] = json!({ "name": "", "identity_number": number("2015-06-01", 11) });
     body["registered_at"] = json!("460105");
     body["extra"] = json!(true);
-    let answer = World::new().create("k", &body).await;
+    let answer = TestHub::new().create("k", &body).await;
     let mut faults = answer.faults();
     faults.sort();
     let expected = [
@@ -165,73 +165,76 @@ async fn rules_between_fields_are_told_with_everything_else() {
 
 #[tokio::test]
 async fn each_service_asks_for_its_own() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut transfer = adult();
     transfer["service"] = "household_transfer".into();
-    let answer = world.create("k", &transfer).await;
+    let answer = test_hub.create("k", &transfer).await;
     assert_eq!(answer.fault("/reason").as_deref(), Some("required"));
     transfer["reason"] = "kinship".into();
-    assert_eq!(world.create("k", &transfer).await.fault("/reason").as_deref(), Some("case_not_of_service"));
+    assert_eq!(
+        test_hub.create("k", &transfer).await.fault("/reason").as_deref(),
+        Some("case_not_of_service")
+    );
     transfer["reason"] = "couples_joining".into();
-    assert_eq!(world.create("k", &transfer).await.fault("/relative").as_deref(), Some("required"));
+    assert_eq!(test_hub.create("k", &transfer).await.fault("/relative").as_deref(), Some("required"));
     transfer["relative"] = transfer["applicant"].clone();
-    let answer = world.create("k", &transfer).await;
+    let answer = test_hub.create("k", &transfer).await;
     assert_eq!(answer.fault("/relative/identity_number").as_deref(), Some("same_person"));
     let mut certificate = adult();
     certificate["service"] = "household_certificate".into();
-    assert_eq!(world.create("k", &certificate).await.fault("/certificate").as_deref(), Some("required"));
+    assert_eq!(test_hub.create("k", &certificate).await.fault("/certificate").as_deref(), Some("required"));
 }
 
 #[tokio::test]
 async fn the_sixteenth_birthday_counts_on_the_day_in_china() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     // 2026-03-01T16:30Z: the second of March has begun in China.
-    world.hub.clock.set("2026-03-01T16:30:00Z".parse().unwrap());
+    test_hub.hub.clock.set("2026-03-01T16:30:00Z".parse().unwrap());
     let mut body = adult();
     body["applicant"] = person("2010-03-02", 11);
-    let answer = world.create("today", &body).await;
+    let answer = test_hub.create("today", &body).await;
     assert_eq!((answer.status, answer.body["when"].as_str()), (201, Some("adult")), "{}", answer.body);
     body["applicant"] = person("2010-03-03", 11);
     assert_eq!(
-        world.create("tomorrow", &body).await.fault("/guardian").as_deref(),
+        test_hub.create("tomorrow", &body).await.fault("/guardian").as_deref(),
         Some("guardian_required")
     );
     body["guardian"] = person("1980-01-01", 22);
-    assert_eq!(world.create("tomorrow", &body).await.body["when"], "minor");
+    assert_eq!(test_hub.create("tomorrow", &body).await.body["when"], "minor");
 }
 
 #[tokio::test]
 async fn a_place_nobody_covers_is_422_naming_who_does() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut body = adult();
     body["registered_at"] = "460105".into();
-    let answer = world.create("k", &body).await;
+    let answer = test_hub.create("k", &body).await;
     is_problem(&answer, 422, "not_covered");
     assert_eq!(answer.body["offered_by"], json!(["11", "1501", "1504", "37"]));
     assert_eq!(answer.fault("/registered_at").as_deref(), Some("not_offered"));
     body["registered_at"] = "150105".into();
-    let answer = world.create("k", &body).await;
+    let answer = test_hub.create("k", &body).await;
     is_problem(&answer, 422, "not_covered");
     assert_eq!(answer.fault("/registered_at").as_deref(), Some("same_place"));
     body["registered_at"] = "370102".into();
     body["capabilities"] = json!(["script:mongolian"]);
-    let answer = world.create("k", &body).await;
+    let answer = test_hub.create("k", &body).await;
     is_problem(&answer, 422, "not_covered");
     assert_eq!(answer.body["lacks"], json!(["script:mongolian"]));
     body["registered_at"] = "110105".into();
-    assert_eq!(world.create("k", &body).await.status, 201);
+    assert_eq!(test_hub.create("k", &body).await.status, 201);
 }
 
 #[tokio::test]
 async fn problems_speak_the_callers_language() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (accept, tag) in [("zh-CN,zh;q=0.9,en;q=0.5", "zh-CN"), ("en", "en"), ("fr", "en")] {
-        let request = world
+        let request = test_hub
             .request("POST", "/v1/applications", "hohhot-app")
             .header("idempotency-key", "k")
             .header("accept-language", accept)
             .header("content-type", "application/json");
-        let answer = world.send(request.body(Body::from("{}")).unwrap()).await;
+        let answer = test_hub.send(request.body(Body::from("{}")).unwrap()).await;
         assert_eq!(answer.headers["content-language"], tag);
         let title = answer.body["title"].as_str().unwrap();
         assert_eq!(title.is_ascii(), tag == "en", "{title}");
@@ -240,23 +243,23 @@ async fn problems_speak_the_callers_language() {
 
 #[tokio::test]
 async fn a_missing_or_bad_token_is_401_with_a_challenge() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let now = 1_772_413_200;
     let claims = |issuer: &str, audience: &str, exp: i64, tenant: &str| json!({ "iss": issuer, "aud": audience, "iat": now - 600, "exp": exp, "tenant": tenant, "scope": "applications:read" });
     let good = "https://issuer.example";
-    let other = World::new();
+    let other = TestHub::new();
     let tokens = [
         None,
         Some("Basic YTpi".to_owned()),
         Some("Bearer".to_owned()),
         Some("Bearer a.b.c".to_owned()),
-        Some(format!("Bearer {}", world.sign(&claims(good, "tongban", now - 300, "hohhot-app")))),
+        Some(format!("Bearer {}", test_hub.sign(&claims(good, "tongban", now - 300, "hohhot-app")))),
         Some(format!(
             "Bearer {}",
-            world.sign(&claims("https://other.example", "tongban", now + 300, "hohhot-app"))
+            test_hub.sign(&claims("https://other.example", "tongban", now + 300, "hohhot-app"))
         )),
-        Some(format!("Bearer {}", world.sign(&claims(good, "elsewhere", now + 300, "hohhot-app")))),
-        Some(format!("Bearer {}", world.sign(&claims(good, "tongban", now + 300, "Not A Tenant")))),
+        Some(format!("Bearer {}", test_hub.sign(&claims(good, "elsewhere", now + 300, "hohhot-app")))),
+        Some(format!("Bearer {}", test_hub.sign(&claims(good, "tongban", now + 300, "Not A Tenant")))),
         Some(format!("Bearer {}", other.token("hohhot-app", "applications:read"))),
     ];
     for path in [
@@ -273,7 +276,7 @@ async fn a_missing_or_bad_token_is_401_with_a_challenge() {
             if let Some(token) = token {
                 request = request.header("authorization", token);
             }
-            let answer = world.send(request.body(Body::empty()).unwrap()).await;
+            let answer = test_hub.send(request.body(Body::empty()).unwrap()).await;
             is_problem(&answer, 401, "unauthorized");
             assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer realm="));
         }
@@ -282,13 +285,13 @@ async fn a_missing_or_bad_token_is_401_with_a_challenge() {
         ["/v1/applications", "/v1/applications/x/submit", "/v1/applications/x/confirm", "/v1/subscriptions"]
     {
         let request = Request::builder().method("POST").uri(path).body(Body::from("{")).unwrap();
-        is_problem(&world.send(request).await, 401, "unauthorized");
+        is_problem(&test_hub.send(request).await, 401, "unauthorized");
     }
 }
 
 #[tokio::test]
 async fn a_token_without_the_scope_is_403_naming_it() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (method, path, has, needs) in [
         ("GET", "/v1/applications", "applications:write", "applications:read"),
         ("POST", "/v1/applications", "applications:read", "applications:write"),
@@ -304,25 +307,25 @@ async fn a_token_without_the_scope_is_403_naming_it() {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("authorization", format!("Bearer {}", world.token("hohhot-app", has)));
-        let answer = world.send(request.body(Body::empty()).unwrap()).await;
+            .header("authorization", format!("Bearer {}", test_hub.token("hohhot-app", has)));
+        let answer = test_hub.send(request.body(Body::empty()).unwrap()).await;
         is_problem(&answer, 403, "insufficient_scope");
         assert!(answer.headers["www-authenticate"].to_str().unwrap().contains(needs));
     }
     let request = Request::builder()
         .uri("/v1/services")
-        .header("authorization", format!("Bearer {}", world.token("hohhot-app", "")));
-    assert_eq!(world.send(request.body(Body::empty()).unwrap()).await.status, 200);
+        .header("authorization", format!("Bearer {}", test_hub.token("hohhot-app", "")));
+    assert_eq!(test_hub.send(request.body(Body::empty()).unwrap()).await.status, 200);
 }
 
 #[tokio::test]
 async fn another_tenants_application_looks_as_if_it_were_not_there() {
-    let world = World::new();
-    let id = world.create("k", &adult()).await.id();
+    let test_hub = TestHub::new();
+    let id = test_hub.create("k", &adult()).await.id();
     let none = "0190f4c0-0000-8000-8000-000000000001";
     for path in ["", "/events"] {
-        let theirs = world.get_as("other-app", &format!("/v1/applications/{id}{path}")).await;
-        let missing = world.get_as("other-app", &format!("/v1/applications/{none}{path}")).await;
+        let theirs = test_hub.get_as("other-app", &format!("/v1/applications/{id}{path}")).await;
+        let missing = test_hub.get_as("other-app", &format!("/v1/applications/{none}{path}")).await;
         is_problem(&theirs, 404, "not_found");
         assert_eq!(theirs.bytes, missing.bytes);
         assert_eq!(theirs.headers, missing.headers);
@@ -333,32 +336,33 @@ async fn another_tenants_application_looks_as_if_it_were_not_there() {
         ("withdraw", json!({})),
         ("confirm", json!({ "confirm": "settle" })),
     ] {
-        let theirs = world.post_as("other-app", &format!("/v1/applications/{id}/{path}"), "k", &body).await;
+        let theirs =
+            test_hub.post_as("other-app", &format!("/v1/applications/{id}/{path}"), "k", &body).await;
         let missing =
-            world.post_as("other-app", &format!("/v1/applications/{none}/{path}"), "k", &body).await;
+            test_hub.post_as("other-app", &format!("/v1/applications/{none}/{path}"), "k", &body).await;
         is_problem(&theirs, 404, "not_found");
         assert_eq!(theirs.bytes, missing.bytes);
     }
-    assert_eq!(world.get(&format!("/v1/applications/{id}")).await.body["version"], 1);
-    assert_eq!(world.get_as("other-app", "/v1/applications").await.body["applications"], json!([]));
+    assert_eq!(test_hub.get(&format!("/v1/applications/{id}")).await.body["version"], 1);
+    assert_eq!(test_hub.get_as("other-app", "/v1/applications").await.body["applications"], json!([]));
 }
 
 #[tokio::test]
 async fn an_id_that_is_none_names_nothing() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for id in ["x", "..%2F..", "%2Fetc", "0190f4c0-0000-4000-8000-000000000001", "%E4%BD%A0", "a%00b"] {
-        is_problem(&world.get(&format!("/v1/applications/{id}")).await, 404, "not_found");
-        let answer = world.post(&format!("/v1/applications/{id}/submit"), "k", &json!({})).await;
+        is_problem(&test_hub.get(&format!("/v1/applications/{id}")).await, 404, "not_found");
+        let answer = test_hub.post(&format!("/v1/applications/{id}/submit"), "k", &json!({})).await;
         is_problem(&answer, 404, "not_found");
     }
-    is_problem(&world.get("/v1/services/passport").await, 404, "not_found");
+    is_problem(&test_hub.get("/v1/services/passport").await, 404, "not_found");
 }
 
 #[tokio::test]
 async fn an_unknown_route_is_404_and_another_method_405_with_allow() {
-    let world = World::new();
-    is_problem(&world.get("/v1/nowhere").await, 404, "not_found");
-    is_problem(&world.get("/").await, 404, "not_found");
+    let test_hub = TestHub::new();
+    is_problem(&test_hub.get("/v1/nowhere").await, 404, "not_found");
+    is_problem(&test_hub.get("/").await, 404, "not_found");
     for (method, path, allow) in [
         ("DELETE", "/v1/applications", "GET,HEAD,POST"),
         ("PUT", "/v1/applications/x", "GET,HEAD"),
@@ -366,7 +370,8 @@ async fn an_unknown_route_is_404_and_another_method_405_with_allow() {
         ("PUT", "/v1/subscriptions/x", "DELETE,GET,HEAD,PATCH"),
         ("POST", "/v1/health", "GET,HEAD"),
     ] {
-        let answer = world.send(world.request(method, path, "hohhot-app").body(Body::empty()).unwrap()).await;
+        let answer =
+            test_hub.send(test_hub.request(method, path, "hohhot-app").body(Body::empty()).unwrap()).await;
         is_problem(&answer, 405, "method_not_allowed");
         let mut allowed: Vec<&str> = answer.headers["allow"].to_str().unwrap().split(',').collect();
         allowed.sort_unstable();
@@ -376,26 +381,30 @@ async fn an_unknown_route_is_404_and_another_method_405_with_allow() {
 
 #[tokio::test]
 async fn every_post_needs_an_idempotency_key() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for path in ["/v1/applications", "/v1/applications/x/submit", "/v1/subscriptions"] {
-        let request = world.request("POST", path, "hohhot-app").header("content-type", "application/json");
-        let answer = world.send(request.body(Body::from("{}")).unwrap()).await;
+        let request = test_hub.request("POST", path, "hohhot-app").header("content-type", "application/json");
+        let answer = test_hub.send(request.body(Body::from("{}")).unwrap()).await;
         is_problem(&answer, 400, "idempotency_key_required");
         for key in [String::new(), "a b".to_owned(), "x".repeat(300)] {
-            is_problem(&world.post(path, &key, &json!({})).await, 400, "idempotency_key_invalid");
+            is_problem(&test_hub.post(path, &key, &json!({})).await, 400, "idempotency_key_invalid");
         }
     }
 }
 
 #[tokio::test]
 async fn query_parameters_are_bounded() {
-    let world = World::new();
-    let id = world.create("k", &adult()).await.id();
+    let test_hub = TestHub::new();
+    let id = test_hub.create("k", &adult()).await.id();
     for query in ["limit=0", "limit=101", "limit=10.0", "limit=x", "cursor=x", "page=2", "limit=1&limit=2"] {
-        is_problem(&world.get(&format!("/v1/applications?{query}")).await, 422, "invalid_fields");
+        is_problem(&test_hub.get(&format!("/v1/applications?{query}")).await, 422, "invalid_fields");
     }
     for query in ["after=-1", "after=4294967296", "limit=0", "limit=1000"] {
-        is_problem(&world.get(&format!("/v1/applications/{id}/events?{query}")).await, 422, "invalid_fields");
+        is_problem(
+            &test_hub.get(&format!("/v1/applications/{id}/events?{query}")).await,
+            422,
+            "invalid_fields",
+        );
     }
-    assert_eq!(world.get("/v1/applications?limit=100").await.status, 200);
+    assert_eq!(test_hub.get("/v1/applications?limit=100").await.status, 200);
 }

@@ -3,7 +3,7 @@
 use platform::faults::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{World, adult};
+use crate::support::{TestHub, adult};
 
 const PATH: &str = "/v1/applications/batch";
 
@@ -17,8 +17,8 @@ fn statuses(body: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn each_is_what_it_is_alone() {
-    let world = World::new();
-    let alone = world.create("form-1", &adult()).await;
+    let test_hub = TestHub::new();
+    let alone = test_hub.create("form-1", &adult()).await;
     let mut wrong = adult();
     wrong["registered_at"] = "999999".into();
     let mut nowhere = adult();
@@ -27,7 +27,7 @@ async fn each_is_what_it_is_alone() {
         item("form-1", adult()), item("form-2", wrong), item("form-3", adult()), item("form-4", json!(7)),
         item("form-5", nowhere),
     ] });
-    let answer = world.post(PATH, "unused", &batch).await;
+    let answer = test_hub.post(PATH, "unused", &batch).await;
     assert_eq!(
         (answer.status, statuses(&answer.body)),
         (200, vec![201, 422, 201, 422, 422]),
@@ -38,26 +38,26 @@ async fn each_is_what_it_is_alone() {
     assert_eq!(results[0]["application"]["id"], alone.body["id"]);
     assert_eq!(results[1]["problem"]["errors"][0]["pointer"], "/registered_at");
     assert_eq!(results[4]["problem"]["type"], "/problems/not_covered");
-    let again = world.post(PATH, "another", &batch).await;
+    let again = test_hub.post(PATH, "another", &batch).await;
     assert_eq!(again.bytes, answer.bytes, "a batch is sent again as it is");
     let other = json!({ "applications": [item("form-3", { let mut body = adult(); body["address"] = "别处2号".into(); body })] });
-    let misused = world.post(PATH, "unused", &other).await;
+    let misused = test_hub.post(PATH, "unused", &other).await;
     assert_eq!(misused.body["results"][0]["problem"]["type"], "/problems/key_reused");
-    let stranger = world.post_as("another-app", PATH, "unused", &batch).await;
+    let stranger = test_hub.post_as("another-app", PATH, "unused", &batch).await;
     assert_ne!(stranger.body["results"][0]["application"]["id"], alone.body["id"]);
 }
 
 #[tokio::test]
 async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let batch = json!({ "applications": [item("a", adult()), item("b", adult()), item("c", adult())] });
     let calls = {
-        let world = World::new();
-        world.post(PATH, "k", &batch).await;
-        world.hub.faults.calls().len()
+        let test_hub = TestHub::new();
+        test_hub.post(PATH, "k", &batch).await;
+        test_hub.hub.faults.calls().len()
     };
-    world.hub.faults.plan(calls, Fault::Throttled);
-    let answer = world.post(PATH, "k", &batch).await;
+    test_hub.hub.faults.plan(calls, Fault::Throttled);
+    let answer = test_hub.post(PATH, "k", &batch).await;
     assert_eq!(answer.status, 200);
     let told = statuses(&answer.body);
     assert_eq!(
@@ -65,20 +65,23 @@ async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
         (2, true),
         "{told:?}"
     );
-    let again = world.restarted().post(PATH, "k", &batch).await;
+    let again = test_hub.restarted().post(PATH, "k", &batch).await;
     assert_eq!(statuses(&again.body), [201, 201, 201]);
 }
 
 #[tokio::test]
 async fn a_batch_has_its_bounds() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let many = |count: usize| json!({ "applications": (0..count).map(|number| item(&format!("k-{number}"), json!({}))).collect::<Vec<_>>() });
-    assert_eq!(world.post(PATH, "k", &many(100)).await.status, 200);
-    assert_eq!(world.post(PATH, "k", &many(101)).await.fault("/applications").as_deref(), Some("too_many"));
-    assert_eq!(world.post(PATH, "k", &many(0)).await.fault("/applications").as_deref(), Some("too_few"));
+    assert_eq!(test_hub.post(PATH, "k", &many(100)).await.status, 200);
+    assert_eq!(
+        test_hub.post(PATH, "k", &many(101)).await.fault("/applications").as_deref(),
+        Some("too_many")
+    );
+    assert_eq!(test_hub.post(PATH, "k", &many(0)).await.fault("/applications").as_deref(), Some("too_few"));
     let twice =
         json!({ "applications": [item("k", adult()), item("\"k\"", adult()), item("k l", adult()), {}] });
-    let wrong = world.post(PATH, "k", &twice).await;
+    let wrong = test_hub.post(PATH, "k", &twice).await;
     let faults: Vec<_> = wrong.faults();
     for (pointer, code) in [
         ("/applications/2/key", "idempotency_key"),
@@ -89,11 +92,11 @@ async fn a_batch_has_its_bounds() {
     }
     let twice = json!({ "applications": [item("k", adult()), item("\"k\"", adult())] });
     assert_eq!(
-        world.post(PATH, "k", &twice).await.fault("/applications/1/key").as_deref(),
+        test_hub.post(PATH, "k", &twice).await.fault("/applications/1/key").as_deref(),
         Some("duplicate")
     );
     let mut large = adult();
     large["address"] = "x".repeat(600_000).into();
-    let large = world.post(PATH, "k", &json!({ "applications": [item("k", large)] })).await;
+    let large = test_hub.post(PATH, "k", &json!({ "applications": [item("k", large)] })).await;
     assert_eq!((large.status, large.code()), (413, "payload_too_large"));
 }

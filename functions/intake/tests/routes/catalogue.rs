@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::TestHub;
 
 #[tokio::test]
 async fn the_hub_is_healthy_without_a_token() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let request = http::Request::builder().uri("/v1/health").body(axum::body::Body::empty()).unwrap();
-    let answer = world.send(request).await;
+    let answer = test_hub.send(request).await;
     assert_eq!((answer.status, &answer.body), (200, &json!({ "status": "ok" })));
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.headers["cache-control"], "no-store");
@@ -16,25 +16,25 @@ async fn the_hub_is_healthy_without_a_token() {
 
 #[tokio::test]
 async fn the_hubs_keys_are_published_for_anybody() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let request =
         http::Request::builder().uri("/.well-known/jwks.json").body(axum::body::Body::empty()).unwrap();
-    let answer = world.send(request).await;
+    let answer = test_hub.send(request).await;
     assert_eq!((answer.status, &answer.body), (200, &json!({ "keys": [] })));
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
 }
 
 #[tokio::test]
 async fn the_catalogue_has_three_services_in_both_languages() {
-    let world = World::new();
-    let answer = world.get("/v1/services").await;
+    let test_hub = TestHub::new();
+    let answer = test_hub.get("/v1/services").await;
     let services = answer.body["services"].as_array().unwrap();
     assert_eq!((answer.status, services.len()), (200, 3));
     for service in services {
         assert!(!service["title"]["zh"].as_str().unwrap().is_ascii());
         assert!(service["title"]["en"].as_str().unwrap().is_ascii());
         let name = service["service"].as_str().unwrap();
-        let one = world.get(&format!("/v1/services/{name}")).await;
+        let one = test_hub.get(&format!("/v1/services/{name}")).await;
         assert_eq!((one.status, &one.body), (200, service));
     }
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
@@ -42,8 +42,8 @@ async fn the_catalogue_has_three_services_in_both_languages() {
 
 #[tokio::test]
 async fn coverage_says_whether_by_whom_and_with_what() {
-    let world = World::new();
-    let answer = world.get("/v1/coverage?service=first_identity_card&from=150102&to=110105&age=16").await;
+    let test_hub = TestHub::new();
+    let answer = test_hub.get("/v1/coverage?service=first_identity_card&from=150102&to=110105&age=16").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["offered"], true);
     assert_eq!(answer.body["legs"][0]["agency"], "11");
@@ -57,25 +57,25 @@ async fn coverage_says_whether_by_whom_and_with_what() {
 
 #[tokio::test]
 async fn coverage_of_a_place_nobody_covers_names_who_does() {
-    let world = World::new();
-    let answer = world.get("/v1/coverage?service=household_certificate&to=460105").await;
+    let test_hub = TestHub::new();
+    let answer = test_hub.get("/v1/coverage?service=household_certificate&to=460105").await;
     assert_eq!((&answer.body["offered"], &answer.body["reasons"]), (&json!(false), &json!(["not_offered"])));
     let offered: Vec<_> =
         answer.body["offered_by"].as_array().unwrap().iter().map(|row| row["agency"].clone()).collect();
     assert_eq!(offered, ["11", "1501", "1504", "37"]);
-    let same = world.get("/v1/coverage?service=first_identity_card&from=150102&to=150105").await;
+    let same = test_hub.get("/v1/coverage?service=first_identity_card&from=150102&to=150105").await;
     assert_eq!(same.body["reasons"], json!(["same_place"]));
-    let list = world.get("/v1/coverage?service=first_identity_card").await;
+    let list = test_hub.get("/v1/coverage?service=first_identity_card").await;
     assert!(list.body.get("offered").is_none());
     assert_eq!(list.body["offered_by"].as_array().unwrap().len(), 4);
 }
 
 #[tokio::test]
 async fn a_student_is_told_of_no_permit() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let purposes = async |reason: &str| {
         let path = format!("/v1/coverage?service=household_transfer&from=150102&to=370102&reason={reason}");
-        let answer = world.get(&path).await;
+        let answer = test_hub.get(&path).await;
         let legs = answer.body["legs"].as_array().unwrap().clone();
         legs.iter()
             .map(|leg| format!("{} {}", leg["purpose"].as_str().unwrap(), leg["agency"].as_str().unwrap()))
@@ -87,7 +87,7 @@ async fn a_student_is_told_of_no_permit() {
 
 #[tokio::test]
 async fn a_question_that_is_none_is_422() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (query, pointer, code) in [
         ("", "/service", "required"),
         ("service=passport", "/service", "not_one_of"),
@@ -96,7 +96,7 @@ async fn a_question_that_is_none_is_422() {
         ("service=first_identity_card&reason=graduation", "/reason", "not_expected"),
         ("service=household_transfer&reason=kinship", "/reason", "case_not_of_service"),
     ] {
-        let answer = world.get(&format!("/v1/coverage?{query}")).await;
+        let answer = test_hub.get(&format!("/v1/coverage?{query}")).await;
         assert_eq!(answer.status, 422);
         assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{query}: {}", answer.body);
     }

@@ -13,7 +13,7 @@ use platform::store::Store as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Answer, PNG, World, adult};
+use crate::support::{Answer, PNG, TestHub, adult};
 
 fn body_with_documents() -> Value {
     let mut body = adult();
@@ -27,67 +27,67 @@ fn body_with_documents() -> Value {
 }
 
 /// Creates and uploads; S3 tells nobody of it.
-async fn uploaded(world: &World, body: &Value) -> String {
-    let answer = world.create("create", body).await;
+async fn uploaded(test_hub: &TestHub, body: &Value) -> String {
+    let answer = test_hub.create("create", body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     for document in answer.body["documents"].as_array().unwrap() {
         let link = serde_json::from_value(document["upload"].clone()).unwrap();
-        world.hub.documents.upload(&link, PNG).unwrap();
+        test_hub.hub.documents.upload(&link, PNG).unwrap();
     }
     answer.id()
 }
 
-async fn step(world: &World, id: &str, path: &str, key: &str, body: Value) -> Answer {
-    world.post(&format!("/v1/applications/{id}/{path}"), key, &body).await
+async fn step(test_hub: &TestHub, id: &str, path: &str, key: &str, body: Value) -> Answer {
+    test_hub.post(&format!("/v1/applications/{id}/{path}"), key, &body).await
 }
 
-async fn hub_does(world: &World, id: &str, attempt: Attempt) {
-    apply(&world.hub, id.parse().unwrap(), &attempt, None).await.unwrap();
+async fn hub_does(test_hub: &TestHub, id: &str, attempt: Attempt) {
+    apply(&test_hub.hub, id.parse().unwrap(), &attempt, None).await.unwrap();
 }
 
-async fn agency_says(world: &World, id: &str, agency: &str, finding: Finding) {
+async fn agency_says(test_hub: &TestHub, id: &str, agency: &str, finding: Finding) {
     let id: ApplicationId = id.parse().unwrap();
-    let seen = world.hub.store().get(id).await.unwrap().unwrap().version();
+    let seen = test_hub.hub.store().get(id).await.unwrap().unwrap().version();
     let by = Actor::Agency(agency.parse().unwrap());
     let key = command_key(&by, &format!("{finding:?}"), b"");
     let attempt =
         Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
-    apply(&world.hub, id, &attempt, None).await.unwrap();
+    apply(&test_hub.hub, id, &attempt, None).await.unwrap();
 }
 
-async fn dispatched(world: &World, id: &str) {
-    let head = world.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
-    let owed = head.ledger.head().owed;
-    hub_does(world, id, Attempt::hub(Command::Dispatch { owed })).await;
+async fn dispatched(test_hub: &TestHub, id: &str) {
+    let head = test_hub.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
+    let outbox = head.ledger.head().outbox;
+    hub_does(test_hub, id, Attempt::hub(Command::Dispatch { outbox })).await;
 }
 
 #[tokio::test]
 async fn a_submit_names_every_document_that_is_missing() {
-    let world = World::new();
-    let id = world.create("create", &adult()).await.id();
-    let answer = step(&world, &id, "submit", "s", json!({})).await;
+    let test_hub = TestHub::new();
+    let id = test_hub.create("create", &adult()).await.id();
+    let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, answer.code()), (409, "documents_missing"));
     assert_eq!(answer.body["missing"], json!(["d1", "d2"]));
 }
 
 #[tokio::test]
 async fn a_submit_finds_what_s3_has_not_told_of() {
-    let world = World::new();
-    let id = uploaded(&world, &body_with_documents()).await;
-    let answer = step(&world, &id, "submit", "s", json!({})).await;
+    let test_hub = TestHub::new();
+    let id = uploaded(&test_hub, &body_with_documents()).await;
+    let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, &answer.body["stage"]), (200, &json!("submitted")), "{}", answer.body);
     assert_eq!(answer.body["missing"], json!([]));
     assert_eq!(answer.body["version"], 4);
-    let appends = world.hub.faults.calls().into_iter().filter(|call| *call == "store.append").count();
+    let appends = test_hub.hub.faults.calls().into_iter().filter(|call| *call == "store.append").count();
     assert_eq!(appends, 1, "documents and submission are one write");
 }
 
 #[tokio::test]
 async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
-    let world = World::new();
-    let created = world.create("create", &body_with_documents()).await;
+    let test_hub = TestHub::new();
+    let created = test_hub.create("create", &body_with_documents()).await;
     let id = created.id();
-    let documents = world.hub.documents.clone();
+    let documents = test_hub.hub.documents.clone();
     documents.put(
         &format!("applications/{id}/d1/0"),
         "image/png",
@@ -100,51 +100,51 @@ async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
         Some(DocumentKind::ProofOfResidence),
         b"<html>",
     );
-    let answer = step(&world, &id, "submit", "s", json!({})).await;
+    let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, &answer.body["missing"]), (409, &json!(["d2"])), "{}", answer.body);
-    let events = world.get(&format!("/v1/applications/{id}/events")).await;
+    let events = test_hub.get(&format!("/v1/applications/{id}/events")).await;
     let last = events.body["events"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["data"], json!({ "document": "d2", "fault": "content_mismatch" }));
 }
 
 #[tokio::test]
 async fn a_command_repeated_is_answered_with_the_same_bytes_however_late() {
-    let world = World::new();
-    let id = uploaded(&world, &body_with_documents()).await;
-    let first = step(&world, &id, "submit", "s", json!({})).await;
-    dispatched(&world, &id).await;
-    agency_says(&world, &id, "11", Finding::Received).await;
-    for world in [world.clone(), world.restarted()] {
-        let again = step(&world, &id, "submit", "s", json!({})).await;
+    let test_hub = TestHub::new();
+    let id = uploaded(&test_hub, &body_with_documents()).await;
+    let first = step(&test_hub, &id, "submit", "s", json!({})).await;
+    dispatched(&test_hub, &id).await;
+    agency_says(&test_hub, &id, "11", Finding::Received).await;
+    for test_hub in [test_hub.clone(), test_hub.restarted()] {
+        let again = step(&test_hub, &id, "submit", "s", json!({})).await;
         assert_eq!((again.status, &again.bytes), (200, &first.bytes));
     }
     // An empty body and an empty object are the same request.
     let path = format!("/v1/applications/{id}/submit");
-    let request = world.request("POST", &path, "hohhot-app").header("idempotency-key", "s");
-    let again = world.send(request.body(axum::body::Body::empty()).unwrap()).await;
+    let request = test_hub.request("POST", &path, "hohhot-app").header("idempotency-key", "s");
+    let again = test_hub.send(request.body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!((again.status, &again.bytes), (200, &first.bytes));
-    let other = step(&world, &id, "withdraw", "s", json!({})).await;
+    let other = step(&test_hub, &id, "withdraw", "s", json!({})).await;
     assert_eq!((other.status, other.code()), (422, "key_reused"));
-    let late = step(&world, &id, "submit", "another", json!({})).await;
+    let late = step(&test_hub, &id, "submit", "another", json!({})).await;
     assert_eq!((late.status, late.code()), (409, "illegal_step"));
 }
 
 #[tokio::test]
 async fn a_lost_answer_to_a_submit_is_given_again() {
     let calls = {
-        let world = World::new();
-        let id = uploaded(&world, &body_with_documents()).await;
-        let before = world.hub.faults.calls().len();
-        step(&world, &id, "submit", "s", json!({})).await;
-        before + 1..=world.hub.faults.calls().len()
+        let test_hub = TestHub::new();
+        let id = uploaded(&test_hub, &body_with_documents()).await;
+        let before = test_hub.hub.faults.calls().len();
+        step(&test_hub, &id, "submit", "s", json!({})).await;
+        before + 1..=test_hub.hub.faults.calls().len()
     };
     for call in calls {
         for fault in [Fault::DiesBefore, Fault::DiesAfter] {
-            let world = World::new();
-            let id = uploaded(&world, &body_with_documents()).await;
-            world.hub.faults.plan(call, fault);
-            assert_eq!(step(&world, &id, "submit", "s", json!({})).await.status, 503, "{call} {fault:?}");
-            let answer = step(&world.restarted(), &id, "submit", "s", json!({})).await;
+            let test_hub = TestHub::new();
+            let id = uploaded(&test_hub, &body_with_documents()).await;
+            test_hub.hub.faults.plan(call, fault);
+            assert_eq!(step(&test_hub, &id, "submit", "s", json!({})).await.status, 503, "{call} {fault:?}");
+            let answer = step(&test_hub.restarted(), &id, "submit", "s", json!({})).await;
             assert_eq!((answer.status, &answer.body["version"]), (200, &json!(4)), "{call} {fault:?}");
         }
     }
@@ -152,68 +152,68 @@ async fn a_lost_answer_to_a_submit_is_given_again() {
 
 #[tokio::test]
 async fn an_application_that_submits_itself_may_be_asked_to() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut body = body_with_documents();
     body["submit"] = "when_complete".into();
-    let id = uploaded(&world, &body).await;
-    let first = step(&world, &id, "submit", "s", json!({})).await;
+    let id = uploaded(&test_hub, &body).await;
+    let first = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((first.status, &first.body["stage"]), (200, &json!("submitted")), "{}", first.body);
-    let again = step(&world.restarted(), &id, "submit", "s", json!({})).await;
+    let again = step(&test_hub.restarted(), &id, "submit", "s", json!({})).await;
     assert_eq!((again.status, &again.bytes), (200, &first.bytes));
-    assert_eq!(step(&world, &id, "withdraw", "w", json!({})).await.body["stage"], "withdrawn");
-    let late = step(&world, &id, "submit", "s", json!({})).await;
+    assert_eq!(step(&test_hub, &id, "withdraw", "w", json!({})).await.body["stage"], "withdrawn");
+    let late = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((late.status, &late.bytes), (200, &first.bytes), "for ever");
 }
 
 #[tokio::test]
 async fn a_supplement_is_answered_in_full_or_not() {
-    let world = World::new();
-    let id = uploaded(&world, &body_with_documents()).await;
-    step(&world, &id, "submit", "s", json!({})).await;
-    dispatched(&world, &id).await;
-    agency_says(&world, &id, "11", Finding::Received).await;
+    let test_hub = TestHub::new();
+    let id = uploaded(&test_hub, &body_with_documents()).await;
+    step(&test_hub, &id, "submit", "s", json!({})).await;
+    dispatched(&test_hub, &id).await;
+    agency_says(&test_hub, &id, "11", Finding::Received).await;
     let items = vec![MissingItem {
         name: "proof_of_work".into(),
         accepts: vec![DocumentKind::ProofOfWork],
         note: String::new(),
     }];
-    agency_says(&world, &id, "11", Finding::SupplementRequested { items }).await;
-    let answer = step(&world, &id, "supplement", "p", json!({})).await;
+    agency_says(&test_hub, &id, "11", Finding::SupplementRequested { items }).await;
+    let answer = step(&test_hub, &id, "supplement", "p", json!({})).await;
     assert_eq!((answer.status, &answer.body["missing"]), (409, &json!(["d3"])));
-    world.hub.documents.put(
+    test_hub.hub.documents.put(
         &format!("applications/{id}/d3/0"),
         "image/png",
         Some(DocumentKind::ProofOfWork),
         PNG,
     );
-    let answer = step(&world, &id, "supplement", "p", json!({})).await;
+    let answer = step(&test_hub, &id, "supplement", "p", json!({})).await;
     assert_eq!((answer.status, &answer.body["stage"]), (200, &json!("supplemented")), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn a_result_is_handed_over_once() {
-    let world = World::new();
-    let id = uploaded(&world, &body_with_documents()).await;
-    step(&world, &id, "submit", "s", json!({})).await;
-    dispatched(&world, &id).await;
+    let test_hub = TestHub::new();
+    let id = uploaded(&test_hub, &body_with_documents()).await;
+    step(&test_hub, &id, "submit", "s", json!({})).await;
+    dispatched(&test_hub, &id).await;
     for finding in [Finding::Received, Finding::Signed, Finding::Ready { place: "window 3".into() }] {
-        agency_says(&world, &id, "11", finding).await;
+        agency_says(&test_hub, &id, "11", finding).await;
     }
     let body = json!({ "confirm": "hand_over", "how": "fingerprint" });
-    let answer = step(&world, &id, "confirm", "c", body.clone()).await;
+    let answer = step(&test_hub, &id, "confirm", "c", body.clone()).await;
     assert_eq!(
         (answer.status, &answer.body["stage"], &answer.body["final"]),
         (200, &json!("collected"), &json!(true))
     );
-    assert_eq!(step(&world, &id, "confirm", "c", body).await.bytes, answer.bytes);
-    let other = step(&world, &id, "confirm", "c", json!({ "confirm": "hand_over", "how": "post" })).await;
+    assert_eq!(step(&test_hub, &id, "confirm", "c", body).await.bytes, answer.bytes);
+    let other = step(&test_hub, &id, "confirm", "c", json!({ "confirm": "hand_over", "how": "post" })).await;
     assert_eq!(other.code(), "key_reused");
 }
 
 #[tokio::test]
 async fn a_confirmation_says_what_and_how() {
-    let world = World::new();
-    let id = world.create("create", &adult()).await.id();
+    let test_hub = TestHub::new();
+    let id = test_hub.create("create", &adult()).await.id();
     for (body, pointer, code) in [
         (json!({}), "/confirm", "required"),
         (json!({ "confirm": "hand_over" }), "/how", "required"),
@@ -222,24 +222,24 @@ async fn a_confirmation_says_what_and_how() {
         (json!({ "confirm": 1 }), "/confirm", "not_text"),
         (json!({ "confirm": "settle", "note": "" }), "/note", "unknown_field"),
     ] {
-        let answer = step(&world, &id, "confirm", "c", body.clone()).await;
+        let answer = step(&test_hub, &id, "confirm", "c", body.clone()).await;
         assert_eq!((answer.status, answer.fault(pointer).as_deref()), (422, Some(code)), "{body}");
     }
-    let answer = step(&world, &id, "confirm", "c", json!({ "confirm": "settle" })).await;
+    let answer = step(&test_hub, &id, "confirm", "c", json!({ "confirm": "settle" })).await;
     assert_eq!((answer.status, answer.code()), (409, "illegal_step"));
-    let answer = step(&world, &id, "submit", "c", json!({ "now": true })).await;
+    let answer = step(&test_hub, &id, "submit", "c", json!({ "now": true })).await;
     assert_eq!(answer.fault("/now").as_deref(), Some("unknown_field"));
 }
 
 #[tokio::test]
 async fn events_are_read_by_cursor_to_the_end() {
-    let world = World::new();
-    let id = uploaded(&world, &body_with_documents()).await;
-    step(&world, &id, "submit", "s", json!({})).await;
+    let test_hub = TestHub::new();
+    let id = uploaded(&test_hub, &body_with_documents()).await;
+    step(&test_hub, &id, "submit", "s", json!({})).await;
     let path = format!("/v1/applications/{id}/events");
     let (mut after, mut versions) = (json!(0), Vec::new());
     loop {
-        let page = world.get(&format!("{path}?after={after}&limit=3")).await;
+        let page = test_hub.get(&format!("{path}?after={after}&limit=3")).await;
         assert_eq!(page.status, 200);
         versions.extend(page.body["events"].as_array().unwrap().iter().map(|event| event["version"].clone()));
         after = page.body["after"].clone();
@@ -248,9 +248,9 @@ async fn events_are_read_by_cursor_to_the_end() {
         }
     }
     assert_eq!(versions, [1, 2, 3, 4]);
-    let beyond = world.get(&format!("{path}?after=99")).await;
+    let beyond = test_hub.get(&format!("{path}?after=99")).await;
     assert_eq!((&beyond.body["events"], &beyond.body["after"]), (&json!([]), &json!(99)));
-    let last = world.get(&format!("{path}?after=3")).await;
+    let last = test_hub.get(&format!("{path}?after=3")).await;
     assert_eq!(
         (&last.body["events"][0]["type"], &last.body["events"][0]["by"]),
         (&json!("application.submitted"), &json!("app"))

@@ -1,6 +1,6 @@
 //! An application is created once, whatever happens on the way (faults 1 to 7).
 
-use domain::partners::Partners;
+use domain::agencies::Agencies;
 use jiff::SignedDuration;
 use platform::faults::Fault;
 use platform::hub::Hub as _;
@@ -8,14 +8,14 @@ use platform::store::Store as _;
 use platform::vault::Vault as _;
 use serde_json::json;
 
-use crate::support::{World, adult, declared, partners, person};
+use crate::support::{TestHub, adult, agencies, declared, person};
 
 #[tokio::test]
 async fn an_application_says_what_is_missing_and_where_to_put_it() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut body = adult();
     body["documents"] = json!([declared("proof_of_work")]);
-    let answer = world.create("k", &body).await;
+    let answer = test_hub.create("k", &body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(answer.headers["location"], format!("/v1/applications/{}", answer.id()));
     assert_eq!(answer.body["stage"], "draft");
@@ -30,18 +30,18 @@ async fn an_application_says_what_is_missing_and_where_to_put_it() {
 
 #[tokio::test]
 async fn a_create_is_one_write_and_keeps_persons_sealed() {
-    let world = World::new();
-    let answer = world.create("k", &adult()).await;
+    let test_hub = TestHub::new();
+    let answer = test_hub.create("k", &adult()).await;
     let writes: Vec<_> =
-        world.hub.faults.calls().into_iter().filter(|call| call.starts_with("store.")).collect();
+        test_hub.hub.faults.calls().into_iter().filter(|call| call.starts_with("store.")).collect();
     assert_eq!(writes, ["store.create"]);
-    let kept = world.hub.store().get(answer.id().parse().unwrap()).await.unwrap().unwrap();
+    let kept = test_hub.hub.store().get(answer.id().parse().unwrap()).await.unwrap().unwrap();
     let events = String::from_utf8(kept.ledger.lines()[0].bytes.clone()).unwrap();
     for personal in ["张三", "13800000000", "示例街", &crate::support::number("2000-01-01", 11)] {
         assert!(!events.contains(personal) && !answer.body.to_string().contains(personal));
     }
-    let dossier = world.hub.vault().open("dossier", &answer.id(), &kept.sealed).await.unwrap();
-    assert!(String::from_utf8_lossy(&dossier).contains("13800000000"));
+    let personal_data = test_hub.hub.vault().open("personal_data", &answer.id(), &kept.sealed).await.unwrap();
+    assert!(String::from_utf8_lossy(&personal_data).contains("13800000000"));
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_certificate_has_a_slot_for_what_the_agency_issues() {
     body["service"] = "household_certificate".into();
     body["certificate"] = "kinship".into();
     body["relative"] = person("1975-05-05", 33);
-    let answer = World::new().create("k", &body).await;
+    let answer = TestHub::new().create("k", &body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let last = answer.body["documents"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["requirement"], &last["provider"]), (&json!("issued_certificate"), &json!("agency")));
@@ -59,93 +59,93 @@ async fn a_certificate_has_a_slot_for_what_the_agency_issues() {
 
 #[tokio::test]
 async fn a_transfer_moves_to_the_acceptance_place_unless_it_says_otherwise() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut body = adult();
     body["service"] = "household_transfer".into();
     body["reason"] = "graduation".into();
-    let answer = world.create("a", &body).await;
+    let answer = test_hub.create("a", &body).await;
     assert_eq!(answer.body["move_in"], "150102", "{}", answer.body);
     body["move_in"] = "150402".into();
-    assert_eq!(world.create("b", &body).await.body["move_in"], "150402");
+    assert_eq!(test_hub.create("b", &body).await.body["move_in"], "150402");
 }
 
 #[tokio::test]
 async fn a_crash_before_the_write_and_a_retry_make_one_application() {
-    let world = World::new();
-    let probe = World::new();
+    let test_hub = TestHub::new();
+    let probe = TestHub::new();
     probe.create("k", &adult()).await;
     let calls = probe.hub.faults.calls().len();
     for call in 1..=calls {
-        let world = World::new();
-        world.hub.faults.plan(call, Fault::DiesBefore);
-        assert_eq!(world.create("k", &adult()).await.status, 503, "call {call}");
-        let answer = world.restarted().create("k", &adult()).await;
+        let test_hub = TestHub::new();
+        test_hub.hub.faults.plan(call, Fault::DiesBefore);
+        assert_eq!(test_hub.create("k", &adult()).await.status, 503, "call {call}");
+        let answer = test_hub.restarted().create("k", &adult()).await;
         assert_eq!(answer.status, 201, "call {call}: {}", answer.body);
-        assert_eq!(world.hub.store.ids().len(), 1);
+        assert_eq!(test_hub.hub.store.ids().len(), 1);
     }
-    assert!(world.hub.store.ids().is_empty());
+    assert!(test_hub.hub.store.ids().is_empty());
 }
 
 #[tokio::test]
 async fn an_answer_lost_after_the_write_is_given_again() {
     let calls = {
-        let world = World::new();
-        world.create("k", &adult()).await;
-        world.hub.faults.calls().len()
+        let test_hub = TestHub::new();
+        test_hub.create("k", &adult()).await;
+        test_hub.hub.faults.calls().len()
     };
     let mut body = adult();
     body["documents"] = json!([declared("household_register")]);
-    let undisturbed = World::new().create("k", &body).await;
+    let undisturbed = TestHub::new().create("k", &body).await;
     for call in 1..=calls {
-        let world = World::new();
-        world.hub.faults.plan(call, Fault::DiesAfter);
-        let lost = world.create("k", &body).await;
+        let test_hub = TestHub::new();
+        test_hub.hub.faults.plan(call, Fault::DiesAfter);
+        let lost = test_hub.create("k", &body).await;
         assert_eq!((lost.status, &lost.headers["retry-after"]), (503, &"2".parse().unwrap()));
-        let answer = world.restarted().create("k", &body).await;
+        let answer = test_hub.restarted().create("k", &body).await;
         assert_eq!(answer.status, 201);
         assert_eq!(answer.body, undisturbed.body, "call {call}");
-        assert_eq!(world.hub.store.ids().len(), 1);
+        assert_eq!(test_hub.hub.store.ids().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn the_same_key_for_another_body_is_422_and_changes_nothing() {
-    let world = World::new();
-    let first = world.create("k", &adult()).await;
+    let test_hub = TestHub::new();
+    let first = test_hub.create("k", &adult()).await;
     let mut other = adult();
     other["address"] = "呼和浩特市新城区示例街2号".into();
-    let answer = world.create("k", &other).await;
+    let answer = test_hub.create("k", &other).await;
     assert_eq!((answer.status, answer.code()), (422, "key_reused"));
     other["address"] = 7.into();
-    assert_eq!(world.create("k", &other).await.code(), "key_reused", "an invalid body too");
-    assert_eq!(world.get(&format!("/v1/applications/{}", first.id())).await.body["version"], 1);
+    assert_eq!(test_hub.create("k", &other).await.code(), "key_reused", "an invalid body too");
+    assert_eq!(test_hub.get(&format!("/v1/applications/{}", first.id())).await.body["version"], 1);
     // Another spelling of the same body is the same body.
     let spelled = adult().to_string().replace("张三", "\\u5f20\\u4e09").replace("\":", "\" :  ");
-    let request = world
+    let request = test_hub
         .request("POST", "/v1/applications", "hohhot-app")
         .header("idempotency-key", "\"k\"")
         .header("content-type", "application/json; charset=utf-8");
-    let again = world.send(request.body(spelled.into()).unwrap()).await;
+    let again = test_hub.send(request.body(spelled.into()).unwrap()).await;
     assert_eq!((again.status, again.bytes), (201, first.bytes));
 }
 
 #[tokio::test]
 async fn the_same_key_of_two_tenants_makes_two_applications() {
-    let world = World::new();
-    let one = world.post_as("hohhot-app", "/v1/applications", "k", &adult()).await;
-    let other = world.post_as("baotou-app", "/v1/applications", "k", &adult()).await;
+    let test_hub = TestHub::new();
+    let one = test_hub.post_as("hohhot-app", "/v1/applications", "k", &adult()).await;
+    let other = test_hub.post_as("baotou-app", "/v1/applications", "k", &adult()).await;
     assert_eq!((one.status, other.status), (201, 201));
     assert_ne!(one.id(), other.id());
-    assert_eq!(world.hub.store.ids().len(), 2);
+    assert_eq!(test_hub.hub.store.ids().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_concurrent_requests_with_one_key_make_one_application() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let requests: Vec<_> = (0..100)
         .map(|_| {
-            let world = world.clone();
-            tokio::spawn(async move { world.create("k", &adult()).await })
+            let test_hub = test_hub.clone();
+            tokio::spawn(async move { test_hub.create("k", &adult()).await })
         })
         .collect();
     let mut bodies = std::collections::BTreeSet::new();
@@ -154,34 +154,34 @@ async fn a_hundred_concurrent_requests_with_one_key_make_one_application() {
         assert_eq!(answer.status, 201);
         bodies.insert(answer.bytes);
     }
-    assert_eq!((bodies.len(), world.hub.store.ids().len()), (1, 1));
+    assert_eq!((bodies.len(), test_hub.hub.store.ids().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn the_same_key_after_a_day_and_a_month_is_the_same_application() {
-    let world = World::new();
-    let first = world.create("k", &adult()).await;
+    let test_hub = TestHub::new();
+    let first = test_hub.create("k", &adult()).await;
     for days in [1, 30] {
-        world.hub.clock.advance(SignedDuration::from_hours(24 * days));
-        let again = world.restarted().create("k", &adult()).await;
+        test_hub.hub.clock.advance(SignedDuration::from_hours(24 * days));
+        let again = test_hub.restarted().create("k", &adult()).await;
         assert_eq!((again.status, &again.bytes), (201, &first.bytes));
     }
 }
 
 #[tokio::test]
 async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut child = adult();
     child["applicant"] = person("2010-03-03", 11);
     child["guardian"] = person("1980-01-01", 22);
     child["documents"] = json!([declared("birth_certificate")]);
-    let first = world.create("k", &child).await;
+    let first = test_hub.create("k", &child).await;
     assert_eq!(first.status, 201, "{}", first.body);
     // The child turns 16, and no agency offers anything any more.
-    world.hub.clock.advance(SignedDuration::from_hours(48));
-    let mut nobody = partners().agencies().to_vec();
+    test_hub.hub.clock.advance(SignedDuration::from_hours(48));
+    let mut nobody = agencies().agencies().to_vec();
     nobody.iter_mut().for_each(|row| row.offers.clear());
-    let again = world.with_partners(Partners::new(nobody).unwrap()).create("k", &child).await;
+    let again = test_hub.with_agencies(Agencies::new(nobody).unwrap()).create("k", &child).await;
     assert_eq!((again.status, again.id()), (201, first.id()), "{}", again.body);
     assert_eq!(again.body["version"], 1);
     assert_eq!(again.body["documents"][1]["upload"]["url"], first.body["documents"][1]["upload"]["url"]);
@@ -189,32 +189,32 @@ async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
 
 #[tokio::test]
 async fn throttling_is_503_with_retry_after() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let calls = {
-        let world = World::new();
-        world.create("k", &adult()).await;
-        world.hub.faults.calls().len()
+        let test_hub = TestHub::new();
+        test_hub.create("k", &adult()).await;
+        test_hub.hub.faults.calls().len()
     };
-    world.hub.faults.plan(calls, Fault::Throttled);
-    let answer = world.create("k", &adult()).await;
+    test_hub.hub.faults.plan(calls, Fault::Throttled);
+    let answer = test_hub.create("k", &adult()).await;
     assert_eq!((answer.status, answer.code()), (503, "throttled"));
     assert!(answer.headers.contains_key("retry-after"));
-    assert_eq!(world.create("k", &adult()).await.status, 201);
+    assert_eq!(test_hub.create("k", &adult()).await.status, 201);
 }
 
 #[tokio::test]
 async fn a_list_is_the_tenants_own_newest_first_page_by_page() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut ids = Vec::new();
     for number in 0..5 {
-        world.hub.clock.advance(SignedDuration::from_secs(1));
-        ids.insert(0, world.create(&format!("k{number}"), &adult()).await.id());
-        world.post_as("other-app", "/v1/applications", &format!("k{number}"), &adult()).await;
+        test_hub.hub.clock.advance(SignedDuration::from_secs(1));
+        ids.insert(0, test_hub.create(&format!("k{number}"), &adult()).await.id());
+        test_hub.post_as("other-app", "/v1/applications", &format!("k{number}"), &adult()).await;
     }
     let mut found = Vec::new();
     let mut path = "/v1/applications?limit=2".to_owned();
     loop {
-        let page = world.get(&path).await;
+        let page = test_hub.get(&path).await;
         assert_eq!(page.status, 200, "{}", page.body);
         let applications = page.body["applications"].as_array().unwrap().clone();
         assert!(applications.len() <= 2);

@@ -1,8 +1,8 @@
 //! The form that coverage shows is the form that is checked.
 
+use domain::agencies::Agencies;
 use domain::catalogue::{Service, When, service_row};
 use domain::identity_number::IdentityNumber;
-use domain::partners::Partners;
 use intake::opening;
 use jiff::Timestamp;
 use protocol::coverage::{Field, FieldKind as Kind};
@@ -41,10 +41,10 @@ fn set(body: &mut Value, pointer: &str, value: Value) {
 
 fn faults(body: &Value) -> Vec<String> {
     let row = json!({ "code": "46", "zh": "海南省", "en": "Hainan", "state": "active", "offers": {} });
-    let partners = Partners::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
+    let agencies = Agencies::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
     let now: Timestamp = "2026-03-02T01:00:00Z".parse().unwrap();
     // Nobody takes it: only what is wrong with the body is looked at.
-    let defects = opening::read(body, &"an-app".parse().unwrap(), &partners, now).unwrap_err();
+    let defects = opening::read(body, &"an-app".parse().unwrap(), &agencies, now).unwrap_err();
     defects.faults.into_iter().map(|fault| fault.pointer).collect()
 }
 

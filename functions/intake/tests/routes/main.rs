@@ -1,7 +1,6 @@
 //! The routes of intake, in one process with a hub in memory.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-mod allowance;
 mod bad_input;
 mod batch;
 mod catalogue;
@@ -10,6 +9,7 @@ mod create;
 mod endpoints;
 mod form;
 mod pages;
+mod rate_limit;
 mod reading;
 mod subscriptions;
 mod support;

@@ -2,44 +2,44 @@
 
 use axum::body::Body;
 use http::Request;
-use platform::problem::Code;
+use http_kit::problem::Code;
 
-use crate::support::{Answer, World};
+use crate::support::{Answer, TestHub};
 
-async fn read(world: &World, path: &str, name: &'static str, value: &str) -> Answer {
-    world.send(Request::get(path).header(name, value).body(Body::empty()).unwrap()).await
+async fn read(test_hub: &TestHub, path: &str, name: &'static str, value: &str) -> Answer {
+    test_hub.send(Request::get(path).header(name, value).body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn the_description_is_served_and_kept_by_its_tag() {
-    let world = World::new();
-    let whole = read(&world, "/v1/openapi.json", "accept", "*/*").await;
+    let test_hub = TestHub::new();
+    let whole = read(&test_hub, "/v1/openapi.json", "accept", "*/*").await;
     assert_eq!((whole.status, whole.body["openapi"].as_str()), (200, Some("3.1.0")));
     assert_eq!(whole.headers["content-type"], "application/json");
     assert_eq!(whole.headers["cache-control"], "public, max-age=300");
     let tag = whole.headers["etag"].to_str().unwrap().to_owned();
     for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
-        let same = read(&world, "/v1/openapi.json", "if-none-match", &known).await;
+        let same = read(&test_hub, "/v1/openapi.json", "if-none-match", &known).await;
         assert_eq!((same.status, same.bytes.len()), (304, 0), "{known}");
         assert_eq!(same.headers["etag"], tag.as_str());
     }
-    assert_eq!(read(&world, "/v1/openapi.json", "if-none-match", "\"other\"").await.status, 200);
+    assert_eq!(read(&test_hub, "/v1/openapi.json", "if-none-match", "\"other\"").await.status, 200);
 }
 
 /// A problem's `type` is a reference relative to the address of the interface: there is its page.
 #[tokio::test]
 async fn the_type_of_every_problem_resolves() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for code in Code::ALL {
         let path = format!("/problems/{}", code.name());
-        let page = read(&world, &path, "accept", "application/json").await;
+        let page = read(&test_hub, &path, "accept", "application/json").await;
         assert_eq!((page.status, page.body["type"].as_str()), (200, Some(path.as_str())));
         assert_eq!(page.body["status"], code.status().as_u16());
-        let html = read(&world, &path, "accept", "text/html").await;
+        let html = read(&test_hub, &path, "accept", "text/html").await;
         assert_eq!(html.headers["content-type"], "text/html; charset=utf-8");
         let text = String::from_utf8(html.bytes).unwrap();
         assert!(text.contains(code.title().zh) && text.contains(code.title().en), "{text}");
     }
-    let told = world.send(Request::get("/problems/no_such_kind").body(Body::empty()).unwrap()).await;
+    let told = test_hub.send(Request::get("/problems/no_such_kind").body(Body::empty()).unwrap()).await;
     assert_eq!((told.status, told.body["type"].as_str()), (404, Some("/problems/not_found")));
 }

@@ -6,64 +6,64 @@ use domain::command::{Actor, Attempt, Command};
 use platform::apply::apply;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, World, adult};
+use crate::support::{Answer, TestHub, adult};
 
 /// A draft of its own applicant.
-async fn draft(world: &World, key: &str) -> String {
-    let answer = world.create(key, &adult()).await;
+async fn draft(test_hub: &TestHub, key: &str) -> String {
+    let answer = test_hub.create(key, &adult()).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     answer.id()
 }
 
-async fn conditional(world: &World, method: &str, path: &str, name: &str, value: &str) -> Answer {
+async fn conditional(test_hub: &TestHub, method: &str, path: &str, name: &str, value: &str) -> Answer {
     let request =
-        world.request(method, path, "hohhot-app").header(name, value).header("idempotency-key", "k");
-    world.send(request.body(axum::body::Body::empty()).unwrap()).await
+        test_hub.request(method, path, "hohhot-app").header(name, value).header("idempotency-key", "k");
+    test_hub.send(request.body(axum::body::Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn what_the_app_has_already_is_not_sent_again() {
-    let world = World::new();
-    let created = world.create("create", &adult()).await;
+    let test_hub = TestHub::new();
+    let created = test_hub.create("create", &adult()).await;
     assert_eq!(created.headers["etag"], "\"1\"");
     let path = format!("/v1/applications/{}", created.id());
-    let same = conditional(&world, "GET", &path, "if-none-match", "\"1\"").await;
+    let same = conditional(&test_hub, "GET", &path, "if-none-match", "\"1\"").await;
     assert_eq!((same.status, same.bytes.len(), &same.headers["etag"]), (304, 0, &created.headers["etag"]));
-    let withdrawn = conditional(&world, "POST", &format!("{path}/withdraw"), "if-match", "\"1\"").await;
+    let withdrawn = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"1\"").await;
     assert_eq!((withdrawn.status, &withdrawn.headers["etag"]), (200, &"\"2\"".parse().unwrap()));
-    let changed = conditional(&world, "GET", &path, "if-none-match", "\"1\"").await;
+    let changed = conditional(&test_hub, "GET", &path, "if-none-match", "\"1\"").await;
     assert_eq!((changed.status, &changed.body["stage"]), (200, &json!("withdrawn")));
 }
 
 #[tokio::test]
 async fn a_step_asked_for_at_another_version_changes_nothing() {
-    let world = World::new();
-    let path = format!("/v1/applications/{}", draft(&world, "create").await);
-    let refused = conditional(&world, "POST", &format!("{path}/withdraw"), "if-match", "\"2\"").await;
+    let test_hub = TestHub::new();
+    let path = format!("/v1/applications/{}", draft(&test_hub, "create").await);
+    let refused = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"2\"").await;
     assert_eq!((refused.status, refused.code()), (412, "precondition_failed"));
     assert_eq!(refused.body["version"], 1, "it says which version there is");
-    assert_eq!(world.get(&path).await.body["stage"], "draft");
+    assert_eq!(test_hub.get(&path).await.body["stage"], "draft");
     // Done once, it is answered for ever, whatever the version is by now.
     for _ in 0..2 {
-        let done = conditional(&world, "POST", &format!("{path}/withdraw"), "if-match", "\"1\"").await;
+        let done = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"1\"").await;
         assert_eq!((done.status, &done.body["stage"]), (200, &json!("withdrawn")));
     }
 }
 
 #[tokio::test]
 async fn a_draft_says_when_it_expires() {
-    let world = World::new();
-    let view = world.create("create", &adult()).await.body;
+    let test_hub = TestHub::new();
+    let view = test_hub.create("create", &adult()).await.body;
     let (opened, expires) = (&view["opened_at"], &view["expires_at"]);
     let moment = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert_eq!(moment(expires).duration_since(moment(opened)).as_hours(), 24 * 30);
     let path = format!("/v1/applications/{}/withdraw", view["id"].as_str().unwrap());
-    let withdrawn = conditional(&world, "POST", &path, "accept-language", "en").await;
+    let withdrawn = conditional(&test_hub, "POST", &path, "accept-language", "en").await;
     assert!(withdrawn.body.get("expires_at").is_none());
 }
 
-async fn listed(world: &World, query: &str) -> (Vec<String>, Option<String>) {
-    let answer = world.get(&format!("/v1/applications?{query}")).await;
+async fn listed(test_hub: &TestHub, query: &str) -> (Vec<String>, Option<String>) {
+    let answer = test_hub.get(&format!("/v1/applications?{query}")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let ids = answer.body["applications"].as_array().unwrap().iter();
     let ids = ids.map(|view| view["id"].as_str().unwrap().to_owned()).collect();
@@ -72,16 +72,16 @@ async fn listed(world: &World, query: &str) -> (Vec<String>, Option<String>) {
 
 #[tokio::test]
 async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let mut drafts = Vec::new();
     let mut withdrawn = Vec::new();
     for number in 0..9 {
-        let id = draft(&world, &format!("create-{number}")).await;
-        world.hub.clock.advance(jiff::SignedDuration::from_secs(1));
+        let id = draft(&test_hub, &format!("create-{number}")).await;
+        test_hub.hub.clock.advance(jiff::SignedDuration::from_secs(1));
         if number % 3 == 0 {
             let by = Actor::Tenant("hohhot-app".parse().unwrap());
             let withdraw = Attempt { by, key: None, command: Command::Withdraw, only_at: None };
-            apply(&world.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
+            apply(&test_hub.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
             withdrawn.insert(0, id);
         } else {
             drafts.insert(0, id);
@@ -90,7 +90,7 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
     for (stage, expected) in [("draft", &drafts), ("withdrawn", &withdrawn)] {
         let (mut found, mut cursor) = (Vec::new(), String::new());
         loop {
-            let (page, next) = listed(&world, &format!("stage={stage}&limit=2{cursor}")).await;
+            let (page, next) = listed(&test_hub, &format!("stage={stage}&limit=2{cursor}")).await;
             assert!(page.len() <= 2);
             found.extend(page);
             let Some(next) = next else { break };
@@ -98,33 +98,34 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
         }
         assert_eq!(&found, expected, "{stage}");
     }
-    let count = async |query: &str| listed(&world, query).await.0.len();
+    let count = async |query: &str| listed(&test_hub, query).await.0.len();
     assert_eq!(count("service=first_identity_card").await, 9);
     assert_eq!(count("service=household_transfer").await, 0);
     assert_eq!(count("overdue=true").await, 0);
     assert_eq!(count("agency=11").await, 0, "a draft is before no agency");
-    let view = world.get(&format!("/v1/applications/{}", drafts[0])).await.body;
+    let view = test_hub.get(&format!("/v1/applications/{}", drafts[0])).await.body;
     let changed = view["changed_at"].as_str().unwrap();
     assert_eq!(count(&format!("updated_since={changed}")).await, 1);
-    let wrong = world.get("/v1/applications?stage=lost&overdue=perhaps&updated_since=today&agency=x").await;
+    let wrong =
+        test_hub.get("/v1/applications?stage=lost&overdue=perhaps&updated_since=today&agency=x").await;
     assert_eq!((wrong.status, wrong.faults().len()), (422, 4), "{}", wrong.body);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_event_is_waited_for() {
-    let world = World::new();
-    let id = draft(&world, "create").await;
+    let test_hub = TestHub::new();
+    let id = draft(&test_hub, "create").await;
     let path = |wait: u32| format!("/v1/applications/{id}/events?after=1&wait={wait}");
     let begun = tokio::time::Instant::now();
-    let nothing = world.get(&path(20)).await;
+    let nothing = test_hub.get(&path(20)).await;
     assert_eq!((nothing.status, &nothing.body["events"]), (200, &json!([])));
     assert_eq!(begun.elapsed().as_secs(), 20);
-    assert_eq!(world.get(&path(21)).await.fault("/wait").as_deref(), Some("out_of_range"));
+    assert_eq!(test_hub.get(&path(21)).await.fault("/wait").as_deref(), Some("out_of_range"));
 
     let begun = tokio::time::Instant::now();
     let waiting = {
-        let (world, path) = (world.clone(), path(20));
-        tokio::spawn(async move { world.get(&path).await })
+        let (test_hub, path) = (test_hub.clone(), path(20));
+        tokio::spawn(async move { test_hub.get(&path).await })
     };
     tokio::time::sleep(Duration::from_secs(5)).await;
     let withdraw = Attempt {
@@ -133,29 +134,29 @@ async fn an_event_is_waited_for() {
         command: Command::Withdraw,
         only_at: None,
     };
-    apply(&world.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
+    apply(&test_hub.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
     let told = waiting.await.unwrap();
     assert_eq!(told.body["events"][0]["type"], "application.withdrawn");
     assert!((5..8).contains(&begun.elapsed().as_secs()));
 
     let begun = tokio::time::Instant::now();
-    let over = world.get(&format!("/v1/applications/{id}/events?after=2&wait=20")).await;
+    let over = test_hub.get(&format!("/v1/applications/{id}/events?after=2&wait=20")).await;
     assert_eq!((over.status, begun.elapsed().as_secs()), (200, 0), "nothing can come any more");
-    let stranger = world.get_as("another-app", &path(20)).await;
+    let stranger = test_hub.get_as("another-app", &path(20)).await;
     assert_eq!((stranger.status, begun.elapsed().as_secs()), (404, 0));
 }
 
 #[tokio::test]
 async fn coverage_is_asked_for_again_and_sent_only_when_it_changed() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let path = "/v1/coverage?service=first_identity_card&from=150102&to=110105&age=30";
-    let first = world.get(path).await;
+    let first = test_hub.get(path).await;
     assert_eq!((first.status, &first.headers["cache-control"]), (200, &"private, no-cache".parse().unwrap()));
     let fields = first.body["cases"][0]["fields"].as_array().unwrap();
     assert!(fields.iter().any(|field| field["pointer"] == "/commitment" && field["required"] == true));
     let tag = first.headers["etag"].to_str().unwrap();
-    let same = conditional(&world, "GET", path, "if-none-match", tag).await;
+    let same = conditional(&test_hub, "GET", path, "if-none-match", tag).await;
     assert_eq!((same.status, same.bytes.len()), (304, 0));
-    let other = conditional(&world, "GET", &path.replace("30", "10"), "if-none-match", tag).await;
+    let other = conditional(&test_hub, "GET", &path.replace("30", "10"), "if-none-match", tag).await;
     assert_eq!(other.status, 200);
 }

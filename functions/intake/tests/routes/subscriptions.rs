@@ -5,54 +5,54 @@ use platform::faults::Fault;
 use protocol::callback::Secret;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::TestHub;
 
 const PATH: &str = "/v1/subscriptions";
 
 #[tokio::test]
 async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let body = json!({ "url": "https://app.example.cn/hooks", "events": ["application.received"] });
-    let made = world.post(PATH, "k", &body).await;
+    let made = test_hub.post(PATH, "k", &body).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let secret = made.body["secret"].as_str().unwrap();
     assert_eq!(Secret::parse(secret).unwrap().as_bytes().len(), 32);
-    let again = world.restarted().post(PATH, "k", &body).await;
+    let again = test_hub.restarted().post(PATH, "k", &body).await;
     assert_eq!((again.status, &again.bytes), (201, &made.bytes));
-    let listed = world.get(PATH).await;
+    let listed = test_hub.get(PATH).await;
     assert_eq!(listed.body["subscriptions"][0]["url"], "https://app.example.cn/hooks");
     assert!(!String::from_utf8(listed.bytes).unwrap().contains("secret"));
-    assert_eq!(world.get_as("other-app", PATH).await.body["subscriptions"], json!([]));
+    assert_eq!(test_hub.get_as("other-app", PATH).await.body["subscriptions"], json!([]));
 }
 
 #[tokio::test]
 async fn an_answer_that_was_lost_is_given_again_with_its_secret() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let body = json!({ "url": "https://app.example.cn/hooks" });
     let calls = {
-        let probe = World::new();
+        let probe = TestHub::new();
         probe.post(PATH, "k", &body).await;
         probe.hub.faults.calls().len()
     };
-    world.hub.faults.plan(calls, Fault::DiesAfter);
-    assert_eq!(world.post(PATH, "k", &body).await.status, 503);
-    let world = world.restarted();
-    let one = world.post(PATH, "k", &body).await;
-    assert_eq!((one.status, one.bytes), (201, world.post(PATH, "k", &body).await.bytes));
-    assert_eq!(world.get(PATH).await.body["subscriptions"].as_array().unwrap().len(), 1);
+    test_hub.hub.faults.plan(calls, Fault::DiesAfter);
+    assert_eq!(test_hub.post(PATH, "k", &body).await.status, 503);
+    let test_hub = test_hub.restarted();
+    let one = test_hub.post(PATH, "k", &body).await;
+    assert_eq!((one.status, one.bytes), (201, test_hub.post(PATH, "k", &body).await.bytes));
+    assert_eq!(test_hub.get(PATH).await.body["subscriptions"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn the_same_key_for_another_url_is_422() {
-    let world = World::new();
-    world.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
-    let answer = world.post(PATH, "k", &json!({ "url": "https://app.example.cn/other" })).await;
+    let test_hub = TestHub::new();
+    test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
+    let answer = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/other" })).await;
     assert_eq!((answer.status, answer.code()), (422, "key_reused"));
 }
 
 #[tokio::test]
 async fn a_url_is_https_and_events_are_known() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     for (body, pointer, code) in [
         (json!({}), "/url", "required"),
         (json!({ "url": "http://app.example.cn/" }), "/url", "url"),
@@ -65,20 +65,20 @@ async fn a_url_is_https_and_events_are_known() {
         ),
         (json!({ "url": "https://app.example.cn/", "secret": "mine" }), "/secret", "unknown_field"),
     ] {
-        let answer = world.post(PATH, "k", &body).await;
+        let answer = test_hub.post(PATH, "k", &body).await;
         assert_eq!(answer.status, 422);
         assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{body}");
     }
-    let local = World::with(Mode::Local);
+    let local = TestHub::with(Mode::Local);
     assert_eq!(local.post(PATH, "k", &json!({ "url": "http://127.0.0.1:4000/hooks" })).await.status, 201);
 }
 
 #[tokio::test]
 async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let make = async |number: usize| {
         let body = json!({ "url": format!("https://app.example.cn/{number}") });
-        world.post(PATH, &format!("k{number}"), &body).await
+        test_hub.post(PATH, &format!("k{number}"), &body).await
     };
     let first = make(0).await.id();
     for number in 1..10 {
@@ -87,24 +87,24 @@ async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
     let full = make(10).await;
     assert_eq!((full.status, full.code()), (409, "too_many_subscriptions"));
     let path = format!("{PATH}/{first}");
-    assert_eq!(world.delete_as("other-app", &path, "gone").await.status, 404);
+    assert_eq!(test_hub.delete_as("other-app", &path, "gone").await.status, 404);
     for _ in 0..2 {
-        let removed = world.delete_as("hohhot-app", &path, "gone").await;
+        let removed = test_hub.delete_as("hohhot-app", &path, "gone").await;
         assert_eq!((removed.status, removed.bytes.len()), (204, 0), "a repeat is answered as the first");
     }
-    assert_eq!(world.delete_as("hohhot-app", &path, "again").await.status, 404);
+    assert_eq!(test_hub.delete_as("hohhot-app", &path, "again").await.status, 404);
     assert_eq!(make(10).await.status, 201);
 }
 
 /// What was made under a key is not made again when it is gone.
 #[tokio::test]
 async fn a_repeat_of_a_subscription_that_was_removed_makes_none() {
-    let world = World::new();
+    let test_hub = TestHub::new();
     let body = json!({ "url": "https://app.example.cn/hooks" });
-    let made = world.post(PATH, "k", &body).await;
+    let made = test_hub.post(PATH, "k", &body).await;
     let path = format!("{PATH}/{}", made.id());
-    assert_eq!(world.delete_as("hohhot-app", &path, "gone").await.status, 204);
-    assert_eq!(world.post(PATH, "k", &body).await.bytes, made.bytes);
-    assert_eq!(world.get(PATH).await.body["subscriptions"], json!([]));
-    assert_eq!(world.post(&format!("{path}/pause"), "gone", &json!({})).await.code(), "key_reused");
+    assert_eq!(test_hub.delete_as("hohhot-app", &path, "gone").await.status, 204);
+    assert_eq!(test_hub.post(PATH, "k", &body).await.bytes, made.bytes);
+    assert_eq!(test_hub.get(PATH).await.body["subscriptions"], json!([]));
+    assert_eq!(test_hub.post(&format!("{path}/pause"), "gone", &json!({})).await.code(), "key_reused");
 }

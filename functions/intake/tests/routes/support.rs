@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::Service;
 use domain::identity_number::IdentityNumber;
-use domain::partners::{AgencyRow, AgencyState, Partners};
 use http::{HeaderMap, Request};
+use http_kit::rate_limit::Limits;
+use http_kit::token::Issuers;
 use intake::handler::{Intake, routes};
 use intake::namespace::Namespace;
 use jiff::civil::Date;
-use platform::allowance::Limits;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::hub::FakeHub;
-use platform::token::Issuers;
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -38,8 +38,8 @@ fn agency(code: &str, zh: &str, en: &str, offers: &[Service], capabilities: &[&s
 }
 
 /// Beijing, Shandong and two league cities take everything; Hainan takes nothing.
-pub(crate) fn partners() -> Partners {
-    Partners::new(vec![
+pub(crate) fn agencies() -> Agencies {
+    Agencies::new(vec![
         agency("11", "北京市", "Beijing", &Service::ALL, &["script:mongolian"]),
         agency("37", "山东省", "Shandong", &Service::ALL, &[]),
         agency("1501", "呼和浩特市", "Hohhot", &Service::ALL, &["script:mongolian"]),
@@ -51,7 +51,7 @@ pub(crate) fn partners() -> Partners {
 
 /// The hub, and whoever may ask it.
 #[derive(Clone)]
-pub(crate) struct World {
+pub(crate) struct TestHub {
     pub(crate) hub: FakeHub,
     key: PrivateKey,
     routes: Router,
@@ -88,25 +88,25 @@ impl Answer {
     }
 }
 
-impl World {
-    pub(crate) fn new() -> World {
-        World::with(Mode::Live)
+impl TestHub {
+    pub(crate) fn new() -> TestHub {
+        TestHub::with(Mode::Live)
     }
 
-    pub(crate) fn with(mode: Mode) -> World {
-        World::of(FakeHub::new(partners()), PrivateKey::generate(KeyUse::Signing).unwrap(), mode)
+    pub(crate) fn with(mode: Mode) -> TestHub {
+        TestHub::of(FakeHub::new(agencies()), PrivateKey::generate(KeyUse::Signing).unwrap(), mode)
     }
 
     /// The same hub, with bounds on what a tenant may ask.
-    pub(crate) fn allowing(&self, limits: Limits) -> World {
-        World::within(self.hub.clone(), self.key.clone(), Mode::Live, limits)
+    pub(crate) fn allowing(&self, limits: Limits) -> TestHub {
+        TestHub::within(self.hub.clone(), self.key.clone(), Mode::Live, limits)
     }
 
-    fn of(hub: FakeHub, key: PrivateKey, mode: Mode) -> World {
-        World::within(hub, key, mode, Limits::default())
+    fn of(hub: FakeHub, key: PrivateKey, mode: Mode) -> TestHub {
+        TestHub::within(hub, key, mode, Limits::default())
     }
 
-    fn within(hub: FakeHub, key: PrivateKey, mode: Mode, limits: Limits) -> World {
+    fn within(hub: FakeHub, key: PrivateKey, mode: Mode, limits: Limits) -> TestHub {
         let issuers = json!([{
             "issuer": "https://issuer.example", "audience": "tongban", "keys": [key.public().to_jwk().unwrap()],
         }]);
@@ -114,18 +114,18 @@ impl World {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let intake = Intake::new(hub.clone(), issuers, namespace, json!({ "keys": [] }), mode, limits);
         let routes = routes(intake);
-        World { hub, key, routes }
+        TestHub { hub, key, routes }
     }
 
     /// The same hub in a new process, after a crash or a day later.
-    pub(crate) fn restarted(&self) -> World {
-        World::of(self.hub.restarted(), self.key.clone(), Mode::Live)
+    pub(crate) fn restarted(&self) -> TestHub {
+        TestHub::of(self.hub.restarted(), self.key.clone(), Mode::Live)
     }
 
     /// The same hub with other agencies.
-    pub(crate) fn with_partners(&self, partners: Partners) -> World {
-        let hub = FakeHub { partners: std::sync::Arc::new(partners), ..self.hub.clone() };
-        World::of(hub, self.key.clone(), Mode::Live)
+    pub(crate) fn with_agencies(&self, agencies: Agencies) -> TestHub {
+        let hub = FakeHub { agencies: std::sync::Arc::new(agencies), ..self.hub.clone() };
+        TestHub::of(hub, self.key.clone(), Mode::Live)
     }
 
     pub(crate) fn token(&self, tenant: &str, scope: &str) -> String {

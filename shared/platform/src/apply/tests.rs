@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::DocumentKind;
 use domain::command::{Command, Finding, Report};
-use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::stage::Stage;
 use jiff::SignedDuration;
 
@@ -25,12 +25,12 @@ fn hub() -> FakeHub {
         signing_keys: Vec::new(),
         encryption_keys: Vec::new(),
     };
-    let hub = FakeHub::new(Partners::new(vec![row]).unwrap());
+    let hub = FakeHub::new(Agencies::new(vec![row]).unwrap());
     hub.clock.set(sample::start());
     hub
 }
 
-async fn opened(hub: &FakeHub, number: u64) -> Kept {
+async fn opened(hub: &FakeHub, number: u64) -> StoredApplication {
     let kept = sample::kept("east-app", number);
     let wake = next_wake(kept.ledger.head(), hub.clock.now());
     hub.store.create(&kept, wake).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_refusal_is_decided_on_the_current_state() {
     apply(&hub, id, &stores(1), None).await.unwrap();
     let other = hub.restarted();
     apply(&other, id, &stores(2), None).await.unwrap();
-    apply(&other, id, &Attempt::hub(Command::Dispatch { owed: 4 }), None).await.unwrap();
+    apply(&other, id, &Attempt::hub(Command::Dispatch { outbox: 4 }), None).await.unwrap();
     // This process remembers a draft, which takes no report; in truth it is dispatched.
     let report = reports("r1", 4, Finding::Received);
     let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
@@ -149,7 +149,7 @@ async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
     let hub = hub();
     let kept = opened(&hub, 1).await;
     let image = apply_all(&hub, kept.id(), &[stores(1), stores(2)]).await.unwrap().kept;
-    let dispatch = [Attempt::hub(Command::Dispatch { owed: 4 })];
+    let dispatch = [Attempt::hub(Command::Dispatch { outbox: 4 })];
     let router = hub.restarted();
     let before = hub.faults.calls().len();
     let done = apply_to(&router, image.clone(), &dispatch).await.unwrap();
@@ -217,7 +217,7 @@ async fn an_adults_first_card_stays_within_its_write_units() {
     let steps = [
         (stores(1), false),
         (stores(2), false),
-        (Attempt::hub(Command::Dispatch { owed: 4 }), false),
+        (Attempt::hub(Command::Dispatch { outbox: 4 }), false),
         (reports("r1", 4, Finding::Received), true),
         (reports("r2", 6, Finding::Signed), true),
         (reports("r3", 7, Finding::Produced), true),

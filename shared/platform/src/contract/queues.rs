@@ -31,7 +31,7 @@ pub struct Taken {
 /// # Panics
 /// Where the queues do not keep the contract.
 pub async fn queues_contract(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
-    for queue in [Queue::Webhooks, Queue::Drains, agency("11")] {
+    for queue in [Queue::Callbacks, Queue::Drains, agency("11")] {
         every_group_is_in_order(queues, reader, &queue).await;
         a_repeat_is_dropped_within_its_group(queues, reader, &queue).await;
         what_is_too_large_holds_its_group_alone(queues, reader, &queue).await;
@@ -135,8 +135,8 @@ async fn what_is_too_large_holds_its_group_alone(queues: &impl Queues, reader: &
 async fn what_is_set_aside_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
     let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("parked", "aside")).collect();
     messages[1].dedup = messages[0].dedup.clone();
-    assert!(send(queues, &Queue::Parked, &messages).await.iter().all(Result::is_ok));
-    let mut taken = all(reader, &Queue::Parked, messages.len()).await;
+    assert!(send(queues, &Queue::Quarantine, &messages).await.iter().all(Result::is_ok));
+    let mut taken = all(reader, &Queue::Quarantine, messages.len()).await;
     let mut sent: Vec<Taken> =
         messages.iter().map(|message| Taken { group: None, body: message.body.clone() }).collect();
     taken.sort();
@@ -154,7 +154,7 @@ async fn nothing_goes_where_there_is_no_queue(
     let results = send(queues, &agency("46"), &messages).await;
     let none = Err(SendError::NoQueue);
     assert_eq!(results, [none, Err(SendError::Held), none]);
-    for queue in [Queue::Webhooks, Queue::Drains, Queue::Parked, agency("11")] {
+    for queue in [Queue::Callbacks, Queue::Drains, Queue::Quarantine, agency("11")] {
         let answer = untold.send(queue.clone(), messages.to_vec()).await;
         assert_eq!(answer, Err(SendError::NoQueue));
         let answer = untold.postpone(queue.clone(), "receipt", DEADLINE).await;

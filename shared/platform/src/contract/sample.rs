@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::{DocumentKind, Service, When};
 use domain::command::Actor;
 use domain::event::{Event, Leg, Opened, Places, Provider, Slot, StoredObject};
 use domain::ids::{ApplicationId, DocumentId, TenantId};
 use domain::ledger::{Cause, Ledger};
-use domain::partners::{AgencyRow, AgencyState, Partners};
 use domain::stage::Purpose;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::store::Kept;
+use crate::store::StoredApplication;
 
 /// When the first sample is opened.
 #[must_use]
@@ -22,7 +22,7 @@ pub fn start() -> Timestamp {
 
 /// The agencies of the samples: Beijing and Shandong, without keys.
 #[must_use]
-pub fn partners() -> Partners {
+pub fn agencies() -> Agencies {
     let row = |code: &str| AgencyRow {
         code: code.parse().expect("an agency code"),
         zh: code.to_owned(),
@@ -33,7 +33,7 @@ pub fn partners() -> Partners {
         signing_keys: Vec::new(),
         encryption_keys: Vec::new(),
     };
-    Partners::new(vec![row("11"), row("37")]).expect("agencies")
+    Agencies::new(vec![row("11"), row("37")]).expect("agencies")
 }
 
 /// A tenant by name.
@@ -94,13 +94,13 @@ pub fn opened(tenant_name: &str) -> Opened {
 /// A new application of a tenant; `number` seconds after [`start`]. Each call makes other sealed bytes, as
 /// the vault does, so two calls are two requests.
 #[must_use]
-pub fn kept(tenant_name: &str, number: u64) -> Kept {
+pub fn kept(tenant_name: &str, number: u64) -> StoredApplication {
     kept_as(tenant_name, id(number), number)
 }
 
 /// The same under an id of its own.
 #[must_use]
-pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> Kept {
+pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApplication {
     let seconds = i64::try_from(number % 1_000_000).unwrap_or_default();
     let cause = Cause {
         by: Actor::Tenant(tenant(tenant_name)),
@@ -109,7 +109,7 @@ pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> Kept {
         proof: None,
     };
     let ledger = Ledger::open(id, opened(tenant_name), &cause).expect("an opening");
-    Kept { ledger, sealed: sealed(), payload_hash: [7; 32] }
+    StoredApplication { ledger, sealed: sealed(), payload_hash: [7; 32] }
 }
 
 /// About as many bytes as a sealed dossier, never the same.
@@ -131,11 +131,11 @@ pub fn object(kind: DocumentKind) -> StoredObject {
 
 /// The application with more events at its end, `seconds` after [`start`].
 #[must_use]
-pub fn after(kept: &Kept, events: Vec<Event>, seconds: i64) -> Kept {
+pub fn after(kept: &StoredApplication, events: Vec<Event>, seconds: i64) -> StoredApplication {
     let cause =
         Cause { by: Actor::Hub, at: start() + SignedDuration::from_secs(seconds), key: None, proof: None };
     let ledger = kept.ledger.clone().append(events, &cause).expect("more entries");
-    Kept { ledger, ..kept.clone() }
+    StoredApplication { ledger, ..kept.clone() }
 }
 
 /// An event that stores the sample's first document.

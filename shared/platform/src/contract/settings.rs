@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::{eventually, sample};
 use crate::settings::{
-    Answered, Changes, EndpointState, Former, Roster, SETTLED, SUBSCRIPTIONS, Settings, Subscription,
+    Answered, Changes, EndpointState, Former, PROPAGATION_DELAY, Roster, SUBSCRIPTIONS, Settings,
+    Subscription,
 };
 
 /// Runs the suite. `make` gives settings to each case: new ones, or some that others use too.
@@ -113,7 +114,7 @@ async fn a_subscription_reads_back_and_goes(settings: &impl Settings) {
     let ids: Vec<_> = kept.all.iter().map(|kept| kept.id).collect();
     assert_eq!((ids, kept.revision), (vec![first.id, second.id], 2), "oldest first");
     let from: Vec<_> = kept.all.iter().map(|kept| kept.directed_from).collect();
-    let settled = first.created + SETTLED;
+    let settled = first.created + PROPAGATION_DELAY;
     assert_eq!(from, [Some(first.created), Some(settled)], "the one that was alone has time to hear of it");
     assert_eq!(all(settings, &other).await, [], "another tenant sees nothing");
     let gone = Changes { removed: Some(first.id), ..Changes::default() };
@@ -221,7 +222,7 @@ async fn what_is_due_is_found(settings: &impl Settings) {
     let tenant = fresh_tenant();
     let soon = sample::start() + SignedDuration::from_secs(5);
     let late = soon + SignedDuration::from_hours(1);
-    let troubled = |next_at| EndpointState::Troubled { attempt: 1, since: sample::start(), next_at };
+    let troubled = |next_at| EndpointState::Failing { attempt: 1, since: sample::start(), next_at };
     for (number, state) in [
         (1, troubled(soon)),
         (2, troubled(late)),

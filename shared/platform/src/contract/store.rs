@@ -11,7 +11,9 @@ use protocol::backlog::RESEND_SECONDS;
 use tokio::task::JoinSet;
 
 use super::{eventually, sample};
-use crate::store::{Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Store, due_shard};
+use crate::store::{
+    AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Store, StoredApplication, due_shard,
+};
 
 /// Runs the suite. `make` gives a store to each case: a new one, or one that others use too.
 ///
@@ -50,7 +52,7 @@ impl Fresh {
         sample::id_of(&format!("{}/{number}", self.nonce))
     }
 
-    fn kept(&self, number: u64) -> Kept {
+    fn kept(&self, number: u64) -> StoredApplication {
         sample::kept_as(&self.tenant, self.id(number), number)
     }
 }
@@ -60,15 +62,20 @@ fn early(seconds: i64) -> Timestamp {
     Timestamp::constant(978_307_200, 0) + SignedDuration::from_secs(seconds)
 }
 
-async fn create(store: &impl Store, kept: &Kept, wake: Option<Timestamp>) -> Created {
+async fn create(store: &impl Store, kept: &StoredApplication, wake: Option<Timestamp>) -> Created {
     store.create(kept, wake).await.expect("an answer to create")
 }
 
-async fn append(store: &impl Store, seen: u32, after: &Kept, wake: Option<Timestamp>) -> Appended {
+async fn append(
+    store: &impl Store,
+    seen: u32,
+    after: &StoredApplication,
+    wake: Option<Timestamp>,
+) -> AppendOutcome {
     store.append(seen, after, wake).await.expect("an answer to append")
 }
 
-async fn get(store: &impl Store, id: ApplicationId) -> Option<Kept> {
+async fn get(store: &impl Store, id: ApplicationId) -> Option<StoredApplication> {
     store.get(id).await.expect("an answer to get")
 }
 
@@ -86,7 +93,7 @@ async fn a_repeat_and_a_misuse_find_the_first(store: &impl Store) {
     let repeat = fresh.kept(1);
     assert_ne!(repeat, first, "a repeat is sealed anew");
     assert_eq!(create(store, &repeat, None).await, Created::Existing(Box::new(first.clone())));
-    let misuse = Kept { payload_hash: [8; 32], ..fresh.kept(1) };
+    let misuse = StoredApplication { payload_hash: [8; 32], ..fresh.kept(1) };
     assert_eq!(create(store, &misuse, None).await, Created::Existing(Box::new(first.clone())));
     assert_eq!(get(store, first.id()).await, Some(first));
 }
@@ -123,13 +130,13 @@ async fn an_append_needs_the_version_it_saw(store: &impl Store) {
     let first = Fresh::new().kept(1);
     create(store, &first, None).await;
     let second = sample::after(&first, vec![sample::stored()], 5);
-    assert_eq!(append(store, 1, &second, None).await, Appended::Done);
+    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done);
     assert_eq!(get(store, first.id()).await, Some(second.clone()));
     let stale = sample::after(&first, vec![Event::Withdrawn], 6);
-    assert_eq!(append(store, 1, &stale, None).await, Appended::Conflict(Box::new(second.clone())));
+    assert_eq!(append(store, 1, &stale, None).await, AppendOutcome::Conflict(Box::new(second.clone())));
     assert_eq!(get(store, first.id()).await, Some(second.clone()), "a conflict changes nothing");
     let two_more = sample::after(&second, vec![sample::stored(), Event::Withdrawn], 7);
-    assert_eq!(append(store, 2, &two_more, None).await, Appended::Done);
+    assert_eq!(append(store, 2, &two_more, None).await, AppendOutcome::Done);
     assert_eq!(get(store, first.id()).await, Some(two_more));
 }
 
@@ -138,10 +145,10 @@ async fn the_very_same_append_is_recognised(store: &impl Store) {
     create(store, &first, None).await;
     let second = sample::after(&first, vec![sample::stored()], 5);
     append(store, 1, &second, None).await;
-    assert_eq!(append(store, 1, &second, None).await, Appended::Done);
+    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done);
     let third = sample::after(&second, vec![Event::Withdrawn], 6);
     append(store, 2, &third, None).await;
-    assert_eq!(append(store, 1, &second, None).await, Appended::Done, "also when others have gone on");
+    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done, "also when others have gone on");
     assert_eq!(get(store, first.id()).await, Some(third), "and nothing is written twice");
 }
 
@@ -154,7 +161,7 @@ async fn one_of_twenty_appends_wins(store: &impl Store) {
         tasks.spawn(async move { (append(&store, 1, &after, None).await, after) });
     }
     let answers = tasks.join_all().await;
-    let won: Vec<_> = answers.iter().filter(|(answer, _)| *answer == Appended::Done).collect();
+    let won: Vec<_> = answers.iter().filter(|(answer, _)| *answer == AppendOutcome::Done).collect();
     assert_eq!(won.len(), 1);
     assert_eq!(get(store, first.id()).await.as_ref(), won.first().map(|(_, after)| after));
 }
@@ -162,7 +169,7 @@ async fn one_of_twenty_appends_wins(store: &impl Store) {
 async fn nothing_is_appended_to_nothing(store: &impl Store) {
     let first = Fresh::new().kept(1);
     let second = sample::after(&first, vec![sample::stored()], 5);
-    assert_eq!(append(store, 1, &second, None).await, Appended::Missing);
+    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Missing);
     assert_eq!(get(store, first.id()).await, None);
 }
 
@@ -218,7 +225,7 @@ async fn a_touch_needs_its_version(store: &impl Store) {
 }
 
 /// Follows the cursor to the end.
-async fn all_pages(store: &impl Store, tenant: &str, limit: usize) -> Vec<Vec<Kept>> {
+async fn all_pages(store: &impl Store, tenant: &str, limit: usize) -> Vec<Vec<StoredApplication>> {
     let mut pages = Vec::new();
     let mut cursor: Option<Cursor> = None;
     loop {
@@ -235,7 +242,7 @@ async fn all_pages(store: &impl Store, tenant: &str, limit: usize) -> Vec<Vec<Ke
 
 async fn a_list_has_pages_newest_first(store: &impl Store) {
     let (fresh, other) = (Fresh::new(), Fresh::new());
-    let mut all: Vec<Kept> = (1..=25).map(|number| fresh.kept(number)).collect();
+    let mut all: Vec<StoredApplication> = (1..=25).map(|number| fresh.kept(number)).collect();
     for kept in &all {
         create(store, kept, None).await;
     }
@@ -260,7 +267,7 @@ async fn a_list_has_pages_newest_first(store: &impl Store) {
 async fn a_cursor_stays_valid(store: &impl Store) {
     let fresh = Fresh::new();
     let tenant = sample::tenant(&fresh.tenant);
-    let old: Vec<Kept> = (1..=6).map(|number| fresh.kept(number)).collect();
+    let old: Vec<StoredApplication> = (1..=6).map(|number| fresh.kept(number)).collect();
     for kept in &old {
         create(store, kept, None).await;
     }
@@ -272,9 +279,9 @@ async fn a_cursor_stays_valid(store: &impl Store) {
     eventually(whole, |page| page.items.len() == 7).await;
     let cursor = first.next.expect("more").to_string().parse().expect("a cursor of ours");
     let second = store.list(&tenant, 3, Some(cursor)).await.expect("a list");
-    let ids: Vec<ApplicationId> = second.items.iter().map(Kept::id).collect();
+    let ids: Vec<ApplicationId> = second.items.iter().map(StoredApplication::id).collect();
     assert_eq!(ids, [3, 2, 1].map(|number| fresh.id(number)), "newer ones do not shift it");
-    assert_eq!(second.items.last().map(Kept::version), Some(2), "and each is current");
+    assert_eq!(second.items.last().map(StoredApplication::version), Some(2), "and each is current");
     assert_eq!(second.next, None);
 }
 
@@ -331,5 +338,5 @@ async fn a_message_is_asked_for_again_after_a_while(store: &impl Store) {
     assert_eq!(ask(2, RESEND_SECONDS + 2).await, Asked::TooSoon);
     assert_eq!(get(store, kept.id()).await, Some(kept.clone()), "the record does not change");
     let after = sample::after(&kept, vec![sample::stored()], 5);
-    assert_eq!(append(store, 1, &after, None).await, Appended::Done, "nor its version");
+    assert_eq!(append(store, 1, &after, None).await, AppendOutcome::Done, "nor its version");
 }

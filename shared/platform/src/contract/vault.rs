@@ -18,7 +18,7 @@ pub async fn vault_contract<V: Vault, F: Future<Output = V>>(make: impl Fn() -> 
     a_part_does_not_open(&make().await, &make().await).await;
 }
 
-const FIELD: &str = "dossier";
+const FIELD: &str = "personal_data";
 const OWNER: &str = "0f8fad5b-d9cb-869f-a165-70867728950e";
 const VALUE: &[u8] = b"personal: nobody else's concern";
 

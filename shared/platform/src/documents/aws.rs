@@ -17,7 +17,7 @@ use super::{
     Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest, kind_name,
     kind_named,
 };
-use crate::trouble::Trouble;
+use crate::failure::Failure;
 
 /// Documents in a versioned S3 bucket. Clones share the client.
 #[derive(Clone, Debug)]
@@ -201,10 +201,10 @@ fn documents_error<E: ProvideErrorMetadata>(operation: &'static str, error: &Sdk
         tracing::warn!(operation, code = 403, "an AWS call failed");
         return DocumentsError::Denied;
     }
-    match Trouble::of(operation, error) {
-        Trouble::Throttled => DocumentsError::Throttled,
-        Trouble::Denied => DocumentsError::Denied,
-        Trouble::NotFound | Trouble::Unavailable | Trouble::Refused => DocumentsError::Unavailable,
+    match Failure::of(operation, error) {
+        Failure::Throttled => DocumentsError::Throttled,
+        Failure::Denied => DocumentsError::Denied,
+        Failure::NotFound | Failure::Unavailable | Failure::Refused => DocumentsError::Unavailable,
     }
 }
 

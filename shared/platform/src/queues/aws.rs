@@ -8,19 +8,19 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
-use crate::trouble::Trouble;
+use crate::failure::Failure;
 
 /// Where the queues are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueUrls {
     /// Url of the callbacks' queue; `None` where the function does not send there.
-    pub webhooks: Option<String>,
+    pub callbacks: Option<String>,
     /// Url of the queue of drains; `None` where the function does not send there.
     pub drains: Option<String>,
     /// An agency's queue is this, its code and `.fifo`; `None` where the function does not send there.
     pub agency_prefix: Option<String>,
     /// Url of the queue of what the router sets aside; `None` where the function does not send there.
-    pub parked: Option<String>,
+    pub quarantine: Option<String>,
 }
 
 impl QueueUrls {
@@ -28,9 +28,9 @@ impl QueueUrls {
     #[must_use]
     pub fn of(&self, queue: &Queue) -> Option<String> {
         match queue {
-            Queue::Webhooks => self.webhooks.clone(),
+            Queue::Callbacks => self.callbacks.clone(),
             Queue::Drains => self.drains.clone(),
-            Queue::Parked => self.parked.clone(),
+            Queue::Quarantine => self.quarantine.clone(),
             Queue::Agency(code) => self.agency_prefix.as_ref().map(|prefix| format!("{prefix}{code}.fifo")),
         }
     }
@@ -62,7 +62,7 @@ impl Queues for AwsQueues {
         let seconds = i32::try_from(wait.as_secs()).unwrap_or(i32::MAX);
         let call = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt);
         let answer = call.visibility_timeout(seconds).send().await;
-        answer.map(|_| ()).map_err(|error| failed(Trouble::of("SQS.ChangeMessageVisibility", &error)))
+        answer.map(|_| ()).map_err(|error| failed(Failure::of("SQS.ChangeMessageVisibility", &error)))
     }
 }
 
@@ -86,7 +86,7 @@ impl Line for Sqs<'_> {
             call = call.entries(entry.build().map_err(|_| SendError::Refused)?);
         }
         let answer =
-            call.send().await.map_err(|error| failed(Trouble::of("SQS.SendMessageBatch", &error)))?;
+            call.send().await.map_err(|error| failed(Failure::of("SQS.SendMessageBatch", &error)))?;
         let mut results: HashMap<&str, Result<(), SendError>> = HashMap::new();
         for taken in answer.successful() {
             results.insert(taken.id(), Ok(()));
@@ -105,12 +105,12 @@ impl Line for Sqs<'_> {
     }
 }
 
-fn failed(trouble: Trouble) -> SendError {
+fn failed(trouble: Failure) -> SendError {
     match trouble {
-        Trouble::Throttled => SendError::Throttled,
-        Trouble::Denied | Trouble::NotFound => SendError::NoQueue,
-        Trouble::Unavailable => SendError::Unavailable,
-        Trouble::Refused => SendError::Refused,
+        Failure::Throttled => SendError::Throttled,
+        Failure::Denied | Failure::NotFound => SendError::NoQueue,
+        Failure::Unavailable => SendError::Unavailable,
+        Failure::Refused => SendError::Refused,
     }
 }
 
@@ -137,14 +137,14 @@ mod tests {
     #[test]
     fn an_agency_queue_is_named_by_its_code() {
         let urls = QueueUrls {
-            webhooks: Some("http://sqs/1/s-webhooks.fifo".into()),
+            callbacks: Some("http://sqs/1/s-callbacks.fifo".into()),
             drains: Some("http://sqs/1/s-drains.fifo".into()),
             agency_prefix: Some("http://sqs/1/s-agency-".into()),
-            parked: Some("http://sqs/1/s-router-parked".into()),
+            quarantine: Some("http://sqs/1/s-router-quarantine".into()),
         };
         let agency = Queue::Agency("1504".parse().unwrap());
         assert_eq!(urls.of(&agency).unwrap(), "http://sqs/1/s-agency-1504.fifo");
-        assert_eq!(urls.of(&Queue::Webhooks).unwrap(), "http://sqs/1/s-webhooks.fifo");
+        assert_eq!(urls.of(&Queue::Callbacks).unwrap(), "http://sqs/1/s-callbacks.fifo");
         assert_eq!(QueueUrls::default().of(&agency), None);
     }
 

@@ -120,8 +120,8 @@ impl FakeQueues {
 /// Whether the queue is FIFO.
 fn drops_repeats(queue: &Queue) -> bool {
     match queue {
-        Queue::Agency(_) | Queue::Webhooks | Queue::Drains => true,
-        Queue::Parked => false,
+        Queue::Agency(_) | Queue::Callbacks | Queue::Drains => true,
+        Queue::Quarantine => false,
     }
 }
 
@@ -184,10 +184,10 @@ mod tests {
         let faults = Faults::default();
         let queues = FakeQueues::new(faults.clone(), FakeClock::default());
         faults.plan(1, Fault::AnswerLost);
-        let receipts = queues.send(Queue::Webhooks, vec![message("1")]).await;
+        let receipts = queues.send(Queue::Callbacks, vec![message("1")]).await;
         assert_eq!(receipts, Ok(vec![("1".to_owned(), Ok(()))]));
         assert_eq!(faults.calls(), ["queues.send", "queues.send"]);
-        assert_eq!(queues.drain(&Queue::Webhooks).len(), 1);
+        assert_eq!(queues.drain(&Queue::Callbacks).len(), 1);
         assert!(queues.sent().is_empty());
     }
 
@@ -197,7 +197,7 @@ mod tests {
         let queues = FakeQueues::new(Faults::default(), clock.clone());
         for minutes in [0, 4, 6] {
             clock.set(FakeClock::default().now() + SignedDuration::from_mins(minutes));
-            let receipts = queues.send(Queue::Webhooks, vec![message("1")]).await;
+            let receipts = queues.send(Queue::Callbacks, vec![message("1")]).await;
             assert_eq!(receipts, Ok(vec![("1".to_owned(), Ok(()))]));
         }
         assert_eq!(queues.sent().len(), 2);
@@ -208,7 +208,7 @@ mod tests {
         let queues = FakeQueues::new(Faults::default(), FakeClock::default());
         queues.refuse("1", 9, SendError::Throttled);
         let other = Outgoing { group: "b".into(), ..message("2") };
-        let receipts = queues.send(Queue::Webhooks, vec![message("1"), other]).await;
+        let receipts = queues.send(Queue::Callbacks, vec![message("1"), other]).await;
         let expected = vec![("1".to_owned(), Err(SendError::Throttled)), ("2".to_owned(), Ok(()))];
         assert_eq!(receipts, Ok(expected));
     }

@@ -266,7 +266,7 @@ impl Settings for AwsSettings {
     ) -> Result<Reserved, StoreError> {
         let mut granted = wanted.min(limit);
         for _ in 0..RESERVES {
-            match self.add(sort_key(tenant, &format!("allowance#{counter}")), limit, granted, until).await? {
+            match self.add(sort_key(tenant, &format!("rate_limit#{counter}")), limit, granted, until).await? {
                 Ok(used) => return Ok(Reserved { granted, left: limit.saturating_sub(used) }),
                 Err(used) if used >= limit => break,
                 Err(used) => granted = granted.min(limit - used),

@@ -11,7 +11,7 @@ use crate::faults::{Faults, Turn};
 use crate::store::StoreError;
 
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredApplication {
     subscriptions: BTreeMap<(TenantId, SubscriptionId), Subscription>,
     answers: BTreeMap<(TenantId, String), Answered>,
     rosters: BTreeMap<TenantId, u32>,
@@ -22,7 +22,7 @@ type Counters = BTreeMap<(TenantId, String), u32>;
 /// Settings in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct FakeSettings {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<StoredApplication>>,
     counters: Arc<Mutex<Counters>>,
     faults: Faults,
 }
@@ -34,7 +34,11 @@ impl FakeSettings {
         FakeSettings { kept: Arc::default(), counters: Arc::default(), faults }
     }
 
-    fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut Kept) -> T) -> Result<T, StoreError> {
+    fn call<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut StoredApplication) -> T,
+    ) -> Result<T, StoreError> {
         let turn = self.faults.turn(name);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match turn {
@@ -151,7 +155,7 @@ impl Settings for FakeSettings {
     }
 }
 
-impl Kept {
+impl StoredApplication {
     /// Whether what is kept is the one before this.
     fn precedes(&self, after: &Subscription) -> bool {
         let found = self.subscriptions.get(&(after.tenant.clone(), after.id));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const REMEMBERED: SignedDuration = SignedDuration::from_secs(15);
 /// How long after an endpoint left health nothing is held yet: longer than [`REMEMBERED`], so that no process
 /// delivers a later event of an application while another one holds an earlier one.
-pub const SETTLED: SignedDuration = SignedDuration::from_secs(20);
+pub const PROPAGATION_DELAY: SignedDuration = SignedDuration::from_secs(20);
 /// How long after a recovery a direct delivery first looks for held events of its application.
 pub const CAUTIOUS: SignedDuration = SignedDuration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub enum EndpointState {
         since: Timestamp,
     },
     /// It does not take callbacks, or holds up others. They are held, and it is tried by the schedule.
-    Troubled {
+    Failing {
         /// Failed attempts in a row; 0 where it answers, but too slowly.
         attempt: u32,
         /// When it left health.
@@ -76,7 +76,7 @@ impl EndpointState {
         match self {
             EndpointState::Healthy { .. } => "healthy",
             EndpointState::Recovering { .. } => "recovering",
-            EndpointState::Troubled { .. } => "troubled",
+            EndpointState::Failing { .. } => "failing",
             EndpointState::Disabled { .. } => "disabled",
             EndpointState::Paused { .. } => "paused",
         }
@@ -88,7 +88,7 @@ impl EndpointState {
         match self {
             EndpointState::Healthy { .. } => None,
             EndpointState::Recovering { since }
-            | EndpointState::Troubled { since, .. }
+            | EndpointState::Failing { since, .. }
             | EndpointState::Disabled { since, .. }
             | EndpointState::Paused { since, .. } => Some(since),
         }
@@ -99,7 +99,7 @@ impl EndpointState {
     pub fn due(self) -> Option<Timestamp> {
         match self {
             EndpointState::Recovering { since } => Some(since),
-            EndpointState::Troubled { next_at, .. } => Some(next_at),
+            EndpointState::Failing { next_at, .. } => Some(next_at),
             EndpointState::Healthy { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
                 None
             }
@@ -114,9 +114,9 @@ impl EndpointState {
                 recovered.is_some_and(|at| now.duration_since(at) < CAUTIOUS)
             }
             EndpointState::Recovering { .. } => true,
-            EndpointState::Troubled { .. }
-            | EndpointState::Disabled { .. }
-            | EndpointState::Paused { .. } => false,
+            EndpointState::Failing { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
+                false
+            }
         }
     }
 
@@ -129,6 +129,6 @@ impl EndpointState {
     /// Until when nothing is held, because some process may not know yet that it left health.
     #[must_use]
     pub fn settles_at(self) -> Option<Timestamp> {
-        self.since()?.checked_add(SETTLED).ok()
+        self.since()?.checked_add(PROPAGATION_DELAY).ok()
     }
 }

@@ -13,10 +13,10 @@ use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    AGENCY_SHARDS, Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError,
-    TENANT_SHARDS, asked_before, shard, store_error,
+    AGENCY_SHARDS, AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Page, Store, StoreError,
+    StoredApplication, TENANT_SHARDS, asked_before, shard, store_error,
 };
-use crate::recent::jitter;
+use crate::recent_states::jitter;
 
 /// A list by one of the table's indexes.
 struct List {
@@ -91,7 +91,7 @@ impl AwsStore {
         shard_keys: impl Iterator<Item = String>,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<Kept>, StoreError> {
+    ) -> Result<Page<StoredApplication>, StoreError> {
         let limit = limit.clamp(1, PAGE);
         let shards = shard_keys.map(|key| self.shard_keys(list, key, limit + 1, after.as_ref()));
         let mut keys: Vec<(String, String)> = try_join_all(shards).await?.into_iter().flatten().collect();
@@ -161,12 +161,12 @@ fn text(item: &Item, name: &'static str) -> Result<String, StoreError> {
     }
 }
 
-fn kept(item: Item) -> Result<Kept, StoreError> {
+fn kept(item: Item) -> Result<StoredApplication, StoreError> {
     Row::read(row::from_sdk(item))?.kept()
 }
 
 impl Store for AwsStore {
-    async fn create(&self, kept: &Kept, wake: Option<Timestamp>) -> Result<Created, StoreError> {
+    async fn create(&self, kept: &StoredApplication, wake: Option<Timestamp>) -> Result<Created, StoreError> {
         let sent = self
             .client
             .put_item()
@@ -192,7 +192,7 @@ impl Store for AwsStore {
         Ok(if found.began_as(kept) { Created::New } else { Created::Existing(Box::new(found)) })
     }
 
-    async fn get(&self, id: ApplicationId) -> Result<Option<Kept>, StoreError> {
+    async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -205,7 +205,12 @@ impl Store for AwsStore {
         output.item.map(kept).transpose()
     }
 
-    async fn append(&self, seen: u32, after: &Kept, wake: Option<Timestamp>) -> Result<Appended, StoreError> {
+    async fn append(
+        &self,
+        seen: u32,
+        after: &StoredApplication,
+        wake: Option<Timestamp>,
+    ) -> Result<AppendOutcome, StoreError> {
         let new = after.ledger.after(seen).iter().map(|line| &line.bytes);
         let mut set = "#ev = list_append(#ev, :new), #v = :after".to_owned();
         let mut update = self
@@ -253,7 +258,7 @@ impl Store for AwsStore {
             .send()
             .await;
         let error = match sent {
-            Ok(_) => return Ok(Appended::Done),
+            Ok(_) => return Ok(AppendOutcome::Done),
             Err(error) => error,
         };
         let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
@@ -264,10 +269,10 @@ impl Store for AwsStore {
             None => self.get(after.id()).await?,
         };
         Ok(match found {
-            None => Appended::Missing,
+            None => AppendOutcome::Missing,
             // The SDK retried a write that had committed: it is ours.
-            Some(found) if found.contains(after, seen) => Appended::Done,
-            Some(found) => Appended::Conflict(Box::new(found)),
+            Some(found) if found.contains(after, seen) => AppendOutcome::Done,
+            Some(found) => AppendOutcome::Conflict(Box::new(found)),
         })
     }
 
@@ -307,7 +312,7 @@ impl Store for AwsStore {
         tenant: &TenantId,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<Kept>, StoreError> {
+    ) -> Result<Page<StoredApplication>, StoreError> {
         let keys = (0..TENANT_SHARDS).map(|number| row::tenant_key(tenant.as_str(), number));
         self.page(&BY_TENANT, keys, limit, after).await
     }
@@ -317,7 +322,7 @@ impl Store for AwsStore {
         agency: &AgencyCode,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<Kept>, StoreError> {
+    ) -> Result<Page<StoredApplication>, StoreError> {
         let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
         let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
         // The index lags behind: what has moved on since is left out.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    AGENCY_SHARDS, Appended, Asked, Created, Cursor, DUE_SHARDS, Kept, PAGE, Page, Store, StoreError,
-    TENANT_SHARDS, asked_before, shard,
+    AGENCY_SHARDS, AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Page, Store, StoreError,
+    StoredApplication, TENANT_SHARDS, asked_before, shard,
 };
 use crate::faults::{Faults, Turn};
 
@@ -131,7 +131,7 @@ fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
 }
 
 /// The first rows as a page.
-fn page(mut rows: Vec<&Row>, limit: usize) -> Page<Kept> {
+fn page(mut rows: Vec<&Row>, limit: usize) -> Page<StoredApplication> {
     let limit = limit.clamp(1, PAGE);
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -159,7 +159,7 @@ impl Row {
 }
 
 impl Store for FakeStore {
-    async fn create(&self, kept: &Kept, wake: Option<Timestamp>) -> Result<Created, StoreError> {
+    async fn create(&self, kept: &StoredApplication, wake: Option<Timestamp>) -> Result<Created, StoreError> {
         self.call("store.create", |state| {
             let Some(found) = state.rows.get(&kept.id()).cloned() else {
                 state.put(Row::new(kept, wake));
@@ -171,23 +171,28 @@ impl Store for FakeStore {
         })
     }
 
-    async fn get(&self, id: ApplicationId) -> Result<Option<Kept>, StoreError> {
+    async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
         self.call("store.get", |state| state.rows.get(&id).cloned().map(Row::kept).transpose())
     }
 
-    async fn append(&self, seen: u32, after: &Kept, wake: Option<Timestamp>) -> Result<Appended, StoreError> {
+    async fn append(
+        &self,
+        seen: u32,
+        after: &StoredApplication,
+        wake: Option<Timestamp>,
+    ) -> Result<AppendOutcome, StoreError> {
         self.call("store.append", |state| {
             let Some(found) = state.rows.get(&after.id()).cloned() else {
                 state.charge_refused(None);
-                return Ok(Appended::Missing);
+                return Ok(AppendOutcome::Missing);
             };
             if found.version != seen {
                 state.charge_refused(Some(&found));
                 let found = found.kept()?;
                 return Ok(if found.contains(after, seen) {
-                    Appended::Done
+                    AppendOutcome::Done
                 } else {
-                    Appended::Conflict(Box::new(found))
+                    AppendOutcome::Conflict(Box::new(found))
                 });
             }
             let mut next = found;
@@ -197,7 +202,7 @@ impl Store for FakeStore {
             next.agency = row::agency_key(after.ledger.head());
             next.ttl = row::time_to_live(after);
             state.put(next);
-            Ok(Appended::Done)
+            Ok(AppendOutcome::Done)
         })
     }
 
@@ -223,7 +228,7 @@ impl Store for FakeStore {
         tenant: &TenantId,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<Kept>, StoreError> {
+    ) -> Result<Page<StoredApplication>, StoreError> {
         self.call("store.list", |state| {
             let mut found: Vec<&Row> = state
                 .rows
@@ -241,7 +246,7 @@ impl Store for FakeStore {
         agency: &AgencyCode,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<Kept>, StoreError> {
+    ) -> Result<Page<StoredApplication>, StoreError> {
         self.call("store.before_agency", |state| {
             let key = |row: &Row| row::agency_shard_key(agency, shard(row.id, AGENCY_SHARDS));
             let mut found: Vec<&Row> = state

@@ -10,7 +10,9 @@ use domain::ledger::{Ledger, LedgerError};
 use domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{AGENCY_SHARDS, DUE_SHARDS, EXPIRED_DRAFT_DAYS, Kept, StoreError, TENANT_SHARDS, shard};
+use super::{
+    AGENCY_SHARDS, DUE_SHARDS, EXPIRED_DRAFT_DAYS, StoreError, StoredApplication, TENANT_SHARDS, shard,
+};
 
 /// Partition key: the application's id.
 pub(super) const ID: &str = "id";
@@ -101,7 +103,7 @@ pub(super) fn due_key(shard: u8) -> String {
 }
 
 /// When DynamoDB may remove the item, if ever.
-pub(super) fn time_to_live(kept: &Kept) -> Option<i64> {
+pub(super) fn time_to_live(kept: &StoredApplication) -> Option<i64> {
     let head = kept.ledger.head();
     let never_handed_in = head.leg_opened == 0;
     (head.stage == Stage::Expired && never_handed_in)
@@ -110,7 +112,7 @@ pub(super) fn time_to_live(kept: &Kept) -> Option<i64> {
 
 impl Row {
     /// The item of an application.
-    pub(super) fn new(kept: &Kept, wake: Option<Timestamp>) -> Row {
+    pub(super) fn new(kept: &StoredApplication, wake: Option<Timestamp>) -> Row {
         let head = kept.ledger.head();
         Row {
             id: head.id,
@@ -128,12 +130,12 @@ impl Row {
     }
 
     /// The application of an item, its chain verified.
-    pub(super) fn kept(self) -> Result<Kept, StoreError> {
+    pub(super) fn kept(self) -> Result<StoredApplication, StoreError> {
         if usize::try_from(self.version) != Ok(self.events.len()) {
             return Err(StoreError::Corrupt(LedgerError::Broken(self.version)));
         }
         let ledger = Ledger::read(self.id, self.events)?;
-        Ok(Kept { ledger, sealed: self.sealed, payload_hash: self.payload_hash })
+        Ok(StoredApplication { ledger, sealed: self.sealed, payload_hash: self.payload_hash })
     }
 
     /// An item from its attributes. Unknown ones are ignored: a newer version may have written them.

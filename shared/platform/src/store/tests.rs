@@ -22,7 +22,7 @@ fn a_cursor_reads_back_and_nothing_else_does() {
 }
 
 /// An application whose item has exactly this many bytes, without a wake-up time.
-fn sized(number: u64, bytes: usize) -> Kept {
+fn sized(number: u64, bytes: usize) -> StoredApplication {
     let mut kept = sample::kept("east-app", number);
     kept.sealed.clear();
     let rest = row::Row::new(&kept, None).size();
@@ -83,7 +83,7 @@ async fn a_lost_answer_is_a_write_that_can_be_repeated() {
     assert_eq!(store.create(&first, None).await, Ok(Created::New), "had an effect, and it is ours");
     assert_eq!(store.append(1, &second, None).await, Err(StoreError::Throttled));
     assert_eq!(store.append(1, &second, None).await, Err(StoreError::Unavailable));
-    assert_eq!(store.append(1, &second, None).await, Ok(Appended::Done));
+    assert_eq!(store.append(1, &second, None).await, Ok(AppendOutcome::Done));
     assert_eq!(store.get(first.id()).await, Ok(Some(second)));
 }
 
@@ -109,7 +109,7 @@ enum Call {
     Append { number: u64, behind: u32, wake: Option<i64> },
     Touch { number: u64, behind: u32, wake: Option<i64> },
     List { tenant: u64, limit: usize },
-    Due { now: i64, limit: usize },
+    CallbackMessage { now: i64, limit: usize },
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -122,7 +122,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (0..12_u64, behind(), wake())
             .prop_map(|(number, behind, wake)| Call::Touch { number, behind, wake }),
         1 => (0..3_u64, 1..6_usize).prop_map(|(tenant, limit)| Call::List { tenant, limit }),
-        1 => (0..20_i64, 1..6_usize).prop_map(|(now, limit)| Call::Due { now, limit }),
+        1 => (0..20_i64, 1..6_usize).prop_map(|(now, limit)| Call::CallbackMessage { now, limit }),
     ]
 }
 
@@ -136,11 +136,11 @@ fn at(seconds: i64) -> Timestamp {
 
 /// The plainest store: every answer is a search over a map.
 #[derive(Default)]
-struct Model(BTreeMap<ApplicationId, (Kept, Option<i64>)>);
+struct Model(BTreeMap<ApplicationId, (StoredApplication, Option<i64>)>);
 
 impl Model {
-    fn list(&self, tenant: &str) -> Vec<Kept> {
-        let mut found: Vec<Kept> = self
+    fn list(&self, tenant: &str) -> Vec<StoredApplication> {
+        let mut found: Vec<StoredApplication> = self
             .0
             .values()
             .map(|(kept, _)| kept)
@@ -182,20 +182,20 @@ async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
             let Some(current) = current else {
                 let kept = sample::kept(&tenant_of(number), number);
                 let after = sample::after(&kept, vec![Event::Received], step);
-                assert_eq!(store.append(1, &after, wake.map(at)).await, Ok(Appended::Missing));
+                assert_eq!(store.append(1, &after, wake.map(at)).await, Ok(AppendOutcome::Missing));
                 return;
             };
             let seen = current.version().saturating_sub(behind).max(1);
             let until = usize::try_from(seen).unwrap();
             let lines = current.ledger.lines()[..until].iter().map(|line| line.bytes.clone());
-            let then = Kept { ledger: Ledger::read(id, lines).unwrap(), ..current.clone() };
+            let then = StoredApplication { ledger: Ledger::read(id, lines).unwrap(), ..current.clone() };
             let after = sample::after(&then, vec![sample::stored()], step);
             let answer = store.append(seen, &after, wake.map(at)).await;
             if seen == current.version() {
-                assert_eq!(answer, Ok(Appended::Done));
+                assert_eq!(answer, Ok(AppendOutcome::Done));
                 model.0.insert(id, (after, wake));
             } else {
-                assert_eq!(answer, Ok(Appended::Conflict(Box::new(current))));
+                assert_eq!(answer, Ok(AppendOutcome::Conflict(Box::new(current))));
             }
         }
         Call::Touch { number, behind, wake } => {
@@ -218,7 +218,7 @@ async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
             }
             assert_eq!(found, model.list(&name));
         }
-        Call::Due { now, limit } => {
+        Call::CallbackMessage { now, limit } => {
             for shard in 0..DUE_SHARDS {
                 let mut expected = model.due(shard, now);
                 expected.truncate(limit);

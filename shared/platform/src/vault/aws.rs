@@ -12,7 +12,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::envelope::{DataKey, Envelope, seal};
 use super::{Vault, VaultError};
-use crate::trouble::Trouble;
+use crate::failure::Failure;
 
 /// How long a data key seals.
 const SEALS_FOR: Duration = Duration::from_secs(5 * 60);
@@ -68,7 +68,7 @@ impl AwsVault {
             .encryption_context(CONTEXT.0, CONTEXT.1)
             .send()
             .await
-            .map_err(|error| vault_error(Trouble::of("KMS.GenerateDataKey", &error)))?;
+            .map_err(|error| vault_error(Failure::of("KMS.GenerateDataKey", &error)))?;
         let wrapped = answer.ciphertext_blob.ok_or(VaultError::Unavailable)?.into_inner();
         let key = data_key(answer.plaintext, &wrapped)?;
         self.lock().remember(&key, wrapped, Instant::now());
@@ -89,7 +89,7 @@ impl AwsVault {
             .encryption_context(CONTEXT.0, CONTEXT.1)
             .send()
             .await
-            .map_err(|error| vault_error(Trouble::of("KMS.Decrypt", &error)))?;
+            .map_err(|error| vault_error(Failure::of("KMS.Decrypt", &error)))?;
         // A key of another length is none of ours, however it was wrapped.
         let key = data_key(answer.plaintext, wrapped).map_err(|_| VaultError::Corrupt)?;
         self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + OPENED_FOR));
@@ -126,12 +126,12 @@ fn data_key(plaintext: Option<Blob>, wrapped: &[u8]) -> Result<DataKey, VaultErr
     key
 }
 
-fn vault_error(trouble: Trouble) -> VaultError {
+fn vault_error(trouble: Failure) -> VaultError {
     match trouble {
-        Trouble::Throttled => VaultError::Throttled,
-        Trouble::Denied | Trouble::NotFound => VaultError::Denied,
-        Trouble::Unavailable => VaultError::Unavailable,
-        Trouble::Refused => VaultError::Corrupt,
+        Failure::Throttled => VaultError::Throttled,
+        Failure::Denied | Failure::NotFound => VaultError::Denied,
+        Failure::Unavailable => VaultError::Unavailable,
+        Failure::Refused => VaultError::Corrupt,
     }
 }
 

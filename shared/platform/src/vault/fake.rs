@@ -95,23 +95,23 @@ mod tests {
 
         #[test]
         fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), flip in 1..=u8::MAX, cut in 1..20_usize) {
-            let sealed = now(FakeVault::default().seal("dossier", "a", b"personal")).unwrap();
+            let sealed = now(FakeVault::default().seal("personal_data", "a", b"personal")).unwrap();
             let mut changed = sealed.clone();
             *at.get_mut(&mut changed) ^= flip;
-            prop_assert_eq!(opens("dossier", "a", &changed), None);
-            prop_assert_eq!(opens("dossier", "a", &sealed[..sealed.len() - cut]), None);
+            prop_assert_eq!(opens("personal_data", "a", &changed), None);
+            prop_assert_eq!(opens("personal_data", "a", &sealed[..sealed.len() - cut]), None);
         }
     }
 
     #[test]
     fn every_byte_counts() {
-        let sealed = now(FakeVault::default().seal("dossier", "a", b"personal")).unwrap();
+        let sealed = now(FakeVault::default().seal("personal_data", "a", b"personal")).unwrap();
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(opens("dossier", "a", &changed), None, "byte {at}");
+            assert_eq!(opens("personal_data", "a", &changed), None, "byte {at}");
         }
-        assert_eq!(opens("dossier", "a", &[]), None);
+        assert_eq!(opens("personal_data", "a", &[]), None);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
 use domain::command::Finding;
-use domain::dossier::{Dossier, Person};
 use domain::effect::NoticeKind;
 use domain::event::MissingItem;
 use domain::identity_number::IdentityNumber;
 use domain::ids::{ApplicationId, DocumentId, EventId};
+use domain::personal_data::{Person, PersonalData};
 use domain::stage::{Purpose, Stage, reports};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -158,7 +158,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
             move_in: restore.then(|| value("110105")).transpose()?,
         },
         due: (!gone).then_some(Deadline { date: date(2026, 3, 9), provisional: false }),
-        dossier: if gone { None } else { Some(dossier()?) },
+        personal_data: if gone { None } else { Some(personal_data()?) },
         documents: if gone { Vec::new() } else { vec![document] },
         upload: (!gone && !restore).then(|| value("d2")).transpose()?,
         reports: if gone {
@@ -169,7 +169,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     })
 }
 
-fn dossier() -> Result<Dossier, ContractError> {
+fn personal_data() -> Result<PersonalData, ContractError> {
     let number = |day, sequence| {
         IdentityNumber::compute("150102", day, sequence)
             .map_err(|error| ContractError::Unknown(error.code().to_owned()))
@@ -177,7 +177,7 @@ fn dossier() -> Result<Dossier, ContractError> {
     let person = |name: &str, number| -> Result<Person, ContractError> {
         Ok(Person { name: value(name)?, identity_number: number, mobile: Some(value("13800000000")?) })
     };
-    Ok(Dossier {
+    Ok(PersonalData {
         applicant: person("张三", number(date(1991, 5, 4), 17)?)?,
         guardian: None,
         relative: Some(Person { mobile: None, ..person("阿依·古丽", number(date(1963, 8, 21), 24)?)? }),

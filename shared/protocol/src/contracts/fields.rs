@@ -70,7 +70,7 @@ pub(crate) fn document_state(schema: &mut Schema) {
 }
 
 pub(crate) fn endpoint_state(schema: &mut Schema) {
-    put(schema, json!({ "enum": ["healthy", "recovering", "troubled", "disabled", "paused"] }));
+    put(schema, json!({ "enum": ["healthy", "recovering", "failing", "disabled", "paused"] }));
 }
 
 pub(crate) fn next_steps(schema: &mut Schema) {

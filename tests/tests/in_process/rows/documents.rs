@@ -9,63 +9,62 @@ use protocol::report::{DocumentAction, DocumentRequest, Link};
 use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_case, with_a_draft};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
 use crate::journey::{TENANT, body};
-use crate::rehearsal::{Answer, BEIJING, Rehearsal};
 
 /// The write committed and its answer was lost: whoever writes the very same again finds its own write.
 #[tokio::test]
 async fn row_09_the_write_had_committed() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.hub.faults.restart();
-    rehearsal.hub.faults.plan(4, Fault::AnswerLost);
-    assert_eq!(rehearsal.uploaded(&keys).await, Answer::Batch(2), "nobody knows");
-    assert_eq!(rehearsal.hub.faults.calls().last(), Some(&"store.append"));
-    let written = only(&rehearsal).await;
-    assert_eq!(rehearsal.uploaded(&keys).await, Answer::Batch(0));
-    assert_eq!(only(&rehearsal).await, written, "and nothing is written twice");
+    let (harness, keys) = with_a_draft().await;
+    harness.hub.faults.restart();
+    harness.hub.faults.plan(4, Fault::AnswerLost);
+    assert_eq!(harness.uploaded(&keys).await, Answer::Batch(2), "nobody knows");
+    assert_eq!(harness.hub.faults.calls().last(), Some(&"store.append"));
+    let written = only(&harness).await;
+    assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
+    assert_eq!(only(&harness).await, written, "and nothing is written twice");
 }
 
 #[tokio::test]
 async fn row_30_an_s3_event_twice_or_reordered() {
-    let (rehearsal, keys) = with_a_draft().await;
+    let (harness, keys) = with_a_draft().await;
     let reversed: Vec<String> = keys.iter().rev().cloned().collect();
     for told in [&reversed[..1], &reversed, &keys, &keys[..1]] {
-        assert_eq!(rehearsal.uploaded(told).await, Answer::Batch(0));
+        assert_eq!(harness.uploaded(told).await, Answer::Batch(0));
     }
-    assert_eq!(count(&rehearsal, "document_stored").await, 2);
-    assert_eq!(count(&rehearsal, "submitted").await, 1);
+    assert_eq!(count(&harness, "document_stored").await, 2);
+    assert_eq!(count(&harness, "submitted").await, 1);
 }
 
 #[tokio::test]
 async fn row_31_an_s3_event_never_comes() {
-    let (rehearsal, _) = with_a_draft().await;
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(6));
-    rehearsal.sweep().await;
-    let kept = only(&rehearsal).await;
+    let (harness, _) = with_a_draft().await;
+    harness.hub.clock.advance(SignedDuration::from_mins(6));
+    harness.sweep().await;
+    let kept = only(&harness).await;
     assert!(kept.ledger.lines().iter().any(|line| matches!(line.entry.event, Event::Submitted { .. })));
     assert_eq!(kept.ledger.head().stage, Stage::Dispatched, "and the sweeper saw to the rest");
-    assert_eq!(rehearsal.take(BEIJING).len(), 1);
+    assert_eq!(harness.take(BEIJING).len(), 1);
 }
 
 /// What was verified is pinned: a later object under the same key is not it, whatever S3 tells.
 #[tokio::test]
 async fn row_32_an_object_is_overwritten() {
-    let (rehearsal, case) = with_a_case().await;
-    let before = only(&rehearsal).await;
+    let (harness, case) = with_a_case().await;
+    let before = only(&harness).await;
     let document = &case.documents[0];
     let key = before.ledger.head().documents[0].object_key(case.application);
-    rehearsal.hub.documents.put(&key, "application/pdf", None, b"%PDF-1.4 another");
-    assert_eq!(rehearsal.uploaded(&[key]).await, Answer::Batch(0));
-    assert_eq!(only(&rehearsal).await, before);
+    harness.hub.documents.put(&key, "application/pdf", None, b"%PDF-1.4 another");
+    assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
+    assert_eq!(only(&harness).await, before);
     let asked = DocumentRequest {
         agency: BEIJING.parse().expect("an agency code"),
         application: case.application,
-        iat: rehearsal.hub.clock.now().as_second(),
+        iat: harness.hub.clock.now().as_second(),
         action: DocumentAction::Fetch { document: document.id },
     };
-    let link: Link =
-        serde_json::from_value(rehearsal.agency_document(&asked).await.body(200)).expect("a link");
-    let bytes = rehearsal.hub.documents.fetch(&link).expect("an object");
+    let link: Link = serde_json::from_value(harness.agency_document(&asked).await.body(200)).expect("a link");
+    let bytes = harness.hub.documents.fetch(&link).expect("an object");
     let paper = Paper { kind: "household_register", media_type: "application/pdf", bytes };
     assert_eq!(paper.sha256(), document.sha256);
 }
@@ -74,20 +73,20 @@ async fn row_32_an_object_is_overwritten() {
 /// waits for another.
 #[tokio::test]
 async fn row_33_wrong_uploads() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     let papers = papers();
-    let created = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body(&papers)).await.body(201);
+    let created = harness.post(TENANT, APPLICATIONS, "a-key", &body(&papers)).await.body(201);
     let link: Link = serde_json::from_value(created["documents"][0]["upload"].clone()).expect("a link");
     let mut wrong = papers[0].bytes.clone();
     wrong[20] ^= 1;
     for bytes in [&wrong[..], &[], &[0; 500]] {
-        assert_eq!(rehearsal.hub.documents.upload(&link, bytes), None);
+        assert_eq!(harness.hub.documents.upload(&link, bytes), None);
     }
     let key = link.url.trim_start_matches("memory://documents/").to_owned();
     let kind = Some(domain::catalogue::DocumentKind::HouseholdRegister);
-    rehearsal.hub.documents.put(&key, "application/pdf", kind, b"");
-    assert_eq!(rehearsal.uploaded(&[key]).await, Answer::Batch(0));
-    let kept = only(&rehearsal).await;
+    harness.hub.documents.put(&key, "application/pdf", kind, b"");
+    assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
+    let kept = only(&harness).await;
     let Some(Event::DocumentRejected { fault, .. }) =
         kept.ledger.lines().last().map(|line| &line.entry.event)
     else {
@@ -100,25 +99,25 @@ async fn row_33_wrong_uploads() {
 /// A slot is open for a quarter of an hour. Asked again, the hub signs another for the same document.
 #[tokio::test]
 async fn row_36_an_upload_slot_expired() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     let papers = papers();
     let body = body(&papers);
-    let created = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    let created = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     let link: Link = serde_json::from_value(created["documents"][0]["upload"].clone()).expect("a link");
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(16));
-    assert_eq!(rehearsal.hub.documents.upload(&link, &papers[0].bytes), None, "its time is over");
-    let again = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    harness.hub.clock.advance(SignedDuration::from_mins(16));
+    assert_eq!(harness.hub.documents.upload(&link, &papers[0].bytes), None, "its time is over");
+    let again = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     assert_eq!(again["documents"][0]["id"], created["documents"][0]["id"]);
-    let keys = rehearsal.upload(&again, &papers);
-    assert_eq!(rehearsal.uploaded(&keys).await, Answer::Batch(0));
-    assert_eq!(count(&rehearsal, "document_stored").await, 2);
+    let keys = harness.upload(&again, &papers);
+    assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
+    assert_eq!(count(&harness, "document_stored").await, 2);
 }
 
 /// Keys are made by the hub alone: an object under any other is set aside, and holds up nobody.
 #[tokio::test]
 async fn row_37_odd_keys() {
-    let (rehearsal, keys) = with_a_draft().await;
-    let id = only(&rehearsal).await.id();
+    let (harness, keys) = with_a_draft().await;
+    let id = only(&harness).await.id();
     let odd = [
         format!("applications/{id}/d1/0/../../x"),
         format!("applications%2F{id}%2Fd1%2F0"),
@@ -127,8 +126,8 @@ async fn row_37_odd_keys() {
         "applications/../keys".to_owned(),
         "\u{202e}".to_owned(),
     ];
-    assert_eq!(rehearsal.uploaded(&odd).await, Answer::Batch(odd.len()));
+    assert_eq!(harness.uploaded(&odd).await, Answer::Batch(odd.len()));
     let both = [&odd[..1], &keys].concat();
-    assert_eq!(rehearsal.uploaded(&both).await, Answer::Batch(1), "only the odd one");
-    assert_eq!(count(&rehearsal, "submitted").await, 1);
+    assert_eq!(harness.uploaded(&both).await, Answer::Batch(1), "only the odd one");
+    assert_eq!(count(&harness, "submitted").await, 1);
 }

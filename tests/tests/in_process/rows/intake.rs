@@ -11,111 +11,111 @@ use tokio::task::JoinSet;
 use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_draft};
+use crate::crash_harness::{Answer, CrashHarness};
 use crate::journey::{TENANT, body};
-use crate::rehearsal::{Answer, Rehearsal};
 
 /// Runs a creation beside the hub to learn which call is the write.
 async fn write_of_a_creation() -> usize {
-    let rehearsal = Rehearsal::new();
-    rehearsal.hub.faults.restart();
-    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body(&papers())).await.body(201);
-    let calls = rehearsal.hub.faults.calls();
+    let harness = CrashHarness::new();
+    harness.hub.faults.restart();
+    harness.post(TENANT, APPLICATIONS, "a-key", &body(&papers())).await.body(201);
+    let calls = harness.hub.faults.calls();
     calls.iter().position(|call| *call == "store.create").expect("a write") + 1
 }
 
 #[tokio::test]
 async fn row_01_a_crash_before_the_intake_write() {
-    let mut rehearsal = Rehearsal::new();
+    let mut harness = CrashHarness::new();
     let body = body(&papers());
-    rehearsal.hub.faults.plan(write_of_a_creation().await, Fault::DiesBefore);
-    assert!(!rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
-    rehearsal.restart();
-    assert!(rehearsal.kept().await.is_empty());
-    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
-    only(&rehearsal).await;
+    harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesBefore);
+    assert!(!harness.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
+    harness.restart();
+    assert!(harness.kept().await.is_empty());
+    harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    only(&harness).await;
 }
 
 #[tokio::test]
 async fn row_02_the_answer_is_lost_after_the_write() {
-    let mut rehearsal = Rehearsal::new();
+    let mut harness = CrashHarness::new();
     let body = body(&papers());
-    rehearsal.hub.faults.plan(write_of_a_creation().await, Fault::DiesAfter);
-    assert!(!rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
-    rehearsal.restart();
-    let kept = only(&rehearsal).await;
-    let first = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesAfter);
+    assert!(!harness.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
+    harness.restart();
+    let kept = only(&harness).await;
+    let first = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     assert_eq!(first["id"], json!(kept.id()));
-    let second = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    let second = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     assert_eq!(first, second, "the clock stands, so the links are the same too");
-    assert_eq!(only(&rehearsal).await, kept);
+    assert_eq!(only(&harness).await, kept);
 }
 
 #[tokio::test]
 async fn row_03_the_same_key_for_another_body() {
-    let (rehearsal, _) = with_a_draft().await;
-    let kept = only(&rehearsal).await;
+    let (harness, _) = with_a_draft().await;
+    let kept = only(&harness).await;
     let other = body(&papers());
-    let refused = rehearsal.post(TENANT, APPLICATIONS, "a-key", &other).await.body(422);
+    let refused = harness.post(TENANT, APPLICATIONS, "a-key", &other).await.body(422);
     assert_eq!(refused["type"], "/problems/key_reused");
-    assert_eq!(only(&rehearsal).await, kept, "nothing changed");
+    assert_eq!(only(&harness).await, kept, "nothing changed");
 }
 
 #[tokio::test]
 async fn row_04_the_same_key_of_two_tenants() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     let body = body(&papers());
-    let one = rehearsal.post("one-app", APPLICATIONS, "a-key", &body).await.body(201);
-    let two = rehearsal.post("two-app", APPLICATIONS, "a-key", &body).await.body(201);
+    let one = harness.post("one-app", APPLICATIONS, "a-key", &body).await.body(201);
+    let two = harness.post("two-app", APPLICATIONS, "a-key", &body).await.body(201);
     assert_ne!(one["id"], two["id"]);
-    assert_eq!(rehearsal.kept().await.len(), 2);
+    assert_eq!(harness.kept().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn row_05_a_hundred_requests_with_one_key() {
-    let rehearsal = Arc::new(Rehearsal::new());
+    let harness = Arc::new(CrashHarness::new());
     let body = body(&papers());
     let mut requests = JoinSet::new();
     for _ in 0..100 {
-        let (rehearsal, body) = (rehearsal.clone(), body.clone());
-        requests.spawn(async move { rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201) });
+        let (harness, body) = (harness.clone(), body.clone());
+        requests.spawn(async move { harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201) });
     }
     let answers: BTreeSet<String> = requests.join_all().await.iter().map(Value::to_string).collect();
     assert_eq!(answers.len(), 1, "one answer");
-    only(&rehearsal).await;
+    only(&harness).await;
 }
 
 #[tokio::test]
 async fn row_06_the_same_key_after_a_month() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     let body = body(&papers());
-    let first = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    let first = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     for days in [1, 30] {
-        rehearsal.hub.clock.advance(SignedDuration::from_hours(24 * days));
-        let again = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+        harness.hub.clock.advance(SignedDuration::from_hours(24 * days));
+        let again = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
         assert_eq!(again["id"], first["id"]);
     }
-    only(&rehearsal).await;
+    only(&harness).await;
 }
 
 /// An application is handed in while its last uploads are being recorded: it is complete, so it is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn row_08_a_submission_meets_the_uploads() {
     for _ in 0..30 {
-        let rehearsal = Rehearsal::new();
+        let harness = CrashHarness::new();
         let mut by_hand = body(&papers());
         by_hand["submit"] = json!("manual");
         let papers = papers();
         by_hand["documents"] = papers.iter().map(Paper::json).collect();
-        let created = rehearsal.post(TENANT, APPLICATIONS, "a-key", &by_hand).await.body(201);
-        let keys = rehearsal.upload(&created, &papers);
-        let path = format!("{APPLICATIONS}/{}/submit", only(&rehearsal).await.id());
-        let rehearsal = Arc::new(rehearsal);
-        let told = rehearsal.clone();
+        let created = harness.post(TENANT, APPLICATIONS, "a-key", &by_hand).await.body(201);
+        let keys = harness.upload(&created, &papers);
+        let path = format!("{APPLICATIONS}/{}/submit", only(&harness).await.id());
+        let harness = Arc::new(harness);
+        let told = harness.clone();
         let told = tokio::spawn(async move { told.uploaded(&keys).await });
-        let submitted = rehearsal.post(TENANT, &path, "submit", &json!({})).await.body(200);
+        let submitted = harness.post(TENANT, &path, "submit", &json!({})).await.body(200);
         assert_eq!(submitted["stage"], "submitted");
         assert_eq!(told.await.expect("an answer"), Answer::Batch(0));
-        assert_eq!(count(&rehearsal, "document_stored").await, 2);
+        assert_eq!(count(&harness, "document_stored").await, 2);
     }
 }
 
@@ -124,15 +124,15 @@ async fn row_08_a_submission_meets_the_uploads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn row_08_two_writers_meet() {
     for _ in 0..20 {
-        let (rehearsal, keys) = with_a_draft().await;
-        let rehearsal = Arc::new(rehearsal);
-        let path = format!("{APPLICATIONS}/{}/withdraw", only(&rehearsal).await.id());
+        let (harness, keys) = with_a_draft().await;
+        let harness = Arc::new(harness);
+        let path = format!("{APPLICATIONS}/{}/withdraw", only(&harness).await.id());
         let mut writers = JoinSet::new();
         for key in keys {
-            let rehearsal = rehearsal.clone();
-            writers.spawn(async move { rehearsal.uploaded(&[key]).await });
+            let harness = harness.clone();
+            writers.spawn(async move { harness.uploaded(&[key]).await });
         }
-        let app = rehearsal.clone();
+        let app = harness.clone();
         writers.spawn(async move { app.post(TENANT, &path, "withdraw", &json!({})).await });
         for answer in writers.join_all().await {
             match answer {
@@ -141,7 +141,7 @@ async fn row_08_two_writers_meet() {
                 Answer::Swept(_) => panic!("nobody sweeps"),
             }
         }
-        assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Withdrawn);
+        assert_eq!(only(&harness).await.ledger.head().stage, Stage::Withdrawn);
     }
 }
 
@@ -149,28 +149,24 @@ async fn row_08_two_writers_meet() {
 #[tokio::test]
 async fn row_07_throttling() {
     for call in 1..=write_of_a_creation().await {
-        let rehearsal = Rehearsal::new();
+        let harness = CrashHarness::new();
         let body = body(&papers());
-        rehearsal.hub.faults.plan(call, Fault::Throttled);
-        let told = rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
+        harness.hub.faults.plan(call, Fault::Throttled);
+        let told = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
         assert_eq!(told["type"], "/problems/throttled");
-        assert!(rehearsal.kept().await.is_empty());
-        rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+        assert!(harness.kept().await.is_empty());
+        harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     }
 }
 
 /// Without the key nothing is kept, sealed or not.
 #[tokio::test]
 async fn row_46_the_key_is_denied_at_intake() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     let body = body(&papers());
-    rehearsal.hub.faults.restart();
-    rehearsal.hub.faults.plan(2, Fault::Before);
-    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
-    assert_eq!(
-        rehearsal.hub.faults.calls(),
-        ["directory.amendments", "vault.seal"],
-        "and nothing is written"
-    );
-    rehearsal.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
+    harness.hub.faults.restart();
+    harness.hub.faults.plan(2, Fault::Before);
+    harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
+    assert_eq!(harness.hub.faults.calls(), ["directory.overrides", "vault.seal"], "and nothing is written");
+    harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
 }

@@ -1,11 +1,11 @@
 //! What the stream shows, and what must reach an agency's queue once.
 
+use domain::agencies::AgencyState;
 use domain::application::object_key;
 use domain::catalogue::DocumentKind;
 use domain::command::Finding;
 use domain::effect::NoticeKind;
 use domain::event::MissingItem;
-use domain::partners::AgencyState;
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::faults::Fault;
@@ -15,87 +15,87 @@ use sweeper::handler::Swept;
 use tongban_tests::papers::Paper;
 
 use super::{count, file, only, submission, with_a_case, with_a_draft};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
 use crate::journey::TENANT;
-use crate::rehearsal::{Answer, BEIJING, Rehearsal, change};
 
 #[tokio::test]
 async fn row_10_a_stream_record_comes_twice() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
     for _ in 0..2 {
-        assert_eq!(rehearsal.show(std::slice::from_ref(&record)).await, Answer::Batch(0));
+        assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(0));
     }
-    assert_eq!(rehearsal.take(BEIJING).len(), 1, "one message");
-    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+    assert_eq!(harness.take(BEIJING).len(), 1, "one message");
+    assert_eq!(count(&harness, "dispatched").await, 1);
 }
 
 #[tokio::test]
 async fn row_11_the_router_dies_after_sending() {
-    let (mut rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
-    rehearsal.hub.faults.restart();
-    rehearsal.hub.faults.plan(3, Fault::DiesAfter);
-    rehearsal.show(std::slice::from_ref(&record)).await;
-    assert_eq!(rehearsal.hub.faults.calls().last(), Some(&"queues.send"));
-    rehearsal.restart();
-    assert_eq!(count(&rehearsal, "dispatched").await, 0, "it is sent and not recorded");
-    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
-    assert_eq!(rehearsal.take(BEIJING).len(), 1, "the agency sees one case");
-    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+    let (mut harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
+    harness.hub.faults.restart();
+    harness.hub.faults.plan(3, Fault::DiesAfter);
+    harness.show(std::slice::from_ref(&record)).await;
+    assert_eq!(harness.hub.faults.calls().last(), Some(&"queues.send"));
+    harness.restart();
+    assert_eq!(count(&harness, "dispatched").await, 0, "it is sent and not recorded");
+    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.take(BEIJING).len(), 1, "the agency sees one case");
+    assert_eq!(count(&harness, "dispatched").await, 1);
 }
 
 /// After five minutes a queue has forgotten what it saw: the message comes twice, under the one id that the
 /// agency goes by.
 #[tokio::test]
 async fn row_12_sent_again_after_the_window() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
-    rehearsal.show(std::slice::from_ref(&record)).await;
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(6));
-    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
-    let messages = rehearsal.take(BEIJING);
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
+    harness.show(std::slice::from_ref(&record)).await;
+    harness.hub.clock.advance(SignedDuration::from_mins(6));
+    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 2);
-    let cases: Vec<_> = messages.iter().map(|message| rehearsal.opened(BEIJING, message)).collect();
+    let cases: Vec<_> = messages.iter().map(|message| harness.opened(BEIJING, message)).collect();
     assert_eq!((cases[0].application, cases[0].version), (cases[1].application, cases[1].version));
     assert_eq!(messages[0].id, messages[1].id, "the agency goes by this");
-    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+    assert_eq!(count(&harness, "dispatched").await, 1);
 }
 
 /// Two applications in one batch; the message of one is not taken. Only its record comes again.
 #[tokio::test]
 async fn row_14_a_batch_fails_in_part() {
-    let rehearsal = Rehearsal::new();
+    let harness = CrashHarness::new();
     for key in ["one", "two"] {
-        let keys = file(&rehearsal, TENANT, key).await;
-        rehearsal.uploaded(&keys).await;
+        let keys = file(&harness, TENANT, key).await;
+        harness.uploaded(&keys).await;
     }
-    let kept = rehearsal.kept().await;
+    let kept = harness.kept().await;
     let records: Vec<Value> = kept.iter().map(|kept| change(kept, 1, kept.version())).collect();
     let refused = format!("{}:{}", kept[1].id(), kept[1].ledger.head().leg_opened);
-    rehearsal.hub.queues.refuse(&refused, u32::MAX, SendError::Throttled);
-    assert_eq!(rehearsal.show(&records).await, Answer::Batch(1));
-    let taken = rehearsal.take(BEIJING);
+    harness.hub.queues.refuse(&refused, u32::MAX, SendError::Throttled);
+    assert_eq!(harness.show(&records).await, Answer::Batch(1));
+    let taken = harness.take(BEIJING);
     assert_eq!(taken.len(), 1, "the other one went");
     assert_ne!(taken[0].id, refused);
-    rehearsal.hub.queues.refuse(&refused, 0, SendError::Throttled);
-    assert_eq!(rehearsal.show(&records[1..]).await, Answer::Batch(0));
-    assert_eq!(rehearsal.take(BEIJING).iter().filter(|message| message.id == refused).count(), 1);
+    harness.hub.queues.refuse(&refused, 0, SendError::Throttled);
+    assert_eq!(harness.show(&records[1..]).await, Answer::Batch(0));
+    assert_eq!(harness.take(BEIJING).iter().filter(|message| message.id == refused).count(), 1);
 }
 
 #[tokio::test]
 async fn row_15_a_poisonous_record() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let good = submission(&rehearsal).await;
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let good = submission(&harness).await;
     let mut poison = good.clone();
     poison["dynamodb"]["SequenceNumber"] = json!("poison-1");
     poison["dynamodb"]["NewImage"]["ev"] = json!({ "L": [{ "B": "e30=" }] });
-    assert_eq!(rehearsal.show(&[poison, good]).await, Answer::Batch(0), "the batch is done with");
-    assert_eq!(rehearsal.take(BEIJING).len(), 1, "the others proceed");
-    let parked = rehearsal.hub.queues.drain(&Queue::Parked);
+    assert_eq!(harness.show(&[poison, good]).await, Answer::Batch(0), "the batch is done with");
+    assert_eq!(harness.take(BEIJING).len(), 1, "the others proceed");
+    let parked = harness.hub.queues.drain(&Queue::Quarantine);
     assert_eq!(parked.len(), 1, "it is set aside");
     let why: Value = serde_json::from_str(&parked[0].body).expect("JSON");
     assert!(why["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "with its reason: {why}");
@@ -105,83 +105,83 @@ async fn row_15_a_poisonous_record() {
 /// arrives, because it goes under another deduplication id, and is the same message to its agency.
 #[tokio::test]
 async fn row_13_sent_again_within_the_window() {
-    let (mut rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(4));
-    rehearsal.hub.faults.plan(3, Fault::DiesAfter);
-    rehearsal.show(&[record]).await;
-    rehearsal.restart();
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(2));
-    rehearsal.sweep().await;
-    let messages = rehearsal.take(BEIJING);
+    let (mut harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
+    harness.hub.clock.advance(SignedDuration::from_mins(4));
+    harness.hub.faults.plan(3, Fault::DiesAfter);
+    harness.show(&[record]).await;
+    harness.restart();
+    harness.hub.clock.advance(SignedDuration::from_mins(2));
+    harness.sweep().await;
+    let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0].id, messages[1].id, "one message to its agency");
     assert_ne!(messages[0].dedup, messages[1].dedup, "two to the queue");
-    assert_eq!(count(&rehearsal, "dispatched").await, 1);
+    assert_eq!(count(&harness, "dispatched").await, 1);
 }
 
 #[tokio::test]
 async fn row_16_the_router_was_down_for_days() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    rehearsal.hub.clock.advance(SignedDuration::from_hours(25));
-    rehearsal.sweep().await;
-    assert_eq!(rehearsal.take(BEIJING).len(), 1);
-    assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Dispatched);
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    harness.hub.clock.advance(SignedDuration::from_hours(25));
+    harness.sweep().await;
+    assert_eq!(harness.take(BEIJING).len(), 1);
+    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Dispatched);
 }
 
 /// The agency waits for the citizen, and the citizen has answered.
 #[tokio::test]
 async fn row_16_the_router_missed_an_answer_to_a_supplement() {
-    let (rehearsal, _) = with_a_case().await;
-    report(&rehearsal, Finding::Received).await;
-    report(&rehearsal, residence_is_missing()).await;
-    supplement(&rehearsal).await;
+    let (harness, _) = with_a_case().await;
+    report(&harness, Finding::Received).await;
+    report(&harness, residence_is_missing()).await;
+    supplement(&harness).await;
     for wakes in [SignedDuration::from_mins(6), SignedDuration::from_hours(2)] {
-        rehearsal.hub.clock.advance(wakes);
-        rehearsal.sweep().await;
+        harness.hub.clock.advance(wakes);
+        harness.sweep().await;
     }
-    let messages = rehearsal.take(BEIJING);
+    let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 1, "sent once, and then recorded");
-    assert_eq!(rehearsal.opened(BEIJING, &messages[0]).notice, NoticeKind::Supplemented);
-    assert_eq!(only(&rehearsal).await.ledger.head().stage, Stage::Supplemented);
+    assert_eq!(harness.opened(BEIJING, &messages[0]).notice, NoticeKind::Supplemented);
+    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Supplemented);
 }
 
 #[tokio::test]
 async fn row_18_a_suspended_agency() {
-    let (mut rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
-    rehearsal.set_state(BEIJING, AgencyState::Suspended);
-    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0), "it holds up nobody");
-    rehearsal.hub.clock.advance(SignedDuration::from_mins(6));
-    let swept = rehearsal.sweep().await;
+    let (mut harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
+    harness.set_state(BEIJING, AgencyState::Suspended);
+    assert_eq!(harness.show(&[record]).await, Answer::Batch(0), "it holds up nobody");
+    harness.hub.clock.advance(SignedDuration::from_mins(6));
+    let swept = harness.sweep().await;
     assert_eq!(swept, Answer::Swept(Swept { due: 1, parked: 1, ..Swept::default() }));
-    assert!(rehearsal.take(BEIJING).is_empty());
-    rehearsal.set_state(BEIJING, AgencyState::Active);
-    rehearsal.hub.clock.advance(SignedDuration::from_hours(2));
-    rehearsal.sweep().await;
-    assert_eq!(rehearsal.take(BEIJING).len(), 1, "released when it resumes");
+    assert!(harness.take(BEIJING).is_empty());
+    harness.set_state(BEIJING, AgencyState::Active);
+    harness.hub.clock.advance(SignedDuration::from_hours(2));
+    harness.sweep().await;
+    assert_eq!(harness.take(BEIJING).len(), 1, "released when it resumes");
 }
 
 /// Without the key nothing is sent, sealed or not.
 #[tokio::test]
 async fn row_46_the_key_is_denied_at_the_router() {
-    let (rehearsal, keys) = with_a_draft().await;
-    rehearsal.uploaded(&keys).await;
-    let record = submission(&rehearsal).await;
-    rehearsal.hub.faults.plan(2, Fault::Before);
-    assert_eq!(rehearsal.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
-    assert_eq!(rehearsal.hub.faults.calls(), ["directory.amendments", "vault.open"], "and nothing is sent");
-    assert_eq!(rehearsal.show(&[record]).await, Answer::Batch(0));
-    assert_eq!(rehearsal.take(BEIJING).len(), 1);
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let record = submission(&harness).await;
+    harness.hub.faults.plan(2, Fault::Before);
+    assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
+    assert_eq!(harness.hub.faults.calls(), ["directory.overrides", "vault.open"], "and nothing is sent");
+    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.take(BEIJING).len(), 1);
 }
 
-async fn report(rehearsal: &Rehearsal, finding: Finding) {
-    let head = only(rehearsal).await.ledger.head().clone();
-    let jws = rehearsal.signed(BEIJING, head.id, head.leg_opened, finding);
-    rehearsal.report(&jws).await.body(200);
+async fn report(harness: &CrashHarness, finding: Finding) {
+    let head = only(harness).await.ledger.head().clone();
+    let jws = harness.signed(BEIJING, head.id, head.leg_opened, finding);
+    harness.report(&jws).await.body(200);
 }
 
 fn residence_is_missing() -> Finding {
@@ -191,13 +191,13 @@ fn residence_is_missing() -> Finding {
 }
 
 /// The citizen hands in what is missing.
-async fn supplement(rehearsal: &Rehearsal) {
-    let id = only(rehearsal).await.id();
+async fn supplement(harness: &CrashHarness) {
+    let id = only(harness).await.id();
     let answer = Paper::pdf("other", "answer");
     let key = object_key(id, "d3".parse().expect("a document id"), 0);
-    rehearsal.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
+    harness.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
     let path = format!("/v1/applications/{id}/supplement");
-    let supplemented = rehearsal.post(TENANT, &path, "answered", &json!({})).await.body(200);
+    let supplemented = harness.post(TENANT, &path, "answered", &json!({})).await.body(200);
     assert_eq!(supplemented["stage"], "supplemented");
 }
 
@@ -206,33 +206,33 @@ async fn supplement(rehearsal: &Rehearsal) {
 #[tokio::test]
 async fn row_17_a_shard_splits() {
     for split in 1..=4 {
-        let (mut rehearsal, keys) = with_a_draft().await;
-        rehearsal.uploaded(&keys).await;
+        let (mut harness, keys) = with_a_draft().await;
+        harness.uploaded(&keys).await;
         let (mut shown, mut records) = (1, Vec::new());
         for step in 0..4 {
             match step {
                 0 => {}
-                1 => report(&rehearsal, Finding::Received).await,
-                2 => report(&rehearsal, residence_is_missing()).await,
-                _ => supplement(&rehearsal).await,
+                1 => report(&harness, Finding::Received).await,
+                2 => report(&harness, residence_is_missing()).await,
+                _ => supplement(&harness).await,
             }
-            let kept = only(&rehearsal).await;
+            let kept = only(&harness).await;
             records.push(change(&kept, shown, kept.version()));
             shown = kept.version();
-            rehearsal.show(&records[step..]).await;
+            harness.show(&records[step..]).await;
             if step + 1 == split {
-                rehearsal.restart();
-                rehearsal.show(&records).await;
+                harness.restart();
+                harness.show(&records).await;
             }
         }
-        let messages = rehearsal.take(BEIJING);
+        let messages = harness.take(BEIJING);
         let notices: Vec<_> =
-            messages.iter().map(|message| rehearsal.opened(BEIJING, message).notice).collect();
+            messages.iter().map(|message| harness.opened(BEIJING, message).notice).collect();
         assert_eq!(notices, [NoticeKind::Opened, NoticeKind::Supplemented], "split after {split}");
-        let called: Vec<u32> = rehearsal
+        let called: Vec<u32> = harness
             .hub
             .queues
-            .drain(&Queue::Webhooks)
+            .drain(&Queue::Callbacks)
             .iter()
             .map(|message| message.id.rsplit(':').next().expect("a version").parse().expect("a number"))
             .collect();

@@ -1,0 +1,142 @@
+//! One dead tenant, however much is pending for it, is in nobody's way.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use callbacks::delivery::CallbackSender;
+use domain::ids::ApplicationId;
+use jiff::SignedDuration;
+use platform::contract::sample;
+use platform::deliveries::Deliveries as _;
+use platform::hub::{FakeHub, Hub as _};
+use platform::settings::Settings as _;
+use protocol::callback::Callback;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::support::*;
+
+/// Callbacks of the dead tenant.
+const PENDING: u32 = 100_000;
+/// Messages of a batch, as the template has it.
+const BATCH: u32 = 10;
+/// Batches of the dead tenant between two of the other's callbacks.
+const BETWEEN: u32 = 100;
+
+/// One of the other tenant's callbacks: the calls it took, by name, and how long.
+async fn other(
+    sender: &CallbackSender<FakeHub>,
+    hub: &FakeHub,
+    version: u32,
+) -> (BTreeMap<&'static str, usize>, Duration) {
+    let callback = Callback {
+        tenant: sample::tenant("another-app"),
+        application: ApplicationId::from_bytes16([7; 16]),
+        version,
+        ..callback(1)
+    };
+    hub.faults.restart();
+    let begun = Instant::now();
+    assert!(deliver(sender, batch(&[callback], 1)).await.is_empty());
+    let took = begun.elapsed();
+    let mut calls = BTreeMap::new();
+    // Batches of successes are written now and then, whoever's they are.
+    for call in hub.faults.calls().into_iter().filter(|call| *call != "deliveries.write") {
+        *calls.entry(call).or_default() += 1;
+    }
+    (calls, took)
+}
+
+fn pending(number: u32) -> Callback {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    callback_of(ApplicationId::from_bytes16(bytes), 1)
+}
+
+fn median(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort();
+    (times[times.len() / 2], times[times.len() - 1])
+}
+
+/// In the moments before its trouble is known, an endpoint that never answers shares a batch with others.
+#[tokio::test]
+async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once() {
+    let hub = hub();
+    let (well, _) = Endpoint::with_status(204).await;
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    subscribe(&hub, &format!("http://{}/", silent.local_addr().unwrap()), &[]).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    let others = (0..5).map(|number| Callback { tenant: sample::tenant("another-app"), ..pending(number) });
+    let all: Vec<Callback> = (5..10).map(pending).chain(others).collect();
+    let sender = sender(&hub);
+    let mut delivering = std::pin::pin!(deliver(&sender, batch(&all, 1)));
+    let mut beat = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        tokio::select! {
+            _ = &mut delivering => panic!("others are called before the silent one is given up"),
+            _ = beat.tick() => if well.ids().len() == 5 { break },
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
+    let hub = hub();
+    let (well, _) = Endpoint::with_status(204).await;
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let dead = subscribe(&hub, &format!("http://{closed}/"), &[]).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    let sender = sender(&hub);
+
+    let mut before = Vec::new();
+    other(&sender, &hub, 1).await;
+    for version in 2..52 {
+        let (calls, took) = other(&sender, &hub, version).await;
+        assert!(calls.is_empty(), "a healthy endpoint costs no call: {calls:?}");
+        before.push(took);
+    }
+
+    // The first callback meets the trouble; the next ones wait until every process knows.
+    assert_eq!(deliver(&sender, batch(&[pending(0)], 1)).await.len(), 1);
+    hub.clock.advance(SignedDuration::from_secs(21));
+    other(&sender, &hub, 52).await;
+    hub.faults.restart();
+
+    let (mut during, mut version) = (Vec::new(), 52);
+    let begun = Instant::now();
+    for first in (0..PENDING).step_by(BATCH as usize) {
+        let due: Vec<Callback> = (first..first + BATCH).map(pending).collect();
+        hub.faults.restart();
+        assert!(deliver(&sender, batch(&due, 1)).await.is_empty());
+        let calls = hub.faults.calls();
+        // What was known of the tenant may be read again; beyond that a write and a read for each.
+        assert!(calls.len() <= 2 * due.len() + 2, "{calls:?}");
+        if first % (BATCH * BETWEEN) == 0 {
+            version += 1;
+            let (calls, took) = other(&sender, &hub, version).await;
+            assert!(calls.is_empty(), "no call more than before: {calls:?}");
+            during.push(took);
+        }
+    }
+    let took = begun.elapsed();
+    assert_eq!(well.ids().len(), usize::try_from(version).unwrap(), "each arrived, each at once");
+    let attempts = hub.deliveries().attempts(dead, platform::deliveries::Which::All, None, 9).await.unwrap();
+    assert_eq!(attempts.items.len(), 1, "the dead endpoint was tried once, not 100,000 times");
+    let last = hub.deliveries().held(dead, Some((pending(PENDING - 2).application, 1)), 9).await.unwrap();
+    assert_eq!((last.len(), hub.deliveries().count_held(dead).await.unwrap()), (1, 1_000));
+    assert_eq!(hub.settings().subscriptions(&tenant()).await.unwrap().all.len(), 1);
+
+    let ((usual, slowest), (usual_then, slowest_then)) = (median(before), median(during));
+    // For whoever runs it with --nocapture.
+    #[allow(clippy::print_stdout, reason = "figures are for a reader")]
+    {
+        println!(
+            "row 44: {PENDING} callbacks of the dead tenant held in {took:.1?}, 1 attempt at its endpoint"
+        );
+        println!("row 44: another tenant's callback before: median {usual:.1?}, slowest {slowest:.1?}");
+        println!(
+            "row 44: another tenant's callback meanwhile: median {usual_then:.1?}, slowest {slowest_then:.1?}"
+        );
+    }
+}

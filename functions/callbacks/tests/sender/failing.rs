@@ -1,0 +1,472 @@
+//! Endpoints in trouble: the schedule, what is held, recovery, disabling.
+
+use std::sync::atomic::Ordering;
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use callbacks::delivery::CallbackSender;
+use domain::ids::SubscriptionId;
+use jiff::SignedDuration;
+use platform::clock::Clock as _;
+use platform::deliveries::{Deliveries as _, NoticeKind, Which};
+use platform::faults::Fault;
+use platform::hub::{FakeHub, Hub as _};
+use platform::queues::Queue;
+use platform::settings::{EndpointState, Reason};
+
+use crate::support::*;
+
+fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// An endpoint that answers 500, troubled and settled, with three events of two applications held.
+async fn in_trouble()
+-> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, CallbackSender<FakeHub>)
+{
+    let (endpoint, status) = Endpoint::with_status(500).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub);
+    assert_eq!(deliver(&sender, batch(&[callback(4)], 1)).await, ["0"]);
+    hub.clock.advance(seconds(6));
+    assert_eq!(deliver(&sender, batch(&[callback(4)], 2)).await, ["0"]);
+    hub.clock.advance(seconds(15));
+    let due = [callback(4), callback_of(application(2), 3), callback(5)];
+    assert!(deliver(&sender, batch(&due, 3)).await.is_empty());
+    assert_eq!(held(&hub, id).await, [due[0].id(), due[2].id(), due[1].id()]);
+    (endpoint, status, hub, id, sender)
+}
+
+#[tokio::test]
+async fn row_38_a_refusal_is_tried_again_in_place_and_then_held() {
+    let (endpoint, _, hub, id, _) = in_trouble().await;
+    assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()], "tried at once and after 5 s");
+    let EndpointState::Failing { attempt, since, next_at } = kept(&hub, id).await.state else {
+        panic!("not in trouble")
+    };
+    assert_eq!((attempt, hub.clock().now().duration_since(since)), (2, seconds(21)));
+    let wait = next_at.duration_since(hub.clock().now() - seconds(15));
+    assert!(wait > seconds(26) && wait <= seconds(30), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_later_event_of_the_application_waits_and_nothing_is_posted_meanwhile() {
+    let (endpoint, _) = Endpoint::with_status(500).await;
+    let hub = hub();
+    subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub);
+    let due = [callback(4), callback(5), callback_of(application(2), 1)];
+    assert_eq!(deliver(&sender, batch(&due[..2], 1)).await, ["0", "1"]);
+    let waits: Vec<_> = hub.queues.postponed();
+    assert_eq!(waits.len(), 2, "both come again soon: {waits:?}");
+    hub.clock.advance(seconds(1));
+    assert_eq!(deliver(&sender, batch(&due[2..], 1)).await, ["0"]);
+    assert_eq!(endpoint.ids(), [callback(4).id()], "nothing is posted, nothing is held yet");
+}
+
+/// The state was learned by nobody else: an event that another process still posts has no earlier one held.
+#[tokio::test]
+async fn nothing_is_held_before_every_process_knows() {
+    let (endpoint, status) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let (first, second) = (sender(&hub), sender(&hub));
+    deliver(&second, batch(&[callback(1)], 1)).await;
+    status.store(500, Ordering::SeqCst);
+    deliver(&first, batch(&[callback(2)], 1)).await;
+    status.store(204, Ordering::SeqCst);
+    for receives in 1..5 {
+        deliver(&first, batch(&[callback(3)], receives)).await;
+        assert!(held(&hub, id).await.is_empty());
+        hub.clock.advance(seconds(4));
+        deliver(&second, batch(&[callback_of(application(3), 1)], 1)).await;
+    }
+    assert!(endpoint.ids().contains(&callback_of(application(3), 1).id()));
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_tried_by_the_schedule_and_then_disabled() {
+    let (endpoint, _, hub, id, sender) = in_trouble().await;
+    let begun = hub.clock().now();
+    let mut tries = endpoint.ids().len();
+    loop {
+        let state = kept(&hub, id).await.state;
+        let EndpointState::Failing { next_at, .. } = state else { break };
+        hub.clock.set(next_at - seconds(1));
+        sweep(&sender, &hub).await;
+        assert_eq!(endpoint.ids().len(), tries, "not before its time");
+        hub.clock.set(next_at + seconds(1));
+        assert_eq!(sweep(&sender, &hub).await, 1);
+        tries += 1;
+        assert_eq!(endpoint.ids().len(), tries, "one probe each time");
+    }
+    assert_eq!(tries, 14);
+    let took = hub.clock().now().duration_since(begun).as_secs_f64() / 3_600.0;
+    assert!((67.0..=75.5).contains(&took), "{took} hours");
+    let EndpointState::Disabled { reason, .. } = kept(&hub, id).await.state else { panic!("not disabled") };
+    assert_eq!(reason, Reason::Exhausted);
+    let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
+    assert_eq!(notices.len(), 1);
+    assert_eq!((notices[0].kind, notices[0].reason), (NoticeKind::Disabled, Some(Reason::Exhausted)));
+    assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty(), "events go on being held");
+    assert_eq!(held(&hub, id).await.len(), 4);
+    hub.clock.advance(seconds(100_000));
+    assert_eq!(sweep(&sender, &hub).await, 0);
+}
+
+#[tokio::test]
+async fn row_38_gone_disables_at_once() {
+    let (endpoint, _) = Endpoint::with_status(410).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub);
+    let many: Vec<_> = (1..9).map(|number| callback_of(application(number), 1)).collect();
+    assert_eq!(deliver(&sender, batch(&many, 1)).await.len(), 8);
+    let EndpointState::Disabled { reason: Reason::Gone, .. } = kept(&hub, id).await.state else {
+        panic!("not disabled")
+    };
+    let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
+    assert!(!notices.is_empty() && notices.iter().all(|it| it.reason == Some(Reason::Gone)));
+    hub.clock.advance(seconds(21));
+    endpoint.forget();
+    assert!(deliver(&sender, batch(&many, 2)).await.is_empty());
+    assert_eq!((held(&hub, id).await.len(), endpoint.ids().len()), (8, 0));
+}
+
+#[tokio::test]
+async fn row_38_an_endpoint_that_asks_to_be_left_alone_is() {
+    use axum::response::IntoResponse as _;
+    let busy = || (axum::http::StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7200")]).into_response();
+    let (endpoint, hub) = (Endpoint::answering(busy).await, hub());
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    deliver(&sender(&hub), batch(&[callback(1)], 1)).await;
+    let EndpointState::Failing { next_at, .. } = kept(&hub, id).await.state else { panic!("no trouble") };
+    assert_eq!(next_at.duration_since(hub.clock().now()), seconds(7_200));
+}
+
+#[tokio::test]
+async fn what_was_held_is_delivered_in_order_when_the_endpoint_answers_again() {
+    let (endpoint, status, hub, id, sender) = in_trouble().await;
+    status.store(204, Ordering::SeqCst);
+    endpoint.forget();
+    hub.clock.advance(seconds(60));
+    assert_eq!(sweep(&sender, &hub).await, 1);
+    let heard = endpoint.ids();
+    let of = |number| {
+        let prefix = application(number).to_string();
+        heard.iter().filter(|id| id.starts_with(&prefix)).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of(1), [callback(4).id(), callback(5).id()]);
+    assert_eq!(of(2), [callback_of(application(2), 3).id()]);
+    assert_eq!((heard.len(), held(&hub, id).await.len()), (3, 0));
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+    let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
+    assert_eq!(failed, [], "what had failed has arrived");
+    assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty());
+    assert_eq!(endpoint.ids().last(), Some(&callback(6).id()), "and the next one goes directly");
+}
+
+/// A process that has not heard of the recovery holds an event; the next one of that application waits behind
+/// it, and the drainer that was woken delivers both.
+#[tokio::test]
+async fn order_holds_where_processes_learn_of_a_recovery_at_different_times() {
+    let (endpoint, status, hub, id, sender) = in_trouble().await;
+    let late = crate::support::sender(&hub);
+    hub.clock.advance(seconds(10));
+    assert!(deliver(&late, batch(&[callback_of(application(9), 1)], 1)).await.is_empty());
+    status.store(204, Ordering::SeqCst);
+    hub.clock.advance(seconds(7));
+    sweep(&sender, &hub).await;
+    endpoint.forget();
+    assert!(deliver(&late, batch(&[callback(6)], 1)).await.is_empty());
+    assert_eq!(held(&hub, id).await, [callback(6).id()]);
+    assert!(deliver(&sender, batch(&[callback(7), callback_of(application(2), 4)], 1)).await.is_empty());
+    assert_eq!(endpoint.ids(), [callback_of(application(2), 4).id()], "others go directly");
+    assert!(deliver_queue(&sender, &hub, &Queue::Drains).await > 0);
+    assert_eq!(endpoint.ids()[1..], [callback(6).id(), callback(7).id()]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_while_it_is_drained_is_in_trouble_again() {
+    let (endpoint, _, hub, id, sender) = in_trouble().await;
+    let state = EndpointState::Recovering { since: hub.clock().now() };
+    set_state(&hub, id, state).await;
+    endpoint.forget();
+    sweep(&sender, &hub).await;
+    assert!((1..=2).contains(&endpoint.ids().len()), "one for each application at most");
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { attempt: 1, .. }));
+    assert_eq!(held(&hub, id).await.len(), 3);
+}
+
+#[tokio::test]
+async fn paused_holds_and_resumed_delivers() {
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub);
+    let now = hub.clock().now();
+    set_state(&hub, id, EndpointState::Paused { since: now, at: now }).await;
+    assert_eq!(deliver(&sender, batch(&[callback(1)], 1)).await.len(), 1, "not before all know");
+    hub.clock.advance(seconds(21));
+    assert!(deliver(&sender, batch(&[callback(1), callback(2)], 2)).await.is_empty());
+    assert_eq!((endpoint.ids().len(), sweep(&sender, &hub).await), (0, 0));
+    set_state(&hub, id, EndpointState::Recovering { since: now }).await;
+    assert_eq!(sweep(&sender, &hub).await, 1);
+    assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id()]);
+    assert!(held(&hub, id).await.is_empty());
+}
+
+/// Each call on the way of a callback to an endpoint that fails fails once, too. The message comes again until it
+/// is done with, the endpoint answers again, and the callback has arrived.
+#[tokio::test]
+async fn a_callback_that_meets_trouble_is_lost_nowhere() {
+    let connector = connector();
+    for fault in [Fault::Before, Fault::Throttled, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        for call in 1.. {
+            let (endpoint, status) = Endpoint::with_status(500).await;
+            let hub = hub();
+            let id = subscribe(&hub, &endpoint.url, &[]).await;
+            hub.faults.restart();
+            hub.faults.plan(call, fault);
+            let (mut receives, mut calls, mut sender) = (1, 0, courier_over(&hub, &connector));
+            loop {
+                assert!(receives < 12, "{fault:?} at call {call}");
+                let again = deliver(&sender, batch(&[callback(4), callback(5)], receives)).await;
+                calls += hub.faults.calls().len();
+                if calls >= call {
+                    // Whoever died is another process now.
+                    hub.faults.restart();
+                    sender = courier_over(&hub, &connector);
+                } else {
+                    hub.faults.restart();
+                    hub.faults.plan(call - calls, fault);
+                }
+                if again.is_empty() {
+                    break;
+                }
+                receives += 1;
+                hub.clock.advance(seconds(7));
+            }
+            hub.faults.restart();
+            status.store(204, Ordering::SeqCst);
+            for _ in 0..3 {
+                hub.clock.advance(seconds(60));
+                sweep(&sender, &hub).await;
+            }
+            assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
+            let heard = endpoint.ids();
+            let last = |id: String| heard.iter().rposition(|heard| *heard == id);
+            assert!(last(callback(4).id()) < last(callback(5).id()), "{fault:?} at call {call}: {heard:?}");
+            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            if calls < call {
+                break;
+            }
+        }
+    }
+}
+
+/// Each call of a drain fails once: without effect, with its effect but no answer, and by the process's death.
+/// Whatever happens, all arrives in order, and nothing stays held.
+#[tokio::test]
+async fn a_drain_that_dies_anywhere_loses_nothing() {
+    let connector = connector();
+    for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        for call in 1.. {
+            let (endpoint, status) = Endpoint::with_status(204).await;
+            let hub = hub();
+            let id = subscribe(&hub, &endpoint.url, &[]).await;
+            let since = hub.clock().now() - seconds(100);
+            let due = EndpointState::Failing { attempt: 3, since, next_at: since };
+            set_state(&hub, id, due).await;
+            let all = [callback(1), callback(2), callback_of(application(2), 1)];
+            for callback in &all {
+                hub.deliveries().hold(id, callback, since).await.unwrap();
+            }
+            status.store(204, Ordering::SeqCst);
+            hub.faults.restart();
+            hub.faults.plan(call, fault);
+            let dying = courier_over(&hub, &connector);
+            dying.wake_due().await;
+            for message in hub.queues.drain(&Queue::Drains) {
+                let due = serde_json::from_str(&message.body).unwrap();
+                deliver(&dying, batch_of(&[(message.group, due)], 1)).await;
+            }
+            let reached = hub.faults.calls().len() >= call;
+            hub.faults.restart();
+            hub.clock.advance(seconds(400));
+            sweep(&courier_over(&hub, &connector), &hub).await;
+            assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
+            let mut heard: Vec<String> = Vec::new();
+            for id in endpoint.ids() {
+                if !heard.contains(&id) {
+                    heard.push(id);
+                }
+            }
+            assert_eq!(heard.len(), all.len(), "{fault:?} at call {call}");
+            let place = |id: String| heard.iter().position(|heard| *heard == id).unwrap();
+            assert!(place(all[0].id()) < place(all[1].id()), "{fault:?} at call {call}");
+            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            if !reached {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_drained() {
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    for version in 1..=450 {
+        let of = application(u8::try_from(version % 5).unwrap());
+        hub.deliveries().hold(id, &callback_of(of, version), hub.clock().now()).await.unwrap();
+    }
+    set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
+    sweep(&sender(&hub), &hub).await;
+    assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (450, 0));
+    let log = hub.deliveries().attempts(id, Which::All, None, 1_000).await.unwrap();
+    assert_eq!(log.items.len(), 450);
+}
+
+/// Each of its callbacks arrives, and none of them in a batch with others.
+#[tokio::test]
+async fn a_slow_endpoint_is_drained_by_itself() {
+    // It takes a moment, and any moment is too long.
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub).with_slow(std::time::Duration::ZERO);
+    assert!(deliver(&sender, batch(&[callback(1)], 1)).await.is_empty());
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { attempt: 0, .. }));
+    assert_eq!(deliver(&sender, batch(&[callback(2)], 1)).await.len(), 1);
+    hub.clock.advance(seconds(21));
+    assert!(deliver(&sender, batch(&[callback(2), callback(3)], 2)).await.is_empty());
+    assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (1, 2));
+    assert_eq!(sweep(&sender, &hub).await, 1);
+    assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+}
+
+/// An endpoint falls ill again while it is drained: what comes in its first moments overtakes nothing that is held, and
+/// an application of which nothing is held is tried in place; then all is delivered, whoever dies on the way.
+#[tokio::test]
+async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
+    let calls = {
+        let (_, hub, _, sender) = ill_again().await;
+        hub.faults.restart();
+        deliver(&sender, batch(&[callback_of(application(2), 1)], 1)).await;
+        hub.faults.calls().len()
+    };
+    for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
+        for call in 1..=calls {
+            let (endpoint, hub, id, sender) = ill_again().await;
+            assert!(deliver(&sender, batch(&[callback(9)], 1)).await.is_empty());
+            assert_eq!((endpoint.ids(), held(&hub, id).await.len()), (Vec::new(), 3), "it waits behind them");
+            hub.faults.restart();
+            hub.faults.plan(call, fault);
+            let other = callback_of(application(2), 1);
+            let left = deliver(&sender, batch(std::slice::from_ref(&other), 1)).await;
+            hub.faults.restart();
+            let sender = courier_over(&hub, &connector());
+            if !left.is_empty() {
+                hub.clock.advance(seconds(21));
+                deliver(&sender, batch(std::slice::from_ref(&other), 2)).await;
+            }
+            // The schedule alone, whatever wake was lost.
+            hub.queues.drain(&Queue::Drains);
+            for _ in 0..3 {
+                hub.clock.advance(seconds(60));
+                sweep(&sender, &hub).await;
+            }
+            let of_first: Vec<String> =
+                endpoint.ids().into_iter().filter(|heard| *heard != other.id()).collect();
+            assert_eq!(of_first, [7, 8, 9].map(|version| callback(version).id()), "{fault:?} at {call}");
+            assert!(endpoint.ids().contains(&other.id()) && held(&hub, id).await.is_empty());
+            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+        }
+    }
+}
+
+/// Two callbacks of one application are held for an endpoint that has just left health again, and is due.
+async fn ill_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<FakeHub>) {
+    let (endpoint, _) = Endpoint::with_status(204).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    for version in [7, 8] {
+        hub.deliveries().hold(id, &callback(version), hub.clock().now()).await.unwrap();
+    }
+    let now = hub.clock().now();
+    set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now, next_at: now }).await;
+    let sender = courier_over(&hub, &connector());
+    (endpoint, hub, id, sender)
+}
+
+/// A callback that its endpoint refuses, and takes all others, holds up its own application alone, and disables nothing.
+#[tokio::test]
+async fn one_callback_that_is_refused_holds_up_no_other_application() {
+    let poison = callback_of(application(1), 1);
+    let refused = poison.id();
+    let endpoint = Endpoint::answering_to(move |id| {
+        let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::NO_CONTENT };
+        status.into_response()
+    })
+    .await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let mut all = vec![poison.clone(), callback_of(application(1), 2)];
+    all.extend((2..30).map(|number| callback_of(application(number), 1)));
+    for callback in &all {
+        hub.deliveries().hold(id, callback, hub.clock().now()).await.unwrap();
+    }
+    let now = hub.clock().now();
+    set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now - seconds(60), next_at: now }).await;
+    let sender = courier_over(&hub, &connector());
+    for _ in 0..5 {
+        hub.clock.advance(seconds(60));
+        sweep(&sender, &hub).await;
+    }
+    assert_eq!(held(&hub, id).await, [all[0].id(), all[1].id()], "its own application waits");
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { .. }));
+    // Another callback comes: it does not wait for the schedule of the one that is refused.
+    let late = callback_of(application(40), 1);
+    hub.deliveries().hold(id, &late, hub.clock().now()).await.unwrap();
+    for _ in 0..20 {
+        hub.clock.advance(seconds(600));
+        sweep(&sender, &hub).await;
+    }
+    assert!(endpoint.ids().contains(&late.id()));
+}
+
+/// A message that meets one failure after the other, while others get through, is held before its queue gives it up.
+#[tokio::test]
+async fn a_message_that_has_come_often_is_held() {
+    let (endpoint, _) = Endpoint::with_status(500).await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = courier_over(&hub, &connector());
+    assert!(deliver(&sender, batch(&[callback(4)], 9)).await.is_empty());
+    assert_eq!((endpoint.ids().len(), held(&hub, id).await), (0, vec![callback(4).id()]));
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Recovering { .. }));
+}
+
+/// An endpoint that is gone is disabled at once, whatever else was refused before it said so.
+#[tokio::test]
+async fn gone_counts_before_one_refusal() {
+    let refused = callback_of(application(1), 1).id();
+    let endpoint = Endpoint::answering_to(move |id| {
+        let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::GONE };
+        status.into_response()
+    })
+    .await;
+    let hub = hub();
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    for number in [1, 2] {
+        let callback = callback_of(application(number), 1);
+        hub.deliveries().hold(id, &callback, hub.clock().now()).await.unwrap();
+    }
+    set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
+    sweep(&courier_over(&hub, &connector()), &hub).await;
+    assert!(matches!(kept(&hub, id).await.state, EndpointState::Disabled { reason: Reason::Gone, .. }));
+}

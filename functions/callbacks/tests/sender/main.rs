@@ -1,0 +1,9 @@
+//! Callbacks against real endpoints.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod bulkhead;
+mod callbacks;
+mod failing;
+mod figures;
+mod sockets;
+mod support;

@@ -1,0 +1,196 @@
+//! What real endpoints do to a connection, and what a connector makes of it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use callbacks::connector::{Answer, Connector, Head};
+use callbacks::resolve::{Found, Lookup};
+use futures_util::{StreamExt as _, stream};
+use platform::clock::{Clock as _, FakeClock};
+use platform::config::Mode;
+use platform::deliveries::Cause;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::support::{Endpoint, connector};
+
+/// A deadline for those that would never end.
+const SHORT: Duration = Duration::from_millis(300);
+/// What an endpoint lets pass between two bytes.
+const DRIP: Duration = Duration::from_millis(20);
+
+/// Answers each lookup from a list; the last answer stays.
+struct Names {
+    answers: Mutex<Vec<Vec<IpAddr>>>,
+    asked: Mutex<usize>,
+}
+
+impl Names {
+    fn answering(answers: &[&[&str]]) -> Arc<Names> {
+        let parse = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        Arc::new(Names { answers: Mutex::new(answers.iter().map(parse).collect()), asked: Mutex::new(0) })
+    }
+}
+
+impl Lookup for Names {
+    fn lookup(&self, _name: String) -> Found {
+        *self.asked.lock().unwrap() += 1;
+        let mut answers = self.answers.lock().unwrap();
+        let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        Box::pin(async move { if answer.is_empty() { Err(io::Error::other("none")) } else { Ok(answer) } })
+    }
+}
+
+async fn post(connector: &Connector, url: &str) -> Answer {
+    let head = Head { id: "a:1".to_owned(), seconds: 1, signatures: "v1,AAAA".to_owned() };
+    connector.post(url, &head, b"{}".to_vec(), FakeClock::default().now()).await
+}
+
+/// Speaks raw TCP to whoever comes, once for each connection.
+async fn raw<F: Future<Output = ()> + Send + 'static>(speak: fn(tokio::net::TcpStream) -> F) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            let _some = stream.read(&mut request).await.unwrap();
+            tokio::spawn(speak(stream));
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn row_38_statuses_are_told_as_they_are() {
+    for (status, delivered) in [(200, true), (204, true), (410, false), (429, false), (500, false)] {
+        let (endpoint, _) = Endpoint::with_status(status).await;
+        let answer = post(&connector(), &endpoint.url).await;
+        assert_eq!((answer.result, answer.is_delivered()), (Ok(status), delivered));
+    }
+    let busy = || (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "77")]).into_response();
+    let endpoint = Endpoint::answering(busy).await;
+    assert_eq!(post(&connector(), &endpoint.url).await.retry_after, Some(Duration::from_secs(77)));
+}
+
+#[tokio::test]
+async fn row_39_slow_headers_end_at_the_deadline() {
+    let url = raw(|mut stream| async move {
+        for byte in b"HTTP/1.1 200 OK\r\nx-slow: ".iter().chain(std::iter::repeat(&b'x')) {
+            tokio::time::sleep(DRIP).await;
+            if stream.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let answer = post(&connector().with_deadline(SHORT), &url).await;
+    assert_eq!(answer.result, Err(Cause::Timeout));
+    assert!(answer.took >= SHORT && answer.took < 10 * SHORT, "{answer:?}");
+}
+
+#[tokio::test]
+async fn row_39_a_dripping_body_ends_at_the_same_deadline() {
+    let drip = || {
+        let bytes = stream::repeat(()).then(|()| async {
+            tokio::time::sleep(DRIP).await;
+            Ok::<_, io::Error>(Bytes::from_static(b"x"))
+        });
+        Response::new(Body::from_stream(bytes))
+    };
+    let endpoint = Endpoint::answering(drip).await;
+    let answer = post(&connector().with_deadline(SHORT), &endpoint.url).await;
+    assert_eq!(answer.result, Err(Cause::Timeout));
+    assert!(answer.took >= SHORT && answer.took < 10 * SHORT, "{answer:?}");
+}
+
+#[tokio::test]
+async fn row_39_an_endless_body_is_cut() {
+    let endless = || {
+        let bytes = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 1024])));
+        Response::new(Body::from_stream(bytes))
+    };
+    let endpoint = Endpoint::answering(endless).await;
+    let answer = post(&connector(), &endpoint.url).await;
+    assert_eq!(answer.result, Ok(200), "the status has been given");
+}
+
+#[tokio::test]
+async fn row_40_a_redirect_is_not_followed() {
+    let inner = Endpoint::answering(|| "inside".into_response()).await;
+    let target = inner.url.clone();
+    let outer = Endpoint::answering(move || Redirect::temporary(&target).into_response()).await;
+    assert_eq!(post(&connector(), &outer.url).await.result, Ok(307));
+    assert!(inner.ids().is_empty());
+}
+
+#[tokio::test]
+async fn row_40_a_name_that_leads_inside_is_not_connected_to() {
+    for answers in [
+        &["169.254.169.254"][..],
+        &["10.0.0.1"],
+        &["100.100.100.200"],
+        &["::ffff:127.0.0.1"],
+        &["64:ff9b::a9fe:a9fe"],
+        &["2002:a9fe:a9fe::1"],
+        &["fd00:ec2::254"],
+        // One of several is enough.
+        &["127.0.0.1", "169.254.169.254"],
+    ] {
+        let connector = Connector::new(Mode::Local, Names::answering(&[answers])).unwrap();
+        let answer = post(&connector, "http://app.example.cn:9/hook").await;
+        assert_eq!(answer.result, Err(Cause::RefusedAddress), "{answers:?}");
+    }
+    let live = Connector::new(Mode::Live, Names::answering(&[&["127.0.0.1"]])).unwrap();
+    assert_eq!(post(&live, "https://app.example.cn/").await.result, Err(Cause::RefusedAddress));
+    let nowhere = Connector::new(Mode::Local, Names::answering(&[&[]])).unwrap();
+    assert_eq!(post(&nowhere, "http://app.example.cn/").await.result, Err(Cause::Dns));
+}
+
+/// The name's owner answers with a harmless address first. What was checked is what is connected to: there is
+/// one lookup for each connection, and the next one is checked again.
+#[tokio::test]
+async fn row_40_a_name_that_changes_its_answer_is_checked_each_time() {
+    let endpoint = Endpoint::answering(|| {
+        let mut answer = "thanks".into_response();
+        answer.headers_mut().insert("connection", "close".parse().unwrap());
+        answer
+    })
+    .await;
+    let names = Names::answering(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let connector = Connector::new(Mode::Local, names.clone()).unwrap();
+    let url = endpoint.url.replace("127.0.0.1", "app.example.cn");
+    assert_eq!(post(&connector, &url).await.result, Ok(200));
+    assert_eq!((*names.asked.lock().unwrap(), endpoint.ids().len()), (1, 1));
+    assert_eq!(post(&connector, &url).await.result, Err(Cause::RefusedAddress));
+    assert_eq!((*names.asked.lock().unwrap(), endpoint.ids().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let endpoint = Endpoint::answering(|| "thanks".repeat(100).into_response()).await;
+    let names = Names::answering(&[&["127.0.0.1"]]);
+    let connector = Connector::new(Mode::Local, names.clone()).unwrap();
+    let url = endpoint.url.replace("127.0.0.1", "app.example.cn");
+    for _ in 0..20 {
+        assert_eq!(post(&connector, &url).await.result, Ok(200));
+    }
+    assert_eq!(*names.asked.lock().unwrap(), 1, "one lookup, one connection");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_named() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let answer = post(&connector(), &format!("http://{closed}/")).await;
+    assert_eq!(answer.result, Err(Cause::Connect));
+    let url = raw(|stream| async move { drop(stream) }).await;
+    assert!(matches!(post(&connector(), &url).await.result, Err(Cause::Reset | Cause::Protocol)));
+    let url = raw(|mut stream| async move { stream.write_all(b"hello\r\n\r\n").await.unwrap() }).await;
+    assert_eq!(post(&connector(), &url).await.result, Err(Cause::Protocol));
+    let tls = url.replace("http://", "https://");
+    assert_eq!(post(&connector(), &tls).await.result, Err(Cause::Tls));
+}

@@ -1,0 +1,258 @@
+//! A hub in memory, endpoints on 127.0.0.1, and batches of the queue.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use callbacks::connector::Connector;
+use callbacks::delivery::CallbackSender;
+use callbacks::handler::callbacks;
+use callbacks::resolve::SystemLookup;
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
+use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use domain::stage::Stage;
+use platform::clock::Clock as _;
+use platform::config::Mode;
+use platform::contract::{self, sample};
+use platform::deliveries::Deliveries as _;
+use platform::hub::{FakeHub, Hub as _};
+use platform::queues::Queue;
+use platform::settings::{Answered, Changes, EndpointState, SECRET, Settings as _, Subscription};
+use platform::vault::Vault as _;
+use protocol::callback::{Callback, CallbackMessage, EndpointKeys};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A callback as an endpoint heard it.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    pub(crate) id: String,
+    pub(crate) timestamp: String,
+    pub(crate) signature: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// An endpoint that answers as it is told.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) url: String,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    answer: Arc<dyn Fn(&str) -> Response + Send + Sync>,
+}
+
+impl Endpoint {
+    pub(crate) async fn answering(answer: impl Fn() -> Response + Send + Sync + 'static) -> Endpoint {
+        Endpoint::answering_to(move |_| answer()).await
+    }
+
+    /// One whose answer depends on the callback's id.
+    pub(crate) async fn answering_to(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Endpoint {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let endpoint = Endpoint { url, heard: Arc::default(), answer: Arc::new(answer) };
+        let routes = Router::new().route("/hook", post(hear)).with_state(endpoint.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        endpoint
+    }
+
+    /// One whose status can be changed.
+    pub(crate) async fn with_status(status: u16) -> (Endpoint, Arc<AtomicU16>) {
+        let given = Arc::new(AtomicU16::new(status));
+        let read = given.clone();
+        let answer = move || StatusCode::from_u16(read.load(Ordering::SeqCst)).unwrap().into_response();
+        (Endpoint::answering(answer).await, given)
+    }
+
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.heard().into_iter().map(|heard| heard.id).collect()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.heard.lock().unwrap().clear();
+    }
+}
+
+async fn hear(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+    endpoint.heard.lock().unwrap().push(Heard {
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+        body: body.to_vec(),
+    });
+    (endpoint.answer)(&header("webhook-id"))
+}
+
+pub(crate) fn hub() -> FakeHub {
+    let row = AgencyRow {
+        code: "11".parse().unwrap(),
+        zh: "北京市".into(),
+        en: "Beijing".into(),
+        state: AgencyState::Active,
+        offers: Default::default(),
+        capabilities: Vec::new(),
+        signing_keys: Vec::new(),
+        encryption_keys: Vec::new(),
+    };
+    FakeHub::new(Agencies::new(vec![row]).unwrap())
+}
+
+pub(crate) fn sender(hub: &FakeHub) -> CallbackSender<FakeHub> {
+    CallbackSender::new(hub.restarted(), Mode::Local).unwrap()
+}
+
+pub(crate) fn connector() -> Connector {
+    Connector::new(Mode::Local, Arc::new(SystemLookup)).unwrap()
+}
+
+/// Another process, but for its connections: making a client takes most of a test's time.
+pub(crate) fn courier_over(hub: &FakeHub, connector: &Connector) -> CallbackSender<FakeHub> {
+    CallbackSender::over(hub.restarted(), connector.clone())
+}
+
+pub(crate) fn tenant() -> TenantId {
+    sample::tenant("hohhot-app")
+}
+
+pub(crate) fn keys(byte: u8) -> EndpointKeys {
+    EndpointKeys::from_bytes(&[byte; EndpointKeys::BYTES]).unwrap()
+}
+
+pub(crate) async fn sealed(hub: &FakeHub, id: SubscriptionId, byte: u8) -> Vec<u8> {
+    hub.vault().seal(SECRET, &id.to_string(), &[byte; EndpointKeys::BYTES]).await.unwrap()
+}
+
+/// Subscribes a tenant, with the keys of byte 9.
+pub(crate) async fn subscribe_as(
+    hub: &FakeHub,
+    tenant: TenantId,
+    url: &str,
+    events: &[&str],
+) -> SubscriptionId {
+    let id: SubscriptionId = Uuid::new_v4().to_string().parse().unwrap();
+    let subscription = Subscription {
+        id,
+        tenant,
+        url: url.to_owned(),
+        events: events.iter().map(|&event| event.to_owned()).collect(),
+        created: hub.clock().now(),
+        secret: sealed(hub, id, 9).await,
+        public_key: keys(9).public().map(|key| key.reveal()),
+        former: None,
+        directed_from: None,
+        state: EndpointState::default(),
+        revision: 0,
+    };
+    assert!(contract::subscribe(hub.settings(), &subscription).await);
+    id
+}
+
+pub(crate) async fn subscribe(hub: &FakeHub, url: &str, events: &[&str]) -> SubscriptionId {
+    subscribe_as(hub, tenant(), url, events).await
+}
+
+/// Removes a subscription, as an app does.
+pub(crate) async fn remove(hub: &FakeHub, id: SubscriptionId) {
+    let gone = Changes { removed: Some(id), ..Changes::default() };
+    let answered = Answered { key: id.to_string(), whole: String::new(), sealed: Vec::new() };
+    assert!(hub.settings().settle(&tenant(), &gone, &answered).await.unwrap());
+}
+
+pub(crate) async fn kept(hub: &FakeHub, id: SubscriptionId) -> Subscription {
+    hub.settings().subscription(&tenant(), id).await.unwrap().unwrap()
+}
+
+/// Writes another state, as an app or another process does.
+pub(crate) async fn set_state(hub: &FakeHub, id: SubscriptionId, state: EndpointState) {
+    let before = kept(hub, id).await;
+    let changed = Subscription { state, revision: before.revision + 1, ..before };
+    assert!(hub.settings().replace_subscription(&changed).await.unwrap());
+}
+
+/// The ids of what is held.
+pub(crate) async fn held(hub: &FakeHub, id: SubscriptionId) -> Vec<String> {
+    let held = hub.deliveries().held(id, None, 1_000).await.unwrap();
+    held.iter().map(Callback::id).collect()
+}
+
+/// An application; those of higher numbers come later in the order of what is held.
+pub(crate) fn application(number: u8) -> ApplicationId {
+    ApplicationId::from_bytes16([number; 16])
+}
+
+pub(crate) fn callback_of(application: ApplicationId, version: u32) -> Callback {
+    Callback {
+        tenant: tenant(),
+        application,
+        version,
+        kind: "application.received".to_owned(),
+        at: sample::start(),
+        stage: Stage::Received,
+    }
+}
+
+pub(crate) fn callback(version: u32) -> Callback {
+    callback_of(application(1), version)
+}
+
+pub(crate) fn batch_of(due: &[(String, CallbackMessage)], receives: u32) -> SqsEvent {
+    let records: Vec<_> = due
+        .iter()
+        .enumerate()
+        .map(|(place, (group, due))| {
+            let attributes =
+                json!({ "MessageGroupId": group, "ApproximateReceiveCount": receives.to_string() });
+            json!({
+                "messageId": place.to_string(), "receiptHandle": format!("receipt-{place}"),
+                "body": serde_json::to_string(due).unwrap(), "attributes": attributes,
+            })
+        })
+        .collect();
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+pub(crate) fn batch(callbacks: &[Callback], receives: u32) -> SqsEvent {
+    let due: Vec<_> = callbacks
+        .iter()
+        .map(|callback| (callback.application.to_string(), CallbackMessage::V1(callback.clone())))
+        .collect();
+    batch_of(&due, receives)
+}
+
+/// The places of the messages that come again.
+pub(crate) async fn deliver(sender: &CallbackSender<FakeHub>, event: SqsEvent) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let response = callbacks(sender, event, deadline).await;
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+/// Delivers the messages of a queue that our own functions sent; how many there were.
+pub(crate) async fn deliver_queue(sender: &CallbackSender<FakeHub>, hub: &FakeHub, queue: &Queue) -> usize {
+    let messages = hub.queues.drain(queue);
+    let count = messages.len();
+    for message in messages {
+        let due = serde_json::from_str(&message.body).unwrap();
+        assert!(deliver(sender, batch_of(&[(message.group, due)], 1)).await.is_empty());
+    }
+    count
+}
+
+/// The schedule comes, and the drainers that it wakes work.
+pub(crate) async fn sweep(sender: &CallbackSender<FakeHub>, hub: &FakeHub) -> usize {
+    sender.wake_due().await;
+    deliver_queue(sender, hub, &Queue::Drains).await
+}

@@ -1,0 +1,154 @@
+//! What an app backend uploads and reads.
+
+use axum::body::Body;
+use domain::catalogue::{DocumentKind, Service};
+use domain::command::Finding;
+use jiff::SignedDuration;
+use protocol::report::Link;
+use serde_json::json;
+
+use crate::support::{Answer, PNG, TestHub, declared, fetch, upload};
+
+const CARD: Service = Service::FirstIdentityCard;
+
+fn link(answer: &Answer) -> Link {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_value(answer.body.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn an_expired_slot_is_opened_again_under_the_same_document_id() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let body = declared("household_register", PNG);
+    let first = link(&test_hub.slot("hohhot-app", id, "d1", &body).await);
+    test_hub.hub.clock.advance(SignedDuration::from_mins(20));
+    assert_eq!(test_hub.hub.documents.upload(&first, PNG), None, "it has expired");
+    let second = link(&test_hub.slot("hohhot-app", id, "d1", &body).await);
+    assert_eq!(first.url, second.url);
+    assert!(test_hub.hub.documents.upload(&second, PNG).is_some());
+}
+
+#[tokio::test]
+async fn a_refused_document_gets_a_slot_of_another_name() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let key = format!("applications/{id}/d1/0");
+    test_hub.put(&key, DocumentKind::HouseholdRegister, b"<html>");
+    test_hub.tell(&[(&key, Some("v1"))]).await;
+    let slot = link(&test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await);
+    assert!(slot.url.ends_with("/d1/1"), "{}", slot.url);
+    assert!(test_hub.hub.documents.upload(&slot, PNG).is_some());
+}
+
+#[tokio::test]
+async fn a_slot_is_for_what_was_declared_and_nothing_else() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let slot = link(&test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await);
+    assert_eq!(test_hub.hub.documents.upload(&slot, &[PNG, b"x"].concat()), None);
+    for (body, pointer, code) in [
+        (json!({}), "/kind", "required"),
+        (declared("marriage_certificate", PNG), "/kind", "not_one_of"),
+        (declared("passport", PNG), "/kind", "not_one_of"),
+        (json!({ "kind": "household_register", "media_type": "image/gif" }), "/media_type", "media_type"),
+        (json!({ "size": 347.0 }), "/size", "not_an_integer"),
+        (json!({ "size": 20_971_521 }), "/size", "out_of_range"),
+        (json!({ "sha256": "x" }), "/sha256", "checksum"),
+        (json!({ "name": "../x" }), "/name", "unknown_field"),
+    ] {
+        let answer = test_hub.slot("hohhot-app", id, "d1", &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "invalid_fields"), "{body}");
+        let errors = answer.body["errors"].as_array().unwrap();
+        assert!(
+            errors.iter().any(|error| error["pointer"] == pointer && error["code"] == code),
+            "{}",
+            answer.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_in_is_not_uploaded_again() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let key = format!("applications/{id}/d1/0");
+    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.tell(&[(&key, Some("v1"))]).await;
+    let answer = test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await;
+    assert_eq!((answer.status, answer.code()), (409, "conflict"));
+    test_hub.submitted(id).await;
+    let id = test_hub.open(CARD).await;
+    test_hub.hub.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(test_hub.slot("hohhot-app", id, "d2", &declared("proof_of_work", PNG)).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_tenants_documents_look_as_if_they_were_not_there() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    test_hub.submitted(id).await;
+    let missing = "0190f4c0-0000-8000-8000-000000000001".parse().unwrap();
+    let body = declared("household_register", PNG);
+    assert_eq!(test_hub.read("hohhot-app", id, "d1").await.status, 200);
+    for document in ["d1", "d3", "x", "..%2Fd1"] {
+        let theirs = test_hub.read("other-app", id, document).await;
+        let none = test_hub.read("other-app", missing, document).await;
+        assert_eq!((theirs.status, &theirs.body), (404, &none.body));
+        let theirs = test_hub.slot("other-app", id, document, &body).await;
+        let none = test_hub.slot("other-app", missing, document, &body).await;
+        assert_eq!((theirs.status, &theirs.body), (404, &none.body));
+    }
+    for document in ["d3", "x", "d01"] {
+        assert_eq!(test_hub.read("hohhot-app", id, document).await.status, 404);
+        assert_eq!(test_hub.slot("hohhot-app", id, document, &body).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_yet_cannot_be_read() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    assert_eq!(test_hub.read("hohhot-app", id, "d1").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_issued_certificate_is_the_citizens_once_it_is_issued() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(Service::HouseholdCertificate).await;
+    let key = format!("applications/{id}/d1/0");
+    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.tell(&[(&key, Some("v1"))]).await;
+    test_hub.received(id).await;
+    assert_eq!(test_hub.slot("hohhot-app", id, "d2", &declared("issued_certificate", PNG)).await.status, 404);
+    let slot = link(&test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await);
+    let version = test_hub.hub.documents.upload(&slot, PNG).unwrap();
+    assert!(test_hub.tell(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
+    assert_eq!(test_hub.read("hohhot-app", id, "d2").await.status, 404, "not yet issued");
+    assert_eq!(test_hub.agency_asks("11", &test_hub.beijing, id, fetch("d2")).await.status, 200);
+    let document = "d2".parse().unwrap();
+    test_hub.says(id, Finding::Issued { document, certificate: "C-1".into() }).await;
+    let read = link(&test_hub.read("hohhot-app", id, "d2").await);
+    assert_eq!(test_hub.hub.documents.fetch(&read).as_deref(), Some(PNG));
+    test_hub.hub.clock.advance(SignedDuration::from_mins(6));
+    assert_eq!(test_hub.hub.documents.fetch(&read), None, "the link is short");
+}
+
+#[tokio::test]
+async fn refusals_are_problems_here_too() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let path = format!("/v1/applications/{id}/documents/d1");
+    let bare = |method: &str, path: &str| {
+        http::Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
+    };
+    assert_eq!(test_hub.send(bare("GET", &path)).await.status, 401);
+    assert_eq!(test_hub.send(bare("POST", &format!("{path}/upload"))).await.status, 401);
+    assert_eq!(test_hub.send(bare("DELETE", &path)).await.status, 405);
+    assert_eq!(test_hub.send(bare("GET", "/v1/agency/documents")).await.status, 405);
+    assert_eq!(test_hub.send(bare("GET", "/v1/nowhere")).await.status, 404);
+    let request = test_hub
+        .request("POST", &format!("{path}/upload"), "hohhot-app")
+        .header("content-type", "text/plain");
+    assert_eq!(test_hub.send(request.body(Body::from("{}")).unwrap()).await.status, 415);
+}

@@ -1,0 +1,264 @@
+//! What S3 tells of is recorded once, whatever order it comes in (faults 30 to 33 and 37).
+
+use domain::application::Content;
+use domain::catalogue::{DocumentKind, Service};
+use domain::command::{Attempt, Command};
+use domain::event::{DocumentFault, Event};
+use domain::stage::Stage;
+use platform::apply::{apply, apply_all};
+use platform::arrivals::arrivals;
+use platform::documents::{Documents as _, verify};
+use platform::faults::Fault;
+
+use crate::support::{PNG, TestHub, declared};
+
+const CARD: Service = Service::FirstIdentityCard;
+
+#[tokio::test]
+async fn two_uploads_of_one_application_are_one_write() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let (one, two) = (format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0"));
+    test_hub.put(&one, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&two, DocumentKind::ProofOfWork, PNG);
+    let failed = test_hub.tell(&[(&one, Some("v1")), (&two, Some("v1"))]).await;
+    assert!(failed.is_empty(), "{failed:?}");
+    let head = test_hub.kept(id).await.ledger.head().clone();
+    assert_eq!((head.stage, head.version), (Stage::Submitted, 4));
+    let calls = test_hub.hub.faults.calls();
+    assert_eq!(calls.iter().filter(|call| **call == "store.append").count(), 1, "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| **call == "documents.inspect").count(), 2);
+}
+
+#[tokio::test]
+async fn an_event_delivered_twice_or_reordered_has_no_second_effect() {
+    for order in [[0, 1, 0, 1], [1, 0, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]] {
+        let test_hub = TestHub::new();
+        let id = test_hub.open(CARD).await;
+        let keys = [format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0")];
+        test_hub.put(&keys[0], DocumentKind::HouseholdRegister, PNG);
+        test_hub.put(&keys[1], DocumentKind::ProofOfWork, PNG);
+        for index in order {
+            assert!(test_hub.tell(&[(&keys[index], Some("v1"))]).await.is_empty());
+        }
+        let told: Vec<_> = order.iter().map(|index| (keys[*index].as_str(), Some("v1"))).collect();
+        assert!(test_hub.restarted().tell(&told).await.is_empty());
+        assert_eq!(test_hub.version(id).await, 4, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_event_calls_nothing_but_what_it_must() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    test_hub.submitted(id).await;
+    let before = test_hub.hub.faults.calls().len();
+    test_hub.tell(&[(&format!("applications/{id}/d1/0"), Some("v1"))]).await;
+    assert_eq!(test_hub.hub.faults.calls().len(), before, "it is known to be recorded");
+}
+
+#[tokio::test]
+async fn a_late_event_finds_its_object_recorded_by_whoever_looked() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let (one, two) = (format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0"));
+    test_hub.put(&one, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&two, DocumentKind::ProofOfWork, PNG);
+    // No event comes; whoever looks finds the objects.
+    let found = arrivals(&test_hub.hub, test_hub.kept(id).await.ledger.head()).await.unwrap();
+    assert_eq!(found.len(), 2);
+    apply_all(&test_hub.hub, id, &found).await.unwrap();
+    assert_eq!(test_hub.version(id).await, 4);
+    // Now the events come.
+    assert!(test_hub.restarted().tell(&[(&one, Some("v1")), (&two, Some("v1"))]).await.is_empty());
+    assert_eq!(test_hub.version(id).await, 4);
+    assert_eq!(arrivals(&test_hub.hub, test_hub.kept(id).await.ledger.head()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_event_after_the_withdrawal_records_nothing() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let key = format!("applications/{id}/d1/0");
+    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    apply(&test_hub.hub, id, &Attempt::hub(Command::Expire), None).await.unwrap();
+    assert!(test_hub.tell(&[(&key, Some("v1"))]).await.is_empty(), "it is done with");
+    assert_eq!(test_hub.kept(id).await.ledger.head().stage, Stage::Expired);
+    assert_eq!(test_hub.version(id).await, 2);
+}
+
+#[tokio::test]
+async fn the_version_that_was_verified_is_pinned_and_an_overwrite_is_not_taken() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let key = format!("applications/{id}/d1/0");
+    let first = test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.tell(&[(&key, Some(&first))]).await;
+    let second = test_hub.put(
+        &key,
+        DocumentKind::HouseholdRegister,
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR something else",
+    );
+    assert!(test_hub.restarted().tell(&[(&key, Some(&second))]).await.is_empty());
+    let kept = test_hub.kept(id).await;
+    assert_eq!(kept.version(), 2);
+    let stored = kept.ledger.head().documents[0].stored().unwrap().clone();
+    assert_eq!((stored.version.as_str(), stored.size), (first.as_str(), PNG.len() as u64));
+    let link = serde_json::from_value(test_hub.read("hohhot-app", id, "d1").await.body).unwrap();
+    assert_eq!(test_hub.hub.documents.fetch(&link).as_deref(), Some(PNG));
+}
+
+#[tokio::test]
+async fn an_object_that_was_overwritten_before_its_event_is_the_one_the_event_names() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let key = format!("applications/{id}/d1/0");
+    let first = test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    let second = test_hub.put(&key, DocumentKind::HouseholdRegister, b"<html>");
+    assert!(test_hub.tell(&[(&key, Some(&first)), (&key, Some(&second))]).await.is_empty());
+    let kept = test_hub.kept(id).await;
+    assert_eq!(kept.ledger.head().documents[0].stored().unwrap().version, first);
+    assert_eq!(kept.version(), 2);
+}
+
+#[tokio::test]
+async fn bad_content_is_refused_with_its_reason_and_the_slot_waits_again() {
+    let cases: [(DocumentKind, &[u8], DocumentFault); 4] = [
+        (DocumentKind::HouseholdRegister, b"", DocumentFault::Empty),
+        (DocumentKind::HouseholdRegister, b"%PDF-1.7 said to be a picture", DocumentFault::ContentMismatch),
+        (DocumentKind::HouseholdRegister, b"MZ\x90\0", DocumentFault::ContentMismatch),
+        (DocumentKind::MarriageCertificate, PNG, DocumentFault::WrongKind),
+    ];
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    for (round, (kind, bytes, fault)) in cases.into_iter().enumerate() {
+        let key = format!("applications/{id}/d1/{round}");
+        let version = test_hub.put_in_round(&key, round, kind, bytes);
+        for _ in 0..2 {
+            assert!(test_hub.tell(&[(&key, Some(&version))]).await.is_empty());
+        }
+        let kept = test_hub.kept(id).await;
+        let last = kept.ledger.lines().last().unwrap();
+        assert!(
+            matches!(last.entry.event, Event::DocumentRejected { fault: found, .. } if found == fault),
+            "{fault:?}"
+        );
+        let document = &kept.ledger.head().documents[0];
+        assert_eq!((usize::from(document.rejections), &document.content), (round + 1, &Content::Waiting));
+    }
+    let key = format!("applications/{id}/d1/4");
+    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.tell(&[(&key, Some("v1"))]).await;
+    assert!(test_hub.kept(id).await.ledger.head().documents[0].stored().is_some());
+}
+
+#[tokio::test]
+async fn a_document_over_the_bound_is_refused() {
+    let mut arrival = {
+        let test_hub = TestHub::new();
+        test_hub.put("k", DocumentKind::HouseholdRegister, PNG);
+        test_hub.hub.documents.inspect("k", None).await.unwrap().unwrap()
+    };
+    arrival.size = domain::limits::DOCUMENT_BYTES + 1;
+    assert_eq!(verify(&arrival, &[DocumentKind::HouseholdRegister]), Err(DocumentFault::TooLarge));
+    arrival.sha256 = None;
+    arrival.size = 100;
+    assert_eq!(verify(&arrival, &[DocumentKind::HouseholdRegister]), Err(DocumentFault::ContentMismatch));
+}
+
+#[tokio::test]
+async fn a_slot_that_was_refused_five_times_is_closed_without_poisoning_the_queue() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    for round in 0..=domain::limits::REJECTIONS {
+        let key = format!("applications/{id}/d1/{round}");
+        let version =
+            test_hub.put_in_round(&key, usize::from(round), DocumentKind::HouseholdRegister, b"<html>");
+        assert!(test_hub.tell(&[(&key, Some(&version))]).await.is_empty(), "round {round}");
+    }
+    let head = test_hub.kept(id).await.ledger.head().clone();
+    assert_eq!(head.documents[0].rejections, domain::limits::REJECTIONS);
+    let closed = test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await;
+    assert_eq!((closed.status, closed.code()), (409, "bound_reached"));
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_ours_is_set_aside_and_the_others_proceed() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    let sound = format!("applications/{id}/d1/0");
+    test_hub.put(&sound, DocumentKind::HouseholdRegister, PNG);
+    let odd = [
+        format!("applications%2F{id}%2Fd1%2F0"),
+        format!("applications/../applications/{id}/d1/0"),
+        format!("applications/{id}/d1/../d2/0"),
+        format!("applications/{id}/d１/0"),
+        format!("applications/{id}/d1/0/"),
+        format!("applications/{id}/d1/00"),
+        format!("APPLICATIONS/{id}/d1/0"),
+        format!("applications/{id}/d9/0"),
+        "applications/0190f4c0-0000-8000-8000-00000000abcd/d1/0".to_owned(),
+        "notes+from+a+person.png".to_owned(),
+        String::new(),
+    ];
+    let mut told: Vec<(&str, Option<&str>)> = odd.iter().map(|key| (key.as_str(), Some("v1"))).collect();
+    told.push((&sound, Some("v1")));
+    let failed = test_hub.tell(&told).await;
+    assert_eq!(failed, (0..odd.len()).map(|index| format!("m{index}")).collect::<Vec<_>>());
+    assert_eq!(test_hub.version(id).await, 2, "what is sound is recorded beside them");
+    assert!(test_hub.tell(&[(&sound, Some("v1"))]).await.is_empty());
+    assert_eq!(test_hub.version(id).await, 2);
+}
+
+#[tokio::test]
+async fn what_is_not_an_event_is_set_aside_and_the_test_event_is_not() {
+    let test_hub = TestHub::new();
+    let bodies = [
+        r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-03-02T01:00:00Z","Bucket":"b","RequestId":"r"}"#,
+        "not json",
+        "{}",
+        r#"{"Records":[]}"#,
+        r#"{"Records":[{"s3":{}}]}"#,
+        r#"{"Event":"s3:Other"}"#,
+    ];
+    let failed = test_hub.deliver(bodies.iter().map(|body| (*body).to_owned()).collect()).await;
+    assert_eq!(failed, ["m1", "m2", "m3", "m4", "m5"]);
+}
+
+#[tokio::test]
+async fn a_failure_at_any_call_is_mended_by_delivering_again() {
+    let calls = {
+        let test_hub = TestHub::new();
+        let id = test_hub.open(CARD).await;
+        test_hub.submitted(id).await;
+        test_hub.hub.faults.calls().len()
+    };
+    for call in 2..=calls {
+        for fault in [Fault::Before, Fault::Throttled, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter]
+        {
+            let test_hub = TestHub::new();
+            let id = test_hub.open(CARD).await;
+            test_hub.hub.faults.plan(call, fault);
+            test_hub.submitted(id).await;
+            let test_hub = test_hub.restarted();
+            test_hub.submitted(id).await;
+            let kept = test_hub.kept(id).await;
+            assert_eq!((kept.ledger.head().stage, kept.version()), (Stage::Submitted, 4), "{call} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_failed_for_one_application_does_not_hold_another() {
+    let test_hub = TestHub::new();
+    let (one, two) = (test_hub.open(CARD).await, test_hub.open(CARD).await);
+    let keys = [format!("applications/{one}/d1/0"), format!("applications/{two}/d1/0")];
+    for key in &keys {
+        test_hub.put(key, DocumentKind::HouseholdRegister, PNG);
+    }
+    // The first call of the batch fails: it reads the first application.
+    test_hub.hub.faults.plan(test_hub.hub.faults.calls().len() + 1, Fault::Before);
+    let failed = test_hub.tell(&[(&keys[0], Some("v1")), (&keys[1], Some("v1"))]).await;
+    assert_eq!(failed, ["m0"]);
+    assert_eq!((test_hub.version(one).await, test_hub.version(two).await), (1, 2));
+}

@@ -1,0 +1,123 @@
+//! An agency's open cases: listed from the record, and sent again where it asks.
+//!
+//! Sending is the router's. Here an application is only marked; the table's stream shows the mark, and the router sends
+//! what was asked for, as it sends everything.
+
+use std::collections::HashSet;
+
+use domain::effect::{Notice, open_notices, undelivered};
+use domain::ids::AgencyCode;
+use futures_util::stream::{self, StreamExt as _};
+use http_kit::fields::FieldError;
+use http_kit::problem::Problem;
+use jiff::Timestamp;
+use platform::batch::CONCURRENCY;
+use platform::clock::Clock as _;
+use platform::hub::Hub;
+use platform::store::{Asked, Cursor, Store as _, StoreError, StoredApplication};
+use protocol::backlog::{
+    CASES, CASES_DEFAULT, CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome,
+    ResendRequest, Resent,
+};
+
+/// Bytes of a signed request: the largest names [`CASES`] applications.
+pub(crate) const REQUEST_BYTES: usize = 32 * 1024;
+
+/// A page of the agency's open cases.
+///
+/// # Errors
+/// 422 for a cursor or a limit that is none, 503 where the table does not answer.
+pub(crate) async fn cases<H: Hub>(hub: &H, request: &CasesRequest) -> Result<CasesPage, Problem> {
+    let mut faults = Vec::new();
+    let after = request.after.as_deref().map(str::parse::<Cursor>);
+    let after = after.transpose().map_err(|_| faults.push(FieldError::new("/after", "cursor")));
+    let limit = request.limit.map_or(CASES_DEFAULT, usize::from);
+    if !(1..=CASES).contains(&limit) {
+        faults.push(FieldError::new("/limit", "out_of_range"));
+    }
+    let (Ok(after), true) = (after, faults.is_empty()) else { return Err(Problem::invalid(faults)) };
+    let page = hub.store().before_agency(&request.agency, limit, after).await?;
+    let cases = page.items.iter().filter_map(open_case).collect();
+    Ok(CasesPage { cases, next: page.next.map(|cursor| cursor.to_string()) })
+}
+
+fn open_case(kept: &StoredApplication) -> Option<OpenCase> {
+    let head = kept.ledger.head();
+    let latest = open_notices(&kept.ledger).pop()?;
+    Some(OpenCase {
+        application: head.id,
+        version: head.version,
+        message: latest.version,
+        notice: latest.kind,
+        sent: undelivered(head).is_none(),
+        purpose: head.purpose(),
+        service: head.opened.service,
+        stage: head.stage,
+        due: head.due,
+        overdue: head.overdue,
+        opened_at: head.opened_at,
+    })
+}
+
+/// Marks the cases that are to be sent again. What becomes of one does not touch the others.
+///
+/// # Errors
+/// 422 where none, too many or one twice is asked for.
+pub(crate) async fn resend<H: Hub>(hub: &H, request: &ResendRequest) -> Result<ResendAnswer, Problem> {
+    let mut faults = Vec::new();
+    if !(1..=CASES).contains(&request.cases.len()) {
+        faults
+            .push(FieldError::new("/cases", if request.cases.is_empty() { "required" } else { "too_many" }));
+    }
+    let mut seen = HashSet::new();
+    for (place, case) in request.cases.iter().enumerate() {
+        if !seen.insert(case.application) {
+            faults.push(FieldError::new(format!("/cases/{place}/application"), "duplicate"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let now = hub.clock().now();
+    let asked = request.cases.clone().into_iter().map(|case| resend_one(hub, &request.agency, case, now));
+    let cases: Vec<Resent> = stream::iter(asked).buffered(CONCURRENCY).collect().await;
+    let accepted = cases.iter().filter(|case| case.outcome == ResendOutcome::Accepted).count();
+    tracing::info!(agency = %request.agency, asked = cases.len(), accepted, "cases asked for again");
+    Ok(ResendAnswer { cases })
+}
+
+async fn resend_one<H: Hub>(hub: &H, agency: &AgencyCode, case: ResendCase, now: Timestamp) -> Resent {
+    let (message, outcome) = match ask(hub, agency, case, now).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(application = %case.application, %error, "a case could not be asked for again");
+            (None, ResendOutcome::Unavailable)
+        }
+    };
+    Resent { application: case.application, message, outcome }
+}
+
+async fn ask<H: Hub>(
+    hub: &H,
+    agency: &AgencyCode,
+    case: ResendCase,
+    now: Timestamp,
+) -> Result<(Option<u32>, ResendOutcome), StoreError> {
+    let kept = hub.store().get(case.application).await?;
+    let Some(kept) = kept.filter(|kept| kept.ledger.head().involves(agency)) else {
+        return Ok((None, ResendOutcome::NotFound));
+    };
+    let mut open = open_notices(&kept.ledger);
+    if kept.ledger.head().agency() != agency || open.is_empty() {
+        return Ok((None, ResendOutcome::Closed));
+    }
+    let wanted = |notice: &Notice| case.message.is_none_or(|version| version == notice.version);
+    open.retain(wanted);
+    let Some(notice) = open.pop() else { return Ok((None, ResendOutcome::NoSuchMessage)) };
+    let outcome = match hub.store().ask_again(case.application, notice.version, now).await? {
+        Asked::Taken => ResendOutcome::Accepted,
+        Asked::TooSoon => ResendOutcome::TooSoon,
+        Asked::Missing => ResendOutcome::NotFound,
+    };
+    Ok((Some(notice.version), outcome))
+}

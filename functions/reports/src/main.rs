@@ -1,0 +1,16 @@
+//! Wires the callbacks: see `http`, `queue` and `report`.
+
+use http_kit::triggers::serve;
+use lambda_runtime::Error;
+use platform::config::Variable;
+use platform::startup::start;
+use reports::http::routes;
+use reports::queue::reports;
+use reports::report::ReportHandler;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let (_, hub) = start(&[Variable::Table, Variable::AgenciesTable, Variable::Bucket, Variable::KeyId]);
+    let handler = &ReportHandler::new(hub);
+    serve(routes(handler.clone()), |event, deadline| reports(handler, event, deadline)).await
+}

@@ -1,0 +1,194 @@
+//! Applies one signed report, however it came.
+
+use domain::command::{Actor, Attempt, Command, Report as Said};
+use domain::decide::Refusal;
+use domain::ids::AgencyCode;
+use domain::stage::comes_later;
+use http_kit::signed_request::is_fresh;
+use jiff::Timestamp;
+use platform::agency_registry::current_agencies;
+use platform::apply::{Applied, ApplyError, apply, apply_all, command_key};
+use platform::arrivals::arrivals;
+use platform::clock::Clock as _;
+use platform::documents::DocumentsError;
+use platform::hub::Hub;
+use platform::store::{Store as _, StoreError};
+use protocol::jose::JoseError;
+use protocol::report::{REPORT_TYP, Receipt, Report};
+use thiserror::Error;
+
+use crate::evidence;
+
+/// Bytes of a report. The largest one, a full supplement list, is well below.
+pub const REPORT_BYTES: usize = 64 * 1024;
+
+/// Takes reports.
+#[derive(Clone)]
+pub struct ReportHandler<H> {
+    pub(crate) hub: H,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// Not signed by a known agency, changed, or not a report.
+    #[error("the report is not accepted")]
+    Jose(#[from] JoseError),
+    /// It was not fresh when it arrived, and is none that was taken before.
+    #[error("the report was signed too long ago or ahead of time")]
+    Expired,
+    /// It may not happen, or could not be kept.
+    #[error("the report is not applied")]
+    Apply(#[from] ApplyError),
+    /// The step is not possible yet: a report that comes before it may be on its way.
+    #[error("the report is ahead of another")]
+    Early(#[source] Refusal),
+    /// The bucket does not answer.
+    #[error("the bucket does not answer")]
+    Documents(#[from] DocumentsError),
+    /// It cannot be read who takes part.
+    #[error("the agencies cannot be read")]
+    Agencies(#[from] StoreError),
+    /// It names another agency than the one that signed it.
+    #[error("the report names another agency")]
+    OtherAgency,
+    /// Something cannot be written as JSON.
+    #[error("the report cannot be written")]
+    Unwritable,
+}
+
+impl ReportError {
+    /// The name under which a refusal is kept and counted. `None` where it is no refusal, but passes, or where
+    /// nobody is known to have signed it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            ReportError::Expired => Some("signature_expired"),
+            ReportError::OtherAgency => Some("other_agency"),
+            ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
+            ReportError::Apply(ApplyError::Refused(refusal)) | ReportError::Early(refusal) => {
+                Some(refusal.name())
+            }
+            ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
+            | ReportError::Jose(_)
+            | ReportError::Documents(_)
+            | ReportError::Agencies(_)
+            | ReportError::Unwritable => None,
+        }
+    }
+}
+
+impl<H: Hub> ReportHandler<H> {
+    /// A handler on these ports.
+    pub fn new(hub: H) -> Self {
+        ReportHandler { hub }
+    }
+
+    /// Verifies and applies a report that arrived at a time. A repeat answers as the first did, however old it is.
+    /// The JWS is kept as evidence: of what is applied in the record, of what is refused in the bucket.
+    ///
+    /// # Errors
+    /// [`ReportError`]. A refusal is answered only after its evidence is kept.
+    pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
+        let agencies = current_agencies(&self.hub).await?;
+        let (signer, report) = match agencies.keyring.verify::<Report>(REPORT_TYP, jws) {
+            Ok(verified) => verified,
+            Err(error) => {
+                // Anybody can send this. Its hash finds it again where a sender asks.
+                let sha256 = evidence::sha256(jws);
+                tracing::warn!(sha256, %error, "a report that no agency has signed");
+                return Err(error.into());
+            }
+        };
+        let taken = self.taken(&signer, &report, jws, arrived).await;
+        if let Err(error) = &taken
+            && let Some(outcome) = error.refusal()
+        {
+            tracing::warn!(agency = %signer, application = %report.application, outcome, "report refused");
+            let at = self.hub.clock().now();
+            evidence::keep(&self.hub, &signer, &report, outcome, jws, at).await?;
+        }
+        taken
+    }
+
+    async fn taken(
+        &self,
+        signer: &AgencyCode,
+        report: &Report,
+        jws: &str,
+        arrived: Timestamp,
+    ) -> Result<Receipt, ReportError> {
+        if report.agency != *signer {
+            return Err(ReportError::OtherAgency);
+        }
+        let by = Actor::Agency(signer.clone());
+        // A report that is signed again is the same report: neither the signature nor its time count.
+        let body =
+            serde_json::to_vec(&Report { iat: 0, ..report.clone() }).map_err(|_| ReportError::Unwritable)?;
+        let attempt = Attempt {
+            key: Some(command_key(&by, &report.report_id.to_string(), &body)),
+            by,
+            command: Command::Report(Said { seen: report.seen, finding: report.finding.clone() }),
+            only_at: None,
+        };
+        if !is_fresh(report.iat, arrived) && !self.is_repeat(report, &attempt).await? {
+            return Err(ReportError::Expired);
+        }
+        let applied = self.apply(report, &attempt, jws).await?;
+        let then = applied.kept.ledger.at(applied.version);
+        let stage = then.map_or(applied.kept.ledger.head().stage, |head| head.stage);
+        tracing::info!(
+            application = %report.application,
+            version = applied.version,
+            stage = stage.name(),
+            changed = applied.changed,
+            "report taken"
+        );
+        Ok(Receipt {
+            report_id: report.report_id,
+            application: report.application,
+            version: applied.version,
+            stage,
+        })
+    }
+
+    async fn apply(&self, report: &Report, attempt: &Attempt, jws: &str) -> Result<Applied, ReportError> {
+        let id = report.application;
+        let evidence = || Some(jws.to_owned());
+        match apply(&self.hub, id, attempt, evidence()).await {
+            // The issued certificate may be in S3 already, and its event on the way.
+            Err(ApplyError::Refused(Refusal::Missing(missing))) => {
+                self.look_for_uploads(report).await?;
+                match apply(&self.hub, id, attempt, evidence()).await {
+                    Err(ApplyError::Refused(Refusal::Missing(_))) => {
+                        Err(ApplyError::Refused(Refusal::Missing(missing)).into())
+                    }
+                    other => Ok(other?),
+                }
+            }
+            Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
+                let kept = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
+                let early = comes_later(stage, kept.ledger.head().purpose(), step);
+                Err(if early { ReportError::Early(refusal) } else { ApplyError::Refused(refusal).into() })
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Whether this very report was taken before.
+    async fn is_repeat(&self, report: &Report, attempt: &Attempt) -> Result<bool, ReportError> {
+        let kept = self.hub.store().get(report.application).await?;
+        let taken = kept.as_ref().zip(attempt.key).and_then(|(kept, key)| kept.ledger.head().taken(&key.id));
+        Ok(taken.is_some())
+    }
+
+    async fn look_for_uploads(&self, report: &Report) -> Result<(), ReportError> {
+        let kept = self.hub.store().get(report.application).await.map_err(ApplyError::from)?;
+        let Some(kept) = kept else { return Err(ApplyError::NotFound.into()) };
+        let found = arrivals(&self.hub, kept.ledger.head()).await?;
+        if !found.is_empty() {
+            apply_all(&self.hub, report.application, &found).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,9 +1,0 @@
-//! Callbacks against real endpoints.
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
-
-mod bulkhead;
-mod callbacks;
-mod figures;
-mod sockets;
-mod support;
-mod trouble;

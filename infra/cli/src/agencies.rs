@@ -1,0 +1,369 @@
+//! Reads `infra/agencies.toml`: every row is checked, and all that is wrong is told at once, each with its line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
+use domain::catalogue::Service;
+use domain::ids::AgencyCode;
+use jiff::civil::Date;
+use protocol::jose::{KeyUse, PublicKey};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use thiserror::Error;
+use toml::{Spanned, Value};
+
+use crate::secrets::AgencyKeys;
+
+/// A row as it is written, each value with its place in the file.
+type Written = BTreeMap<String, Spanned<Value>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    agency: Vec<Spanned<Written>>,
+}
+
+/// The agencies as the repository lists them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgencyList {
+    rows: Vec<(AgencyRow, Option<String>)>,
+}
+
+/// Something wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// Line of the file, from 1.
+    pub line: usize,
+    /// The agency's code as it is written, where it has one.
+    pub agency: Option<String>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "infra/agencies.toml:{}: ", self.line)?;
+        if let Some(agency) = &self.agency {
+            write!(f, "agency {agency}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// The file cannot be used. Shows every flaw, one a line.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .0.iter().map(Flaw::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Flaws(pub Vec<Flaw>);
+
+impl AgencyList {
+    /// Reads and checks the file's text.
+    ///
+    /// # Errors
+    /// Every flaw of every row; of a text that is no TOML, the first.
+    pub fn parse(text: &str) -> Result<AgencyList, Flaws> {
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            Flaws(vec![Flaw { line, agency: None, what: error.message().to_owned() }])
+        })?;
+        let mut flaws = Vec::new();
+        let mut rows = Vec::new();
+        let mut lines: BTreeMap<AgencyCode, usize> = BTreeMap::new();
+        for written in &file.agency {
+            let first = written.get_ref().values().map(|value| value.span().start).min();
+            let line = line_of(text, first.unwrap_or(written.span().start));
+            let mut reader = Row { text, line, written: written.get_ref(), flaws: Vec::new() };
+            let row = reader.read();
+            if let Some((row, _)) = &row
+                && let Some(earlier) = lines.insert(row.code.clone(), line)
+            {
+                reader.flaw("code", &format!("listed twice, first at line {earlier}"));
+            }
+            flaws.append(&mut reader.flaws);
+            rows.extend(row);
+        }
+        if file.agency.is_empty() {
+            flaws.push(Flaw { line: 1, agency: None, what: "no agency is listed".to_owned() });
+        }
+        flaws.sort_by_key(|flaw| flaw.line);
+        if flaws.is_empty() { Ok(AgencyList { rows }) } else { Err(Flaws(flaws)) }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = &AgencyRow> {
+        self.rows.iter().map(|(row, _)| row)
+    }
+
+    /// The account that reads each agency's queue: its own, or what `otherwise` says.
+    pub fn accounts(&self, otherwise: impl Fn(&AgencyCode) -> String) -> BTreeMap<AgencyCode, String> {
+        self.rows
+            .iter()
+            .map(|(row, account)| (row.code.clone(), account.clone().unwrap_or_else(|| otherwise(&row.code))))
+            .collect()
+    }
+
+    /// The rows for a live hub, and the codes of those that have no keys yet. Nothing could be sent to
+    /// them or believed of them, so they are suspended until they have.
+    #[must_use]
+    pub fn live(&self) -> (Vec<AgencyRow>, Vec<AgencyCode>) {
+        let mut keyless = Vec::new();
+        let rows = self
+            .rows()
+            .map(|row| {
+                let mut row = row.clone();
+                let has_keys = !row.signing_keys.is_empty() && !row.encryption_keys.is_empty();
+                if row.state == AgencyState::Active && !row.offers.is_empty() && !has_keys {
+                    row.state = AgencyState::Suspended;
+                    keyless.push(row.code.clone());
+                }
+                row
+            })
+            .collect();
+        (rows, keyless)
+    }
+
+    /// The rows for a hub on this machine: every agency with keys of its own made up here.
+    ///
+    /// # Errors
+    /// A key that cannot be written as a JWK.
+    pub fn local(
+        &self,
+        keys: &BTreeMap<AgencyCode, AgencyKeys>,
+    ) -> Result<Vec<AgencyRow>, protocol::jose::JoseError> {
+        self.rows()
+            .map(|row| {
+                let mut row = row.clone();
+                if let Some(own) = keys.get(&row.code) {
+                    row.signing_keys = vec![own.signing.public().to_jwk()?];
+                    row.encryption_keys = vec![own.encryption.public().to_jwk()?];
+                }
+                Ok(row)
+            })
+            .collect()
+    }
+}
+
+/// What the functions carry as `agencies.json`.
+///
+/// # Errors
+/// No rows, or two with one code.
+pub fn agencies_json(rows: Vec<AgencyRow>) -> anyhow::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&Agencies::new(rows)?)?)
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Every field a row may have.
+const FIELDS: [&str; 10] = [
+    "code",
+    "zh",
+    "en",
+    "state",
+    "offers",
+    "public",
+    "capabilities",
+    "account",
+    "signing_keys",
+    "encryption_keys",
+];
+
+/// One row being read.
+struct Row<'t> {
+    text: &'t str,
+    line: usize,
+    written: &'t Written,
+    flaws: Vec<Flaw>,
+}
+
+impl Row<'_> {
+    fn read(&mut self) -> Option<(AgencyRow, Option<String>)> {
+        for name in self.written.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
+            self.flaw(name, &format!("there is no field `{name}`"));
+        }
+        let code = self.required("code").and_then(|text| {
+            let code = text.parse::<AgencyCode>();
+            code.map_err(|_| self.flaw("code", "`code` is not two, four or six digits of a division")).ok()
+        });
+        let zh = self.required("zh");
+        let en = self.required("en");
+        let state = self.required("state").and_then(|text| match text.as_str() {
+            "active" => Some(AgencyState::Active),
+            "suspended" => Some(AgencyState::Suspended),
+            _ => {
+                self.flaw("state", "`state` is neither \"active\" nor \"suspended\"");
+                None
+            }
+        });
+        let offers = self.offers();
+        self.named_in_public(&offers);
+        let capabilities = self.capabilities();
+        let account = self.account();
+        let signing_keys = self.keys("signing_keys", KeyUse::Signing);
+        let encryption_keys = self.keys("encryption_keys", KeyUse::Encryption);
+        if !self.flaws.is_empty() {
+            return None;
+        }
+        let row = AgencyRow {
+            code: code?,
+            zh: zh?,
+            en: en?,
+            state: state?,
+            offers,
+            capabilities,
+            signing_keys,
+            encryption_keys,
+        };
+        Some((row, account))
+    }
+
+    fn flaw(&mut self, field: &str, what: &str) {
+        let at = self.written.get(field).map(|value| line_of(self.text, value.span().start));
+        let code = self.written.get("code").and_then(|value| value.get_ref().as_str());
+        self.flaws.push(Flaw {
+            line: at.unwrap_or(self.line),
+            agency: code.map(str::to_owned),
+            what: what.to_owned(),
+        });
+    }
+
+    fn value(&self, field: &str) -> Option<Value> {
+        self.written.get(field).map(|value| value.get_ref().clone())
+    }
+
+    fn required(&mut self, field: &str) -> Option<String> {
+        match self.value(field) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
+            Some(_) => {
+                self.flaw(field, &format!("`{field}` is not a text"));
+                None
+            }
+            None => {
+                self.flaw(field, &format!("`{field}` is missing"));
+                None
+            }
+        }
+    }
+
+    fn table(&mut self, field: &str) -> toml::Table {
+        match self.value(field) {
+            Some(Value::Table(table)) => table,
+            Some(_) => {
+                self.flaw(field, &format!("`{field}` is not a table"));
+                toml::Table::new()
+            }
+            None => toml::Table::new(),
+        }
+    }
+
+    fn list(&mut self, field: &str) -> Vec<Value> {
+        match self.value(field) {
+            Some(Value::Array(list)) => list,
+            Some(_) => {
+                self.flaw(field, &format!("`{field}` is not a list"));
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn offers(&mut self) -> BTreeMap<Service, Date> {
+        if !self.written.contains_key("offers") {
+            self.flaw("offers", "`offers` is missing; an agency that offers nothing says {}");
+        }
+        let mut offers = BTreeMap::new();
+        for (name, since) in self.table("offers") {
+            let service = Service::named(&name);
+            if service.is_none() {
+                self.flaw("offers", &format!("there is no service `{name}`"));
+            }
+            let since = match &since {
+                Value::String(text) => text.parse::<Date>().ok(),
+                Value::Datetime(day) => day.to_string().parse::<Date>().ok(),
+                _ => None,
+            };
+            if since.is_none() {
+                self.flaw("offers", &format!("the day since which it offers `{name}` is not a date"));
+            }
+            offers.extend(service.zip(since));
+        }
+        offers
+    }
+
+    /// Where an offer was named is for readers of the file; it must at least be about an offer.
+    fn named_in_public(&mut self, offers: &BTreeMap<Service, Date>) {
+        for (name, source) in self.table("public") {
+            if !Service::named(&name).is_some_and(|service| offers.contains_key(&service)) {
+                self.flaw("public", &format!("`public` names `{name}`, which is not offered"));
+            }
+            if source.as_str().is_none_or(str::is_empty) {
+                self.flaw("public", &format!("`public` does not say who named `{name}`"));
+            }
+        }
+    }
+
+    fn capabilities(&mut self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        for capability in self.list("capabilities") {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b':' | b'-' | b'_');
+            match capability.as_str() {
+                Some(text) if !text.is_empty() && text.bytes().all(plain) => {
+                    seen.insert(text.to_owned());
+                }
+                Some(_) | None => {
+                    self.flaw("capabilities", "a capability is written like `script:mongolian`")
+                }
+            }
+        }
+        seen.into_iter().collect()
+    }
+
+    fn account(&mut self) -> Option<String> {
+        let account = self.value("account")?;
+        match account.as_str() {
+            Some(text) if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(text.to_owned())
+            }
+            Some(_) | None => {
+                self.flaw("account", "`account` is not a text of 12 digits");
+                None
+            }
+        }
+    }
+
+    fn keys(&mut self, field: &str, usage: KeyUse) -> Vec<Json> {
+        let (name, wanted) = match usage {
+            KeyUse::Signing => ("sig", "a public JWK (P-256, \"kid\", \"use\": \"sig\")"),
+            KeyUse::Encryption => ("enc", "a public JWK (P-256, \"kid\", \"use\": \"enc\")"),
+        };
+        let mut keys = Vec::new();
+        let mut names = BTreeSet::new();
+        for (place, written) in self.list(field).into_iter().enumerate() {
+            let Ok(jwk) = serde_json::to_value(&written) else { continue };
+            let text = |member: &str| jwk.get(member).and_then(Json::as_str).map(str::to_owned);
+            let number = place + 1;
+            if jwk.get("d").is_some() {
+                self.flaw(
+                    field,
+                    &format!("key {number} of `{field}` is PRIVATE: withdraw it and list its public part"),
+                );
+            } else if PublicKey::from_jwk(&jwk).is_err()
+                || text("crv").as_deref() != Some("P-256")
+                || text("use").as_deref() != Some(name)
+                || text("kid").is_none()
+            {
+                self.flaw(field, &format!("key {number} of `{field}` is not {wanted}"));
+            } else if !names.insert(text("kid")) {
+                self.flaw(field, &format!("two keys of `{field}` have one \"kid\""));
+            } else {
+                keys.push(jwk);
+            }
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use super::*;
+use protocol::jose::PrivateKey;
+
+const GOOD: &str = r#"
+[[agency]]
+code = "11"
+zh = "北京市"
+en = "Beijing"
+state = "active"
+offers = { first_identity_card = "2023-05-25" }
+
+[[agency]]
+code = "1501"
+zh = "呼和浩特市"
+en = "Hohhot"
+state = "suspended"
+offers = { household_transfer = 2023-05-25 }
+public = { household_transfer = "Inner Mongolia, 2023-05-25" }
+capabilities = ["script:mongolian"]
+account = "210987654321"
+"#;
+
+fn flaws(text: &str) -> Vec<String> {
+    AgencyList::parse(text).unwrap_err().0.iter().map(Flaw::to_string).collect()
+}
+
+#[test]
+fn the_repositorys_own_list_is_sound() {
+    let list = AgencyList::parse(include_str!("../../../agencies.toml")).unwrap();
+    assert_eq!(list.rows().filter(|row| row.code.to_string().len() == 2).count(), 31);
+    assert_eq!(list.rows().filter(|row| row.code.to_string().len() == 4).count(), 12);
+}
+
+#[test]
+fn rows_are_read() {
+    let list = AgencyList::parse(GOOD).unwrap();
+    let rows: Vec<&AgencyRow> = list.rows().collect();
+    assert_eq!(rows[0].offers[&Service::FirstIdentityCard].to_string(), "2023-05-25");
+    assert_eq!(rows[1].state, AgencyState::Suspended);
+    assert_eq!(rows[1].capabilities, ["script:mongolian"]);
+    let accounts = list.accounts(|_| "000000000000".to_owned());
+    assert_eq!(accounts.values().collect::<Vec<_>>(), ["000000000000", "210987654321"]);
+}
+
+#[test]
+fn everything_wrong_is_told_at_once_with_its_line() {
+    let text = r#"[[agency]]
+code = "11"
+zh = "北京市"
+state = "open"
+offers = { marriage = "2023-05-25", household_transfer = "soon" }
+public = { first_identity_card = "somebody" }
+colour = "red"
+
+[[agency]]
+code = "9"
+zh = ""
+en = "Nowhere"
+state = "active"
+offers = {}
+account = "12"
+capabilities = ["Script Mongolian"]
+signing_keys = [{ kty = "EC", crv = "P-256", d = "AAAA" }, { kty = "RSA" }]
+"#;
+    assert_eq!(
+        flaws(text),
+        [
+            "infra/agencies.toml:2: agency 11: `en` is missing",
+            "infra/agencies.toml:4: agency 11: `state` is neither \"active\" nor \"suspended\"",
+            "infra/agencies.toml:5: agency 11: the day since which it offers `household_transfer` is not a date",
+            "infra/agencies.toml:5: agency 11: there is no service `marriage`",
+            "infra/agencies.toml:6: agency 11: `public` names `first_identity_card`, which is not offered",
+            "infra/agencies.toml:7: agency 11: there is no field `colour`",
+            "infra/agencies.toml:10: agency 9: `code` is not two, four or six digits of a division",
+            "infra/agencies.toml:11: agency 9: `zh` is not a text",
+            "infra/agencies.toml:15: agency 9: `account` is not a text of 12 digits",
+            "infra/agencies.toml:16: agency 9: a capability is written like `script:mongolian`",
+            "infra/agencies.toml:17: agency 9: key 1 of `signing_keys` is PRIVATE: withdraw it and list its public part",
+            "infra/agencies.toml:17: agency 9: key 2 of `signing_keys` is not a public JWK (P-256, \"kid\", \"use\": \"sig\")",
+        ]
+    );
+}
+
+#[test]
+fn a_text_that_is_no_toml_names_its_line() {
+    assert_eq!(AgencyList::parse("[[agency]]\ncode = \n").unwrap_err().0[0].line, 2);
+    assert_eq!(flaws(""), ["infra/agencies.toml:1: no agency is listed"]);
+}
+
+#[test]
+fn a_code_is_listed_once() {
+    let twice = format!("{GOOD}\n{GOOD}");
+    let told = flaws(&twice);
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("agency 11: listed twice, first at line 3"), "{told:?}");
+}
+
+#[test]
+fn a_live_agency_without_keys_takes_no_cases() {
+    let list = AgencyList::parse(GOOD).unwrap();
+    let (rows, keyless) = list.live();
+    assert_eq!(rows[0].state, AgencyState::Suspended);
+    assert_eq!(keyless, ["11".parse().unwrap()]);
+}
+
+#[test]
+fn a_local_agency_has_the_keys_made_for_it() {
+    let list = AgencyList::parse(GOOD).unwrap();
+    let own = AgencyKeys {
+        signing: PrivateKey::generate(KeyUse::Signing).unwrap(),
+        encryption: PrivateKey::generate(KeyUse::Encryption).unwrap(),
+    };
+    let keys = BTreeMap::from([("11".parse().unwrap(), own.clone())]);
+    let rows = list.local(&keys).unwrap();
+    assert_eq!(rows[0].signing_keys, [own.signing.public().to_jwk().unwrap()]);
+    assert_eq!(rows[0].state, AgencyState::Active);
+    let json = String::from_utf8(agencies_json(rows).unwrap()).unwrap();
+    assert!(!json.contains("\"d\":"), "no private key leaves");
+    let read: Agencies = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.agencies().len(), 2);
+}

@@ -1,0 +1,279 @@
+//! The command line.
+
+mod agency;
+mod apply;
+mod listen;
+mod local_hub;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use console::style;
+use domain::identity_number::IdentityNumber;
+use domain::ids::ApplicationId;
+use http_kit::rate_limit::Limits;
+use jiff::civil::date;
+use serde_json::json;
+use tongban::deploy::{DeployOptions, deploy};
+use tongban::emulator::PORT;
+use tongban::local::{LocalOptions, LocalStack};
+use tongban::screen::Screen;
+use tongban::secrets::SCOPES;
+use tongban::walk::{TENANT, Walked, walk};
+
+/// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
+/// service through it, and serves until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "tongban", version, about, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    here: Here,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Walks one application of each service through a hub of its own, and ends: 0 if all went well.
+    Demo(Here),
+    /// Starts the hub without the walk and serves until Ctrl-C.
+    Up(Up),
+    /// Deploys the hub to a real account: prints the plan and applies it.
+    Deploy(Deploy),
+    Token(token::Token),
+    Apply(apply::Apply),
+    Listen(listen::Listen),
+    Partner(agency::Partner),
+}
+
+#[derive(Clone, Debug, Args)]
+struct Here {
+    /// Port of the local AWS on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Up {
+    #[command(flatten)]
+    here: Here,
+    /// Another list of agencies than infra/agencies.toml.
+    #[arg(long, value_name = "FILE")]
+    agencies: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Deploy {
+    /// Name of the stack.
+    #[arg(long)]
+    stack: String,
+    /// AWS region.
+    #[arg(long)]
+    region: String,
+    /// Profile of the AWS configuration.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Checks everything that needs no account, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// JSON file: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" in the place of "keys".
+    #[arg(long, value_name = "FILE")]
+    token_issuers: Option<PathBuf>,
+    /// Requests that one app backend may send in a minute.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    requests_per_minute: Option<u32>,
+    /// New applications that one app backend may open in a day.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    applications_per_day: Option<u32>,
+    /// SNS topic that alarms go to.
+    #[arg(long, value_name = "ARN")]
+    alarm_topic: Option<String>,
+    /// Bucket for the functions' zips.
+    #[arg(long, value_name = "NAME")]
+    artifacts_bucket: Option<String>,
+    /// Goes on though a table, bucket or key would be replaced or removed.
+    #[arg(long)]
+    allow_data_loss: bool,
+    /// Makes the hub a new signing key: publishes it, then signs with it. Up to three former ones stay published.
+    #[arg(long)]
+    rotate_hub_key: bool,
+    /// JSON file: the public key of a stack that was deployed before the hub published its keys.
+    #[arg(long, value_name = "FILE")]
+    hub_public_keys: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Does what was asked, and says how the program ends.
+    ///
+    /// # Errors
+    /// Whatever stopped it, in one sentence.
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let screen = Screen::new();
+        let done = match self.what {
+            None => serve(options(&self.here), &screen, true).await,
+            Some(What::Up(up)) => {
+                let options = LocalOptions { agencies: up.agencies, ..options(&up.here) };
+                serve(options, &screen, false).await
+            }
+            Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
+            Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
+            Some(What::Apply(wanted)) => return wanted.run(&screen).await,
+            Some(What::Listen(wanted)) => wanted.run(&screen).await,
+            Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
+            Some(What::Partner(agency)) => interruptible(agency.run(&screen)).await,
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+impl From<Deploy> for DeployOptions {
+    fn from(given: Deploy) -> DeployOptions {
+        DeployOptions {
+            stack: given.stack,
+            region: given.region,
+            profile: given.profile,
+            dry_run: given.dry_run,
+            token_issuers: given.token_issuers,
+            limits: Limits {
+                requests_per_minute: given.requests_per_minute,
+                applications_per_day: given.applications_per_day,
+            },
+            alarm_topic: given.alarm_topic,
+            artifacts_bucket: given.artifacts_bucket,
+            allow_data_loss: given.allow_data_loss,
+            rotate_hub_key: given.rotate_hub_key,
+            hub_public_keys: given.hub_public_keys,
+        }
+    }
+}
+
+fn options(here: &Here) -> LocalOptions {
+    LocalOptions { port: here.port, ..LocalOptions::default() }
+}
+
+async fn demo(here: &Here, screen: &Screen) -> Result<()> {
+    let begun = Instant::now();
+    let hub = LocalStack::start(options(here), screen).await?;
+    walk(&hub, screen).await?.end().await;
+    screen.line("");
+    screen.line(&format!("All went well, in {:.1} s.", begun.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+/// Starts, walks, and stays until it is told to end.
+async fn serve(options: LocalOptions, screen: &Screen, walks: bool) -> Result<()> {
+    let start = async {
+        let hub = LocalStack::start(options, screen).await?;
+        let walked = if walks { Some(walk(&hub, screen).await?) } else { None };
+        anyhow::Ok((hub, walked))
+    };
+    let (mut hub, walked) = tokio::select! {
+        started = start => started?,
+        signal = told_to_end() => return signal,
+    };
+    welcome(&hub, walked.as_ref(), screen)?;
+    let mut look = tokio::time::interval(Duration::from_secs(1));
+    let end = told_to_end();
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            signal = &mut end => {
+                screen.line("Ending.");
+                if let Some(walked) = walked {
+                    walked.end().await;
+                }
+                return signal;
+            }
+            _ = look.tick() => {
+                if let Some(status) = hub.emulator().ended()? {
+                    bail!("the local AWS ended by itself ({status}); see {}", hub.log().display());
+                }
+            }
+        }
+    }
+}
+
+/// Where everything is, and what to try. Every command can be pasted into a shell as it stands.
+fn welcome(hub: &LocalStack, walked: Option<&Walked>, screen: &Screen) -> Result<()> {
+    let api = hub.api_url()?;
+    let bold = |text: &str| style(text.to_owned()).bold().to_string();
+    screen.line("");
+    screen.line(&format!("The hub serves at {}", bold(api)));
+    screen.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
+    if let Some(walked) = walked {
+        let names: Vec<String> =
+            walked.agencies().map(|code| code.jurisdiction().name().en.to_owned()).collect();
+        screen.line(&format!("At work by script as long as this runs: {}", names.join(", ")));
+    }
+    screen.line("");
+    screen.line(&bold(&format!(
+        "In another terminal, a token of the app backend {TENANT}, good for twelve hours:"
+    )));
+    screen.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
+    for (what, command) in commands(api, walked.map(Walked::card))? {
+        screen.line("");
+        screen.line(&bold(what));
+        screen.line(&command);
+    }
+    screen.line("");
+    screen.line("Ctrl-C ends it.");
+    Ok(())
+}
+
+/// Three things to try, each with what it shows. The person is invented.
+fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, String); 3]> {
+    let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
+    let first = match card {
+        Some(card) => (
+            "What happened to the card above, event by event:",
+            format!("{curl} {api}/v1/applications/{card}/events"),
+        ),
+        None => ("What is offered, and what each service needs:", format!("{curl} {api}/v1/services")),
+    };
+    let query = "service=first_identity_card&from=150102&to=110105";
+    let coverage = format!("{curl} '{api}/v1/coverage?{query}'");
+    let number = IdentityNumber::compute("130102", date(1990, 1, 1), 7)?;
+    let body = json!({
+        "service": "household_certificate",
+        "certificate": "former_name",
+        "accepted_at": "150102",
+        "registered_at": "130102",
+        "applicant": { "name": "陈大文", "identity_number": number },
+        "address": "呼和浩特市新城区丁香路1号",
+    });
+    let open = format!(
+        "{curl} -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' {api}/v1/applications -d '{body}'"
+    );
+    Ok([
+        first,
+        ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
+        ("An application of your own; the answer names the documents that are missing:", open),
+    ])
+}
+
+/// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.
+async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        done = work => done,
+        signal = told_to_end() => {
+            signal?;
+            bail!("interrupted")
+        }
+    }
+}
+
+/// Ctrl-C, or what a supervisor sends.
+async fn told_to_end() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}

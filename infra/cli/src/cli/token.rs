@@ -1,0 +1,52 @@
+//! `tongban token`: what an app backend proves itself with.
+
+use anyhow::Result;
+use clap::{Args, value_parser};
+use tongban::screen::Screen;
+use tongban::secrets::{SCOPES, TOKEN_HOURS, TOKEN_HOURS_MOST};
+
+use super::local_hub::LocalHub;
+
+/// Prints an access token for the hub on this machine (`cargo run`, `cargo run -- up`), and nothing else.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    #[command(flatten)]
+    local_hub: LocalHub,
+    /// What it may do, several with commas between; everything without it.
+    #[arg(long, value_delimiter = ',', value_parser = scope, default_values = SCOPES)]
+    scopes: Vec<String>,
+    /// Hours it is good for; the hub takes none that lives longer than a day.
+    #[arg(long, default_value_t = TOKEN_HOURS, value_parser = value_parser!(u8).range(1..=i64::from(TOKEN_HOURS_MOST)))]
+    hours: u8,
+    /// Prints shell commands that set TOKEN and URL, for `eval "$(…)"`.
+    #[arg(long)]
+    export: bool,
+}
+
+fn scope(text: &str) -> Result<String, String> {
+    if SCOPES.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("there is no such scope; there are {}", SCOPES.join(", ")))
+    }
+}
+
+impl Token {
+    /// Prints it.
+    ///
+    /// # Errors
+    /// There is no hub.
+    pub(crate) async fn run(&self, screen: &Screen) -> Result<()> {
+        let hub = self.local_hub.hub().await?;
+        let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        let token = hub.token(&self.local_hub.tenant, &scopes, self.hours)?;
+        if self.export {
+            // Single quotes: the address has a dollar sign, and neither has a quote.
+            screen.line(&format!("export URL='{}'", hub.url()));
+            screen.line(&format!("export TOKEN='{token}'"));
+        } else {
+            screen.line(&token);
+        }
+        Ok(())
+    }
+}

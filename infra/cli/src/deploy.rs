@@ -1,0 +1,339 @@
+//! Deploys the hub to a real account, or checks without one all that can be checked.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use domain::ids::AgencyCode;
+use http_kit::rate_limit::Limits;
+use http_kit::token::Issuers;
+use platform::config::Mode;
+use protocol::jose::{KeyUse, PrivateKey};
+use serde_json::Value;
+
+use crate::agencies::{AgencyList, agencies_json};
+use crate::aws;
+use crate::functions::{self, FUNCTIONS, Package};
+use crate::hub_keys;
+use crate::local::REQUIREMENTS;
+use crate::python::Tools;
+use crate::screen::Screen;
+use crate::secrets::new_id_secret;
+use crate::stack::{Cloud, Outputs, Parameter, Wanted};
+use crate::template;
+use crate::workspace::Workspace;
+
+/// What a build for Lambda needs, pinned by hash.
+const RELEASE_REQUIREMENTS: &str = "infra/cli/requirements-release.txt";
+/// The C library of the `provided.al2023` runtime: a binary linked against a later one does not start there.
+const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
+/// The most bytes CloudFormation takes in one parameter.
+const LARGEST_PARAMETER: usize = 4096;
+/// The most characters of a stack's name: its bucket adds `-documents-`, an account and a region, and S3 takes 63.
+const STACK_NAME: usize = 24;
+/// The most bytes of `TOKEN_ISSUERS`: Lambda takes 4096 for a function's whole environment, and four public keys of the
+/// hub are in it too.
+const LARGEST_ISSUERS: usize = 2560;
+
+/// Where to, and with what.
+#[derive(Clone, Debug)]
+pub struct DeployOptions {
+    /// Name of the stack.
+    pub stack: String,
+    /// AWS region, `cn-north-1` and `cn-northwest-1` included.
+    pub region: String,
+    /// Profile of the AWS configuration; the usual chain without one.
+    pub profile: Option<String>,
+    /// Checks everything that needs no account, and changes nothing.
+    pub dry_run: bool,
+    /// A JSON file of the issuers whose access tokens are accepted; the stack keeps its own without one.
+    pub token_issuers: Option<PathBuf>,
+    /// Requests of a tenant in a minute, and its new applications in a day; the stack keeps its own without them.
+    pub limits: Limits,
+    /// ARN of the SNS topic that alarms go to; the stack keeps its own without one.
+    pub alarm_topic: Option<String>,
+    /// The bucket for zips, made where it is not there; named after account and region without one.
+    pub artifacts_bucket: Option<String>,
+    /// Goes on though a table, bucket or key would be replaced or removed.
+    pub allow_data_loss: bool,
+    /// Makes the hub a new signing key; the former ones stay published.
+    pub rotate_hub_key: bool,
+    /// A file with the public key of a stack that was deployed before the hub published its keys.
+    pub hub_public_keys: Option<PathBuf>,
+}
+
+/// What is deployed, as far as it does not depend on the account.
+struct Checked {
+    list: AgencyList,
+    agencies: Vec<u8>,
+    keyless: Vec<AgencyCode>,
+    template: String,
+    issuers: Option<String>,
+    hub_public_keys: Option<String>,
+}
+
+/// Deploys, or with `dry_run` only checks.
+///
+/// # Errors
+/// Each in one sentence: an agency, the template, a parameter or the code is wrong, no credentials, or what
+/// CloudFormation says.
+pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let checked = check(&workspace, options)?;
+    if !checked.keyless.is_empty() {
+        let codes: Vec<String> = checked.keyless.iter().map(AgencyCode::to_string).collect();
+        screen.line(&format!(
+            "! {} agencies have no keys in infra/agencies.toml and take no cases until they have: {}",
+            codes.len(),
+            codes.join(" ")
+        ));
+    }
+    if options.dry_run {
+        return dry_run(&workspace, &checked, screen);
+    }
+    let aws = aws::account(&options.region, options.profile.as_deref()).await;
+    let (account, _) = aws::caller(&aws).await?;
+    let accounts = checked.list.accounts(|_| account.clone());
+    let template = template::render(&checked.template, &accounts)?;
+    let package = release(&workspace, &checked.agencies, screen)?;
+    let bucket = options
+        .artifacts_bucket
+        .clone()
+        .unwrap_or_else(|| format!("tongban-artifacts-{account}-{}", options.region));
+
+    let cloud = Cloud::new(&aws);
+    let exists = cloud.exists(&options.stack).await?;
+    if !exists && checked.issuers.is_none() {
+        screen.line("! No --token-issuers: no app backend will be let in until a deployment names them");
+    }
+    let published =
+        if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
+    let asked = hub_keys::Asked {
+        exists,
+        published: published.as_deref(),
+        given: checked.hub_public_keys.as_deref(),
+        rotate: options.rotate_hub_key,
+    };
+    let keys = hub_keys::plan(asked, &PrivateKey::generate(KeyUse::Signing)?)?;
+    let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
+    cloud.ensure_bucket(&bucket).await?;
+    cloud.upload(&bucket, &package, screen).await?;
+    let mut wanted =
+        Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
+    let mut outputs = change(&cloud, &wanted, options, screen).await?;
+    if let Some((public, signing)) = keys.then {
+        screen.line("The new key is published; now it takes over.");
+        wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
+        wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
+        outputs = change(&cloud, &wanted, options, screen).await.context(
+            "the hub still signs with its former key, and the new one is published to no purpose; run this again",
+        )?;
+    }
+    report(&outputs, screen);
+    if let Some(kid) = keys.new {
+        screen.line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
+        screen.line(&format!(
+            "former ones (at most {}), at {}/.well-known/jwks.json; whoever keeps a copy fetches it again.",
+            hub_keys::FORMER,
+            outputs.get("ApiUrl")?
+        ));
+    }
+    Ok(())
+}
+
+/// Shows what a change will do, and applies it unless what was accepted would be lost.
+async fn change(
+    cloud: &Cloud,
+    wanted: &Wanted<'_>,
+    options: &DeployOptions,
+    screen: &Screen,
+) -> Result<Outputs> {
+    let change = cloud.prepare(wanted, screen).await?;
+    screen.line(&change.plan.to_string());
+    let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
+    if !losses.is_empty() && !options.allow_data_loss {
+        cloud.discard(change).await?;
+        bail!("{} would lose what was accepted; with --allow-data-loss it goes on", losses.join(", "));
+    }
+    cloud.apply(change, screen).await
+}
+
+/// Checks what lies in the repository and what was given.
+fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
+    if !stack_name(&options.stack) {
+        bail!(
+            "a stack's name has 1 to {STACK_NAME} of a-z, 0-9 and hyphen and begins with a letter: queues and the bucket carry it"
+        );
+    }
+    let list = AgencyList::parse(&workspace.text("infra/agencies.toml")?)?;
+    let (rows, keyless) = list.live();
+    let agencies = agencies_json(rows)?;
+    let template = workspace.text("infra/template.yaml")?;
+    let accounts = list.accounts(|_| aws::LOCAL_ACCOUNT.to_owned());
+    template::render(&template, &accounts)?;
+    if template::agency_codes(&accounts).len() > LARGEST_PARAMETER {
+        bail!("{} agencies are more than one parameter of a stack holds", accounts.len());
+    }
+    let issuers = options.token_issuers.as_ref().map(|path| {
+        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        issuers(&text).with_context(|| path.display().to_string())
+    });
+    let hub_public_keys = options
+        .hub_public_keys
+        .as_ref()
+        .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
+    let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
+    Ok(Checked { list, agencies, keyless, template, issuers, hub_public_keys })
+}
+
+/// Whether S3 and SQS take names that begin with it.
+fn stack_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=STACK_NAME).contains(&name.len())
+        && name.bytes().all(plain)
+        && name.as_bytes()[0].is_ascii_lowercase()
+        && !name.ends_with('-')
+}
+
+/// Checks a list of token issuers as the functions read it, and writes it as short as it can be.
+fn issuers(text: &str) -> Result<String> {
+    let _read: Issuers = Issuers::parse(text, Mode::Live)?;
+    let short = serde_json::from_str::<Value>(text)?.to_string();
+    if short == "[]" {
+        bail!("no issuer is named");
+    }
+    if short.len() > LARGEST_ISSUERS {
+        bail!(
+            "the issuers take {} bytes; a function's environment has room for {LARGEST_ISSUERS}: give a jwks_uri in the place \
+             of keys",
+            short.len()
+        );
+    }
+    Ok(short)
+}
+
+/// The checks that need no account: the linter, and the functions packed as this machine builds them.
+fn dry_run(workspace: &Workspace, checked: &Checked, screen: &Screen) -> Result<()> {
+    let step = screen.step("Checking the template");
+    let tools = {
+        let _alone = workspace.lock()?;
+        Tools::install(workspace, REQUIREMENTS, screen)?
+    };
+    let lint = Command::new(tools.python())
+        .arg(workspace.file("infra/lint/template.py"))
+        .output()
+        .context("the linter cannot be run")?;
+    if !lint.status.success() {
+        bail!("the template is not sound:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
+    }
+    step.done(String::from_utf8_lossy(&lint.stdout).trim());
+    let binaries = functions::build(workspace, screen)?;
+    let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
+    screen.line(&format!("✓ {} functions packed", package.zips.len()));
+    screen.line(
+        "Nothing was asked of AWS and nothing was changed. A deployment builds the functions for Lambda.",
+    );
+    Ok(())
+}
+
+fn parameters(
+    options: &DeployOptions,
+    checked: &Checked,
+    accounts: &BTreeMap<AgencyCode, String>,
+    exists: bool,
+    keys: &hub_keys::Plan,
+) -> Result<BTreeMap<&'static str, Parameter>> {
+    let mut parameters = BTreeMap::from([
+        ("AgencyCodes", Parameter::Value(template::agency_codes(accounts))),
+        ("Mode", Parameter::Value("live".to_owned())),
+    ]);
+    if !exists {
+        // Made here once and kept by the stack alone.
+        parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
+    }
+    if let Some(public) = &keys.public {
+        parameters.insert("HubPublicKeys", Parameter::Value(public.clone()));
+    }
+    if let Some(signing) = &keys.signing {
+        parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));
+    }
+    if let Some(issuers) = &checked.issuers {
+        parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
+    }
+    let Limits { requests_per_minute, applications_per_day } = options.limits;
+    let limits = [("RequestsPerMinute", requests_per_minute), ("ApplicationsPerDay", applications_per_day)];
+    for (name, limit) in limits {
+        parameters.extend(limit.map(|limit| (name, Parameter::Value(limit.to_string()))));
+    }
+    if let Some(topic) = &options.alarm_topic {
+        parameters.insert("AlarmTopic", Parameter::Value(topic.clone()));
+    }
+    Ok(parameters)
+}
+
+/// Builds the functions as they ship and for the C library they will find.
+fn release(workspace: &Workspace, agencies: &[u8], screen: &Screen) -> Result<Package> {
+    let tools = {
+        let _alone = workspace.lock()?;
+        Tools::install(workspace, RELEASE_REQUIREMENTS, screen)?
+    };
+    let step = screen.step("Building the functions for Lambda (this takes minutes)");
+    let folder = workspace.state("lambda");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools.programs()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).context("PATH cannot be extended")?;
+    let mut command = Command::new(tools.program("cargo-lambda"));
+    command
+        .current_dir(workspace.root())
+        .env("PATH", path)
+        .args(["lambda", "build", "--release", "--target", TARGET, "--skip-target-check"])
+        .arg("--lambda-dir")
+        .arg(&folder);
+    for function in FUNCTIONS {
+        command.args(["--package", function]);
+    }
+    let built = command.output().context("cargo-lambda cannot be run")?;
+    if !built.status.success() {
+        let said = String::from_utf8_lossy(&built.stderr);
+        bail!("the functions do not build for Lambda:\n{}", said.trim_end());
+    }
+    step.done("Functions built for Lambda");
+    let binaries = FUNCTIONS.into_iter().map(|name| (name, folder.join(name).join("bootstrap"))).collect();
+    functions::pack(workspace, &binaries, agencies, "live")
+}
+
+fn report(outputs: &Outputs, screen: &Screen) {
+    for (key, value) in outputs.iter() {
+        screen.line(&format!("  {key:<24} {value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+    use super::*;
+
+    #[test]
+    fn a_stack_is_named_as_s3_names_buckets() {
+        assert!(stack_name("tongban-prod") && stack_name(&"a".repeat(24)) && !stack_name(&"a".repeat(25)));
+        for wrong in ["", "Tongban", "1st", "under_score", "hyphen-", &"a".repeat(41)] {
+            assert!(!stack_name(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn issuers_are_checked_before_they_are_deployed() {
+        let key = PrivateKey::generate(KeyUse::Signing).unwrap();
+        let public = key.public().to_jwk().unwrap();
+        let list = |source: &str| format!(r#"[ {{"issuer":"i", "audience":"tongban", {source}}} ]"#);
+        assert!(!issuers(&list(&format!(r#""keys": [{public}]"#))).unwrap().contains(' '));
+        let private = key.to_jwk().unwrap();
+        let told = issuers(&list(&format!(r#""keys": [{private}]"#))).unwrap_err().to_string();
+        assert_eq!(told, "a key is private or symmetric");
+        assert!(issuers(&list(r#""jwks_uri": "https://issuer.example.org/keys""#)).is_ok());
+        assert!(issuers(&list(r#""jwks_uri": "http://issuer.example.org/keys""#)).is_err());
+        assert!(issuers("{}").is_err() && issuers("[ ]").is_err());
+    }
+}

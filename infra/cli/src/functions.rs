@@ -1,0 +1,272 @@
+//! Builds the six functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::screen::{Screen, Step};
+use crate::workspace::Workspace;
+
+/// The functions, by crate, binary and zip name.
+pub const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "reports", "callbacks", "sweeper"];
+/// The most bytes AWS Lambda takes of a function, unpacked.
+const LARGEST: u64 = 250 * 1024 * 1024;
+
+/// Each function's binary.
+pub type Binaries = BTreeMap<&'static str, PathBuf>;
+
+/// The six zips of one build.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Key prefix: a new build has a new one.
+    pub prefix: String,
+    /// Each function's zip.
+    pub zips: BTreeMap<&'static str, PathBuf>,
+}
+
+/// Builds the functions with the profile that everything here runs with.
+///
+/// # Errors
+/// They do not compile; the compiler's own words went to the terminal.
+pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
+    // With the agencies' program, for whoever plays one. This crate is among them so that cargo chooses the
+    // features that everything else here was built with.
+    for package in FUNCTIONS.into_iter().chain(["agency", "tongban"]) {
+        command.args(["--package", package]);
+    }
+    run(workspace, &mut command, screen)
+}
+
+/// Runs a build and takes the binaries from what it reports.
+pub(crate) fn run(workspace: &Workspace, command: &mut Command, screen: &Screen) -> Result<Binaries> {
+    let step = screen.step("Building the functions");
+    // `cargo run` says which package it runs. Build scripts see that, and some (ring's) run again whenever it changes:
+    // a minute of compiling each time this command and a plain `cargo build` take turns.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(names_a_package) {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
+        .current_dir(workspace.root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cargo cannot be run")?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        bail!("cargo cannot be read");
+    };
+    let (found, said) = std::thread::scope(|scope| {
+        let said = scope.spawn(|| progress(stderr, &step));
+        (binaries(stdout), said.join().unwrap_or_default())
+    });
+    let status = child.wait().context("cargo cannot be waited for")?;
+    if !status.success() {
+        drop(step);
+        bail!("the functions do not build:\n{}", said.trim_end());
+    }
+    let found = found?;
+    let missing: Vec<&str> = FUNCTIONS.into_iter().filter(|name| !found.contains_key(name)).collect();
+    if !missing.is_empty() {
+        bail!("the build made no binary of {}", missing.join(", "));
+    }
+    step.done("Functions built");
+    Ok(found)
+}
+
+/// Whether cargo sets this variable for the package that it runs, and not a person for all of cargo.
+fn names_a_package(variable: &str) -> bool {
+    ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"].iter().any(|begin| variable.starts_with(begin))
+        || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&variable)
+}
+
+/// Shows the crate under way, and keeps the compiler's complaints.
+fn progress(stderr: impl io::Read, step: &Step) -> String {
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let text = line.trim_start();
+        if ["Compiling", "Building", "Downloaded", "Downloading", "Finished", "Blocking"]
+            .iter()
+            .any(|word| text.starts_with(word))
+        {
+            step.at(text);
+        } else {
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+    said
+}
+
+/// The executables among cargo's messages.
+fn binaries(stdout: impl io::Read) -> Result<Binaries> {
+    let mut found = Binaries::new();
+    for line in BufReader::new(stdout).lines() {
+        let line = line.context("cargo cannot be read")?;
+        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+        let name = message.pointer("/target/name").and_then(Value::as_str);
+        let path = message.get("executable").and_then(Value::as_str);
+        if let (Some(name), Some(path)) = (name, path)
+            && let Some(function) = FUNCTIONS.into_iter().find(|function| *function == name)
+        {
+            found.insert(function, PathBuf::from(path));
+        }
+    }
+    Ok(found)
+}
+
+/// Packs each binary with the agencies; what did not change since the last time is not packed again.
+///
+/// # Errors
+/// A file cannot be read or written, or a function is larger than Lambda takes.
+pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &str) -> Result<Package> {
+    let folder = workspace.state("zips").join(kind);
+    fs::create_dir_all(&folder).with_context(|| format!("{} cannot be written", folder.display()))?;
+    let mut zips = BTreeMap::new();
+    let mut build = Sha256::new();
+    for (name, binary) in binaries {
+        let zip = folder.join(format!("{name}.zip"));
+        let stamp = folder.join(format!("{name}.stamp"));
+        let wanted = stamp_of(binary, agencies)?;
+        let kept = fs::read_to_string(&stamp).unwrap_or_default();
+        let digest = match kept.split_once(' ') {
+            Some((stamp, digest)) if stamp == wanted && zip.is_file() => digest.to_owned(),
+            Some(_) | None => {
+                let _ = fs::remove_file(&stamp);
+                pack_one(&zip, binary, agencies, kind)?;
+                let digest = digest_of(&zip)?;
+                fs::write(&stamp, format!("{wanted} {digest}"))
+                    .with_context(|| format!("{} cannot be written", stamp.display()))?;
+                digest
+            }
+        };
+        build.update(name.as_bytes());
+        build.update(digest.as_bytes());
+        zips.insert(*name, zip);
+    }
+    let prefix = format!("functions/{}", &hex(&build.finalize())[..16]);
+    Ok(Package { prefix, zips })
+}
+
+/// What a zip depends on: the binary as cargo left it, and the agencies.
+fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
+    let metadata = fs::metadata(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
+    if metadata.len() > LARGEST {
+        bail!("{} has more than the 250 MiB that Lambda takes", binary.display());
+    }
+    let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(metadata.len().to_be_bytes());
+    hash.update(changed.as_nanos().to_be_bytes());
+    hash.update(agencies);
+    Ok(hex(&hash.finalize()))
+}
+
+fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()> {
+    // Local zips are read again at once by the same machine: packing them tighter costs more than it saves.
+    let method =
+        if kind.starts_with("local") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+    let file = File::create(zip).with_context(|| format!("{} cannot be written", zip.display()))?;
+    let mut writer = ZipWriter::new(BufWriter::new(file));
+    let options = SimpleFileOptions::default().compression_method(method);
+    writer.start_file("bootstrap", options.unix_permissions(0o755))?;
+    let stripped = zip.with_extension("stripped");
+    let source = if strip(binary, &stripped) { &stripped } else { binary };
+    io::copy(&mut File::open(source)?, &mut writer)
+        .with_context(|| format!("{} cannot be packed", binary.display()))?;
+    writer.start_file("agencies.json", options.unix_permissions(0o644))?;
+    writer.write_all(agencies)?;
+    writer.finish()?.flush()?;
+    let _ = fs::remove_file(&stripped);
+    Ok(())
+}
+
+/// Leaves debug information out, where the machine has the tool for it: the zip is a third of the size.
+fn strip(from: &Path, to: &Path) -> bool {
+    let done = Command::new("strip")
+        .arg("--strip-debug")
+        .arg("-o")
+        .args([to, from])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    done.is_ok_and(|status| status.success()) && to.is_file()
+}
+
+fn digest_of(path: &Path) -> Result<String> {
+    let mut file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut part = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut part)?;
+        if read == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&part[..read]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+    use super::*;
+    use zip::ZipArchive;
+
+    #[test]
+    fn executables_are_found_among_cargos_messages() {
+        let said = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"domain"},"executable":null}"#,
+            "\nnot json\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"router"},"executable":"/t/router"}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"tongban"},"executable":"/t/tongban"}"#,
+        );
+        let found = binaries(said.as_bytes()).unwrap();
+        assert_eq!(found, BTreeMap::from([("router", PathBuf::from("/t/router"))]));
+    }
+
+    #[test]
+    fn a_build_sees_a_persons_settings_and_not_which_package_runs() {
+        for kept in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
+            assert!(!names_a_package(kept), "{kept}");
+        }
+        for dropped in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PRIMARY_PACKAGE"] {
+            assert!(names_a_package(dropped), "{dropped}");
+        }
+    }
+
+    #[test]
+    fn a_zip_holds_a_program_and_the_agencies() {
+        let folder = std::env::temp_dir().join(format!("tongban-zip-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let binary = folder.join("binary");
+        fs::write(&binary, "#!/bin/sh\n").unwrap();
+        let zip = folder.join("intake.zip");
+        pack_one(&zip, &binary, b"{}", "live").unwrap();
+        let mut archive = ZipArchive::new(File::open(&zip).unwrap()).unwrap();
+        assert_eq!(archive.by_name("bootstrap").unwrap().unix_mode().unwrap() & 0o777, 0o755);
+        assert_eq!(archive.by_name("agencies.json").unwrap().size(), 2);
+        let first = digest_of(&zip).unwrap();
+        pack_one(&zip, &binary, b"{}", "live").unwrap();
+        assert_eq!(digest_of(&zip).unwrap(), first, "the same content is the same zip");
+        assert_ne!(stamp_of(&binary, b"{}").unwrap(), stamp_of(&binary, b"[]").unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,86 @@
+//! The operator's side of a running hub: looks at agencies, suspends and resumes them, changes their keys, hands out
+//! what an integrator needs, and puts bad messages into a queue on purpose.
+
+mod cases;
+mod chain;
+mod evidence;
+mod keys;
+mod kit;
+mod probe;
+mod reach;
+mod register;
+mod sight;
+
+use anyhow::{Context as _, Result};
+use aws_sdk_s3 as s3;
+use aws_sdk_sqs as sqs;
+use domain::agencies::{Agencies, AgencyRow};
+use domain::agency_override::{AgencyOverride, AgencyOverrides};
+use domain::ids::AgencyCode;
+
+pub use cases::{Backlog, Released};
+pub use chain::Chain;
+pub use evidence::{Evidence, REFUSED};
+pub use keys::{Change, Listed, Origin, read_key};
+pub use probe::{Probe, Sent};
+pub use reach::{At, Place};
+pub use register::Register;
+pub use sight::{Decision, Sight, Suspension, Waiting};
+
+use crate::stack::Outputs;
+use crate::workspace::Workspace;
+
+/// A hub within an operator's reach.
+#[derive(Debug)]
+pub struct Operator {
+    place: Place,
+    workspace: Workspace,
+    rows: Agencies,
+    outputs: Outputs,
+    by: String,
+    register: Register,
+    sqs: sqs::Client,
+    s3: s3::Client,
+}
+
+impl Operator {
+    /// The agencies as they were deployed, without amendments.
+    #[must_use]
+    pub fn rows(&self) -> &Agencies {
+        &self.rows
+    }
+
+    /// Where the hub is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The amendments and their records.
+    #[must_use]
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// Makes one amendment, in the name of whoever runs this.
+    ///
+    /// # Errors
+    /// It makes no sense, others are faster again and again, or AWS does not answer.
+    pub async fn amend(
+        &self,
+        agency: &AgencyCode,
+        override_: &AgencyOverride,
+        reason: &str,
+    ) -> Result<AgencyOverrides> {
+        self.register.amend(&self.rows, agency, override_, (&self.by, reason)).await
+    }
+
+    fn row(&self, code: &AgencyCode) -> Result<&AgencyRow> {
+        self.rows.agency(code).with_context(|| format!("there is no agency {code}"))
+    }
+
+    /// Address of an agency's queue.
+    fn queue_url(&self, code: &AgencyCode) -> Result<String> {
+        Ok(format!("{}{code}.fifo", self.outputs.get("AgencyQueueUrlPrefix")?))
+    }
+}

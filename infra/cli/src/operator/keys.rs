@@ -1,0 +1,160 @@
+//! An agency's keys: which count, where each comes from, and public keys from files.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use domain::agencies::AgencyRow;
+use domain::agency_override::{AgencyOverride, KeyRole, OverriddenAgency};
+use protocol::jose::PublicKey;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Where a key was written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// In the agency's row.
+    Row,
+    /// By an operator since the last deploy.
+    Operator,
+}
+
+/// Whether a key counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// It verifies reports, or it is the one that messages are encrypted to.
+    InUse,
+    /// An encryption key behind the one in use: it still opens what was sent.
+    Former,
+    /// It counts no more.
+    Revoked,
+}
+
+/// One key as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub kid: String,
+    /// What it is for; a revoked key of an operator's is known by its name alone.
+    pub role: Option<KeyRole>,
+    /// Whether it counts.
+    pub state: Change,
+    /// Where it was written down, where that is still known.
+    pub origin: Option<Origin>,
+}
+
+/// An agency's keys: those that sign, those that encrypt in the order of use, then what was revoked.
+#[must_use]
+pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<Listed> {
+    let mut all = Vec::new();
+    let lists = [
+        (KeyRole::Signing, &amended.signing_keys, &row.signing_keys),
+        (KeyRole::Encryption, &amended.encryption_keys, &row.encryption_keys),
+    ];
+    let mut revoked: Vec<Listed> = Vec::new();
+    for (role, added, written) in lists {
+        let added = added.iter().map(|jwk| (jwk, Origin::Operator));
+        let mut first = true;
+        for (jwk, origin) in added.chain(written.iter().map(|jwk| (jwk, Origin::Row))) {
+            let kid = jwk.get("kid").and_then(Value::as_str).unwrap_or("(without a name)").to_owned();
+            let (role, origin) = (Some(role), Some(origin));
+            if amended.revoked.contains(&kid) {
+                revoked.push(Listed { kid, role, state: Change::Revoked, origin });
+                continue;
+            }
+            let former = role == Some(KeyRole::Encryption) && !first;
+            let state = if former { Change::Former } else { Change::InUse };
+            first = false;
+            all.push(Listed { kid, role, state, origin });
+        }
+    }
+    for kid in &amended.revoked {
+        if !revoked.iter().any(|key| &key.kid == kid) {
+            revoked.push(Listed { kid: kid.clone(), role: None, state: Change::Revoked, origin: None });
+        }
+    }
+    all.extend(revoked);
+    all
+}
+
+/// The amendment that adds the key of a file: a public JWK (P-256) with `kid` and `use`.
+///
+/// # Errors
+/// The file cannot be read, holds something else, or holds a PRIVATE key.
+pub fn read_key(path: &Path) -> Result<AgencyOverride> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    add_key(&text).with_context(|| path.display().to_string())
+}
+
+fn add_key(text: &str) -> Result<AgencyOverride> {
+    let jwk: Value = serde_json::from_str(text).context("not JSON")?;
+    if jwk.get("d").is_some() {
+        bail!(
+            "this is a PRIVATE key: whoever saw it can sign as the agency. Make a new one and give its public part"
+        );
+    }
+    let member = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let role = match member("use") {
+        Some("sig") => KeyRole::Signing,
+        Some("enc") => KeyRole::Encryption,
+        Some(_) | None => bail!("the key does not say what it is for: \"use\" is \"sig\" or \"enc\""),
+    };
+    if member("kid").is_none_or(str::is_empty) {
+        bail!("the key has no name: \"kid\" is missing");
+    }
+    if member("crv") != Some("P-256") || PublicKey::from_jwk(&jwk).is_err() {
+        bail!("not a public JWK on the curve P-256");
+    }
+    Ok(AgencyOverride::AddKey { role, jwk })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+    use super::*;
+    use protocol::jose::{KeyUse, PrivateKey};
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_listed_in_the_order_of_use() {
+        let row: AgencyRow = serde_json::from_value(json!({
+            "code": "11", "zh": "北京市", "en": "Beijing", "state": "active",
+            "signing_keys": [{ "kid": "s1" }], "encryption_keys": [{ "kid": "e1" }],
+        }))
+        .unwrap();
+        let amended: OverriddenAgency = serde_json::from_value(json!({
+            "signing_keys": [{ "kid": "s2" }], "encryption_keys": [{ "kid": "e2" }], "revoked": ["s1", "s0"],
+        }))
+        .unwrap();
+        let seen: Vec<_> =
+            listed(&row, &amended).into_iter().map(|key| (key.kid, key.state, key.origin)).collect();
+        let expected = [
+            ("s2", Change::InUse, Some(Origin::Operator)),
+            ("e2", Change::InUse, Some(Origin::Operator)),
+            ("e1", Change::Former, Some(Origin::Row)),
+            ("s1", Change::Revoked, Some(Origin::Row)),
+            ("s0", Change::Revoked, None),
+        ];
+        assert_eq!(seen, expected.map(|(kid, state, origin)| (kid.to_owned(), state, origin)));
+    }
+
+    #[test]
+    fn a_key_from_a_file_is_public_named_and_for_one_use() {
+        let key = PrivateKey::generate(KeyUse::Encryption).unwrap();
+        let public = key.public().to_jwk().unwrap();
+        let read = add_key(&public.to_string()).unwrap();
+        assert!(matches!(read, AgencyOverride::AddKey { role: KeyRole::Encryption, .. }));
+        let told = |change: fn(&mut Value)| {
+            let mut jwk = public.clone();
+            change(&mut jwk);
+            add_key(&jwk.to_string()).unwrap_err().to_string()
+        };
+        assert!(told(|jwk| jwk["d"] = "AAAA".into()).contains("PRIVATE"));
+        assert!(told(|jwk| jwk["use"] = "both".into()).contains("\"use\""));
+        assert!(told(|jwk| jwk["kid"] = "".into()).contains("\"kid\""));
+        assert!(told(|jwk| jwk["x"] = "AAAA".into()).contains("P-256"));
+        assert!(add_key("no").is_err());
+    }
+}

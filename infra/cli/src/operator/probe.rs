@@ -1,0 +1,90 @@
+//! Bad messages on purpose: what an agency's program must not choke on, and must not believe.
+
+use anyhow::{Context as _, Result};
+use domain::catalogue::{Service, When};
+use domain::effect::NoticeKind;
+use domain::ids::{AgencyCode, ApplicationId};
+use domain::stage::Purpose;
+use jiff::Timestamp;
+use protocol::case::{Case, CasePlaces, Envelope};
+use protocol::jose::{KeyUse, PrivateKey, PublicKey};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Operator;
+use crate::aws::told;
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// It is encrypted to nobody's key: the agency cannot open it.
+    Unreadable,
+    /// It opens, but a key that is not the hub's has signed it.
+    Forged,
+}
+
+/// A bad message that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Whose queue it went into.
+    pub agency: AgencyCode,
+    /// What is wrong with it.
+    pub kind: Probe,
+    /// SQS's own id.
+    pub message_id: String,
+    /// The application it is about, which there is not.
+    pub application: ApplicationId,
+    /// The envelope's id.
+    pub event_id: String,
+}
+
+impl Operator {
+    /// Puts a bad message about a made-up application into an agency's queue.
+    ///
+    /// # Errors
+    /// No agency has this code, it has no key, or the queue does not take it.
+    pub async fn probe(&self, code: &AgencyCode, kind: Probe) -> Result<Sent> {
+        self.row(code)?;
+        let stranger = PrivateKey::generate(KeyUse::Encryption)?;
+        let key = match kind {
+            Probe::Unreadable => stranger.public().clone(),
+            Probe::Forged => {
+                let rows = self.rows.amended(&self.register.read().await?);
+                let keys = rows.agency(code).into_iter().flat_map(|row| row.encryption_keys.clone());
+                let key = keys.filter_map(|jwk| PublicKey::from_jwk(&jwk).ok()).next();
+                key.with_context(|| format!("agency {code} has no key to encrypt to"))?
+            }
+        };
+        let application = ApplicationId::from_bytes16(*Uuid::new_v4().as_bytes());
+        let signing = PrivateKey::generate(KeyUse::Signing)?;
+        let envelope = Envelope::seal(&case(code, application)?, Timestamp::now(), &signing, &key)?;
+        let queue = self.queue_url(code)?;
+        let call = self.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&envelope)?);
+        let call = call.message_group_id(application.to_string());
+        let sent = call.message_deduplication_id(Uuid::new_v4().to_string()).send().await;
+        let sent = sent.map_err(|error| told("putting the message into the agency's queue", error))?;
+        let message_id = sent.message_id().context("SQS gave the message no id")?.to_owned();
+        Ok(Sent { agency: code.clone(), kind, message_id, application, event_id: envelope.id.to_string() })
+    }
+}
+
+/// A case of nobody, at nobody's place.
+fn case(code: &AgencyCode, application: ApplicationId) -> Result<Case> {
+    let place: domain::division::DivisionCode = "150102".parse().context("no such division")?;
+    Ok(Case {
+        application,
+        version: 1,
+        notice: NoticeKind::Opened,
+        agency: code.clone(),
+        purpose: Purpose::Decide,
+        service: Service::FirstIdentityCard,
+        when: When::Adult,
+        places: CasePlaces { accepted_at: place.clone(), registered_at: place, move_in: None },
+        due: None,
+        personal_data: None,
+        documents: Vec::new(),
+        upload: None,
+        reports: Vec::new(),
+    })
+}

@@ -1,0 +1,375 @@
+//! Deploys the template through a change set: the same steps for the local AWS and for a real account.
+
+mod artifacts;
+mod events;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation as cloudformation;
+use aws_sdk_cloudformation::types::{Capability, ChangeAction, ChangeSetStatus, ChangeSetType, StackStatus};
+use aws_sdk_s3 as s3;
+use uuid::Uuid;
+
+use crate::aws::{self, told};
+use crate::functions::Package;
+use crate::plan::{Action, Change, Plan};
+use crate::screen::Screen;
+
+/// The longest a change set or a stack may take.
+const LONGEST: Duration = Duration::from_secs(45 * 60);
+
+/// CloudFormation and S3 of one account.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    cloudformation: cloudformation::Client,
+    s3: s3::Client,
+    region: String,
+    endpoint: Option<String>,
+}
+
+/// A parameter's value.
+#[derive(Clone)]
+pub enum Parameter {
+    /// This one.
+    Value(String),
+    /// What the stack has: for secrets that nobody else keeps.
+    StoredApplication,
+}
+
+/// What is to be deployed.
+pub struct Wanted<'w> {
+    /// Name of the stack.
+    pub stack: &'w str,
+    /// Bucket of zips and template.
+    pub bucket: &'w str,
+    /// The template with every agency.
+    pub template: &'w str,
+    /// The functions.
+    pub package: &'w Package,
+    /// Parameters besides where the zips lie. What is not named keeps its value, or the template's default.
+    pub parameters: BTreeMap<&'static str, Parameter>,
+}
+
+/// A change set that was made and not yet applied.
+#[derive(Debug)]
+pub struct Prepared {
+    stack: String,
+    change_set: String,
+    /// What it will do.
+    pub plan: Plan,
+}
+
+/// What a deployed stack tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outputs(BTreeMap<String, String>);
+
+impl Outputs {
+    /// One output by its key in the template.
+    ///
+    /// # Errors
+    /// The stack has none of that name.
+    pub fn get(&self, key: &str) -> Result<&str> {
+        self.0.get(key).map(String::as_str).with_context(|| format!("the stack has no output {key}"))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl Cloud {
+    /// The clients.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Cloud {
+        Cloud {
+            cloudformation: cloudformation::Client::new(config),
+            s3: aws::s3(config),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            endpoint: config.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// Whether the stack exists, so that a deployment is an update.
+    ///
+    /// # Errors
+    /// AWS cannot be asked, or the stack is in a state that only a person can end.
+    pub async fn exists(&self, stack: &str) -> Result<bool> {
+        Ok(match self.status(stack).await? {
+            None | Some(StackStatus::ReviewInProgress) => false,
+            Some(StackStatus::RollbackComplete | StackStatus::RollbackFailed) => bail!(
+                "the stack {stack} never came to be: its first deployment was rolled back; delete it and deploy again"
+            ),
+            Some(status) if status.as_str().ends_with("IN_PROGRESS") => {
+                bail!("the stack {stack} is being changed by somebody else ({})", status.as_str())
+            }
+            Some(_) => true,
+        })
+    }
+
+    async fn status(&self, stack: &str) -> Result<Option<StackStatus>> {
+        let asked = self.cloudformation.describe_stacks().stack_name(stack).send().await;
+        match asked {
+            Ok(found) => Ok(found.stacks().first().and_then(|stack| stack.stack_status().cloned())),
+            Err(error) => {
+                // CloudFormation has no error of its own for a stack that is not there.
+                let error = told("reading the stack", error);
+                if error.to_string().contains("does not exist") { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Makes a change set and reads what it will do. Nothing changes yet.
+    ///
+    /// # Errors
+    /// CloudFormation refuses the template or a parameter, in its own words.
+    pub async fn prepare(&self, wanted: &Wanted<'_>, screen: &Screen) -> Result<Prepared> {
+        let step = screen.step("Asking CloudFormation what will change");
+        let exists = self.exists(wanted.stack).await?;
+        let template = self.template_url(wanted).await?;
+        let (kind, previous) = if exists {
+            (ChangeSetType::Update, self.parameters(wanted.stack).await?.into_keys().collect())
+        } else {
+            (ChangeSetType::Create, Vec::new())
+        };
+        let name = format!("deploy-{}", Uuid::new_v4().simple());
+        let made = self
+            .cloudformation
+            .create_change_set()
+            .stack_name(wanted.stack)
+            .change_set_name(&name)
+            .change_set_type(kind)
+            .template_url(template)
+            .set_parameters(Some(parameters(wanted, &previous)))
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand)
+            .send()
+            .await
+            .map_err(|error| told("making the change set", error))?;
+        let change_set = made.id().unwrap_or(&name).to_owned();
+        let plan = self.planned(wanted.stack, &change_set).await?;
+        drop(step);
+        Ok(Prepared { stack: wanted.stack.to_owned(), change_set, plan })
+    }
+
+    /// The parameters of a deployed stack with their values; a secret's value is not told.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn parameters(&self, stack: &str) -> Result<BTreeMap<String, String>> {
+        let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
+        let found = found.map_err(|error| told("reading the stack", error))?;
+        let parameters = found.stacks().iter().flat_map(|stack| stack.parameters());
+        let pair = |parameter: &cloudformation::types::Parameter| {
+            let value = parameter.parameter_value().unwrap_or_default();
+            Some((parameter.parameter_key()?.to_owned(), value.to_owned()))
+        };
+        Ok(parameters.filter_map(pair).collect())
+    }
+
+    /// Waits for the change set and reads it, page by page.
+    async fn planned(&self, stack: &str, change_set: &str) -> Result<Plan> {
+        let mut pause = Pause::new();
+        let mut changes = Vec::new();
+        let mut page = None;
+        loop {
+            let read = self
+                .cloudformation
+                .describe_change_set()
+                .stack_name(stack)
+                .change_set_name(change_set)
+                .set_next_token(page.take())
+                .send()
+                .await
+                .map_err(|error| told("reading the change set", error))?;
+            match read.status() {
+                Some(ChangeSetStatus::CreateComplete) => {}
+                Some(ChangeSetStatus::Failed) => {
+                    let reason = read.status_reason().unwrap_or("no reason is given");
+                    let unchanged =
+                        reason.contains("didn't contain changes") || reason.contains("No updates");
+                    if unchanged {
+                        return Ok(Plan::default());
+                    }
+                    bail!("CloudFormation refuses the change: {reason}");
+                }
+                Some(_) | None => {
+                    pause.wait("the change set").await?;
+                    continue;
+                }
+            }
+            changes.extend(read.changes().iter().filter_map(|change| {
+                let resource = change.resource_change()?;
+                Some(Change {
+                    action: match resource.action() {
+                        Some(ChangeAction::Add) => Action::Add,
+                        Some(ChangeAction::Modify) => Action::Modify,
+                        Some(ChangeAction::Remove) => Action::Remove,
+                        Some(_) | None => Action::Other,
+                    },
+                    id: resource.logical_resource_id().unwrap_or_default().to_owned(),
+                    kind: resource.resource_type().unwrap_or_default().to_owned(),
+                    replacement: resource.replacement().map(|replaced| replaced.as_str().to_owned()),
+                })
+            }));
+            page = read.next_token().map(str::to_owned);
+            if page.is_none() {
+                return Ok(Plan::new(changes));
+            }
+        }
+    }
+
+    /// Leaves the change set unused.
+    ///
+    /// # Errors
+    /// AWS cannot be asked.
+    pub async fn discard(&self, prepared: Prepared) -> Result<()> {
+        let gone = self
+            .cloudformation
+            .delete_change_set()
+            .stack_name(&prepared.stack)
+            .change_set_name(&prepared.change_set)
+            .send()
+            .await;
+        gone.map_err(|error| told("removing the change set", error))?;
+        Ok(())
+    }
+
+    /// Applies a change set and waits for its end.
+    ///
+    /// # Errors
+    /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
+    /// gone back to what was there before.
+    pub async fn apply(&self, prepared: Prepared, screen: &Screen) -> Result<Outputs> {
+        let stack = prepared.stack.clone();
+        if prepared.plan.is_empty() {
+            self.discard(prepared).await?;
+            return self.outputs(&stack).await;
+        }
+        let step = screen.step("Deploying");
+        let token = format!("deploy-{}", Uuid::new_v4().simple());
+        let begun = self
+            .cloudformation
+            .execute_change_set()
+            .stack_name(&stack)
+            .change_set_name(&prepared.change_set)
+            .client_request_token(&token)
+            .send()
+            .await;
+        begun.map_err(|error| told("applying the change set", error))?;
+        let mut pause = Pause::new();
+        loop {
+            let status = self.status(&stack).await?;
+            match status {
+                Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => break,
+                // What is replaced is being cleared away; the stack is already what was asked for.
+                Some(StackStatus::UpdateCompleteCleanupInProgress) => {}
+                Some(status) if !status.as_str().ends_with("IN_PROGRESS") => {
+                    let why = self.first_failure(&stack, &token).await?;
+                    bail!("the stack {stack} was not changed ({}): {why}", status.as_str());
+                }
+                Some(_) => {
+                    if screen.is_moving() {
+                        step.at(&self.latest_event(&stack).await?);
+                    }
+                }
+                None => bail!("the stack {stack} is gone"),
+            }
+            pause.wait("the stack").await?;
+        }
+        step.done(&format!("Deployed: {}", prepared.plan.summary()));
+        self.outputs(&stack).await
+    }
+
+    /// The outputs of a deployed stack.
+    ///
+    /// # Errors
+    /// There is no such stack.
+    pub async fn outputs(&self, stack: &str) -> Result<Outputs> {
+        let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
+        let found = found.map_err(|error| told("reading the stack", error))?;
+        let outputs = found.stacks().iter().flat_map(|stack| stack.outputs());
+        let pair = |output: &cloudformation::types::Output| {
+            Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+        };
+        Ok(Outputs(outputs.filter_map(pair).collect()))
+    }
+}
+
+/// The template's parameters with their values, `previous` being those the stack already has.
+fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
+    let own = [
+        ("ArtifactsBucket", Parameter::Value(wanted.bucket.to_owned())),
+        ("ArtifactsPrefix", Parameter::Value(wanted.package.prefix.clone())),
+    ];
+    let mut values: BTreeMap<&str, Parameter> = own.into_iter().collect();
+    values.extend(wanted.parameters.iter().map(|(key, value)| (*key, value.clone())));
+    for key in previous {
+        values.entry(key).or_insert(Parameter::StoredApplication);
+    }
+    values
+        .into_iter()
+        .map(|(key, value)| {
+            let parameter = cloudformation::types::Parameter::builder().parameter_key(key);
+            match value {
+                Parameter::Value(value) => parameter.parameter_value(value),
+                Parameter::StoredApplication => parameter.use_previous_value(true),
+            }
+            .build()
+        })
+        .collect()
+}
+
+/// Growing pauses between two looks, up to a last moment.
+struct Pause {
+    next: Duration,
+    until: Instant,
+}
+
+impl Pause {
+    fn new() -> Pause {
+        Pause { next: Duration::from_millis(50), until: Instant::now() + LONGEST }
+    }
+
+    async fn wait(&mut self, what: &str) -> Result<()> {
+        if Instant::now() > self.until {
+            bail!("{what} has taken more than 45 minutes; look at it in the CloudFormation console");
+        }
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 3 / 2).min(Duration::from_secs(3));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_keeps_its_value() {
+        let package = Package { prefix: "functions/1".to_owned(), zips: BTreeMap::new() };
+        let wanted = Wanted {
+            stack: "s",
+            bucket: "b",
+            template: "",
+            package: &package,
+            parameters: [("Mode", Parameter::Value("live".to_owned()))].into(),
+        };
+        let previous = ["IdSecret", "Mode"].map(str::to_owned);
+        let told: Vec<String> = parameters(&wanted, &previous)
+            .iter()
+            .map(|p| {
+                let key = p.parameter_key().unwrap_or_default();
+                let value = p.parameter_value().unwrap_or("(kept)");
+                format!("{key}={value}")
+            })
+            .collect();
+        assert_eq!(
+            told,
+            ["ArtifactsBucket=b", "ArtifactsPrefix=functions/1", "IdSecret=(kept)", "Mode=live"]
+        );
+    }
+}

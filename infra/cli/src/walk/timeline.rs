@@ -1,0 +1,206 @@
+//! The timeline: a line for each event as the app backend learns of it, and below them, where somebody watches, a
+//! bar for each application.
+
+use std::time::{Duration, Instant};
+
+use console::{Alignment, Color, Term, pad_str, style, truncate_str};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::SignedDuration;
+use protocol::app::ActorView;
+
+use super::scenario::Scenario;
+use super::words;
+use crate::screen::Screen;
+
+/// Columns of what happened.
+pub(crate) const WHAT: usize = 21;
+/// Columns of the time since the beginning.
+const SINCE: usize = 8;
+/// Columns of an application with both its names, and with the Chinese one alone.
+const APPLICATION: (usize, usize) = (18, 8);
+/// Columns of who did it.
+const WHO: usize = 17;
+/// Columns of a callback.
+const CALLBACK: usize = 8;
+/// A terminal with fewer columns is shown only one name of an application, and not how anything happened.
+const NARROW: usize = 110;
+/// A colour for each application, and the same for bars.
+const COLOURS: [(Color, &str); 3] =
+    [(Color::Cyan, "cyan"), (Color::Magenta, "magenta"), (Color::Yellow, "yellow")];
+
+/// Shows the walk.
+pub(crate) struct Timeline {
+    screen: Screen,
+    begun: Instant,
+    bars: Vec<ProgressBar>,
+}
+
+/// Something that happened to an application.
+pub(crate) struct Happened<'a> {
+    /// What.
+    pub(crate) what: String,
+    /// Who did it.
+    pub(crate) who: &'a ActorView,
+    /// How long after it the callback came, where there is one.
+    pub(crate) callback: Option<SignedDuration>,
+    /// How it happened.
+    pub(crate) how: String,
+}
+
+impl Timeline {
+    /// Begins with the heads of the columns, and a bar for each application.
+    pub(crate) fn begin(screen: &Screen, scenarios: &[Scenario]) -> Timeline {
+        let timeline = Timeline {
+            screen: screen.clone(),
+            begun: Instant::now(),
+            bars: scenarios.iter().map(|scenario| bar(screen, scenario)).collect(),
+        };
+        let heads = ["   since", "application", "what happened", "who did it", "callback", "how"];
+        let width = timeline.width();
+        screen.line(&style(row(heads.map(str::to_owned), application_width(width), width)).dim().to_string());
+        timeline
+    }
+
+    /// A line for something that happened.
+    pub(crate) fn line(&self, scenario: &Scenario, happened: &Happened<'_>) {
+        let width = self.width();
+        let (zh, en) = scenario.short;
+        let narrow = application_width(width) == APPLICATION.1;
+        let application = if narrow {
+            format!("{} {zh}", scenario.number)
+        } else {
+            format!("{} {zh} {en}", scenario.number)
+        };
+        let callback = happened.callback.map(|after| format!("✓ {}", seconds(after.unsigned_abs())));
+        let who = style(words::who(happened.who));
+        let cells = [
+            style(format!("{:>SINCE$}", seconds(self.begun.elapsed()))).dim().to_string(),
+            style(application).fg(colour(scenario).0).to_string(),
+            style(happened.what.clone()).bold().to_string(),
+            match happened.who {
+                ActorView::App => who.blue(),
+                ActorView::Agency(_) => who.green(),
+                ActorView::Hub => who.dim(),
+            }
+            .to_string(),
+            style(callback.unwrap_or_default()).green().to_string(),
+            style(happened.how.clone()).dim().to_string(),
+        ];
+        self.screen.line(&row(cells, application_width(width), width));
+    }
+
+    /// Moves the bar of an application to one of its events.
+    pub(crate) fn at(&self, scenario: &Scenario, version: u32, what: &str) {
+        if let Some(bar) = self.bar(scenario) {
+            bar.set_position(u64::from(version));
+            bar.set_message(what.to_owned());
+        }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn end(&self) {
+        for bar in &self.bars {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn bar(&self, scenario: &Scenario) -> Option<&ProgressBar> {
+        self.bars.get(scenario.number.checked_sub(1)?)
+    }
+
+    /// Columns of the terminal; a pipe has no end.
+    fn width(&self) -> Option<usize> {
+        let size = Term::stdout().size_checked().filter(|_| self.screen.is_moving());
+        size.map(|(_, columns)| usize::from(columns))
+    }
+}
+
+impl Drop for Timeline {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn bar(screen: &Screen, scenario: &Scenario) -> ProgressBar {
+    let length = u64::try_from(scenario.events().len()).unwrap_or_default();
+    let bar = screen.bar("", length);
+    let template =
+        format!("{{prefix}} {{bar:30.{}/dim}} {{pos:>2}}/{{len}} {{wide_msg}}", colour(scenario).1);
+    if let Ok(look) = ProgressStyle::with_template(&template) {
+        bar.set_style(look.progress_chars("━╸─"));
+    }
+    let (zh, en) = scenario.short;
+    let name = format!("{} {zh} {en}", scenario.number);
+    bar.set_prefix(pad_str(&name, APPLICATION.0, Alignment::Left, None).into_owned());
+    if screen.is_moving() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
+    bar
+}
+
+fn colour(scenario: &Scenario) -> (Color, &'static str) {
+    COLOURS[scenario.number.saturating_sub(1) % COLOURS.len()]
+}
+
+fn application_width(width: Option<usize>) -> usize {
+    if width.is_some_and(|width| width < NARROW) { APPLICATION.1 } else { APPLICATION.0 }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f32())
+}
+
+/// Cells one beside the other, a Chinese character being two columns wide, cut where the terminal ends.
+fn row(cells: [String; 6], application: usize, width: Option<usize>) -> String {
+    let widths = [SINCE, application, WHAT, WHO, CALLBACK];
+    let [head @ .., how] = &cells;
+    let mut row = String::new();
+    for (cell, width) in head.iter().zip(widths) {
+        row.push_str(&pad_str(cell, width, Alignment::Left, Some("")));
+        row.push_str("  ");
+    }
+    if application == APPLICATION.0 {
+        row.push_str(how);
+    }
+    let row = row.trim_end();
+    match width {
+        Some(width) => truncate_str(row, width, "…").into_owned(),
+        None => row.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use console::measure_text_width;
+
+    use super::*;
+
+    fn cells(how: &str) -> [String; 6] {
+        ["  1.20 s", "3 证明 certificate", "已接收 received", "河北省 Hebei", "✓ 0.21 s", how]
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_script() {
+        let whole = row(cells("taken"), APPLICATION.0, None);
+        assert_eq!(
+            whole,
+            "  1.20 s  3 证明 certificate  已接收 received        河北省 Hebei       ✓ 0.21 s  taken"
+        );
+        let latin = ["  1.20 s", "3 x certificate", "received", "Hebei", "", "taken"].map(str::to_owned);
+        let before = |row: &str| measure_text_width(row.split("taken").next().unwrap_or_default());
+        assert_eq!(before(&whole), before(&row(latin, APPLICATION.0, None)));
+    }
+
+    #[test]
+    fn a_terminal_is_not_written_past_its_end() {
+        for width in [20, 60, 80, 100] {
+            let application = application_width(Some(width));
+            let cut = row(cells(&"long ".repeat(40)), application, Some(width));
+            assert!(measure_text_width(&cut) <= width, "{cut}");
+        }
+        assert!(row(cells(&"long ".repeat(40)), APPLICATION.0, None).ends_with("long long"));
+        // The widest line without its how fits the usual terminal.
+        assert!(SINCE + APPLICATION.1 + WHAT + WHO + CALLBACK + 8 <= 80);
+    }
+}

@@ -1,0 +1,108 @@
+//! What the hub has open for the agency: listed, shown, sent again.
+
+use std::process::ExitCode;
+
+use agency::hub_client::{Backlog, outcome_name};
+use agency::{HubClient, Inbox as _, SqliteInbox};
+use anyhow::{Result, ensure};
+use protocol::backlog::{OpenCase, ResendCase, ResendOutcome};
+use serde_json::json;
+
+use crate::arguments::{Cases, Resend, Show};
+use crate::screen::{members, plain, print, spinner, table};
+use crate::setting;
+
+/// Most cases that are looked through at once.
+const MOST: usize = 10_000;
+
+fn row(case: &OpenCase) -> Result<[String; 7]> {
+    Ok([
+        case.application.to_string(),
+        case.version.to_string(),
+        case.message.to_string(),
+        case.purpose.name().to_owned(),
+        plain(&serde_json::to_value(case.stage)?),
+        case.due.map_or("-".to_owned(), |due| due.date.to_string())
+            + if case.overdue { " overdue" } else { "" },
+        if case.sent { "sent" } else { "to be sent" }.to_owned(),
+    ])
+}
+
+/// Lists open cases.
+pub(crate) async fn cases(given: &Cases) -> Result<ExitCode> {
+    let config = setting::config(given.agency.config.as_deref())?;
+    let asking = spinner("asking the hub");
+    let listed = HubClient::new(&config)?.all_cases(given.after.as_deref(), usize::from(given.limit)).await?;
+    asking.finish_and_clear();
+    let Backlog { cases, next } = listed;
+    if given.agency.json {
+        print(&json!({ "cases": cases, "next": next }).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = cases.iter().map(row).collect::<Result<Vec<_>>>()?;
+    table(["application", "version", "message", "purpose", "stage", "due", "in the queue"], &rows)?;
+    if let Some(next) = next {
+        print(&format!("more: --after {next}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows one open case.
+pub(crate) async fn show(given: &Show) -> Result<ExitCode> {
+    let config = setting::config(given.agency.config.as_deref())?;
+    let asking = spinner("asking the hub");
+    let listed = HubClient::new(&config)?.all_cases(None, MOST).await?;
+    asking.finish_and_clear();
+    match listed.cases.iter().find(|case| case.application == given.application) {
+        Some(case) => {
+            let shown = serde_json::to_value(case)?;
+            if given.agency.json {
+                print(&shown.to_string())?
+            } else {
+                members(&shown)?
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        None => {
+            // A list that was cut short proves nothing of a case that is not on it.
+            ensure!(listed.next.is_none(), "not among the {MOST} oldest open cases");
+            print(if given.agency.json { "null" } else { "not open for this agency" })?;
+            Ok(ExitCode::from(4))
+        }
+    }
+}
+
+/// Has messages sent again.
+pub(crate) async fn resend(given: &Resend) -> Result<ExitCode> {
+    ensure!(given.message.is_none() || given.applications.len() == 1, "--message is of one application");
+    let config = setting::config(given.agency.config.as_deref())?;
+    let client = HubClient::new(&config)?;
+    let asking = spinner("asking the hub");
+    let wanted = if given.all {
+        let listed = client.all_cases(None, MOST).await?;
+        listed.cases.iter().map(|case| ResendCase { application: case.application, message: None }).collect()
+    } else {
+        let case = |application: &_| ResendCase { application: *application, message: given.message };
+        given.applications.iter().map(case).collect::<Vec<_>>()
+    };
+    if given.forget {
+        // Before they are asked for: the consumer may be faster than this.
+        let inbox = SqliteInbox::at(&config.inbox);
+        for case in &wanted {
+            inbox.forget(case.application).await?;
+        }
+    }
+    let answer = client.resend(&wanted).await?;
+    asking.finish_and_clear();
+    if given.agency.json {
+        print(&serde_json::to_string(&answer)?)?;
+    } else {
+        let rows = answer.cases.iter().map(|told| {
+            let message = told.message.map_or("-".to_owned(), |message| message.to_string());
+            [told.application.to_string(), message, outcome_name(told.outcome).to_owned()]
+        });
+        table(["application", "message", "outcome"], &rows.collect::<Vec<_>>())?;
+    }
+    let all = answer.cases.iter().all(|told| told.outcome == ResendOutcome::Accepted);
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(7) })
+}

@@ -1,0 +1,109 @@
+//! One report by hand.
+
+use std::process::ExitCode;
+
+use agency::HubClient;
+use anyhow::{Context as _, Result, bail, ensure};
+use domain::command::Finding;
+use serde_json::{Map, Value, json};
+
+use crate::arguments::Report;
+use crate::screen::{members, print, spinner};
+use crate::setting;
+
+/// Bytes of a file with a finding.
+const FILE: u64 = 64 * 1024;
+
+/// The arguments make no finding.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub(crate) struct Wrong(anyhow::Error);
+
+/// Sends a report. The same one sent again is answered as it was first.
+pub(crate) async fn report(given: &Report) -> Result<ExitCode> {
+    let finding = finding(given).map_err(Wrong)?;
+    let config = setting::config(given.agency.config.as_deref())?;
+    let asking = spinner("reporting");
+    let receipt = HubClient::new(&config)?.report(given.application, given.seen, finding).await?;
+    asking.finish_and_clear();
+    let shown = serde_json::to_value(&receipt)?;
+    if given.agency.json {
+        print(&shown.to_string())?
+    } else {
+        members(&shown)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn finding(given: &Report) -> Result<Finding> {
+    let object = match (&given.file, &given.finding) {
+        (Some(file), _) => {
+            let name = || file.display().to_string();
+            ensure!(std::fs::metadata(file).with_context(name)?.len() <= FILE, "{}: over 64 KiB", name());
+            serde_json::from_slice(&std::fs::read(file).with_context(name)?).with_context(name)?
+        }
+        (None, Some(kind)) => written(kind, given)?,
+        (None, None) => bail!("a finding is needed, or --file"),
+    };
+    serde_json::from_value(object).context("the finding; give its members with --reason, --item or --set")
+}
+
+/// The finding as it is on the wire.
+fn written(kind: &str, given: &Report) -> Result<Value> {
+    let mut object = Map::from_iter([("kind".to_owned(), Value::from(kind.replace('-', "_")))]);
+    if let Some(reason) = &given.reason {
+        object.insert("reason".to_owned(), Value::from(reason.as_str()));
+    }
+    if !given.item.is_empty() {
+        let items = given.item.iter().map(|text| item(text)).collect::<Result<Vec<_>>>()?;
+        object.insert("items".to_owned(), Value::from(items));
+    }
+    for member in &given.members {
+        let (name, value) = member.split_once('=').with_context(|| format!("--set {member}: NAME=VALUE"))?;
+        object.insert(name.to_owned(), Value::from(value));
+    }
+    Ok(Value::Object(object))
+}
+
+fn item(text: &str) -> Result<Value> {
+    let mut parts = text.splitn(3, ':');
+    let (Some(name), Some(kinds)) = (parts.next(), parts.next()) else {
+        bail!("--item {text}: name:kind[+kind][:note]");
+    };
+    let accepts: Vec<&str> = kinds.split('+').collect();
+    Ok(json!({ "name": name, "accepts": accepts, "note": parts.next().unwrap_or_default() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    fn read(words: &[&str]) -> Result<Finding> {
+        let fixed = ["x", "report", "0190f4c0-0000-8000-8000-000000000001", "--seen", "4"];
+        let arguments = Arguments::try_parse_from(fixed.iter().chain(words))?;
+        let Command::Report(given) = arguments.command else {
+            bail!("another command");
+        };
+        finding(&given)
+    }
+
+    #[test]
+    fn findings_are_put_together_from_words() {
+        assert_eq!(read(&["signed"]).expect("a finding"), Finding::Signed);
+        let refused = read(&["not-issued", "--reason", "no"]).expect("a finding");
+        assert_eq!(refused, Finding::NotIssued { reason: "no".to_owned() });
+        let asked = read(&["supplement-requested", "--item", "home:proof_of_residence+other:a note: new"]);
+        let Finding::SupplementRequested { items } = asked.expect("a finding") else {
+            panic!("another");
+        };
+        assert_eq!((items[0].accepts.len(), items[0].note.as_str()), (2, "a note: new"));
+        let out = ["moved-out", "--set", "certificate=Q", "--set", "issued_on=2026-03-01"];
+        assert!(read(&[&out[..], &["--set", "valid_until=2026-03-31"]].concat()).is_ok());
+        assert!(read(&out).is_err(), "a member is missing");
+        assert!(read(&["signd"]).is_err() && read(&[]).is_err());
+        assert!(read(&["supplement-requested", "--item", "home"]).is_err());
+    }
+}

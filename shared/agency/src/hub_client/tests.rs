@@ -1,0 +1,360 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::command::Finding;
+use jiff::Timestamp;
+use protocol::backlog::{CASES_TYP, CasesRequest, RESEND_TYP, ResendCase, ResendOutcome, ResendRequest};
+use protocol::case::CaseDocument;
+use protocol::jose::verify;
+use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, REPORT_TYP, Receipt, Report};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::examples::{AT_ONCE, Asked, agency, application, server};
+
+fn status(code: u16) -> Response {
+    StatusCode::from_u16(code).unwrap().into_response()
+}
+
+fn problem(code: u16, name: &str) -> Response {
+    let kind = format!("/problems/{name}");
+    let errors = json!([{ "pointer": "/reason", "code": "too_long", "detail": "" }]);
+    let body = json!({ "type": kind, "title": "", "status": code, "errors": errors });
+    (StatusCode::from_u16(code).unwrap(), Json(body)).into_response()
+}
+
+/// Reads what was signed without its key: what it says is enough here.
+fn payload<T: serde::de::DeserializeOwned>(asked: &Asked) -> T {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let text = asked.text();
+    let payload = text.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn receipt(asked: &Asked) -> Response {
+    let report: Report = payload(asked);
+    let receipt = Receipt {
+        report_id: report.report_id,
+        application: report.application,
+        version: report.seen + 1,
+        stage: domain::stage::Stage::Signed,
+    };
+    Json(receipt).into_response()
+}
+
+fn client(url: &str) -> (HubClient, Config) {
+    let (config, _) = agency(url);
+    (HubClient::new(&config).unwrap().with_patience(AT_ONCE), config)
+}
+
+#[tokio::test]
+async fn a_report_is_tried_again_with_the_same_bytes() {
+    let (url, heard) = server(|turn, asked| match turn {
+        0 => status(503),
+        1 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
+        2 => status(502),
+        _ => receipt(asked),
+    })
+    .await;
+    let (client, config) = client(&url);
+    let answer = client.report(application(1), 5, Finding::Signed).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((answer.version, heard.len()), (6, 4));
+    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
+    assert_eq!((heard[0].method.as_str(), heard[0].path.as_str()), ("POST", "/v1/reports"));
+    assert_eq!(heard[0].headers["content-type"], "application/jose");
+    let signing = config.keys.signing.public();
+    let report: Report = verify(REPORT_TYP, &heard[0].text(), [signing]).unwrap();
+    assert_eq!((report.report_id, report.seen), (answer.report_id, 5));
+}
+
+#[tokio::test]
+async fn tries_are_bounded_and_a_long_retry_after_ends_them() {
+    let (url, heard) = server(|_, _| status(503)).await;
+    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(HubClientError::Unavailable { retry_after: None })));
+    assert_eq!(heard.lock().unwrap().len(), 4);
+
+    let busy = |_: usize, _: &Asked| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "600")]);
+    let (url, heard) = server(busy).await;
+    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    let Err(HubClientError::Unavailable { retry_after }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(600)));
+    assert_eq!(heard.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://hub.localhost:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(HubClientError::Unavailable { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn names_under_localhost_are_this_machine() {
+    let (url, _) = server(|_, asked| receipt(asked)).await;
+    let (client, _) = client(&url.replace("127.0.0.1", "api.execute-api.localhost"));
+    client.report(application(1), 5, Finding::Signed).await.unwrap();
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_not_tried_again() {
+    let names = ["illegal", "not_found", "invalid", "signature"];
+    let (url, heard) = server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
+    let (client, _) = client(&url);
+    let report = || client.report(application(1), 5, Finding::Signed);
+    let Err(HubClientError::Overtaken(first)) = report().await else {
+        panic!("409");
+    };
+    assert_eq!(first.code(), "illegal");
+    assert!(matches!(report().await, Err(HubClientError::NotFound(_))));
+    let Err(HubClientError::Invalid(third)) = report().await else {
+        panic!("422");
+    };
+    assert_eq!(third.errors[0].pointer, "/reason");
+    let Err(HubClientError::Unauthorized(fourth)) = report().await else {
+        panic!("401");
+    };
+    assert_eq!(fourth.code(), "signature");
+    assert_eq!(heard.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn the_same_finding_on_the_same_version_is_the_same_report() {
+    let (client, _) = client("http://127.0.0.1:1");
+    let id = |seen, finding| client.sign(application(1), seen, finding).unwrap().id();
+    let reason = |text: &str| Finding::NotIssued { reason: text.to_owned() };
+    assert_eq!(id(4, reason("a")), id(4, reason("a")));
+    assert_eq!(id(4, Finding::Signed).as_uuid().get_version_num(), 8);
+    let others = [id(4, reason("b")), id(5, reason("a")), id(4, Finding::Signed)];
+    let elsewhere = client.sign(application(2), 4, reason("a")).unwrap().id();
+    let mut all: Vec<_> = others.into_iter().chain([elsewhere, id(4, reason("a"))]).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5, "whatever differs makes another report");
+}
+
+#[tokio::test]
+async fn an_old_signature_is_renewed_under_the_same_id() {
+    let (url, heard) = server(|turn, asked| match turn {
+        1 => problem(401, "signature_expired"),
+        _ => receipt(asked),
+    })
+    .await;
+    let (client, config) = client(&url);
+    let mut kept = client.sign(application(1), 5, Finding::Signed).unwrap();
+    assert!(kept.is_fresh(Timestamp::now()));
+    kept.report.iat -= 601;
+    assert!(!kept.is_fresh(Timestamp::now()));
+    let text = serde_json::to_string(&kept).unwrap();
+    let kept: SignedReport = serde_json::from_str(&text).unwrap();
+    client.send(&kept).await.unwrap();
+    // The hub's clock may be ahead: a signature that is young here is too old there.
+    let receipt = client.send(&client.renew(&kept).unwrap()).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.len(), receipt.report_id), (3, kept.id()));
+    let now = Timestamp::now().as_second();
+    for asked in heard.iter() {
+        let report: Report =
+            protocol::jose::verify(REPORT_TYP, &asked.text(), [config.keys.signing.public()]).unwrap();
+        assert!(now - report.iat < 60 && report.report_id == kept.id());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_stays_wrong_is_told_after_one_more_try() {
+    let (url, heard) = server(|_, _| problem(401, "signature_expired")).await;
+    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(HubClientError::Unauthorized(_))), "{error:?}");
+    assert_eq!(heard.lock().unwrap().len(), 2);
+}
+
+fn open_case(number: u8) -> serde_json::Value {
+    json!({
+        "application": application(number), "version": 5, "message": 4, "notice": "opened", "sent": true,
+        "purpose": "decide", "service": "first_identity_card", "stage": "received", "overdue": false,
+        "opened_at": "2026-03-01T08:00:00Z",
+    })
+}
+
+#[tokio::test]
+async fn open_cases_are_listed_page_by_page_within_a_bound() {
+    let (url, heard) = server(|_, asked| {
+        let asked: serde_json::Value = payload(asked);
+        let page = match asked["after"].as_str() {
+            None => json!({ "cases": [open_case(1), open_case(2)], "next": "c2" }),
+            Some("c2") => json!({ "cases": [open_case(3)], "next": "c3" }),
+            Some("c3") => json!({ "cases": [] }),
+            _ => json!({ "cases": [], "next": "loop" }),
+        };
+        Json(page).into_response()
+    })
+    .await;
+    let (client, config) = client(&url);
+    let all = client.all_cases(None, 1000).await.unwrap();
+    assert_eq!((all.cases.len(), all.next), (3, None));
+    {
+        let heard = heard.lock().unwrap();
+        assert_eq!((heard.len(), heard[0].path.as_str()), (3, "/v1/agency/cases"));
+        let request: CasesRequest =
+            verify(CASES_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+        assert_eq!((request.after.as_deref(), request.limit), (Some("c2"), Some(100)));
+    }
+    let some = client.all_cases(None, 2).await.unwrap();
+    assert_eq!((some.cases.len(), some.next.as_deref()), (2, Some("c2")));
+    let error = client.all_cases(Some("loop"), 9).await;
+    assert!(matches!(error, Err(HubClientError::Answer)), "a page without an end");
+}
+
+#[tokio::test]
+async fn messages_are_asked_for_a_hundred_at_a_time() {
+    let (url, heard) = server(|turn, asked| {
+        let asked: serde_json::Value = payload(asked);
+        let told =
+            |case: &serde_json::Value| json!({ "application": case["application"], "outcome": "accepted" });
+        let mut cases: Vec<_> = asked["cases"].as_array().unwrap().iter().map(told).collect();
+        if turn == 2 {
+            cases.pop();
+        }
+        Json(json!({ "cases": cases })).into_response()
+    })
+    .await;
+    let (client, config) = client(&url);
+    let case = |number| ResendCase { application: application(number), message: Some(4) };
+    let cases: Vec<_> = (1..=150).map(case).collect();
+    let answer = client.resend(&cases).await.unwrap();
+    assert_eq!(answer.cases.len(), 150);
+    assert!(answer.cases.iter().all(|told| told.outcome == ResendOutcome::Accepted));
+    {
+        let heard = heard.lock().unwrap();
+        assert_eq!((heard.len(), heard[0].path.as_str()), (2, "/v1/agency/resend"));
+        let request: ResendRequest =
+            verify(RESEND_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+        assert_eq!(request.cases.len(), 50);
+    }
+    let error = client.resend(&cases[..2]).await;
+    assert!(matches!(error, Err(HubClientError::Answer)), "one is not answered");
+}
+
+#[tokio::test]
+async fn a_case_faster_than_the_hubs_own_record_is_reported_again() {
+    let (url, heard) = server(|turn, asked| match turn {
+        0 | 1 => problem(409, "illegal"),
+        _ => receipt(asked),
+    })
+    .await;
+    let answer = client(&url).0.report(application(1), 4, Finding::Received).await.unwrap();
+    let heard = heard.lock().unwrap();
+    assert_eq!((answer.version, heard.len()), (5, 3));
+    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_none_is_refused() {
+    let bodies = || [b"{}".to_vec(), vec![b' '; 300_000]];
+    let (url, heard) = server(move |turn, _| match bodies().get(turn) {
+        Some(body) => body.clone().into_response(),
+        None => (StatusCode::FOUND, [("location", "/v1/elsewhere")]).into_response(),
+    })
+    .await;
+    let (client, _) = client(&url);
+    let report = || client.report(application(1), 5, Finding::Signed);
+    assert!(matches!(report().await, Err(HubClientError::Answer)));
+    assert!(matches!(report().await, Err(HubClientError::Answer)), "over the bound");
+    assert!(matches!(report().await, Err(HubClientError::Refused(_))), "not followed");
+    assert_eq!(heard.lock().unwrap().len(), 3);
+}
+
+fn document(bytes: &[u8]) -> CaseDocument {
+    CaseDocument {
+        id: "d1".parse().unwrap(),
+        requirement: "household_register".to_owned(),
+        kind: domain::catalogue::DocumentKind::HouseholdRegister,
+        media_type: "application/pdf".to_owned(),
+        size: bytes.len() as u64,
+        sha256: STANDARD.encode(Sha256::digest(bytes)),
+    }
+}
+
+/// Links to itself, and serves `object` there.
+fn links(object: &'static [u8], method: &'static str) -> impl Fn(usize, &Asked) -> Response + Clone {
+    move |_, asked| {
+        if asked.path != "/v1/agency/documents" {
+            return object.into_response();
+        }
+        let host = asked.headers["host"].to_str().unwrap();
+        let url = format!("http://{host}/object");
+        let headers = json!({ "host": host, "content-length": "4", "x-amz-meta-kind": "k" });
+        let expires_at = "2026-01-01T00:00:00Z";
+        Json(json!({ "url": url, "method": method, "headers": headers, "expires_at": expires_at }))
+            .into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_by_a_signed_request_and_checked() {
+    let (url, heard) = server(links(b"%PDF", "GET")).await;
+    let (client, config) = client(&url);
+    let fetched = client.fetch_document(application(1), &document(b"%PDF")).await.unwrap();
+    assert_eq!(fetched, b"%PDF");
+    let request: DocumentRequest = {
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard[1].headers["x-amz-meta-kind"], "k");
+        verify(DOCUMENT_TYP, &heard[0].text(), [config.keys.signing.public()]).unwrap()
+    };
+    let DocumentAction::Fetch { document: asked } = request.action else {
+        panic!("{request:?}");
+    };
+    assert_eq!(asked.to_string(), "d1");
+    // Another content, a shorter and a longer one.
+    for other in [&b"%PDG"[..], b"%PDF-", b"%PD"] {
+        let error = client.fetch_document(application(1), &document(other)).await;
+        assert!(matches!(error, Err(HubClientError::Mismatch)), "{error:?}");
+    }
+    let by_id = client.fetch_by_id(application(1), "d1".parse().unwrap()).await.unwrap();
+    assert_eq!((by_id.bytes.as_slice(), by_id.sha256), (&b"%PDF"[..], document(b"%PDF").sha256));
+    let mut huge = document(b"%PDF");
+    huge.size = domain::limits::DOCUMENT_BYTES + 1;
+    let error = client.fetch_document(application(1), &huge).await;
+    assert!(matches!(error, Err(HubClientError::Mismatch)));
+}
+
+#[tokio::test]
+async fn a_certificate_is_uploaded_once() {
+    let link = links(b"", "PUT");
+    let (url, heard) = server(move |turn, asked| match turn {
+        // The first try's answer is lost on the way; the second finds the object there.
+        1 => status(503),
+        2 => status(412),
+        _ => link(turn, asked),
+    })
+    .await;
+    let (client, _) = client(&url);
+    let slot = "d4".parse().unwrap();
+    let uploaded = client.upload_document(application(1), slot, "application/pdf", b"%PDF");
+    uploaded.await.unwrap();
+    let empty = client.upload_document(application(1), slot, "application/pdf", b"");
+    assert!(matches!(empty.await, Err(HubClientError::Mismatch)));
+    let heard = heard.lock().unwrap();
+    assert_eq!(heard.len(), 3);
+    assert_eq!((heard[1].method.as_str(), &heard[1].body[..]), ("PUT", &b"%PDF"[..]));
+    assert_eq!(heard[1].headers["content-length"], "4");
+}
+
+#[tokio::test]
+async fn reporting_by_queue_needs_one() {
+    let (client, _) = client("http://127.0.0.1:1");
+    let error = client.report_by_queue(application(1), 5, Finding::Signed).await;
+    assert!(matches!(error, Err(HubClientError::NoReportsQueue)));
+}

@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+pub mod aws;
+pub mod case_handler;
+pub mod certificate;
+pub mod certify;
+pub mod config;
+pub mod consumer;
+pub mod hub_client;
+pub mod hub_keys;
+pub mod inbox;
+pub mod journal;
+pub mod problem;
+pub mod queue;
+pub mod retry_policy;
+pub mod script;
+pub mod simulate;
+pub mod stop;
+
+#[cfg(test)]
+mod examples;
+
+pub use case_handler::{CaseHandler, CaseHandlerError, Outcome};
+pub use config::Config;
+pub use consumer::Consumer;
+pub use hub_client::{HubClient, HubClientError};
+pub use hub_keys::HubKeys;
+pub use inbox::{Inbox, MemoryInbox, SqliteInbox};
+pub use queue::{CaseQueue, SqsQueue};
+pub use script::Script;
+pub use simulate::Simulator;
+pub use stop::Stop;

@@ -1,0 +1,90 @@
+//! How often and how long a call to the hub is tried again.
+
+use std::time::Duration;
+
+/// Exponential backoff with full jitter, bounded in tries and in each wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Tries in all, the first included; at least 1.
+    pub tries: u32,
+    /// Upper bound of the first wait; it doubles with each try.
+    pub first: Duration,
+    /// Upper bound of every wait. A longer `Retry-After` ends the tries: who asked can come back later.
+    pub longest: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// 8 tries within about a minute.
+    fn default() -> Self {
+        RetryPolicy { tries: 8, first: Duration::from_millis(200), longest: Duration::from_secs(30) }
+    }
+}
+
+impl RetryPolicy {
+    /// The wait before the next try, after `tried` tries, or `None` where there is no next one. `random` is
+    /// uniform in 0 to `u32::MAX`.
+    #[must_use]
+    pub fn wait(&self, tried: u32, retry_after: Option<Duration>, random: u32) -> Option<Duration> {
+        if tried >= self.tries || retry_after.is_some_and(|least| least > self.longest) {
+            return None;
+        }
+        let doubled =
+            self.first.saturating_mul(1u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX));
+        let jitter = doubled.min(self.longest).mul_f64(f64::from(random) / f64::from(u32::MAX));
+        Some(match retry_after {
+            // Never earlier than asked; the jitter keeps a crowd from coming back in one instant.
+            Some(least) => least + jitter.min(self.first),
+            None => jitter,
+        })
+    }
+
+    /// Waits before the next try.
+    ///
+    /// Returns whether there is one.
+    pub(crate) async fn pause(&self, tried: u32, retry_after: Option<Duration>) -> bool {
+        // Without randomness the wait is the longest: still correct, only less spread.
+        let random = getrandom::u32().unwrap_or(u32::MAX);
+        match self.wait(tried, retry_after, random) {
+            Some(wait) => {
+                tokio::time::sleep(wait).await;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Reads a `Retry-After` of seconds (RFC 9110 section 10.2.3). A date is taken as absent: clocks differ.
+pub(crate) fn retry_after(value: Option<&str>) -> Option<Duration> {
+    value?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_are_bounded_and_honour_the_hub() {
+        let retry_policy =
+            RetryPolicy { tries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(5) };
+        let wait =
+            |tried, after: Option<u64>| retry_policy.wait(tried, after.map(Duration::from_secs), u32::MAX);
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(
+            [wait(1, None), wait(2, None), wait(3, None), wait(4, None)],
+            [seconds(1), seconds(2), seconds(4), seconds(5)]
+        );
+        assert_eq!(wait(5, None), None);
+        assert_eq!(wait(1, Some(3)), seconds(4));
+        assert_eq!(wait(1, Some(6)), None);
+        assert_eq!(retry_policy.wait(4, None, 0), seconds(0));
+        assert_eq!(retry_policy.wait(2, Some(Duration::from_secs(2)), 0), seconds(2));
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds() {
+        assert_eq!(retry_after(Some(" 7 ")), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(Some("Wed, 21 Oct 2026 07:28:00 GMT")), None);
+        assert_eq!(retry_after(None), None);
+    }
+}

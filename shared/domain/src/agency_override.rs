@@ -1,0 +1,353 @@
+//! What operators have changed since the last deploy: agencies suspended, keys added, keys revoked.
+//!
+//! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. A key that leaked must be refused
+//! within one. So the rows are the base, and these amendments lie over them; each is recorded with who, when and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use crate::agencies::{Agencies, AgencyRow, AgencyState};
+use crate::ids::AgencyCode;
+
+/// Keys of one kind that may be added to an agency beside those of its row.
+pub const ADDED_KEYS: usize = 8;
+/// Keys of one agency that may be revoked before its row must be cleaned up.
+pub const REVOKED_KEYS: usize = 32;
+/// Characters of a reason, and of the name of whoever gave it.
+pub const REASON: usize = 200;
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyRole {
+    /// Verifies what the agency signs.
+    Signing,
+    /// Encrypts what the agency is sent.
+    Encryption,
+}
+
+/// One change of one agency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum AgencyOverride {
+    /// Takes no new case, and what is under way waits.
+    Suspend,
+    /// Takes cases again, as far as its row lets it.
+    Resume,
+    /// A key more. An encryption key is used from now on; those before it still open what was sent.
+    AddKey {
+        /// What it is for.
+        role: KeyRole,
+        /// A public JWK with a `kid`.
+        jwk: serde_json::Value,
+    },
+    /// A key less, wherever it was listed. It does not come back.
+    RevokeKey {
+        /// Its name.
+        kid: String,
+    },
+}
+
+/// What has been changed of one agency.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OverriddenAgency {
+    /// Whether it is suspended.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Keys that verify, besides those of the row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signing_keys: Vec<serde_json::Value>,
+    /// Keys that encrypt, newest first, before those of the row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encryption_keys: Vec<serde_json::Value>,
+    /// Names of keys that count no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub revoked: BTreeSet<String>,
+}
+
+/// All amendments in force.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgencyOverrides {
+    /// How many there have been.
+    pub version: u32,
+    /// SHA-256 of the last record, base64url; empty before the first.
+    #[serde(default)]
+    pub seal: String,
+    /// What has been changed, by agency.
+    #[serde(default)]
+    pub agencies: BTreeMap<AgencyCode, OverriddenAgency>,
+}
+
+/// One amendment as it is recorded. Its bytes are chained: each carries the hash of those before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The amendments' version after it, from 1.
+    pub version: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Who: the operator's name as AWS knows it.
+    pub by: String,
+    /// Which agency.
+    pub agency: AgencyCode,
+    /// What.
+    #[serde(flatten)]
+    pub override_: AgencyOverride,
+    /// Why.
+    pub reason: String,
+    /// SHA-256 of the record before, base64url; empty in the first.
+    pub prev: String,
+}
+
+/// Why an amendment is not made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OverrideError {
+    /// No row has this code.
+    #[error("there is no agency {0}")]
+    UnknownAgency(AgencyCode),
+    /// It is so already.
+    #[error("it is so already; nothing was changed")]
+    Unchanged,
+    /// A key without a name, or not for this use.
+    #[error("the key is not a public JWK with a \"kid\"")]
+    NotAKey,
+    /// Another key of the agency has this name, or one that was revoked.
+    #[error("the agency has, or had, a key {0}")]
+    KeyTaken(String),
+    /// The agency has no key of this name.
+    #[error("the agency has no key {0}")]
+    UnknownKey(String),
+    /// There are as many as there may be.
+    #[error("there are {0} already; put them into infra/agencies.toml and deploy")]
+    TooMany(usize),
+    /// Empty or too long.
+    #[error("a reason has 1 to {REASON} characters")]
+    Reason,
+    /// The record cannot be written as JSON.
+    #[error("the record cannot be written")]
+    Unwritable,
+}
+
+impl AgencyOverrides {
+    /// Makes one more amendment over these rows: what is in force after it, and the bytes of its record.
+    ///
+    /// # Errors
+    /// [`OverrideError`]; nothing changes.
+    pub fn amend(
+        &self,
+        rows: &Agencies,
+        agency: &AgencyCode,
+        override_: AgencyOverride,
+        (by, reason): (&str, &str),
+        at: Timestamp,
+    ) -> Result<(AgencyOverrides, Vec<u8>), OverrideError> {
+        let fits = |text: &str| (1..=REASON).contains(&text.trim().chars().count());
+        if !fits(reason) || !fits(by) {
+            return Err(OverrideError::Reason);
+        }
+        let row = rows.agency(agency).ok_or_else(|| OverrideError::UnknownAgency(agency.clone()))?;
+        let mut after = self.clone();
+        after.agencies.entry(agency.clone()).or_default().take(row, &override_)?;
+        after.version += 1;
+        let record = Record {
+            version: after.version,
+            at,
+            by: by.trim().to_owned(),
+            agency: agency.clone(),
+            override_,
+            reason: reason.trim().to_owned(),
+            prev: self.seal.clone(),
+        };
+        let bytes = serde_json::to_vec(&record).map_err(|_| OverrideError::Unwritable)?;
+        after.seal = seal(&bytes);
+        Ok((after, bytes))
+    }
+}
+
+/// The hash that the next record carries of this one.
+#[must_use]
+pub fn seal(record: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(record))
+}
+
+impl OverriddenAgency {
+    fn take(&mut self, row: &AgencyRow, override_: &AgencyOverride) -> Result<(), OverrideError> {
+        match override_ {
+            AgencyOverride::Suspend | AgencyOverride::Resume => {
+                let suspended = *override_ == AgencyOverride::Suspend;
+                if self.suspended == suspended {
+                    return Err(OverrideError::Unchanged);
+                }
+                self.suspended = suspended;
+            }
+            AgencyOverride::AddKey { role, jwk } => {
+                let kid = kid(jwk).filter(|_| jwk.get("d").is_none()).ok_or(OverrideError::NotAKey)?;
+                if self.knows(row, kid) || self.revoked.contains(kid) {
+                    return Err(OverrideError::KeyTaken(kid.to_owned()));
+                }
+                let keys = match role {
+                    KeyRole::Signing => &mut self.signing_keys,
+                    KeyRole::Encryption => &mut self.encryption_keys,
+                };
+                if keys.len() >= ADDED_KEYS {
+                    return Err(OverrideError::TooMany(ADDED_KEYS));
+                }
+                keys.insert(0, jwk.clone());
+            }
+            AgencyOverride::RevokeKey { kid: name } => {
+                if self.revoked.contains(name) {
+                    return Err(OverrideError::Unchanged);
+                }
+                if !self.knows(row, name) {
+                    return Err(OverrideError::UnknownKey(name.clone()));
+                }
+                if self.revoked.len() >= REVOKED_KEYS {
+                    return Err(OverrideError::TooMany(REVOKED_KEYS));
+                }
+                self.signing_keys.retain(|jwk| kid(jwk) != Some(name));
+                self.encryption_keys.retain(|jwk| kid(jwk) != Some(name));
+                self.revoked.insert(name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn knows(&self, row: &AgencyRow, name: &str) -> bool {
+        let lists = [&self.signing_keys, &self.encryption_keys, &row.signing_keys, &row.encryption_keys];
+        lists.into_iter().flatten().any(|jwk| kid(jwk) == Some(name))
+    }
+
+    /// The row as it counts now.
+    fn over(&self, row: &AgencyRow) -> AgencyRow {
+        let counts = |jwk: &&serde_json::Value| !kid(jwk).is_some_and(|kid| self.revoked.contains(kid));
+        let keys = |added: &[serde_json::Value], listed: &[serde_json::Value]| {
+            added.iter().chain(listed).filter(counts).cloned().collect()
+        };
+        AgencyRow {
+            state: if self.suspended { AgencyState::Suspended } else { row.state },
+            signing_keys: keys(&self.signing_keys, &row.signing_keys),
+            encryption_keys: keys(&self.encryption_keys, &row.encryption_keys),
+            ..row.clone()
+        }
+    }
+}
+
+impl Agencies {
+    /// The agencies as they count now. An amendment of an agency that has no row any more counts for nothing.
+    #[must_use]
+    pub fn amended(&self, overrides: &AgencyOverrides) -> Agencies {
+        let rows = self.agencies().iter();
+        self.with_rows(rows.map(|row| match overrides.agencies.get(&row.code) {
+            Some(amended) => amended.over(row),
+            None => row.clone(),
+        }))
+    }
+}
+
+fn kid(jwk: &serde_json::Value) -> Option<&str> {
+    jwk.get("kid").and_then(serde_json::Value::as_str).filter(|kid| !kid.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rows() -> Agencies {
+        let row = json!({
+            "code": "11", "zh": "北京市", "en": "Beijing", "state": "active",
+            "signing_keys": [{ "kid": "s1" }], "encryption_keys": [{ "kid": "e1" }],
+        });
+        Agencies::new(vec![serde_json::from_value(row).expect("a row")]).expect("rows")
+    }
+
+    fn code() -> AgencyCode {
+        "11".parse().expect("a code")
+    }
+
+    fn kids(keys: &[serde_json::Value]) -> Vec<&str> {
+        keys.iter().filter_map(kid).collect()
+    }
+
+    /// Makes amendments one after the other, and checks the chain of their records.
+    fn after(overrides: &[AgencyOverride]) -> Result<AgencyOverrides, OverrideError> {
+        let mut all = AgencyOverrides::default();
+        for override_ in overrides {
+            let by = ("an operator", "a reason");
+            let (next, bytes) = all.amend(&rows(), &code(), override_.clone(), by, Timestamp::UNIX_EPOCH)?;
+            let record: Record = serde_json::from_slice(&bytes).expect("a record");
+            assert_eq!((record.prev, record.version), (all.seal, all.version + 1));
+            assert_eq!((&record.override_, &next.seal), (override_, &seal(&bytes)));
+            all = next;
+        }
+        Ok(all)
+    }
+
+    fn add(role: KeyRole, kid: &str) -> AgencyOverride {
+        AgencyOverride::AddKey { role, jwk: json!({ "kid": kid }) }
+    }
+
+    fn revoke(kid: &str) -> AgencyOverride {
+        AgencyOverride::RevokeKey { kid: kid.to_owned() }
+    }
+
+    #[test]
+    fn a_rotation_overlaps_and_ends_with_a_revocation() {
+        let added = [add(KeyRole::Encryption, "e2"), add(KeyRole::Signing, "s2")];
+        let during = rows().amended(&after(&added).expect("two keys"));
+        let row = during.agency(&code()).expect("the row");
+        assert_eq!(kids(&row.encryption_keys), ["e2", "e1"], "the new one is used");
+        assert_eq!(kids(&row.signing_keys), ["s2", "s1"], "both verify");
+        let ended = after(&[&added[..], &[revoke("e1"), revoke("s1")]].concat()).expect("an end");
+        let row = rows().amended(&ended).agency(&code()).expect("the row").clone();
+        assert_eq!((kids(&row.encryption_keys), kids(&row.signing_keys)), (vec!["e2"], vec!["s2"]));
+    }
+
+    #[test]
+    fn a_suspension_ends_where_the_row_lets_it() {
+        let suspended = rows().amended(&after(&[AgencyOverride::Suspend]).expect("suspended"));
+        assert_eq!(suspended.agency(&code()).expect("the row").state, AgencyState::Suspended);
+        let resumed =
+            rows().amended(&after(&[AgencyOverride::Suspend, AgencyOverride::Resume]).expect("resumed"));
+        assert_eq!(resumed, rows());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        use OverrideError::{KeyTaken, NotAKey, Unchanged, UnknownKey};
+        let refused = |overrides: &[AgencyOverride]| after(overrides).expect_err("refused");
+        assert_eq!(refused(&[AgencyOverride::Resume]), Unchanged);
+        assert_eq!(refused(&[AgencyOverride::Suspend, AgencyOverride::Suspend]), Unchanged);
+        assert_eq!(refused(&[add(KeyRole::Signing, "s1")]), KeyTaken("s1".to_owned()));
+        assert_eq!(refused(&[revoke("s1"), add(KeyRole::Signing, "s1")]), KeyTaken("s1".to_owned()));
+        assert_eq!(refused(&[revoke("s9")]), UnknownKey("s9".to_owned()));
+        let private =
+            AgencyOverride::AddKey { role: KeyRole::Signing, jwk: json!({ "kid": "x", "d": "secret" }) };
+        assert_eq!(refused(&[private]), NotAKey);
+        let many: Vec<_> = (0..=ADDED_KEYS).map(|n| add(KeyRole::Signing, &format!("n{n}"))).collect();
+        assert_eq!(refused(&many), OverrideError::TooMany(ADDED_KEYS));
+        let nobody: AgencyCode = "99".parse().unwrap_or_else(|_| "37".parse().expect("a code"));
+        let by = ("x", "y");
+        let made = AgencyOverrides::default().amend(
+            &rows(),
+            &nobody,
+            AgencyOverride::Suspend,
+            by,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert!(matches!(made, Err(OverrideError::UnknownAgency(_))));
+        let silent = AgencyOverrides::default().amend(
+            &rows(),
+            &code(),
+            AgencyOverride::Suspend,
+            ("x", " "),
+            Timestamp::MIN,
+        );
+        assert_eq!(silent.expect_err("no reason"), OverrideError::Reason);
+    }
+}

@@ -1,0 +1,151 @@
+//! What every HTTP answer goes through: the caller's language, the trace, one line in the log, and the
+//! framework's own refusals as problems.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
+use lambda_http::request::RequestContext;
+
+use crate::problem::{Code, Language, Problem};
+use crate::rate_limit::Slot;
+
+/// Puts the edge around a function's routes.
+pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
+        .layer(from_fn(finish))
+}
+
+async fn finish(mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let language = Language::of(request.headers());
+    let trace = trace(&request);
+    let method = request.method().clone();
+    // The route, not the path: what a caller puts into a path may be anything.
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let slot = Slot::default();
+    request.extensions_mut().insert(slot.clone());
+    request.extensions_mut().insert(Trace(trace.clone()));
+    let answer = next.run(request).await;
+    let problem = answer.extensions().get::<Problem>().map(|problem| problem.code().name());
+    let mut answer = match Problem::restate(&answer, language, trace.as_deref()) {
+        Some(restated) => restated,
+        None => answer,
+    };
+    let headers = answer.headers_mut();
+    if let Some(standing) = slot.get() {
+        standing.tell(headers);
+    }
+    // Answers are about one citizen's application: no cache may keep them.
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(
+        method = method.as_str(),
+        route,
+        status = answer.status().as_u16(),
+        problem,
+        milliseconds,
+        trace,
+        "request"
+    );
+    answer
+}
+
+/// The name of the request in the logs: API Gateway's, else the tracing header's.
+/// What names the request in the hub's log, for a handler that answers with several problems.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace(pub Option<String>);
+
+fn trace(request: &Request) -> Option<String> {
+    match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => traced(request.headers()),
+    }
+}
+
+/// The root of `X-Amzn-Trace-Id`. A caller may have written it, so its form is checked.
+fn traced(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get("x-amzn-trace-id")?.to_str().ok()?;
+    let root = given.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
+    let hex = |sign: u8| sign.is_ascii_hexdigit() || sign == b'-';
+    (root.len() == 35 && root.bytes().all(hex)).then(|| root.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use axum::body::{Body, to_bytes};
+    use axum::routing::{get, post};
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::fields;
+
+    async fn ask(method: &str, uri: &str, accept: &str) -> (u16, HeaderMap, Value) {
+        let routes = Router::new()
+            .route("/v1/health", get(async || "{}"))
+            .route("/v1/things", post(async |_: fields::Body<fields::Nothing>| "{}"))
+            .route("/v1/things/{n}", get(async |_: axum::extract::Path<u8>| "{}"));
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("accept-language", accept)
+            .header("x-amzn-trace-id", "Root=1-67891233-abcdef012345678912345678;Sampled=0")
+            .body(Body::from(if method == "POST" { "{\"extra\":1}" } else { "" }));
+        let answer = edge(routes).oneshot(request.unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = to_bytes(body, 10_000).await.unwrap();
+        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn the_frameworks_refusals_are_problems() {
+        for (method, uri, status, code) in [
+            ("GET", "/nowhere", 404, "not_found"),
+            ("DELETE", "/v1/health", 405, "method_not_allowed"),
+            ("GET", "/v1/things/x", 400, "bad_request"),
+            ("POST", "/v1/things", 415, "unsupported_media_type"),
+        ] {
+            let (answered, headers, body) = ask(method, uri, "zh").await;
+            assert_eq!(answered, status, "{uri}");
+            assert_eq!(headers["content-type"], "application/problem+json");
+            assert_eq!(headers["content-language"], "zh-CN");
+            assert_eq!(body["type"], format!("/problems/{code}"));
+            assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
+        }
+        assert_eq!(ask("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_cached_or_sniffed() {
+        for uri in ["/v1/health", "/nowhere"] {
+            let (_, headers, _) = ask("GET", uri, "en").await;
+            assert_eq!(
+                (&headers["cache-control"], &headers["x-content-type-options"]),
+                (&HeaderValue::from_static("no-store"), &HeaderValue::from_static("nosniff"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_trace_that_is_none_is_not_repeated() {
+        let of = |text: &'static str| {
+            traced(&HeaderMap::from_iter([(
+                "x-amzn-trace-id".parse().unwrap(),
+                HeaderValue::from_static(text),
+            )]))
+        };
+        assert_eq!(of("Root=110101202311012176"), None);
+        assert_eq!(of("Self=1-2;Root=<script>"), None);
+        assert!(of("Self=1-2;Root=1-67891233-abcdef012345678912345678").is_some());
+    }
+}

@@ -1,0 +1,346 @@
+//! Reading a request's body so that every wrong field is named at once.
+//!
+//! serde stops at the first mistake and quotes what it read. This reader goes on, names fields by JSON
+//! pointer (RFC 6901) and code, and repeats no value. A type says how it is read with [`FromFields`]:
+//!
+//! ```
+//! # use http_kit::fields::{Fields, FromFields, flag, text};
+//! # use domain::person::{MobileNumber, PersonName};
+//! struct Person { name: PersonName, mobile: Option<MobileNumber>, consent: bool }
+//!
+//! impl FromFields for Person {
+//!     fn read(fields: &mut Fields<'_>) -> Option<Self> {
+//!         // All are read before any `?`, so that all that are wrong are found.
+//!         let name = fields.required("name", text);
+//!         let mobile = fields.optional("mobile", text);
+//!         let consent = fields.optional("consent", flag).unwrap_or(false);
+//!         Some(Person { name: name?, mobile, consent })
+//!     }
+//! }
+//! let wrong = serde_json::json!({ "mobile": 1, "age": 3 });
+//! let faults = http_kit::fields::read::<Person>(&wrong).err().unwrap();
+//! assert_eq!(faults.len(), 3);
+//! ```
+
+mod body;
+mod coded;
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub use body::{BATCH_BYTES, BODY_BYTES, Batch, Body, Json, Query};
+pub use coded::Coded;
+
+/// Faults named in one answer; a body with more is wrong enough.
+pub const FAULTS: usize = 50;
+/// Characters of a field name that is repeated to the caller.
+const NAME_CHARACTERS: usize = 40;
+
+/// One wrong field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldError {
+    /// JSON pointer, for example `/applicant/name`.
+    pub pointer: String,
+    /// Stable code, for example `required`.
+    pub code: &'static str,
+}
+
+impl FieldError {
+    /// A wrong field.
+    #[must_use]
+    pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
+        FieldError { pointer: pointer.into(), code }
+    }
+}
+
+/// A type that is read from the members of an object.
+pub trait FromFields: Sized {
+    /// Whether no body at all is read as an empty object.
+    const MAY_BE_EMPTY: bool = false;
+
+    /// Reads it. `None` only where a fault was noted; a member that is not asked for is an unknown field.
+    fn read(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+/// A body with no member, or no body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nothing;
+
+impl FromFields for Nothing {
+    const MAY_BE_EMPTY: bool = true;
+
+    fn read(_fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Nothing)
+    }
+}
+
+/// Reads a value.
+///
+/// # Errors
+/// Every wrong field, in the order of the type's members.
+pub fn read<T: FromFields>(value: &Value) -> Result<T, Vec<FieldError>> {
+    read_as(value, false)
+}
+
+/// Reads a value by a function that knows more than the value, such as what day it is.
+///
+/// # Errors
+/// Every wrong field, in the order in which they are read.
+pub fn read_with<T>(
+    value: &Value,
+    read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<T, Vec<FieldError>> {
+    read_object(value, false, read)
+}
+
+fn read_as<T: FromFields>(value: &Value, textual: bool) -> Result<T, Vec<FieldError>> {
+    read_object(value, textual, T::read)
+}
+
+fn read_object<T>(
+    value: &Value,
+    textual: bool,
+    read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<T, Vec<FieldError>> {
+    let mut faults = Vec::new();
+    let place = Place { value, pointer: String::new(), faults: &mut faults, textual };
+    let result = object(read)(place);
+    match result {
+        Some(result) if faults.is_empty() => Ok(result),
+        // A reader that gives up must have said why; if not, the body is refused all the same.
+        _ if faults.is_empty() => Err(vec![FieldError::new("", "invalid")]),
+        _ => {
+            faults.truncate(FAULTS);
+            Err(faults)
+        }
+    }
+}
+
+/// One value and where it stands.
+pub struct Place<'a> {
+    value: &'a Value,
+    pointer: String,
+    faults: &'a mut Vec<FieldError>,
+    textual: bool,
+}
+
+impl Place<'_> {
+    /// Notes a fault here.
+    fn fault<T>(self, code: &'static str) -> Option<T> {
+        self.faults.push(FieldError { pointer: self.pointer, code });
+        None
+    }
+
+    fn or_fault<T>(self, result: Result<T, &'static str>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(code) => self.fault(code),
+        }
+    }
+}
+
+/// The members of one object.
+pub struct Fields<'a> {
+    members: &'a Map<String, Value>,
+    pointer: String,
+    faults: &'a mut Vec<FieldError>,
+    known: BTreeSet<&'static str>,
+    textual: bool,
+}
+
+impl Fields<'_> {
+    /// Reads a member that must be there. `null` is absent.
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Place<'_>) -> Option<T>,
+    ) -> Option<T> {
+        if self.has(name) {
+            return self.optional(name, read);
+        }
+        self.known.insert(name);
+        self.refuse(name, "required");
+        None
+    }
+
+    /// Reads a member that may be there. `None` too where it is wrong: the whole body is refused then.
+    pub fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(Place<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.known.insert(name);
+        let value = self.members.get(name).filter(|value| !value.is_null())?;
+        let pointer = format!("{}/{name}", self.pointer);
+        read(Place { value, pointer, faults: self.faults, textual: self.textual })
+    }
+
+    /// Whether a member is there and not `null`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Notes a fault at a member: for rules between fields.
+    pub fn refuse(&mut self, name: &str, code: &'static str) {
+        self.faults.push(FieldError { pointer: format!("{}/{name}", self.pointer), code });
+    }
+
+    fn note_unknown(&mut self) {
+        let room = FAULTS.saturating_sub(self.faults.len());
+        let unknown: Vec<FieldError> = self
+            .members
+            .keys()
+            .filter(|name| !self.known.contains(name.as_str()))
+            .take(room)
+            .map(|name| FieldError { pointer: self.pointer_of_unknown(name), code: "unknown_field" })
+            .collect();
+        self.faults.extend(unknown);
+    }
+
+    /// A name that does not look like one may be anything, a citizen's number too: its object is named then.
+    fn pointer_of_unknown(&self, name: &str) -> String {
+        let plain = |sign: char| sign.is_ascii_alphabetic() || sign == '_' || sign == '-';
+        let digits = name.chars().filter(char::is_ascii_digit).count();
+        let is_name = name.len() <= NAME_CHARACTERS
+            && name.starts_with(plain)
+            && digits <= 2
+            && name.chars().all(|sign| plain(sign) || sign.is_ascii_digit());
+        if is_name { format!("{}/{name}", self.pointer) } else { self.pointer.clone() }
+    }
+}
+
+/// Reads a string by its type's `FromStr`.
+pub fn text<T: FromStr<Err: Coded>>(place: Place<'_>) -> Option<T> {
+    let parsed = match place.value.as_str() {
+        Some(text) => text.parse::<T>().map_err(|error| error.code()),
+        None => Err("not_text"),
+    };
+    place.or_fault(parsed)
+}
+
+/// Reads free text of a range of characters, without control characters.
+pub fn words(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Option<String> {
+    move |place| {
+        let checked = match place.value.as_str() {
+            None => Err("not_text"),
+            Some(text) if text.chars().any(char::is_control) => Err("control_character"),
+            Some(text) if text.trim().is_empty() && *characters.start() > 0 => Err("required"),
+            Some(text) if text.chars().count() < *characters.start() => Err("too_short"),
+            Some(text) if text.chars().count() > *characters.end() => Err("too_long"),
+            Some(text) => Ok(text.to_owned()),
+        };
+        place.or_fault(checked)
+    }
+}
+
+/// Reads one of a closed set of words, as the type deserializes.
+pub fn choice<T: DeserializeOwned>(place: Place<'_>) -> Option<T> {
+    let chosen = match place.value {
+        Value::String(_) => serde_json::from_value(place.value.clone()).map_err(|_| "not_one_of"),
+        _ => Err("not_text"),
+    };
+    place.or_fault(chosen)
+}
+
+/// Takes a value as it is, to be looked into later.
+pub fn any(place: Place<'_>) -> Option<Value> {
+    Some(place.value.clone())
+}
+
+/// Reads `true` or `false`.
+pub fn flag(place: Place<'_>) -> Option<bool> {
+    let read = match (place.value, place.value.as_str()) {
+        (Value::Bool(value), _) => Ok(*value),
+        (_, Some("true")) if place.textual => Ok(true),
+        (_, Some("false")) if place.textual => Ok(false),
+        _ => Err("not_a_boolean"),
+    };
+    place.or_fault(read)
+}
+
+/// Reads a day, `2026-03-02`.
+pub fn date(place: Place<'_>) -> Option<Date> {
+    let read = match place.value.as_str() {
+        Some(text) if text.len() == 10 => text.parse().map_err(|_| "date"),
+        Some(_) => Err("date"),
+        None => Err("not_text"),
+    };
+    place.or_fault(read)
+}
+
+/// Reads a moment with its offset, `2026-03-02T09:00:00+08:00` (RFC 3339).
+pub fn moment(place: Place<'_>) -> Option<Timestamp> {
+    let read = match place.value.as_str() {
+        Some(text) if (20..=40).contains(&text.len()) => text.parse().map_err(|_| "moment"),
+        Some(_) => Err("moment"),
+        None => Err("not_text"),
+    };
+    place.or_fault(read)
+}
+
+/// Reads a whole number within bounds. `347.0` is not one.
+pub fn whole(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64> {
+    move |place| {
+        let number = match place.value {
+            Value::Number(number) if number.is_f64() => Err("not_an_integer"),
+            Value::Number(number) => number.as_u64().ok_or("out_of_range"),
+            Value::String(text) if place.textual => text.parse().map_err(|_| "not_an_integer"),
+            _ => Err("not_an_integer"),
+        };
+        place.or_fault(
+            number.and_then(|number| if bounds.contains(&number) { Ok(number) } else { Err("out_of_range") }),
+        )
+    }
+}
+
+/// Reads an object by its members.
+pub fn object<T>(read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> impl FnOnce(Place<'_>) -> Option<T> {
+    move |place| match place.value {
+        Value::Object(members) => {
+            let Place { pointer, faults, textual, .. } = place;
+            let mut fields = Fields { members, pointer, faults, known: BTreeSet::new(), textual };
+            let result = read(&mut fields);
+            fields.note_unknown();
+            result
+        }
+        _ => place.fault("not_an_object"),
+    }
+}
+
+/// Reads a list of a range of elements, each by `each`.
+pub fn list<T>(
+    elements: RangeInclusive<usize>,
+    each: impl Fn(Place<'_>) -> Option<T>,
+) -> impl FnOnce(Place<'_>) -> Option<Vec<T>> {
+    move |place| match place.value {
+        Value::Array(values) if values.len() > *elements.end() => place.fault("too_many"),
+        Value::Array(values) if values.len() < *elements.start() => place.fault("too_few"),
+        Value::Array(values) => {
+            let Place { pointer, faults, textual, .. } = place;
+            let read: Vec<Option<T>> = values
+                .iter()
+                .enumerate()
+                .map(|(index, value)| {
+                    each(Place {
+                        value,
+                        pointer: format!("{pointer}/{index}"),
+                        faults: &mut *faults,
+                        textual,
+                    })
+                })
+                .collect();
+            read.into_iter().collect()
+        }
+        _ => place.fault("not_a_list"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! The stable codes of values that do not parse.
+
+use domain::division::{DivisionCodeError, JurisdictionError};
+use domain::identity_number::IdentityNumberError;
+use domain::ids::IdError;
+use domain::person::{AddressError, MobileNumberError, PersonNameError};
+
+use platform::documents::{ChecksumError, MediaTypeError};
+use platform::store::CursorError;
+
+/// An error with a stable code, which clients and the table of texts go by.
+pub trait Coded {
+    /// The code, for example `mobile_number_length`.
+    fn code(&self) -> &'static str;
+}
+
+macro_rules! coded {
+    ($($error:ty),+ $(,)?) => {$(
+        impl Coded for $error {
+            fn code(&self) -> &'static str {
+                <$error>::code(*self)
+            }
+        }
+    )+};
+}
+
+coded!(
+    AddressError,
+    DivisionCodeError,
+    IdError,
+    IdentityNumberError,
+    JurisdictionError,
+    MobileNumberError,
+    PersonNameError,
+);
+
+impl Coded for MediaTypeError {
+    fn code(&self) -> &'static str {
+        "media_type"
+    }
+}
+
+impl Coded for ChecksumError {
+    fn code(&self) -> &'static str {
+        "checksum"
+    }
+}
+
+impl Coded for CursorError {
+    fn code(&self) -> &'static str {
+        "cursor"
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod authentication;
+pub mod conditional;
+pub mod config;
+pub mod edge;
+pub mod fields;
+pub mod idempotency;
+pub mod problem;
+pub mod rate_limit;
+pub mod signed_request;
+pub mod token;
+pub mod triggers;
+pub mod uploads;

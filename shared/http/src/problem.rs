@@ -1,0 +1,319 @@
+//! Errors as HTTP answers: RFC 9457 `application/problem+json`, in Chinese and English.
+//!
+//! A 4xx is something the caller can mend, a 503 something that will pass. This module is the one place
+//! where refusals and failures become status codes (see [`Problem`]'s `From` implementations); no answer
+//! carries the internals of a failure or anything personal.
+
+mod from;
+mod language;
+pub mod texts;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+pub use language::Language;
+pub use protocol::problem::TYPE_PREFIX;
+pub use texts::{Code, Text};
+
+use crate::fields::FieldError;
+use crate::rate_limit::Decision;
+use crate::token::{Scope, TokenError};
+
+/// Media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Seconds after which a request that met a passing failure may be repeated.
+pub const RETRY_SECONDS: u32 = 2;
+
+/// An answer that says what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    code: Code,
+    detail: Option<Detail>,
+    errors: Vec<FieldError>,
+    members: Map<String, Value>,
+    retry_after: Option<u32>,
+    challenge: Option<String>,
+    /// How the caller stands under the rule that refuses.
+    standing: Option<Decision>,
+}
+
+/// What is particular to one occurrence, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Detail {
+    zh: String,
+    en: String,
+}
+
+impl Problem {
+    /// A problem of a kind. A passing one asks for a repeat after [`RETRY_SECONDS`].
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        let passing = code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        Problem(Box::new(Parts {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            members: Map::new(),
+            retry_after: passing.then_some(RETRY_SECONDS),
+            challenge: None,
+            standing: None,
+        }))
+    }
+
+    /// 404: there is none, or it is not the caller's.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Problem::new(Code::NotFound)
+    }
+
+    /// 422, with every wrong field.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Problem::new(Code::InvalidFields).with_errors(errors)
+    }
+
+    /// 413, naming the bound in bytes.
+    #[must_use]
+    pub fn too_large(bound: usize) -> Self {
+        Problem::new(Code::PayloadTooLarge)
+            .with_detail(format!("正文最多 {bound} 字节。"), format!("A body has at most {bound} bytes."))
+    }
+
+    /// 400, with the place of a syntax error, counted from 1.
+    #[must_use]
+    pub fn malformed(line: usize, column: usize) -> Self {
+        Problem::new(Code::MalformedJson)
+            .with_detail(format!("第 {line} 行第 {column} 列。"), format!("At line {line}, column {column}."))
+            .with_member("line", json!(line))
+            .with_member("column", json!(column))
+    }
+
+    /// 401 with a challenge (RFC 6750, section 3). Only that there was no token is told apart.
+    #[must_use]
+    pub fn unauthorized(error: TokenError) -> Self {
+        let challenge = match error {
+            TokenError::Missing => "Bearer realm=\"tongban\"".to_owned(),
+            TokenError::Malformed
+            | TokenError::UnknownKey
+            | TokenError::NoKeys
+            | TokenError::Header
+            | TokenError::Forged
+            | TokenError::NotForUs
+            | TokenError::NotNow
+            | TokenError::NoTenant => "Bearer realm=\"tongban\", error=\"invalid_token\"".to_owned(),
+        };
+        Problem::new(Code::Unauthorized).with_challenge(challenge)
+    }
+
+    /// 403, naming the scope that is missing (RFC 6750, section 3.1).
+    #[must_use]
+    pub fn insufficient_scope(scope: Scope) -> Self {
+        let name = scope.name();
+        Problem::new(Code::InsufficientScope)
+            .with_detail(
+                format!("访问令牌需包含 {name}。"),
+                format!("The access token needs the scope {name}."),
+            )
+            .with_challenge(format!(
+                "Bearer realm=\"tongban\", error=\"insufficient_scope\", scope=\"{name}\""
+            ))
+    }
+
+    /// Names wrong fields.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// Says what is particular to this occurrence, in both languages. Nothing personal.
+    #[must_use]
+    pub fn with_detail(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        self.0.detail = Some(Detail { zh: zh.into(), en: en.into() });
+        self
+    }
+
+    /// Adds an extension member (RFC 9457, section 3.2), such as who does offer a service. Nothing personal.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: Value) -> Self {
+        self.0.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Asks for a repeat after some seconds.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) fn with_standing(mut self, standing: Decision) -> Self {
+        self.0.standing = Some(standing);
+        self
+    }
+
+    fn with_challenge(mut self, challenge: String) -> Self {
+        self.0.challenge = Some(challenge);
+        self
+    }
+
+    /// Seconds after which the same may be asked again, where that may help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    /// The wrong fields.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    /// The body in a language. `trace` names the request in the log.
+    #[must_use]
+    pub fn body(&self, language: Language, trace: Option<&str>) -> Value {
+        let parts = &self.0;
+        let mut body = parts.members.clone();
+        body.insert("type".into(), format!("{TYPE_PREFIX}{}", parts.code.name()).into());
+        body.insert("title".into(), parts.code.title().of(language).into());
+        body.insert("status".into(), parts.code.status().as_u16().into());
+        if let Some(detail) = &parts.detail {
+            let detail = match language {
+                Language::Chinese => &detail.zh,
+                Language::English => &detail.en,
+            };
+            body.insert("detail".into(), detail.as_str().into());
+        }
+        if !parts.errors.is_empty() {
+            let errors = parts.errors.iter().map(|error| {
+                let detail = texts::field(error.code).of(language);
+                json!({ "pointer": error.pointer, "code": error.code, "detail": detail })
+            });
+            body.insert("errors".into(), errors.collect());
+        }
+        if let Some(trace) = trace {
+            body.insert("trace".into(), trace.into());
+        }
+        Value::Object(body)
+    }
+
+    /// The whole answer in a language.
+    #[must_use]
+    pub fn respond(self, language: Language, trace: Option<&str>) -> Response {
+        let body = self.body(language, trace).to_string();
+        let mut response = (self.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+        headers.insert(VARY, HeaderValue::from_static("accept-language"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(standing) = self.0.standing {
+            standing.tell(headers);
+        }
+        if let Some(challenge) = self.0.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    /// The same problem as another response says, in a language: what the edge does once it knows the
+    /// request. `None` where the response is no error.
+    pub(crate) fn restate(response: &Response, language: Language, trace: Option<&str>) -> Option<Response> {
+        let status = response.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return None;
+        }
+        let problem = match response.extensions().get::<Problem>() {
+            Some(problem) => problem.clone(),
+            // An answer of the framework, in its own words.
+            None => Problem::new(Code::of_status(status)),
+        };
+        let mut restated = problem.respond(language, trace);
+        if let Some(allow) = response.headers().get(ALLOW) {
+            restated.headers_mut().insert(ALLOW, allow.clone());
+        }
+        Some(restated)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// In English and without a trace: [`crate::edge`] restates it for the request.
+    fn into_response(self) -> Response {
+        self.respond(Language::English, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_speaks_both_languages() {
+        let problem = Problem::invalid(vec![FieldError::new("/applicant/name", "person_name_empty")]);
+        let zh = problem.body(Language::Chinese, Some("t-1"));
+        let en = problem.body(Language::English, None);
+        assert_eq!(zh["type"], "/problems/invalid_fields");
+        assert_eq!((&zh["status"], &zh["trace"]), (&json!(422), &json!("t-1")));
+        assert_eq!(zh["errors"][0]["pointer"], "/applicant/name");
+        assert_ne!(zh["errors"][0]["detail"], en["errors"][0]["detail"]);
+        assert_ne!(zh["title"], en["title"]);
+        assert!(en.get("trace").is_none());
+    }
+
+    #[test]
+    fn headers_say_what_to_do_next() {
+        let busy = Problem::new(Code::Unavailable).into_response();
+        assert_eq!(
+            (busy.status().as_u16(), &busy.headers()[RETRY_AFTER]),
+            (503, &HeaderValue::from(RETRY_SECONDS))
+        );
+        assert_eq!(busy.headers()[CONTENT_TYPE], MEDIA_TYPE);
+        let refused = Problem::unauthorized(TokenError::Forged).into_response();
+        assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Bearer realm=\"tongban\", error=\"invalid_token\"");
+        let same = Problem::unauthorized(TokenError::NotNow).into_response();
+        assert_eq!(refused.headers(), same.headers());
+        let scope = Problem::insufficient_scope(Scope::SubscriptionsWrite).into_response();
+        assert!(
+            scope.headers()[WWW_AUTHENTICATE].to_str().is_ok_and(|text| text.contains("subscriptions:write"))
+        );
+    }
+
+    #[test]
+    fn an_answer_of_the_framework_is_restated() {
+        let plain = (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")], "Method Not Allowed").into_response();
+        let restated = Problem::restate(&plain, Language::Chinese, None).map(|response| {
+            (
+                response.status().as_u16(),
+                response.headers()[CONTENT_TYPE].clone(),
+                response.headers()[ALLOW].clone(),
+            )
+        });
+        let expected = (405, HeaderValue::from_static(MEDIA_TYPE), HeaderValue::from_static("GET"));
+        assert_eq!(restated, Some(expected));
+        assert!(Problem::restate(&StatusCode::CREATED.into_response(), Language::English, None).is_none());
+    }
+}

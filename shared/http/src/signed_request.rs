@@ -1,0 +1,104 @@
+//! What agencies sign: the body of a request as one compact JWS, whose it is, and whether it is fresh.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use domain::ids::AgencyCode;
+use http::header::CONTENT_TYPE;
+use jiff::Timestamp;
+use protocol::backlog::{CasesRequest, ResendRequest};
+use protocol::jose::JoseError;
+use protocol::report::{DocumentRequest, FRESH_SECONDS};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::problem::{Code, Problem};
+use platform::agency_registry::current_agencies;
+use platform::clock::Clock as _;
+use platform::hub::Hub;
+
+/// Reads the body of a request that is one signed object, of at most `most` bytes.
+///
+/// # Errors
+/// 415, 413, or 400 where it is not a text.
+pub async fn signed_body(request: Request, most: usize) -> Result<String, Problem> {
+    let (parts, body) = request.into_parts();
+    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/jose") {
+        return Err(Problem::new(Code::UnsupportedMediaType));
+    }
+    let bytes = to_bytes(body, most).await.map_err(|_| Problem::too_large(most))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::MalformedSignature))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A request that counts only while it is fresh, and names who makes it.
+pub trait AgencyRequest: DeserializeOwned {
+    /// The agency it names.
+    fn agency(&self) -> &AgencyCode;
+    /// When it was signed, seconds since 1970.
+    fn iat(&self) -> i64;
+}
+
+macro_rules! agency_requests {
+    ($($request:ty),+) => {
+        $(impl AgencyRequest for $request {
+            fn agency(&self) -> &AgencyCode {
+                &self.agency
+            }
+
+            fn iat(&self) -> i64 {
+                self.iat
+            }
+        })+
+    };
+}
+
+agency_requests!(DocumentRequest, CasesRequest, ResendRequest);
+
+/// Verifies a request: signed by the agency that it names, with a key that counts now, and fresh.
+///
+/// # Errors
+/// 400 and 401, each cause with its code; 404 where it names another agency than the one that signed it.
+pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &str) -> Result<R, Problem> {
+    let agencies = current_agencies(hub).await?;
+    let (signer, request) = agencies.keyring.verify::<R>(typ, jws).map_err(|error| {
+        tracing::info!(reason = %error, typ, "a signed request was refused");
+        Problem::from(error)
+    })?;
+    if request.agency() != &signer {
+        tracing::warn!(%signer, claimed = %request.agency(), typ, "an agency asked in the name of another");
+        return Err(Problem::not_found());
+    }
+    let now = hub.clock().now();
+    if !is_fresh(request.iat(), now) {
+        tracing::info!(%signer, typ, "a signed request was not fresh");
+        return Err(expired(now));
+    }
+    Ok(request)
+}
+
+/// Whether something signed at `iat`, seconds since 1970, is fresh at a time: [`FRESH_SECONDS`] either way, because
+/// clocks differ.
+#[must_use]
+pub fn is_fresh(iat: i64, at: Timestamp) -> bool {
+    at.as_second().saturating_sub(iat).saturating_abs() <= FRESH_SECONDS
+}
+
+/// 401 for what is not fresh. It tells the hub's own time, so that a clock that is off is found at once.
+#[must_use]
+pub fn expired(now: Timestamp) -> Problem {
+    Problem::new(Code::SignatureExpired)
+        .with_member("now", json!(now.as_second()))
+        .with_member("tolerance_seconds", json!(FRESH_SECONDS))
+}
+
+impl From<JoseError> for Problem {
+    fn from(error: JoseError) -> Self {
+        Problem::new(match error {
+            JoseError::Malformed | JoseError::Header | JoseError::Payload => Code::MalformedSignature,
+            JoseError::UnknownKey | JoseError::Key => Code::UnknownKey,
+            JoseError::Forged => Code::BadSignature,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! What an upload says of itself before it is made, and the slot that it is for.
+
+use domain::catalogue::DocumentKind;
+use domain::event::{Provider, Slot};
+use domain::ids::DocumentId;
+use domain::limits::DOCUMENT_BYTES;
+
+use crate::fields::{Fields, FromFields, choice, text, whole};
+use platform::documents::{Checksum, DocumentSize, MediaType, UploadRequest};
+
+/// A document that will be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// What it is.
+    pub kind: DocumentKind,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// Its exact size.
+    pub size: DocumentSize,
+    /// Its SHA-256.
+    pub sha256: Checksum,
+}
+
+impl FromFields for Declared {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let kind = fields.required("kind", choice);
+        let media_type = fields.required("media_type", text);
+        let size = fields.required("size", whole(1..=DOCUMENT_BYTES)).and_then(DocumentSize::new);
+        let sha256 = fields.required("sha256", text);
+        Some(Declared { kind: kind?, media_type: media_type?, size: size?, sha256: sha256? })
+    }
+}
+
+impl Declared {
+    /// The request for a slot at an object key (`domain::application::object_key`).
+    #[must_use]
+    pub fn at(&self, key: String) -> UploadRequest {
+        UploadRequest {
+            key,
+            media_type: self.media_type,
+            size: self.size,
+            sha256: self.sha256,
+            kind: self.kind,
+        }
+    }
+}
+
+/// The slot for each declared document: the first of the app's that accepts its kind and is not given away
+/// yet, `None` where there is none.
+#[must_use]
+pub fn assign(declared: &[Declared], slots: &[Slot]) -> Vec<Option<DocumentId>> {
+    let mut given: Vec<DocumentId> = Vec::new();
+    declared
+        .iter()
+        .map(|document| {
+            let slot = slots.iter().find(|slot| {
+                slot.provider == Provider::App
+                    && slot.accepts.contains(&document.kind)
+                    && !given.contains(&slot.id)
+            })?;
+            given.push(slot.id);
+            Some(slot.id)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::fields::read;
+
+    fn declared(kind: &str) -> Declared {
+        let sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        read(&json!({ "kind": kind, "media_type": "image/png", "size": 9, "sha256": sha256 })).unwrap()
+    }
+
+    fn slot(number: usize, provider: Provider, accepts: &[DocumentKind]) -> Slot {
+        let id = DocumentId::numbered(number).unwrap();
+        Slot { id, requirement: format!("r{number}"), accepts: accepts.to_vec(), provider }
+    }
+
+    #[test]
+    fn each_document_gets_a_slot_of_its_own() {
+        use DocumentKind::{IdentityCard, IssuedCertificate, ProofOfWork};
+        let slots = [
+            slot(1, Provider::App, &[IdentityCard]),
+            slot(2, Provider::App, &[IdentityCard, ProofOfWork]),
+            slot(3, Provider::Agency, &[IssuedCertificate]),
+        ];
+        let kinds = ["identity_card", "identity_card", "proof_of_work", "issued_certificate"];
+        let given = assign(&kinds.map(declared), &slots);
+        assert_eq!(given, [Some(slots[0].id), Some(slots[1].id), None, None]);
+    }
+
+    #[test]
+    fn a_size_beyond_the_bound_is_no_declaration() {
+        let wrong = json!({ "kind": "other", "media_type": "image/gif", "size": 20_971_521, "sha256": "" });
+        let codes: Vec<_> =
+            read::<Declared>(&wrong).unwrap_err().into_iter().map(|fault| fault.code).collect();
+        assert_eq!(codes, ["media_type", "out_of_range", "checksum"]);
+    }
+}

@@ -1,0 +1,21 @@
+//! The agencies that a function carries beside its binary, in `agencies.json`.
+
+use std::path::PathBuf;
+
+use domain::agencies::{Agencies, AgencyRow};
+use serde::Deserialize;
+
+/// The file's shape.
+#[derive(Deserialize)]
+struct Rows {
+    agencies: Vec<AgencyRow>,
+}
+
+/// Reads `agencies.json` in a folder.
+pub(super) fn read(folder: &str) -> Result<Agencies, String> {
+    let path = PathBuf::from(folder).join("agencies.json");
+    let bytes = std::fs::read(path).map_err(|error| format!("agencies.json: {}", error.kind()))?;
+    let rows: Rows =
+        serde_json::from_slice(&bytes).map_err(|error| format!("agencies.json: line {}", error.line()))?;
+    Agencies::new(rows.agencies).map_err(|error| format!("agencies.json: {error}"))
+}

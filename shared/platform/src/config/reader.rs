@@ -1,0 +1,68 @@
+//! Reads environment variables and collects every problem.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use thiserror::Error;
+
+use super::variable::Variable;
+
+/// Everything that is wrong with an environment, by name of the variable.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", .problems.iter().map(|(name, problem)| format!("{name} {problem}")).collect::<Vec<_>>().join("; "))]
+pub struct ConfigError {
+    pub(super) problems: BTreeMap<&'static str, String>,
+}
+
+impl ConfigError {
+    /// The names of the variables concerned.
+    pub fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.problems.keys().copied()
+    }
+}
+
+/// Reads variables and collects what is wrong with them.
+pub struct Reader<'a> {
+    pub(super) given: BTreeMap<String, String>,
+    pub(super) needed: &'a [Variable],
+    pub(super) problems: BTreeMap<&'static str, String>,
+}
+
+impl Reader<'_> {
+    /// The text of a variable; `None` where it is missing or empty.
+    pub fn text(&mut self, variable: Variable) -> Option<String> {
+        self.parsed(variable, |text| Ok::<_, &str>(text.to_owned()))
+    }
+
+    /// The parsed value of a variable; `None` where it is missing or does not parse, which is recorded.
+    pub fn parsed<T, E: fmt::Display>(
+        &mut self,
+        variable: Variable,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.given.get(variable.name()).filter(|text| !text.is_empty()) {
+            Some(text) => match parse(text) {
+                Ok(value) => return Some(value),
+                Err(problem) => self.problems.insert(variable.name(), format!("is not usable: {problem}")),
+            },
+            None if self.needed.contains(&variable) => {
+                self.problems.insert(variable.name(), "is missing".to_owned())
+            }
+            None => None,
+        };
+        None
+    }
+
+    /// One of a few words; absent means the default.
+    pub(super) fn choice<T: Copy + Default>(&mut self, name: &'static str, words: &[(&str, T)]) -> T {
+        let Some(text) = self.given.get(name).filter(|text| !text.is_empty()) else { return T::default() };
+        match words.iter().find(|(word, _)| word == text) {
+            Some((_, value)) => *value,
+            None => {
+                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                self.problems.insert(name, format!("is none of {}", known.join(", ")));
+                T::default()
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Callbacks that a record owes to its app backend: what the router sends, and what a replay sends again. And the message
+//! that has those delivered that are held.
+
+use domain::effect::calls_back;
+use domain::ledger::Ledger;
+use protocol::callback::{Callback, CallbackMessage, Drain};
+
+use crate::queues::Outgoing;
+
+/// The callbacks that the entries after `seen` owe, in version order.
+#[must_use]
+pub fn callbacks(ledger: &Ledger, seen: u32) -> Vec<Callback> {
+    ledger
+        .after(seen)
+        .iter()
+        .filter(|line| calls_back(&line.entry.event))
+        .filter_map(|line| {
+            let then = ledger.at(line.entry.version)?;
+            Some(Callback {
+                tenant: then.tenant().clone(),
+                application: then.id,
+                version: then.version,
+                kind: format!("application.{}", line.entry.event.name()),
+                at: line.entry.at,
+                stage: then.stage,
+            })
+        })
+        .collect()
+}
+
+/// A message that wakes a drainer. Within five minutes one with the same mark is dropped by its queue.
+///
+/// # Errors
+/// It cannot be written as JSON, which two ids always can.
+pub fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
+    let group = drain.group();
+    let body = serde_json::to_string(&CallbackMessage::Drain(drain))?;
+    Ok(Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body })
+}

@@ -1,0 +1,120 @@
+//! What all consumers are judged on: a local AWS with the hub, and the programs that they run by.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use tongban::local::{LocalStack, REQUIREMENTS};
+use tongban::node::NodeTools;
+use tongban::python::Tools;
+use tongban::screen::Screen;
+use tongban::workspace::Workspace;
+use tongban_tests::agency::program;
+use tongban_tests::hub::lasting_hub;
+
+/// The consumers of the repository.
+pub(crate) const CONSUMERS: &str = "shared/agency/consumers";
+/// The stack that all share.
+const STACK: &str = "tongban-certify";
+
+/// Where a hub is, and what consumers run by.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixture {
+    pub(crate) port: String,
+    pub(crate) stack: String,
+    pub(crate) python: PathBuf,
+    /// A folder with the Node consumer and its packages.
+    pub(crate) node: PathBuf,
+    workspace: Workspace,
+}
+
+/// The bench that all tests share. Its hub ends with this process.
+pub(crate) fn fixture() -> &'static Fixture {
+    static BENCH: OnceLock<Fixture> = OnceLock::new();
+    BENCH.get_or_init(|| {
+        let workspace = Workspace::find().expect("the repository");
+        let screen = Screen::silent();
+        let (python, node) = {
+            let _alone = workspace.lock().expect("a lock");
+            Tools::install(&workspace, REQUIREMENTS, &screen).expect("the local tools");
+            let python = Tools::install(&workspace, &format!("{CONSUMERS}/python/requirements.txt"), &screen);
+            let node = NodeTools::install(&workspace, &format!("{CONSUMERS}/node"), &screen);
+            (python.expect("packages of Python"), node.expect("packages of Node"))
+        };
+        for file in ["consumer.mjs", "decisions.mjs"] {
+            let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
+            fs::write(node.folder().join(file), text).expect("a file");
+        }
+        let stack = lasting_hub(STACK);
+        Fixture {
+            port: port_of(stack),
+            stack: STACK.to_owned(),
+            python: python.python(),
+            node: node.folder().to_owned(),
+            workspace,
+        }
+    })
+}
+
+fn port_of(stack: &LocalStack) -> String {
+    stack.endpoint().rsplit(':').next().expect("a port").to_owned()
+}
+
+/// A new folder of a test's own.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = fixture().workspace.state(&format!("certify/{}-{name}", std::process::id()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("a folder that can be removed");
+    }
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+impl Fixture {
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The same programs at another hub.
+    pub(crate) fn at(&self, stack: &LocalStack, name: &str) -> Fixture {
+        Fixture { port: port_of(stack), stack: name.to_owned(), ..self.clone() }
+    }
+
+    /// The operator's command.
+    pub(crate) fn operator() -> PathBuf {
+        program().with_file_name("tongban")
+    }
+
+    /// A command with what finds the hub in its environment.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env("TONGBAN_PORT", &self.port).env("TONGBAN_STACK", &self.stack).stdin(Stdio::null());
+        command.current_dir(self.workspace.root());
+        command
+    }
+
+    /// A line of the guide in a folder of its own, with this build's programs in the place of `cargo run`, and the
+    /// repository beside the folder's files.
+    pub(crate) fn shell(&self, folder: &Path, line: &str) -> Command {
+        let shared = folder.join("shared");
+        if !shared.exists() {
+            std::os::unix::fs::symlink(self.workspace.root().join("shared"), &shared).expect("a link");
+            for file in ["infra", "Cargo.toml"] {
+                let path = self.workspace.root().join(file);
+                std::os::unix::fs::symlink(path, folder.join(file)).expect("a link");
+            }
+        }
+        let line = line.replace("cargo run --quiet --", &Fixture::operator().display().to_string());
+        let programs = program().parent().expect("a folder").display().to_string();
+        let target = self.workspace.state("..").display().to_string();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec_line() {{ {line}\n}}; exec_line")]).current_dir(folder);
+        command.env("TONGBAN_PORT", &self.port).env("TONGBAN_STACK", &self.stack).stdin(Stdio::null());
+        command.env("CARGO_TARGET_DIR", target);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{programs}:{path}"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}

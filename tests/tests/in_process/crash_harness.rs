@@ -1,0 +1,469 @@
+//! A hub in memory: the real handlers, each with a process's memory of its own, and around them what Lambda,
+//! S3, the table's stream and the queues would deliver.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use callbacks::delivery::CallbackSender;
+use documents::arrived::Recorder;
+use domain::agencies::{Agencies, AgencyRow, AgencyState};
+use domain::agency_override::AgencyOverride;
+use domain::ids::{AgencyCode, ApplicationId};
+use domain::{catalogue::Service, command::Finding};
+use http_kit::authentication::Authenticator;
+use http_kit::rate_limit::Limits;
+use http_kit::token::Issuers;
+use intake::handler::Intake;
+use intake::namespace::Namespace;
+use jiff::Timestamp;
+use platform::agency_registry::FRESH;
+use platform::clock::Clock as _;
+use platform::config::{Mode, Secret};
+use platform::hub::{FakeHub, Hub as _};
+use platform::queues::{Outgoing, Queue};
+use platform::store::{Store as _, StoredApplication};
+use protocol::jose::{KeyUse, PrivateKey, sign};
+use protocol::report::{DOCUMENT_TYP, DocumentRequest, Link, REPORT_TYP, Report};
+use reports::report::ReportHandler;
+use serde_json::{Value, json};
+use sweeper::handler::{Sweeper, Swept};
+use tokio::time::{Duration, Instant};
+use tongban_tests::papers::Paper;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+/// The agency that decides.
+pub(crate) const BEIJING: &str = "11";
+/// Another one.
+pub(crate) const SHANDONG: &str = "37";
+/// How long a handler would have.
+const TIME: Duration = Duration::from_secs(60);
+
+/// An agency's private keys.
+struct AgencyKeys {
+    signing: PrivateKey,
+    encryption: PrivateKey,
+}
+
+/// What every function would have in its environment, and others keep to themselves.
+struct Keys {
+    hub: PrivateKey,
+    issuer: PrivateKey,
+    agencies: BTreeMap<AgencyCode, AgencyKeys>,
+}
+
+/// A function is a process with a memory of its own over the same ports.
+struct Processes {
+    intake: FakeHub,
+    documents: FakeHub,
+    router: FakeHub,
+    callbacks: FakeHub,
+    sweeper: FakeHub,
+    webhooks: CallbackSender<FakeHub>,
+}
+
+impl Processes {
+    fn start(hub: &FakeHub) -> Processes {
+        Processes {
+            intake: hub.restarted(),
+            documents: hub.restarted(),
+            router: hub.restarted(),
+            callbacks: hub.restarted(),
+            sweeper: hub.restarted(),
+            webhooks: CallbackSender::new(hub.restarted(), Mode::Local).expect("an HTTP client"),
+        }
+    }
+}
+
+/// The hub and everything that delivers to it.
+pub(crate) struct CrashHarness {
+    /// The ports.
+    pub(crate) hub: FakeHub,
+    processes: Processes,
+    keys: Keys,
+    issuers: Issuers,
+}
+
+/// A delivery's end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// To an HTTP request.
+    Http(u16, Value),
+    /// To a batch: how many of it come again.
+    Batch(usize),
+    /// To the schedule.
+    Swept(Swept),
+}
+
+impl Answer {
+    /// Whether whoever delivered need not deliver again: a 4xx is final, a 5xx passes.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self {
+            Answer::Http(status, _) => *status < 500,
+            Answer::Batch(failed) => *failed == 0,
+            Answer::Swept(swept) => swept.failed == 0,
+        }
+    }
+
+    /// The body of an HTTP answer with this status.
+    pub(crate) fn body(self, status: u16) -> Value {
+        match self {
+            Answer::Http(found, body) if found == status => body,
+            other => panic!("not {status}: {other:?}"),
+        }
+    }
+}
+
+impl CrashHarness {
+    /// An empty hub at the present time, with two agencies that have keys.
+    pub(crate) fn new() -> CrashHarness {
+        let signing = || PrivateKey::generate(KeyUse::Signing).expect("a key");
+        let encryption = || PrivateKey::generate(KeyUse::Encryption).expect("a key");
+        let agencies = [BEIJING, SHANDONG].map(|code| {
+            let code: AgencyCode = code.parse().expect("an agency code");
+            (code, AgencyKeys { signing: signing(), encryption: encryption() })
+        });
+        let keys = Keys { hub: signing(), issuer: signing(), agencies: agencies.into() };
+        let rows = keys.agencies.iter().map(|(code, keys)| agency_row(code, keys)).collect();
+        let hub = FakeHub::new(Agencies::new(rows).expect("agencies"));
+        hub.clock.set(Timestamp::now());
+        let key = keys.issuer.public().to_jwk().expect("a public key");
+        let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
+        let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
+        CrashHarness { processes: Processes::start(&hub), hub, keys, issuers }
+    }
+
+    /// Every process has died and is started again: what they remembered is gone.
+    pub(crate) fn restart(&mut self) {
+        self.hub.faults.restart();
+        self.processes = Processes::start(&self.hub);
+    }
+
+    /// An agency takes no cases from now on, or does again; every process is deployed anew.
+    pub(crate) fn set_state(&mut self, agency: &str, state: AgencyState) {
+        let mut rows = self.hub.agencies.agencies().to_vec();
+        let row = rows.iter_mut().find(|row| row.code.to_string() == agency).expect("the agency");
+        row.state = state;
+        self.hub.agencies = Arc::new(Agencies::new(rows).expect("agencies"));
+        self.restart();
+    }
+
+    /// A token of an app backend.
+    pub(crate) fn token(&self, tenant: &str) -> String {
+        let now = self.hub.clock.now().as_second();
+        let claims = json!({
+            "iss": "urn:test", "aud": "tongban", "sub": tenant, "client_id": tenant, "tenant": tenant,
+            "scope": "applications:read applications:write subscriptions:write",
+            "iat": now, "nbf": now, "exp": now + 3600, "jti": Uuid::new_v4(),
+        });
+        sign("at+jwt", &claims, &self.keys.issuer).expect("a token")
+    }
+
+    /// A POST of an app backend to intake.
+    pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
+        let namespace = Namespace::new(Secret::new(vec![7; 32]));
+        let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
+        let intake = self.processes.intake.clone();
+        let intake =
+            Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local, Limits::default());
+        let request = Request::post(path)
+            .header("authorization", format!("Bearer {}", self.token(tenant)))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()));
+        ask(intake::handler::routes(intake), request.expect("a request")).await
+    }
+
+    /// A report over HTTP.
+    pub(crate) async fn report(&self, jws: &str) -> Answer {
+        let handler = ReportHandler::new(self.processes.callbacks.clone());
+        let request = Request::post("/v1/reports").header("content-type", "application/jose");
+        let request = request.body(Body::from(jws.to_owned())).expect("a request");
+        ask(reports::http::routes(handler), request).await
+    }
+
+    /// The reports queue delivers reports in one batch, put there at a time.
+    pub(crate) async fn reports_queued(&self, reports: &[&str], sent: Timestamp) -> Answer {
+        let record = |(index, jws): (usize, &&str)| {
+            let attributes = json!({
+                "ApproximateReceiveCount": "1", "SentTimestamp": sent.as_millisecond().to_string(),
+            });
+            json!({
+                "messageId": format!("r{index}"), "receiptHandle": format!("r{index}"), "body": jws,
+                "attributes": attributes, "eventSource": "aws:sqs",
+            })
+        };
+        let records: Vec<Value> = reports.iter().enumerate().map(record).collect();
+        let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the queue");
+        let handler = ReportHandler::new(self.processes.callbacks.clone());
+        let response = reports::queue::reports(&handler, event, Instant::now() + TIME).await;
+        Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// A request about an agency's backlog, signed by the agency.
+    pub(crate) async fn backlog(&self, agency: &str, path: &str, typ: &str, request: &Value) -> Answer {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        let mut request = request.clone();
+        request["agency"] = json!(agency);
+        request["iat"] = json!(self.hub.clock.now().as_second());
+        let jws = sign(typ, &request, &self.keys.agencies[&agency].signing).expect("a signed request");
+        let handler = ReportHandler::new(self.processes.callbacks.clone());
+        let asked = Request::post(path).header("content-type", "application/jose");
+        ask(reports::http::routes(handler), asked.body(Body::from(jws)).expect("a request")).await
+    }
+
+    /// An operator amends an agency; the processes learn of it when what they know is old.
+    pub(crate) fn amend(&self, agency: &str, override_: AgencyOverride) {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        self.hub.agency_registry.amend(&self.hub.agencies, &agency, override_);
+        self.hub.clock.advance(FRESH);
+    }
+
+    /// The name of an agency's signing key.
+    pub(crate) fn signing_kid(&self, agency: &str) -> String {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        self.keys.agencies[&agency].signing.public().kid().to_owned()
+    }
+
+    /// What became of an agency's refused reports, by their outcome, in no order.
+    pub(crate) fn refused(&self, agency: &str) -> Vec<String> {
+        let found = self.hub.documents.below(&format!("evidence/{agency}/"));
+        let outcome = |(_, json): (String, Vec<u8>)| {
+            let evidence: Value = serde_json::from_slice(&json).expect("evidence in JSON");
+            assert!(evidence["jws"].as_str().is_some_and(|jws| jws.matches('.').count() == 2));
+            evidence["outcome"].as_str().expect("an outcome").to_owned()
+        };
+        found.into_iter().map(outcome).collect()
+    }
+
+    /// A request for a document, signed by an agency.
+    pub(crate) async fn agency_document(&self, request: &DocumentRequest) -> Answer {
+        let jws = sign(DOCUMENT_TYP, request, &self.keys.agencies[&request.agency].signing);
+        let hub = self.processes.documents.clone();
+        let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
+        let handler = documents::handler::LinkHandler::new(hub, authenticator);
+        let asked = Request::post("/v1/agency/documents").header("content-type", "application/jose");
+        let asked = asked.body(Body::from(jws.expect("a signed request"))).expect("a request");
+        ask(documents::handler::routes(handler), asked).await
+    }
+
+    /// Uploads through the links of an answer that opened slots, each paper where its checksum is expected. The
+    /// keys of the objects, for S3 to tell of.
+    pub(crate) fn upload(&self, opened: &Value, papers: &[Paper]) -> Vec<String> {
+        let documents = opened["documents"].as_array().expect("documents");
+        let links = documents.iter().filter(|document| !document["upload"].is_null());
+        links.map(|document| self.upload_to(&document["upload"], papers)).collect()
+    }
+
+    /// Uploads through one link.
+    pub(crate) fn upload_to(&self, link: &Value, papers: &[Paper]) -> String {
+        let link: Link = serde_json::from_value(link.clone()).expect("a link");
+        let sum = link.headers.get("x-amz-checksum-sha256");
+        let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");
+        self.hub.documents.upload(&link, &paper.bytes).expect("a slot that takes it");
+        link.url.trim_start_matches("memory://documents/").to_owned()
+    }
+
+    /// S3 tells of objects, in one batch of the uploads queue.
+    pub(crate) async fn uploaded(&self, keys: &[String]) -> Answer {
+        let records: Vec<Value> =
+            keys.iter().enumerate().map(|(index, key)| upload_message(index, key)).collect();
+        let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the queue");
+        let recorder = Recorder::new(self.processes.documents.clone());
+        let response = recorder.record(event, Instant::now() + TIME).await;
+        Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// The stream shows records, in one batch.
+    pub(crate) async fn show(&self, records: &[Value]) -> Answer {
+        let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the stream");
+        let router = router::handler::Router::new(self.processes.router.clone(), self.keys.hub.clone());
+        let response = router.handle(event, Instant::now() + TIME).await;
+        Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// The callback queue delivers a message.
+    pub(crate) async fn call_back(&self, message: &Outgoing) -> Answer {
+        self.call_back_again(message, 1).await
+    }
+
+    /// The same, for the so-manieth time.
+    pub(crate) async fn call_back_again(&self, message: &Outgoing, receives: u32) -> Answer {
+        let record = json!({
+            "messageId": message.id, "receiptHandle": message.id, "body": message.body,
+            "attributes": { "MessageGroupId": message.group, "ApproximateReceiveCount": receives.to_string() },
+            "eventSource": "aws:sqs",
+        });
+        let event = serde_json::from_value(json!({ "Records": [record] })).expect("an event of the queue");
+        let sender = &self.processes.webhooks;
+        let response = callbacks::handler::callbacks(sender, event, Instant::now() + TIME).await;
+        Answer::Batch(response.batch_item_failures.len())
+    }
+
+    /// The schedule wakes the drainers that are due, or an app has; they work. How many there were.
+    pub(crate) async fn drain(&self) -> usize {
+        self.processes.webhooks.wake_due().await;
+        let messages = self.hub.queues.drain(&Queue::Drains);
+        for message in &messages {
+            assert_eq!(self.call_back(message).await, Answer::Batch(0));
+        }
+        messages.len()
+    }
+
+    /// The schedule wakes the sweeper.
+    pub(crate) async fn sweep(&self) -> Answer {
+        let sweeper = Sweeper::new(self.processes.sweeper.clone(), self.keys.hub.clone());
+        Answer::Swept(sweeper.sweep().await)
+    }
+
+    /// A report as an agency signs it.
+    pub(crate) fn signed(
+        &self,
+        agency: &str,
+        application: ApplicationId,
+        seen: u32,
+        finding: Finding,
+    ) -> String {
+        self.signed_as(agency, agency, application, seen, finding)
+    }
+
+    fn reports(&self, agency: &str, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+        Report {
+            report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
+            application,
+            agency: agency.parse().expect("an agency code"),
+            seen,
+            iat: self.hub.clock.now().as_second(),
+            finding,
+        }
+    }
+
+    /// A report that one agency signs in the name of another.
+    pub(crate) fn signed_as(
+        &self,
+        signer: &str,
+        named: &str,
+        application: ApplicationId,
+        seen: u32,
+        finding: Finding,
+    ) -> String {
+        let report = self.reports(named, application, seen, finding);
+        let signer: AgencyCode = signer.parse().expect("an agency code");
+        sign(REPORT_TYP, &report, &self.keys.agencies[&signer].signing).expect("a signed report")
+    }
+
+    /// Opens a message as its agency does.
+    pub(crate) fn opened(&self, agency: &str, message: &Outgoing) -> protocol::case::Case {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        let envelope: protocol::case::Envelope = serde_json::from_str(&message.body).expect("an envelope");
+        let keys = &self.keys.agencies[&agency];
+        envelope.open([&keys.encryption], [self.keys.hub.public()]).expect("the agency's case")
+    }
+
+    /// Takes all messages of an agency's queue.
+    pub(crate) fn take(&self, agency: &str) -> Vec<Outgoing> {
+        self.hub.queues.drain(&Queue::Agency(agency.parse().expect("an agency code")))
+    }
+
+    /// All that is kept, read beside the faults: forgets the plan, the calls and a death.
+    pub(crate) async fn kept(&self) -> Vec<StoredApplication> {
+        self.hub.faults.restart();
+        let mut all = Vec::new();
+        for id in self.hub.store.ids() {
+            let kept = self.hub.store().get(id).await.expect("a record that verifies");
+            all.push(kept.expect("what is listed"));
+        }
+        self.hub.faults.restart();
+        all
+    }
+}
+
+fn agency_row(code: &AgencyCode, keys: &AgencyKeys) -> AgencyRow {
+    let since = "2023-05-25".parse().expect("a day");
+    AgencyRow {
+        code: code.clone(),
+        zh: format!("机构{code}"),
+        en: format!("Agency {code}"),
+        state: AgencyState::Active,
+        offers: Service::ALL.into_iter().map(|service| (service, since)).collect(),
+        capabilities: Vec::new(),
+        signing_keys: vec![keys.signing.public().to_jwk().expect("a public key")],
+        encryption_keys: vec![keys.encryption.public().to_jwk().expect("a public key")],
+    }
+}
+
+async fn ask(routes: Router, request: Request<Body>) -> Answer {
+    let answer = routes.oneshot(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let again = answer.headers().contains_key("retry-after");
+    assert_eq!(again, status == 503, "what passes says when to come again, and nothing else does");
+    let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
+    Answer::Http(status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// A message of the uploads queue, as S3 writes it.
+fn upload_message(index: usize, key: &str) -> Value {
+    let told = json!({ "Records": [{
+        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "local", "eventName": "ObjectCreated:Put",
+        "eventTime": "2026-03-02T01:00:00.000Z",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": { "name": "documents", "arn": "arn:aws:s3:::documents" },
+            "object": { "key": key, "size": 1, "versionId": "v1", "sequencer": "00" },
+        },
+    }] });
+    json!({
+        "messageId": format!("u{index}"), "receiptHandle": format!("u{index}"), "body": told.to_string(),
+        "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
+    })
+}
+
+/// A record of the table's stream: a message of an application is asked for again.
+pub(crate) fn asked_again(kept: &StoredApplication, at: Timestamp, message: u32) -> Value {
+    let mut record = change(kept, kept.version(), kept.version());
+    let mark = json!({ "S": format!("{:013}:{message}", at.as_millisecond()) });
+    record["dynamodb"]["NewImage"]["ra"] = mark;
+    record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", kept.id(), at.as_millisecond()));
+    record
+}
+
+/// A record of the table's stream: an application that went from one version (0 for none) to another.
+pub(crate) fn change(kept: &StoredApplication, from: u32, to: u32) -> Value {
+    let (id, sequence) = (kept.id(), format!("{}-{to}", kept.id()));
+    let mut record = json!({
+        "eventID": sequence, "eventName": if from == 0 { "INSERT" } else { "MODIFY" }, "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb", "awsRegion": "local",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_772_413_200.0, "Keys": { "id": { "S": id } }, "NewImage": image(kept, to),
+            "SequenceNumber": sequence, "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    });
+    if from > 0 {
+        record["dynamodb"]["OldImage"] = image(kept, from);
+    }
+    record
+}
+
+fn image(kept: &StoredApplication, version: u32) -> Value {
+    let entries: Vec<Value> = kept
+        .ledger
+        .lines()
+        .iter()
+        .take(usize::try_from(version).expect("a small version"))
+        .map(|line| json!({ "B": STANDARD.encode(&line.bytes) }))
+        .collect();
+    json!({
+        "id": { "S": kept.id() },
+        "v": { "N": version.to_string() },
+        "tn": { "S": format!("{}#0", kept.ledger.head().tenant()) },
+        "cr": { "S": format!("{}#{}", kept.ledger.head().opened_at, kept.id()) },
+        "ph": { "B": STANDARD.encode(kept.payload_hash) },
+        "se": { "B": STANDARD.encode(&kept.sealed) },
+        "ev": { "L": entries },
+    })
+}

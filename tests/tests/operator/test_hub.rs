@@ -1,0 +1,69 @@
+//! A hub of its own, deployed from a copy of the agencies' list that a trial may change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tongban::local::{LocalOptions, LocalStack};
+use tongban::plan::Plan;
+use tongban::screen::Screen;
+use tongban_tests::repository::text;
+
+/// What a tenant may ask in a minute.
+pub(crate) const REQUESTS_PER_MINUTE: u32 = 400;
+
+/// The whole world.
+pub(crate) struct TestHub {
+    stack: LocalStack,
+    folder: PathBuf,
+}
+
+impl TestHub {
+    /// Prepares, builds, starts and deploys everything.
+    pub(crate) async fn start() -> anyhow::Result<TestHub> {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let agencies = folder.join("agencies.toml");
+        fs::write(&agencies, text("infra/agencies.toml"))?;
+        // The schedule would only add noise: what an operator lets go of must come without the sweeper.
+        let options = LocalOptions {
+            port: 0,
+            stack: "tongban-operator".to_owned(),
+            wake_rate: "rate(1 day)".to_owned(),
+            log_level: "debug".to_owned(),
+            agencies: Some(agencies),
+            requests_per_minute: REQUESTS_PER_MINUTE,
+        };
+        Ok(TestHub { stack: LocalStack::start(options, &Screen::silent()).await?, folder })
+    }
+
+    pub(crate) fn stack(&self) -> &LocalStack {
+        &self.stack
+    }
+
+    /// A folder for this run alone; it is removed at its end.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name of the stack.
+    pub(crate) fn name(&self) -> &'static str {
+        "tongban-operator"
+    }
+
+    /// The port of the local AWS.
+    pub(crate) fn port(&self) -> String {
+        self.stack.endpoint().rsplit(':').next().expect("a port").to_owned()
+    }
+
+    /// Deploys another list of agencies to the running hub.
+    pub(crate) async fn deploy(&mut self, agencies: &str) -> Plan {
+        fs::write(self.folder.join("agencies.toml"), agencies).expect("the list of agencies");
+        self.stack.redeploy(&Screen::silent()).await.expect("a deploy")
+    }
+}
+
+impl Drop for TestHub {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
