@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tongban_tests::repository::{files, text};
 
 /// The functions.
-const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "reports", "callbacks", "sweeper"];
+const FUNCTIONS: [&str; 7] =
+    ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
 /// Lines of a function's `main.rs`.
 const MAIN_LINES: usize = 40;
 /// Lines of any file of Rust.
@@ -17,10 +18,11 @@ fn allowed() -> BTreeMap<String, Vec<&'static str>> {
         ("shared/domain".to_owned(), vec![]),
         ("shared/protocol".to_owned(), vec!["domain"]),
         ("shared/platform".to_owned(), vec!["domain", "protocol"]),
+        ("shared/http".to_owned(), vec!["domain", "protocol", "platform"]),
         ("shared/agency".to_owned(), vec!["domain", "protocol"]),
     ]);
     for function in FUNCTIONS {
-        allowed.insert(format!("functions/{function}"), vec!["domain", "protocol", "platform"]);
+        allowed.insert(format!("functions/{function}"), vec!["domain", "protocol", "platform", "http-kit"]);
     }
     allowed
 }
@@ -41,7 +43,7 @@ fn dependencies(folder: &str) -> Vec<String> {
 
 #[test]
 fn imports_go_one_way() {
-    let ours = ["domain", "protocol", "platform", "agency", "tongban", "tongban-tests"];
+    let ours = ["domain", "protocol", "platform", "http-kit", "agency", "tongban", "tongban-tests"];
     for (folder, allowed) in allowed() {
         for dependency in dependencies(&folder) {
             let is_ours = ours.contains(&dependency.as_str()) || FUNCTIONS.contains(&dependency.as_str());
