@@ -22,10 +22,10 @@ pub struct DeadlineExceeded {
 ///
 /// # Errors
 /// The first error of `check`, or [`DeadlineExceeded`], which names `what`.
-pub async fn until<T, E: From<DeadlineExceeded>>(
+pub async fn until<T, E: From<DeadlineExceeded>, F: Future<Output = Result<Option<T>, E>>>(
     what: &str,
     deadline: Duration,
-    mut check: impl AsyncFnMut() -> Result<Option<T>, E>,
+    mut check: impl FnMut() -> F,
 ) -> Result<T, E> {
     let checks = async {
         loop {
@@ -41,6 +41,8 @@ pub async fn until<T, E: From<DeadlineExceeded>>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[derive(Debug, PartialEq, Eq)]
@@ -56,10 +58,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn checks_are_repeated_until_one_returns_a_value() {
-        let mut checks = 0;
-        let third = until("a third check", DEADLINE, async || {
-            checks += 1;
-            Ok::<_, CheckFailed>((checks == 3).then_some("value"))
+        let checks = Cell::new(0);
+        let third = until("a third check", DEADLINE, || {
+            checks.set(checks.get() + 1);
+            let done = checks.get() == 3;
+            async move { Ok::<_, CheckFailed>(done.then_some("value")) }
         });
         assert_eq!(third.await, Ok("value"));
     }
