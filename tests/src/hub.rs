@@ -1,7 +1,7 @@
 //! A hub for tests that are processes themselves.
 
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 
 /// Starts a local AWS with the hub under this name, which ends with this process.
 ///
@@ -18,7 +18,7 @@ pub fn lasting_hub(stack: &str) -> &'static LocalStack {
     // Everything else is done by processes: nothing of this runtime is used again.
     let started = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(LocalStack::start(options, &Screen::silent())).expect("a hub")
+        runtime.block_on(LocalStack::start(options, &Terminal::silent())).expect("a hub")
     });
     Box::leak(Box::new(started.join().expect("a hub")))
 }

@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod agency;
+pub mod app_backend;
 pub mod description;
 pub mod forms;
 pub mod hub;
-pub mod papers;
 pub mod people;
 pub mod receiver;
 pub mod repository;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tongban::local::REQUIREMENTS;
 use tongban::python::Tools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::repository::text;
 
@@ -100,7 +100,7 @@ impl Check {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
-            Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("the Python tools")
+            Tools::install(&workspace, REQUIREMENTS, &Terminal::silent()).expect("the Python tools")
         };
         Check { test_hub, workspace, tools, template: text("infra/template.yaml") }
     }
