@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod agency;
+pub mod circles;
 pub mod description;
 pub mod forms;
 pub mod hub;
