@@ -1,5 +1,8 @@
 //! Rules of the layout that the compiler does not check: which crate may import which, which files may use which, and
-//! how long a file may be.
+//! how long a file may be; and what the pages say of the repository.
+
+mod docs;
+mod faults;
 
 use std::collections::BTreeMap;
 use std::fs;
