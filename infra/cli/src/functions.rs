@@ -43,7 +43,7 @@ pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
     // With the agencies' program, for whoever plays one. This crate is among them so that cargo chooses the
     // features that everything else here was built with.
-    for package in FUNCTIONS.into_iter().chain(["agency", "tongban"]) {
+    for package in FUNCTIONS.into_iter().chain(["tongban-agency", "tongban"]) {
         command.args(["--package", package]);
     }
     run(workspace, &mut command, screen)

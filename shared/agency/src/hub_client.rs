@@ -5,7 +5,8 @@ mod document;
 mod exchange;
 mod report;
 
-pub(crate) use exchange::{Failed, body, client, is_loopback, sort};
+pub use exchange::http_client;
+pub(crate) use exchange::{Failed, body, is_loopback, sort};
 
 use std::sync::Arc;
 
@@ -14,8 +15,6 @@ use protocol::jose::{JoseError, PrivateKey};
 use reqwest::Url;
 use thiserror::Error;
 
-pub(crate) use document::along;
-
 use crate::config::Config;
 use crate::hub_keys::HubKeys;
 use crate::problem::Problem;
@@ -23,7 +22,7 @@ use crate::queue::QueueError;
 use crate::retry_policy::RetryPolicy;
 
 pub use backlog::{Backlog, outcome_name};
-pub use document::Fetched;
+pub use document::{Fetched, link_request};
 pub use report::SignedReport;
 
 /// Why the hub was not told, or did not answer.
@@ -109,7 +108,7 @@ impl HubClient {
     /// # Errors
     /// [`HubClientError::Client`] where there is no TLS to build on.
     pub fn new(config: &Config) -> Result<HubClient, HubClientError> {
-        let http = client(&config.hub_url).map_err(HubClientError::Client)?;
+        let http = http_client(&config.hub_url).map_err(HubClientError::Client)?;
         Ok(HubClient {
             hub_keys: HubKeys::through(&http, config)?,
             agency: config.agency.clone(),
@@ -123,7 +122,7 @@ impl HubClient {
 
     /// The same office with another patience.
     #[must_use]
-    pub fn with_patience(mut self, retry_policy: RetryPolicy) -> Self {
+    pub fn with_retry_policy(mut self, retry_policy: RetryPolicy) -> Self {
         self.retry_policy = retry_policy;
         self
     }

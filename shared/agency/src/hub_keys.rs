@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::hub_client::{Failed, HubClientError, body, client, sort};
+use crate::hub_client::{Failed, HubClientError, body, http_client, sort};
 
 /// Where the hub publishes them, below its address.
 pub const JWKS: &str = ".well-known/jwks.json";
@@ -71,7 +71,7 @@ impl HubKeys {
     /// # Errors
     /// [`HubClientError::Client`] where there is no TLS to build on.
     pub fn new(config: &Config) -> Result<HubKeys, HubClientError> {
-        HubKeys::through(&client(&config.hub_url).map_err(HubClientError::Client)?, config)
+        HubKeys::through(&http_client(&config.hub_url).map_err(HubClientError::Client)?, config)
     }
 
     /// The same over a client that is there already.
@@ -167,7 +167,7 @@ pub struct Published {
 /// [`HubClientError`].
 pub async fn published(config: &Config) -> Result<Published, HubClientError> {
     let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::Answer)?;
-    let http = client(&url).map_err(HubClientError::Client)?;
+    let http = http_client(&url).map_err(HubClientError::Client)?;
     asked(&http, url).await
 }
 

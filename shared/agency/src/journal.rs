@@ -61,7 +61,7 @@ impl Journal {
     }
 
     /// Hands an entry of another journal on.
-    pub(crate) fn pass(&self, entry: &Entry) {
+    pub fn forward(&self, entry: &Entry) {
         (self.0)(entry);
     }
 

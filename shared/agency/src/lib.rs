@@ -2,8 +2,6 @@
 
 pub mod aws;
 pub mod case_handler;
-pub mod certificate;
-pub mod certify;
 pub mod config;
 pub mod consumer;
 pub mod hub_client;
@@ -13,12 +11,10 @@ pub mod journal;
 pub mod problem;
 pub mod queue;
 pub mod retry_policy;
-pub mod script;
-pub mod simulate;
 pub mod stop;
 
-#[cfg(test)]
-mod examples;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use case_handler::{CaseHandler, CaseHandlerError, Outcome};
 pub use config::Config;
@@ -27,6 +23,4 @@ pub use hub_client::{HubClient, HubClientError};
 pub use hub_keys::HubKeys;
 pub use inbox::{Inbox, MemoryInbox, SqliteInbox};
 pub use queue::{CaseQueue, SqsQueue};
-pub use script::Script;
-pub use simulate::Simulator;
 pub use stop::Stop;

@@ -111,8 +111,11 @@ impl SqsQueue {
         let request = self.client.get_queue_attributes().queue_url(&self.url);
         let answer = request.attribute_names(Waiting).attribute_names(InHand).send().await;
         let attributes = answer.map_err(|error| queue_error(&error))?.attributes.unwrap_or_default();
-        let number = |name| attributes.get(&name).and_then(|text| text.parse().ok()).unwrap_or_default();
-        Ok(Depth { waiting: number(Waiting), in_hand: number(InHand) })
+        let number = |name| {
+            let number = attributes.get(&name).and_then(|text| text.parse().ok());
+            number.ok_or_else(|| QueueError::Unavailable { code: "answer not read".to_owned() })
+        };
+        Ok(Depth { waiting: number(Waiting)?, in_hand: number(InHand)? })
     }
 }
 

@@ -41,7 +41,7 @@ impl RetryPolicy {
     /// Waits before the next try.
     ///
     /// Returns whether there is one.
-    pub(crate) async fn pause(&self, tried: u32, retry_after: Option<Duration>) -> bool {
+    pub async fn pause(&self, tried: u32, retry_after: Option<Duration>) -> bool {
         // Without randomness the wait is the longest: still correct, only less spread.
         let random = getrandom::u32().unwrap_or(u32::MAX);
         match self.wait(tried, retry_after, random) {
@@ -55,7 +55,8 @@ impl RetryPolicy {
 }
 
 /// Reads a `Retry-After` of seconds (RFC 9110 section 10.2.3). A date is taken as absent: clocks differ.
-pub(crate) fn retry_after(value: Option<&str>) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(value: Option<&str>) -> Option<Duration> {
     value?.trim().parse().ok().map(Duration::from_secs)
 }
 

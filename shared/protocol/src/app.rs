@@ -1,5 +1,4 @@
-//! Bodies of the HTTP interface for app backends. What is written here is what a reader may rely on:
-//! fields are added, never renamed.
+//! Response bodies of the HTTP API for app backends. They are stable: members are added, never renamed.
 
 use domain::application::{Application, Document, Results};
 use domain::calendar::Deadline;
@@ -18,62 +17,62 @@ use serde_json::Value;
 
 pub use crate::report::Link;
 
-/// An application as its app backend sees it. Nothing personal: the app knows whom it applied for.
+/// An application as its app backend sees it. It holds no personal data: the app knows the applicant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplicationView {
-    /// Its id.
+    /// Id of the application.
     pub id: ApplicationId,
-    /// Grows by one with each event.
+    /// Version; grows by one with each event.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
-    /// Where it stands.
+    /// Current stage.
     pub stage: Stage,
-    /// Whether nothing can happen any more.
+    /// Whether the stage is final.
     #[serde(rename = "final")]
     pub is_final: bool,
-    /// The service.
+    /// Service that the citizen applies for.
     pub service: Service,
-    /// The case of the service.
+    /// Case of the service.
     pub when: When,
-    /// 受理地.
+    /// Acceptance place (受理地).
     pub accepted_at: DivisionCode,
-    /// 户籍地.
+    /// Place of household registration (户籍地).
     pub registered_at: DivisionCode,
-    /// 迁入地 of a transfer.
+    /// Move-in place (迁入地) of a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_in: Option<DivisionCode>,
-    /// Who acts, on what; none while a draft.
+    /// Current leg; absent while the application is a draft.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leg: Option<LegView>,
-    /// The agency's limit.
+    /// Time limit of the agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Deadline>,
-    /// Whether that limit has passed.
+    /// Whether the time limit has passed.
     pub overdue: bool,
     /// Last day to answer the open supplement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Day>"))]
     pub supplement_until: Option<Date>,
-    /// When it expires if the app does nothing: a draft, or one whose supplement is open.
+    /// Time at which a draft, or an application with an open supplement, expires if the app does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub expires_at: Option<Timestamp>,
-    /// The documents.
+    /// Documents of the application.
     pub documents: Vec<DocumentView>,
-    /// Documents of the app that are not in yet.
+    /// Documents that the app has not uploaded yet.
     pub missing: Vec<DocumentId>,
-    /// What the agencies have made of it so far; none while there is nothing.
+    /// Results of the agencies so far; absent while there are none.
     #[serde(default, skip_serializing_if = "ResultsView::is_empty")]
     pub results: ResultsView,
-    /// What the app may do next: `submit`, `supplement` and `withdraw` are paths below the application; `hand_over` and
-    /// `settle` are what `confirm` is given. `submit` and `supplement` are there once nothing is `missing`.
+    /// Steps that the app may take next. `submit`, `supplement` and `withdraw` are paths below the application; `hand_over` and
+    /// `settle` are values for `confirm`. `submit` and `supplement` appear once `missing` is empty.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::next_steps))]
     pub next: Vec<String>,
-    /// When it was opened.
+    /// Time at which the application was opened.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub opened_at: Timestamp,
-    /// When it changed last.
+    /// Time of the last event.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub changed_at: Timestamp,
 }
@@ -82,26 +81,26 @@ pub struct ApplicationView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LegView {
-    /// What is asked.
+    /// Task of the agency on this leg.
     pub purpose: Purpose,
-    /// Of whom.
+    /// Agency that acts.
     pub agency: AgencyCode,
 }
 
-/// What the agencies have made of an application, in their words and numbers. Each member is there once it is known.
+/// Results of the agencies, in their words and numbers. Each member appears once it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Results"))]
 pub struct ResultsView {
-    /// Why it was refused, or is not issued.
+    /// Reason for a rejection, or why a card is not issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who carries the card.
+    /// Carrier of the posted card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier: Option<String>,
-    /// The carrier's number of the consignment.
+    /// Tracking number of the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking: Option<String>,
-    /// Where the card is to be collected.
+    /// Place where the citizen collects the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Number of the move-in permit (准予迁入证明).
@@ -110,11 +109,11 @@ pub struct ResultsView {
     /// Number of the migration certificate (户口迁移证).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration_certificate: Option<String>,
-    /// Its last day, while the citizen has to settle by it.
+    /// Last day of the migration certificate, while the citizen must settle by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Day>"))]
     pub valid_until: Option<Date>,
-    /// Number of the household registration certificate; the document with provider `agency` holds it.
+    /// Number of the household registration certificate. The document with provider `agency` is the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
 }
@@ -145,35 +144,35 @@ impl ResultsView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DocumentView {
-    /// Its id within the application.
+    /// Id of the document within the application.
     pub id: DocumentId,
-    /// The requirement it answers.
+    /// Name of the requirement that this document answers.
     pub requirement: String,
-    /// The kinds that will do.
+    /// Kinds of document that satisfy the requirement.
     pub accepts: Vec<DocumentKind>,
-    /// Who hands it in.
+    /// Who uploads the document: the app or the agency.
     pub provider: Provider,
-    /// `waiting` or `stored`.
+    /// `waiting` until a file was uploaded and verified, then `stored`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::document_state))]
     pub state: String,
-    /// What the agency wants, in its words, where it asked for it.
+    /// What the agency requested, in its words, when the document belongs to a supplement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Why the last upload was not taken, while it waits for another one.
+    /// Why the last upload was rejected, while the document waits for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<DocumentFault>,
-    /// What it is, once it is in.
+    /// Media type, once the document is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DocumentKind>,
-    /// Bytes, once it is in.
+    /// Size in bytes, once the document is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Size>"))]
     pub size: Option<u64>,
-    /// SHA-256 in base64, once it is in.
+    /// SHA-256 in base64, once the document is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Sha256>"))]
     pub sha256: Option<String>,
-    /// Where to upload it, on the answer that opened the slot.
+    /// Upload link, on the answer that created it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Link>,
 }
@@ -237,19 +236,19 @@ impl From<&Application> for ApplicationView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventView {
-    /// Version after it.
+    /// Version after the event.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
     /// `application.<event>`.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_name))]
     pub kind: String,
-    /// When it was recorded; no order is taken from it.
+    /// Time at which the hub recorded the event. Order follows from the version, not from this time.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub at: Timestamp,
-    /// Who caused it.
+    /// Who caused the event.
     pub by: ActorView,
-    /// What the event carries, by its type.
+    /// Data of the event, by its type.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_data))]
     pub data: Value,
 }
@@ -283,7 +282,7 @@ impl From<&Entry> for EventView {
     }
 }
 
-/// What the feed shows of an event, under names that do not depend on how it is stored.
+/// Data of an event in the feed. The names do not depend on the stored form.
 fn event_data(event: &Event) -> Value {
     use serde_json::json;
     match event {
@@ -328,13 +327,13 @@ fn event_data(event: &Event) -> Value {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventsPage {
-    /// In version order.
+    /// Events in version order.
     pub events: Vec<EventView>,
-    /// Pass as `after` to read on; the last version given.
+    /// Value of `after` for the next page: the last version on this page.
     pub after: u32,
-    /// Whether there is more already.
+    /// Whether the next page already has events.
     pub more: bool,
-    /// SHA-256 of the last entry recorded so far: proves the whole record.
+    /// SHA-256 of the newest entry of the record. The entries are chained, so this hash proves the whole record.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::seal))]
     pub seal: String,
 }
@@ -343,15 +342,15 @@ pub struct EventsPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplicationsPage {
-    /// The applications.
+    /// Applications on this page.
     pub applications: Vec<ApplicationView>,
-    /// Pass as `cursor` to read on; none at the end.
+    /// Value of `cursor` for the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::cursor))]
     pub next: Option<String>,
 }
 
-/// Event types that are called back, see `domain::effect::calls_back`.
+/// Event types that callbacks are sent for, see `domain::effect::calls_back`.
 pub const CALLED_BACK: [&str; 22] = [
     "application.document_rejected",
     "application.dispatched",
@@ -381,40 +380,40 @@ pub const CALLED_BACK: [&str; 22] = [
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SubscriptionView {
-    /// Its id.
+    /// Id of the subscription.
     pub id: SubscriptionId,
-    /// Where callbacks go.
+    /// URL that receives the callbacks.
     pub url: String,
-    /// Event types wanted; empty means all.
+    /// Event types of this subscription; empty means all.
     pub events: Vec<String>,
-    /// When it was made.
+    /// Time at which the subscription was created.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub created_at: Timestamp,
-    /// How its endpoint is: `healthy`, `recovering`, `troubled`, `disabled` or `paused`.
+    /// State of the endpoint: `healthy`, `recovering`, `failing`, `disabled` or `paused`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::endpoint_state))]
     pub state: String,
-    /// Why it is disabled: `gone` (it answered 410) or `exhausted` (the schedule is over).
+    /// Why the endpoint is disabled: `gone` (it answered 410) or `exhausted` (the retry schedule ended).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// When it left health.
+    /// Time since which the endpoint is not healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub since: Option<Timestamp>,
-    /// When it is tried next.
+    /// Time of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub next_attempt_at: Option<Timestamp>,
-    /// Callbacks held for it, counted to 1,000. Where one subscription is read alone.
+    /// Callbacks held for this endpoint, counted up to 1,000. Present when one subscription is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<u32>,
-    /// What its `v1a` signatures verify with, `whpk_<base64>`.
+    /// Public key that verifies `v1a` signatures, `whpk_<base64>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// Until when the keys before the last rotation sign, too.
+    /// Time until which the keys before the last rotation also sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub former_keys_until: Option<Timestamp>,
-    /// The secret, shown only on the answer that made it.
+    /// Secret of the `v1` signatures; only on the answer that created or rotated it, and on its repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }

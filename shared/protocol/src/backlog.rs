@@ -1,7 +1,7 @@
-//! What an agency has open: listed from the hub's record, page by page, and sent again where it asks.
+//! The open cases of an agency: listed page by page from the hub's record, and sent again on request.
 //!
-//! A queue keeps a message for 14 days; the record keeps the case until it is decided. Whoever was away for longer,
-//! or lost what it had taken, lists its cases and asks for them.
+//! The queue keeps a message for 14 days; the record keeps a case until it is decided. An agency that was away for
+//! longer, or that lost messages, lists its open cases and asks for them again.
 
 use domain::calendar::Deadline;
 use domain::catalogue::Service;
@@ -11,39 +11,40 @@ use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `typ` of a signed request for the list.
+/// JWS `typ` of a signed request for a page of open cases.
 pub const CASES_TYP: &str = "tongban-cases+jws";
-/// `typ` of a signed request to send again.
+/// JWS `typ` of a signed resend request.
 pub const RESEND_TYP: &str = "tongban-resend+jws";
-/// Most cases on one page, and in one request to send again.
+/// Cases on one page, and in one resend request, at most.
 pub const CASES: usize = 100;
-/// Cases on a page where none is said.
+/// Cases on a page when the request gives no limit.
 pub const CASES_DEFAULT: usize = 50;
-/// Seconds after which a case that was sent again may be asked for once more.
+/// Seconds between two resend requests for one case, at least.
 pub const RESEND_SECONDS: i64 = 5;
 
-/// Asks for a page of the agency's open cases, oldest first. Valid for [`crate::report::FRESH_SECONDS`] around `iat`.
+/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`] before and
+/// after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
     schemars(
-        description = "Asks for a page of the agency's open cases, oldest first. Valid for 900 seconds around `iat`."
+        description = "A request for a page of the agency's open cases, oldest first. It is valid for 900 seconds before and after `iat`."
     )
 )]
 pub struct CasesRequest {
-    /// Who asks.
+    /// Agency that asks.
     pub agency: AgencyCode,
-    /// When it was signed, seconds since 1970.
+    /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// Where the page begins: `next` of the one before it.
+    /// Start of the page: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::cursor))]
     pub after: Option<String>,
-    /// Cases on the page, 1 to [`CASES`]; [`CASES_DEFAULT`] without it.
+    /// Cases on the page, 1 to [`CASES`]; [`CASES_DEFAULT`] when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::limit, description = "Cases on the page, 1 to 100; 50 without it."))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::limit, description = "Cases on the page, 1 to 100; 50 when absent."))]
     pub limit: Option<u16>,
 }
 
@@ -53,116 +54,119 @@ pub struct CasesRequest {
 pub struct CasesPage {
     /// The cases, oldest application first.
     pub cases: Vec<OpenCase>,
-    /// Where the next page begins; none on the last.
+    /// Start of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::cursor))]
     pub next: Option<String>,
 }
 
-/// A case that waits for the agency, or for the citizen's answer to it.
+/// A case that waits for the agency, or for the citizen's answer to the agency's supplement request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OpenCase {
-    /// The application.
+    /// Id of the application.
     pub application: ApplicationId,
-    /// Its version now.
+    /// Current version of the application.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
-    /// Version of the message it was sent with last; with the application's id the message's `id`.
+    /// Version in the `id` of the message that carried the case last.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub message: u32,
-    /// What that message says.
+    /// Reason of that message.
     pub notice: NoticeKind,
-    /// Whether that message is in the queue, or was. Where not, the hub is about to send it, or holds it because the
-    /// agency is suspended.
+    /// Whether that message was put into the queue. If not, the hub is about to send it, or holds it because the agency
+    /// is suspended.
     pub sent: bool,
-    /// What is asked.
+    /// Task of the agency on the open leg.
     pub purpose: Purpose,
-    /// The service.
+    /// Service that the citizen applies for.
     pub service: Service,
-    /// Where it stands.
+    /// Current stage.
     pub stage: Stage,
-    /// The agency's limit.
+    /// Time limit of the agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Deadline>,
-    /// Whether the limit has passed.
+    /// Whether the time limit has passed.
     pub overdue: bool,
-    /// When the application was opened.
+    /// Time at which the application was opened.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub opened_at: Timestamp,
 }
 
-/// Asks for messages to be put into the queue once more, under their own ids. Valid for
-/// [`crate::report::FRESH_SECONDS`] around `iat`.
+/// A request to put messages into the queue again, with their own ids. It is valid for
+/// [`crate::report::FRESH_SECONDS`] before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
     schemars(
-        description = "Asks for messages to be put into the queue once more, under their own ids. Valid for 900 seconds around `iat`."
+        description = "A request to put messages into the queue again, with their own ids. It is valid for 900 seconds before and after `iat`."
     )
 )]
 pub struct ResendRequest {
-    /// Who asks.
+    /// Agency that asks.
     pub agency: AgencyCode,
-    /// When it was signed, seconds since 1970.
+    /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// Which, 1 to [`CASES`], each application once.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::resend_cases, description = "Which, 1 to 100, each application once."))]
+    /// Cases to send again, 1 to [`CASES`], each application once.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::resend_cases, description = "Cases to send again, 1 to 100, each application once."))]
     pub cases: Vec<ResendCase>,
 }
 
-/// A message to be sent again.
+/// A message to send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResendCase {
-    /// The application.
+    /// Id of the application.
     pub application: ApplicationId,
-    /// Version of the message; the latest one of the open leg without it.
+    /// Version of the message; the latest of the open leg when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Version>"))]
     pub message: Option<u32>,
 }
 
-/// What becomes of each, in the order asked.
+/// The outcome of a resend request, in the order of its cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResendAnswer {
-    /// One for each case asked for.
+    /// One outcome for each case of the request.
     pub cases: Vec<Resent>,
 }
 
-/// What becomes of one.
+/// The outcome for one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Resent {
-    /// The application.
+    /// Id of the application.
     pub application: ApplicationId,
-    /// Version of the message that is sent.
+    /// Version of the message that the hub sends again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Version>"))]
     pub message: Option<u32>,
-    /// What becomes of it.
+    /// Outcome for this case.
     pub outcome: ResendOutcome,
 }
 
-/// What becomes of a message that was asked for.
+/// The outcome for one message of a resend request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResendOutcome {
-    /// It will be in the queue within moments; of a suspended agency, when it resumes.
+    /// The message will be in the queue within seconds, or when the suspended agency resumes.
     Accepted,
-    /// It was asked for within the last [`RESEND_SECONDS`].
-    #[cfg_attr(feature = "schema", schemars(description = "It was asked for within the last 5 seconds."))]
+    /// The message was requested within the last [`RESEND_SECONDS`].
+    #[cfg_attr(
+        feature = "schema",
+        schemars(description = "The message was requested within the last 5 seconds.")
+    )]
     TooSoon,
-    /// The agency's part in the case is over.
+    /// The agency has no open leg on this case.
     Closed,
-    /// No such case of this agency.
+    /// The agency has no case with this id.
     NotFound,
     /// The open leg has no message of this version.
     NoSuchMessage,
-    /// The hub could not take this one now: ask again.
+    /// The hub could not record the request now. Ask again.
     Unavailable,
 }

@@ -1,4 +1,4 @@
-//! Callbacks to app backends after Standard Webhooks: thin, signed, and the same id however often they come.
+//! Callbacks to app backends after Standard Webhooks: they carry ids only, are signed, and keep their id on every retry.
 
 mod signature;
 
@@ -9,38 +9,38 @@ use serde::{Deserialize, Serialize};
 
 pub use signature::{EndpointKeys, PublicKey, Secret, SignatureError, TOLERANCE_SECONDS};
 
-/// The type of an event that a tenant sends to itself, to try an endpoint. Its application exists nowhere.
+/// Event type of a test callback. No application has the id that a test callback carries.
 pub const TEST: &str = "webhook.test";
 
-/// A callback that is due, as it lies in the callback queue. Ids only: nothing personal.
+/// A message of the callback queue. It carries ids only, no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "v")]
 pub enum CallbackMessage {
-    /// To every subscription of the tenant that wants it.
+    /// A callback for every subscription of the tenant that has this event type.
     #[serde(rename = "1")]
     V1(Callback),
-    /// To one subscription.
+    /// A callback for one subscription.
     #[serde(rename = "2")]
     V2(Directed),
-    /// No callback: what is held for a subscription may be due.
+    /// No callback: wakes the drainer of a subscription whose held callbacks may be due.
     #[serde(rename = "drain-1")]
     Drain(Drain),
 }
 
-/// A callback to one subscription: one of several that want it, a replay, or a test.
+/// A callback for one subscription: one of several of the tenant, a replay, or a test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Directed {
-    /// To whom.
+    /// Subscription that receives the callback.
     pub subscription: SubscriptionId,
-    /// What.
+    /// The callback.
     pub callback: Callback,
-    /// Whether it has been tried before: a replay.
+    /// Whether this callback is a replay.
     #[serde(default)]
     pub again: bool,
 }
 
 impl Directed {
-    /// Its message group: order is kept by subscription and application.
+    /// Message group of the FIFO queue: order is kept by subscription and application.
     #[must_use]
     pub fn group(&self) -> String {
         format!("{}:{}", self.subscription, self.callback.application)
@@ -50,35 +50,35 @@ impl Directed {
 /// A subscription whose held callbacks may be due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
-    /// Whose it is.
+    /// Tenant that owns the subscription.
     pub tenant: TenantId,
-    /// Which.
+    /// Subscription to drain.
     pub subscription: SubscriptionId,
 }
 
 impl Drain {
-    /// Its message group: one drainer at a time for each subscription.
+    /// Message group of the FIFO queue: one drainer at a time for each subscription.
     #[must_use]
     pub fn group(&self) -> String {
         format!("drain:{}", self.subscription)
     }
 }
 
-/// What happened, to whom it matters.
+/// A callback: one event of an application, for one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callback {
-    /// The tenant to call.
+    /// Tenant to call.
     pub tenant: TenantId,
-    /// The application.
+    /// Id of the application.
     pub application: ApplicationId,
     /// Version of the event.
     pub version: u32,
     /// `application.<event>`, for example `application.received`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it was recorded.
+    /// Time at which the hub recorded the event.
     pub at: Timestamp,
-    /// Stage after it.
+    /// Stage after the event.
     pub stage: Stage,
 }
 
@@ -86,14 +86,14 @@ pub struct Callback {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Callback"))]
 pub struct Payload {
-    /// What happened. Types are added in time: take those that you do not know, and do nothing.
+    /// Event type. The hub will add types: answer 2xx to a type that you do not know, and ignore the event.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::callback_type))]
     pub kind: String,
-    /// When it was recorded.
+    /// Time at which the hub recorded the event.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub timestamp: Timestamp,
-    /// The ids to read more with.
+    /// Ids with which to read the application.
     pub data: Data,
 }
 
@@ -101,24 +101,24 @@ pub struct Payload {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "CallbackData"))]
 pub struct Data {
-    /// The application.
+    /// Id of the application.
     pub application: ApplicationId,
     /// Version of the event.
     pub version: u32,
-    /// Stage after it.
+    /// Stage after the event.
     pub stage: Stage,
-    /// Path to read it at, relative to the hub's address.
+    /// Path of the application, relative to the hub's address.
     pub url: String,
 }
 
 impl Callback {
-    /// `webhook-id`: the same for every attempt.
+    /// The `webhook-id` header: the same on every attempt.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}:{}", self.application, self.version)
     }
 
-    /// The body.
+    /// Body of the HTTP request.
     #[must_use]
     pub fn payload(&self) -> Payload {
         Payload {

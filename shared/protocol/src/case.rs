@@ -1,8 +1,8 @@
-//! The message in an agency's queue: a CloudEvents envelope around a case, signed by the hub and encrypted
-//! to the agency.
+//! The message in an agency's queue: a CloudEvents 1.0 envelope around a case that the hub signs and encrypts to
+//! the agency.
 //!
-//! The envelope's `id` (`<application>:<version>`) is the same however often a message is sent: an agency
-//! that keeps the ids it has worked on does everything once.
+//! The envelope's `id` (`<application>:<version>`) is the same each time the hub sends a message. An agency that
+//! stores the ids it has handled therefore handles every message once.
 
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
@@ -16,31 +16,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::jose::{JoseError, PrivateKey, PublicKey, decrypt, encrypt, sign, verify};
 
-/// `typ` of a signed case.
+/// JWS `typ` of a signed case.
 pub const CASE_TYP: &str = "tongban-case+jws";
 
 /// A CloudEvents 1.0 event in structured JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Envelope {
-    /// `1.0`.
+    /// Version of CloudEvents, always `1.0`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::specversion))]
     pub specversion: String,
-    /// `<application>:<version>`, stable for ever.
+    /// `<application>:<version>`, the same each time this message is sent.
     pub id: EventId,
-    /// `tongban`.
+    /// Sender of the event, always `tongban`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::source))]
     pub source: String,
-    /// `cn.tongban.case.<kind>.v1`.
+    /// Event type, `cn.tongban.case.<notice>.v1`.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_type))]
     pub kind: String,
-    /// The application.
+    /// Id of the application.
     pub subject: ApplicationId,
-    /// When it was sealed; informative.
+    /// Time at which the hub signed and encrypted the case. For information only.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub time: Timestamp,
-    /// `application/jose`.
+    /// Media type of `data`, always `application/jose`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::content_type))]
     pub datacontenttype: String,
     /// A compact JWE of a compact JWS of a [`Case`].
@@ -53,74 +53,74 @@ pub struct Envelope {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
-    schemars(description = "A document of a case. It is fetched by its id, with a signed request.")
+    schemars(description = "A document of a case. The agency fetches it by its id with a signed request.")
 )]
 pub struct CaseDocument {
-    /// Its id within the application.
+    /// Id of the document within the application.
     pub id: DocumentId,
-    /// The requirement it answers.
+    /// Name of the requirement that this document answers.
     pub requirement: String,
-    /// What it is.
+    /// Kind of document.
     pub kind: DocumentKind,
-    /// Its media type.
+    /// Media type of the file.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Media"))]
     pub media_type: String,
-    /// Bytes.
+    /// Size of the file in bytes.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Size"))]
     pub size: u64,
-    /// SHA-256, base64.
+    /// SHA-256 of the file in base64.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Sha256"))]
     pub sha256: String,
 }
 
-/// What an agency is asked to decide.
+/// The case that an agency must act on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Case {
     /// The application.
     pub application: ApplicationId,
-    /// Version of the application; a report names it as `seen`.
+    /// Version of the application. A report repeats it as `seen`.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
-    /// What this message says.
+    /// Reason why the hub sends this message.
     pub notice: NoticeKind,
-    /// The agency it is for.
+    /// Agency that must act.
     pub agency: AgencyCode,
-    /// What is asked.
+    /// Task of the agency on this leg.
     pub purpose: Purpose,
-    /// The service.
+    /// Service that the citizen applies for.
     pub service: Service,
-    /// The case of the service.
+    /// Case of the service.
     pub when: When,
-    /// The places.
+    /// Places of the application.
     #[serde(flatten)]
     pub places: CasePlaces,
-    /// The limit of the leg; none on a withdrawal.
+    /// Time limit of the leg; absent on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Deadline>,
-    /// The persons; none on a withdrawal.
+    /// Persons and address; absent on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_data: Option<PersonalData>,
-    /// The documents that are in.
+    /// Documents that were uploaded and verified.
     #[serde(default)]
     pub documents: Vec<CaseDocument>,
-    /// Where the issued certificate is uploaded to, if one is asked for.
+    /// Document id to upload the issued certificate to, when the leg issues one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<DocumentId>,
-    /// The kinds of report this leg may send, in no order.
+    /// Kinds of report that the agency may send on this leg, in no order.
     #[serde(default)]
     pub reports: Vec<String>,
 }
 
-/// The places of a case under their wire names.
+/// The places of a case, with their names on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CasePlaces {
-    /// 受理地.
+    /// Acceptance place (受理地).
     pub accepted_at: domain::division::DivisionCode,
-    /// 户籍地.
+    /// Place of household registration (户籍地).
     pub registered_at: domain::division::DivisionCode,
-    /// 迁入地.
+    /// Move-in place (迁入地) of a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_in: Option<domain::division::DivisionCode>,
 }
@@ -135,7 +135,7 @@ impl From<&Places> for CasePlaces {
     }
 }
 
-/// The CloudEvents type of a notice.
+/// The CloudEvents `type` of a notice.
 #[must_use]
 pub fn event_type(notice: NoticeKind) -> &'static str {
     match notice {
@@ -147,10 +147,10 @@ pub fn event_type(notice: NoticeKind) -> &'static str {
 }
 
 impl Envelope {
-    /// Signs a case with the hub's key and encrypts it to the agency's.
+    /// Signs a case with the hub's key and encrypts it to the agency's key.
     ///
     /// # Errors
-    /// [`JoseError`] where a key cannot be used.
+    /// [`JoseError`] when a key cannot be used.
     pub fn seal(
         case: &Case,
         at: Timestamp,
@@ -170,11 +170,12 @@ impl Envelope {
         })
     }
 
-    /// Decrypts with the agency's keys and verifies with the hub's. The envelope is outside of the
-    /// signature, so what it says must agree with the case.
+    /// Decrypts with the agency's keys and verifies with the hub's keys. The signature does not cover the envelope,
+    /// so `id`, `subject` and `type` must agree with the signed case.
     ///
     /// # Errors
-    /// [`JoseError`] where the message is not the hub's, not for these keys, or was put together from two.
+    /// [`JoseError`] when the hub did not sign the message, it is encrypted to another key, or envelope and case
+    /// come from two messages.
     pub fn open<'k>(
         &self,
         own: impl IntoIterator<Item = &'k PrivateKey>,

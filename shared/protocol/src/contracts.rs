@@ -18,23 +18,23 @@ use thiserror::Error;
 pub use frames::document;
 pub use schemas::{components, schemas};
 
-/// What to run when the files are not what the types say.
+/// Command that writes the contract files again.
 pub const COMMAND: &str = "cargo run -p protocol --features schema --bin contracts";
 
-/// Why the contracts cannot be made. A fault of the sources, so only their author meets it.
+/// Why the contracts cannot be generated. Each is a fault of the sources, so only their author sees it.
 #[derive(Debug, Error)]
 pub enum ContractError {
-    /// Two types of one name.
+    /// Two types have the same name.
     #[error("two schemas have the name {0}")]
     TwoSchemas(String),
-    /// A frame is no YAML.
+    /// A frame is not YAML.
     #[error("a frame is not YAML")]
     Yaml(#[from] serde_yaml_ng::Error),
-    /// A schema or an example is no JSON.
+    /// A schema or an example cannot be written as JSON.
     #[error("an example cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// A frame asks for what there is not.
-    #[error("a frame names {0}, which there is not")]
+    /// A frame names an example, schema or problem that does not exist.
+    #[error("a frame names {0}, which does not exist")]
     Unknown(String),
 }
 

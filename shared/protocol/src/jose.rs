@@ -1,7 +1,7 @@
-//! Signatures (JWS) and encryption to one recipient (JWE), in the compact form of RFC 7515 and RFC 7516.
+//! Signatures (JWS, RFC 7515) and encryption to one recipient (JWE, RFC 7516), in compact form.
 //!
-//! One choice each, so that there is nothing to negotiate: ES256 or EdDSA to sign, ECDH-ES with A256GCM on
-//! P-256 to encrypt. The algorithm follows from the key, never from the message.
+//! Nothing is negotiated: ES256 or EdDSA signs, ECDH-ES with A256GCM on P-256 encrypts. The key decides the
+//! algorithm; the message never does.
 
 mod jwe;
 mod jws;
@@ -13,25 +13,25 @@ pub use key::{KeySet, KeyUse, PrivateKey, PublicKey};
 
 use thiserror::Error;
 
-/// Why a signed or encrypted object is refused. Says nothing of its content.
+/// Why a signed or encrypted object is refused. No variant carries content of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JoseError {
-    /// Not a compact object of the expected form.
-    #[error("not a compact JOSE object")]
+    /// The text is not a compact JWS or JWE.
+    #[error("the text is not a compact JOSE object")]
     Malformed,
-    /// A key that cannot be used for this.
-    #[error("the key cannot be used")]
+    /// The key has the wrong type, curve or use.
+    #[error("the key cannot be used for this operation")]
     Key,
     /// None of the known keys has the object's `kid`.
-    #[error("the key is not known")]
+    #[error("no known key has the `kid` that the object names")]
     UnknownKey,
-    /// An algorithm, type or critical header that is not accepted.
-    #[error("the header is not accepted")]
+    /// The header names an algorithm, type or critical extension that is not accepted.
+    #[error("the header names an algorithm, type or extension that is not accepted")]
     Header,
     /// The signature does not verify, or the ciphertext was changed.
-    #[error("the object does not verify")]
+    #[error("the signature or the ciphertext does not verify")]
     Forged,
-    /// The payload is not of the expected shape.
-    #[error("the payload cannot be read")]
+    /// The payload is not the expected JSON.
+    #[error("the payload is not the expected JSON")]
     Payload,
 }

@@ -1,5 +1,5 @@
-//! What an agency sends: reports on its cases, and requests for documents. Both are signed; the bytes are the
-//! same over HTTP and in the reports queue.
+//! What an agency sends: reports on its cases, and requests for documents. The agency signs both. A report has the
+//! same bytes over HTTP and in the reports queue.
 
 use std::collections::BTreeMap;
 
@@ -9,109 +9,109 @@ use domain::stage::Stage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `typ` of a signed report.
+/// JWS `typ` of a signed report.
 pub const REPORT_TYP: &str = "tongban-report+jws";
-/// `typ` of a signed request for a document.
+/// JWS `typ` of a signed request for a document.
 pub const DOCUMENT_TYP: &str = "tongban-document+jws";
-/// How far an agency's clock may be from the hub's, in seconds, for a request that must be fresh.
+/// Seconds that `iat` of a request may differ from the hub's clock, in either direction.
 pub const FRESH_SECONDS: i64 = 900;
 
-/// A report. Its `report_id` makes it once: a repeat is answered as the first was.
+/// A report of an agency on its case. A repeat with the same `report_id` gets the answer of the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
-    /// Chosen by the agency, a UUID of any version, new for each report.
+    /// UUID of any version that the agency chooses, a new one for each report.
     pub report_id: ReportId,
-    /// The application.
+    /// Application that the report is about.
     pub application: ApplicationId,
-    /// Who reports.
+    /// Agency that reports.
     pub agency: AgencyCode,
-    /// The version of the case it acts on: of the message it took, or of the answer to its last report.
+    /// Version of the case that the agency acted on: of the message it received, or of the receipt of its last report.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub seen: u32,
-    /// When it was signed, seconds since 1970. Kept as evidence; no order is taken from it.
+    /// Time of signing in seconds since 1970. The hub stores it as evidence and derives no order from it.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// What was found or done.
+    /// Result that the agency reports.
     #[serde(flatten)]
     pub finding: Finding,
 }
 
-/// The answer to a report.
+/// The receipt: the answer to a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipt {
-    /// Which report.
+    /// Id of the report.
     pub report_id: ReportId,
-    /// Which application.
+    /// Id of the application.
     pub application: ApplicationId,
-    /// Version after it: the next report's `seen`.
+    /// Version after the report; the next report repeats it as `seen`.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
-    /// Stage after it.
+    /// Stage after the report.
     pub stage: Stage,
 }
 
-/// A request for a document, valid for [`FRESH_SECONDS`] around `iat`.
+/// A request for a document. It is valid for [`FRESH_SECONDS`] before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
-    schemars(description = "A request for a document, valid for 900 seconds around `iat`.")
+    schemars(description = "A request for a document. It is valid for 900 seconds before and after `iat`.")
 )]
 pub struct DocumentRequest {
-    /// Who asks.
+    /// Agency that asks.
     pub agency: AgencyCode,
-    /// The application.
+    /// Application that the document belongs to.
     pub application: ApplicationId,
-    /// When it was signed, seconds since 1970.
+    /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// What is asked.
+    /// Action that the agency asks for.
     #[serde(flatten)]
     pub action: DocumentAction,
 }
 
-/// What an agency does with a document.
+/// What an agency asks to do with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum DocumentAction {
     /// Fetch one of the citizen's documents.
     Fetch {
-        /// Which.
+        /// Id of the document.
         document: DocumentId,
     },
     /// Upload the issued certificate.
     Upload {
-        /// The slot named in the case as `upload`.
+        /// Document id that the case gives as `upload`.
         document: DocumentId,
         /// `application/pdf`, `image/jpeg` or `image/png`.
         #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Media"))]
         media_type: String,
-        /// Bytes.
+        /// Size of the file in bytes.
         #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Size"))]
         size: u64,
-        /// SHA-256, base64.
+        /// SHA-256 of the file in base64.
         #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Sha256"))]
         sha256: String,
     },
 }
 
-/// A short-lived link. Send exactly these headers.
+/// A short-lived link. The client sends exactly the headers listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Link {
-    /// Where.
+    /// Presigned URL.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::url))]
     pub url: String,
-    /// `GET` or `PUT`.
+    /// HTTP method, `GET` or `PUT`.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::method))]
     pub method: String,
-    /// The headers that are part of the signature.
+    /// Headers that are part of the signature.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Until when.
+    /// Time at which the link expires.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub expires_at: Timestamp,
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use agency::certificate;
 use domain::application::Application;
 use domain::event::Provider;
 use domain::stage::Stage;
 use protocol::report::Link;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tongban_agency::certificate;
 use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 

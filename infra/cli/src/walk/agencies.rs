@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use agency::config::{Keys, Pace};
 use agency::journal::{Entry, Journal};
-use agency::script::{Action, Condition, Line};
 use agency::stop::Stopper;
-use agency::{Config, Consumer, HubClient, MemoryInbox, Script, Simulator, SqsQueue, Stop};
+use agency::{Config, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
 use anyhow::{Context as _, Result};
 use aws_sdk_sqs as sqs;
 use domain::command::Finding;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::Purpose;
 use tokio::task::JoinSet;
+use tongban_agency::script::{Action, Condition, Line};
+use tongban_agency::{Script, Simulator};
 
 use crate::local::LocalStack;
 

@@ -1,6 +1,5 @@
 //! What is walked: three applications of invented people, and the course each is to take.
 
-use agency::certificate::page;
 use anyhow::{Context as _, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +14,7 @@ use jiff::Span;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tongban_agency::certificate::page;
 
 /// One application of the walk.
 #[derive(Debug)]

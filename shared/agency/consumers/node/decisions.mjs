@@ -9,7 +9,7 @@ export async function decide(told, { report, fetched, upload }) {
   if (told.notice === "withdrawn") return;
   if (told.notice !== "supplemented") await report(told, "received");
   for (const document of told.documents) await fetched(told, document); // … and compare them with the register
-  const { name } = told.dossier.applicant;
+  const { name } = told.personal_data.applicant;
   if (name === "认证等待") await sleep(5_000); // a clerk at work
   if (name === "认证补正" && told.notice !== "supplemented") {
     return report(told, "supplement_requested", { items: [{ name: "residence", accepts: ["other"], note: "" }] });

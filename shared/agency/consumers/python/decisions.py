@@ -14,7 +14,7 @@ def decide(hub, case):
     answered = case["notice"] == "supplemented"
     if not answered:
         hub.report(case, "received")
-    name, number = case["dossier"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
+    name, number = case["personal_data"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
     for document in case["documents"]:
         hub.fetch(case, document)  # and compare it with the register
     if name == "认证等待":

@@ -4,7 +4,7 @@ use protocol::jose::KeyUse;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::examples::Folder;
+use crate::testing::TestFolder;
 
 fn jwk(usage: KeyUse) -> (Value, Value) {
     let key = PrivateKey::generate(usage).unwrap();
@@ -18,7 +18,7 @@ fn names(error: Result<Config, ConfigError>) -> Vec<String> {
 
 #[test]
 fn a_toml_file_with_key_files_beside_it() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let (hub, signing) = (jwk(KeyUse::Signing), jwk(KeyUse::Signing));
     let encryption = [jwk(KeyUse::Encryption).0, jwk(KeyUse::Encryption).0];
     folder.write("hub.jwks.json", json!({ "keys": [hub.1] }));
@@ -50,7 +50,7 @@ concurrency = 2"#,
 
 #[test]
 fn a_json_file_with_keys_inline() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let file = folder.write(
         "agency.json",
         json!({
@@ -67,7 +67,7 @@ fn a_json_file_with_keys_inline() {
 
 #[test]
 fn the_hubs_keys_may_be_left_to_be_fetched_but_not_be_given_wrong() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let mut given = json!({
         "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",
         "signing_key": jwk(KeyUse::Signing).0, "encryption_keys": jwk(KeyUse::Encryption).0,
@@ -86,7 +86,7 @@ fn every_problem_is_named_at_once_and_no_key_is_shown() {
         names(Config::load(None, |_| None)),
         ["agency", "queue_url", "hub_url", "signing_key", "encryption_keys"]
     );
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let private = jwk(KeyUse::Signing).0;
     let secret = private["d"].as_str().unwrap().to_owned();
     folder.write("broken.json", format!("{{\"d\":\"{secret}\""));

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::case_handler::{CaseHandlerError, Outcome};
-use crate::examples::{Fifo, Folder, agency, case, sealed, server};
 use crate::inbox::MemoryInbox;
 use crate::journal::Entry;
 use crate::stop::Stopper;
+use crate::testing::{FakeQueue, TestFolder, agency, case, message, test_server};
 
 /// A handler that keeps what it saw and does what a function says.
 struct Clerk<W> {
@@ -35,7 +35,7 @@ where
 
 /// A running consumer.
 struct Running {
-    queue: Fifo,
+    queue: FakeQueue,
     config: Config,
     hub: PrivateKey,
     seen: Arc<Mutex<Vec<u32>>>,
@@ -44,13 +44,13 @@ struct Running {
     task: JoinHandle<Result<(), ConsumerError>>,
 }
 
-fn run<W, F>(work: W, prepare: impl FnOnce(&Fifo, &Config, &PrivateKey)) -> Running
+fn run<W, F>(work: W, prepare: impl FnOnce(&FakeQueue, &Config, &PrivateKey)) -> Running
 where
     W: Fn(Case) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Outcome, CaseHandlerError>> + Send + 'static,
 {
     let (config, hub) = agency("http://127.0.0.1:1");
-    let queue = Fifo::default();
+    let queue = FakeQueue::default();
     prepare(&queue, &config, &hub);
     let seen = Arc::<Mutex<Vec<u32>>>::default();
     let clerk = Clerk { seen: Arc::clone(&seen), work };
@@ -67,7 +67,7 @@ where
 impl Running {
     /// How often a message was handed out.
     fn deliveries(&self) -> usize {
-        self.queue.1.load(Ordering::SeqCst)
+        self.queue.deliveries()
     }
 
     /// Waits until the journal has this many entries of a kind; an hour of the paused clock at most.
@@ -78,7 +78,7 @@ impl Running {
         assert!(met.is_ok(), "no {what}");
     }
 
-    async fn end(self) -> (Vec<u32>, Fifo, Vec<Entry>) {
+    async fn end(self) -> (Vec<u32>, FakeQueue, Vec<Entry>) {
         self.stopper.ask();
         self.task.await.unwrap().unwrap();
         let seen = self.seen.lock().unwrap().clone();
@@ -94,17 +94,17 @@ async fn row_22_a_message_that_comes_again_is_handled_once() {
         async |_| Ok(Outcome::Done),
         |queue, config, hub| {
             for version in [4, 4, 7, 5] {
-                queue.send("1", sealed(&case(1, version), config, hub));
+                queue.send("1", message(&case(1, version), config, hub));
             }
         },
     );
     running.until("repeat", 2).await;
-    let late = sealed(&case(1, 4), &running.config, &running.hub);
+    let late = message(&case(1, 4), &running.config, &running.hub);
     running.queue.send("1", late);
     running.until("repeat", 3).await;
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [4, 7], "an older version after a newer one is old news");
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,13 +125,13 @@ async fn a_case_keeps_its_order_while_others_go_on() {
     };
     let mut running = run(work, |queue, config, hub| {
         for (number, version) in [(1, 10), (1, 11), (1, 12), (2, 20)] {
-            queue.send(&number.to_string(), sealed(&case(number, version), config, hub));
+            queue.send(&number.to_string(), message(&case(number, version), config, hub));
         }
     });
     running.until("handled", 4).await;
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [10, 20, 11, 12]);
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,17 +144,17 @@ async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
             let mut elsewhere = case(6, 4);
             elsewhere.agency = "12".parse().unwrap();
             queue.send("3", format!("{{\"name\":\"{canary}\"}}"));
-            queue.send("4", sealed(&case(4, 4), &other, hub));
-            queue.send("5", sealed(&case(5, 4), config, &other_hub));
-            queue.send("6", sealed(&elsewhere, config, hub));
-            queue.send("6", sealed(&case(6, 5), config, hub));
-            queue.send("7", sealed(&case(7, 9), config, hub));
+            queue.send("4", message(&case(4, 4), &other, hub));
+            queue.send("5", message(&case(5, 4), config, &other_hub));
+            queue.send("6", message(&elsewhere, config, hub));
+            queue.send("6", message(&case(6, 5), config, hub));
+            queue.send("7", message(&case(7, 9), config, hub));
         },
     );
     running.until("unreadable", 8).await;
     let (seen, queue, entries) = running.end().await;
     assert_eq!(seen, [9]);
-    let left = queue.left();
+    let left = queue.messages();
     assert_eq!(left.len(), 5);
     assert!(left[0].times >= 2, "it came again");
     assert!(!format!("{entries:?}").contains(canary));
@@ -167,14 +167,14 @@ async fn long_work_keeps_its_message() {
         Ok(Outcome::Done)
     };
     let mut running = run(work, |queue, config, hub| {
-        queue.send("1", sealed(&case(1, 4), config, hub));
-        queue.send("1", sealed(&case(1, 6), config, hub));
+        queue.send("1", message(&case(1, 4), config, hub));
+        queue.send("1", message(&case(1, 6), config, hub));
     });
     running.until("handled", 2).await;
     assert_eq!(running.deliveries(), 2, "each was delivered once");
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [4, 6]);
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,14 +185,14 @@ async fn row_20_a_delivery_that_comes_while_its_elder_is_at_work_waits() {
     };
     let mut running = run(work, |queue, config, hub| {
         // The message cannot be hidden for longer, and so is delivered again and again.
-        queue.2.store(true, Ordering::SeqCst);
-        queue.send("1", sealed(&case(1, 4), config, hub));
+        queue.fail_hide(true);
+        queue.send("1", message(&case(1, 4), config, hub));
     });
     running.until("handled", 1).await;
     assert!(running.deliveries() > 2);
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [4]);
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,14 +208,14 @@ async fn what_fails_comes_again_before_what_is_behind_it() {
     };
     let started = Instant::now();
     let mut running = run(work, |queue, config, hub| {
-        queue.send("1", sealed(&case(1, 4), config, hub));
-        queue.send("1", sealed(&case(1, 6), config, hub));
+        queue.send("1", message(&case(1, 4), config, hub));
+        queue.send("1", message(&case(1, 6), config, hub));
     });
     running.until("handled", 2).await;
     assert!(started.elapsed() >= Duration::from_secs(90));
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [4, 4, 6]);
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,12 +229,12 @@ async fn a_panic_at_the_desk_costs_one_delivery() {
         }
     };
     let mut running = run(work, |queue, config, hub| {
-        queue.send("1", sealed(&case(1, 4), config, hub));
+        queue.send("1", message(&case(1, 4), config, hub));
     });
     running.until("handled", 1).await;
     let (seen, queue, _) = running.end().await;
     assert_eq!(seen, [4, 4]);
-    assert!(queue.left().is_empty());
+    assert!(queue.messages().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,8 +249,8 @@ async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
         }
     };
     let mut running = run(work, |queue, config, hub| {
-        queue.send("1", sealed(&case(1, 4), config, hub));
-        queue.send("1", sealed(&case(1, 6), config, hub));
+        queue.send("1", message(&case(1, 4), config, hub));
+        queue.send("1", message(&case(1, 6), config, hub));
     });
     running.until("case", 1).await;
     running.stopper.ask();
@@ -258,7 +258,7 @@ async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
     running.until("stopped", 1).await;
     let (seen, queue, entries) = running.end().await;
     assert_eq!(seen, [4]);
-    let left = queue.take(10, Duration::ZERO);
+    let left = queue.receive_now(10, Duration::ZERO);
     assert_eq!(left.len(), 1, "visible at once");
     assert_eq!(entries.last().unwrap().detail, "");
 }
@@ -293,13 +293,13 @@ async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
 
 #[tokio::test]
 async fn an_inbox_that_cannot_be_used_ends_the_consumer_before_the_first_message() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let (mut config, _) = agency("http://127.0.0.1:1");
     config.inbox = folder.path("none/inbox.sqlite");
     let client = HubClient::new(&config).unwrap();
     let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
     let (_stopper, stop) = Stop::new();
-    let ended = Consumer::new(&config, Fifo::default(), clerk, client).run(stop).await;
+    let ended = Consumer::new(&config, FakeQueue::default(), clerk, client).run(stop).await;
     assert!(matches!(ended, Err(ConsumerError::Inbox(_))), "{ended:?}");
 }
 
@@ -308,7 +308,7 @@ async fn fetching(fails: bool) -> (Config, PrivateKey, PrivateKey) {
     let (mut config, first) = agency("http://127.0.0.1:1");
     let (_, second) = agency("http://127.0.0.1:1");
     let jwks = [&first, &second].map(|key| key.public().to_jwk().unwrap());
-    let (url, _) = server(move |turn, _| {
+    let (url, _) = test_server(move |turn, _| {
         if fails {
             return axum::http::StatusCode::BAD_GATEWAY.into_response();
         }
@@ -322,11 +322,11 @@ async fn fetching(fails: bool) -> (Config, PrivateKey, PrivateKey) {
 
 /// Opens a message as the consumer does.
 async fn handed(config: &Config, bodies: Vec<String>) -> (Vec<u32>, Vec<Entry>) {
-    let queue = Fifo::default();
+    let queue = FakeQueue::default();
     for (group, body) in bodies.into_iter().enumerate() {
         queue.send(&group.to_string(), body);
     }
-    let messages = queue.take(BATCH, Duration::from_secs(60));
+    let messages = queue.receive_now(BATCH, Duration::from_secs(60));
     let seen = Arc::<Mutex<Vec<u32>>>::default();
     let clerk = Clerk { seen: Arc::clone(&seen), work: async |_| Ok(Outcome::Done) };
     let entries = Arc::<Mutex<Vec<Entry>>>::default();
@@ -347,9 +347,9 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
     let (config, first, second) = fetching(false).await;
     let (_, stranger) = agency("http://127.0.0.1:1");
     let bodies = vec![
-        sealed(&case(1, 4), &config, &first),
-        sealed(&case(2, 5), &config, &second),
-        sealed(&case(3, 6), &config, &stranger),
+        message(&case(1, 4), &config, &first),
+        message(&case(2, 5), &config, &second),
+        message(&case(3, 6), &config, &stranger),
     ];
     let (seen, entries) = handed(&config, bodies).await;
     // The second key was published within the ten seconds in which nothing is fetched again.
@@ -363,12 +363,12 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
 async fn a_message_waits_while_the_hubs_keys_cannot_be_fetched() {
     let (config, first, _) = fetching(true).await;
     let (other, _) = agency("http://127.0.0.1:1");
-    let (seen, entries) = handed(&config, vec![sealed(&case(1, 4), &config, &first)]).await;
+    let (seen, entries) = handed(&config, vec![message(&case(1, 4), &config, &first)]).await;
     assert!(seen.is_empty());
     assert_eq!(entries[0].what, "left", "it is not unreadable: {entries:?}");
     // What is encrypted to a key that is not here is never a reason to ask for the hub's.
     let mut given = config.clone();
     given.keys.hub = vec![first.public().clone()];
-    let (_, entries) = handed(&given, vec![sealed(&case(1, 4), &other, &first)]).await;
+    let (_, entries) = handed(&given, vec![message(&case(1, 4), &other, &first)]).await;
     assert_eq!(entries[0].detail, "encrypted to a key that is not configured");
 }

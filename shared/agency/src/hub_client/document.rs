@@ -144,12 +144,14 @@ impl HubClient {
     }
 
     fn follow(&self, link: &Link, bytes: Option<&[u8]>) -> Result<reqwest::RequestBuilder, Failed> {
-        along(&self.http, link, bytes).ok_or(Failed::Final(HubClientError::Answer))
+        link_request(&self.http, link, bytes).ok_or(Failed::Final(HubClientError::Answer))
     }
 }
 
-/// A request along a link, with exactly its headers; `None` where its method is none.
-pub(crate) fn along(
+/// A request to a presigned link, with exactly the link's headers. Returns `None` when the link's method is not an HTTP
+/// method.
+#[must_use]
+pub fn link_request(
     http: &reqwest::Client,
     link: &Link,
     bytes: Option<&[u8]>,

@@ -37,8 +37,11 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A client for the hub at an address.
-pub(crate) fn client(hub: &Url) -> reqwest::Result<Client> {
+/// An HTTP client for the hub at an address, with bounds on connecting and on a whole exchange. It follows no redirect.
+///
+/// # Errors
+/// No TLS provider is available.
+pub fn http_client(hub: &Url) -> reqwest::Result<Client> {
     RING.call_once(|| {
         // An error means that the program has chosen a provider already: it may.
         let _chosen = rustls::crypto::ring::default_provider().install_default();

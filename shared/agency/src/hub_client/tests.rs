@@ -17,7 +17,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::examples::{AT_ONCE, Asked, agency, application, server};
+use crate::testing::{NO_PAUSE, RecordedRequest, agency, application, test_server};
 
 fn status(code: u16) -> Response {
     StatusCode::from_u16(code).unwrap().into_response()
@@ -31,15 +31,15 @@ fn problem(code: u16, name: &str) -> Response {
 }
 
 /// Reads what was signed without its key: what it says is enough here.
-fn payload<T: serde::de::DeserializeOwned>(asked: &Asked) -> T {
+fn payload<T: serde::de::DeserializeOwned>(request: &RecordedRequest) -> T {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let text = asked.text();
+    let text = request.text();
     let payload = text.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-fn receipt(asked: &Asked) -> Response {
-    let report: Report = payload(asked);
+fn receipt(request: &RecordedRequest) -> Response {
+    let report: Report = payload(request);
     let receipt = Receipt {
         report_id: report.report_id,
         application: report.application,
@@ -51,45 +51,45 @@ fn receipt(asked: &Asked) -> Response {
 
 fn client(url: &str) -> (HubClient, Config) {
     let (config, _) = agency(url);
-    (HubClient::new(&config).unwrap().with_patience(AT_ONCE), config)
+    (HubClient::new(&config).unwrap().with_retry_policy(NO_PAUSE), config)
 }
 
 #[tokio::test]
 async fn a_report_is_tried_again_with_the_same_bytes() {
-    let (url, heard) = server(|turn, asked| match turn {
+    let (url, requests) = test_server(|turn, request| match turn {
         0 => status(503),
         1 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
         2 => status(502),
-        _ => receipt(asked),
+        _ => receipt(request),
     })
     .await;
     let (client, config) = client(&url);
     let answer = client.report(application(1), 5, Finding::Signed).await.unwrap();
-    let heard = heard.lock().unwrap();
-    assert_eq!((answer.version, heard.len()), (6, 4));
-    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
-    assert_eq!((heard[0].method.as_str(), heard[0].path.as_str()), ("POST", "/v1/reports"));
-    assert_eq!(heard[0].headers["content-type"], "application/jose");
+    let requests = requests.lock().unwrap();
+    assert_eq!((answer.version, requests.len()), (6, 4));
+    assert!(requests.iter().all(|request| request.body == requests[0].body));
+    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("POST", "/v1/reports"));
+    assert_eq!(requests[0].headers["content-type"], "application/jose");
     let signing = config.keys.signing.public();
-    let report: Report = verify(REPORT_TYP, &heard[0].text(), [signing]).unwrap();
+    let report: Report = verify(REPORT_TYP, &requests[0].text(), [signing]).unwrap();
     assert_eq!((report.report_id, report.seen), (answer.report_id, 5));
 }
 
 #[tokio::test]
 async fn tries_are_bounded_and_a_long_retry_after_ends_them() {
-    let (url, heard) = server(|_, _| status(503)).await;
+    let (url, requests) = test_server(|_, _| status(503)).await;
     let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
     assert!(matches!(error, Err(HubClientError::Unavailable { retry_after: None })));
-    assert_eq!(heard.lock().unwrap().len(), 4);
+    assert_eq!(requests.lock().unwrap().len(), 4);
 
-    let busy = |_: usize, _: &Asked| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "600")]);
-    let (url, heard) = server(busy).await;
+    let busy = |_: usize, _: &RecordedRequest| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "600")]);
+    let (url, requests) = test_server(busy).await;
     let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
     let Err(HubClientError::Unavailable { retry_after }) = error else {
         panic!("{error:?}");
     };
     assert_eq!(retry_after, Some(Duration::from_secs(600)));
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn nobody_at_the_address_is_unavailable() {
 
 #[tokio::test]
 async fn names_under_localhost_are_this_machine() {
-    let (url, _) = server(|_, asked| receipt(asked)).await;
+    let (url, _) = test_server(|_, request| receipt(request)).await;
     let (client, _) = client(&url.replace("127.0.0.1", "api.execute-api.localhost"));
     client.report(application(1), 5, Finding::Signed).await.unwrap();
 }
@@ -111,7 +111,7 @@ async fn names_under_localhost_are_this_machine() {
 #[tokio::test]
 async fn refusals_are_told_apart_and_not_tried_again() {
     let names = ["illegal", "not_found", "invalid", "signature"];
-    let (url, heard) = server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
+    let (url, requests) = test_server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
     let (client, _) = client(&url);
     let report = || client.report(application(1), 5, Finding::Signed);
     let Err(HubClientError::Overtaken(first)) = report().await else {
@@ -127,7 +127,7 @@ async fn refusals_are_told_apart_and_not_tried_again() {
         panic!("401");
     };
     assert_eq!(fourth.code(), "signature");
-    assert_eq!(heard.lock().unwrap().len(), 4);
+    assert_eq!(requests.lock().unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -147,9 +147,9 @@ async fn the_same_finding_on_the_same_version_is_the_same_report() {
 
 #[tokio::test]
 async fn an_old_signature_is_renewed_under_the_same_id() {
-    let (url, heard) = server(|turn, asked| match turn {
+    let (url, requests) = test_server(|turn, request| match turn {
         1 => problem(401, "signature_expired"),
-        _ => receipt(asked),
+        _ => receipt(request),
     })
     .await;
     let (client, config) = client(&url);
@@ -162,22 +162,22 @@ async fn an_old_signature_is_renewed_under_the_same_id() {
     client.send(&kept).await.unwrap();
     // The hub's clock may be ahead: a signature that is young here is too old there.
     let receipt = client.send(&client.renew(&kept).unwrap()).await.unwrap();
-    let heard = heard.lock().unwrap();
-    assert_eq!((heard.len(), receipt.report_id), (3, kept.id()));
+    let requests = requests.lock().unwrap();
+    assert_eq!((requests.len(), receipt.report_id), (3, kept.id()));
     let now = Timestamp::now().as_second();
-    for asked in heard.iter() {
+    for request in requests.iter() {
         let report: Report =
-            protocol::jose::verify(REPORT_TYP, &asked.text(), [config.keys.signing.public()]).unwrap();
+            protocol::jose::verify(REPORT_TYP, &request.text(), [config.keys.signing.public()]).unwrap();
         assert!(now - report.iat < 60 && report.report_id == kept.id());
     }
 }
 
 #[tokio::test]
 async fn a_clock_that_stays_wrong_is_told_after_one_more_try() {
-    let (url, heard) = server(|_, _| problem(401, "signature_expired")).await;
+    let (url, requests) = test_server(|_, _| problem(401, "signature_expired")).await;
     let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
     assert!(matches!(error, Err(HubClientError::Unauthorized(_))), "{error:?}");
-    assert_eq!(heard.lock().unwrap().len(), 2);
+    assert_eq!(requests.lock().unwrap().len(), 2);
 }
 
 fn open_case(number: u8) -> serde_json::Value {
@@ -190,9 +190,9 @@ fn open_case(number: u8) -> serde_json::Value {
 
 #[tokio::test]
 async fn open_cases_are_listed_page_by_page_within_a_bound() {
-    let (url, heard) = server(|_, asked| {
-        let asked: serde_json::Value = payload(asked);
-        let page = match asked["after"].as_str() {
+    let (url, requests) = test_server(|_, request| {
+        let request: serde_json::Value = payload(request);
+        let page = match request["after"].as_str() {
             None => json!({ "cases": [open_case(1), open_case(2)], "next": "c2" }),
             Some("c2") => json!({ "cases": [open_case(3)], "next": "c3" }),
             Some("c3") => json!({ "cases": [] }),
@@ -205,10 +205,10 @@ async fn open_cases_are_listed_page_by_page_within_a_bound() {
     let all = client.all_cases(None, 1000).await.unwrap();
     assert_eq!((all.cases.len(), all.next), (3, None));
     {
-        let heard = heard.lock().unwrap();
-        assert_eq!((heard.len(), heard[0].path.as_str()), (3, "/v1/agency/cases"));
+        let requests = requests.lock().unwrap();
+        assert_eq!((requests.len(), requests[0].path.as_str()), (3, "/v1/agency/cases"));
         let request: CasesRequest =
-            verify(CASES_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+            verify(CASES_TYP, &requests[1].text(), [config.keys.signing.public()]).unwrap();
         assert_eq!((request.after.as_deref(), request.limit), (Some("c2"), Some(100)));
     }
     let some = client.all_cases(None, 2).await.unwrap();
@@ -219,11 +219,11 @@ async fn open_cases_are_listed_page_by_page_within_a_bound() {
 
 #[tokio::test]
 async fn messages_are_asked_for_a_hundred_at_a_time() {
-    let (url, heard) = server(|turn, asked| {
-        let asked: serde_json::Value = payload(asked);
+    let (url, requests) = test_server(|turn, request| {
+        let request: serde_json::Value = payload(request);
         let told =
             |case: &serde_json::Value| json!({ "application": case["application"], "outcome": "accepted" });
-        let mut cases: Vec<_> = asked["cases"].as_array().unwrap().iter().map(told).collect();
+        let mut cases: Vec<_> = request["cases"].as_array().unwrap().iter().map(told).collect();
         if turn == 2 {
             cases.pop();
         }
@@ -237,10 +237,10 @@ async fn messages_are_asked_for_a_hundred_at_a_time() {
     assert_eq!(answer.cases.len(), 150);
     assert!(answer.cases.iter().all(|told| told.outcome == ResendOutcome::Accepted));
     {
-        let heard = heard.lock().unwrap();
-        assert_eq!((heard.len(), heard[0].path.as_str()), (2, "/v1/agency/resend"));
+        let requests = requests.lock().unwrap();
+        assert_eq!((requests.len(), requests[0].path.as_str()), (2, "/v1/agency/resend"));
         let request: ResendRequest =
-            verify(RESEND_TYP, &heard[1].text(), [config.keys.signing.public()]).unwrap();
+            verify(RESEND_TYP, &requests[1].text(), [config.keys.signing.public()]).unwrap();
         assert_eq!(request.cases.len(), 50);
     }
     let error = client.resend(&cases[..2]).await;
@@ -249,21 +249,21 @@ async fn messages_are_asked_for_a_hundred_at_a_time() {
 
 #[tokio::test]
 async fn a_case_faster_than_the_hubs_own_record_is_reported_again() {
-    let (url, heard) = server(|turn, asked| match turn {
+    let (url, requests) = test_server(|turn, request| match turn {
         0 | 1 => problem(409, "illegal"),
-        _ => receipt(asked),
+        _ => receipt(request),
     })
     .await;
     let answer = client(&url).0.report(application(1), 4, Finding::Received).await.unwrap();
-    let heard = heard.lock().unwrap();
-    assert_eq!((answer.version, heard.len()), (5, 3));
-    assert!(heard.iter().all(|asked| asked.body == heard[0].body));
+    let requests = requests.lock().unwrap();
+    assert_eq!((answer.version, requests.len()), (5, 3));
+    assert!(requests.iter().all(|request| request.body == requests[0].body));
 }
 
 #[tokio::test]
 async fn an_answer_that_is_none_is_refused() {
     let bodies = || [b"{}".to_vec(), vec![b' '; 300_000]];
-    let (url, heard) = server(move |turn, _| match bodies().get(turn) {
+    let (url, requests) = test_server(move |turn, _| match bodies().get(turn) {
         Some(body) => body.clone().into_response(),
         None => (StatusCode::FOUND, [("location", "/v1/elsewhere")]).into_response(),
     })
@@ -273,7 +273,7 @@ async fn an_answer_that_is_none_is_refused() {
     assert!(matches!(report().await, Err(HubClientError::Answer)));
     assert!(matches!(report().await, Err(HubClientError::Answer)), "over the bound");
     assert!(matches!(report().await, Err(HubClientError::Refused(_))), "not followed");
-    assert_eq!(heard.lock().unwrap().len(), 3);
+    assert_eq!(requests.lock().unwrap().len(), 3);
 }
 
 fn document(bytes: &[u8]) -> CaseDocument {
@@ -288,12 +288,15 @@ fn document(bytes: &[u8]) -> CaseDocument {
 }
 
 /// Links to itself, and serves `object` there.
-fn links(object: &'static [u8], method: &'static str) -> impl Fn(usize, &Asked) -> Response + Clone {
-    move |_, asked| {
-        if asked.path != "/v1/agency/documents" {
+fn links(
+    object: &'static [u8],
+    method: &'static str,
+) -> impl Fn(usize, &RecordedRequest) -> Response + Clone {
+    move |_, request| {
+        if request.path != "/v1/agency/documents" {
             return object.into_response();
         }
-        let host = asked.headers["host"].to_str().unwrap();
+        let host = request.headers["host"].to_str().unwrap();
         let url = format!("http://{host}/object");
         let headers = json!({ "host": host, "content-length": "4", "x-amz-meta-kind": "k" });
         let expires_at = "2026-01-01T00:00:00Z";
@@ -304,19 +307,19 @@ fn links(object: &'static [u8], method: &'static str) -> impl Fn(usize, &Asked) 
 
 #[tokio::test]
 async fn a_document_is_fetched_by_a_signed_request_and_checked() {
-    let (url, heard) = server(links(b"%PDF", "GET")).await;
+    let (url, requests) = test_server(links(b"%PDF", "GET")).await;
     let (client, config) = client(&url);
     let fetched = client.fetch_document(application(1), &document(b"%PDF")).await.unwrap();
     assert_eq!(fetched, b"%PDF");
     let request: DocumentRequest = {
-        let heard = heard.lock().unwrap();
-        assert_eq!(heard[1].headers["x-amz-meta-kind"], "k");
-        verify(DOCUMENT_TYP, &heard[0].text(), [config.keys.signing.public()]).unwrap()
+        let requests = requests.lock().unwrap();
+        assert_eq!(requests[1].headers["x-amz-meta-kind"], "k");
+        verify(DOCUMENT_TYP, &requests[0].text(), [config.keys.signing.public()]).unwrap()
     };
-    let DocumentAction::Fetch { document: asked } = request.action else {
+    let DocumentAction::Fetch { document: id } = request.action else {
         panic!("{request:?}");
     };
-    assert_eq!(asked.to_string(), "d1");
+    assert_eq!(id.to_string(), "d1");
     // Another content, a shorter and a longer one.
     for other in [&b"%PDG"[..], b"%PDF-", b"%PD"] {
         let error = client.fetch_document(application(1), &document(other)).await;
@@ -333,11 +336,11 @@ async fn a_document_is_fetched_by_a_signed_request_and_checked() {
 #[tokio::test]
 async fn a_certificate_is_uploaded_once() {
     let link = links(b"", "PUT");
-    let (url, heard) = server(move |turn, asked| match turn {
+    let (url, requests) = test_server(move |turn, request| match turn {
         // The first try's answer is lost on the way; the second finds the object there.
         1 => status(503),
         2 => status(412),
-        _ => link(turn, asked),
+        _ => link(turn, request),
     })
     .await;
     let (client, _) = client(&url);
@@ -346,10 +349,10 @@ async fn a_certificate_is_uploaded_once() {
     uploaded.await.unwrap();
     let empty = client.upload_document(application(1), slot, "application/pdf", b"");
     assert!(matches!(empty.await, Err(HubClientError::Mismatch)));
-    let heard = heard.lock().unwrap();
-    assert_eq!(heard.len(), 3);
-    assert_eq!((heard[1].method.as_str(), &heard[1].body[..]), ("PUT", &b"%PDF"[..]));
-    assert_eq!(heard[1].headers["content-length"], "4");
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 3);
+    assert_eq!((requests[1].method.as_str(), &requests[1].body[..]), ("PUT", &b"%PDF"[..]));
+    assert_eq!(requests[1].headers["content-length"], "4");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::json;
 
 use super::*;
-use crate::examples::server;
+use crate::testing::test_server;
 
 fn key(usage: KeyUse) -> (String, Value) {
     let key = PrivateKey::generate(usage).unwrap();
@@ -16,7 +16,7 @@ fn key(usage: KeyUse) -> (String, Value) {
 
 fn fetched(url: &str, between: Duration) -> HubKeys {
     let url: Url = url.parse().unwrap();
-    HubKeys::fetched(client(&url).unwrap(), url, between)
+    HubKeys::fetched(http_client(&url).unwrap(), url, between)
 }
 
 fn kids(keys: &[PublicKey]) -> Vec<&str> {
@@ -29,38 +29,39 @@ async fn they_are_fetched_once_and_again_for_a_new_kid() {
     let encryption = key(KeyUse::Encryption).1;
     let old = json!({ "keys": [first_jwk.clone(), encryption, { "kty": "RSA", "n": "AQAB", "e": "AQAB" }] });
     let new = json!({ "keys": [second_jwk, first_jwk] });
-    let (url, heard) =
-        server(move |turn, _| Json(if turn == 0 { old.clone() } else { new.clone() }).into_response()).await;
+    let (url, requests) =
+        test_server(move |turn, _| Json(if turn == 0 { old.clone() } else { new.clone() }).into_response())
+            .await;
     let keys = fetched(&format!("{url}/{JWKS}"), Duration::ZERO);
     for _ in 0..3 {
         assert_eq!(kids(&keys.current().await.unwrap()), [first.as_str()]);
         assert_eq!(kids(&keys.naming(&first).await.unwrap()), [first.as_str()]);
     }
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(requests.lock().unwrap().len(), 1);
     assert_eq!(kids(&keys.naming(&second).await.unwrap()), [second.as_str(), first.as_str()]);
-    let heard = heard.lock().unwrap();
-    assert_eq!((heard.len(), heard[1].path.as_str()), (2, "/.well-known/jwks.json"));
+    let requests = requests.lock().unwrap();
+    assert_eq!((requests.len(), requests[1].path.as_str()), (2, "/.well-known/jwks.json"));
 }
 
 #[tokio::test]
 async fn an_unknown_kid_costs_one_fetch_in_a_while_however_many_ask() {
     let (known, jwk) = key(KeyUse::Signing);
-    let (url, heard) = server(move |_, _| Json(json!({ "keys": [jwk] })).into_response()).await;
+    let (url, requests) = test_server(move |_, _| Json(json!({ "keys": [jwk] })).into_response()).await;
     let keys = fetched(&url, BETWEEN);
     let found = futures_util::future::join_all((0..20).map(|_| keys.naming("nobody's"))).await;
     assert!(found.iter().all(|found| kids(found.as_ref().unwrap()) == [known.as_str()]));
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_failure_is_told_and_not_repeated_at_once() {
-    let (url, heard) = server(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    let (url, requests) = test_server(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
     let keys = fetched(&url, BETWEEN);
     let Err(HubKeysError::Fetch(HubClientError::Unavailable { .. })) = keys.current().await else {
         panic!("unavailable");
     };
     assert!(matches!(keys.naming("k").await, Err(HubKeysError::Lately)));
-    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert_eq!(requests.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -77,14 +78,14 @@ async fn what_is_no_set_of_keys_is_none_and_a_known_set_outlives_it() {
             _ => vec![b' '; 70_000].into_response(),
         }
     };
-    let (url, heard) = server(move |turn, _| answers(turn)).await;
+    let (url, requests) = test_server(move |turn, _| answers(turn)).await;
     let keys = fetched(&url, Duration::ZERO);
     keys.current().await.unwrap();
     for _ in 0..4 {
         assert!(matches!(keys.naming("new").await, Err(HubKeysError::Fetch(HubClientError::Answer))));
         assert_eq!(kids(&keys.current().await.unwrap()), [known.as_str()]);
     }
-    assert_eq!(heard.lock().unwrap().len(), 5);
+    assert_eq!(requests.lock().unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -175,11 +175,11 @@ impl Inbox for SqliteInbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::examples::{Folder, application};
+    use crate::testing::{TestFolder, application};
 
     #[tokio::test]
     async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         let path = folder.path("inbox.sqlite");
         let event = |number| EventId::new(application(number), 4).expect("an id");
         let inbox = SqliteInbox::at(&path);
@@ -201,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_processes_share_one_file() {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         let path = folder.path("inbox.sqlite");
         let (one, other) = (SqliteInbox::at(&path), SqliteInbox::at(&path));
         let events: Vec<_> = (1..40).filter_map(|version| EventId::new(application(1), version)).collect();
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_none_is_refused_before_the_first_message() {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         let path = folder.write("inbox.sqlite", "this is no database, and long enough to be told from one");
         assert!(SqliteInbox::at(path).prepare().await.is_err());
         assert!(SqliteInbox::at(folder.path("none/inbox.sqlite")).prepare().await.is_err());

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::*;
-use crate::examples::{Folder, application};
+use crate::testing::{TestFolder, application};
 
 fn event(number: u8, version: u32) -> EventId {
     EventId::new(application(number), version).expect("an id")
@@ -36,7 +36,7 @@ async fn the_inbox_in_memory_keeps_the_contract() {
 
 #[tokio::test]
 async fn the_inbox_in_a_file_keeps_the_contract_and_outlives_its_process() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let path = folder.path("inbox.sqlite");
     let inbox = SqliteInbox::at(&path);
     assert!(!path.exists(), "nothing is made before it is used");

@@ -1,5 +1,5 @@
-//! Signatures of callbacks: HMAC-SHA256 (`v1`) and Ed25519 (`v1a`), as Standard Webhooks writes them. What is
-//! signed is `<id>.<timestamp>.<body>` in both.
+//! Signatures of callbacks after Standard Webhooks: HMAC-SHA256 (`v1`) and Ed25519 (`v1a`). Both sign
+//! `<id>.<timestamp>.<body>`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,16 +13,16 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureError {
     /// Not `whsec_` and base64 of 24 to 64 bytes.
-    #[error("not a webhook secret")]
+    #[error("the text is not a webhook secret: `whsec_` and base64 of 24 to 64 bytes")]
     Secret,
     /// The timestamp is too far from now.
-    #[error("the timestamp is outside of the tolerance")]
+    #[error("the timestamp differs from now by more than five minutes")]
     Timestamp,
     /// Not `whpk_` and base64 of an Ed25519 key.
-    #[error("not a webhook public key")]
+    #[error("the text is not a webhook public key: `whpk_` and base64 of an Ed25519 key")]
     PublicKey,
-    /// No signature fits.
-    #[error("the signature does not verify")]
+    /// None of the signatures verifies.
+    #[error("none of the signatures verifies")]
     Forged,
 }
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// Takes raw bytes, 24 to 64 of them.
+    /// A secret of 24 to 64 raw bytes.
     ///
     /// # Errors
     /// [`SignatureError::Secret`] for any other length.
@@ -55,19 +55,19 @@ impl Secret {
     /// Reads `whsec_<base64>`.
     ///
     /// # Errors
-    /// [`SignatureError::Secret`] where it is not one.
+    /// [`SignatureError::Secret`] when the text has another form.
     pub fn parse(text: &str) -> Result<Secret, SignatureError> {
         let encoded = text.strip_prefix("whsec_").ok_or(SignatureError::Secret)?;
         Secret::from_bytes(&STANDARD.decode(encoded).map_err(|_| SignatureError::Secret)?)
     }
 
-    /// Writes `whsec_<base64>`, to be shown once.
+    /// Writes `whsec_<base64>`. The hub shows it once, on the answer that creates or rotates it.
     #[must_use]
     pub fn reveal(&self) -> String {
         format!("whsec_{}", STANDARD.encode(&self.0))
     }
 
-    /// The bytes, to be sealed at rest.
+    /// The raw bytes. The caller encrypts them before it stores them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -89,7 +89,7 @@ impl Secret {
     /// Verifies the three headers of a callback against its body.
     ///
     /// # Errors
-    /// [`SignatureError`]; several signatures may be given, one must fit.
+    /// [`SignatureError`]. The header may hold several signatures; one must verify.
     pub fn verify(
         &self,
         id: &str,
@@ -108,7 +108,7 @@ impl Secret {
     }
 }
 
-/// The seconds of a timestamp within [`TOLERANCE_SECONDS`] of now.
+/// Parses a timestamp and checks that it is within [`TOLERANCE_SECONDS`] of now.
 fn fresh(timestamp: &str, now: Timestamp) -> Result<i64, SignatureError> {
     let seconds: i64 = timestamp.parse().map_err(|_| SignatureError::Timestamp)?;
     let apart = now.as_second().checked_sub(seconds).ok_or(SignatureError::Timestamp)?;
@@ -118,12 +118,12 @@ fn fresh(timestamp: &str, now: Timestamp) -> Result<i64, SignatureError> {
     Ok(seconds)
 }
 
-/// What is signed.
+/// The signed content: `<id>.<timestamp>.<body>`.
 fn content(id: &str, seconds: i64, body: &[u8]) -> Vec<u8> {
     [format!("{id}.{seconds}.").as_bytes(), body].concat()
 }
 
-/// The key that a subscription's `v1a` signatures verify with, `whpk_<base64>`.
+/// The public key that verifies a subscription's `v1a` signatures, `whpk_<base64>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -131,7 +131,7 @@ impl PublicKey {
     /// Reads `whpk_<base64>`.
     ///
     /// # Errors
-    /// [`SignatureError::PublicKey`] where it is not one.
+    /// [`SignatureError::PublicKey`] when the text has another form.
     pub fn parse(text: &str) -> Result<PublicKey, SignatureError> {
         let encoded = text.strip_prefix("whpk_").ok_or(SignatureError::PublicKey)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| SignatureError::PublicKey)?;
@@ -148,7 +148,7 @@ impl PublicKey {
     /// Verifies the three headers of a callback against its body, as [`Secret::verify`] does.
     ///
     /// # Errors
-    /// [`SignatureError`]; several signatures may be given, one must fit.
+    /// [`SignatureError`]. The header may hold several signatures; one must verify.
     pub fn verify(
         &self,
         id: &str,
@@ -167,19 +167,19 @@ impl PublicKey {
     }
 }
 
-/// The two keys of a subscription: the secret that it shares with the hub, and the hub's own.
+/// The two keys of a subscription: the secret shared with the tenant (`v1`) and the hub's signing key (`v1a`).
 #[derive(Clone, Debug)]
 pub struct EndpointKeys {
     secret: Secret,
-    // Subscriptions that were made before `v1a` have none until they rotate.
+    // A subscription created before `v1a` existed has no signing key until it rotates.
     signing: Option<SigningKey>,
 }
 
 impl EndpointKeys {
-    /// Bytes of both keys.
+    /// Length of both keys together, in bytes.
     pub const BYTES: usize = 64;
 
-    /// Reads what [`EndpointKeys::BYTES`] of randomness make, or the secret alone, as it was kept before.
+    /// Reads both keys from [`EndpointKeys::BYTES`] random bytes, or the secret alone, as stored before `v1a` existed.
     ///
     /// # Errors
     /// [`SignatureError::Secret`] for any other length.
@@ -194,19 +194,19 @@ impl EndpointKeys {
         }
     }
 
-    /// The shared secret.
+    /// The secret of the `v1` signatures.
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// The key that `v1a` signatures verify with.
+    /// The public key of the `v1a` signatures; `None` when the subscription has no signing key.
     #[must_use]
     pub fn public(&self) -> Option<PublicKey> {
         self.signing.as_ref().map(|signing| PublicKey(signing.verifying_key()))
     }
 
-    /// The signatures of a body: `v1` and, where there is a key for it, `v1a`, with a space between.
+    /// The value of `webhook-signature` for a body: `v1` and, when there is a signing key, `v1a`, separated by a space.
     #[must_use]
     pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
         let mut signatures = self.secret.sign(id, seconds, body);
@@ -225,7 +225,7 @@ mod tests {
 
     /// The example of the Standard Webhooks specification's reference libraries.
     #[test]
-    fn the_reference_example_signs_the_same() {
+    fn the_reference_example_has_the_published_signature() {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
         let signature =
             secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_body_or_an_old_timestamp_is_refused() {
+    fn a_modified_body_or_an_old_timestamp_is_refused() {
         let secret = Secret::from_bytes(&[7; 32]).expect("a secret");
         let now = Timestamp::from_second(1_700_000_000).expect("a time");
         let signature = secret.sign("a:1", 1_700_000_000, b"{}");
@@ -246,7 +246,7 @@ mod tests {
 
     /// The public key is that of RFC 8032 section 7.1, test 1, for its seed.
     #[test]
-    fn both_keys_sign_and_a_secret_alone_still_does() {
+    fn both_keys_sign_and_a_secret_alone_still_signs() {
         let seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
         let seed = STANDARD.decode(seed).expect("a seed");
         let keys = EndpointKeys::from_bytes(&[&[7; 32], &seed[..]].concat()).expect("keys");

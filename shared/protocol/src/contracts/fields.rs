@@ -1,4 +1,4 @@
-//! What single members of the messages are held to, beyond what their Rust type says.
+//! Constraints on single members of the messages, beyond those that follow from the Rust type.
 
 use schemars::Schema;
 use serde_json::{Value, json};

@@ -1,19 +1,19 @@
 //! Puts schemas, examples and problems into the frames of the API documents.
 //!
-//! A frame is the document without them. A mapping of one member stands for what is put there: `$example: report`
-//! for an example, `$problems: [not_found]` for an answer that is a problem, `$components: true` for every schema.
+//! A frame is the hand-written document without them. A mapping with one member is a placeholder: `$example: report`
+//! becomes an example, `$problems: [not_found]` becomes a response that is a problem, `$components: true` becomes all schemas.
 
 use serde_json::{Map, Value};
 
 use super::{ContractError, components, examples, problems};
 
-/// The frames, by the name of what is made of them.
+/// The frames, by the file name of the generated document.
 pub(super) const FRAMES: [(&str, &str); 2] = [
     ("agency.asyncapi.yaml", include_str!("../../contracts/frames/agency.asyncapi.yaml")),
     ("agency.openapi.yaml", include_str!("../../contracts/frames/agency.openapi.yaml")),
 ];
 
-/// The whole document of a frame.
+/// Fills in a frame.
 ///
 /// # Errors
 /// [`ContractError`].

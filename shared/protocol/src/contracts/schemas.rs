@@ -15,7 +15,7 @@ use crate::report::{DocumentRequest, Link, Receipt, Report};
 /// Before the name and version of a message in its schema's `$id`.
 const ID: &str = "urn:tongban:schema:";
 
-/// A published JWK set (RFC 7517). Members that are not named here may be there, private ones never are.
+/// A published JWK set (RFC 7517). Other members may appear; private members never do.
 struct KeySet;
 
 impl JsonSchema for KeySet {
@@ -151,8 +151,8 @@ pub fn components() -> Result<Map<String, Value>, String> {
     Ok(all)
 }
 
-/// Takes out what the generator adds and the contract does not mean: Rust's names of integers, and `null` for what is
-/// left out when there is none.
+/// Removes what the generator adds and the contract does not mean: Rust's integer formats, and `null` for members that
+/// are left out when they have no value.
 pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(tidy),

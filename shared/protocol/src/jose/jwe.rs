@@ -37,7 +37,7 @@ struct ProtectedHeader {
 /// Encrypts to one P-256 key. `cty` says what is inside, for example `JWS`.
 ///
 /// # Errors
-/// [`JoseError::Key`] where the key is not P-256.
+/// [`JoseError::Key`] when the key is not on P-256.
 pub fn encrypt(plaintext: &[u8], cty: &str, to: &PublicKey) -> Result<String, JoseError> {
     let recipient = to.point()?;
     let ephemeral = EphemeralSecret::random(&mut OsRng);
@@ -66,10 +66,10 @@ pub fn encrypt(plaintext: &[u8], cty: &str, to: &PublicKey) -> Result<String, Jo
     Ok(format!("{header}..{}.{}.{}", encode(&nonce), encode(ciphertext), encode(tag)))
 }
 
-/// Decrypts with the key the object names among `keys`.
+/// Decrypts with the key among `keys` that the header names.
 ///
 /// # Errors
-/// [`JoseError`]; a changed object and a wrong key look the same.
+/// [`JoseError`]. A modified object and a wrong key give the same error.
 pub fn decrypt<'k>(jwe: &str, keys: impl IntoIterator<Item = &'k PrivateKey>) -> Result<Vec<u8>, JoseError> {
     let parts: Vec<&str> = jwe.split('.').collect();
     let [header_text, "", nonce, ciphertext, tag] = parts[..] else {
@@ -103,7 +103,7 @@ fn cipher(key: &[u8]) -> Result<Aes256Gcm, JoseError> {
     Ok(Aes256Gcm::new(&Key::<Aes256Gcm>::from(key)))
 }
 
-/// The Concat KDF of NIST SP 800-56A as RFC 7518 section 4.6.2 profiles it, for keys up to one SHA-256 block.
+/// The Concat KDF of NIST SP 800-56A in the profile of RFC 7518 section 4.6.2, for keys of at most 32 bytes.
 fn derive(shared: &[u8], algorithm: &str, bytes: usize, apu: &[u8], apv: &[u8]) -> Vec<u8> {
     let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
     let bits = u32::try_from(bytes * 8).unwrap_or(u32::MAX).to_be_bytes();
@@ -125,7 +125,7 @@ mod tests {
 
     /// RFC 7518 appendix C.
     #[test]
-    fn the_standards_own_example_derives_the_standards_own_key() {
+    fn rfc_7518_appendix_c_derives_the_published_key() {
         let alice = serde_json::json!({
             "kty": "EC", "crv": "P-256",
             "x": "gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0",
@@ -146,10 +146,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn only_the_recipient_reads_it(plain in proptest::collection::vec(0u8.., 0..400), flip in 0usize..10_000) {
+        fn only_the_recipient_decrypts(plain in proptest::collection::vec(0u8.., 0..400), flip in 0usize..10_000) {
             let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
             let other = PrivateKey::generate(KeyUse::Encryption).expect("a key");
-            let jwe = encrypt(&plain, "JWS", key.public()).expect("sealed");
+            let jwe = encrypt(&plain, "JWS", key.public()).expect("encrypted");
             proptest::prop_assert_eq!(decrypt(&jwe, [&other, &key]), Ok(plain));
             proptest::prop_assert_eq!(decrypt(&jwe, [&other]), Err(JoseError::UnknownKey));
             let mut changed = jwe.clone().into_bytes();

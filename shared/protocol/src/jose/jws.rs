@@ -6,11 +6,10 @@ use serde::de::DeserializeOwned;
 
 use super::{JoseError, PrivateKey, PublicKey};
 
-/// Signs a payload with ES256. `typ` names what is signed, so that an object of one kind is never taken for
-/// another.
+/// Signs a payload with ES256. `typ` names the kind of object: a verifier that expects one kind refuses another.
 ///
 /// # Errors
-/// [`JoseError::Payload`] where the payload is not JSON, [`JoseError::Key`] where the key cannot sign.
+/// [`JoseError::Payload`] when the payload cannot be written as JSON, [`JoseError::Key`] when the key cannot sign.
 pub fn sign<T: Serialize>(typ: &str, payload: &T, key: &PrivateKey) -> Result<String, JoseError> {
     let mut header = Header::new(Algorithm::ES256);
     header.typ = Some(typ.to_owned());
@@ -18,19 +17,19 @@ pub fn sign<T: Serialize>(typ: &str, payload: &T, key: &PrivateKey) -> Result<St
     encode(&header, payload, &key.encoding_key()?).map_err(|_| JoseError::Payload)
 }
 
-/// The `kid` a compact JWS names, without believing anything else of it.
+/// Reads the `kid` of a compact JWS. The signature is not checked.
 ///
 /// # Errors
-/// [`JoseError::Malformed`] where there is none.
+/// [`JoseError::Malformed`] when the text is not a JWS or has no `kid`.
 pub fn signer_kid(jws: &str) -> Result<String, JoseError> {
     let header = decode_header(jws).map_err(|_| JoseError::Malformed)?;
     header.kid.ok_or(JoseError::Malformed)
 }
 
-/// Verifies a compact JWS with the key it names among `keys`, and reads its payload.
+/// Verifies a compact JWS with the key among `keys` that its header names, then reads the payload.
 ///
 /// # Errors
-/// [`JoseError`]: the signature is checked before the payload is read.
+/// [`JoseError`]. The payload is read only after the signature verified.
 pub fn verify<'k, T: DeserializeOwned>(
     typ: &str,
     jws: &str,
@@ -47,7 +46,7 @@ pub fn verify<'k, T: DeserializeOwned>(
     }
     let decoding = DecodingKey::from_jwk(key.jwk()).map_err(|_| JoseError::Key)?;
     let mut validation = Validation::new(key.algorithm());
-    // Times and audiences are claims of access tokens; what is signed here carries its own fields for them.
+    // `exp` and `aud` are claims of access tokens. Signed messages carry members of their own for both.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
@@ -65,7 +64,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn what_is_signed_verifies_under_its_own_key_and_type_only() {
+    fn a_jws_verifies_only_with_its_own_key_and_type() {
         let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let other = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let jws = sign("report+jws", &json!({"a": 1}), &key).expect("signed");
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_payload_is_forged() {
+    fn a_modified_payload_is_refused_as_forged() {
         let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let jws = sign("t", &json!({"a": 1}), &key).expect("signed");
         let other = sign("t", &json!({"a": 2}), &key).expect("signed");
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_reads_back_and_never_shows_itself() {
+    fn a_private_key_survives_a_round_trip_and_debug_hides_it() {
         let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let jwk = key.to_jwk().expect("a jwk");
         let read = PrivateKey::from_jwk(&jwk).expect("the same key");

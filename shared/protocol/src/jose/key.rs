@@ -14,18 +14,18 @@ use serde_json::{Value, json};
 
 use super::JoseError;
 
-/// What a key is for.
+/// The use of a key (RFC 7517 section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyUse {
-    /// Signatures.
+    /// `sig`: the key signs or verifies.
     #[serde(rename = "sig")]
     Signing,
-    /// Encryption.
+    /// `enc`: the key encrypts or decrypts.
     #[serde(rename = "enc")]
     Encryption,
 }
 
-/// A public key.
+/// A public key: P-256 or Ed25519.
 #[derive(Clone, Debug)]
 pub struct PublicKey {
     kid: String,
@@ -34,10 +34,10 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a public JWK: P-256 or Ed25519. Its `kid` is kept, or else the thumbprint is taken.
+    /// Reads a public JWK: P-256 or Ed25519. A JWK without `kid` is named by its thumbprint (RFC 7638).
     ///
     /// # Errors
-    /// [`JoseError::Key`] where the JWK is not such a key.
+    /// [`JoseError::Key`] when the JWK is private, or is not such a key.
     pub fn from_jwk(value: &Value) -> Result<PublicKey, JoseError> {
         if value.get("d").is_some() {
             return Err(JoseError::Key);
@@ -56,16 +56,16 @@ impl PublicKey {
         Ok(PublicKey { kid, jwk, point })
     }
 
-    /// The key's name.
+    /// The key id, by which messages name this key.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The JWK, to publish.
+    /// Writes the public JWK.
     ///
     /// # Errors
-    /// [`JoseError::Key`] where it cannot be written as JSON.
+    /// [`JoseError::Key`] when the JWK cannot be written as JSON.
     pub fn to_jwk(&self) -> Result<Value, JoseError> {
         serde_json::to_value(&self.jwk).map_err(|_| JoseError::Key)
     }
@@ -83,7 +83,7 @@ impl PublicKey {
     }
 }
 
-/// Most keys of a published set.
+/// Keys of a published set, at most.
 const SET_KEYS: usize = 16;
 
 /// A JWK set (RFC 7517 section 5) of public keys that may be published.
@@ -93,16 +93,16 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Takes keys, the one in use first.
+    /// A set of these keys, the signing key in use first.
     #[must_use]
     pub fn new(keys: Vec<PublicKey>) -> KeySet {
         KeySet { keys }
     }
 
-    /// Reads `{"keys": [...]}`, 1 to 16 keys. A private key is refused, never dropped.
+    /// Reads `{"keys": [...]}`, 1 to 16 keys. One private key among them refuses the whole set.
     ///
     /// # Errors
-    /// [`JoseError::Malformed`] where it is no JWK set, [`JoseError::Key`] where a key cannot be used.
+    /// [`JoseError::Malformed`] when the text is not a JWK set, [`JoseError::Key`] when a key cannot be used.
     pub fn parse(text: &str) -> Result<KeySet, JoseError> {
         let set: Value = serde_json::from_str(text).map_err(|_| JoseError::Malformed)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JoseError::Malformed)?;
@@ -112,23 +112,23 @@ impl KeySet {
         Ok(KeySet { keys: keys.iter().map(PublicKey::from_jwk).collect::<Result<_, _>>()? })
     }
 
-    /// The keys.
+    /// The keys in their order.
     #[must_use]
     pub fn keys(&self) -> &[PublicKey] {
         &self.keys
     }
 
-    /// As it is published.
+    /// Writes the set as `{"keys": [...]}`.
     ///
     /// # Errors
-    /// [`JoseError::Key`] where a key cannot be written as JSON.
+    /// [`JoseError::Key`] when a key cannot be written as JSON.
     pub fn to_json(&self) -> Result<Value, JoseError> {
         let keys = self.keys.iter().map(PublicKey::to_jwk).collect::<Result<Vec<_>, _>>()?;
         Ok(json!({ "keys": keys }))
     }
 }
 
-/// The P-256 point of an EC JWK.
+/// Reads the P-256 point of an EC JWK.
 pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
     let mut bytes = vec![4];
     for name in ["x", "y"] {
@@ -142,7 +142,7 @@ pub(super) fn point(jwk: &Value) -> Result<p256::PublicKey, JoseError> {
     p256::PublicKey::from_sec1_bytes(&bytes).map_err(|_| JoseError::Key)
 }
 
-/// The public members of a P-256 JWK.
+/// Writes the public members of a P-256 JWK.
 pub(super) fn ec_jwk(public: &p256::PublicKey) -> Value {
     let encoded = public.to_encoded_point(false);
     let coordinate =
@@ -150,7 +150,7 @@ pub(super) fn ec_jwk(public: &p256::PublicKey) -> Value {
     json!({ "kty": "EC", "crv": "P-256", "x": coordinate(encoded.x()), "y": coordinate(encoded.y()) })
 }
 
-/// A P-256 private key. `Debug` shows its name only.
+/// A P-256 private key. `Debug` prints only the `kid`.
 #[derive(Clone)]
 pub struct PrivateKey {
     secret: p256::SecretKey,
@@ -164,10 +164,10 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// A new key from the system's randomness.
+    /// Generates a key from the randomness of the system.
     ///
     /// # Errors
-    /// [`JoseError::Key`] where no name can be computed for it.
+    /// [`JoseError::Key`] when no thumbprint can be computed.
     pub fn generate(usage: KeyUse) -> Result<PrivateKey, JoseError> {
         PrivateKey::new(p256::SecretKey::random(&mut OsRng), usage)
     }
@@ -184,7 +184,7 @@ impl PrivateKey {
     /// Reads a private P-256 JWK.
     ///
     /// # Errors
-    /// [`JoseError::Key`] where it is not one, or its public part does not fit.
+    /// [`JoseError::Key`] when the JWK is not a private P-256 key, or `x` and `y` do not belong to `d`.
     pub fn from_jwk(value: &Value) -> Result<PrivateKey, JoseError> {
         let text = value.get("d").and_then(Value::as_str).ok_or(JoseError::Key)?;
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Key)?;
@@ -197,17 +197,17 @@ impl PrivateKey {
         Ok(PrivateKey { secret, public: PublicKey::from_jwk(&public)? })
     }
 
-    /// The private JWK. Keep it secret.
+    /// Writes the private JWK. The caller keeps it secret.
     ///
     /// # Errors
-    /// [`JoseError::Key`] where it cannot be written as JSON.
+    /// [`JoseError::Key`] when the JWK cannot be written as JSON.
     pub fn to_jwk(&self) -> Result<Value, JoseError> {
         let mut value = self.public.to_jwk()?;
         value["d"] = Value::from(URL_SAFE_NO_PAD.encode(self.secret.to_bytes()));
         Ok(value)
     }
 
-    /// Its public part.
+    /// The public key of this private key.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public

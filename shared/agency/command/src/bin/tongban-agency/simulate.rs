@@ -1,0 +1,115 @@
+//! Agencies by script.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use agency::journal::Journal;
+use agency::{Config, SqsQueue, Stop};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tongban_agency::Script;
+use tongban_agency::simulate::{Behaviour, Ends, Fleet, Member};
+
+use crate::arguments::Simulate;
+use crate::screen::{members, print};
+use crate::setting;
+
+/// Most agencies in one process.
+const AGENCIES: usize = 1_000;
+
+/// Plays a script for every configured agency until the end.
+pub(crate) async fn simulate(given: &Simulate) -> Result<ExitCode> {
+    if given.script == "list" {
+        for (name, what) in Script::NAMES {
+            print(&format!("{name:<12}{what}"))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let script = Script::named(&given.script)
+        .ok_or_else(|| anyhow!("no script {:?}; `--script list` names them", given.script))?;
+    let behaviour = Behaviour {
+        seed: given.seed,
+        delay: given.delay,
+        mistakes: given.mistakes,
+        duplicates: given.duplicates,
+        crashes: given.crashes,
+    };
+    let members = members_of(given)?;
+    let agencies = members.len();
+    let journal = Journal::new(|entry| {
+        if let Ok(line) = serde_json::to_string(entry) {
+            // A reader that went away does not stop an agency.
+            let _gone = print(&line);
+        }
+    });
+    let fleet = Fleet::new(script, behaviour, journal);
+    let ends = Ends { after: given.lasting, idle: given.until_idle };
+    let summary = fleet.run(members, ends, Stop::on_signals().context("signals")?).await;
+    if let Err(error) = summary {
+        shown(given, &fleet, agencies)?;
+        return Err(error.into());
+    }
+    shown(given, &fleet, agencies)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(given: &Simulate, fleet: &Fleet, agencies: usize) -> Result<()> {
+    let summary = serde_json::to_value(fleet.summary(agencies))?;
+    if given.json {
+        print(&serde_json::json!({ "summary": summary }).to_string())
+    } else if given.lasting.is_some() || given.until_idle.is_some() {
+        members(&summary)
+    } else {
+        Ok(())
+    }
+}
+
+fn members_of(given: &Simulate) -> Result<Vec<Member<SqsQueue>>> {
+    let mut files = given.config.clone();
+    if let Some(folder) = &given.configs {
+        files.extend(found(folder).with_context(|| folder.display().to_string())?);
+        ensure!(
+            !files.is_empty(),
+            "{}: no configuration in it, as 11.json or 11/agency.json",
+            folder.display()
+        );
+    }
+    ensure!(files.len() <= AGENCIES, "over {AGENCIES} agencies");
+    if files.is_empty() {
+        let config = setting::config(None)?;
+        let queue = setting::queue(&config, None, true)?;
+        return Ok(vec![Member { config, queue }]);
+    }
+    let alone = files.len() == 1;
+    let member = |file: &PathBuf| -> Result<Member<SqsQueue>> {
+        // With several files a variable would set every agency alike.
+        let mut config =
+            if alone { setting::config(Some(file))? } else { Config::load(Some(file), |_| None)? };
+        let plain = file.with_file_name("inbox.sqlite");
+        if !alone && config.inbox == plain {
+            // One inbox for each, also where their configurations lie side by side.
+            config.inbox = file.with_file_name(format!("inbox-{}.sqlite", config.agency));
+        }
+        let queue = setting::queue(&config, Some(file), alone)?;
+        Ok(Member { config, queue })
+    };
+    files.iter().map(|file| member(file).with_context(|| file.display().to_string())).collect()
+}
+
+/// The configurations in a folder, by name.
+fn found(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        let is_config = (name.ends_with(".json") && !name.contains(".jwk")) || name.ends_with(".toml");
+        if path.is_dir() {
+            files.extend(
+                ["agency.json", "agency.toml"].map(|name| path.join(name)).into_iter().find(|p| p.is_file()),
+            );
+        } else if is_config {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

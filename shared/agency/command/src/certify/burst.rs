@@ -1,0 +1,80 @@
+//! The check that files many cases at once.
+
+use std::time::{Duration, Instant};
+
+use domain::ids::ApplicationId;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use super::Name;
+use super::error::CertifyError;
+use super::outcome::Unmet;
+use super::session::Session;
+use super::turns::DECIDED;
+
+/// Cases filed at once: a hub on one machine takes no more.
+const AT_ONCE: usize = 8;
+/// What a burst gets for each of its cases, beyond the time of one.
+const EACH: Duration = Duration::from_secs(2);
+/// How often the cases not yet decided are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(super) async fn burst(session: &Session<'_>) -> Result<String, Unmet> {
+    let since = Timestamp::now();
+    let begun = Instant::now();
+    let mut filing =
+        stream::iter(0..session.burst).map(|_| session.first_card(Name::Passes)).buffer_unordered(AT_ONCE);
+    let mut filed: Vec<ApplicationId> = Vec::with_capacity(session.burst);
+    while let Some(one) = filing.next().await {
+        filed.push(one?);
+    }
+    drop(filing);
+    let filing = begun.elapsed().as_secs_f64();
+    let end = begun + session.timeout + EACH * u32::try_from(session.burst).unwrap_or(u32::MAX);
+    let mut open = filed.clone();
+    while !open.is_empty() {
+        open = still_open(session, open).await?;
+        if Instant::now() > end {
+            return Unmet::failed(format!(
+                "{} of {} cases were not decided within {} s: take several cases at once, and delete each message when \
+                 it is handled",
+                open.len(),
+                session.burst,
+                begun.elapsed().as_secs()
+            ));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let all = begun.elapsed().as_secs_f64();
+    session.drained().await?;
+    let refused = session.needed_operator()?.refused(session.agency(), since).await?;
+    let own = refused.iter().filter(|one| one.application.is_some_and(|id| filed.contains(&id))).count();
+    if own > 0 {
+        return Unmet::failed(format!(
+            "the hub refused {own} reports on the {} cases: report each step of a case once, in order",
+            session.burst
+        ));
+    }
+    let rate = f64::from(u32::try_from(session.burst).unwrap_or(u32::MAX)) / all;
+    Ok(format!("{} cases in {all:.1} s, {rate:.2} a second; filed within {filing:.1} s", session.burst))
+}
+
+/// Those that are not decided yet. Looking stops at the first few that are not: the rest is later in the queue.
+async fn still_open(
+    session: &Session<'_>,
+    open: Vec<ApplicationId>,
+) -> Result<Vec<ApplicationId>, CertifyError> {
+    let mut rest = Vec::new();
+    let mut ids = open.into_iter();
+    for id in ids.by_ref() {
+        if !DECIDED.contains(&session.app.view(id).await?.stage) {
+            rest.push(id);
+        }
+        if rest.len() >= AT_ONCE {
+            break;
+        }
+    }
+    rest.extend(ids);
+    Ok(rest)
+}

@@ -1,0 +1,121 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::command::Finding;
+use domain::ids::{ApplicationId, ReportId};
+use domain::stage::Stage;
+use protocol::report::{Receipt, Report};
+
+use super::*;
+use agency::testing::{
+    FakeQueue, RecordedRequest, TestFolder, agency, application, case, message, test_server,
+};
+
+/// A hub that keeps the version of each case, and answers a repeat as it did first.
+#[derive(Clone, Default)]
+struct Record(Arc<Mutex<(Courses, Receipts)>>);
+
+/// The kinds taken of each case, in order.
+type Courses = BTreeMap<ApplicationId, Vec<&'static str>>;
+/// What each report was answered with.
+type Receipts = BTreeMap<ReportId, Receipt>;
+
+impl Record {
+    fn take(&self, request: &RecordedRequest) -> Response {
+        let text = request.text();
+        let payload = text.split('.').nth(1).unwrap();
+        let report: Report = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        let mut record = self.0.lock().unwrap();
+        let (cases, receipts) = &mut *record;
+        if let Some(receipt) = receipts.get(&report.report_id) {
+            return Json(receipt).into_response();
+        }
+        let Some(taken) = cases.get_mut(&report.application) else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let kind = Finding::kind_of(report.finding.step()).unwrap();
+        let order = ["received", "signed", "produced", "ready"];
+        let version = u32::try_from(taken.len()).unwrap() + 4;
+        if report.seen != version || order.get(taken.len()) != Some(&kind) {
+            return StatusCode::CONFLICT.into_response();
+        }
+        taken.push(kind);
+        let (report_id, application) = (report.report_id, report.application);
+        let receipt = Receipt { report_id, application, version: version + 1, stage: Stage::Received };
+        receipts.insert(report_id, receipt.clone());
+        Json(receipt).into_response()
+    }
+}
+
+const SHORT: Ends = Ends { after: Some(Duration::from_secs(60)), idle: Some(Duration::from_millis(3500)) };
+
+#[tokio::test]
+async fn agencies_that_fall_down_and_make_mistakes_decide_every_case_once() {
+    let record = Record::default();
+    let hub = record.clone();
+    let (url, _) = test_server(move |_, request| hub.take(request)).await;
+    let folder = TestFolder::new();
+    let (mut members, mut queues) = (Vec::new(), Vec::new());
+    for number in 1..=3u8 {
+        let (mut config, hub) = agency(&url);
+        config.inbox = folder.path(&format!("{number}.sqlite"));
+        // What an agency had in hand when it fell comes again after this.
+        config.pace.visibility = Duration::from_secs(1);
+        config.pace.wait = Duration::from_millis(100);
+        let queue = FakeQueue::default();
+        for case_number in 0..5 {
+            let case_number = number * 10 + case_number;
+            record.0.lock().unwrap().0.insert(application(case_number), Vec::new());
+            queue.send(&case_number.to_string(), message(&case(case_number, 4), &config, &hub));
+        }
+        queues.push(queue.clone());
+        members.push(Member { config, queue });
+    }
+    let behaviour = Behaviour { seed: 5, crashes: 0.4, mistakes: 0.3, ..Behaviour::default() };
+    let fleet = Fleet::new(Script::named("default").unwrap(), behaviour, Journal::default());
+    let (_stopper, stop) = Stop::new();
+    let summary = fleet.run(members, SHORT, stop).await.unwrap();
+    assert!(queues.iter().all(|queue| queue.messages().is_empty()), "{summary:?}");
+    let record = record.0.lock().unwrap();
+    assert!(record.0.values().all(|taken| *taken == ["received", "signed", "produced", "ready"]));
+    assert_eq!((summary.agencies, summary.applications), (3, 15));
+    assert!(summary.crashes > 0 && summary.cases > 15, "{summary:?}");
+    assert!(!summary.mistakes.is_empty() && summary.refusals.is_empty(), "{summary:?}");
+}
+
+#[tokio::test]
+async fn an_agency_that_cannot_work_ends_the_fleet() {
+    let folder = TestFolder::new();
+    let (mut good, _) = agency("http://127.0.0.1:1");
+    good.inbox = folder.path("inbox.sqlite");
+    let mut bad = good.clone();
+    bad.inbox = folder.path("none/inbox.sqlite");
+    let members = [good, bad].map(|config| Member { config, queue: FakeQueue::default() });
+    let fleet = Fleet::new(Script::named("default").unwrap(), Behaviour::default(), Journal::default());
+    let (_stopper, stop) = Stop::new();
+    let ended = fleet.run(members.to_vec(), Ends::default(), stop).await;
+    assert!(matches!(ended, Err(FleetError::Consumer { .. })), "{ended:?}");
+}
+
+#[tokio::test]
+async fn it_ends_by_itself_and_when_asked() {
+    let folder = TestFolder::new();
+    let (mut config, _) = agency("http://127.0.0.1:1");
+    config.inbox = folder.path("inbox.sqlite");
+    config.pace.wait = Duration::from_millis(10);
+    let fleet = Fleet::new(Script::named("default").unwrap(), Behaviour::default(), Journal::default());
+    let members = || vec![Member { config: config.clone(), queue: FakeQueue::default() }];
+    let short = Some(Duration::from_millis(50));
+    let (stopper, stop) = Stop::new();
+    for ends in [Ends { after: short, idle: None }, Ends { after: None, idle: short }] {
+        assert_eq!(fleet.run(members(), ends, stop.clone()).await.unwrap().cases, 0);
+    }
+    stopper.ask();
+    fleet.run(members(), Ends::default(), stop).await.unwrap();
+}

@@ -1,0 +1,126 @@
+//! What a fleet did, counted from its journal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::ids::{AgencyCode, ApplicationId};
+use serde::Serialize;
+
+use agency::journal::Entry;
+
+/// What happened, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Agencies that were played.
+    pub agencies: usize,
+    /// Applications that they had to do with.
+    pub applications: usize,
+    /// Messages taken up, those taken up again after a crash included.
+    pub cases: u64,
+    /// Messages handled to the end.
+    pub handled: u64,
+    /// Messages known as handled, and put aside.
+    pub repeats: u64,
+    /// Messages left for later.
+    pub left: u64,
+    /// Messages that could not be read, each time they came.
+    pub unreadable: u64,
+    /// Documents fetched and checked.
+    pub documents: u64,
+    /// Reports that the hub answered.
+    pub reports: BTreeMap<String, u64>,
+    /// Reports that it refused, by kind and reason. Mistakes are not among them.
+    pub refusals: BTreeMap<String, u64>,
+    /// Mistakes made on purpose, by kind and answer.
+    pub mistakes: BTreeMap<String, u64>,
+    /// Cases asked for once more, by answer.
+    pub asked_again: BTreeMap<String, u64>,
+    /// Times that an agency's process fell down.
+    pub crashes: u64,
+}
+
+/// Counts while the fleet runs.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    summary: Summary,
+    applications: BTreeSet<ApplicationId>,
+    in_hand: BTreeSet<(AgencyCode, ApplicationId)>,
+}
+
+impl Stats {
+    /// Counts an entry.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        let counts = &mut self.summary;
+        let of = |counts: &mut BTreeMap<String, u64>| *counts.entry(entry.detail.clone()).or_default() += 1;
+        let case = entry.application.map(|application| (entry.agency.clone(), application));
+        match entry.what {
+            "case" => {
+                counts.cases += 1;
+                self.applications.extend(entry.application);
+                self.in_hand.extend(case);
+            }
+            "handled" | "left" => {
+                *(if entry.what == "left" { &mut counts.left } else { &mut counts.handled }) += 1;
+                if let Some(case) = case {
+                    self.in_hand.remove(&case);
+                }
+            }
+            "crashed" => {
+                counts.crashes += 1;
+                self.in_hand.retain(|(agency, _)| *agency != entry.agency);
+            }
+            "repeat" => counts.repeats += 1,
+            "unreadable" => counts.unreadable += 1,
+            "document" => counts.documents += 1,
+            "report" => of(&mut counts.reports),
+            "overtaken" => of(&mut counts.refusals),
+            "mistake" => of(&mut counts.mistakes),
+            "asked_again" => of(&mut counts.asked_again),
+            _ => {}
+        }
+    }
+
+    /// Whether somebody works on a case.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.in_hand.is_empty()
+    }
+
+    /// What there is so far.
+    pub(super) fn summary(&self, agencies: usize) -> Summary {
+        Summary { agencies, applications: self.applications.len(), ..self.summary.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agency::testing::application;
+
+    #[test]
+    fn entries_are_counted_by_kind() {
+        let mut stats = Stats::default();
+        let mut add = |what, detail: &str| {
+            stats.add(&Entry {
+                time: jiff::Timestamp::UNIX_EPOCH,
+                agency: "11".parse().expect("a code"),
+                what,
+                application: Some(application(1)),
+                version: Some(4),
+                detail: detail.to_owned(),
+            });
+            stats.is_busy()
+        };
+        assert!(add("case", "decide"));
+        assert!(!add("crashed", ""));
+        assert!(add("case", "decide"));
+        add("report", "received");
+        add("report", "received");
+        add("mistake", "stale: 409 stale_version");
+        add("overtaken", "signed: 409 other_leg");
+        assert!(!add("handled", "done"));
+        add("repeat", "");
+        let summary = stats.summary(1);
+        assert_eq!((summary.cases, summary.handled, summary.crashes, summary.repeats), (2, 1, 1, 1));
+        assert_eq!((summary.applications, summary.reports["received"]), (1, 2));
+        assert_eq!((summary.mistakes.len(), summary.refusals["signed: 409 other_leg"]), (1, 1));
+    }
+}
