@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 
 use crate::progress::say;
 
@@ -13,7 +13,7 @@ use crate::progress::say;
 pub async fn start_hub(options: LocalOptions) -> Result<LocalStack> {
     let stack = options.stack.clone();
     say(&format!("building the functions, starting the local AWS and deploying {stack}"));
-    let hub = LocalStack::start(options, &Screen::silent()).await?;
+    let hub = LocalStack::start(options, &Terminal::silent()).await?;
     say(&format!("{stack} runs at {}", hub.endpoint()));
     Ok(hub)
 }

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::python::Tools;
-use tongban::screen::Screen;
 use tongban::secrets::SCOPES;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::hub::start_hub;
 use tongban_tests::progress::say;
@@ -65,7 +65,7 @@ impl Run {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
-            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Screen::silent())
+            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Terminal::silent())
         };
         let run = Run { folder, tools: tools.expect("schemathesis") };
         run.put("openapi.json", &description(stack).await.to_string());

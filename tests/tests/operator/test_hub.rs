@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::plan::Plan;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban_tests::hub::start_hub;
 use tongban_tests::repository::text;
 
@@ -59,7 +59,7 @@ impl TestHub {
     /// Deploys another list of agencies to the running hub.
     pub(crate) async fn deploy(&mut self, agencies: &str) -> Plan {
         fs::write(self.folder.join("agencies.toml"), agencies).expect("the list of agencies");
-        self.stack.redeploy(&Screen::silent()).await.expect("a deploy")
+        self.stack.redeploy(&Terminal::silent()).await.expect("a deploy")
     }
 }
 

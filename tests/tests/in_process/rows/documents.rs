@@ -1,12 +1,12 @@
 //! What is uploaded, and what S3 tells of it.
 
+use app_client::SampleDocument;
 use domain::event::{DocumentFault, Event};
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::faults::Fault;
 use protocol::report::{DocumentAction, DocumentRequest, Link};
-use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_case, with_a_draft};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness};
@@ -65,7 +65,8 @@ async fn row_32_an_overwrite_is_ignored_and_the_verified_version_is_served() {
     };
     let link: Link = serde_json::from_value(harness.agency_document(&asked).await.body(200)).expect("a link");
     let bytes = harness.hub.documents.fetch(&link).expect("an object");
-    let paper = Paper { kind: "household_register", media_type: "application/pdf", bytes };
+    let paper =
+        SampleDocument { kind: "household_register".to_owned(), media_type: "application/pdf", bytes };
     assert_eq!(paper.sha256(), document.sha256);
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::faults::Fault;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_draft};
 use crate::crash_harness::{Answer, CrashHarness};
@@ -105,7 +105,7 @@ async fn row_08_a_submission_during_the_uploads_is_never_a_conflict() {
         let mut by_hand = body(&papers());
         by_hand["submit"] = json!("manual");
         let papers = papers();
-        by_hand["documents"] = papers.iter().map(Paper::json).collect();
+        by_hand["documents"] = papers.iter().map(SampleDocument::declaration).collect();
         let created = harness.post(TENANT, APPLICATIONS, "a-key", &by_hand).await.body(201);
         let keys = harness.upload(&created, &papers);
         let path = format!("{APPLICATIONS}/{}/submit", only(&harness).await.id());

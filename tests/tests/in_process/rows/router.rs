@@ -1,5 +1,6 @@
 //! What the stream shows, and what must reach an agency's queue once.
 
+use app_client::SampleDocument;
 use domain::agencies::AgencyState;
 use domain::application::object_key;
 use domain::catalogue::DocumentKind;
@@ -12,7 +13,6 @@ use platform::faults::Fault;
 use platform::queues::{Queue, SendError};
 use serde_json::{Value, json};
 use sweeper::handler::Swept;
-use tongban_tests::papers::Paper;
 
 use super::{count, file, only, submission, with_a_case, with_a_draft};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
@@ -193,7 +193,7 @@ fn residence_is_missing() -> Finding {
 /// The citizen hands in what is missing.
 async fn supplement(harness: &CrashHarness) {
     let id = only(harness).await.id();
-    let answer = Paper::pdf("other", "answer");
+    let answer = SampleDocument::pdf("other", "answer");
     let key = object_key(id, "d3".parse().expect("a document id"), 0);
     harness.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
     let path = format!("/v1/applications/{id}/supplement");
