@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::screen::{Screen, Step};
+use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
 /// The functions, by crate, binary and zip name.
@@ -37,7 +37,7 @@ pub struct Package {
 ///
 /// # Errors
 /// They do not compile; the compiler's own words went to the terminal.
-pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
+pub fn build(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
@@ -46,12 +46,12 @@ pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
     for package in FUNCTIONS.into_iter().chain(["tongban-agency", "tongban"]) {
         command.args(["--package", package]);
     }
-    run(workspace, &mut command, screen)
+    run(workspace, &mut command, terminal)
 }
 
 /// Runs a build and takes the binaries from what it reports.
-pub(crate) fn run(workspace: &Workspace, command: &mut Command, screen: &Screen) -> Result<Binaries> {
-    let step = screen.step("Building the functions");
+pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Terminal) -> Result<Binaries> {
+    let step = terminal.step("Building the functions");
     // `cargo run` says which package it runs. Build scripts see that, and some (ring's) run again whenever it changes:
     // a minute of compiling each time this command and a plain `cargo build` take turns.
     for (name, _) in std::env::vars_os() {

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 use crate::workspace::{Workspace, write_whole};
 
 /// The oldest Node the pinned packages run on.
@@ -28,7 +28,7 @@ impl NodeTools {
     ///
     /// # Errors
     /// No Node or npm, one that is too old, or packages that cannot be fetched: each one sentence.
-    pub fn install(workspace: &Workspace, folder: &str, screen: &Screen) -> Result<NodeTools> {
+    pub fn install(workspace: &Workspace, folder: &str, terminal: &Terminal) -> Result<NodeTools> {
         let wanted = FILES.map(|file| workspace.text(&format!("{folder}/{file}")));
         let [manifest, lock] = wanted;
         let wanted = [manifest?, lock?];
@@ -38,7 +38,7 @@ impl NodeTools {
         if tools.marker().is_file() {
             return Ok(tools);
         }
-        let step = screen.step("Installing Node packages");
+        let step = terminal.step("Installing Node packages");
         check_version(version()?)?;
         // What an interrupted run left is not to be trusted.
         if tools.folder.exists() {

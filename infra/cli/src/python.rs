@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 use crate::workspace::{Workspace, write_whole};
 
 /// The oldest Python the pinned packages run on.
@@ -28,7 +28,7 @@ impl Tools {
     ///
     /// # Errors
     /// No Python, no `venv`, or packages that cannot be fetched: each one sentence.
-    pub fn install(workspace: &Workspace, requirements: &str, screen: &Screen) -> Result<Tools> {
+    pub fn install(workspace: &Workspace, requirements: &str, terminal: &Terminal) -> Result<Tools> {
         let wanted = workspace.text(requirements)?;
         let digest = Sha256::digest(wanted.as_bytes());
         let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
@@ -36,7 +36,7 @@ impl Tools {
         if tools.marker().is_file() && tools.python().is_file() {
             return Ok(tools);
         }
-        let step = screen.step("Installing the local tools");
+        let step = terminal.step("Installing the local tools");
         // What an interrupted run left is not to be trusted.
         if tools.folder.exists() {
             fs::remove_dir_all(&tools.folder)

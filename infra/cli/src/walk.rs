@@ -4,7 +4,6 @@
 //! their own read their queues and report; what is shown comes from the hub's event feed and from callbacks.
 
 mod agencies;
-mod book;
 mod journey;
 mod scenario;
 mod timeline;
@@ -14,17 +13,15 @@ pub mod words;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
+use app_client::{AppClient, CallbackLog, CallbackReceiver};
 use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
 use jiff::Timestamp;
 
-use crate::app::App;
 use crate::local::LocalStack;
-use crate::receiver::Receiver;
-use crate::screen::Screen;
 use crate::secrets::SCOPES;
+use crate::terminal::Terminal;
 use agencies::Agencies;
-use book::Book;
 use journey::{Company, travel};
 use scenario::Scenario;
 use timeline::Timeline;
@@ -62,18 +59,18 @@ impl Walked {
 ///
 /// # Errors
 /// The first thing that is not as it should be, in one sentence.
-pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
+pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<Walked> {
     let scenarios = scenario::scenarios(hub.agencies(), today(Timestamp::now()))?;
-    introduce(&scenarios, screen);
+    introduce(&scenarios, terminal);
     let codes: BTreeSet<AgencyCode> = scenarios.iter().flat_map(Scenario::agencies).cloned().collect();
     let agencies = Agencies::start(hub, codes)?;
-    let book = Book::default();
-    let receiver = Receiver::listen(0, book.taker()).await?;
-    let app = App::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);
+    let callbacks = CallbackLog::default();
+    let receiver = CallbackReceiver::listen(0, callbacks.handler()).await?;
+    let app = AppClient::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);
     let (subscription, secret) = app.subscribe(receiver.url(), &[]).await?;
     receiver.trust(secret);
-    let timeline = Timeline::begin(screen, &scenarios);
-    let company = Company { app: &app, agencies: &agencies, book: &book, timeline: &timeline };
+    let timeline = Timeline::begin(terminal, &scenarios);
+    let company = Company { app: &app, agencies: &agencies, callbacks: &callbacks, timeline: &timeline };
     let [card, transfer, certificate] = &scenarios;
     let travelled =
         tokio::try_join!(travel(&company, card), travel(&company, transfer), travel(&company, certificate));
@@ -81,7 +78,7 @@ pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
     let judged = match travelled {
         Ok((card, transfer, certificate)) => {
             let arrived = [card, transfer, certificate];
-            verdict::judge(hub, &book, &arrived, screen).await.map(|()| arrived)
+            verdict::judge(hub, &callbacks, &arrived, terminal).await.map(|()| arrived)
         }
         Err(error) => Err(error),
     };
@@ -94,16 +91,16 @@ pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
     Ok(Walked { card: card.id, agencies })
 }
 
-fn introduce(scenarios: &[Scenario; 3], screen: &Screen) {
-    screen.line("");
-    screen.line(
+fn introduce(scenarios: &[Scenario; 3], terminal: &Terminal) {
+    terminal.line("");
+    terminal.line(
         "Three applications walk through the hub now. The people are invented, everything else happens:",
     );
     for scenario in scenarios {
-        screen.line("");
+        terminal.line("");
         for line in scenario.story() {
-            screen.line(&line);
+            terminal.line(&line);
         }
     }
-    screen.line("");
+    terminal.line("");
 }

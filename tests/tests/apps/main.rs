@@ -127,7 +127,7 @@ fn every_wrong_field_is_told_where_it_stands() {
     assert!(told.contains("is for another service"), "{told}");
     let told =
         run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
-    assert!(told.contains("asks for no \"diploma\""), "{told}");
+    assert!(told.contains("requires no \"diploma\""), "{told}");
 }
 
 /// The body that the page sends with curl is what the form beside it comes to.
@@ -138,7 +138,7 @@ fn the_samples_are_one() {
     let request: Value =
         serde_json::from_str(&text("shared/apps/examples/first-card.request.json")).expect("JSON");
     assert_eq!(read(Service::FirstIdentityCard, "first-card.toml").body, request);
-    assert_eq!(read(Service::HouseholdCertificate, "household-certificate.json").papers.len(), 2);
+    assert_eq!(read(Service::HouseholdCertificate, "household-certificate.json").documents.len(), 2);
 }
 
 /// The page's blocks in their order, in one shell. The listener is a process of its own, as in the second terminal.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 
 use tongban_tests::agency::program;
 
@@ -125,9 +125,9 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
         agencies: Some(file.clone()),
         ..LocalOptions::default()
     };
-    let mut stack = LocalStack::start(options, &Screen::silent()).await.expect("a hub");
+    let mut stack = LocalStack::start(options, &Terminal::silent()).await.expect("a hub");
     fs::write(&file, format!("{rows}{row}")).expect("a file");
-    let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
+    let plan = stack.redeploy(&Terminal::silent()).await.expect("an update").to_string();
     assert!(plan.contains("Agency110105"), "{plan}");
     assert_eq!(stack.agencies().agencies().len(), 44);
     let consumer = RunningConsumer::take(&fixture.at(&stack, "tongban-join"), "110105", Program::Python);
@@ -135,7 +135,7 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     assert_eq!(verdict.code, Some(0), "{}", verdict.told);
     drop(consumer);
     fs::write(&file, &rows).expect("a file");
-    let plan = stack.redeploy(&Screen::silent()).await.expect("an update").to_string();
+    let plan = stack.redeploy(&Terminal::silent()).await.expect("an update").to_string();
     assert!(plan.contains("Agency110105") && stack.agencies().agencies().len() == 43, "{plan}");
     fs::remove_file(&file).expect("the file");
 }

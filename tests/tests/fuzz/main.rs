@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::python::Tools;
-use tongban::screen::Screen;
 use tongban::secrets::SCOPES;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::repository::{root, text};
 
@@ -33,7 +33,7 @@ async fn no_request_is_answered_otherwise_than_described() {
         log_level: "warn".to_owned(),
         ..LocalOptions::default()
     };
-    let stack = LocalStack::start(options, &Screen::silent()).await.expect("a hub");
+    let stack = LocalStack::start(options, &Terminal::silent()).await.expect("a hub");
     let run = Run::prepare(&stack).await;
     let output = run.ask(&stack).await;
     let said =
@@ -55,7 +55,7 @@ impl Run {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
-            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Screen::silent())
+            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Terminal::silent())
         };
         let run = Run { folder, tools: tools.expect("schemathesis") };
         run.put("openapi.json", &description(stack).await.to_string());

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -33,7 +34,6 @@ use reports::report::ReportHandler;
 use serde_json::{Value, json};
 use sweeper::handler::{Sweeper, Swept};
 use tokio::time::{Duration, Instant};
-use tongban_tests::papers::Paper;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -254,14 +254,14 @@ impl CrashHarness {
 
     /// Uploads through the links of an answer that opened slots, each paper where its checksum is expected. The
     /// keys of the objects, for S3 to tell of.
-    pub(crate) fn upload(&self, opened: &Value, papers: &[Paper]) -> Vec<String> {
+    pub(crate) fn upload(&self, opened: &Value, papers: &[SampleDocument]) -> Vec<String> {
         let documents = opened["documents"].as_array().expect("documents");
         let links = documents.iter().filter(|document| !document["upload"].is_null());
         links.map(|document| self.upload_to(&document["upload"], papers)).collect()
     }
 
     /// Uploads through one link.
-    pub(crate) fn upload_to(&self, link: &Value, papers: &[Paper]) -> String {
+    pub(crate) fn upload_to(&self, link: &Value, papers: &[SampleDocument]) -> String {
         let link: Link = serde_json::from_value(link.clone()).expect("a link");
         let sum = link.headers.get("x-amz-checksum-sha256");
         let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");

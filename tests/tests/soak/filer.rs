@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use app_client::SampleDocument;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::Service;
@@ -20,7 +21,6 @@ use tongban_tests::forms::{
     HOHHOT, adult_papers, certificate, certificate_papers, first_card, transfer, transfer_papers,
     when_complete,
 };
-use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 
 /// Requests under way at once.
@@ -105,7 +105,7 @@ impl<'s> Filer<'s> {
             }
         };
         let mut body = when_complete(body);
-        body["documents"] = papers.iter().map(Paper::json).collect();
+        body["documents"] = papers.iter().map(SampleDocument::declaration).collect();
         let view = self.post("/v1/applications", &body).await;
         for link in view.documents.iter().filter_map(|document| document.upload.as_ref()) {
             let sum = link.headers.get("x-amz-checksum-sha256");
@@ -123,7 +123,7 @@ impl<'s> Filer<'s> {
     async fn answer_one(&self, id: ApplicationId) {
         let view: ApplicationView = self.send(Method::GET, &format!("/v1/applications/{id}"), None).await;
         for missing in &view.missing {
-            let bytes = Paper::pdf("other", &format!("{id} {missing}")).bytes;
+            let bytes = SampleDocument::pdf("other", &format!("{id} {missing}")).bytes;
             let sha256 = STANDARD.encode(Sha256::digest(&bytes));
             let declared = json!({
                 "kind": "other", "media_type": "application/pdf", "size": bytes.len(), "sha256": sha256,

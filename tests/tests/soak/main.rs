@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use domain::ids::AgencyCode;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban_tests::until::until;
 
 use crate::agencies::Agencies;
@@ -39,7 +39,7 @@ async fn every_case_is_decided_once() {
         log_level: "warn".to_owned(),
         ..LocalOptions::default()
     };
-    let stack = Arc::new(LocalStack::start(options, &Screen::silent()).await.expect("a hub"));
+    let stack = Arc::new(LocalStack::start(options, &Terminal::silent()).await.expect("a hub"));
     let absent: AgencyCode = ABSENT.parse().expect("an agency code");
     let agencies = Agencies::start(&stack, &absent);
     let begun = Instant::now();

@@ -8,7 +8,7 @@ use domain::ids::AgencyCode;
 use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::{Value, json};
 
-use super::{Operator, Place};
+use super::{HubPlace, Operator};
 use crate::aws::LOCAL_REGION;
 use crate::local::account_of;
 use crate::secrets::Secrets;
@@ -34,8 +34,8 @@ impl Operator {
     pub fn kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
         self.row(code)?;
         let files = match &self.place {
-            Place::Here { port } => self.local_kit(code, *port)?,
-            Place::Account { .. } => {
+            HubPlace::Here { port } => self.local_kit(code, *port)?,
+            HubPlace::Account { .. } => {
                 let settings = self.settings(code, self.outputs.get("ApiUrl")?)?;
                 vec![(SETTINGS, pretty(&settings)?)]
             }

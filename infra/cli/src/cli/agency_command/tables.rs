@@ -7,7 +7,9 @@ use domain::agencies::AgencyState;
 use domain::agency_override::{AgencyOverride, KeyRole, Record};
 use domain::catalogue::Service;
 use jiff::Timestamp;
-use tongban::operator::{Change, Decision, Evidence, Listed, Origin, Sight, Suspension};
+use tongban::operator::{
+    AgencyKey, AgencyOverview, AgencySummary, KeyState, Origin, RefusedReport, Suspension,
+};
 
 /// Lines of cells, each column as wide as its widest cell. Chinese letters take two columns.
 fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
@@ -29,7 +31,7 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 }
 
 /// Every agency, one a line.
-pub(super) fn list(agencies: &[Decision]) -> String {
+pub(super) fn list(agencies: &[AgencySummary]) -> String {
     let rows: Vec<[String; 5]> = agencies
         .iter()
         .map(|agency| {
@@ -46,7 +48,7 @@ pub(super) fn list(agencies: &[Decision]) -> String {
 }
 
 /// One agency, closely.
-pub(super) fn show(sight: &Sight) -> String {
+pub(super) fn show(sight: &AgencyOverview) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<10}{value}");
@@ -77,14 +79,14 @@ pub(super) fn show(sight: &Sight) -> String {
 }
 
 /// Keys, one a line.
-pub(super) fn keys(keys: &[Listed]) -> String {
+pub(super) fn keys(keys: &[AgencyKey]) -> String {
     let rows: Vec<[String; 4]> = keys
         .iter()
         .map(|key| {
             let state = match key.state {
-                Change::InUse => "in use",
-                Change::Former => "former: still opens what was sent",
-                Change::Revoked => "REVOKED",
+                KeyState::InUse => "in use",
+                KeyState::Former => "former: still opens what was sent",
+                KeyState::Revoked => "REVOKED",
             };
             let origin = match key.origin {
                 Some(Origin::Row) => "infra/agencies.toml",
@@ -106,7 +108,7 @@ pub(super) fn purpose(role: KeyRole) -> &'static str {
 }
 
 /// Refused reports, one a line.
-pub(super) fn refused(refused: &[Evidence]) -> String {
+pub(super) fn refused(refused: &[RefusedReport]) -> String {
     if refused.is_empty() {
         return "No report was refused.".to_owned();
     }
@@ -147,7 +149,7 @@ fn records(records: &[Record]) -> String {
     table(["CHANGE", "AT", "WHAT", "BY", "WHY"], &rows)
 }
 
-fn state(agency: &Decision) -> String {
+fn state(agency: &AgencySummary) -> String {
     match (agency.state, agency.suspended_by) {
         (AgencyState::Active, _) => "active".to_owned(),
         (AgencyState::Suspended, Some(Suspension::Operator)) => "SUSPENDED by an operator".to_owned(),

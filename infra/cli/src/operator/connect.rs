@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs as sqs;
 use domain::agencies::Agencies;
 
-use super::{Operator, Register};
+use super::{Operator, OverrideTable};
 use crate::agencies::AgencyList;
 use crate::aws::{self, LOCAL_ACCOUNT};
 use crate::emulator::rows_of;
@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 
 /// Where a hub is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum HubPlace {
     /// On this machine, its local AWS on this port.
     Here {
         /// Port on 127.0.0.1.
@@ -32,11 +32,11 @@ pub enum Place {
 
 /// Which hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct HubLocation {
     /// Name of its stack.
     pub stack: String,
     /// Where it is.
-    pub place: Place,
+    pub place: HubPlace,
 }
 
 impl Operator {
@@ -44,11 +44,11 @@ impl Operator {
     ///
     /// # Errors
     /// It does not answer, there is no such stack, or it was deployed before it had a table of amendments.
-    pub async fn reach(at: &At) -> Result<Operator> {
+    pub async fn reach(at: &HubLocation) -> Result<Operator> {
         let workspace = Workspace::find()?;
         let (config, rows, by) = match &at.place {
-            Place::Here { port } => here(&workspace, *port).await?,
-            Place::Account { region, profile } => there(&workspace, region, profile.as_deref()).await?,
+            HubPlace::Here { port } => here(&workspace, *port).await?,
+            HubPlace::Account { region, profile } => there(&workspace, region, profile.as_deref()).await?,
         };
         let cloud = Cloud::new(&config);
         if !cloud.exists(&at.stack).await? {
@@ -64,7 +64,7 @@ impl Operator {
             workspace,
             rows,
             by,
-            register: Register::new(&config, table, cases),
+            overrides: OverrideTable::new(&config, table, cases),
             sqs: sqs::Client::new(&config),
             s3: aws::s3(&config),
             outputs,

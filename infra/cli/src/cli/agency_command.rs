@@ -1,4 +1,4 @@
-//! `tongban partner`: what an operator does about an agency.
+//! `tongban agency`: what an operator does about an agency.
 
 mod tables;
 
@@ -10,8 +10,8 @@ use domain::agency_override::{AgencyOverride, KeyRole, REASON};
 use domain::ids::AgencyCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tongban::operator::{At, Operator, Place, Probe, REFUSED, read_key};
-use tongban::screen::Screen;
+use tongban::operator::{HubLocation, HubPlace, Operator, Probe, REFUSED, read_key};
+use tongban::terminal::Terminal;
 
 use super::local_hub::{port_of, stack_of};
 
@@ -24,7 +24,7 @@ const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// once for `GET /v1/coverage` and within a minute everywhere; each is recorded with who, when and why, and needs no
 /// deploy. Ends with 0 when it is done, 1 when it failed, 2 when it was asked for wrongly.
 #[derive(Debug, Args)]
-pub(crate) struct Partner {
+pub(crate) struct AgencyCommand {
     #[command(subcommand)]
     what: What,
     #[command(flatten)]
@@ -167,28 +167,28 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 impl Where {
-    fn at(self) -> Result<At> {
+    fn at(self) -> Result<HubLocation> {
         let place = match (self.region, self.port) {
-            (Some(region), _) => Place::Account { region, profile: self.profile },
-            (None, port) => Place::Here { port: port_of(port)? },
+            (Some(region), _) => HubPlace::Account { region, profile: self.profile },
+            (None, port) => HubPlace::Here { port: port_of(port)? },
         };
         let stack = stack_of(self.stack);
-        Ok(At { stack, place })
+        Ok(HubLocation { stack, place })
     }
 }
 
-impl Partner {
+impl AgencyCommand {
     /// Does what was asked.
     ///
     /// # Errors
     /// Whatever stopped it, in one sentence.
-    pub(crate) async fn run(self, screen: &Screen) -> Result<()> {
+    pub(crate) async fn run(self, terminal: &Terminal) -> Result<()> {
         let operator = Operator::reach(&self.at.at()?).await?;
         match self.what {
-            What::List(json) => shown(screen, json, &operator.list().await?, |list| tables::list(list)),
+            What::List(json) => shown(terminal, json, &operator.list().await?, |list| tables::list(list)),
             What::Show { code, json } => {
                 let sight = operator.show(&code).await?;
-                shown(screen, json, &sight, tables::show)?;
+                shown(terminal, json, &sight, tables::show)?;
                 match sight.records_broken {
                     None => Ok(()),
                     Some(broken) => bail!(
@@ -199,25 +199,25 @@ impl Partner {
             }
             What::Suspend(Changed { code, why }) => {
                 let made = operator.amend(&code, &AgencyOverride::Suspend, &why.reason).await?;
-                screen.line(&format!(
+                terminal.line(&format!(
                     "Agency {code} is suspended (change {}). No new case is accepted for it; within a minute nothing \
                      more is sent to it, and its cases are held.",
                     made.version
                 ));
                 Ok(())
             }
-            What::Resume(Changed { code, why }) => resume(&operator, &code, &why.reason, screen).await,
-            What::Keys { code, what, json } => keys(&operator, &code, what, json, screen).await,
+            What::Resume(Changed { code, why }) => resume(&operator, &code, &why.reason, terminal).await,
+            What::Keys { code, what, json } => keys(&operator, &code, what, json, terminal).await,
             What::Kit { code, out } => {
                 for path in operator.kit(&code, &out)? {
-                    screen.line(&path.display().to_string());
+                    terminal.line(&path.display().to_string());
                 }
                 Ok(())
             }
             What::Refused { code, since, json } => {
                 let since = since.unwrap_or_else(|| Timestamp::now() - RECENT);
                 let (refused, more) = operator.refused(&code, since).await?;
-                shown(screen, json, &refused, |refused| tables::refused(refused))?;
+                shown(terminal, json, &refused, |refused| tables::refused(refused))?;
                 if more {
                     bail!("there are more than {REFUSED}; give a later --since to see the rest");
                 }
@@ -228,7 +228,7 @@ impl Partner {
                     Kind::Unreadable => Probe::Unreadable,
                     Kind::Forged => Probe::Forged,
                 };
-                screen.line(&serde_json::to_string(&operator.probe(&code, kind).await?)?);
+                terminal.line(&serde_json::to_string(&operator.probe(&code, kind).await?)?);
                 Ok(())
             }
         }
@@ -236,29 +236,34 @@ impl Partner {
 }
 
 /// Prints JSON for a program, a table for a person.
-fn shown<T: Serialize>(screen: &Screen, json: Json, value: &T, table: impl Fn(&T) -> String) -> Result<()> {
+fn shown<T: Serialize>(
+    terminal: &Terminal,
+    json: Json,
+    value: &T,
+    table: impl Fn(&T) -> String,
+) -> Result<()> {
     let text = if json.json { serde_json::to_string(value)? } else { table(value) };
-    screen.line(&text);
+    terminal.line(&text);
     Ok(())
 }
 
 /// Resumes, waits until every function knows, and lets go of what was held. Nothing is lost if it is interrupted: the
 /// sweeper sends what is owed.
-async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, screen: &Screen) -> Result<()> {
+async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: &Terminal) -> Result<()> {
     let made = operator.amend(code, &AgencyOverride::Resume, reason).await?;
-    screen.line(&format!("Agency {code} takes cases again (change {}).", made.version));
+    terminal.line(&format!("Agency {code} takes cases again (change {}).", made.version));
     if let Some(row) = operator.list().await?.into_iter().find(|row| &row.agency == code)
         && row.suspended_by.is_some()
     {
         bail!("its row in infra/agencies.toml still suspends it: change the row and deploy");
     }
-    let step = screen.step("Waiting until every function knows");
+    let step = terminal.step("Waiting until every function knows");
     tokio::time::sleep(Operator::known_after()).await;
     drop(step);
     let done = operator.release(code).await.context("the sweeper releases the rest")?;
-    screen.line(&format!("Released {} cases that were held.", done.released));
+    terminal.line(&format!("Released {} cases that were held.", done.released));
     if done.left > 0 {
-        screen
+        terminal
             .line(&format!("{} more were asked for a moment ago; the sweeper looks after them.", done.left));
     }
     Ok(())
@@ -269,23 +274,23 @@ async fn keys(
     code: &AgencyCode,
     what: Option<Keys>,
     json: Json,
-    screen: &Screen,
+    terminal: &Terminal,
 ) -> Result<()> {
     match what {
-        None => shown(screen, json, &operator.keys(code).await?, |keys| tables::keys(keys)),
+        None => shown(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys)),
         Some(Keys::List(own)) => {
             let json = Json { json: json.json || own.json };
-            shown(screen, json, &operator.keys(code).await?, |keys| tables::keys(keys))
+            shown(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys))
         }
         Some(Keys::Add { file, why }) => {
             let made = operator.amend(code, &read_key(&file)?, &why.reason).await?;
-            screen.line(&format!("The key counts within a minute (change {}).", made.version));
+            terminal.line(&format!("The key counts within a minute (change {}).", made.version));
             Ok(())
         }
         Some(Keys::Revoke { kid, why }) => {
             let revoked = AgencyOverride::RevokeKey { kid: kid.clone() };
             let made = operator.amend(code, &revoked, &why.reason).await?;
-            screen.line(&format!(
+            terminal.line(&format!(
                 "The key {kid} counts for nothing within a minute (change {}).",
                 made.version
             ));
@@ -296,7 +301,7 @@ async fn keys(
                 (KeyRole::Encryption, row.is_some_and(|row| !row.encryption_keys.is_empty())),
             ] {
                 if !left {
-                    screen.line(&format!("! The agency has no key left for {}.", tables::purpose(role)));
+                    terminal.line(&format!("! The agency has no key left for {}.", tables::purpose(role)));
                 }
             }
             Ok(())

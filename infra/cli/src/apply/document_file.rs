@@ -1,4 +1,4 @@
-//! A paper on disk: what it is, and what the hub wants to know of it before it comes.
+//! A document on disk, and what the hub must know of it before the upload.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,49 +12,53 @@ use domain::limits::DOCUMENT_BYTES;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes that are read at once.
-const PART: usize = 64 * 1024;
-/// First bytes of a file that its media type is told by.
+/// Bytes of one read.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// First bytes of a file, which identify its media type.
 const MAGIC: [(&[u8], &str); 3] =
     [(b"%PDF-", "application/pdf"), (&[0xff, 0xd8, 0xff], "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png")];
 
-/// A paper to hand in.
+/// A document to upload.
 #[derive(Clone, Debug)]
-pub struct Paper {
-    /// What it is.
+pub struct DocumentFile {
+    /// Kind of document.
     pub kind: DocumentKind,
-    /// Where it lies.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size in bytes, at most `domain::limits::DOCUMENT_BYTES`.
+    /// Size in bytes, at most `domain::limits::DOCUMENT_BYTES`.
     pub size: u64,
     media_type: &'static str,
     sha256: String,
 }
 
-impl Paper {
-    /// Looks at a file. `name` is a requirement of the service or, where that leaves a choice, a kind of document.
+impl DocumentFile {
+    /// Reads a file. `name` is a requirement of the service or, where that leaves a choice, a kind of document.
     ///
     /// # Errors
-    /// The service asks for no such paper, the file cannot be read, or it is no PDF, JPEG or PNG of 1 byte to 20 MiB.
-    pub fn read(service: Service, name: &str, path: &Path) -> Result<Paper> {
+    /// The service requires no such document, the file cannot be read, or the file is not a PDF, JPEG or PNG of 1 byte to
+    /// 20 MiB.
+    pub fn read(service: Service, name: &str, path: &Path) -> Result<DocumentFile> {
         let kind = kind_of(service, name)?;
         let shown = path.display();
-        let mut file = File::open(path).with_context(|| format!("the paper {shown} cannot be read"))?;
-        let size = file.metadata().with_context(|| format!("the paper {shown} has no size"))?.len();
+        let mut file = File::open(path).with_context(|| format!("the document {shown} cannot be read"))?;
+        let size = file
+            .metadata()
+            .with_context(|| format!("the size of the document {shown} cannot be read"))?
+            .len();
         ensure!(
             (1..=DOCUMENT_BYTES).contains(&size),
-            "the paper {shown} has {size} bytes; 1 to {DOCUMENT_BYTES} are taken"
+            "the document {shown} has {size} bytes; the hub accepts 1 to {DOCUMENT_BYTES}"
         );
         let (head, sha256) =
-            hashed(&mut file, size).with_context(|| format!("the paper {shown} cannot be read"))?;
+            hashed(&mut file, size).with_context(|| format!("the document {shown} cannot be read"))?;
         let media_type = MAGIC.iter().find(|(mark, _)| head.starts_with(mark)).map(|(_, name)| *name);
-        let Some(media_type) = media_type else { bail!("the paper {shown} is no PDF, JPEG or PNG") };
-        Ok(Paper { kind, path: path.to_owned(), size, media_type, sha256 })
+        let Some(media_type) = media_type else { bail!("the document {shown} is not a PDF, JPEG or PNG") };
+        Ok(DocumentFile { kind, path: path.to_owned(), size, media_type, sha256 })
     }
 
-    /// As the body of an application declares it.
+    /// The document as the body of an application declares it.
     #[must_use]
-    pub fn declared(&self) -> Value {
+    pub fn declaration(&self) -> Value {
         json!({
             "kind": self.kind,
             "media_type": self.media_type,
@@ -64,14 +68,14 @@ impl Paper {
     }
 }
 
-/// The first bytes of a file, and the SHA-256 in base64 of as many as it had when it was looked at: a file that grows
-/// has no end.
+/// The first 8 bytes of a file, and the SHA-256 in base64 of its first `size` bytes. The bound ends the read of a file
+/// that grows.
 fn hashed(file: &mut File, size: u64) -> std::io::Result<(Vec<u8>, String)> {
     let mut file = file.take(size);
     let mut head = Vec::new();
     file.by_ref().take(8).read_to_end(&mut head)?;
     let mut hash = Sha256::new_with_prefix(&head);
-    let mut part = vec![0; PART];
+    let mut part = vec![0; BUFFER_BYTES];
     loop {
         match file.read(&mut part)? {
             0 => return Ok((head, STANDARD.encode(hash.finalize()))),
@@ -80,7 +84,7 @@ fn hashed(file: &mut File, size: u64) -> std::io::Result<(Vec<u8>, String)> {
     }
 }
 
-/// The kind of document that a name stands for.
+/// The kind of document that a name stands for: a requirement, or the kind itself.
 fn kind_of(service: Service, name: &str) -> Result<DocumentKind> {
     let asked = || service_row(service).cases.iter().flat_map(|case| &case.documents);
     if let Some(requirement) = asked().find(|requirement| requirement.name == name)
@@ -94,12 +98,12 @@ fn kind_of(service: Service, name: &str) -> Result<DocumentKind> {
     }
     if let Some(requirement) = asked().find(|requirement| requirement.name == name) {
         let choice: Vec<String> = requirement.accepts.iter().map(|kind| wire(*kind)).collect();
-        bail!("{name} may be one of {}: name the paper by what it is", choice.join(", "));
+        bail!("{name} is met by one of several kinds: give the document as {}", choice.join(", "));
     }
     let mut names: Vec<&str> = asked().map(|requirement| requirement.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    bail!("{} asks for no {name:?}; it asks, as the case may be, for {}", service.name(), names.join(", "))
+    bail!("{} requires no {name:?}; depending on the case it requires {}", service.name(), names.join(", "))
 }
 
 /// The one kind that a requirement accepts; where it accepts several, the one of its own name.
@@ -126,26 +130,26 @@ mod tests {
     }
 
     #[test]
-    fn a_paper_is_known_by_its_requirement_and_its_first_bytes() {
+    fn a_document_is_identified_by_its_requirement_and_its_first_bytes() {
         let folder = folder();
         let read = |name: &str, bytes: &[u8]| {
             let path = folder.join("paper");
             std::fs::write(&path, bytes).expect("a file");
-            Paper::read(Service::FirstIdentityCard, name, &path)
+            DocumentFile::read(Service::FirstIdentityCard, name, &path)
         };
         let paper = read("household_register", b"%PDF-1.4 and so on").expect("a paper");
-        let declared = paper.declared();
+        let declared = paper.declaration();
         assert_eq!(declared["kind"], "household_register");
         assert_eq!((declared["media_type"].as_str(), paper.size), (Some("application/pdf"), 18));
         assert_eq!(declared["sha256"].as_str().map(str::len), Some(44));
         let photo = read("proof_of_residence", &[0xff, 0xd8, 0xff, 0xe0]).expect("a paper");
-        assert_eq!(photo.declared()["media_type"], "image/jpeg");
+        assert_eq!(photo.declaration()["media_type"], "image/jpeg");
         let told = |name: &str, bytes: &[u8]| read(name, bytes).expect_err("refused").to_string();
         assert!(
             told("lawful_stay", b"%PDF-1.4").contains("proof_of_work, proof_of_study, proof_of_residence")
         );
-        assert!(told("diploma", b"%PDF-1.4").contains("asks for no \"diploma\""));
-        assert!(told("household_register", b"GIF89a").ends_with("is no PDF, JPEG or PNG"));
+        assert!(told("diploma", b"%PDF-1.4").contains("requires no \"diploma\""));
+        assert!(told("household_register", b"GIF89a").ends_with("is not a PDF, JPEG or PNG"));
         assert!(told("household_register", b"").contains("has 0 bytes"));
         std::fs::remove_dir_all(&folder).expect("the folder");
     }

@@ -11,26 +11,26 @@ const TICKS: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ";
 
 /// Where output goes.
 #[derive(Clone, Debug)]
-pub struct Screen {
+pub struct Terminal {
     bars: MultiProgress,
     silent: bool,
     moving: bool,
 }
 
-impl Screen {
+impl Terminal {
     /// Results on standard output; spinners on standard error where that is a terminal.
     #[must_use]
-    pub fn new() -> Screen {
+    pub fn new() -> Terminal {
         let moving = io::stderr().is_terminal() && io::stdout().is_terminal();
         let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Screen { bars: MultiProgress::with_draw_target(target), silent: false, moving }
+        Terminal { bars: MultiProgress::with_draw_target(target), silent: false, moving }
     }
 
     /// Says nothing: for tests.
     #[must_use]
-    pub fn silent() -> Screen {
+    pub fn silent() -> Terminal {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Screen { bars, silent: true, moving: false }
+        Terminal { bars, silent: true, moving: false }
     }
 
     /// Whether somebody watches: then bars move and colours are shown.
@@ -68,7 +68,7 @@ impl Screen {
         if self.moving {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Step { screen: self.clone(), bar, since: Instant::now() }
+        Step { terminal: self.clone(), bar, since: Instant::now() }
     }
 
     /// A bar of `length` parts, for what is counted.
@@ -95,16 +95,16 @@ impl Screen {
     }
 }
 
-impl Default for Screen {
+impl Default for Terminal {
     fn default() -> Self {
-        Screen::new()
+        Terminal::new()
     }
 }
 
 /// A step under way. One that is dropped before it is done disappears: the error says the rest.
 #[derive(Debug)]
 pub struct Step {
-    screen: Screen,
+    terminal: Terminal,
     bar: ProgressBar,
     since: Instant,
 }
@@ -121,7 +121,7 @@ impl Step {
         self.bar.finish_and_clear();
         let mark = style("✓").green();
         let took = style(format!("{:.1} s", took.as_secs_f32())).dim();
-        self.screen.line(&format!("{mark} {text} {took}"));
+        self.terminal.line(&format!("{mark} {text} {took}"));
     }
 }
 

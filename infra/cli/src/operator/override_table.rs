@@ -16,7 +16,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use platform::store::AwsStore;
 
-use super::chain::{Chain, MOST};
+use super::change_records::{ChangeRecords, MOST};
 use crate::aws::told;
 
 /// How often a change is tried while others change something at the same time. Each time somebody else's change has
@@ -35,7 +35,7 @@ type Item = HashMap<String, AttributeValue>;
 
 /// The two tables that an operator changes: the amendments, and the cases as far as asking for one again changes it.
 #[derive(Clone, Debug)]
-pub struct Register {
+pub struct OverrideTable {
     pub(super) cases: AwsStore,
     client: Client,
     table: String,
@@ -48,13 +48,13 @@ enum Written {
     Again,
 }
 
-impl Register {
-    pub(super) fn new(config: &SdkConfig, table: &str, cases: &str) -> Register {
+impl OverrideTable {
+    pub(super) fn new(config: &SdkConfig, table: &str, cases: &str) -> OverrideTable {
         let timeouts =
             TimeoutConfig::builder().operation_attempt_timeout(CALL.0).operation_timeout(CALL.1).build();
         let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts).build();
         let client = Client::from_conf(config);
-        Register { cases: AwsStore::new(client.clone(), cases), client, table: table.to_owned() }
+        OverrideTable { cases: AwsStore::new(client.clone(), cases), client, table: table.to_owned() }
     }
 
     /// What is in force now.
@@ -71,7 +71,7 @@ impl Register {
     ///
     /// # Errors
     /// AWS does not answer, or an item cannot be read.
-    pub async fn chain(&self, in_force: &AgencyOverrides) -> Result<Chain> {
+    pub async fn chain(&self, in_force: &AgencyOverrides) -> Result<ChangeRecords> {
         let mut lines = Vec::new();
         let mut pages = self
             .client
@@ -94,7 +94,7 @@ impl Register {
             }
         }
         lines.reverse();
-        Ok(Chain::of(lines, in_force))
+        Ok(ChangeRecords::of(lines, in_force))
     }
 
     /// Makes one amendment over what is in force at that moment.

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::keys::listed;
-use super::{Backlog, Listed, Operator};
+use super::{AgencyKey, Backlog, Operator};
 use crate::local::Depth;
 
 /// Records that are shown of an agency.
@@ -29,7 +29,7 @@ pub enum Suspension {
 
 /// An agency at a glance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Decision {
+pub struct AgencySummary {
     /// Its code.
     pub agency: AgencyCode,
     /// Name in Chinese.
@@ -50,16 +50,16 @@ pub struct Decision {
 
 /// An agency looked at closely.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sight {
-    /// At a glance.
+pub struct AgencyOverview {
+    /// HubLocation a glance.
     #[serde(flatten)]
-    pub standing: Decision,
+    pub standing: AgencySummary,
     /// What it can do beyond the ordinary.
     pub capabilities: Vec<String>,
     /// Its keys.
-    pub keys: Vec<Listed>,
+    pub keys: Vec<AgencyKey>,
     /// Its queue.
-    pub queue: Waiting,
+    pub queue: QueueDepths,
     /// Its cases.
     pub cases: Backlog,
     /// What was changed last, the oldest first.
@@ -70,7 +70,7 @@ pub struct Sight {
 
 /// How full an agency's queue is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Waiting {
+pub struct QueueDepths {
     /// Its address.
     pub url: String,
     /// Messages to be received.
@@ -86,8 +86,8 @@ impl Operator {
     ///
     /// # Errors
     /// The table of amendments does not answer.
-    pub async fn list(&self) -> Result<Vec<Decision>> {
-        let in_force = self.register.read().await?;
+    pub async fn list(&self) -> Result<Vec<AgencySummary>> {
+        let in_force = self.overrides.read().await?;
         Ok(self.rows.agencies().iter().map(|row| self.standing(row, &in_force)).collect())
     }
 
@@ -95,11 +95,11 @@ impl Operator {
     ///
     /// # Errors
     /// No agency has this code, or AWS does not answer.
-    pub async fn show(&self, code: &AgencyCode) -> Result<Sight> {
+    pub async fn show(&self, code: &AgencyCode) -> Result<AgencyOverview> {
         let row = self.row(code)?;
-        let in_force = self.register.read().await?;
-        let chain = self.register.chain(&in_force).await?;
-        Ok(Sight {
+        let in_force = self.overrides.read().await?;
+        let chain = self.overrides.chain(&in_force).await?;
+        Ok(AgencyOverview {
             standing: self.standing(row, &in_force),
             capabilities: row.capabilities.clone(),
             keys: listed(row, &amended(&in_force, code)),
@@ -114,20 +114,20 @@ impl Operator {
     ///
     /// # Errors
     /// No agency has this code, or the table of amendments does not answer.
-    pub async fn keys(&self, code: &AgencyCode) -> Result<Vec<Listed>> {
+    pub async fn keys(&self, code: &AgencyCode) -> Result<Vec<AgencyKey>> {
         let row = self.row(code)?;
-        Ok(listed(row, &amended(&self.register.read().await?, code)))
+        Ok(listed(row, &amended(&self.overrides.read().await?, code)))
     }
 
     /// How full an agency's queue is.
     ///
     /// # Errors
     /// The queue is not there, or SQS does not answer.
-    pub async fn waiting(&self, code: &AgencyCode) -> Result<Waiting> {
+    pub async fn waiting(&self, code: &AgencyCode) -> Result<QueueDepths> {
         let url = self.queue_url(code)?;
         let dead = format!("{}-dead.fifo", url.trim_end_matches(".fifo"));
         let (queue, dead) = tokio::try_join!(Depth::of(&self.sqs, &url), Depth::of(&self.sqs, &dead))?;
-        Ok(Waiting {
+        Ok(QueueDepths {
             url,
             waiting: queue.waiting,
             in_flight: queue.taken,
@@ -135,11 +135,11 @@ impl Operator {
         })
     }
 
-    fn standing(&self, row: &AgencyRow, in_force: &AgencyOverrides) -> Decision {
+    fn standing(&self, row: &AgencyRow, in_force: &AgencyOverrides) -> AgencySummary {
         let by_operator = amended(in_force, &row.code).suspended;
         let now = self.rows.amended(in_force);
         let now = now.agency(&row.code).unwrap_or(row);
-        Decision {
+        AgencySummary {
             agency: row.code.clone(),
             zh: row.zh.clone(),
             en: row.en.clone(),

@@ -8,15 +8,15 @@ pub(super) const MOST: usize = 10_000;
 
 /// The records that were read, and whether they are whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chain {
+pub struct ChangeRecords {
     records: Vec<Record>,
     broken: Option<String>,
 }
 
-impl Chain {
+impl ChangeRecords {
     /// Reads records, the oldest first, and follows their hashes up to what is in force.
     #[must_use]
-    pub fn of(lines: Vec<String>, in_force: &AgencyOverrides) -> Chain {
+    pub fn of(lines: Vec<String>, in_force: &AgencyOverrides) -> ChangeRecords {
         let mut records = Vec::with_capacity(lines.len());
         let mut broken = None;
         // Of a chain that is too long to be read whole, the first record that was read is believed.
@@ -47,7 +47,7 @@ impl Chain {
         } else if last.1 != in_force.seal {
             broken.get_or_insert(format!("record {} was changed, or what is in force was", in_force.version));
         }
-        Chain { records, broken }
+        ChangeRecords { records, broken }
     }
 
     /// What is wrong first, if anything is.
@@ -100,11 +100,11 @@ mod tests {
     #[test]
     fn a_whole_chain_holds() {
         let (lines, all) = three();
-        let chain = Chain::of(lines, &all);
+        let chain = ChangeRecords::of(lines, &all);
         assert_eq!((chain.broken(), chain.records().len()), (None, 3));
         assert_eq!(chain.last_of(&"11".parse().unwrap(), 2)[0].version, 2);
         assert!(chain.last_of(&"12".parse().unwrap(), 2).is_empty());
-        assert_eq!(Chain::of(vec![], &AgencyOverrides::default()).broken(), None);
+        assert_eq!(ChangeRecords::of(vec![], &AgencyOverrides::default()).broken(), None);
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let told = |change: fn(&mut Vec<String>)| {
             let mut lines = lines.clone();
             change(&mut lines);
-            Chain::of(lines, &all).broken().unwrap_or("nothing").to_owned()
+            ChangeRecords::of(lines, &all).broken().unwrap_or("nothing").to_owned()
         };
         assert_eq!(told(|_| ()), "nothing");
         assert_eq!(

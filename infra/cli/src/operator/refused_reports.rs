@@ -14,7 +14,7 @@ pub const REFUSED: usize = 1000;
 
 /// One refused report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct RefusedReport {
     /// When it was refused.
     pub at: Timestamp,
     /// Who signed it.
@@ -38,7 +38,7 @@ impl Operator {
     ///
     /// # Errors
     /// No agency has this code, AWS does not answer, or what lies there is no evidence.
-    pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<(Vec<Evidence>, bool)> {
+    pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<(Vec<RefusedReport>, bool)> {
         self.row(code)?;
         let bucket = self.outputs.get("BucketName")?;
         let prefix = format!("evidence/{code}/");
@@ -71,7 +71,7 @@ impl Operator {
         Ok((found, more))
     }
 
-    async fn evidence(&self, bucket: &str, key: &str) -> Result<Evidence> {
+    async fn evidence(&self, bucket: &str, key: &str) -> Result<RefusedReport> {
         let object = self.s3.get_object().bucket(bucket).key(key).send().await;
         let object = object.map_err(|error| told("reading a refused report", error))?;
         let bytes =
