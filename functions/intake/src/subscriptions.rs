@@ -8,6 +8,7 @@ pub mod replay;
 pub mod state;
 mod url;
 
+use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::fields::{FieldError, Fields, FromFields, list, words};
 use http_kit::problem::{Code, Problem};
@@ -15,7 +16,7 @@ use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::deliveries::Deliveries as _;
 use platform::hub::Hub;
-use platform::settings::{Changes, EndpointState, Reason, Settings as _, Subscription};
+use platform::settings::{Changes, Settings as _, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use protocol::callback::Secret;
 use serde::Serialize;
@@ -186,8 +187,8 @@ async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<
 fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {
     let state = subscription.state;
     let reason = match state {
-        EndpointState::Disabled { reason: Reason::Gone, .. } => Some("gone".to_owned()),
-        EndpointState::Disabled { reason: Reason::Exhausted, .. } => Some("exhausted".to_owned()),
+        EndpointState::Disabled { reason: DisabledReason::Gone, .. } => Some("gone".to_owned()),
+        EndpointState::Disabled { reason: DisabledReason::Exhausted, .. } => Some("exhausted".to_owned()),
         EndpointState::Healthy { .. }
         | EndpointState::Recovering { .. }
         | EndpointState::Failing { .. }

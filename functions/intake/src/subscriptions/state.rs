@@ -1,13 +1,13 @@
 //! Pausing and resuming.
 
+use domain::endpoint::{EndpointEffect, EndpointEvent, next};
 use http_kit::problem::Problem;
-use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::{Queue, Queues as _, SendError};
-use platform::settings::{EndpointState, Subscription};
+use platform::settings::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
@@ -15,71 +15,43 @@ use uuid::Uuid;
 use super::once::{Answer, Outcome, Request};
 use super::view;
 
-/// Holds callbacks from now on; within 20 seconds nothing is sent any more. A disabled endpoint stays so.
+/// Stores callbacks from now on; after 20 seconds no process sends any more. A disabled endpoint stays disabled.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for something else.
+/// 404 where the tenant has no subscription with this id, 422 where the key was used for another request.
 pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
-    let decide = || async {
-        let before = request.subscription().await?;
-        let state = match before.state {
-            state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
-            state @ (EndpointState::Healthy { .. }
-            | EndpointState::Recovering { .. }
-            | EndpointState::Failing { .. }) => left(state, request.hub.clock().now()),
-        };
-        Ok(in_state(before, state, NoticeKind::Paused))
-    };
+    let decide =
+        || async { Ok(after(request.subscription().await?, EndpointEvent::PauseRequested, request.hub)) };
     request.once(decide).await
 }
 
-/// Callbacks went to one that recovers, so it leaves health anew.
-fn left(state: EndpointState, now: Timestamp) -> EndpointState {
-    let since = match state {
-        EndpointState::Failing { since, .. } => since,
-        EndpointState::Healthy { .. }
-        | EndpointState::Recovering { .. }
-        | EndpointState::Disabled { .. }
-        | EndpointState::Paused { .. } => now,
-    };
-    EndpointState::Paused { since, at: now }
-}
-
-/// Ends a pause, and what disabled an endpoint: what was held is delivered, in order. An endpoint in trouble is
-/// tried at once.
+/// Ends a pause, and the disabled state: stored callbacks are delivered, in order. A failing endpoint is tried at once.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for something else.
+/// 404 where the tenant has no subscription with this id, 422 where the key was used for another request.
 pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
-    let decide = || async {
-        let before = request.subscription().await?;
-        Ok(match before.state {
-            EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
-                in_state(before, EndpointState::Recovering { since }, NoticeKind::Enabled)
-            }
-            EndpointState::Failing { attempt, since, next_at } => {
-                let next_at = next_at.min(request.hub.clock().now());
-                let state = EndpointState::Failing { attempt, since, next_at };
-                Outcome { notice: None, ..in_state(before, state, NoticeKind::Enabled) }
-            }
-            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => {
-                Outcome::unchanged(view(before, None))
-            }
-        })
-    };
+    let decide =
+        || async { Ok(after(request.subscription().await?, EndpointEvent::ResumeRequested, request.hub)) };
     let answer = request.once(decide).await?;
-    // A repeat, too: whoever asked first may have died before.
+    // A repeat wakes the drainer, too: the process that answered first may have died before it did.
     wake(request).await;
     Ok(answer)
 }
 
-/// A subscription in a state, which is told if it is another than before.
-fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Outcome<SubscriptionView> {
+/// The subscription after an event, with the notice that the state machine asks for.
+fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome<SubscriptionView> {
+    let (state, effects) = next(before.state, event, hub.clock().now());
     if before.state == state {
         return Outcome::unchanged(view(before, None));
     }
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
-    Outcome::replaced(after.clone(), view(after, None)).told(kind)
+    let notice = effects.into_iter().find_map(|effect| match effect {
+        EndpointEffect::NotifyPaused => Some(NoticeKind::Paused),
+        EndpointEffect::NotifyEnabled => Some(NoticeKind::Enabled),
+        EndpointEffect::NotifyDisabled(_) => Some(NoticeKind::Disabled),
+        EndpointEffect::WakeDrainer => None,
+    });
+    Outcome { notice, ..Outcome::replaced(after.clone(), view(after, None)) }
 }
 
 /// Wakes the drainer. Where that fails the schedule does, within a minute.
