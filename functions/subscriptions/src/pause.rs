@@ -1,13 +1,13 @@
 //! Pausing and resuming a subscription.
 
+use domain::endpoint::{EndpointEffect, EndpointEvent, next};
 use http_kit::problem::Problem;
-use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::{Queue, Queues as _, SendError};
-use platform::settings::{EndpointState, Subscription};
+use platform::settings::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
@@ -21,30 +21,9 @@ use crate::view::view;
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
 pub async fn pause<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
-    let decide = || async {
-        let before = request.subscription().await?;
-        let state = match before.state {
-            state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
-            state @ (EndpointState::Healthy { .. }
-            | EndpointState::Recovering { .. }
-            | EndpointState::Failing { .. }) => paused(state, request.hub.clock().now()),
-        };
-        Ok(in_state(before, state, NoticeKind::Paused))
-    };
+    let decide =
+        || async { Ok(after(request.subscription().await?, EndpointEvent::PauseRequested, request.hub)) };
     request.answer_once(decide).await
-}
-
-/// The paused state. A failing endpoint keeps the time since which it fails. Callbacks reached a recovering endpoint, so
-/// its time starts now, like that of a healthy one.
-fn paused(state: EndpointState, now: Timestamp) -> EndpointState {
-    let since = match state {
-        EndpointState::Failing { since, .. } => since,
-        EndpointState::Healthy { .. }
-        | EndpointState::Recovering { .. }
-        | EndpointState::Disabled { .. }
-        | EndpointState::Paused { .. } => now,
-    };
-    EndpointState::Paused { since, at: now }
 }
 
 /// Resumes a paused or disabled subscription: held callbacks are delivered in order. A failing endpoint is tried at
@@ -53,35 +32,28 @@ fn paused(state: EndpointState, now: Timestamp) -> EndpointState {
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
 pub async fn resume<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
-    let decide = || async {
-        let before = request.subscription().await?;
-        Ok(match before.state {
-            EndpointState::Paused { since, .. } | EndpointState::Disabled { since, .. } => {
-                in_state(before, EndpointState::Recovering { since }, NoticeKind::Enabled)
-            }
-            EndpointState::Failing { attempt, since, next_at } => {
-                let next_at = next_at.min(request.hub.clock().now());
-                let state = EndpointState::Failing { attempt, since, next_at };
-                Outcome { notice: None, ..in_state(before, state, NoticeKind::Enabled) }
-            }
-            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => {
-                Outcome::unchanged(view(before, None))
-            }
-        })
-    };
+    let decide =
+        || async { Ok(after(request.subscription().await?, EndpointEvent::ResumeRequested, request.hub)) };
     let answer = request.answer_once(decide).await?;
     // On a repeat, too: the first request may have committed and then crashed before it woke the drainer.
     wake_drainer(request).await;
     Ok(answer)
 }
 
-/// The subscription in this state, with a notice when the state has changed.
-fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Outcome<SubscriptionView> {
+/// The subscription after an event, with the notice that the state machine asks for.
+fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome<SubscriptionView> {
+    let (state, effects) = next(before.state, event, hub.clock().now());
     if before.state == state {
         return Outcome::unchanged(view(before, None));
     }
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
-    Outcome::replaced(after.clone(), view(after, None)).with_notice(kind)
+    let notice = effects.into_iter().find_map(|effect| match effect {
+        EndpointEffect::NotifyPaused => Some(NoticeKind::Paused),
+        EndpointEffect::NotifyEnabled => Some(NoticeKind::Enabled),
+        EndpointEffect::NotifyDisabled(_) => Some(NoticeKind::Disabled),
+        EndpointEffect::WakeDrainer => None,
+    });
+    Outcome { notice, ..Outcome::replaced(after.clone(), view(after, None)) }
 }
 
 /// Wakes the drainer of held callbacks. If the message cannot be sent, the schedule wakes the drainer within a minute.

@@ -1,5 +1,6 @@
 //! Creating, reading, changing and deleting subscriptions.
 
+use domain::endpoint::EndpointState;
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::fields::{FieldError, Fields, FromFields, list, words};
 use http_kit::problem::{Code, Problem};
@@ -7,7 +8,7 @@ use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::deliveries::Deliveries as _;
 use platform::hub::Hub;
-use platform::settings::{Changes, EndpointState, Settings as _, Subscription};
+use platform::settings::{Changes, Settings as _, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use serde::Serialize;
 

@@ -1,6 +1,7 @@
 //! How a subscription is shown to its tenant.
 
-use platform::settings::{EndpointState, Reason, Subscription};
+use domain::endpoint::{DisabledReason, EndpointState};
+use platform::settings::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Secret;
 
@@ -8,8 +9,8 @@ use protocol::callback::Secret;
 pub(crate) fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {
     let state = subscription.state;
     let reason = match state {
-        EndpointState::Disabled { reason: Reason::Gone, .. } => Some("gone".to_owned()),
-        EndpointState::Disabled { reason: Reason::Exhausted, .. } => Some("exhausted".to_owned()),
+        EndpointState::Disabled { reason: DisabledReason::Gone, .. } => Some("gone".to_owned()),
+        EndpointState::Disabled { reason: DisabledReason::Exhausted, .. } => Some("exhausted".to_owned()),
         EndpointState::Healthy { .. }
         | EndpointState::Recovering { .. }
         | EndpointState::Failing { .. }

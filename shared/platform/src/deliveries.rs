@@ -10,6 +10,7 @@ mod row;
 
 use std::future::Future;
 
+use domain::endpoint::DisabledReason;
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use jiff::Timestamp;
 use protocol::callback::Callback;
@@ -20,7 +21,6 @@ pub use aws::{AwsDeliveries, AwsRows};
 pub use fake::{FakeDeliveries, MemoryRows};
 pub use row::LogCursor;
 
-use crate::settings::Reason;
 use crate::store::StoreError;
 use row::{Change, Row};
 
@@ -119,7 +119,7 @@ pub struct Notice {
     pub at: Timestamp,
     /// Why it was disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
+    pub reason: Option<DisabledReason>,
 }
 
 /// What happened to a subscription.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use thiserror::Error;
 
-use crate::recent_states::jitter;
+use crate::jitter::jitter;
 
 pub use aws::{AwsQueues, QueueUrls};
 #[cfg(any(test, feature = "testing"))]

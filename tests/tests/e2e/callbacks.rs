@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::endpoint::PROPAGATION_DELAY;
 use domain::stage::Stage;
 use jiff::Timestamp;
-use platform::settings::PROPAGATION_DELAY;
 use protocol::app::SubscriptionView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! One subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
 
 use domain::command::{Attempt as Step, Command};
+use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::{ApplicationId, SubscriptionId};
 use domain::stage::Stage;
 use http_kit::testing::TestHub;
@@ -12,7 +13,7 @@ use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{EndpointState, Reason, SECRET, Settings as _, Subscription};
+use platform::settings::{SECRET, Settings as _, Subscription};
 use platform::store::Store as _;
 use platform::vault::Vault as _;
 use protocol::callback::{Callback, CallbackMessage, Directed, EndpointKeys, PublicKey, Secret};
@@ -210,7 +211,7 @@ async fn pausing_and_resuming_change_the_state_and_are_told() {
     }
     assert_eq!(test_hub.hub.queues.drain(&Queue::Drains).len(), 2, "its drainer is woken");
     let now = test_hub.hub.clock.now();
-    let gone = EndpointState::Disabled { reason: Reason::Gone, since: now, at: now };
+    let gone = EndpointState::Disabled { reason: DisabledReason::Gone, since: now, at: now };
     set_state(&test_hub, id, gone).await;
     let read = test_hub.get(&path).await.body;
     assert_eq!((&read["state"], &read["reason"]), (&json!("disabled"), &json!("gone")));
