@@ -4,6 +4,7 @@
 //! The adapter and the fake differ only in [`Rows`]; what a row is, is said once, here.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 mod row;
 
@@ -15,6 +16,7 @@ use protocol::callback::Callback;
 use serde::{Deserialize, Serialize};
 
 pub use aws::{AwsDeliveries, AwsRows};
+#[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeDeliveries, MemoryRows};
 pub use row::LogCursor;
 

@@ -5,6 +5,7 @@
 //! after the one before it was taken, because a batch may fail in part.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 
 use std::collections::HashSet;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use crate::recent_states::jitter;
 
 pub use aws::{AwsQueues, QueueUrls};
+#[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeQueues, Sent};
 
 /// Messages of one call (AWS limit of `SendMessageBatch`).

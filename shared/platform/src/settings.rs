@@ -1,6 +1,7 @@
 //! What tenants set: the callback subscriptions.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 mod state;
 
@@ -10,6 +11,7 @@ use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
 pub use aws::AwsSettings;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::FakeSettings;
 pub use state::{CAUTIOUS, EndpointState, PROPAGATION_DELAY, REMEMBERED, Reason};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::plan::Plan;
 use tongban::terminal::Terminal;
+use tongban_tests::hub::start_hub;
 use tongban_tests::repository::text;
 
 /// What a tenant may ask in a minute.
@@ -33,7 +34,7 @@ impl TestHub {
             agencies: Some(agencies),
             requests_per_minute: REQUESTS_PER_MINUTE,
         };
-        Ok(TestHub { stack: LocalStack::start(options, &Terminal::silent()).await?, folder })
+        Ok(TestHub { stack: start_hub(options).await?, folder })
     }
 
     pub(crate) fn stack(&self) -> &LocalStack {
