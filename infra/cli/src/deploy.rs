@@ -156,7 +156,10 @@ async fn change(
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
         cloud.discard(change).await?;
-        bail!("This change replaces or removes {}, and its data would be lost. Nothing was changed. To deploy anyway, add --allow-data-loss", losses.join(", "));
+        bail!(
+            "This change replaces or removes {}, and its data would be lost. Nothing was changed. To deploy anyway, add --allow-data-loss",
+            losses.join(", ")
+        );
     }
     cloud.apply(change, terminal).await
 }
@@ -233,9 +236,8 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
     let binaries = functions::build(workspace, terminal)?;
     let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
-    terminal.line(
-        "No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.",
-    );
+    terminal
+        .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
     Ok(())
 }
 

@@ -104,7 +104,10 @@ impl Cloud {
                 "the first deployment of the stack {stack} was rolled back. Delete the stack and deploy again"
             ),
             Some(status) if status.as_str().ends_with("IN_PROGRESS") => {
-                bail!("the stack {stack} is being updated by another deployment ({}). Wait for its end and run the command again", status.as_str())
+                bail!(
+                    "the stack {stack} is being updated by another deployment ({}). Wait for its end and run the command again",
+                    status.as_str()
+                )
             }
             Some(_) => true,
         })

@@ -263,8 +263,7 @@ async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: 
     let done = operator.release(code).await.context("the sweeper releases the rest")?;
     terminal.line(&format!("Released {} cases that were held.", done.released));
     if done.left > 0 {
-        terminal
-            .line(&format!("{} more were requested a moment ago; the sweeper releases them.", done.left));
+        terminal.line(&format!("{} more were requested a moment ago; the sweeper releases them.", done.left));
     }
     Ok(())
 }
