@@ -1,4 +1,4 @@
-//! Pausing and resuming.
+//! Pausing and resuming a subscription.
 
 use http_kit::problem::Problem;
 use jiff::Timestamp;
@@ -12,29 +12,31 @@ use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
 
-use super::once::{Answer, Outcome, Request};
-use super::view;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+use crate::view::view;
 
-/// Holds callbacks from now on; within 20 seconds nothing is sent any more. A disabled endpoint stays so.
+/// Pauses a subscription: its callbacks are held. Senders that have cached the state stop within 20 seconds. A disabled
+/// endpoint stays disabled.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn pause<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
         let state = match before.state {
             state @ (EndpointState::Paused { .. } | EndpointState::Disabled { .. }) => state,
             state @ (EndpointState::Healthy { .. }
             | EndpointState::Recovering { .. }
-            | EndpointState::Failing { .. }) => left(state, request.hub.clock().now()),
+            | EndpointState::Failing { .. }) => paused(state, request.hub.clock().now()),
         };
         Ok(in_state(before, state, NoticeKind::Paused))
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// Callbacks went to one that recovers, so it leaves health anew.
-fn left(state: EndpointState, now: Timestamp) -> EndpointState {
+/// The paused state. A failing endpoint keeps the time since which it fails. Callbacks reached a recovering endpoint, so
+/// its time starts now, like that of a healthy one.
+fn paused(state: EndpointState, now: Timestamp) -> EndpointState {
     let since = match state {
         EndpointState::Failing { since, .. } => since,
         EndpointState::Healthy { .. }
@@ -45,12 +47,12 @@ fn left(state: EndpointState, now: Timestamp) -> EndpointState {
     EndpointState::Paused { since, at: now }
 }
 
-/// Ends a pause, and what disabled an endpoint: what was held is delivered, in order. An endpoint in trouble is
-/// tried at once.
+/// Resumes a paused or disabled subscription: held callbacks are delivered in order. A failing endpoint is tried at
+/// once.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn resume<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
         Ok(match before.state {
@@ -67,23 +69,23 @@ pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem>
             }
         })
     };
-    let answer = request.once(decide).await?;
-    // A repeat, too: whoever asked first may have died before.
-    wake(request).await;
+    let answer = request.answer_once(decide).await?;
+    // On a repeat, too: the first request may have committed and then crashed before it woke the drainer.
+    wake_drainer(request).await;
     Ok(answer)
 }
 
-/// A subscription in a state, which is told if it is another than before.
+/// The subscription in this state, with a notice when the state has changed.
 fn in_state(before: Subscription, state: EndpointState, kind: NoticeKind) -> Outcome<SubscriptionView> {
     if before.state == state {
         return Outcome::unchanged(view(before, None));
     }
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
-    Outcome::replaced(after.clone(), view(after, None)).told(kind)
+    Outcome::replaced(after.clone(), view(after, None)).with_notice(kind)
 }
 
-/// Wakes the drainer. Where that fails the schedule does, within a minute.
-async fn wake<H: Hub>(request: &Request<'_, H>) {
+/// Wakes the drainer of held callbacks. If the message cannot be sent, the schedule wakes the drainer within a minute.
+async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
     let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
     let drain = Drain { tenant: request.tenant.clone(), subscription: id };
     let sent = async {
@@ -92,6 +94,6 @@ async fn wake<H: Hub>(request: &Request<'_, H>) {
         receipts.into_iter().try_for_each(|(_, result)| result)
     };
     if let Err(error) = sent.await {
-        tracing::warn!(subscription = %id, %error, "a drainer was not woken; the schedule wakes it");
+        tracing::warn!(subscription = %id, %error, "the drainer could not be woken: held callbacks wait for the schedule");
     }
 }
