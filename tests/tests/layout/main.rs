@@ -6,6 +6,7 @@ mod faults;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 
 use tongban_tests::circles::circles_under;
 use tongban_tests::repository::{files, root, text};
@@ -114,6 +115,25 @@ fn only_the_platform_and_the_command_line_know_aws() {
             assert!(!is_aws || is_own_queue, "{folder} may not know {dependency}");
         }
     }
+}
+
+/// Fakes, fault injection and contract suites stand behind the feature `testing`. The build of the functions is the one that
+/// `infra/cli` runs: the functions, the agencies' command and the hub's own command together.
+#[test]
+fn no_shipping_binary_is_built_with_the_feature_testing() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["tree", "--frozen", "--edges", "features,no-dev", "--prefix", "none"]);
+    let functions =
+        members().into_iter().filter_map(|folder| folder.strip_prefix("functions/").map(str::to_owned));
+    for package in functions.chain(["agency-command".to_owned(), "tongban".to_owned()]) {
+        cargo.args(["--package", &package]);
+    }
+    let output = cargo.output().expect("cargo tree runs");
+    let graph = String::from_utf8(output.stdout).expect("a graph in UTF-8");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(graph.contains("platform feature \"default\""), "the graph names features: {graph}");
+    let testing: Vec<&str> = graph.lines().filter(|line| line.contains("feature \"testing\"")).collect();
+    assert!(testing.is_empty(), "{testing:#?}");
 }
 
 #[test]
