@@ -1,4 +1,4 @@
-//! Builds the six functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
+//! Builds the functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,14 +17,15 @@ use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
 /// The functions, by crate, binary and zip name.
-pub const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "reports", "callbacks", "sweeper"];
+pub const FUNCTIONS: [&str; 7] =
+    ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
 /// The most bytes AWS Lambda takes of a function, unpacked.
 const LARGEST: u64 = 250 * 1024 * 1024;
 
 /// Each function's binary.
 pub type Binaries = BTreeMap<&'static str, PathBuf>;
 
-/// The six zips of one build.
+/// The zips of one build.
 #[derive(Clone, Debug)]
 pub struct Package {
     /// Key prefix: a new build has a new one.

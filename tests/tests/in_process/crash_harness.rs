@@ -17,10 +17,10 @@ use domain::agency_override::AgencyOverride;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::{catalogue::Service, command::Finding};
 use http_kit::authentication::Authenticator;
+use http_kit::namespace::Namespace;
 use http_kit::rate_limit::Limits;
 use http_kit::token::Issuers;
 use intake::handler::Intake;
-use intake::namespace::Namespace;
 use jiff::Timestamp;
 use platform::agency_registry::FRESH;
 use platform::clock::Clock as _;
@@ -32,6 +32,7 @@ use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{DOCUMENT_TYP, DocumentRequest, Link, REPORT_TYP, Report};
 use reports::report::ReportHandler;
 use serde_json::{Value, json};
+use subscriptions::handler::SubscriptionHandler;
 use sweeper::handler::{Sweeper, Swept};
 use tokio::time::{Duration, Instant};
 use tower::ServiceExt as _;
@@ -60,6 +61,7 @@ struct Keys {
 /// A function is a process with a memory of its own over the same ports.
 struct Processes {
     intake: FakeHub,
+    subscriptions: FakeHub,
     documents: FakeHub,
     router: FakeHub,
     callbacks: FakeHub,
@@ -71,6 +73,7 @@ impl Processes {
     fn start(hub: &FakeHub) -> Processes {
         Processes {
             intake: hub.restarted(),
+            subscriptions: hub.restarted(),
             documents: hub.restarted(),
             router: hub.restarted(),
             callbacks: hub.restarted(),
@@ -164,19 +167,26 @@ impl CrashHarness {
         sign("at+jwt", &claims, &self.keys.issuer).expect("a token")
     }
 
-    /// A POST of an app backend to intake.
+    /// A POST of an app backend, to the function that serves the path.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
-        let intake = self.processes.intake.clone();
-        let intake =
-            Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local, Limits::default());
+        let routes = if path.starts_with("/v1/subscriptions") {
+            let hub = self.processes.subscriptions.clone();
+            let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
+            let handler = SubscriptionHandler::new(hub, authenticator, namespace, Mode::Local);
+            subscriptions::handler::routes(handler)
+        } else {
+            let hub = self.processes.intake.clone();
+            let intake = Intake::new(hub, self.issuers.clone(), namespace, keys, Limits::default());
+            intake::handler::routes(intake)
+        };
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .body(Body::from(body.to_string()));
-        ask(intake::handler::routes(intake), request.expect("a request")).await
+        ask(routes, request.expect("a request")).await
     }
 
     /// A report over HTTP.

@@ -71,19 +71,22 @@ impl<'s> Filer<'s> {
         }
     }
 
-    /// Each agency with each service it offers; nine first cards in ten, as those are the quickest to file.
+    /// Each agency with each service it offers; eight first cards in ten, as those are the quickest to file. Any hundred in a
+    /// row have all services.
     fn offers(&self) -> Vec<(AgencyCode, Service)> {
         let today = today(Timestamp::now());
         let mut offers = Vec::new();
         for turn in 0..10 {
-            let service = match turn {
-                3 => Service::HouseholdTransfer,
-                7 => Service::HouseholdCertificate,
-                _ => Service::FirstIdentityCard,
-            };
-            let rows = self.stack.agencies().agencies().iter();
-            offers
-                .extend(rows.filter(|row| row.offers(service, today)).map(|row| (row.code.clone(), service)));
+            for (place, row) in self.stack.agencies().agencies().iter().enumerate() {
+                let service = match (turn + place) % 10 {
+                    3 => Service::HouseholdTransfer,
+                    7 => Service::HouseholdCertificate,
+                    _ => Service::FirstIdentityCard,
+                };
+                if row.offers(service, today) {
+                    offers.push((row.code.clone(), service));
+                }
+            }
         }
         offers
     }

@@ -14,7 +14,7 @@ pub fn simulated(number: &str) -> Vec<u8> {
 /// spaces.
 #[must_use]
 pub fn page(lines: &[&str]) -> Vec<u8> {
-    // Parentheses and backslashes end a PDF string; what is shown has no use for any of them.
+    // Parentheses and backslashes end a PDF string, and no line needs them.
     let plain = |line: &&str| -> String {
         line.chars().filter(|c| c.is_ascii_alphanumeric() || "-./_, ".contains(*c)).collect()
     };

@@ -17,7 +17,7 @@ use super::error::CertifyError;
 
 use crate::certificate;
 use agency::hub_client::{http_client, link_request};
-use agency::problem::Problem;
+use agency::problem::HubProblem;
 use agency::retry_policy::{RetryPolicy, retry_after};
 
 /// Media type of a body that is one signed object.
@@ -153,7 +153,7 @@ impl App {
                 match answer.bytes().await {
                     Ok(bytes) if status.is_success() => return Ok(bytes.to_vec()),
                     Ok(bytes) if !passing => {
-                        let problem = Box::new(Problem::read(status.as_u16(), &bytes));
+                        let problem = Box::new(HubProblem::read(status.as_u16(), &bytes));
                         return Err(CertifyError::Refused { what: what.to_owned(), problem });
                     }
                     Ok(_) | Err(_) => {}

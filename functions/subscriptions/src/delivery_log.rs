@@ -1,21 +1,16 @@
-//! What an app reads of deliveries, and the notices to it.
+//! The log of delivery attempts, and the notices of a tenant.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
-use http_kit::fields::{Fields, FromFields, flag, text, whole};
+use http_kit::fields::{Fields, FromFields, flag, page_limit, text};
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::deliveries::{Attempt, Cause, Deliveries as _, LogCursor, Notice, Which};
 use platform::hub::Hub;
 use serde::Serialize;
 
-use super::find;
+use crate::lookup::find;
 
-/// Most entries of a page.
-const PAGE: u64 = 100;
-/// Entries of a page where nothing else is asked.
-const USUAL_PAGE: u64 = 50;
-
-/// `GET /v1/subscriptions/{id}/deliveries?failed=&cursor=&limit=`.
+/// Query of `GET /v1/subscriptions/{id}/deliveries?failed=&cursor=&limit=`.
 #[derive(Clone, Debug)]
 pub struct DeliveriesQuery {
     which: Which,
@@ -27,11 +22,11 @@ impl FromFields for DeliveriesQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let failed = fields.optional("failed", flag).unwrap_or(false);
         let which = if failed { Which::Failed } else { Which::All };
-        Some(DeliveriesQuery { which, limit: limit(fields), cursor: fields.optional("cursor", text) })
+        Some(DeliveriesQuery { which, limit: page_limit(fields), cursor: fields.optional("cursor", text) })
     }
 }
 
-/// `GET /v1/notices?after=&limit=`.
+/// Query of `GET /v1/notices?after=&limit=`.
 #[derive(Clone, Debug)]
 pub struct NoticesQuery {
     limit: usize,
@@ -40,40 +35,35 @@ pub struct NoticesQuery {
 
 impl FromFields for NoticesQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(NoticesQuery { limit: limit(fields), after: fields.optional("after", text) })
+        Some(NoticesQuery { limit: page_limit(fields), after: fields.optional("after", text) })
     }
 }
 
-fn limit(fields: &mut Fields<'_>) -> usize {
-    let limit = fields.optional("limit", whole(1..=PAGE)).unwrap_or(USUAL_PAGE);
-    usize::try_from(limit).unwrap_or(1)
-}
-
-/// An attempt to deliver a callback.
+/// One attempt to deliver a callback.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveryView {
-    /// `webhook-id`.
+    /// The header `webhook-id`.
     pub webhook_id: String,
     /// `application.<event>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The application.
+    /// The application that the callback reports on.
     pub application: ApplicationId,
-    /// Version of the event.
+    /// Version of the application that the event made.
     pub version: u32,
-    /// Which attempt at the endpoint, counted from 1.
+    /// Number of the attempt, counted from 1.
     pub attempt: u32,
-    /// When it began.
+    /// Time at which the attempt began.
     pub at: Timestamp,
-    /// Whether it arrived.
+    /// Whether the endpoint accepted the callback.
     pub delivered: bool,
-    /// The status that was answered.
+    /// Status of the endpoint's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why there was none.
+    /// Why there was no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// How long it took.
+    /// Duration of the attempt in milliseconds.
     pub latency_ms: u32,
 }
 
@@ -94,33 +84,34 @@ impl From<Attempt> for DeliveryView {
     }
 }
 
-/// Attempts, the newest first; with `failed` the last of each callback that has not arrived. The newest
-/// successes may be missing for a minute, and a few where a process ended; no failure and no test is.
+/// Answer of `GET …/deliveries`: attempts, the newest first; with `failed`, the last attempt of each callback that was
+/// not delivered. Successes are written in groups: the newest may be missing for a minute, and a few are lost when a
+/// process ends. Failures and test events are never missing.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveriesPage {
-    /// The attempts.
+    /// The attempts of this page.
     pub deliveries: Vec<DeliveryView>,
-    /// Pass as `cursor` to read on; none at the end.
+    /// Pass as `cursor` to read the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Notices, the oldest first.
+/// Answer of `GET /v1/notices`.
 #[derive(Clone, Debug, Serialize)]
 pub struct NoticesPage {
-    /// The notices.
+    /// The notices, the oldest first.
     pub notices: Vec<Notice>,
-    /// Pass as `after` to read on, now or later.
+    /// Pass as `after` to read newer notices, now or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Whether there may be more already.
+    /// Whether more notices may exist already.
     pub more: bool,
 }
 
-/// A page of a subscription's attempts, of the last 7 days.
+/// A page of a subscription's delivery attempts of the last 7 days.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription with this id.
+/// 404 when the tenant has no subscription with this id.
 pub async fn deliveries<H: Hub>(
     hub: &H,
     tenant: &TenantId,
@@ -135,10 +126,10 @@ pub async fn deliveries<H: Hub>(
     })
 }
 
-/// A page of a tenant's notices, of the last 30 days.
+/// A page of a tenant's notices of the last 30 days.
 ///
 /// # Errors
-/// 503 where they cannot be read.
+/// 503 when the table cannot be read.
 pub async fn notices<H: Hub>(
     hub: &H,
     tenant: &TenantId,

@@ -1,14 +1,6 @@
-//! Where an app backend wants to be called back.
+//! Creating, reading, changing and deleting subscriptions.
 
-pub mod desk;
-pub mod keys;
-pub mod log;
-pub mod once;
-pub mod replay;
-pub mod state;
-mod url;
-
-use domain::endpoint::{DisabledReason, EndpointState};
+use domain::endpoint::EndpointState;
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::fields::{FieldError, Fields, FromFields, list, words};
 use http_kit::problem::{Code, Problem};
@@ -18,36 +10,37 @@ use platform::deliveries::Deliveries as _;
 use platform::hub::Hub;
 use platform::settings::{Changes, Settings as _, Subscription};
 use protocol::app::{CALLED_BACK, SubscriptionView};
-use protocol::callback::Secret;
 use serde::Serialize;
 
-use keys::new_keys;
-use once::{Answer, Outcome, Request};
-use url::acceptable;
+use crate::callback_url::is_acceptable;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+use crate::keys::new_keys;
+use crate::lookup::find;
+use crate::view::view;
 
-/// Characters of a callback's URL.
+/// Most characters of a callback URL.
 const URL_CHARACTERS: usize = 1024;
-/// Types one subscription may name.
-const TYPES: usize = 32;
+/// Most event types that one subscription names.
+const EVENT_TYPES: usize = 32;
 
-/// What is asked for.
+/// Body of `POST /v1/subscriptions`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct NewSubscription {
     url: String,
     events: Vec<String>,
 }
 
-impl FromFields for Wanted {
+impl FromFields for NewSubscription {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let url = fields.required("url", words(1..=URL_CHARACTERS));
-        let events = events(fields).unwrap_or_default();
-        Some(Wanted { url: url?, events })
+        let events = event_types(fields).unwrap_or_default();
+        Some(NewSubscription { url: url?, events })
     }
 }
 
-/// The types that are asked for, sorted and each once.
-fn events(fields: &mut Fields<'_>) -> Option<Vec<String>> {
-    let mut events = fields.optional("events", list(0..=TYPES, words(1..=64)))?;
+/// The event types of the field `events`, sorted, each once.
+fn event_types(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+    let mut events = fields.optional("events", list(0..=EVENT_TYPES, words(1..=64)))?;
     for (index, event) in events.iter().enumerate() {
         if !CALLED_BACK.contains(&event.as_str()) {
             fields.refuse(&format!("events/{index}"), "unknown");
@@ -58,17 +51,17 @@ fn events(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     Some(events)
 }
 
-/// `PATCH /v1/subscriptions/{id}`: what is not named stays.
+/// Body of `PATCH /v1/subscriptions/{id}`. A field that is absent keeps its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct SubscriptionChange {
     url: Option<String>,
     events: Option<Vec<String>>,
 }
 
-impl FromFields for Change {
+impl FromFields for SubscriptionChange {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let change =
-            Change { url: fields.optional("url", words(1..=URL_CHARACTERS)), events: events(fields) };
+        let url = fields.optional("url", words(1..=URL_CHARACTERS));
+        let change = SubscriptionChange { url, events: event_types(fields) };
         if !fields.has("url") && !fields.has("events") {
             fields.refuse("url", "required");
         }
@@ -76,27 +69,28 @@ impl FromFields for Change {
     }
 }
 
-/// The subscriptions of a tenant.
+/// Answer of `GET /v1/subscriptions`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SubscriptionsPage {
-    /// Oldest first.
+    /// The tenant's subscriptions, the oldest first, without their secrets.
     pub subscriptions: Vec<SubscriptionView>,
 }
 
-/// Makes a subscription.
+/// Creates a subscription.
 ///
 /// # Errors
-/// 422 for a URL that is not acceptable or a key used for another request, 409 where the tenant has enough.
+/// 422 for a URL that is not acceptable or a key that was used for another request, 409 when the tenant has as many
+/// subscriptions as it may have.
 pub async fn subscribe<H: Hub>(
-    request: &Request<'_, H>,
+    request: &IdempotentRequest<'_, H>,
     mode: Mode,
-    wanted: &Wanted,
-) -> Result<Answer, Problem> {
+    wanted: &NewSubscription,
+) -> Result<StoredAnswer, Problem> {
     let decide = || async {
-        if !acceptable(&wanted.url, mode) {
+        if !is_acceptable(&wanted.url, mode) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
-        let Request { hub, tenant, id, .. } = *request;
+        let IdempotentRequest { hub, tenant, id, .. } = *request;
         let before = hub.settings().subscriptions(tenant).await?;
         let (keys, secret) = new_keys(hub, id).await?;
         let subscription = Subscription {
@@ -116,35 +110,35 @@ pub async fn subscribe<H: Hub>(
         let changes = before.with(subscription).ok_or_else(|| Problem::new(Code::TooManySubscriptions))?;
         Ok(Outcome { changes, notice: None, answer })
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// A tenant's subscriptions, without their secrets.
+/// All subscriptions of a tenant.
 ///
 /// # Errors
-/// 503 where they cannot be read.
+/// 503 when the table cannot be read.
 pub async fn subscriptions<H: Hub>(hub: &H, tenant: &TenantId) -> Result<SubscriptionsPage, Problem> {
     let found = hub.settings().subscriptions(tenant).await?;
     Ok(SubscriptionsPage { subscriptions: found.all.into_iter().map(|found| view(found, None)).collect() })
 }
 
-/// Removes a subscription.
+/// Deletes a subscription.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 where the key was used for something else.
-pub async fn unsubscribe<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn unsubscribe<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let found = request.subscription().await?;
         let changes = Changes { removed: Some(found.id), ..Changes::default() };
         Ok(Outcome { changes, notice: None, answer: () })
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// One subscription, with how much is held for it.
+/// One subscription, with the number of callbacks that are held for it.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id.
+/// 404 when the tenant has no subscription with this id.
 pub async fn subscription<H: Hub>(
     hub: &H,
     tenant: &TenantId,
@@ -155,18 +149,19 @@ pub async fn subscription<H: Hub>(
     Ok(SubscriptionView { held: Some(held), ..view(found, None) })
 }
 
-/// Changes where or what for a subscription is called.
+/// Changes the URL or the event types of a subscription.
 ///
 /// # Errors
-/// 404 where the tenant has none with this id, 422 for a URL that is not acceptable or a key used for something else.
+/// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used for
+/// another request.
 pub async fn change<H: Hub>(
-    request: &Request<'_, H>,
+    request: &IdempotentRequest<'_, H>,
     mode: Mode,
-    change: &Change,
-) -> Result<Answer, Problem> {
+    change: &SubscriptionChange,
+) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
-        if change.url.as_ref().is_some_and(|url| !acceptable(url, mode)) {
+        if change.url.as_ref().is_some_and(|url| !is_acceptable(url, mode)) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
         let after = Subscription {
@@ -177,35 +172,5 @@ pub async fn change<H: Hub>(
         };
         Ok(Outcome::replaced(after.clone(), view(after, None)))
     };
-    request.once(decide).await
-}
-
-async fn find<H: Hub>(hub: &H, tenant: &TenantId, id: SubscriptionId) -> Result<Subscription, Problem> {
-    hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
-}
-
-fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {
-    let state = subscription.state;
-    let reason = match state {
-        EndpointState::Disabled { reason: DisabledReason::Gone, .. } => Some("gone".to_owned()),
-        EndpointState::Disabled { reason: DisabledReason::Exhausted, .. } => Some("exhausted".to_owned()),
-        EndpointState::Healthy { .. }
-        | EndpointState::Recovering { .. }
-        | EndpointState::Failing { .. }
-        | EndpointState::Paused { .. } => None,
-    };
-    SubscriptionView {
-        id: subscription.id,
-        url: subscription.url,
-        events: subscription.events,
-        created_at: subscription.created,
-        state: state.name().to_owned(),
-        reason,
-        since: state.since(),
-        next_attempt_at: state.due(),
-        held: None,
-        public_key: subscription.public_key,
-        former_keys_until: subscription.former.map(|former| former.until),
-        secret: secret.map(Secret::reveal),
-    }
+    request.answer_once(decide).await
 }

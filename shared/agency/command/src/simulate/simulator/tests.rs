@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use agency::journal::Entry;
+use agency::journal::JournalEntry;
 use agency::testing::{NO_PAUSE, RecordedRequest, RequestLog, agency, case, test_server};
 
 const REGISTER: &[u8] = b"%PDF-1.4 a household register";
@@ -64,17 +64,17 @@ fn calls(requests: &RequestLog) -> Vec<String> {
     all.iter().map(name).collect()
 }
 
-async fn play(
+async fn simulate(
     script: &str,
     case: Case,
     known: &'static [&'static str],
-) -> (Result<Outcome, CaseHandlerError>, RequestLog, Vec<Entry>) {
+) -> (Result<HandlerOutcome, CaseHandlerError>, RequestLog, Vec<JournalEntry>) {
     let (url, requests) = test_server(hub(known)).await;
     let client = HubClient::new(&agency(&url).0).unwrap().with_retry_policy(NO_PAUSE);
-    let entries = Arc::<Mutex<Vec<Entry>>>::default();
+    let entries = Arc::<Mutex<Vec<JournalEntry>>>::default();
     let log = Arc::clone(&entries);
-    let journal = Journal::new(move |entry| log.lock().unwrap().push(entry.clone()));
-    let simulator = Simulator::new(Script::named(script).unwrap(), journal);
+    let journal = ConsumerJournal::new(move |entry| log.lock().unwrap().push(entry.clone()));
+    let simulator = Simulator::new(AgencyScript::named(script).unwrap(), journal);
     let ended = simulator.handle(case, &client).await;
     let entries = entries.lock().unwrap().clone();
     (ended, requests, entries)
@@ -92,8 +92,8 @@ fn with_register(mut case: Case) -> Case {
 
 #[tokio::test]
 async fn a_card_is_decided_after_its_documents_were_read() {
-    let (ended, requests, entries) = play("default", with_register(case(1, 4)), &[]).await;
-    assert_eq!(ended.unwrap(), Outcome::Done);
+    let (ended, requests, entries) = simulate("default", with_register(case(1, 4)), &[]).await;
+    assert_eq!(ended.unwrap(), HandlerOutcome::Done);
     let scenario = ["received", "fetch", "GET", "signed", "produced", "ready"];
     assert_eq!(calls(&requests), scenario);
     let seen: Vec<u64> = requests
@@ -115,8 +115,8 @@ async fn a_card_is_decided_after_its_documents_were_read() {
 async fn a_document_that_is_another_is_not_decided_on() {
     let mut case = with_register(case(1, 4));
     case.documents[0].sha256 = STANDARD.encode(Sha256::digest(b"another"));
-    let (ended, requests, _) = play("default", case, &[]).await;
-    assert!(matches!(ended, Err(CaseHandlerError::HubClient(HubClientError::Mismatch))));
+    let (ended, requests, _) = simulate("default", case, &[]).await;
+    assert!(matches!(ended, Err(CaseHandlerError::HubClient(HubClientError::DocumentMismatch))));
     assert_eq!(calls(&requests), ["received", "fetch", "GET"]);
 }
 
@@ -125,8 +125,8 @@ async fn a_certificate_is_uploaded_and_issued() {
     let mut case = case(1, 4);
     case.purpose = Purpose::Certify;
     case.upload = Some("d3".parse().unwrap());
-    let (ended, requests, _) = play("default", case, &[]).await;
-    assert_eq!(ended.unwrap(), Outcome::Done);
+    let (ended, requests, _) = simulate("default", case, &[]).await;
+    assert_eq!(ended.unwrap(), HandlerOutcome::Done);
     assert_eq!(calls(&requests), ["received", "upload", "PUT", "issued"]);
     let requests = requests.lock().unwrap();
     let (request, object, issued) = (payload(&requests[1]), &requests[2], payload(&requests[3]));
@@ -142,25 +142,25 @@ async fn a_certificate_is_uploaded_and_issued() {
 async fn a_withdrawn_case_and_a_silent_agency_report_nothing() {
     let mut withdrawn = with_register(case(1, 4));
     withdrawn.notice = NoticeKind::Withdrawn;
-    let (ended, requests, _) = play("default", withdrawn, &[]).await;
-    assert_eq!(ended.unwrap(), Outcome::Stopped);
+    let (ended, requests, _) = simulate("default", withdrawn, &[]).await;
+    assert_eq!(ended.unwrap(), HandlerOutcome::Stopped);
     assert!(calls(&requests).is_empty());
-    let (ended, requests, _) = play("silent", with_register(case(1, 4)), &[]).await;
-    assert_eq!(ended.unwrap(), Outcome::Held);
+    let (ended, requests, _) = simulate("silent", with_register(case(1, 4)), &[]).await;
+    assert_eq!(ended.unwrap(), HandlerOutcome::Held);
     assert!(calls(&requests).is_empty());
 }
 
 #[tokio::test]
-async fn a_play_ends_where_the_case_has_moved_on() {
-    let (ended, requests, entries) = play("default", case(1, 4), &["signed"]).await;
-    assert_eq!(ended.unwrap(), Outcome::Overtaken);
+async fn the_script_ends_when_the_case_has_moved_on() {
+    let (ended, requests, entries) = simulate("default", case(1, 4), &["signed"]).await;
+    assert_eq!(ended.unwrap(), HandlerOutcome::Overtaken);
     assert_eq!(calls(&requests).last().unwrap(), "signed", "nothing is reported after a refusal");
     let kinds: Vec<_> = entries.iter().map(|entry| entry.what).collect();
     assert_eq!(kinds, ["report", "overtaken"]);
 }
 
-/// Plays a script with a conduct.
-async fn misbehave(behaviour: Behaviour) -> (Outcome, RequestLog, Vec<Entry>) {
+/// Follows a script with this behaviour.
+async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<JournalEntry>) {
     let (url, requests) = test_server(|_, request| {
         if request.path == "/v1/agency/resend" {
             let application = payload(request)["cases"][0]["application"].clone();
@@ -184,10 +184,11 @@ async fn misbehave(behaviour: Behaviour) -> (Outcome, RequestLog, Vec<Entry>) {
     })
     .await;
     let client = HubClient::new(&agency(&url).0).unwrap().with_retry_policy(NO_PAUSE);
-    let entries = Arc::<Mutex<Vec<Entry>>>::default();
+    let entries = Arc::<Mutex<Vec<JournalEntry>>>::default();
     let log = Arc::clone(&entries);
-    let journal = Journal::new(move |entry| log.lock().unwrap().push(entry.clone()));
-    let simulator = Simulator::new(Script::named("default").unwrap(), journal).with_behaviour(behaviour);
+    let journal = ConsumerJournal::new(move |entry| log.lock().unwrap().push(entry.clone()));
+    let simulator =
+        Simulator::new(AgencyScript::named("default").unwrap(), journal).with_behaviour(behaviour);
     let ended = simulator.handle(case(1, 4), &client).await.unwrap();
     let entries = entries.lock().unwrap().clone();
     (ended, requests, entries)
@@ -199,7 +200,7 @@ async fn mistakes_are_refused_and_the_case_still_comes_to_its_end() {
     for seed in 0..8 {
         let behaviour = Behaviour { seed, mistakes: 1.0, duplicates: 1.0, ..Behaviour::default() };
         let (ended, _, entries) = misbehave(behaviour).await;
-        assert_eq!(ended, Outcome::Done);
+        assert_eq!(ended, HandlerOutcome::Done);
         let told = |what| entries.iter().filter(move |entry| entry.what == what);
         assert_eq!(told("report").count(), 4);
         assert_eq!(told("asked_again").map(|entry| entry.detail.as_str()).collect::<Vec<_>>(), ["accepted"]);

@@ -1,4 +1,4 @@
-//! Pausing and resuming.
+//! Pausing and resuming a subscription.
 
 use domain::endpoint::{EndpointEffect, EndpointEvent, next};
 use http_kit::problem::Problem;
@@ -12,29 +12,31 @@ use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
 
-use super::once::{Answer, Outcome, Request};
-use super::view;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+use crate::view::view;
 
-/// Stores callbacks from now on; after 20 seconds no process sends any more. A disabled endpoint stays disabled.
+/// Pauses a subscription: its callbacks are stored. Senders that have cached the state stop within 20 seconds. A disabled
+/// endpoint stays disabled.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription with this id, 422 where the key was used for another request.
-pub async fn pause<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn pause<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide =
         || async { Ok(after(request.subscription().await?, EndpointEvent::PauseRequested, request.hub)) };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// Ends a pause, and the disabled state: stored callbacks are delivered, in order. A failing endpoint is tried at once.
+/// Resumes a paused or disabled subscription: stored callbacks are delivered in order. A failing endpoint is tried at
+/// once.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription with this id, 422 where the key was used for another request.
-pub async fn resume<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn resume<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide =
         || async { Ok(after(request.subscription().await?, EndpointEvent::ResumeRequested, request.hub)) };
-    let answer = request.once(decide).await?;
-    // A repeat wakes the drainer, too: the process that answered first may have died before it did.
-    wake(request).await;
+    let answer = request.answer_once(decide).await?;
+    // On a repeat, too: the first request may have committed and then crashed before it woke the drainer.
+    wake_drainer(request).await;
     Ok(answer)
 }
 
@@ -45,17 +47,21 @@ fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome
         return Outcome::unchanged(view(before, None));
     }
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
+    let outcome = Outcome::replaced(after.clone(), view(after, None));
     let notice = effects.into_iter().find_map(|effect| match effect {
         EndpointEffect::NotifyPaused => Some(NoticeKind::Paused),
         EndpointEffect::NotifyEnabled => Some(NoticeKind::Enabled),
         EndpointEffect::NotifyDisabled(_) => Some(NoticeKind::Disabled),
         EndpointEffect::WakeDrainer => None,
     });
-    Outcome { notice, ..Outcome::replaced(after.clone(), view(after, None)) }
+    match notice {
+        Some(kind) => outcome.with_notice(kind),
+        None => outcome,
+    }
 }
 
-/// Wakes the drainer. Where that fails the schedule does, within a minute.
-async fn wake<H: Hub>(request: &Request<'_, H>) {
+/// Wakes the drainer of held callbacks. If the message cannot be sent, the schedule wakes the drainer within a minute.
+async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
     let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
     let drain = Drain { tenant: request.tenant.clone(), subscription: id };
     let sent = async {
@@ -64,6 +70,6 @@ async fn wake<H: Hub>(request: &Request<'_, H>) {
         receipts.into_iter().try_for_each(|(_, result)| result)
     };
     if let Err(error) = sent.await {
-        tracing::warn!(subscription = %id, %error, "a drainer was not woken; the schedule wakes it");
+        tracing::warn!(subscription = %id, %error, "the drainer could not be woken: held callbacks wait for the schedule");
     }
 }

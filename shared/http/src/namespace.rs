@@ -1,40 +1,41 @@
-//! Ids derived from what a caller sends, so that a request sent again finds what it made.
+//! Ids derived from a request's tenant and idempotency key, so that a repeat finds what the first request made.
 //!
-//! The secret is a namespace, not an encryption key: it is never rotated, or a repeat would make a second
+//! The secret is a namespace, not an encryption key. It is never rotated: a repeat after a rotation would create a second
 //! application.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_kit::idempotency::IdempotencyKey;
 use platform::config::Secret;
 use sha2::Sha256;
+
+use crate::idempotency::IdempotencyKey;
 
 /// The namespace of derived ids. Clones share the secret.
 #[derive(Clone, Debug)]
 pub struct Namespace(Secret);
 
 impl Namespace {
-    /// The namespace of a secret.
+    /// A namespace with this secret.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Namespace(secret)
     }
 
-    /// The application of a tenant's key: HMAC-SHA256 of tenant ‖ 0 ‖ key. Neither can hold a zero byte.
+    /// Id of the application that this key creates: HMAC-SHA256 of tenant ‖ 0 ‖ key. Neither part contains a zero byte.
     #[must_use]
     pub fn application(&self, tenant: &TenantId, key: &IdempotencyKey) -> ApplicationId {
         ApplicationId::from_bytes16(self.derive(&[tenant.as_str(), key.as_str()]))
     }
 
-    /// The subscription of a tenant's key. Three parts, so it is never an application's id.
+    /// Id of the subscription that this key creates. Three parts go into it, so it never equals an application's id.
     #[must_use]
     pub fn subscription(&self, tenant: &TenantId, key: &IdempotencyKey) -> Option<SubscriptionId> {
         let bytes = self.derive(&["subscription", tenant.as_str(), key.as_str()]);
         SubscriptionId::from_uuid(ApplicationId::from_bytes16(bytes).as_uuid())
     }
 
-    /// What a request about a subscription is known by, as 16 bytes: the same for a repeat, and for no other key,
-    /// body, subscription or purpose.
+    /// Fingerprint of a request that changes a subscription: equal for a repeat; different for another key, body,
+    /// subscription or purpose.
     #[must_use]
     pub fn request(
         &self,
@@ -66,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_follows_from_tenant_and_key_and_from_nothing_else() {
+    fn an_id_depends_on_tenant_and_key_only() {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let id = |tenant: &str, key: &str| {
             namespace.application(&tenant.parse().unwrap(), &IdempotencyKey::parse(key.as_bytes()).unwrap())
         };
         assert_eq!(id("a", "k"), id("a", "k"));
-        // A key that was derived once is derived for ever.
+        // Ids that were derived once must never change.
         assert_eq!(id("hohhot-app", "first").to_string(), "1b760c70-1b9f-8c75-a73a-602e0e68303c");
         let other = Namespace::new(Secret::new(vec![8; 32]));
         let elsewhere = other.application(&"a".parse().unwrap(), &IdempotencyKey::parse(b"k").unwrap());

@@ -1,4 +1,4 @@
-//! A subscription's keys, and their rotation.
+//! Keys of a subscription and their rotation.
 
 use domain::ids::SubscriptionId;
 use http_kit::fields::{Fields, FromFields, whole};
@@ -12,15 +12,15 @@ use platform::vault::Vault as _;
 use protocol::callback::EndpointKeys;
 use zeroize::Zeroizing;
 
-use super::once::{Answer, Outcome, Request};
-use super::view;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+use crate::view::view;
 
-/// Hours that the keys before a rotation sign, where nothing else is asked.
+/// Hours that the former keys keep signing when the request names no overlap.
 const OVERLAP_HOURS: u64 = 24;
-/// Most hours that may be asked for.
+/// Longest overlap that a request may name, in hours.
 const LONGEST_OVERLAP: u64 = 168;
 
-/// `POST /v1/subscriptions/{id}/rotate`.
+/// Body of `POST /v1/subscriptions/{id}/rotate`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
     overlap: SignedDuration,
@@ -35,11 +35,15 @@ impl FromFields for Rotation {
     }
 }
 
-/// Gives a subscription new keys. Those before them sign beside them for the overlap; those before these no more.
+/// Gives a subscription new keys. The former keys sign beside the new ones until the overlap ends; keys from before an
+/// earlier rotation stop at once.
 ///
 /// # Errors
-/// 404 where there is none, 422 where the key was used for something else.
-pub async fn rotate<H: Hub>(request: &Request<'_, H>, rotation: Rotation) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn rotate<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    rotation: Rotation,
+) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
         let (keys, secret) = new_keys(request.hub, request.id).await?;
@@ -53,13 +57,13 @@ pub async fn rotate<H: Hub>(request: &Request<'_, H>, rotation: Rotation) -> Res
             ..before
         };
         let answer = view(after.clone(), Some(keys.secret()));
-        Ok(Outcome::replaced(after, answer).told(NoticeKind::Rotated))
+        Ok(Outcome::replaced(after, answer).with_notice(NoticeKind::Rotated))
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// New keys, and the same as the vault sealed them.
-pub(super) async fn new_keys<H: Hub>(
+/// New random keys, in the clear and encrypted by the vault.
+pub(crate) async fn new_keys<H: Hub>(
     hub: &H,
     id: SubscriptionId,
 ) -> Result<(EndpointKeys, Vec<u8>), Problem> {

@@ -1,8 +1,9 @@
-//! Callbacks that are sent again, and test events. Both go the way of every callback to this subscription.
+//! Replays of callbacks and test events. Both go through the callback queue, like every callback.
 
 use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
 use http_kit::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
+use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Problem};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
@@ -15,34 +16,33 @@ use platform::store::{Cursor, Store as _};
 use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 use serde::Serialize;
 
-use super::once::{Answer, Outcome, Request};
-use crate::reading::owned;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 
-/// Applications that one request looks through.
+/// Applications that one replay request reads.
 const APPLICATIONS: usize = 25;
-/// Failed callbacks that one request sends again.
+/// Failed callbacks that one replay request sends.
 const FAILED: usize = 100;
 
-/// `POST /v1/subscriptions/{id}/replay`: exactly one of the three.
+/// Body of `POST /v1/subscriptions/{id}/replay`: exactly one of three selections.
 #[derive(Clone, Debug)]
 pub enum Replay {
-    /// One callback.
+    /// The callback of one event.
     One {
-        /// Of which application.
+        /// The application.
         application: ApplicationId,
-        /// Which of its versions.
+        /// Version of the application that the event made.
         version: u32,
     },
-    /// All since a time, a page of applications a request.
+    /// All callbacks since a time, one page of applications a request.
     Since {
-        /// Since when.
+        /// Time of the oldest event.
         since: Timestamp,
-        /// Where to go on.
+        /// Place of the next page.
         cursor: Option<Cursor>,
     },
-    /// Those whose last attempt of the last 7 days failed, a page a request.
+    /// Callbacks whose last attempt of the last 7 days failed, one page a request.
     Failed {
-        /// Where to go on.
+        /// Place of the next page.
         cursor: Option<LogCursor>,
     },
 }
@@ -53,7 +53,7 @@ impl FromFields for Replay {
         let (since, failed) = (fields.has("since"), fields.has("failed"));
         for name in ["application", "version", "since", "failed"] {
             if !fields.has(name) {
-                // `null` is absent, and no unknown field.
+                // Marks a field that is `null` as known: `null` means absent.
                 fields.optional(name, |_| Some(()));
             }
         }
@@ -91,33 +91,33 @@ impl FromFields for Replay {
     }
 }
 
-/// What is on its way again.
+/// Answer of a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Replayed {
-    /// How many callbacks.
+    /// Number of callbacks that were enqueued.
     pub queued: usize,
-    /// Pass as `cursor` to go on; none at the end.
+    /// Pass as `cursor` to replay the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// A test event that is on its way.
+/// Answer of a test event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Tested {
-    /// Its `webhook-id`.
+pub struct SentTestEvent {
+    /// The header `webhook-id` of the test event.
     pub webhook_id: String,
 }
 
-/// Sends a test event. Its application follows from the request and exists nowhere.
+/// Enqueues a test event. Its application id is derived from the request; no application has it.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription with this id, 422 where the key was used for something else.
-pub async fn test<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn send_test_event<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         request.subscription().await?;
         let callback = Callback {
             tenant: request.tenant.clone(),
-            application: ApplicationId::from_bytes16(request.whole),
+            application: ApplicationId::from_bytes16(request.fingerprint),
             version: 1,
             kind: TEST.to_owned(),
             at: request.hub.clock().now(),
@@ -125,19 +125,22 @@ pub async fn test<H: Hub>(request: &Request<'_, H>) -> Result<Answer, Problem> {
         };
         let webhook_id = callback.id();
         send(request, vec![callback], false).await?;
-        Ok(Outcome::unchanged(Tested { webhook_id }))
+        Ok(Outcome::unchanged(SentTestEvent { webhook_id }))
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
-/// Sends callbacks again, under the same `webhook-id` as before.
+/// Enqueues callbacks again, each under its first `webhook-id`.
 ///
 /// # Errors
-/// 404 where the tenant has no subscription or application with this id, 422 where a version calls nobody back or the key
-/// was used for something else.
-pub async fn replay<H: Hub>(request: &Request<'_, H>, replay: &Replay) -> Result<Answer, Problem> {
+/// 404 when the tenant has no subscription or no application with this id, 422 when a version has no callback or the key
+/// was used for another request.
+pub async fn replay<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    replay: &Replay,
+) -> Result<StoredAnswer, Problem> {
     let decide = || async {
-        let Request { hub, tenant, id, .. } = *request;
+        let IdempotentRequest { hub, tenant, id, .. } = *request;
         let subscription = request.subscription().await?;
         let (again, next) = match replay {
             Replay::One { application, version } => {
@@ -154,7 +157,7 @@ pub async fn replay<H: Hub>(request: &Request<'_, H>, replay: &Replay) -> Result
         send(request, again, true).await?;
         Ok(Outcome::unchanged(Replayed { queued, next }))
     };
-    request.once(decide).await
+    request.answer_once(decide).await
 }
 
 async fn one<H: Hub>(
@@ -163,7 +166,7 @@ async fn one<H: Hub>(
     application: ApplicationId,
     version: u32,
 ) -> Result<Callback, Problem> {
-    let kept = owned(hub, tenant, application).await?;
+    let kept = owned_application(hub, tenant, application).await?;
     let found = callbacks(&kept.ledger, version.saturating_sub(1)).into_iter().next();
     found
         .filter(|callback| callback.version == version)
@@ -182,15 +185,17 @@ async fn all_since<H: Hub>(
     Ok((all, page.next.map(|next| next.to_string())))
 }
 
-/// Sends what a request asks for. The request is part of what the queue tells repeats by for five minutes, and is
-/// answered after it was sent: whoever dies between the two is repeated within them, or sends again under the same
-/// `webhook-id`.
+/// Enqueues callbacks to the request's subscription.
+///
+/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. A
+/// request that crashes between the two sends again when it is repeated: within five minutes SQS drops the second
+/// message; later it is delivered twice under the same `webhook-id`.
 async fn send<H: Hub>(
-    request: &Request<'_, H>,
+    request: &IdempotentRequest<'_, H>,
     callbacks: Vec<Callback>,
     again: bool,
 ) -> Result<(), Problem> {
-    let mark = request.mark();
+    let fingerprint = request.fingerprint_text();
     let mut messages = Vec::new();
     for callback in callbacks {
         let id = callback.id();
@@ -198,7 +203,7 @@ async fn send<H: Hub>(
         let group = directed.group();
         let body = serde_json::to_string(&CallbackMessage::V2(directed))
             .map_err(|_| Problem::new(Code::Internal))?;
-        messages.push(Outgoing { dedup: format!("{mark}:{id}"), id, group, body });
+        messages.push(Outgoing { dedup: format!("{fingerprint}:{id}"), id, group, body });
     }
     for (_, result) in request.hub.queues().send(Queue::Callbacks, messages).await? {
         result?;

@@ -1,4 +1,4 @@
-//! Which URLs may be subscribed.
+//! Which URLs a subscription may name.
 
 use std::net::IpAddr;
 
@@ -6,14 +6,14 @@ use http::Uri;
 use http::uri::Scheme;
 use platform::config::Mode;
 
-/// https at port 443 to a host by name; on a developer's machine http to a loopback address too. Where the name leads is
-/// checked when it is called, for it may change.
-pub(super) fn acceptable(url: &str, mode: Mode) -> bool {
+/// Whether a callback URL is acceptable: https on port 443 to a host name; in [`Mode::Local`] also http to a loopback
+/// address. The address that the name resolves to is checked at each call, because it may change.
+pub(crate) fn is_acceptable(url: &str, mode: Mode) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>().ok();
-    // What looks like a number may be read as an address by a resolver: 0x7f.1, 2130706433.
+    // A resolver may read a host that looks like a number as an address: 0x7f.1, 2130706433.
     let named = host.contains('.')
         && host.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_alphabetic));
     let plain = !authority.as_str().contains('@') && !url.contains('#');
@@ -29,9 +29,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_callback_goes_to_https_by_name() {
+    fn a_live_hub_accepts_https_to_a_host_name_only() {
         for url in ["https://app.example.cn/hooks", "https://app.example.cn:443/h?a=b"] {
-            assert!(acceptable(url, Mode::Live), "{url}");
+            assert!(is_acceptable(url, Mode::Live), "{url}");
         }
         for url in [
             "http://app.example.cn/",
@@ -50,16 +50,16 @@ mod tests {
             "https://",
             "https://例子.cn /",
         ] {
-            assert!(!acceptable(url, Mode::Live), "{url}");
+            assert!(!is_acceptable(url, Mode::Live), "{url}");
         }
     }
 
     #[test]
-    fn a_developers_machine_may_be_called_on_itself_alone() {
-        assert!(acceptable("http://127.0.0.1:4000/hooks", Mode::Local));
-        assert!(acceptable("http://[::1]:4000/hooks", Mode::Local));
+    fn a_local_hub_accepts_loopback_addresses_too() {
+        assert!(is_acceptable("http://127.0.0.1:4000/hooks", Mode::Local));
+        assert!(is_acceptable("http://[::1]:4000/hooks", Mode::Local));
         for url in ["http://localhost:4000/", "http://10.0.0.1/", "http://app.example.cn/"] {
-            assert!(!acceptable(url, Mode::Local), "{url}");
+            assert!(!is_acceptable(url, Mode::Local), "{url}");
         }
     }
 }

@@ -5,13 +5,13 @@ use platform::faults::Fault;
 use protocol::callback::Secret;
 use serde_json::json;
 
-use crate::support::TestHub;
+use crate::support::new_hub;
 
 const PATH: &str = "/v1/subscriptions";
 
 #[tokio::test]
 async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks", "events": ["application.received"] });
     let made = test_hub.post(PATH, "k", &body).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -27,10 +27,10 @@ async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
 
 #[tokio::test]
 async fn an_answer_that_was_lost_is_given_again_with_its_secret() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks" });
     let calls = {
-        let probe = TestHub::new();
+        let probe = new_hub();
         probe.post(PATH, "k", &body).await;
         probe.hub.faults.calls().len()
     };
@@ -44,7 +44,7 @@ async fn an_answer_that_was_lost_is_given_again_with_its_secret() {
 
 #[tokio::test]
 async fn the_same_key_for_another_url_is_422() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
     let answer = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/other" })).await;
     assert_eq!((answer.status, answer.code()), (422, "key_reused"));
@@ -52,7 +52,7 @@ async fn the_same_key_for_another_url_is_422() {
 
 #[tokio::test]
 async fn a_url_is_https_and_events_are_known() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     for (body, pointer, code) in [
         (json!({}), "/url", "required"),
         (json!({ "url": "http://app.example.cn/" }), "/url", "url"),
@@ -69,13 +69,13 @@ async fn a_url_is_https_and_events_are_known() {
         assert_eq!(answer.status, 422);
         assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{body}");
     }
-    let local = TestHub::with(Mode::Local);
+    let local = new_hub().with_mode(Mode::Local);
     assert_eq!(local.post(PATH, "k", &json!({ "url": "http://127.0.0.1:4000/hooks" })).await.status, 201);
 }
 
 #[tokio::test]
 async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let make = async |number: usize| {
         let body = json!({ "url": format!("https://app.example.cn/{number}") });
         test_hub.post(PATH, &format!("k{number}"), &body).await
@@ -99,7 +99,7 @@ async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
 /// What was made under a key is not made again when it is gone.
 #[tokio::test]
 async fn a_repeat_of_a_subscription_that_was_removed_makes_none() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks" });
     let made = test_hub.post(PATH, "k", &body).await;
     let path = format!("{PATH}/{}", made.id());

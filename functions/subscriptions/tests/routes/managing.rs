@@ -1,23 +1,25 @@
 //! One subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
 
-use axum::body::Body;
 use domain::command::{Attempt as Step, Command};
 use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::{ApplicationId, SubscriptionId};
 use domain::stage::Stage;
+use http_kit::testing::TestHub;
 use jiff::SignedDuration;
 use platform::apply::apply;
 use platform::clock::Clock as _;
+use platform::contract::sample;
 use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
 use platform::settings::{SECRET, Settings as _, Subscription};
+use platform::store::Store as _;
 use platform::vault::Vault as _;
 use protocol::callback::{Callback, CallbackMessage, Directed, EndpointKeys, PublicKey, Secret};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestHub, adult};
+use crate::support::new_hub;
 
 const PATH: &str = "/v1/subscriptions";
 
@@ -25,12 +27,6 @@ async fn subscribed(test_hub: &TestHub) -> (SubscriptionId, String) {
     let made = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
     assert_eq!(made.status, 201, "{}", made.body);
     (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
-}
-
-async fn patch(test_hub: &TestHub, path: &str, key: &str, body: &Value) -> Answer {
-    let request = test_hub.request("PATCH", path, "hohhot-app").header("idempotency-key", key);
-    let request = request.header("content-type", "application/json");
-    test_hub.send(request.body(Body::from(body.to_string())).unwrap()).await
 }
 
 async fn kept(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
@@ -66,7 +62,9 @@ async fn notices(test_hub: &TestHub) -> Vec<String> {
 
 /// An application with one event that calls back: its withdrawal.
 async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
-    let id: ApplicationId = test_hub.create(key, &adult()).await.id().parse().unwrap();
+    let id = sample::id_of(key);
+    let stored = sample::kept_as("hohhot-app", id, 0);
+    test_hub.hub.store().create(&stored, None).await.unwrap();
     let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
     let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
     let applied = apply(&test_hub.hub, id, &attempt, None).await.unwrap();
@@ -75,7 +73,7 @@ async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
 
 #[tokio::test]
 async fn it_is_read_and_changed_by_its_tenant_alone() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let read = test_hub.get(&path).await.body;
     assert_eq!((&read["state"], &read["held"]), (&json!("healthy"), &json!(0)));
@@ -83,17 +81,17 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
     assert_eq!(test_hub.get_as("other-app", &path).await.status, 404);
     let wanted = json!({ "events": ["application.signed", "application.ready", "application.signed"] });
     for _ in 0..2 {
-        let changed = patch(&test_hub, &path, "p", &wanted).await.body;
+        let changed = test_hub.patch(&path, "p", &wanted).await.body;
         assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
         assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
     }
     assert_eq!(kept(&test_hub, id).await.revision, 1, "a repeat changes nothing");
     let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
-    let refused = patch(&test_hub, &path, "q", &both).await;
+    let refused = test_hub.patch(&path, "q", &both).await;
     assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
-    let port = patch(&test_hub, &path, "q", &json!({ "url": "https://app.example.cn:8443/" })).await;
+    let port = test_hub.patch(&path, "q", &json!({ "url": "https://app.example.cn:8443/" })).await;
     assert_eq!(port.fault("/url").as_deref(), Some("url"));
-    assert_eq!(patch(&test_hub, &path, "q", &json!({})).await.fault("/url").as_deref(), Some("required"));
+    assert_eq!(test_hub.patch(&path, "q", &json!({})).await.fault("/url").as_deref(), Some("required"));
     assert_eq!(test_hub.delete_as("other-app", &path, "k").await.status, 404);
     for path in ["rotate", "test", "replay", "pause", "resume"].map(|end| format!("{path}/{end}")) {
         let body = if path.ends_with("replay") { json!({ "failed": true }) } else { json!({}) };
@@ -105,9 +103,9 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
 /// A repeat that comes late undoes nothing that was asked since.
 #[tokio::test]
 async fn a_change_counts_once_and_its_key_for_nothing_else() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
-    let change = async |key: &str, body: &Value| patch(&test_hub, &path, key, body).await;
+    let change = async |key: &str, body: &Value| test_hub.patch(&path, key, body).await;
     let (first, second) = (json!({ "events": ["application.signed"] }), json!({ "events": [] }));
     let answer = change("first", &first).await;
     assert_eq!(answer.body["events"], json!(["application.signed"]));
@@ -142,7 +140,7 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
 
 #[tokio::test]
 async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let first = kept(&test_hub, id).await;
     let rotate = format!("{path}/rotate");
@@ -176,14 +174,14 @@ async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
 #[tokio::test]
 async fn a_rotation_whose_answer_was_lost_is_answered_again() {
     let calls = {
-        let probe = TestHub::new();
+        let probe = new_hub();
         let (_, path) = subscribed(&probe).await;
         probe.hub.faults.restart();
         probe.post(&format!("{path}/rotate"), "r", &json!({})).await;
         probe.hub.faults.calls().len()
     };
     for call in 1..=calls {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         let (id, path) = subscribed(&test_hub).await;
         test_hub.hub.faults.restart();
         test_hub.hub.faults.plan(call, Fault::DiesAfter);
@@ -200,7 +198,7 @@ async fn a_rotation_whose_answer_was_lost_is_answered_again() {
 
 #[tokio::test]
 async fn pausing_and_resuming_change_the_state_and_are_told() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let act = async |end: &str, key: &str| test_hub.post(&format!("{path}/{end}"), key, &json!({})).await;
     for _ in 0..2 {
@@ -240,7 +238,7 @@ async fn pausing_and_resuming_change_the_state_and_are_told() {
 
 #[tokio::test]
 async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     test_hub.hub.queues.remove(Queue::Drains);
     test_hub.post(&format!("{path}/pause"), "off", &json!({})).await;
@@ -252,7 +250,7 @@ async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
 
 #[tokio::test]
 async fn a_test_event_goes_the_ordinary_way() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let test = format!("{path}/test");
     let first = test_hub.post(&test, "t", &json!({})).await;
@@ -264,12 +262,12 @@ async fn a_test_event_goes_the_ordinary_way() {
     assert_eq!(sent.len(), 2, "a repeat is one");
     assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
     assert_eq!(first.body["webhook_id"], sent[0].callback.id());
-    assert_eq!(test_hub.get(&format!("/v1/applications/{}", sent[0].callback.application)).await.status, 404);
+    assert!(test_hub.hub.store().get(sent[0].callback.application).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let (application, version) = withdrawn(&test_hub, "a").await;
     let body = json!({ "application": application.to_string(), "version": version });
@@ -293,7 +291,7 @@ async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
 
 #[tokio::test]
 async fn all_since_a_time_are_replayed_in_pages() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (_, path) = subscribed(&test_hub).await;
     withdrawn(&test_hub, "early").await;
     test_hub.hub.clock.advance(SignedDuration::from_hours(1));
@@ -321,7 +319,7 @@ async fn all_since_a_time_are_replayed_in_pages() {
 
 #[tokio::test]
 async fn deliveries_are_listed_and_failed_ones_replayed() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let attempt = |version, number, result| {
         let callback = Callback {
@@ -363,11 +361,11 @@ async fn deliveries_are_listed_and_failed_ones_replayed() {
 
 #[tokio::test]
 async fn a_replay_asks_for_one_thing() {
-    let nulls = TestHub::new();
+    let nulls = new_hub();
     let (_, path) = subscribed(&nulls).await;
     let body = json!({ "failed": true, "since": null, "application": null, "version": null, "cursor": null });
     assert_eq!(nulls.post(&format!("{path}/replay"), "k", &body).await.status, 202, "null is absent");
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let (_, path) = subscribed(&test_hub).await;
     let replay = format!("{path}/replay");
     let fault = async |body: Value| test_hub.post(&replay, "k", &body).await.faults();
