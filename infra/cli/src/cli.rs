@@ -4,13 +4,14 @@ mod agency_command;
 mod apply;
 mod listen;
 mod local_hub;
+mod signals;
 mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use console::style;
 use domain::identity_number::IdentityNumber;
@@ -18,6 +19,7 @@ use domain::ids::ApplicationId;
 use http_kit::rate_limit::Limits;
 use jiff::civil::date;
 use serde_json::json;
+use signals::{interruptible, termination};
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
@@ -173,11 +175,11 @@ async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Resul
     };
     let (mut hub, walked) = tokio::select! {
         started = start => started?,
-        signal = told_to_end() => return signal,
+        signal = termination() => return signal,
     };
     welcome(&hub, walked.as_ref(), terminal)?;
     let mut look = tokio::time::interval(Duration::from_secs(1));
-    let end = told_to_end();
+    let end = termination();
     tokio::pin!(end);
     loop {
         tokio::select! {
@@ -253,27 +255,4 @@ fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, St
         ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
         ("An application of your own; the answer names the documents that are missing:", open),
     ])
-}
-
-/// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.
-async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
-    tokio::select! {
-        done = work => done,
-        signal = told_to_end() => {
-            signal?;
-            bail!("interrupted")
-        }
-    }
-}
-
-/// Ctrl-C, or what a supervisor sends.
-async fn told_to_end() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
 }

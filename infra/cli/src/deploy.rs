@@ -85,7 +85,7 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     if !checked.keyless.is_empty() {
         let codes: Vec<String> = checked.keyless.iter().map(AgencyCode::to_string).collect();
         terminal.line(&format!(
-            "! {} agencies have no keys in infra/agencies.toml and take no cases until they have: {}",
+            "! {} agencies have no keys in infra/agencies.toml and stay suspended until they do: {}",
             codes.len(),
             codes.join(" ")
         ));
@@ -106,7 +106,7 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     let cloud = Cloud::new(&aws);
     let exists = cloud.exists(&options.stack).await?;
     if !exists && checked.issuers.is_none() {
-        terminal.line("! No --token-issuers: no app backend will be let in until a deployment names them");
+        terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
     }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
@@ -124,11 +124,11 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
         Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
     let mut outputs = change(&cloud, &wanted, options, terminal).await?;
     if let Some((public, signing)) = keys.then {
-        terminal.line("The new key is published; now it takes over.");
+        terminal.line("The new key is published. A second update makes the hub sign with it.");
         wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
         wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
         outputs = change(&cloud, &wanted, options, terminal).await.context(
-            "the hub still signs with its former key, and the new one is published to no purpose; run this again",
+            "The new key is published but not in use yet: the second update failed. Run the command again.",
         )?;
     }
     report(&outputs, terminal);
@@ -156,7 +156,10 @@ async fn change(
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
         cloud.discard(change).await?;
-        bail!("{} would lose what was accepted; with --allow-data-loss it goes on", losses.join(", "));
+        bail!(
+            "This change replaces or removes {}, and its data would be lost. Nothing was changed. To deploy anyway, add --allow-data-loss",
+            losses.join(", ")
+        );
     }
     cloud.apply(change, terminal).await
 }
@@ -165,7 +168,7 @@ async fn change(
 fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
     if !stack_name(&options.stack) {
         bail!(
-            "a stack's name has 1 to {STACK_NAME} of a-z, 0-9 and hyphen and begins with a letter: queues and the bucket carry it"
+            "a stack name has 1 to {STACK_NAME} characters of a-z, 0-9 and hyphen and begins with a letter, because queues and the bucket are named after it"
         );
     }
     let list = AgencyList::parse(&workspace.text("infra/agencies.toml")?)?;
@@ -227,15 +230,14 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
         .output()
         .context("the linter cannot be run")?;
     if !lint.status.success() {
-        bail!("the template is not sound:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
+        bail!("the template has errors:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
     let binaries = functions::build(workspace, terminal)?;
     let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
-    terminal.line(
-        "Nothing was asked of AWS and nothing was changed. A deployment builds the functions for Lambda.",
-    );
+    terminal
+        .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
     Ok(())
 }
 

@@ -4,7 +4,6 @@ mod queues;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,10 +18,10 @@ use serde_json::Value;
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
 use crate::emulator::{Emulator, PORT, free};
+use crate::endpoints::{account_of, http_client, url_by_number};
 use crate::functions::{self, Package};
 use crate::plan::Plan;
 use crate::python::Tools;
-use crate::running::url_by_number;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
@@ -278,24 +277,6 @@ impl LocalStack {
     pub fn emulator(&mut self) -> &mut Emulator {
         &mut self.emulator
     }
-}
-
-/// The account an agency has on the local AWS: its code, filled up with zeros.
-#[must_use]
-pub fn account_of(code: &AgencyCode) -> String {
-    format!("{:0<12}", code.to_string())
-}
-
-/// A client; names below `.localhost` that the system may not resolve are resolved by it.
-pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
-    // A second installation changes nothing: the first one is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
-    if let Some((id, port)) = api {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        builder = builder.resolve(&format!("{id}.execute-api.localhost"), address);
-    }
-    builder.build().context("no HTTP client can be made")
 }
 
 fn prepare(workspace: &Workspace, options: &LocalOptions, terminal: &Terminal) -> Result<Prepared> {

@@ -6,6 +6,7 @@ mod change_records;
 mod connect;
 mod keys;
 mod kit;
+mod location;
 mod override_table;
 mod overview;
 mod probe;
@@ -20,8 +21,8 @@ use domain::ids::AgencyCode;
 
 pub use cases::{Backlog, ReleaseOutcome};
 pub use change_records::ChangeRecords;
-pub use connect::{HubLocation, HubPlace};
 pub use keys::{AgencyKey, KeyState, Origin, read_key};
+pub use location::{HubLocation, HubPlace};
 pub use override_table::OverrideTable;
 pub use overview::{AgencyOverview, AgencySummary, QueueDepths, Suspension};
 pub use probe::{Probe, SentProbe};

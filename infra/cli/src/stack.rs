@@ -101,10 +101,13 @@ impl Cloud {
         Ok(match self.status(stack).await? {
             None | Some(StackStatus::ReviewInProgress) => false,
             Some(StackStatus::RollbackComplete | StackStatus::RollbackFailed) => bail!(
-                "the stack {stack} never came to be: its first deployment was rolled back; delete it and deploy again"
+                "the first deployment of the stack {stack} was rolled back. Delete the stack and deploy again"
             ),
             Some(status) if status.as_str().ends_with("IN_PROGRESS") => {
-                bail!("the stack {stack} is being changed by somebody else ({})", status.as_str())
+                bail!(
+                    "the stack {stack} is being updated by another deployment ({}). Wait for its end and run the command again",
+                    status.as_str()
+                )
             }
             Some(_) => true,
         })

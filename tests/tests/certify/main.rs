@@ -130,7 +130,7 @@ fn broken_consumers_are_found() {
                     verdict.told
                 );
                 assert_eq!(verdict.code, Some(8), "{bug}: {}", verdict.told);
-                assert!(!verdict.told.contains("says nothing of the consumer"), "{bug}: {}", verdict.told);
+                assert!(!verdict.told.contains("says nothing about the consumer"), "{bug}: {}", verdict.told);
             })
         })
         .collect();

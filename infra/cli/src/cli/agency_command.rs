@@ -18,11 +18,11 @@ use super::local_hub::{port_of, stack_of};
 /// How far back refused reports are shown where nothing else is said.
 const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The operator's side of an agency: see it, suspend it, change its keys, hand out its kit.
+/// Shows, suspends and resumes agencies, changes their keys, and writes integration kits.
 ///
-/// Works on the hub on this machine (`cargo run -- up`), or with --region on one in a real account. Changes count at
-/// once for `GET /v1/coverage` and within a minute everywhere; each is recorded with who, when and why, and needs no
-/// deploy. Ends with 0 when it is done, 1 when it failed, 2 when it was asked for wrongly.
+/// Works on the hub on this machine (`cargo run -- up`), or with --region on a hub in a real account. A change takes
+/// effect at once in `GET /v1/coverage` and within a minute everywhere else. It needs no deploy. The hub records who
+/// made the change, when and why. Exit codes: 0 done, 1 failed, 2 wrong arguments.
 #[derive(Debug, Args)]
 pub(crate) struct AgencyCommand {
     #[command(subcommand)]
@@ -60,9 +60,9 @@ enum What {
         #[command(flatten)]
         json: Json,
     },
-    /// Stops an agency: no new case is accepted for it, and those under way are held until it resumes.
+    /// Suspends an agency: the hub accepts no new case for it, and holds its open cases until it resumes.
     Suspend(Changed),
-    /// Lets an agency take cases again, and releases those that were held, the oldest first (takes some 20 seconds).
+    /// Resumes an agency and releases its held cases, the oldest first. Takes about 20 seconds.
     Resume(Changed),
     /// Lists, adds or revokes an agency's keys.
     Keys {
@@ -74,8 +74,8 @@ enum What {
         #[command(flatten)]
         json: Json,
     },
-    /// Writes what an integrator is handed into a folder. Of the hub on this machine with keys; of a real one the
-    /// settings alone, because the agency makes its own keys (`tongban-agency keygen`).
+    /// Writes an integration kit into a folder. For the hub on this machine the kit has keys. For a real hub it has the
+    /// settings only, because the agency makes its own keys (`tongban-agency keygen`).
     Kit {
         /// The agency's code.
         #[arg(value_parser = code)]
@@ -95,7 +95,7 @@ enum What {
         #[command(flatten)]
         json: Json,
     },
-    /// Puts a bad message into an agency's queue, to see that its program survives it. Prints JSON.
+    /// Sends a bad message to an agency's queue, to test that the agency's program survives it. Prints JSON.
     Probe {
         /// The agency's code.
         #[arg(value_parser = code)]
@@ -117,7 +117,7 @@ enum Keys {
         #[command(flatten)]
         why: Why,
     },
-    /// Revokes a key: within a minute nothing signed by it is taken, and nothing encrypted to it. It never comes back.
+    /// Revokes a key for good: within a minute the hub rejects its signatures and encrypts nothing to it.
     Revoke {
         /// The key's "kid".
         kid: String,
@@ -128,7 +128,7 @@ enum Keys {
 
 #[derive(Clone, Copy, Debug, Args)]
 struct Json {
-    /// For programs: JSON instead of a table.
+    /// Prints JSON instead of a table, for programs.
     #[arg(long)]
     json: bool,
 }
@@ -192,8 +192,8 @@ impl AgencyCommand {
                 match sight.records_broken {
                     None => Ok(()),
                     Some(broken) => bail!(
-                        "THE RECORDS OF CHANGES ARE NOT WHOLE: {broken}. Somebody wrote to the table by another way; \
-                         restore it from a point in time and compare"
+                        "THE RECORDS OF CHANGES ARE NOT WHOLE: {broken}. Somebody has written to the table without this \
+                         command. Restore the table to an earlier point in time and compare"
                     ),
                 }
             }
@@ -255,7 +255,7 @@ async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: 
     if let Some(row) = operator.list().await?.into_iter().find(|row| &row.agency == code)
         && row.suspended_by.is_some()
     {
-        bail!("its row in infra/agencies.toml still suspends it: change the row and deploy");
+        bail!("the agency's row in infra/agencies.toml still suspends it. Change the row and deploy");
     }
     let step = terminal.step("Waiting until every function knows");
     tokio::time::sleep(Operator::known_after()).await;
@@ -263,8 +263,7 @@ async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: 
     let done = operator.release(code).await.context("the sweeper releases the rest")?;
     terminal.line(&format!("Released {} cases that were held.", done.released));
     if done.left > 0 {
-        terminal
-            .line(&format!("{} more were asked for a moment ago; the sweeper looks after them.", done.left));
+        terminal.line(&format!("{} more were requested a moment ago; the sweeper releases them.", done.left));
     }
     Ok(())
 }
@@ -284,14 +283,14 @@ async fn keys(
         }
         Some(Keys::Add { file, why }) => {
             let made = operator.amend(code, &read_key(&file)?, &why.reason).await?;
-            terminal.line(&format!("The key counts within a minute (change {}).", made.version));
+            terminal.line(&format!("The key takes effect within a minute (change {}).", made.version));
             Ok(())
         }
         Some(Keys::Revoke { kid, why }) => {
             let revoked = AgencyOverride::RevokeKey { kid: kid.clone() };
             let made = operator.amend(code, &revoked, &why.reason).await?;
             terminal.line(&format!(
-                "The key {kid} counts for nothing within a minute (change {}).",
+                "The key {kid} is revoked; every function knows within a minute (change {}).",
                 made.version
             ));
             let rows = operator.rows().amended(&made);

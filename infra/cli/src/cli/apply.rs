@@ -14,7 +14,7 @@ use tongban::secrets::{SCOPES, TOKEN_HOURS};
 use tongban::terminal::Terminal;
 
 use super::local_hub::LocalHub;
-use super::told_to_end;
+use super::signals::termination;
 
 /// Exit code for a wrong command, file or document; clap uses the same code.
 const USAGE: u8 = 2;
@@ -95,7 +95,7 @@ impl Apply {
         if self.follow {
             tokio::select! {
                 followed = follow(&mut submission, terminal) => followed?,
-                signal = told_to_end() => signal?,
+                signal = termination() => signal?,
             }
         }
         Ok(done)

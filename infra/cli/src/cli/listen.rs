@@ -13,7 +13,7 @@ use tongban::terminal::Terminal;
 use tongban::walk::words::what;
 
 use super::local_hub::LocalHub;
-use super::told_to_end;
+use super::signals::termination;
 
 /// Callbacks that wait to be printed. The receiver answers 503 to one that does not fit, and the hub sends it again.
 const QUEUE_LENGTH: usize = 256;
@@ -64,7 +64,7 @@ impl Listen {
         if !self.json {
             terminal.line(&format!("Listening for {} at {}", self.local_hub.tenant, receiver.url()));
         }
-        let end = told_to_end();
+        let end = termination();
         tokio::pin!(end);
         let signal = loop {
             tokio::select! {

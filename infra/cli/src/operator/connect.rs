@@ -5,39 +5,16 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs as sqs;
 use domain::agencies::Agencies;
 
-use super::{Operator, OverrideTable};
+use super::Operator;
+use super::location::{HubLocation, HubPlace};
+use super::override_table::OverrideTable;
 use crate::agencies::AgencyList;
 use crate::aws::{self, LOCAL_ACCOUNT};
 use crate::emulator::rows_of;
-use crate::running::{endpoint_of, rows_here};
+use crate::endpoints::endpoint_of;
+use crate::running::rows_here;
 use crate::stack::Cloud;
 use crate::workspace::Workspace;
-
-/// Where a hub is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HubPlace {
-    /// On this machine, its local AWS on this port.
-    Here {
-        /// Port on 127.0.0.1.
-        port: u16,
-    },
-    /// In a real account.
-    Account {
-        /// AWS region.
-        region: String,
-        /// Profile of the AWS configuration; the usual chain without one.
-        profile: Option<String>,
-    },
-}
-
-/// Which hub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HubLocation {
-    /// Name of its stack.
-    pub stack: String,
-    /// Where it is.
-    pub place: HubPlace,
-}
 
 impl Operator {
     /// Finds a hub and reads what its stack tells of itself.

@@ -114,7 +114,9 @@ impl OverrideTable {
                 Written::Again => pause(tried + 1).await?,
             }
         }
-        bail!("others are changing the agencies at the same time; nothing was changed, run it again")
+        bail!(
+            "other operators are changing agencies at the same time. Nothing was changed. Run the command again"
+        )
     }
 
     /// Writes what is in force and its record together.

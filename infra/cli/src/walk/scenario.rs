@@ -1,6 +1,7 @@
 //! What is walked: three applications of invented people, and the course each is to take.
 
 use anyhow::{Context as _, Result, anyhow};
+use app_client::pdf_page;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::agencies::Agencies;
@@ -14,7 +15,6 @@ use jiff::Span;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tongban_agency::certificate::page;
 
 /// One application of the walk.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Draft {
         })?;
         let papers = case.documents.iter().filter_map(|document| {
             let kind = *document.accepts.first()?;
-            let bytes = page(&[&document.name, "invented, for the walk of application", self.short.1]);
+            let bytes = pdf_page(&[&document.name, "invented, for the walk of application", self.short.1]);
             Some(Paper { kind, bytes })
         });
         Ok(Scenario {

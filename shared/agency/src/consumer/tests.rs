@@ -359,7 +359,7 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
     assert_eq!(seen, [4]);
     let unreadable: Vec<_> = entries.iter().filter(|entry| entry.what == "unreadable").collect();
     assert_eq!(unreadable.len(), 2);
-    assert_eq!(unreadable[0].detail, "the key is not known");
+    assert_eq!(unreadable[0].detail, "no known key has the `kid` that the object names");
 }
 
 #[tokio::test]

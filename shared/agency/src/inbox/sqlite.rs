@@ -223,6 +223,9 @@ mod tests {
         let file = Connection::open(&later).expect("a file");
         file.pragma_update(None, "user_version", 9).expect("written");
         let error = SqliteInbox::at(later).prepare().await.expect_err("another layout");
-        assert_eq!(error.0.to_string(), "the inbox has layout 9, and this program knows 1");
+        assert_eq!(
+            error.0.to_string(),
+            "the inbox file has schema version 9, but this library only knows version 1"
+        );
     }
 }

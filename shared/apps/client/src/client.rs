@@ -101,6 +101,19 @@ impl AppClient {
         serde_json::from_slice(&bytes).map_err(|source| AppClientError::Unreadable { request: name, source })
     }
 
+    /// Posts a signed object (`application/jose`) without the tenant's token, as an agency does. The hub does a repeated
+    /// one once.
+    ///
+    /// # Errors
+    /// As for [`AppClient::get`].
+    pub async fn post_signed<T: DeserializeOwned>(&self, path: &str, jws: &str) -> Result<T, AppClientError> {
+        let name = format!("POST {path}");
+        let url = format!("{}{path}", self.api);
+        let request = || self.http.post(&url).header("content-type", "application/jose").body(jws.to_owned());
+        let bytes = retry::send(&name, request).await?;
+        serde_json::from_slice(&bytes).map_err(|source| AppClientError::Unreadable { request: name, source })
+    }
+
     fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.api)).bearer_auth(&self.token)
     }
