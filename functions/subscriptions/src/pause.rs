@@ -7,7 +7,7 @@ use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::{Queue, Queues as _, SendError};
-use platform::settings::Subscription;
+use platform::subscriptions::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
