@@ -80,7 +80,7 @@ impl<H: Hub> Intake<H> {
     /// 429 where the day's are used up.
     pub(crate) async fn count(&self, tenant: &TenantId) -> Result<(), Problem> {
         let Some(rate_limit) = &self.applications else { return Ok(()) };
-        let counted = rate_limit.take(self.hub.settings(), tenant, self.hub.clock().now()).await;
+        let counted = rate_limit.take(self.hub.rate_limits(), tenant, self.hub.clock().now()).await;
         counted.map(|_| ()).map_err(|standing| standing.refusal())
     }
 }
