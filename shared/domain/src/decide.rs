@@ -6,14 +6,14 @@ use thiserror::Error;
 
 use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
-use crate::catalogue::{DocumentKind, service_row};
+use crate::catalogue::{Provider, service_row};
 use crate::command::{Actor, Attempt, Command, Finding, Report};
 use crate::effect::undelivered;
-use crate::event::{DocumentFault, Event, HandOver, MissingItem, Provider, Slot, StoredObject};
+use crate::event::{DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
-use crate::stage::{Purpose, Stage, Step, Taker, next};
+use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
 
 /// Why a command is refused. Adapters turn each into an answer; none carries personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -157,7 +157,7 @@ pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<V
         Command::Report(report) => decide_report(head, report, now),
         Command::Lapse => {
             possible(head, Step::Lapse)?;
-            Ok(vec![Event::Lapsed { due: due(head, Purpose::Restore, now) }])
+            Ok(vec![Event::Lapsed { due: next_due(head, Step::Lapse, now) }])
         }
         Command::Expire => {
             possible(head, Step::Expire)?;
@@ -201,9 +201,11 @@ fn not_now(head: &Application, by: &Actor, step: Step) -> Refusal {
     }
 }
 
-/// The step is in the table, and the event list has room for it.
+/// The step is in the table, its next leg exists where it opens one, and the event list has room for it.
 fn possible(head: &Application, step: Step) -> Result<Stage, Refusal> {
-    let stage = next(head.stage, head.purpose(), step).ok_or(Refusal::Illegal { stage: head.stage, step })?;
+    let stage = next(head.stage, head.purpose(), step)
+        .filter(|_| !opens_next_leg(step) || head.next_leg(step).is_some())
+        .ok_or(Refusal::Illegal { stage: head.stage, step })?;
     let room = if takes_a_turn(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
     if usize::try_from(head.version).is_ok_and(|version| version >= room) {
         return Err(Refusal::Bound("events"));
@@ -224,6 +226,12 @@ fn nothing_missing(head: &Application) -> Result<(), Refusal> {
 fn due(head: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
     let days = service_row(head.opened.service).limit(purpose).unwrap_or(20);
     Calendar::official().deadline(today(now), days)
+}
+
+/// The limit of the leg that a step opens.
+fn next_due(head: &Application, step: Step, now: Timestamp) -> Deadline {
+    let next = head.next_leg(step).and_then(|index| head.opened.legs.get(index));
+    due(head, next.map_or(head.purpose(), |leg| leg.purpose), now)
 }
 
 fn handed_over(stage: Stage, how: HandOver) -> Event {
@@ -288,6 +296,9 @@ fn decide_report(head: &Application, report: &Report, now: Timestamp) -> Result<
 
 fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     let step = report.finding.step();
+    if !head.reports().contains(&step) {
+        return Err(Refusal::Illegal { stage: head.stage, step });
+    }
     possible(head, step)?;
     let from = head.leg_opened;
     if report.seen < from || report.seen > head.version {
@@ -308,13 +319,13 @@ fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result
         }
         Finding::Ready { place } => Event::Ready { place: place.clone() },
         Finding::Approved { permit } => {
-            Event::Approved { permit: permit.clone(), due: due(head, Purpose::MoveOut, now) }
+            Event::Approved { permit: permit.clone(), due: next_due(head, Step::Approve, now) }
         }
         Finding::Verified => Event::Verified,
         Finding::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
             certificate: certificate.clone(),
             valid_until: *valid_until,
-            due: due(head, Purpose::Settle, now),
+            due: next_due(head, Step::MoveOut, now),
         },
         Finding::Settled => Event::Settled,
         Finding::Restored => Event::RestoredAtOrigin,
@@ -421,7 +432,7 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
         faults.push(Fault { pointer: "/items".into(), code: "too_many" });
     }
     for (index, item) in items.iter().enumerate() {
-        if item.accepts.is_empty() || item.accepts.contains(&DocumentKind::IssuedCertificate) {
+        if item.accepts.is_empty() || item.accepts.iter().any(|kind| kind.provider() != Provider::App) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "invalid" });
         }
         if items[..index].iter().any(|earlier| earlier.name == item.name) {

@@ -9,18 +9,8 @@ use crate::calendar::Deadline;
 use crate::catalogue::{DocumentKind, Service, When};
 use crate::division::DivisionCode;
 use crate::ids::{AgencyCode, DocumentId, TenantId};
+pub use crate::service::Provider;
 use crate::stage::{Purpose, Step};
-
-/// Who hands a document in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// The app backend, for the citizen.
-    App,
-    /// The agency that issues it.
-    Agency,
-}
 
 /// A place for one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

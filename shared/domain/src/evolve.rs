@@ -6,7 +6,7 @@ use crate::application::{Application, CommandKey, Consignment, Content, Document
 use crate::calendar::Deadline;
 use crate::event::{Event, Opened};
 use crate::ids::ApplicationId;
-use crate::stage::{Purpose, Stage, Step, next};
+use crate::stage::{Stage, Step, next};
 
 /// The head after the first event.
 #[must_use]
@@ -104,18 +104,18 @@ pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<C
         Event::Collected { how: _ } => close(&mut head, Stage::Collected),
         Event::Approved { permit, due } => {
             head.results.permit = Some(permit.clone());
-            open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due);
+            open_next_leg(&mut head, Step::Approve, Stage::Approved, *due);
         }
         Event::Verified => head.stage = Stage::Verified,
         Event::MovedOut { certificate, valid_until, due } => {
             head.results.migration_certificate = Some(certificate.clone());
             head.certificate_until = Some(*valid_until);
-            open_next_leg(&mut head, Purpose::Settle, Stage::MovedOut, *due);
+            open_next_leg(&mut head, Step::MoveOut, Stage::MovedOut, *due);
         }
         Event::Settled => close(&mut head, Stage::Settled),
         Event::Lapsed { due } => {
             head.certificate_until = None::<Date>;
-            open_next_leg(&mut head, Purpose::Restore, Stage::Lapsed, *due);
+            open_next_leg(&mut head, Step::Lapse, Stage::Lapsed, *due);
         }
         Event::RestoredAtOrigin => close(&mut head, Stage::RestoredAtOrigin),
         Event::Issued { document: _, certificate } => {
@@ -154,9 +154,8 @@ fn limit(head: &mut Application, due: Option<Deadline>) {
     head.overdue = false;
 }
 
-fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: Deadline) {
-    let next = head.opened.legs.iter().position(|leg| leg.purpose == purpose);
-    let leg = next.and_then(|index| u8::try_from(index).ok()).unwrap_or(head.leg);
+fn open_next_leg(head: &mut Application, step: Step, stage: Stage, due: Deadline) {
+    let leg = head.next_leg(step).and_then(|index| u8::try_from(index).ok()).unwrap_or(head.leg);
     open_leg(head, leg, stage, due);
 }
 

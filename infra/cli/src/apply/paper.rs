@@ -131,7 +131,7 @@ mod tests {
         let read = |name: &str, bytes: &[u8]| {
             let path = folder.join("paper");
             std::fs::write(&path, bytes).expect("a file");
-            Paper::read(Service::FirstIdentityCard, name, &path)
+            Paper::read(Service::named("first_identity_card").expect("the catalogue has it"), name, &path)
         };
         let paper = read("household_register", b"%PDF-1.4 and so on").expect("a paper");
         let declared = paper.declared();

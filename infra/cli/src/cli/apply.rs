@@ -32,7 +32,7 @@ const PAPER_REFUSED: u8 = 4;
 /// or a paper is wrong, 3 when the hub refused the application, 4 when it refused a paper.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// first_identity_card, household_transfer or household_certificate.
+    /// The service by its name in the catalogue (`GET /v1/services`).
     #[arg(value_parser = service)]
     service: Service,
     /// The application; see shared/apps/examples.

@@ -27,6 +27,9 @@ use super::ContractError;
 /// The name of the document among the contracts.
 pub const FILE: &str = "app.openapi.json";
 
+/// The operation whose query has the members that choose a case. They are the catalogue's, so no attribute names them.
+const COVERAGE: &str = "readCoverage";
+
 /// Every operation.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
@@ -103,6 +106,11 @@ fn finish(
     examples: &Map<String, Value>,
 ) -> Result<(), ContractError> {
     let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    if name == COVERAGE
+        && let Some(parameters) = operation["parameters"].as_array_mut()
+    {
+        parameters.extend(bodies::case_parameters());
+    }
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
         super::schemas::tidy(&mut parameter["schema"]);
         if let Some(schema) = parameter["schema"].as_object_mut() {

@@ -37,6 +37,9 @@ pub enum CertifyError {
         /// What it said.
         why: String,
     },
+    /// The catalogue has no service of one leg of this purpose that certification can fill in.
+    #[error("the catalogue has no service with one leg `{0}` that certification can apply for")]
+    NoService(&'static str),
     /// No registered place can be made from the agency's code.
     #[error("the agency's code names no place")]
     Place,
@@ -54,6 +57,7 @@ impl CertifyError {
             | CertifyError::Queue(_)
             | CertifyError::Stopped
             | CertifyError::Operator { .. }
+            | CertifyError::NoService(_)
             | CertifyError::Place => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::division::DivisionCode;
 use domain::ids::{AgencyCode, ApplicationId};
-use domain::stage::Stage;
+use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
 use protocol::app::ApplicationView;
 use protocol::backlog::{RESEND_TYP, ResendAnswer, ResendCase, ResendOutcome, ResendRequest};
@@ -90,16 +90,21 @@ impl<'m> Session<'m> {
         &self.queue
     }
 
-    /// Files a first card of an applicant with this name; it is handed in with its last paper.
-    pub(super) async fn first_card(&self, name: Name) -> Result<ApplicationId, CertifyError> {
-        let papers = [Paper::new("household_register"), Paper::new("proof_of_residence")];
-        self.file(self.numbers.first_card(name), &papers).await
+    /// Files a case that is decided and produced, of an applicant with this name; it is handed in with its last paper.
+    pub(super) async fn decided(&self, name: Name) -> Result<ApplicationId, CertifyError> {
+        self.file_case(Purpose::Decide, name).await
     }
 
-    /// Files a household certificate.
-    pub(super) async fn household_certificate(&self, name: Name) -> Result<ApplicationId, CertifyError> {
-        let papers = [Paper::new("identity_card"), Paper::new("household_register")];
-        self.file(self.numbers.household_certificate(name), &papers).await
+    /// Files a case that is answered with a document.
+    pub(super) async fn certified(&self, name: Name) -> Result<ApplicationId, CertifyError> {
+        self.file_case(Purpose::Certify, name).await
+    }
+
+    async fn file_case(&self, purpose: Purpose, name: Name) -> Result<ApplicationId, CertifyError> {
+        let (row, case) = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
+        let kinds = case.documents.iter().filter_map(|document| document.accepts.first());
+        let papers: Vec<Paper> = kinds.map(|kind| Paper::new(kind.name())).collect();
+        self.file(self.numbers.form(row, case, name), &papers).await
     }
 
     async fn file(&self, body: serde_json::Value, papers: &[Paper]) -> Result<ApplicationId, CertifyError> {

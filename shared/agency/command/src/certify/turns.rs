@@ -27,13 +27,13 @@ const QUICK: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn ordinary(session: &Session<'_>) -> Result<(), Unmet> {
-    let id = session.first_card(Name::Passes).await?;
+    let id = session.decided(Name::Passes).await?;
     session.reaches(id, &DECIDED).await?;
     Ok(())
 }
 
 pub(super) async fn certificate(session: &Session<'_>) -> Result<(), Unmet> {
-    let id = session.household_certificate(Name::Passes).await?;
+    let id = session.certified(Name::Passes).await?;
     let issued = session.reaches(id, &[Stage::Issued]).await?;
     let document = issued.documents.iter().find(|document| document.provider == Provider::Agency);
     let Some(document) = document.filter(|document| document.sha256.is_some()) else {
@@ -48,7 +48,7 @@ pub(super) async fn certificate(session: &Session<'_>) -> Result<(), Unmet> {
 }
 
 pub(super) async fn refusal(session: &Session<'_>) -> Result<(), Unmet> {
-    let id = session.first_card(Name::Refused).await?;
+    let id = session.decided(Name::Refused).await?;
     session.reaches(id, &[Stage::NotIssued]).await?;
     Ok(())
 }
@@ -62,7 +62,7 @@ pub(super) async fn supplement(session: &Session<'_>) -> Result<(), Unmet> {
 
 /// Files a case that lacks something, until it is said.
 async fn ask_for_supplement(session: &Session<'_>) -> Result<(ApplicationId, ApplicationView), Unmet> {
-    let id = session.first_card(Name::Lacks).await?;
+    let id = session.decided(Name::Lacks).await?;
     let asked = session.reaches(id, &[Stage::SupplementRequested]).await?;
     Ok((id, asked))
 }
@@ -70,25 +70,21 @@ async fn ask_for_supplement(session: &Session<'_>) -> Result<(ApplicationId, App
 /// Hands in everything that was asked for.
 async fn answer(session: &Session<'_>, id: ApplicationId, asked: &ApplicationView) -> Result<(), Unmet> {
     for slot in asked.documents.iter().filter(|slot| asked.missing.contains(&slot.id)) {
-        let kinds = ["proof_of_residence", "household_register", "identity_card", "other"];
-        let accepts: Vec<String> = slot.accepts.iter().filter_map(wire_name).collect();
-        let kind = kinds.into_iter().find(|kind| accepts.iter().any(|accepted| accepted == kind));
-        let Some(kind) = kind else {
-            return Unmet::failed(format!("the item asked for accepts none of {}", kinds.join(", ")));
+        let Some(kind) = slot.accepts.first() else {
+            return Unmet::failed(format!(
+                "the item asked for, {}, accepts no kind of document",
+                slot.requirement
+            ));
         };
-        session.app.add(id, slot.id, &Paper::new(kind)).await?;
+        session.app.add(id, slot.id, &Paper::new(kind.name())).await?;
     }
     session.app.step(id, "supplement", &json!({})).await?;
     Ok(())
 }
 
-fn wire_name<T: serde::Serialize>(kind: &T) -> Option<String> {
-    serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)
-}
-
 pub(super) async fn duplicate(session: &Session<'_>) -> Result<(), Unmet> {
     let since = Timestamp::now();
-    let id = session.first_card(Name::Waits).await?;
+    let id = session.decided(Name::Waits).await?;
     session.reaches(id, &[Stage::Received]).await?;
     if send_again(session, id, None).await? == Sent::TooLate {
         return Unmet::failed("the case was decided at once: work 4 s or more on this applicant's");
@@ -156,7 +152,7 @@ pub(super) async fn reordering(session: &Session<'_>) -> Result<(), Unmet> {
 
 pub(super) async fn withdrawn_while_working(session: &Session<'_>) -> Result<(), Unmet> {
     let since = Timestamp::now();
-    let id = session.first_card(Name::Waits).await?;
+    let id = session.decided(Name::Waits).await?;
     session.reaches(id, &[Stage::Received]).await?;
     match session.app.step(id, "withdraw", &json!({})).await {
         Ok(_) => {}

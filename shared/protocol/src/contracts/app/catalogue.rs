@@ -1,10 +1,7 @@
 //! What there is: services, who takes them, and this description.
 
 use super::applications::Held;
-use super::names::{
-    CertificateKind, Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services,
-    TransferReason,
-};
+use super::names::{Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services};
 
 /// Ask whether the hub answers
 ///
@@ -61,8 +58,6 @@ pub(super) fn read_service() {}
         ("service" = Service, Query, description = "The service."),
         ("from" = Option<DivisionCode>, Query, description = "Where the citizen applies; of a transfer, where they move to."),
         ("to" = Option<DivisionCode>, Query, description = "Where the citizen is registered."),
-        ("reason" = Option<TransferReason>, Query, description = "Why they move."),
-        ("certificate" = Option<CertificateKind>, Query, description = "Which certificate."),
         ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Full years of the applicant."),
         Held,
     ), security(("token" = [])),
