@@ -1,4 +1,4 @@
-//! The head of an application: what its events add up to.
+//! The state of an application, computed from its events.
 
 use jiff::{Timestamp, civil::Date};
 

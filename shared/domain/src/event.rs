@@ -1,4 +1,4 @@
-//! What has happened to an application. Events are the record: the head is computed from them.
+//! What has happened to an application. Events are the record: the state is computed from them.
 //!
 //! The JSON is what lies in the table for years, so names are short, variants are only ever added,
 //! and unknown fields are ignored on reading.

@@ -1,7 +1,7 @@
 //! The stage machine: which step is possible where, and where it leads.
 //!
-//! [`steps`] is the whole truth. `decide` asks it, the README's transition table is printed from it,
-//! and the reports an agency may send are read off it.
+//! [`steps`] is the only table. `decide` reads it, the transition table of this crate's README is printed from it, and it
+//! bounds the reports that a leg of the catalogue may send.
 
 use serde::{Deserialize, Serialize};
 
@@ -308,7 +308,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
     }
     match stage {
         WorkingStage::Received => table!(Stage::Received),
-        // The answer is owed to the agency, so its dispatch is recorded too.
+        // The agency must receive the answer, so its dispatch is recorded, too.
         WorkingStage::Supplemented => table!(Stage::Supplemented, (Step::Dispatch, Stage::Supplemented)),
     }
 }

@@ -15,7 +15,7 @@ const NAME: usize = 64;
 /// One fault of a catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueFault {
-    /// Where, for example `household_transfer/legs/approve`.
+    /// Where, for example `SERVICE/legs/approve`.
     pub at: String,
     /// What is wrong, as a part of a sentence about the place.
     pub problem: String,

@@ -2,8 +2,6 @@
 //!
 //! `null` stands for what is left out, so whatever may be left out may be `null`.
 
-use std::collections::BTreeSet;
-
 use domain::catalogue::{CaseRow, DocumentKind, ServiceRow, When, catalogue, current};
 use domain::event::HandOver;
 use domain::limits;
@@ -71,7 +69,13 @@ pub(super) fn case_parameters() -> Vec<Value> {
     let parameter = |name: &str| {
         let rows =
             || catalogue().iter().filter(move |row| row.member().is_some_and(|member| member.name == name));
-        let cases: BTreeSet<When> = rows().flat_map(|row| &row.cases).map(|case| case.when).collect();
+        // Two services may share a member, and a case of one may have the name of another's.
+        let mut cases: Vec<When> = Vec::new();
+        for case in rows().flat_map(|row| &row.cases) {
+            if !cases.contains(&case.when) {
+                cases.push(case.when);
+            }
+        }
         let titles: Vec<&str> =
             rows().filter_map(ServiceRow::member).map(|member| member.title.en.as_str()).collect();
         json!({
@@ -113,12 +117,10 @@ fn document(kinds: &[DocumentKind]) -> Value {
 /// The body for some cases of a service.
 fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
     let names: Vec<When> = cases.iter().map(|case| case.when).collect();
-    let kinds: BTreeSet<DocumentKind> = cases
-        .iter()
-        .flat_map(|case| &case.documents)
-        .flat_map(|document| document.accepts.iter().copied())
-        .collect();
-    let kinds: Vec<DocumentKind> = kinds.into_iter().collect();
+    let asked = |kind: &DocumentKind| {
+        cases.iter().flat_map(|case| &case.documents).any(|document| document.accepts.contains(kind))
+    };
+    let kinds: Vec<DocumentKind> = DocumentKind::all().into_iter().filter(asked).collect();
     let most = cases.iter().map(|case| case.documents.len()).max().unwrap_or_default();
     let mut required = vec!["service", "accepted_at", "registered_at", "applicant", "address"];
     let mut properties = json!({

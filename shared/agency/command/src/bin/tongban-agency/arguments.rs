@@ -158,8 +158,7 @@ pub(crate) struct Report {
     /// Of not-issued and rejected: why, without personal data.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Of supplement-requested, once for each: `name:kind[+kind][:note]`, for example
-    /// `guardianship:birth_certificate:a copy with the seal`.
+    /// Of supplement-requested, once for each item: `name:kind[+kind][:note]`. `GET /v1/services` lists the kinds.
     #[arg(long)]
     pub(crate) item: Vec<String>,
     /// Of the others, once for each member of the finding: `certificate=QY-1`, `issued_on=2026-03-01`.
