@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use domain::ids::AgencyCode;
 use serde_json::{Value, json};
 use tongban::aws::LOCAL_REGION;
-use tongban::local::{LocalStack, account_of};
+use tongban::endpoints::account_of;
+use tongban::local::LocalStack;
 
 /// The program, beside the folder of a test's own.
 const PROGRAM: &str = "tongban-agency";

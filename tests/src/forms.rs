@@ -1,7 +1,7 @@
 //! What an app backend fills in: the bodies of applications, and the papers they need.
 
-use crate::papers::Paper;
 use crate::people::Citizen;
+use app_client::SampleDocument;
 use serde_json::{Value, json};
 
 /// Xincheng, Hohhot: where most citizens here apply.
@@ -22,8 +22,11 @@ pub fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &str) -> 
 
 /// The two papers of an adult's first card.
 #[must_use]
-pub fn adult_papers() -> Vec<Paper> {
-    vec![Paper::pdf("household_register", "register"), Paper::jpeg("proof_of_residence", "residence")]
+pub fn adult_papers() -> Vec<SampleDocument> {
+    vec![
+        SampleDocument::pdf("household_register", "register"),
+        SampleDocument::jpeg("proof_of_residence", "residence"),
+    ]
 }
 
 /// A first card of a child, for whom the guardian applies.
@@ -36,11 +39,11 @@ pub fn childs_card(child: &Citizen, guardian: &Citizen, accepted_at: &str, regis
 
 /// The three papers of a child's first card.
 #[must_use]
-pub fn childs_papers() -> Vec<Paper> {
+pub fn childs_papers() -> Vec<SampleDocument> {
     vec![
-        Paper::jpeg("identity_card", "guardian"),
-        Paper::pdf("birth_certificate", "birth"),
-        Paper::png("picture_with_guardian", "both"),
+        SampleDocument::jpeg("identity_card", "guardian"),
+        SampleDocument::pdf("birth_certificate", "birth"),
+        SampleDocument::png("picture_with_guardian", "both"),
     ]
 }
 
@@ -59,11 +62,11 @@ pub fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, registered_a
 
 /// The three papers of a transfer, the last one by its reason.
 #[must_use]
-pub fn transfer_papers(by_reason: &'static str) -> Vec<Paper> {
+pub fn transfer_papers(by_reason: &'static str) -> Vec<SampleDocument> {
     vec![
-        Paper::pdf("household_register", "register"),
-        Paper::png("identity_card", "card"),
-        Paper::jpeg(by_reason, "reason"),
+        SampleDocument::pdf("household_register", "register"),
+        SampleDocument::png("identity_card", "card"),
+        SampleDocument::jpeg(by_reason, "reason"),
     ]
 }
 
@@ -82,8 +85,8 @@ pub fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, registered_
 
 /// The two papers every certificate needs.
 #[must_use]
-pub fn certificate_papers() -> Vec<Paper> {
-    vec![Paper::png("identity_card", "card"), Paper::pdf("household_register", "register")]
+pub fn certificate_papers() -> Vec<SampleDocument> {
+    vec![SampleDocument::png("identity_card", "card"), SampleDocument::pdf("household_register", "register")]
 }
 
 /// The same body, handed in by itself once its last paper is in.

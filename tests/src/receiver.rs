@@ -1,189 +1,90 @@
-//! A real app backend's end: takes callbacks over HTTP and verifies them as Standard Webhooks asks.
+//! An app backend's receiver for tests: records callbacks, and fails the test on one that does not verify.
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
+use app_client::{CallbackLog, CallbackReceiver, ReceivedCallback};
+use axum::http::StatusCode;
 use jiff::Timestamp;
-use protocol::callback::{Payload, Secret};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use protocol::callback::Secret;
 
-/// A callback as it came.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// `webhook-id`.
-    pub id: String,
-    /// What it said.
-    pub payload: Payload,
-    /// Its body.
-    pub body: String,
-    /// How many of the trusted secrets have signed it.
-    pub signed_by: usize,
-}
-
-#[derive(Debug, Default)]
-struct Book {
-    secrets: Vec<Secret>,
-    calls: Vec<Call>,
-    refused: Vec<String>,
-    /// What is answered instead of 204.
-    status: Option<u16>,
-    turned_away: usize,
-}
-
-/// What the server works with.
-#[derive(Clone)]
-struct ReceiverState {
-    book: Arc<Mutex<Book>>,
-    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-}
-
-/// Listens on a port of its own until it is dropped.
+/// Receives callbacks on a port of its own until it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
-    url: String,
-    book: Arc<Mutex<Book>>,
-    server: JoinHandle<()>,
+    receiver: CallbackReceiver,
+    log: CallbackLog,
 }
 
 impl Receiver {
-    /// Takes a free port.
+    /// Listens on any free port.
     ///
     /// # Panics
-    /// There is none.
+    /// No port is free.
     pub async fn listen() -> Receiver {
         Receiver::listen_by(Timestamp::now).await
     }
 
-    /// The same, by a clock of the caller's.
+    /// Listens on any free port with the caller's clock.
     ///
     /// # Panics
-    /// There is no free port.
+    /// No port is free.
     pub async fn listen_by(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Receiver {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("a bound port").port();
-        let book = Arc::<Mutex<Book>>::default();
-        let state = ReceiverState { book: book.clone(), now: Arc::new(now) };
-        let routes = Router::new().route("/callbacks", post(take)).with_state(state);
-        let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("a server") });
-        Receiver { url: format!("http://127.0.0.1:{port}/callbacks"), book, server }
+        let log = CallbackLog::default();
+        let receiver = CallbackReceiver::listen_with_clock(0, now, log.handler()).await;
+        Receiver { receiver: receiver.expect("a free port"), log }
     }
 
-    /// Where callbacks go.
+    /// The address to subscribe.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        self.receiver.url()
     }
 
-    /// From now on callbacks are verified with this secret; without one they are refused.
+    /// Verifies callbacks with this secret alone from now on.
     ///
     /// # Panics
-    /// It is no webhook secret.
+    /// The text is not a webhook secret.
     pub fn trust(&self, secret: &str) {
-        let secret = Secret::parse(secret).expect("a webhook secret");
-        self.book.lock().expect("the book").secrets = vec![secret];
+        self.receiver.trust(Secret::parse(secret).expect("a webhook secret"));
     }
 
-    /// From now on this secret counts, too: one of them must have signed.
+    /// Accepts callbacks signed with this secret, too.
     ///
     /// # Panics
-    /// It is no webhook secret.
+    /// The text is not a webhook secret.
     pub fn also_trust(&self, secret: &str) {
-        let secret = Secret::parse(secret).expect("a webhook secret");
-        self.book.lock().expect("the book").secrets.push(secret);
+        self.receiver.also_trust(Secret::parse(secret).expect("a webhook secret"));
     }
 
-    /// How many of the secrets signed a callback, as it came last.
+    /// How many of the trusted secrets signed the last callback with this id.
     ///
     /// # Panics
-    /// It has not come.
+    /// No such callback has arrived.
     #[must_use]
     pub fn signed_by(&self, id: &str) -> usize {
         let calls = self.calls();
-        calls.iter().rfind(|call| call.id == id).expect("a callback that has come").signed_by
+        calls.iter().rfind(|call| call.id == id).expect("a callback that has arrived").signed_by
     }
 
-    /// From now on every callback is answered with a status and counts as not heard; `None` ends that.
+    /// Answers every callback with this status from now on, without recording it; `None` ends that.
     ///
     /// # Panics
-    /// Never: the book is whole.
+    /// The number is not an HTTP status.
     pub fn answer(&self, status: Option<u16>) {
-        self.book.lock().expect("the book").status = status;
+        self.receiver.force_status(status.map(|code| StatusCode::from_u16(code).expect("a status")));
     }
 
-    /// How many callbacks were answered otherwise.
-    ///
-    /// # Panics
-    /// Never: the book is whole.
+    /// How many callbacks were answered with a forced status.
     #[must_use]
     pub fn turned_away(&self) -> usize {
-        self.book.lock().expect("the book").turned_away
+        self.receiver.turned_away()
     }
 
-    /// What came so far, in the order in which it came.
+    /// The verified callbacks in the order of arrival.
     ///
     /// # Panics
     /// A callback did not verify.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        let book = self.book.lock().expect("the book");
-        assert!(book.refused.is_empty(), "callbacks that do not verify: {:?}", book.refused);
-        book.calls.clone()
+    pub fn calls(&self) -> Vec<ReceivedCallback> {
+        let rejections = self.log.rejections();
+        assert!(rejections.is_empty(), "callbacks that do not verify: {rejections:?}");
+        self.log.callbacks()
     }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn take(State(state): State<ReceiverState>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let mut book = state.book.lock().expect("the book");
-    if let Some(status) = book.status {
-        book.turned_away += 1;
-        return StatusCode::from_u16(status).expect("a status");
-    }
-    match read(&book.secrets, &headers, &body, (state.now)()) {
-        Ok(call) => {
-            book.calls.push(call);
-            StatusCode::NO_CONTENT
-        }
-        Err(why) => {
-            book.refused.push(why);
-            StatusCode::UNAUTHORIZED
-        }
-    }
-}
-
-fn read(secrets: &[Secret], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Call, String> {
-    let header = |name: &str| {
-        let value = headers.get(name).ok_or(format!("no {name}"))?;
-        value.to_str().map_err(|_| format!("{name} is no text"))
-    };
-    let id = header("webhook-id")?;
-    let (timestamp, signatures) = (header("webhook-timestamp")?, header("webhook-signature")?);
-    if secrets.is_empty() {
-        return Err("called before anybody subscribed".to_owned());
-    }
-    let results = secrets.iter().map(|secret| secret.verify(id, timestamp, signatures, body, now));
-    let (good, bad): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
-    if good.is_empty() {
-        return Err(format!("{id}: {bad:?}"));
-    }
-    if header("content-type")? != "application/json" {
-        return Err(format!("{id}: not application/json"));
-    }
-    let payload: Payload = serde_json::from_slice(body).map_err(|error| format!("{id}: {error}"))?;
-    let expected = format!("{}:{}", payload.data.application, payload.data.version);
-    if id != expected {
-        return Err(format!("{id}: the body is of {expected}"));
-    }
-    let body = String::from_utf8_lossy(body).into_owned();
-    Ok(Call { id: id.to_owned(), payload, body, signed_by: good.len() })
 }

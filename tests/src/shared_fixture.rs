@@ -1,4 +1,4 @@
-//! One world for all trials of a target: started by the first trial that needs it, taken down by the last.
+//! One fixture for all trials of a target: the first trial that needs it starts it, and the last one ends it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +9,15 @@ use tokio::runtime::Runtime;
 /// Trials at once, unless `--test-threads` says otherwise. The local AWS is one process.
 const THREADS: usize = 4;
 
-/// What a trial does.
+/// The body of a trial.
 pub type TrialBody = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// How a world begins.
-type Start<W> = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<W>> + Send>>;
+/// Starts the fixture.
+type Start<F> = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<F>> + Send>>;
 
-/// Nothing before the first trial; then the world, or why there is none: that is told to every trial.
-type Set<W> = Option<Result<Arc<W>, String>>;
+/// `None` before the first trial. Then the fixture, or the error that every trial fails with.
+type Started<F> = Option<Result<Arc<F>, String>>;
 
-/// What the command line asks for, with this harness's own number of trials at once.
+/// The arguments of the command line, with this harness's own number of trials at once.
 #[must_use]
 pub fn arguments() -> Arguments {
     let mut arguments = Arguments::from_args();
@@ -25,78 +25,78 @@ pub fn arguments() -> Arguments {
     arguments
 }
 
-/// The world, and what runs in it. Clones share both.
-pub struct SharedFixture<W> {
+/// A fixture and the runtime that its trials run on. Clones share both.
+pub struct SharedFixture<F> {
     runtime: Arc<Runtime>,
-    start: Start<W>,
-    test_hub: Arc<Mutex<Set<W>>>,
+    start: Start<F>,
+    started: Arc<Mutex<Started<F>>>,
 }
 
-impl<W> Clone for SharedFixture<W> {
+impl<F> Clone for SharedFixture<F> {
     fn clone(&self) -> Self {
-        SharedFixture { runtime: self.runtime.clone(), start: self.start, test_hub: self.test_hub.clone() }
+        SharedFixture { runtime: self.runtime.clone(), start: self.start, started: self.started.clone() }
     }
 }
 
-impl<W: Send + Sync + 'static> SharedFixture<W> {
-    /// An empty fixture.
+impl<F: Send + Sync + 'static> SharedFixture<F> {
+    /// A fixture that is not started yet.
     ///
     /// # Errors
-    /// There is no runtime.
-    pub fn open(start: Start<W>) -> std::io::Result<Self> {
+    /// The runtime cannot be built.
+    pub fn open(start: Start<F>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(SharedFixture { runtime: Arc::new(runtime), start, test_hub: Arc::default() })
+        Ok(SharedFixture { runtime: Arc::new(runtime), start, started: Arc::default() })
     }
 
-    /// A trial in the world.
+    /// A trial that shares the fixture with others.
     #[must_use]
     pub fn trial(
         &self,
         name: &'static str,
-        play: impl FnOnce(Arc<W>) -> TrialBody + Send + 'static,
+        body: impl FnOnce(Arc<F>) -> TrialBody + Send + 'static,
     ) -> Trial {
-        let fixture = self.clone();
+        let shared = self.clone();
         Trial::test(name, move || {
-            let test_hub = fixture.test_hub()?;
-            fixture.runtime.block_on(play(test_hub));
+            let fixture = shared.fixture()?;
+            shared.runtime.block_on(body(fixture));
             Ok(())
         })
     }
 
-    /// The trial that has the world for itself, and ends it.
+    /// The trial that has the fixture for itself, and ends it.
     #[must_use]
-    pub fn last(&self, name: &'static str, play: impl FnOnce(W) -> TrialBody + Send + 'static) -> Trial {
-        let fixture = self.clone();
+    pub fn last(&self, name: &'static str, body: impl FnOnce(F) -> TrialBody + Send + 'static) -> Trial {
+        let shared = self.clone();
         Trial::test(name, move || {
-            drop(fixture.test_hub()?);
-            let test_hub = fixture.lock().take().ok_or("no test_hub")??;
-            let test_hub = Arc::into_inner(test_hub).ok_or("a trial still holds the test_hub")?;
-            fixture.runtime.block_on(play(test_hub));
+            drop(shared.fixture()?);
+            let fixture = shared.lock().take().ok_or("the fixture has ended already")??;
+            let fixture = Arc::into_inner(fixture).ok_or("another trial still holds the fixture")?;
+            shared.runtime.block_on(body(fixture));
             Ok(())
         })
     }
 
-    /// Whether any trial has started the world.
+    /// Whether a trial has started the fixture.
     #[must_use]
     pub fn is_set(&self) -> bool {
         matches!(*self.lock(), Some(Ok(_)))
     }
 
-    /// Ends what no trial has taken down.
+    /// Ends a fixture that no trial has ended.
     pub fn clear(&self) {
         drop(self.lock().take());
     }
 
-    fn test_hub(&self) -> Result<Arc<W>, Failed> {
-        let mut test_hub = self.lock();
-        let test_hub = test_hub.get_or_insert_with(|| {
-            let started = self.runtime.block_on((self.start)());
-            started.map(Arc::new).map_err(|error| format!("the test_hub could not be started: {error:#}"))
+    fn fixture(&self) -> Result<Arc<F>, Failed> {
+        let mut started = self.lock();
+        let fixture = started.get_or_insert_with(|| {
+            let fixture = self.runtime.block_on((self.start)());
+            fixture.map(Arc::new).map_err(|error| format!("the fixture could not be started: {error:#}"))
         });
-        test_hub.clone().map_err(Failed::from)
+        fixture.clone().map_err(Failed::from)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Set<W>> {
-        self.test_hub.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Started<F>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,54 +1,35 @@
-//! Waiting for a condition. The one place in the tests that lets time pass.
+//! Waiting for a condition: the shared wait, which fails the test at the deadline.
 
-use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use app_client::DeadlineExceeded;
 
-/// How often a condition is looked at.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Looks until `look` gives something, and gives that.
+/// Repeats `check` until it returns a value, and returns that value.
 ///
 /// # Panics
-/// With `what` where it gives nothing within `deadline`.
+/// With `what` when no check returns a value within `deadline`.
 pub async fn until<T, F: Future<Output = Option<T>>>(
     what: &str,
     deadline: Duration,
-    mut look: impl FnMut() -> F,
+    mut check: impl FnMut() -> F,
 ) -> T {
-    let begun = Instant::now();
-    let mut beat = interval(LOOK);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        beat.tick().await;
-        if let Some(seen) = look().await {
-            return seen;
-        }
-        assert!(begun.elapsed() < deadline, "not within {} s: {what}", deadline.as_secs());
-    }
+    let found = app_client::until(what, deadline, || {
+        let checked = check();
+        async move { Ok::<_, DeadlineExceeded>(checked.await) }
+    })
+    .await;
+    found.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::time::Duration;
 
-    use super::*;
-
-    #[tokio::test]
-    async fn a_condition_is_looked_at_until_it_holds() {
-        let looks = Cell::new(0);
-        let seen = until("three looks", Duration::from_secs(5), || {
-            looks.set(looks.get() + 1);
-            let look = looks.get();
-            async move { (look == 3).then_some(look) }
-        });
-        assert_eq!(seen.await, 3);
-    }
+    use super::until;
 
     #[tokio::test]
-    #[should_panic(expected = "not within 0 s: the impossible")]
-    async fn a_deadline_ends_it() {
+    #[should_panic(expected = "timed out after 0 s waiting for the impossible")]
+    async fn the_deadline_fails_the_test() {
         until("the impossible", Duration::ZERO, || async { None::<()> }).await;
     }
 }

@@ -1,32 +1,32 @@
-//! One callback to one endpoint: directly while the endpoint takes callbacks, else held.
+//! One callback to one endpoint: sent directly while the endpoint takes callbacks, else stored for later.
+//! [`domain::endpoint`] decides; this file carries the decision out.
 //!
-//! No callback is posted to an endpoint in trouble but by its drainer ([`crate::drain`]) and, in the first
-//! moments, by the message that met the trouble. So a dead endpoint costs a write for each event, and nobody's
-//! time.
+//! Only the drainer ([`crate::drain`]) sends callbacks to a failing endpoint and, in the first moments, the message that
+//! met the failure. So a dead endpoint costs a write for each event, and delays no other endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::endpoint::{EndpointEvent, Route};
 use domain::ids::SubscriptionId;
 use jiff::Timestamp;
 use platform::batch::{Failure, Message};
 use platform::clock::Clock as _;
 use platform::config::Mode;
-use platform::deliveries::{Attempt, Deliveries as _, Notice, NoticeKind};
+use platform::deliveries::{Attempt, Deliveries as _};
 use platform::hub::Hub;
+use platform::jitter::schedule_jitter;
 use platform::outbox::drain_message;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
-use platform::settings::{EndpointState, PROPAGATION_DELAY, Reason};
 use protocol::callback::{Callback, CallbackMessage, Directed, Drain};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::connector::{Answer, Connector, Head};
-use crate::endpoints::{Endpoint, Endpoints, EndpointsError};
+use crate::endpoints::{Endpoint, Endpoints};
 use crate::journal::Journal;
 use crate::resolve::SystemLookup;
-use crate::schedule::wait_after;
 
 /// Sockets of a process, at once.
 pub const SOCKETS: usize = 64;
@@ -35,13 +35,11 @@ pub const SOCKETS_EACH: usize = 8;
 /// An endpoint that takes this long is no better than one that fails, for whoever waits beside it: its callbacks
 /// are held and drained by themselves, although each arrives.
 pub const SLOW: Duration = Duration::from_secs(5);
-/// Receives of a message after which its callback is held, whatever its endpoint takes of others: long before the queue
-/// gives it up.
-const PATIENCE: u32 = 8;
+/// Receives of a message after which its callback is stored, whatever the endpoint takes of others: long before the
+/// queue moves the message to its dead-letter queue.
+const MAX_RECEIVES: u32 = 8;
 /// Endpoints whose sockets are counted at once.
 const COUNTED: usize = 1_000;
-/// Status that ends a subscription (Standard Webhooks).
-const GONE: u16 = 410;
 
 /// Delivers callbacks. Clones share connections and memory.
 #[derive(Clone)]
@@ -56,7 +54,7 @@ pub struct CallbackSender<H> {
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// A courier with its own connections, which it keeps between callbacks.
+    /// A sender with its own connections, which it keeps between callbacks.
     ///
     /// # Errors
     /// Where no HTTP client can be made.
@@ -64,7 +62,7 @@ impl<H: Hub> CallbackSender<H> {
         Ok(CallbackSender::over(hub, Connector::new(mode, Arc::new(SystemLookup))?))
     }
 
-    /// A courier over connections that there are.
+    /// A sender over a given connector.
     #[must_use]
     pub fn over(hub: H, connector: Connector) -> Self {
         CallbackSender {
@@ -144,52 +142,48 @@ impl<H: Hub> CallbackSender<H> {
         number: u32,
     ) -> Result<(), Failure> {
         let id = endpoint.subscription.id;
-        let is_settling =
-            |endpoint: &Endpoint| endpoint.state().settles_at().is_some_and(|at| self.now() < at);
-        let unsure = !endpoint.state().takes_directly() && is_settling(&endpoint);
-        if message.receives > 1 || unsure {
+        let repeated = message.receives > 1;
+        if repeated || endpoint.state().is_settling(self.now()) {
             let fresh = self.endpoints.fresh(&callback.tenant, id).await.map_err(Failure::retry)?;
             let Some(fresh) = fresh else { return Ok(()) };
             endpoint = fresh;
         }
-        let state = endpoint.state();
-        if state.takes_directly() {
-            // A message that came before may have been held by a process that died on the way.
-            let cautious = state.is_cautious(self.now()) || message.receives > 1;
-            if message.receives > PATIENCE || cautious && self.is_held(id, callback).await? {
-                return self.hold(&endpoint, callback).await;
+        match endpoint.state().route(self.now(), repeated) {
+            Route::Post | Route::PostUnlessStored if message.receives > MAX_RECEIVES => {
+                self.store(&endpoint, callback).await
             }
-            return self.try_it(&endpoint, callback, message, number).await;
-        }
-        if !is_settling(&endpoint) {
-            return self.hold(&endpoint, callback).await;
-        }
-        if let EndpointState::Failing { attempt, since, next_at } = state
-            && next_at <= self.now()
-        {
-            // It had recovered, and fell ill again while it was drained.
-            if self.is_held(id, callback).await? {
-                return self.hold(&endpoint, callback).await;
+            Route::Post => self.try_it(&endpoint, callback, message, number).await,
+            Route::PostUnlessStored => {
+                if self.is_stored(id, callback).await? {
+                    return self.store(&endpoint, callback).await;
+                }
+                self.try_it(&endpoint, callback, message, number).await
             }
-            // The attempt is counted before it is made, so that one process makes it; whether it failed is
-            // written over that.
-            let counted = self.after_failure(attempt.saturating_add(1), since, None);
-            let claimed = self.endpoints.change(&endpoint, counted).await.map_err(Failure::retry)?;
-            if let Some(claimed) = claimed {
+            // The endpoint had recovered, and failed again while a drainer delivered to it.
+            Route::ClaimUnlessStored if self.is_stored(id, callback).await? => {
+                self.store(&endpoint, callback).await
+            }
+            Route::ClaimUnlessStored => {
+                let claim = self.transition(&endpoint, EndpointEvent::Claimed(schedule_jitter())).await;
+                let Some(claimed) = claim.map_err(Failure::retry)?.endpoint else {
+                    return self.wait_until_settled(&endpoint, message).await;
+                };
+                // The result of the attempt is written over the claim, so that the attempt counts once.
                 let mut before = (*claimed).clone();
-                before.subscription.state = state;
-                return self.try_it(&before, callback, message, number).await;
+                before.subscription.state = endpoint.state();
+                self.try_it(&before, callback, message, number).await
             }
+            Route::Store => self.store(&endpoint, callback).await,
+            Route::Wait => self.wait_until_settled(&endpoint, message).await,
         }
-        self.wait_until_settled(&endpoint, message).await
     }
 
-    /// Whether something of a callback's application is held.
-    async fn is_held(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
+    /// Whether a callback of the same application is stored.
+    async fn is_stored(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
         self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)
     }
 
-    /// Posts a callback to an endpoint; where it fails, the endpoint is in trouble.
+    /// Sends a callback to an endpoint directly, and records what the endpoint made of it.
     async fn try_it(
         &self,
         endpoint: &Endpoint,
@@ -199,32 +193,33 @@ impl<H: Hub> CallbackSender<H> {
     ) -> Result<(), Failure> {
         let (attempt, answer) = self.post(endpoint, callback, number).await;
         self.journal.note(attempt);
-        if answer.is_delivered() {
-            if answer.took >= self.slow {
-                self.slowed(endpoint).await;
-            } else if let EndpointState::Failing { since, .. } = endpoint.state() {
-                // Not healthy yet: something may be held. The drainer sees, and the schedule wakes it if this does not.
-                let better = EndpointState::Recovering { since };
-                self.endpoints.change(endpoint, better).await.map_err(Failure::retry)?;
-                self.wake(endpoint).await?;
-            }
+        if !answer.is_delivered() {
+            let changed = self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
+            return match changed {
+                None => Ok(()),
+                Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
+            };
+        }
+        if answer.took >= self.slow {
+            self.delivered_slowly(endpoint).await;
             return Ok(());
         }
-        let changed = self.trouble(endpoint, &answer).await.map_err(Failure::retry)?;
-        match changed {
-            None => Ok(()),
-            Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
-        }
+        let transition = self.transition(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)?;
+        if transition.wakes_drainer { self.wake(endpoint).await } else { Ok(()) }
     }
 
-    /// Has the callbacks of a slow endpoint held from now on. Where that cannot be written, the next one tells.
-    async fn slowed(&self, endpoint: &Endpoint) {
-        let now = self.now();
+    /// Has the callbacks of a slow endpoint stored from now on. Where that cannot be written, the next slow delivery
+    /// tries again.
+    async fn delivered_slowly(&self, endpoint: &Endpoint) {
         let id = endpoint.subscription.id;
-        let state = EndpointState::Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY };
-        match self.endpoints.change(endpoint, state).await {
-            Ok(_) => tracing::info!(subscription = %id, "an endpoint is slow"),
-            Err(error) => tracing::warn!(subscription = %id, %error, "a slow endpoint is not known as such"),
+        match self.transition(endpoint, EndpointEvent::DeliveredSlowly).await {
+            Ok(_) => {
+                tracing::info!(subscription = %id, "an endpoint is slow; its callbacks are stored from now on");
+            }
+            Err(error) => {
+                tracing::warn!(subscription = %id, %error, "an endpoint is slow, which could not be written; \
+                    the next slow delivery tries again");
+            }
         }
     }
 
@@ -241,21 +236,19 @@ impl<H: Hub> CallbackSender<H> {
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
-    /// Holds a callback. The endpoint may have recovered meanwhile, in a process that saw nothing held: then it recovers
-    /// again, so that the schedule has it drained even where this process dies before it wakes the drainer.
-    async fn hold(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
+    /// Stores a callback for a drainer. The endpoint may have recovered meanwhile, in a process that saw nothing stored:
+    /// then it recovers again, so that the schedule has it drained even where this process dies before it wakes the drainer.
+    async fn store(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
         let Some(now) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
             return Ok(());
         };
-        if matches!(now.state(), EndpointState::Healthy { .. }) {
-            let again = EndpointState::Recovering { since: self.now() };
-            if self.endpoints.change(&now, again).await.map_err(Failure::retry)?.is_none() {
-                return Err(Failure::retry("the endpoint changed while a callback was held for it"));
-            }
+        let transition = self.transition(&now, EndpointEvent::Stored).await.map_err(Failure::retry)?;
+        if transition.endpoint.is_none() {
+            return Err(Failure::retry("the endpoint changed while a callback was stored for it"));
         }
-        if now.state().takes_directly() { self.wake(&now).await } else { Ok(()) }
+        if transition.wakes_drainer { self.wake(&now).await } else { Ok(()) }
     }
 
     pub(crate) async fn wake(&self, endpoint: &Endpoint) -> Result<(), Failure> {
@@ -298,65 +291,5 @@ impl<H: Hub> CallbackSender<H> {
             each.retain(|_, sockets| Arc::strong_count(sockets) > 1);
         }
         each.entry(id).or_insert_with(|| Arc::new(Semaphore::new(SOCKETS_EACH))).clone()
-    }
-
-    /// Writes down that an endpoint failed. The endpoint as it is then: another process may have been faster.
-    /// `None` where it is gone.
-    pub(crate) async fn trouble(
-        &self,
-        endpoint: &Endpoint,
-        answer: &Answer,
-    ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
-        let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
-        let next = self.failed(endpoint.state(), answer);
-        let (status, cause) = (answer.result.ok(), answer.result.err());
-        tracing::warn!(subscription = %id, status, ?cause, state = next.name(), "an endpoint failed");
-        if let EndpointState::Disabled { reason, at, .. } = next {
-            // It is told before it is so: whoever dies between the two tells it again.
-            let current = self.endpoints.fresh(tenant, id).await?;
-            if current.is_some_and(|it| it.subscription.revision != endpoint.subscription.revision) {
-                return self.endpoints.fresh(tenant, id).await;
-            }
-            let notice = Notice { kind: NoticeKind::Disabled, subscription: id, at, reason: Some(reason) };
-            self.hub.deliveries().notify(tenant, &notice).await?;
-        }
-        match self.endpoints.change(endpoint, next).await? {
-            Some(changed) => {
-                if let EndpointState::Disabled { reason, .. } = next {
-                    // A metric counts these lines.
-                    tracing::warn!(subscription = %id, ?reason, "an endpoint is disabled");
-                }
-                Ok(Some(changed))
-            }
-            None => self.endpoints.fresh(tenant, id).await,
-        }
-    }
-
-    /// The state after a failure.
-    fn failed(&self, state: EndpointState, answer: &Answer) -> EndpointState {
-        let now = self.now();
-        let (failures, since) = match state {
-            EndpointState::Failing { attempt, since, .. } => (attempt.saturating_add(1), since),
-            EndpointState::Healthy { .. }
-            | EndpointState::Recovering { .. }
-            | EndpointState::Disabled { .. }
-            | EndpointState::Paused { .. } => (1, now),
-        };
-        if answer.result == Ok(GONE) {
-            return EndpointState::Disabled { reason: Reason::Gone, since, at: now };
-        }
-        self.after_failure(failures, since, answer.retry_after)
-    }
-
-    /// The state after so many failures in a row, the endpoint's own wish included.
-    fn after_failure(&self, failures: u32, since: Timestamp, asked: Option<Duration>) -> EndpointState {
-        let now = self.now();
-        match wait_after(failures) {
-            None => EndpointState::Disabled { reason: Reason::Exhausted, since, at: now },
-            Some(wait) => {
-                let wait = wait.max(asked.unwrap_or_default());
-                EndpointState::Failing { attempt: failures, since, next_at: now + wait }
-            }
-        }
     }
 }

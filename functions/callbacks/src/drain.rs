@@ -1,17 +1,18 @@
-//! What is held for an endpoint is delivered: first one callback to try it, then all, in version order within
-//! an application, several applications at once.
+//! Delivers the stored callbacks of an endpoint: first one callback to try a failing endpoint, then all of them, in version
+//! order within an application, several applications at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use domain::endpoint::{EndpointEvent, EndpointState};
 use futures_util::stream::{self, StreamExt as _};
 use platform::batch::Failure;
 use platform::deliveries::{Deliveries as _, Line};
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::Queue;
-use platform::settings::{EndpointState, Settings as _};
+use platform::settings::Settings as _;
 use protocol::callback::{Callback, Drain};
 use tokio::time::Instant;
 
@@ -78,15 +79,15 @@ impl<H: Hub> CallbackSender<H> {
         let Some(mut endpoint) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
             return Ok(());
         };
-        while self.is_due(endpoint.state()) {
+        while endpoint.state().may_drain(self.now()) {
             if !has_time(deadline) {
                 return self.wake(&endpoint).await;
             }
             let page = self.hub.deliveries().held(id, None, PAGE).await.map_err(Failure::retry)?;
             let changed = if page.is_empty() {
                 self.emptied(&endpoint).await?
-            } else if let EndpointState::Failing { attempt, since, .. } = endpoint.state() {
-                self.probe(&endpoint, candidate(&page, attempt), since).await?
+            } else if let EndpointState::Failing { attempt, .. } = endpoint.state() {
+                self.probe(&endpoint, candidate(&page, attempt)).await?
             } else {
                 self.deliver_page(&endpoint, page, deadline).await?
             };
@@ -98,55 +99,36 @@ impl<H: Hub> CallbackSender<H> {
         Ok(())
     }
 
-    fn is_due(&self, state: EndpointState) -> bool {
-        match state {
-            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => true,
-            EndpointState::Failing { next_at, .. } => {
-                next_at <= self.now() && state.settles_at().is_none_or(|at| at <= self.now())
-            }
-            EndpointState::Disabled { .. } | EndpointState::Paused { .. } => false,
-        }
-    }
-
-    /// Nothing is held: the endpoint is well, unless something was held while that was written down.
+    /// No callback is stored: the endpoint is healthy, unless one was stored while that was written.
     async fn emptied(&self, endpoint: &Endpoint) -> Result<Option<Arc<Endpoint>>, Failure> {
-        let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         if matches!(endpoint.state(), EndpointState::Healthy { .. }) {
             return Ok(None);
         }
-        let well = EndpointState::Healthy { recovered: Some(self.now()) };
-        match self.endpoints.change(endpoint, well).await.map_err(Failure::retry)? {
-            Some(well) => Ok(Some(well)),
-            None => self.endpoints.fresh(tenant, id).await.map_err(Failure::retry),
-        }
+        self.after(endpoint, EndpointEvent::Drained).await.map_err(Failure::retry)
     }
 
-    /// Tries an endpoint in trouble with one callback.
+    /// Tries a failing endpoint with one callback.
     async fn probe(
         &self,
         endpoint: &Endpoint,
         callback: &Callback,
-        since: jiff::Timestamp,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
-        let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
         let mut lines = vec![Line::Attempted(attempt)];
         if !answer.is_delivered() {
             self.write(lines).await?;
-            self.trouble(endpoint, &answer).await.map_err(Failure::retry)?;
+            self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
             return Ok(None);
         }
-        lines.push(Line::Released(id, callback.clone()));
+        lines.push(Line::Released(endpoint.subscription.id, callback.clone()));
         self.write(lines).await?;
-        let better = EndpointState::Recovering { since };
-        match self.endpoints.change(endpoint, better).await.map_err(Failure::retry)? {
-            Some(better) => Ok(Some(better)),
-            None => self.endpoints.fresh(tenant, id).await.map_err(Failure::retry),
-        }
+        // This drainer is the one that the transition wakes: it goes on with the recovering endpoint.
+        self.after(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)
     }
 
     /// Delivers a page, for as long as what is known of the endpoint counts. A callback that alone is refused ends its
-    /// application; what says that the endpoint is away, or several refusals, end the page. In trouble it is after each.
+    /// application; an answer that says that the endpoint is away, or several refusals, end the page. The endpoint is in state
+    /// `failing` after each of these.
     async fn deliver_page(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -169,7 +151,7 @@ impl<H: Hub> CallbackSender<H> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         match all.failure {
             Some(answer) => {
-                self.trouble(endpoint, &answer).await.map_err(Failure::retry)?;
+                self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
                 Ok(None)
             }
             // It may have been paused meanwhile.
@@ -206,7 +188,7 @@ impl<H: Hub> CallbackSender<H> {
     }
 }
 
-/// The callback that an endpoint in trouble is tried with: another application's each time, so that one callback that is
+/// The callback that a failing endpoint is tried with: another application's each time, so that one callback that is
 /// refused does not stand for them all.
 fn candidate(page: &[Callback], attempt: u32) -> &Callback {
     let heads: Vec<&Callback> =
@@ -223,15 +205,9 @@ fn is_away(answer: &Answer) -> bool {
     }
 }
 
-/// Which attempt at the endpoint this is. What is held has been tried, or would have been.
+/// The number of this attempt. A stored callback was tried before, or would have been: its first attempt is the second.
 fn number(state: EndpointState) -> u32 {
-    match state {
-        EndpointState::Failing { attempt, .. } => attempt.saturating_add(1).max(2),
-        EndpointState::Healthy { .. }
-        | EndpointState::Recovering { .. }
-        | EndpointState::Disabled { .. }
-        | EndpointState::Paused { .. } => 2,
-    }
+    state.failures().saturating_add(1).max(2)
 }
 
 fn has_time(deadline: Instant) -> bool {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::endpoint::{EndpointState, REMEMBERED};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
-use platform::settings::{EndpointState, REMEMBERED, SECRET, Settings as _, Subscription};
+use platform::settings::{SECRET, Settings as _, Subscription};
 use platform::store::StoreError;
 use platform::vault::{Vault as _, VaultError};
 use protocol::callback::EndpointKeys;

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use domain::endpoint::PROPAGATION_DELAY;
 use platform::batch::{Failure, Message, messages};
 use platform::hub::Hub;
 use platform::queues::{Queue, Queues as _};
-use platform::settings::PROPAGATION_DELAY;
 use protocol::callback::CallbackMessage;
 use tokio::time::Instant;
 

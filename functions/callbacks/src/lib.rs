@@ -8,4 +8,4 @@ pub mod endpoints;
 pub mod handler;
 mod journal;
 pub mod resolve;
-pub mod schedule;
+mod transition;

@@ -3,15 +3,14 @@
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use domain::ids::{ApplicationId, TenantId};
 use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator, Read, Write};
 use http_kit::edge::edge;
 use http_kit::fields::Body;
+use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use http_kit::signed_request::signed_body;
 use http_kit::uploads::Declared;
 use platform::hub::Hub;
-use platform::store::{Store as _, StoredApplication};
 use protocol::report::Link;
 
 use crate::{agency, links};
@@ -55,7 +54,7 @@ async fn upload<H: Hub>(
     body: Body<Declared>,
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
-    let kept = owned(&handler.hub, &by.tenant, id).await?;
+    let kept = owned_application(&handler.hub, &by.tenant, id).await?;
     links::to_upload(&handler.hub, kept.ledger.head(), document, &body.value).await.map(Json)
 }
 
@@ -65,7 +64,7 @@ async fn read<H: Hub>(
     Path((id, document)): Path<(String, String)>,
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
-    let kept = owned(&handler.hub, &by.tenant, id).await?;
+    let kept = owned_application(&handler.hub, &by.tenant, id).await?;
     links::to_read(&handler.hub, kept.ledger.head(), document).await.map(Json)
 }
 
@@ -75,10 +74,4 @@ async fn signed<H: Hub>(
 ) -> Result<Json<Link>, Problem> {
     let jws = signed_body(request, agency::REQUEST_BYTES).await?;
     agency::link(&handler, &jws).await.map(Json)
-}
-
-/// An application of the tenant; another's is not there.
-async fn owned<H: Hub>(hub: &H, tenant: &TenantId, id: ApplicationId) -> Result<StoredApplication, Problem> {
-    let kept = hub.store().get(id).await?;
-    kept.filter(|kept| kept.ledger.head().tenant() == tenant).ok_or_else(Problem::not_found)
 }

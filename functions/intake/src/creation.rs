@@ -7,6 +7,7 @@ use domain::ledger::{Cause, Ledger};
 use domain::wake::next_wake;
 use http_kit::fields::{FieldError, Json};
 use http_kit::idempotency::IdempotencyKey;
+use http_kit::namespace::Namespace;
 use http_kit::problem::{Code, Problem};
 use http_kit::uploads::{Declared, assign};
 use platform::agency_messages::DOSSIER;
@@ -21,7 +22,6 @@ use protocol::app::ApplicationView;
 use sha2::{Digest as _, Sha256};
 
 use crate::commands::view;
-use crate::namespace::Namespace;
 use crate::opening::{self, Defects, Opening};
 
 /// An application as it was opened.

@@ -15,13 +15,14 @@ use http_kit::conditional::{IfMatch, IfNoneMatch, Tag};
 use http_kit::edge::{Trace, edge};
 use http_kit::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
 use http_kit::idempotency::IdempotencyKey;
+use http_kit::namespace::Namespace;
+use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Language, Problem};
 use http_kit::rate_limit::{Limits, Policy, RateLimiter};
 use http_kit::token::Issuers;
 use platform::agency_registry::fresh_agencies;
 use platform::apply::command_key;
 use platform::clock::Clock as _;
-use platform::config::Mode;
 use platform::hub::Hub;
 use platform::store::Store as _;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
@@ -34,10 +35,8 @@ use crate::commands::command;
 use crate::coverage::{Question, coverage};
 use crate::creation;
 use crate::description;
-use crate::namespace::Namespace;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
-use crate::subscriptions;
 
 /// The catalogue changes with a deploy only, and is the same for everyone.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -49,36 +48,21 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
-    pub(crate) hub: H,
+    hub: H,
     authenticator: Authenticator<H>,
-    pub(crate) namespace: Namespace,
+    namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
-    pub(crate) mode: Mode,
     applications: Option<RateLimiter>,
 }
 
 impl<H: Hub> Intake<H> {
     /// Intake on these ports, with bounds on what a tenant may ask.
     #[must_use]
-    pub fn new(
-        hub: H,
-        issuers: Issuers,
-        namespace: Namespace,
-        keys: Value,
-        mode: Mode,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, limits: Limits) -> Self {
         let day = |limit| RateLimiter::new(Policy { name: "day", limit, window: 24 * 60 * 60 });
         let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
-        Intake {
-            hub,
-            authenticator,
-            namespace,
-            keys,
-            mode,
-            applications: limits.applications_per_day.map(day),
-        }
+        Intake { hub, authenticator, namespace, keys, applications: limits.applications_per_day.map(day) }
     }
 
     /// Counts an application of a tenant, before it is opened.
@@ -146,8 +130,7 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .route("/v1/applications/{id}/submit", plain("submit", Command::Submit))
         .route("/v1/applications/{id}/supplement", plain("supplement", Command::Supplement))
         .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
-        .route("/v1/applications/{id}/confirm", post(confirm::<H>))
-        .merge(subscriptions::desk::routes());
+        .route("/v1/applications/{id}/confirm", post(confirm::<H>));
     edge(routes).with_state(intake)
 }
 
@@ -235,7 +218,7 @@ async fn read<H: Hub>(
     Path(id): Path<String>,
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let kept = reading::owned(&intake.hub, &by.tenant, id.parse()?).await?;
+    let kept = owned_application(&intake.hub, &by.tenant, id.parse()?).await?;
     let view = ApplicationView::from(kept.ledger.head());
     Ok(Tag::version(view.version).answer(&held, Json(view)))
 }

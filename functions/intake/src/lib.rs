@@ -6,8 +6,6 @@ pub mod coverage;
 pub mod creation;
 pub mod description;
 pub mod handler;
-pub mod namespace;
 pub mod opening;
 pub mod problem_pages;
 pub mod reading;
-pub mod subscriptions;

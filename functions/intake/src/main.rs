@@ -1,17 +1,14 @@
 //! Wires intake: see `handler`.
 
 use http_kit::config::start_http;
+use http_kit::namespace::Namespace;
 use http_kit::triggers::serve_http;
 use intake::handler::{Intake, routes};
-use intake::namespace::Namespace;
 use platform::config::Variable;
 
-const NEEDED: [Variable; 13] = [
+const NEEDED: [Variable; 10] = [
     Variable::Table,
     Variable::SettingsTable,
-    Variable::DeliveriesTable,
-    Variable::CallbackQueueUrl,
-    Variable::DrainQueueUrl,
     Variable::AgenciesTable,
     Variable::Bucket,
     Variable::KeyId,
@@ -29,6 +26,6 @@ async fn main() -> Result<(), lambda_http::Error> {
         return Err("ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are needed".into());
     };
     let namespace = Namespace::new(secret);
-    let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, config.mode, http.limits);
+    let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, http.limits);
     serve_http(routes(intake)).await
 }

@@ -6,18 +6,14 @@ use domain::application::Application;
 use domain::catalogue::Service;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::stage::Stage;
-use http_kit::fields::{Fields, FromFields, choice, flag, moment, text, whole};
+use http_kit::fields::{Fields, FromFields, choice, flag, moment, page_limit, text, whole};
+use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::hub::Hub;
 use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication};
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
-
-/// Most entries of a page.
-const PAGE: u64 = 100;
-/// Entries of a page where nothing else is asked.
-const USUAL_PAGE: u64 = 50;
 
 /// Applications looked at for one page of a list: a filter that few pass ends the page early, and its cursor goes on.
 const EXAMINED: usize = 500;
@@ -63,7 +59,7 @@ impl Filter {
 
 impl FromFields for ListQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let limit = limit(fields);
+        let limit = page_limit(fields);
         let cursor = fields.optional("cursor", text);
         let filter = Filter {
             stage: fields.optional("stage", choice),
@@ -88,27 +84,9 @@ impl FromFields for EventsQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let after = fields.optional("after", whole(0..=u64::from(u32::MAX))).unwrap_or(0);
         let wait = fields.optional("wait", whole(0..=LONGEST_WAIT)).unwrap_or(0);
-        let (limit, wait) = (limit(fields), Duration::from_secs(wait));
+        let (limit, wait) = (page_limit(fields), Duration::from_secs(wait));
         Some(EventsQuery { limit, after: u32::try_from(after).ok()?, wait })
     }
-}
-
-fn limit(fields: &mut Fields<'_>) -> usize {
-    let limit = fields.optional("limit", whole(1..=PAGE)).unwrap_or(USUAL_PAGE);
-    usize::try_from(limit).unwrap_or(1)
-}
-
-/// An application of the tenant.
-///
-/// # Errors
-/// 404 where there is none, and where it is another's: the two look the same.
-pub async fn owned<H: Hub>(
-    hub: &H,
-    tenant: &TenantId,
-    id: ApplicationId,
-) -> Result<StoredApplication, Problem> {
-    let kept = hub.store().get(id).await?;
-    kept.filter(|kept| kept.ledger.head().tenant() == tenant).ok_or_else(Problem::not_found)
 }
 
 /// A page of the tenant's applications, newest first. Where a filter is given, up to [`EXAMINED`] are looked at: a page
@@ -146,7 +124,7 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
 /// asked, unless none can come any more.
 ///
 /// # Errors
-/// 404 as [`owned`]; 503 where it cannot be read.
+/// 404 as [`owned_application`]; 503 where it cannot be read.
 pub async fn events<H: Hub>(
     hub: &H,
     tenant: &TenantId,
@@ -157,7 +135,7 @@ pub async fn events<H: Hub>(
     let mut looks = LOOKS.into_iter();
     let mut pause = LOOKS[LOOKS.len() - 1];
     loop {
-        let kept = owned(hub, tenant, id).await?;
+        let kept = owned_application(hub, tenant, id).await?;
         let head = kept.ledger.head();
         let left = end.saturating_duration_since(Instant::now());
         if head.version > query.after || head.is_final() || left.is_zero() {

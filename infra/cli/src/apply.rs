@@ -1,10 +1,10 @@
-//! Files an application from a file, with papers from disk, as an app backend would.
+//! Submits an application from a file, with documents from disk, as an app backend would.
 
-mod filing;
+mod document_file;
 mod form;
 mod lines;
-mod paper;
+mod submission;
 
-pub use filing::{Filed, Filing, Happening, Upload};
+pub use document_file::DocumentFile;
 pub use form::Form;
-pub use paper::Paper;
+pub use submission::{FeedEntry, InspectedApplication, PendingUpload, Submission};

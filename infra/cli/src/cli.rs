@@ -1,25 +1,27 @@
 //! The command line.
 
-mod agency;
+mod agency_command;
 mod apply;
 mod listen;
 mod local_hub;
+mod signals;
 mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use console::style;
 use domain::ids::ApplicationId;
 use http_kit::rate_limit::Limits;
+use signals::{interruptible, termination};
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
 use tongban::secrets::SCOPES;
+use tongban::terminal::Terminal;
 use tongban::walk::{Sample, TENANT, Walked, sample, walk};
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
@@ -44,7 +46,7 @@ enum What {
     Token(token::Token),
     Apply(apply::Apply),
     Listen(listen::Listen),
-    Partner(agency::Partner),
+    Agency(agency_command::AgencyCommand),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -109,19 +111,19 @@ impl Cli {
     /// # Errors
     /// Whatever stopped it, in one sentence.
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let screen = Screen::new();
+        let terminal = Terminal::new();
         let done = match self.what {
-            None => serve(options(&self.here), &screen, true).await,
+            None => serve(options(&self.here), &terminal, true).await,
             Some(What::Up(up)) => {
                 let options = LocalOptions { agencies: up.agencies, ..options(&up.here) };
-                serve(options, &screen, false).await
+                serve(options, &terminal, false).await
             }
-            Some(What::Demo(here)) => interruptible(demo(&here, &screen)).await,
-            Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &screen)).await,
-            Some(What::Apply(wanted)) => return wanted.run(&screen).await,
-            Some(What::Listen(wanted)) => wanted.run(&screen).await,
-            Some(What::Token(wanted)) => interruptible(wanted.run(&screen)).await,
-            Some(What::Partner(agency)) => interruptible(agency.run(&screen)).await,
+            Some(What::Demo(here)) => interruptible(demo(&here, &terminal)).await,
+            Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &terminal)).await,
+            Some(What::Apply(wanted)) => return wanted.run(&terminal).await,
+            Some(What::Listen(wanted)) => wanted.run(&terminal).await,
+            Some(What::Token(wanted)) => interruptible(wanted.run(&terminal)).await,
+            Some(What::Agency(agency)) => interruptible(agency.run(&terminal)).await,
         };
         done.map(|()| ExitCode::SUCCESS)
     }
@@ -152,34 +154,34 @@ fn options(here: &Here) -> LocalOptions {
     LocalOptions { port: here.port, ..LocalOptions::default() }
 }
 
-async fn demo(here: &Here, screen: &Screen) -> Result<()> {
+async fn demo(here: &Here, terminal: &Terminal) -> Result<()> {
     let begun = Instant::now();
-    let hub = LocalStack::start(options(here), screen).await?;
-    walk(&hub, screen).await?.end().await;
-    screen.line("");
-    screen.line(&format!("All went well, in {:.1} s.", begun.elapsed().as_secs_f32()));
+    let hub = LocalStack::start(options(here), terminal).await?;
+    walk(&hub, terminal).await?.end().await;
+    terminal.line("");
+    terminal.line(&format!("All went well, in {:.1} s.", begun.elapsed().as_secs_f32()));
     Ok(())
 }
 
 /// Starts, walks, and stays until it is told to end.
-async fn serve(options: LocalOptions, screen: &Screen, walks: bool) -> Result<()> {
+async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Result<()> {
     let start = async {
-        let hub = LocalStack::start(options, screen).await?;
-        let walked = if walks { Some(walk(&hub, screen).await?) } else { None };
+        let hub = LocalStack::start(options, terminal).await?;
+        let walked = if walks { Some(walk(&hub, terminal).await?) } else { None };
         anyhow::Ok((hub, walked))
     };
     let (mut hub, walked) = tokio::select! {
         started = start => started?,
-        signal = told_to_end() => return signal,
+        signal = termination() => return signal,
     };
-    welcome(&hub, walked.as_ref(), screen)?;
+    welcome(&hub, walked.as_ref(), terminal)?;
     let mut look = tokio::time::interval(Duration::from_secs(1));
-    let end = told_to_end();
+    let end = termination();
     tokio::pin!(end);
     loop {
         tokio::select! {
             signal = &mut end => {
-                screen.line("Ending.");
+                terminal.line("Ending.");
                 if let Some(walked) = walked {
                     walked.end().await;
                 }
@@ -195,29 +197,29 @@ async fn serve(options: LocalOptions, screen: &Screen, walks: bool) -> Result<()
 }
 
 /// Where everything is, and what to try. Every command can be pasted into a shell as it stands.
-fn welcome(hub: &LocalStack, walked: Option<&Walked>, screen: &Screen) -> Result<()> {
+fn welcome(hub: &LocalStack, walked: Option<&Walked>, terminal: &Terminal) -> Result<()> {
     let api = hub.api_url()?;
     let bold = |text: &str| style(text.to_owned()).bold().to_string();
-    screen.line("");
-    screen.line(&format!("The hub serves at {}", bold(api)));
-    screen.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
+    terminal.line("");
+    terminal.line(&format!("The hub serves at {}", bold(api)));
+    terminal.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
     if let Some(walked) = walked {
         let names: Vec<String> =
             walked.agencies().map(|code| code.jurisdiction().name().en.to_owned()).collect();
-        screen.line(&format!("At work by script as long as this runs: {}", names.join(", ")));
+        terminal.line(&format!("HubLocation work by script as long as this runs: {}", names.join(", ")));
     }
-    screen.line("");
-    screen.line(&bold(&format!(
+    terminal.line("");
+    terminal.line(&bold(&format!(
         "In another terminal, a token of the app backend {TENANT}, good for twelve hours:"
     )));
-    screen.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
+    terminal.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
     for (what, command) in commands(api, walked.map(Walked::first), &sample(hub)?) {
-        screen.line("");
-        screen.line(&bold(what));
-        screen.line(&command);
+        terminal.line("");
+        terminal.line(&bold(what));
+        terminal.line(&command);
     }
-    screen.line("");
-    screen.line("Ctrl-C ends it.");
+    terminal.line("");
+    terminal.line("Ctrl-C ends it.");
     Ok(())
 }
 
@@ -241,27 +243,4 @@ fn commands(api: &str, first: Option<ApplicationId>, sample: &Sample) -> [(&'sta
         ("Who would decide an application like it:", coverage),
         ("An application of your own; the answer names the documents that are missing:", open),
     ]
-}
-
-/// Does something until it is done or a signal comes: then it is dropped, and with it every process it began.
-async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
-    tokio::select! {
-        done = work => done,
-        signal = told_to_end() => {
-            signal?;
-            bail!("interrupted")
-        }
-    }
-}
-
-/// Ctrl-C, or what a supervisor sends.
-async fn told_to_end() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
 }

@@ -19,10 +19,10 @@ use crate::functions::{self, FUNCTIONS, Package};
 use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::python::Tools;
-use crate::screen::Screen;
 use crate::secrets::new_id_secret;
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
+use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
 /// What a build for Lambda needs, pinned by hash.
@@ -79,25 +79,25 @@ struct Checked {
 /// # Errors
 /// Each in one sentence: an agency, the template, a parameter or the code is wrong, no credentials, or what
 /// CloudFormation says.
-pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
+pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> {
     let workspace = Workspace::find()?;
     let checked = check(&workspace, options)?;
     if !checked.keyless.is_empty() {
         let codes: Vec<String> = checked.keyless.iter().map(AgencyCode::to_string).collect();
-        screen.line(&format!(
-            "! {} agencies have no keys in infra/agencies.toml and take no cases until they have: {}",
+        terminal.line(&format!(
+            "! {} agencies have no keys in infra/agencies.toml and stay suspended until they do: {}",
             codes.len(),
             codes.join(" ")
         ));
     }
     if options.dry_run {
-        return dry_run(&workspace, &checked, screen);
+        return dry_run(&workspace, &checked, terminal);
     }
     let aws = aws::account(&options.region, options.profile.as_deref()).await;
     let (account, _) = aws::caller(&aws).await?;
     let accounts = checked.list.accounts(|_| account.clone());
     let template = template::render(&checked.template, &accounts)?;
-    let package = release(&workspace, &checked.agencies, screen)?;
+    let package = release(&workspace, &checked.agencies, terminal)?;
     let bucket = options
         .artifacts_bucket
         .clone()
@@ -106,7 +106,7 @@ pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
     let cloud = Cloud::new(&aws);
     let exists = cloud.exists(&options.stack).await?;
     if !exists && checked.issuers.is_none() {
-        screen.line("! No --token-issuers: no app backend will be let in until a deployment names them");
+        terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
     }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
@@ -119,22 +119,23 @@ pub async fn deploy(options: &DeployOptions, screen: &Screen) -> Result<()> {
     let keys = hub_keys::plan(asked, &PrivateKey::generate(KeyUse::Signing)?)?;
     let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
-    cloud.upload(&bucket, &package, screen).await?;
+    cloud.upload(&bucket, &package, terminal).await?;
     let mut wanted =
         Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
-    let mut outputs = change(&cloud, &wanted, options, screen).await?;
+    let mut outputs = change(&cloud, &wanted, options, terminal).await?;
     if let Some((public, signing)) = keys.then {
-        screen.line("The new key is published; now it takes over.");
+        terminal.line("The new key is published. A second update makes the hub sign with it.");
         wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
         wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
-        outputs = change(&cloud, &wanted, options, screen).await.context(
-            "the hub still signs with its former key, and the new one is published to no purpose; run this again",
+        outputs = change(&cloud, &wanted, options, terminal).await.context(
+            "The new key is published but not in use yet: the second update failed. Run the command again.",
         )?;
     }
-    report(&outputs, screen);
+    report(&outputs, terminal);
     if let Some(kid) = keys.new {
-        screen.line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
-        screen.line(&format!(
+        terminal
+            .line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
+        terminal.line(&format!(
             "former ones (at most {}), at {}/.well-known/jwks.json; whoever keeps a copy fetches it again.",
             hub_keys::FORMER,
             outputs.get("ApiUrl")?
@@ -148,23 +149,26 @@ async fn change(
     cloud: &Cloud,
     wanted: &Wanted<'_>,
     options: &DeployOptions,
-    screen: &Screen,
+    terminal: &Terminal,
 ) -> Result<Outputs> {
-    let change = cloud.prepare(wanted, screen).await?;
-    screen.line(&change.plan.to_string());
+    let change = cloud.prepare(wanted, terminal).await?;
+    terminal.line(&change.plan.to_string());
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
         cloud.discard(change).await?;
-        bail!("{} would lose what was accepted; with --allow-data-loss it goes on", losses.join(", "));
+        bail!(
+            "This change replaces or removes {}, and its data would be lost. Nothing was changed. To deploy anyway, add --allow-data-loss",
+            losses.join(", ")
+        );
     }
-    cloud.apply(change, screen).await
+    cloud.apply(change, terminal).await
 }
 
 /// Checks what lies in the repository and what was given.
 fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
     if !stack_name(&options.stack) {
         bail!(
-            "a stack's name has 1 to {STACK_NAME} of a-z, 0-9 and hyphen and begins with a letter: queues and the bucket carry it"
+            "a stack name has 1 to {STACK_NAME} characters of a-z, 0-9 and hyphen and begins with a letter, because queues and the bucket are named after it"
         );
     }
     let list = AgencyList::parse(&workspace.text("infra/agencies.toml")?)?;
@@ -215,26 +219,25 @@ fn issuers(text: &str) -> Result<String> {
 }
 
 /// The checks that need no account: the linter, and the functions packed as this machine builds them.
-fn dry_run(workspace: &Workspace, checked: &Checked, screen: &Screen) -> Result<()> {
-    let step = screen.step("Checking the template");
+fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Result<()> {
+    let step = terminal.step("Checking the template");
     let tools = {
         let _alone = workspace.lock()?;
-        Tools::install(workspace, REQUIREMENTS, screen)?
+        Tools::install(workspace, REQUIREMENTS, terminal)?
     };
     let lint = Command::new(tools.python())
         .arg(workspace.file("infra/lint/template.py"))
         .output()
         .context("the linter cannot be run")?;
     if !lint.status.success() {
-        bail!("the template is not sound:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
+        bail!("the template has errors:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
-    let binaries = functions::build(workspace, screen)?;
+    let binaries = functions::build(workspace, terminal)?;
     let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
-    screen.line(&format!("✓ {} functions packed", package.zips.len()));
-    screen.line(
-        "Nothing was asked of AWS and nothing was changed. A deployment builds the functions for Lambda.",
-    );
+    terminal.line(&format!("✓ {} functions packed", package.zips.len()));
+    terminal
+        .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
     Ok(())
 }
 
@@ -274,12 +277,12 @@ fn parameters(
 }
 
 /// Builds the functions as they ship and for the C library they will find.
-fn release(workspace: &Workspace, agencies: &[u8], screen: &Screen) -> Result<Package> {
+fn release(workspace: &Workspace, agencies: &[u8], terminal: &Terminal) -> Result<Package> {
     let tools = {
         let _alone = workspace.lock()?;
-        Tools::install(workspace, RELEASE_REQUIREMENTS, screen)?
+        Tools::install(workspace, RELEASE_REQUIREMENTS, terminal)?
     };
-    let step = screen.step("Building the functions for Lambda (this takes minutes)");
+    let step = terminal.step("Building the functions for Lambda (this takes minutes)");
     let folder = workspace.state("lambda");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools.programs()).chain(std::env::split_paths(&path));
@@ -304,9 +307,9 @@ fn release(workspace: &Workspace, agencies: &[u8], screen: &Screen) -> Result<Pa
     functions::pack(workspace, &binaries, agencies, "live")
 }
 
-fn report(outputs: &Outputs, screen: &Screen) {
+fn report(outputs: &Outputs, terminal: &Terminal) {
     for (key, value) in outputs.iter() {
-        screen.line(&format!("  {key:<24} {value}"));
+        terminal.line(&format!("  {key:<24} {value}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Builds the six functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
+//! Builds the functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,18 +13,19 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::screen::{Screen, Step};
+use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
 /// The functions, by crate, binary and zip name.
-pub const FUNCTIONS: [&str; 6] = ["intake", "documents", "router", "reports", "callbacks", "sweeper"];
+pub const FUNCTIONS: [&str; 7] =
+    ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
 /// The most bytes AWS Lambda takes of a function, unpacked.
 const LARGEST: u64 = 250 * 1024 * 1024;
 
 /// Each function's binary.
 pub type Binaries = BTreeMap<&'static str, PathBuf>;
 
-/// The six zips of one build.
+/// The zips of one build.
 #[derive(Clone, Debug)]
 pub struct Package {
     /// Key prefix: a new build has a new one.
@@ -37,7 +38,7 @@ pub struct Package {
 ///
 /// # Errors
 /// They do not compile; the compiler's own words went to the terminal.
-pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
+pub fn build(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
@@ -46,12 +47,12 @@ pub fn build(workspace: &Workspace, screen: &Screen) -> Result<Binaries> {
     for package in FUNCTIONS.into_iter().chain(["tongban-agency", "tongban"]) {
         command.args(["--package", package]);
     }
-    run(workspace, &mut command, screen)
+    run(workspace, &mut command, terminal)
 }
 
 /// Runs a build and takes the binaries from what it reports.
-pub(crate) fn run(workspace: &Workspace, command: &mut Command, screen: &Screen) -> Result<Binaries> {
-    let step = screen.step("Building the functions");
+pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Terminal) -> Result<Binaries> {
+    let step = terminal.step("Building the functions");
     // `cargo run` says which package it runs. Build scripts see that, and some (ring's) run again whenever it changes:
     // a minute of compiling each time this command and a plain `cargo build` take turns.
     for (name, _) in std::env::vars_os() {

@@ -46,14 +46,18 @@ pub fn plan(asked: Asked<'_>, key: &PrivateKey) -> Result<Plan> {
     let kid = Some(key.public().kid().to_owned());
     if !exists {
         if given.is_some() || rotate {
-            bail!("the stack is not there yet; its first deployment makes a key and publishes it");
+            bail!(
+                "the stack does not exist yet. Deploy without --rotate-hub-key and --hub-public-keys: the first deployment creates a key"
+            );
         }
         return Ok(Plan { public: Some(set(&[new])), signing: Some(signing), then: None, new: kid });
     }
     let former = match (published, given) {
         (Some(published), None) => keys(published).context("what the stack publishes")?,
         (None, Some(given)) => keys(given)?,
-        (Some(_), Some(_)) => bail!("the stack publishes its keys already; leave --hub-public-keys away"),
+        (Some(_), Some(_)) => {
+            bail!("the stack already publishes its keys. Run the command without --hub-public-keys")
+        }
         (None, None) => bail!(
             "the stack was deployed before the hub published its keys, and AWS does not tell the key it signs with. \
              Its public part was printed at the first deployment and given to every agency: write it into a file \

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
+#![allow(
+    missing_docs,
+    reason = "a command is read by its maintainers; comments that repeat a name are left out"
+)]
 
 pub mod agencies;
-pub mod app;
 pub mod apply;
 pub mod aws;
 pub mod deploy;
 pub mod emulator;
+pub mod endpoints;
 pub mod functions;
 pub mod hub_keys;
 pub mod local;
@@ -13,12 +17,11 @@ pub mod node;
 pub mod operator;
 pub mod plan;
 pub mod python;
-pub mod receiver;
 pub mod running;
-pub mod screen;
 pub mod secrets;
 pub mod stack;
 pub mod template;
-mod until;
+pub mod terminal;
+mod tool_folder;
 pub mod walk;
 pub mod workspace;

@@ -4,7 +4,6 @@ mod queues;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,14 +18,14 @@ use serde_json::Value;
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
 use crate::emulator::{Emulator, PORT, free};
+use crate::endpoints::{account_of, http_client, url_by_number};
 use crate::functions::{self, Package};
 use crate::plan::Plan;
 use crate::python::Tools;
-use crate::running::url_by_number;
-use crate::screen::Screen;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
 use crate::stack::{Cloud, Outputs, Parameter, Wanted};
 use crate::template;
+use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
 pub use queues::Depth;
@@ -113,20 +112,20 @@ impl LocalStack {
     /// # Errors
     /// Each in one sentence: no Python, no registry, a port in use, code that does not build, a template or
     /// an agency that is wrong.
-    pub async fn start(options: LocalOptions, screen: &Screen) -> Result<LocalStack> {
+    pub async fn start(options: LocalOptions, terminal: &Terminal) -> Result<LocalStack> {
         let workspace = Workspace::find()?;
         // Told before anything is built, which may take minutes.
         free(options.port)?;
         let http = http_client(None)?;
         let (tools, prepared) = {
             let _alone = workspace.lock()?;
-            (Tools::install(&workspace, REQUIREMENTS, screen)?, prepare(&workspace, &options, screen)?)
+            (Tools::install(&workspace, REQUIREMENTS, terminal)?, prepare(&workspace, &options, terminal)?)
         };
-        let step = screen.step("Starting the local AWS");
+        let step = terminal.step("Starting the local AWS");
         let emulator = Emulator::start(&workspace, &tools, options.port, &http).await?;
         step.done(&format!("Local AWS on port {}", emulator.port()));
         let aws = aws::local(&emulator.endpoint(), aws::LOCAL_ACCOUNT);
-        let (outputs, _) = deploy(&aws, &options, &prepared, screen).await?;
+        let (outputs, _) = deploy(&aws, &options, &prepared, terminal).await?;
         emulator.keep_rows(&prepared.rows)?;
         let http = http_client(Some((outputs.get("ApiId")?, emulator.port())))?;
         let sqs = sqs::Client::new(&aws);
@@ -138,12 +137,12 @@ impl LocalStack {
     ///
     /// # Errors
     /// As for [`LocalStack::start`]; what runs stays as it was.
-    pub async fn redeploy(&mut self, screen: &Screen) -> Result<Plan> {
+    pub async fn redeploy(&mut self, terminal: &Terminal) -> Result<Plan> {
         let prepared = {
             let _alone = self.workspace.lock()?;
-            prepare(&self.workspace, &self.options, screen)?
+            prepare(&self.workspace, &self.options, terminal)?
         };
-        let (outputs, plan) = deploy(&self.aws, &self.options, &prepared, screen).await?;
+        let (outputs, plan) = deploy(&self.aws, &self.options, &prepared, terminal).await?;
         self.emulator.keep_rows(&prepared.rows)?;
         self.outputs = outputs;
         self.secrets = prepared.secrets;
@@ -280,25 +279,7 @@ impl LocalStack {
     }
 }
 
-/// The account an agency has on the local AWS: its code, filled up with zeros.
-#[must_use]
-pub fn account_of(code: &AgencyCode) -> String {
-    format!("{:0<12}", code.to_string())
-}
-
-/// A client; names below `.localhost` that the system may not resolve are resolved by it.
-pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
-    // A second installation changes nothing: the first one is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
-    if let Some((id, port)) = api {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        builder = builder.resolve(&format!("{id}.execute-api.localhost"), address);
-    }
-    builder.build().context("no HTTP client can be made")
-}
-
-fn prepare(workspace: &Workspace, options: &LocalOptions, screen: &Screen) -> Result<Prepared> {
+fn prepare(workspace: &Workspace, options: &LocalOptions, terminal: &Terminal) -> Result<Prepared> {
     let (text, kind) = match &options.agencies {
         None => (workspace.text("infra/agencies.toml")?, "local"),
         Some(path) => {
@@ -314,7 +295,7 @@ fn prepare(workspace: &Workspace, options: &LocalOptions, screen: &Screen) -> Re
         codes.iter().map(|code| (code.clone(), account_of(code))).collect();
     let template = template::render(&workspace.text("infra/template.yaml")?, &accounts)?;
     let agencies = Agencies::new(rows.clone())?;
-    let binaries = functions::build(workspace, screen)?;
+    let binaries = functions::build(workspace, terminal)?;
     let rows = agencies_json(rows)?;
     let package = functions::pack(workspace, &binaries, &rows, kind)?;
     Ok(Prepared { secrets, agencies, template, rows, codes: template::agency_codes(&accounts), package })
@@ -324,11 +305,11 @@ async fn deploy(
     aws: &SdkConfig,
     options: &LocalOptions,
     prepared: &Prepared,
-    screen: &Screen,
+    terminal: &Terminal,
 ) -> Result<(Outputs, Plan)> {
     let cloud = Cloud::new(aws);
     cloud.ensure_bucket(ARTIFACTS).await?;
-    cloud.upload(ARTIFACTS, &prepared.package, screen).await?;
+    cloud.upload(ARTIFACTS, &prepared.package, terminal).await?;
     let value = |text: &str| Parameter::Value(text.to_owned());
     let wanted = Wanted {
         stack: &options.stack,
@@ -347,7 +328,7 @@ async fn deploy(
             ("WakeRate", value(&options.wake_rate)),
         ]),
     };
-    let change = cloud.prepare(&wanted, screen).await?;
+    let change = cloud.prepare(&wanted, terminal).await?;
     let plan = change.plan.clone();
-    Ok((cloud.apply(change, screen).await?, plan))
+    Ok((cloud.apply(change, terminal).await?, plan))
 }

@@ -2,14 +2,15 @@
 //! what an integrator needs, and puts bad messages into a queue on purpose.
 
 mod cases;
-mod chain;
-mod evidence;
+mod change_records;
+mod connect;
 mod keys;
 mod kit;
+mod location;
+mod override_table;
+mod overview;
 mod probe;
-mod reach;
-mod register;
-mod sight;
+mod refused_reports;
 
 use anyhow::{Context as _, Result};
 use aws_sdk_s3 as s3;
@@ -18,14 +19,14 @@ use domain::agencies::{Agencies, AgencyRow};
 use domain::agency_override::{AgencyOverride, AgencyOverrides};
 use domain::ids::AgencyCode;
 
-pub use cases::{Backlog, Released};
-pub use chain::Chain;
-pub use evidence::{Evidence, REFUSED};
-pub use keys::{Change, Listed, Origin, read_key};
-pub use probe::{Probe, Sent};
-pub use reach::{At, Place};
-pub use register::Register;
-pub use sight::{Decision, Sight, Suspension, Waiting};
+pub use cases::{Backlog, ReleaseOutcome};
+pub use change_records::ChangeRecords;
+pub use keys::{AgencyKey, KeyState, Origin, read_key};
+pub use location::{HubLocation, HubPlace};
+pub use override_table::OverrideTable;
+pub use overview::{AgencyOverview, AgencySummary, QueueDepths, Suspension};
+pub use probe::{Probe, SentProbe};
+pub use refused_reports::{REFUSED, RefusedReport};
 
 use crate::stack::Outputs;
 use crate::workspace::Workspace;
@@ -33,12 +34,12 @@ use crate::workspace::Workspace;
 /// A hub within an operator's reach.
 #[derive(Debug)]
 pub struct Operator {
-    place: Place,
+    place: HubPlace,
     workspace: Workspace,
     rows: Agencies,
     outputs: Outputs,
     by: String,
-    register: Register,
+    overrides: OverrideTable,
     sqs: sqs::Client,
     s3: s3::Client,
 }
@@ -52,14 +53,14 @@ impl Operator {
 
     /// Where the hub is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &HubPlace {
         &self.place
     }
 
     /// The amendments and their records.
     #[must_use]
-    pub fn register(&self) -> &Register {
-        &self.register
+    pub fn overrides(&self) -> &OverrideTable {
+        &self.overrides
     }
 
     /// Makes one amendment, in the name of whoever runs this.
@@ -72,7 +73,7 @@ impl Operator {
         override_: &AgencyOverride,
         reason: &str,
     ) -> Result<AgencyOverrides> {
-        self.register.amend(&self.rows, agency, override_, (&self.by, reason)).await
+        self.overrides.amend(&self.rows, agency, override_, (&self.by, reason)).await
     }
 
     fn row(&self, code: &AgencyCode) -> Result<&AgencyRow> {

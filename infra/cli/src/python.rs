@@ -1,106 +1,94 @@
-//! Python tools in a folder of their own: the local AWS and the template's linter, each file pinned by its hash.
+//! Installs Python tools, each file pinned by its hash: the local AWS and the template's linter.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Result, bail};
 
-use crate::screen::Screen;
-use crate::workspace::{Workspace, write_whole};
+use crate::terminal::Terminal;
+use crate::tool_folder::{ToolFolder, check_fetched, run};
+use crate::workspace::Workspace;
 
 /// The oldest Python the pinned packages run on.
 const OLDEST: (u32, u32) = (3, 10);
-/// Names a Python may have, the ones the packages were tried with first.
+/// The remedy where no Python is new enough.
+const NEEDED: &str = "install Python 3.10 or newer";
+/// Names of the interpreter, the versions that the packages were tested with first.
 const NAMES: [&str; 6] = ["python3.12", "python3.11", "python3.10", "python3", "python3.13", "python"];
 
 /// A set of installed tools.
 #[derive(Clone, Debug)]
 pub struct Tools {
-    folder: PathBuf,
+    folder: ToolFolder,
 }
 
 impl Tools {
-    /// Installs what a requirements file of the repository lists, unless it is there already.
+    /// Installs the packages that a requirements file of the repository lists, unless they are installed.
     ///
     /// # Errors
-    /// No Python, no `venv`, or packages that cannot be fetched: each one sentence.
-    pub fn install(workspace: &Workspace, requirements: &str, screen: &Screen) -> Result<Tools> {
-        let wanted = workspace.text(requirements)?;
-        let digest = Sha256::digest(wanted.as_bytes());
-        let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        let tools = Tools { folder: workspace.state(&format!("venv-{name}")) };
-        if tools.marker().is_file() && tools.python().is_file() {
+    /// Python or `venv` is missing, or a package cannot be fetched.
+    pub fn install(workspace: &Workspace, requirements: &str, terminal: &Terminal) -> Result<Tools> {
+        let text = workspace.text(requirements)?;
+        let tools = Tools { folder: ToolFolder::of(workspace, "venv", &[&text]) };
+        if tools.folder.is_complete() && tools.python().is_file() {
             return Ok(tools);
         }
-        let step = screen.step("Installing the local tools");
-        // What an interrupted run left is not to be trusted.
-        if tools.folder.exists() {
-            fs::remove_dir_all(&tools.folder)
-                .with_context(|| format!("{} cannot be removed", tools.folder.display()))?;
-        }
+        let step = terminal.step("Installing the local tools");
+        tools.folder.clear()?;
         let python = find()?;
         step.at("creating a Python environment");
-        let made = run(Command::new(&python).arg("-m").arg("venv").arg(&tools.folder))?;
-        if !made.status.success() {
+        let mut venv = Command::new(&python);
+        let created = run(venv.args(["-m", "venv"]).arg(tools.folder.path()), NEEDED)?;
+        if !created.status.success() {
             bail!(
-                "Python cannot make an environment of its own; on Debian and Ubuntu the package python3-venv is missing"
+                "Python cannot create a virtual environment; on Debian and Ubuntu install the package python3-venv"
             );
         }
         step.at("fetching packages");
-        let log = workspace.state("logs/pip.log");
-        let fetched = run(Command::new(tools.python())
-            .args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
+        let mut pip = Command::new(tools.python());
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"])
             .args(["--retries", "2", "--only-binary", ":all:", "--require-hashes", "--requirement"])
-            .arg(workspace.file(requirements)))?;
-        if !fetched.status.success() {
-            write_whole(&log, &[fetched.stdout, fetched.stderr.clone()].concat(), false)?;
-            bail!("{}; see {}", fetch_problem(&String::from_utf8_lossy(&fetched.stderr)), log.display());
-        }
-        write_whole(&tools.marker(), b"", false)?;
+            .arg(workspace.file(requirements));
+        let fetched = run(&mut pip, NEEDED)?;
+        check_fetched(workspace, "logs/pip.log", &fetched, fetch_problem)?;
+        tools.folder.mark_complete()?;
         step.done("Tools installed");
         Ok(tools)
     }
 
-    /// Its Python.
+    /// The Python interpreter of the environment.
     #[must_use]
     pub fn python(&self) -> PathBuf {
         self.program("python")
     }
 
-    /// A program of one of its packages.
+    /// A program of one of the packages.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {
-        self.folder.join("bin").join(name)
+        self.folder.path().join("bin").join(name)
     }
 
-    /// The folder of its programs.
+    /// The folder of the packages' programs.
     #[must_use]
     pub fn programs(&self) -> PathBuf {
-        self.folder.join("bin")
-    }
-
-    fn marker(&self) -> PathBuf {
-        self.folder.join("complete")
+        self.folder.path().join("bin")
     }
 }
 
 /// The first Python on the path that is new enough.
 fn find() -> Result<PathBuf> {
-    let mut seen = None;
+    let mut too_old = None;
     for name in NAMES {
         match version(OsStr::new(name)) {
             Some(version) if version >= OLDEST => return Ok(PathBuf::from(name)),
-            Some(version) => seen = Some(version),
+            Some(version) => too_old = Some(version),
             None => {}
         }
     }
-    match seen {
-        Some((major, minor)) => bail!("Python 3.10 or newer is needed; this one is {major}.{minor}"),
-        None => bail!("Python 3.10 or newer is needed and is not on the path; install it and run this again"),
+    match too_old {
+        Some((major, minor)) => bail!("this Python is {major}.{minor}; {NEEDED}"),
+        None => bail!("Python is not on the path; {NEEDED}"),
     }
 }
 
@@ -115,19 +103,10 @@ fn version(python: &OsStr) -> Option<(u32, u32)> {
     output.status.success().then_some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn run(command: &mut Command) -> Result<Output> {
-    let name = Path::new(command.get_program()).display().to_string();
-    match command.stdin(Stdio::null()).output() {
-        Ok(output) => Ok(output),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!("{name} is not there"),
-        Err(error) => Err(error).with_context(|| format!("{name} cannot be run")),
-    }
-}
-
-/// What pip's complaint comes down to.
+/// The cause behind pip's output, as one sentence.
 fn fetch_problem(complaint: &str) -> &'static str {
     if complaint.contains("DO NOT MATCH THE HASHES") {
-        "a Python package is not the one that was pinned, and was not installed"
+        "a Python package differs from the pinned one and was not installed"
     } else if complaint.contains("No space left") {
         "the disk is full"
     } else {
@@ -145,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_come_down_to_one_sentence() {
+    fn the_output_of_pip_becomes_one_sentence() {
         let changed = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.";
         assert!(fetch_problem(changed).contains("pinned"));
         assert!(fetch_problem("Could not find a version that satisfies x").contains("registry"));

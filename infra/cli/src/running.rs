@@ -8,7 +8,7 @@ use domain::ids::TenantId;
 
 use crate::aws::{self, LOCAL_ACCOUNT};
 use crate::emulator::rows_of;
-use crate::local::http_client;
+use crate::endpoints::{endpoint_of, http_client, url_by_number};
 use crate::secrets::Secrets;
 use crate::stack::Cloud;
 use crate::workspace::Workspace;
@@ -63,16 +63,6 @@ impl RunningHub {
     pub fn token(&self, tenant: &TenantId, scopes: &[&str], hours: u8) -> Result<String> {
         self.secrets.access_token(tenant, scopes, hours)
     }
-}
-
-/// Address of the local AWS on a port.
-pub(crate) fn endpoint_of(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
-}
-
-/// Address of an HTTP API of the local AWS for clients that resolve no name below `.localhost`.
-pub(crate) fn url_by_number(endpoint: &str, api: &str) -> String {
-    format!("{endpoint}/_aws/execute-api/{api}/$default")
 }
 
 /// The agencies' rows as the hub on this port was started with, in JSON. `otherwise` is what else to do than to start

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::aws::{self, told};
 use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 
 /// The longest a change set or a stack may take.
 const LONGEST: Duration = Duration::from_secs(45 * 60);
@@ -36,7 +36,7 @@ pub enum Parameter {
     /// This one.
     Value(String),
     /// What the stack has: for secrets that nobody else keeps.
-    StoredApplication,
+    Previous,
 }
 
 /// What is to be deployed.
@@ -101,10 +101,13 @@ impl Cloud {
         Ok(match self.status(stack).await? {
             None | Some(StackStatus::ReviewInProgress) => false,
             Some(StackStatus::RollbackComplete | StackStatus::RollbackFailed) => bail!(
-                "the stack {stack} never came to be: its first deployment was rolled back; delete it and deploy again"
+                "the first deployment of the stack {stack} was rolled back. Delete the stack and deploy again"
             ),
             Some(status) if status.as_str().ends_with("IN_PROGRESS") => {
-                bail!("the stack {stack} is being changed by somebody else ({})", status.as_str())
+                bail!(
+                    "the stack {stack} is being updated by another deployment ({}). Wait for its end and run the command again",
+                    status.as_str()
+                )
             }
             Some(_) => true,
         })
@@ -126,8 +129,8 @@ impl Cloud {
     ///
     /// # Errors
     /// CloudFormation refuses the template or a parameter, in its own words.
-    pub async fn prepare(&self, wanted: &Wanted<'_>, screen: &Screen) -> Result<Prepared> {
-        let step = screen.step("Asking CloudFormation what will change");
+    pub async fn prepare(&self, wanted: &Wanted<'_>, terminal: &Terminal) -> Result<Prepared> {
+        let step = terminal.step("Asking CloudFormation what will change");
         let exists = self.exists(wanted.stack).await?;
         let template = self.template_url(wanted).await?;
         let (kind, previous) = if exists {
@@ -243,13 +246,13 @@ impl Cloud {
     /// # Errors
     /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
     /// gone back to what was there before.
-    pub async fn apply(&self, prepared: Prepared, screen: &Screen) -> Result<Outputs> {
+    pub async fn apply(&self, prepared: Prepared, terminal: &Terminal) -> Result<Outputs> {
         let stack = prepared.stack.clone();
         if prepared.plan.is_empty() {
             self.discard(prepared).await?;
             return self.outputs(&stack).await;
         }
-        let step = screen.step("Deploying");
+        let step = terminal.step("Deploying");
         let token = format!("deploy-{}", Uuid::new_v4().simple());
         let begun = self
             .cloudformation
@@ -272,7 +275,7 @@ impl Cloud {
                     bail!("the stack {stack} was not changed ({}): {why}", status.as_str());
                 }
                 Some(_) => {
-                    if screen.is_moving() {
+                    if terminal.is_moving() {
                         step.at(&self.latest_event(&stack).await?);
                     }
                 }
@@ -308,7 +311,7 @@ fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::t
     let mut values: BTreeMap<&str, Parameter> = own.into_iter().collect();
     values.extend(wanted.parameters.iter().map(|(key, value)| (*key, value.clone())));
     for key in previous {
-        values.entry(key).or_insert(Parameter::StoredApplication);
+        values.entry(key).or_insert(Parameter::Previous);
     }
     values
         .into_iter()
@@ -316,7 +319,7 @@ fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::t
             let parameter = cloudformation::types::Parameter::builder().parameter_key(key);
             match value {
                 Parameter::Value(value) => parameter.parameter_value(value),
-                Parameter::StoredApplication => parameter.use_previous_value(true),
+                Parameter::Previous => parameter.use_previous_value(true),
             }
             .build()
         })

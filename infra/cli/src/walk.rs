@@ -4,7 +4,6 @@
 //! their own read their queues and report; what is shown comes from the hub's event feed and from callbacks.
 
 mod agencies;
-mod book;
 mod journey;
 mod scenario;
 mod timeline;
@@ -14,19 +13,17 @@ pub mod words;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
+use app_client::{AppClient, CallbackLog, CallbackReceiver};
 use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::app::App;
 use crate::local::LocalStack;
-use crate::receiver::Receiver;
-use crate::screen::Screen;
 use crate::secrets::SCOPES;
+use crate::terminal::Terminal;
 use agencies::Agencies;
-use book::Book;
 use journey::{Company, travel};
 use scenario::Scenario;
 use timeline::Timeline;
@@ -64,22 +61,22 @@ impl Walked {
 ///
 /// # Errors
 /// The first thing that is not as it should be, in one sentence.
-pub async fn walk(hub: &LocalStack, screen: &Screen) -> Result<Walked> {
+pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<Walked> {
     let scenarios = scenario::scenarios(hub.agencies(), today(Timestamp::now()))?;
-    introduce(&scenarios, screen);
+    introduce(&scenarios, terminal);
     let codes: BTreeSet<AgencyCode> = scenarios.iter().flat_map(Scenario::agencies).cloned().collect();
     let agencies = Agencies::start(hub, codes)?;
-    let book = Book::default();
-    let receiver = Receiver::listen(0, book.taker()).await?;
-    let app = App::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);
+    let callbacks = CallbackLog::default();
+    let receiver = CallbackReceiver::listen(0, callbacks.handler()).await?;
+    let app = AppClient::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);
     let (subscription, secret) = app.subscribe(receiver.url(), &[]).await?;
     receiver.trust(secret);
-    let timeline = Timeline::begin(screen, &scenarios);
-    let company = Company { app: &app, agencies: &agencies, book: &book, timeline: &timeline };
+    let timeline = Timeline::begin(terminal, &scenarios);
+    let company = Company { app: &app, agencies: &agencies, callbacks: &callbacks, timeline: &timeline };
     let travelled = try_join_all(scenarios.iter().map(|scenario| travel(&company, scenario))).await;
     timeline.end();
     let judged = match travelled {
-        Ok(arrived) => verdict::judge(hub, &book, &arrived, screen).await.map(|()| arrived),
+        Ok(arrived) => verdict::judge(hub, &callbacks, &arrived, terminal).await.map(|()| arrived),
         Err(error) => Err(error),
     };
     let arrived = judged.map_err(|error| {
@@ -111,17 +108,17 @@ pub fn sample(hub: &LocalStack) -> Result<Sample> {
     Ok(Sample { coverage_query: first.coverage_query(), body: last.form() })
 }
 
-fn introduce(scenarios: &[Scenario], screen: &Screen) {
-    screen.line("");
-    screen.line(&format!(
+fn introduce(scenarios: &[Scenario], terminal: &Terminal) {
+    terminal.line("");
+    terminal.line(&format!(
         "{} applications walk through the hub now. The people are invented, everything else happens:",
         scenarios.len()
     ));
     for scenario in scenarios {
-        screen.line("");
+        terminal.line("");
         for line in scenario.story() {
-            screen.line(&line);
+            terminal.line(&line);
         }
     }
-    screen.line("");
+    terminal.line("");
 }

@@ -11,21 +11,24 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
 /// Bound on opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Bound on one attempt: SQS holds a long poll for up to 20 seconds.
+/// Bound on one attempt: SQS holds a long poll open for up to 20 seconds.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// Where SQS is and who asks. The credentials are the agency's own account's; they come from the environment.
+/// Region, credentials and endpoint of SQS. The credentials belong to the agency's own AWS account.
+///
+/// The hub's platform reads the same variables in a type of its own. The two are not shared: an agency's process must not
+/// build on the hub's platform, and retries and timeouts differ because of the long poll.
 #[derive(Clone)]
-pub struct Access {
+pub struct SqsAccess {
     /// The region of the hub's queues, for example `cn-north-1`.
     pub region: String,
     /// Credentials that may receive from the agency's queue.
     pub credentials: Credentials,
-    /// Another endpoint: a local AWS or a private one.
+    /// Another endpoint: a local AWS or a private endpoint.
     pub endpoint: Option<String>,
 }
 
-impl fmt::Debug for Access {
+impl fmt::Debug for SqsAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access")
             .field("region", &self.region)
@@ -34,33 +37,33 @@ impl fmt::Debug for Access {
     }
 }
 
-impl Access {
+impl SqsAccess {
     /// Reads `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and
     /// `AWS_ENDPOINT_URL` (the last two optional) with `variable`.
     ///
     /// # Errors
-    /// The names of all that are missing.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Access, Vec<&'static str>> {
+    /// The names of all missing variables.
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<SqsAccess, Vec<&'static str>> {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let names = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let [Some(region), Some(id), Some(secret)] = names.map(given) else {
             return Err(names.into_iter().filter(|name| given(name).is_none()).collect());
         };
         let token = given("AWS_SESSION_TOKEN");
-        Ok(Access {
+        Ok(SqsAccess {
             region,
             credentials: Credentials::new(id, secret, token, None, "environment"),
             endpoint: given("AWS_ENDPOINT_URL"),
         })
     }
 
-    /// An SQS client. Nothing is called.
+    /// An SQS client. Makes no call.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
         let http = aws_smithy_http_client::Builder::new();
-        // Reading the system's certificates is most of a client's start-up, and a plain endpoint needs none.
+        // Reading the system's certificates is most of the start-up time, and a plain HTTP endpoint needs none.
         let plain = |endpoint: &String| endpoint.starts_with("http://");
         let http = if self.endpoint.as_ref().is_some_and(plain) {
             http.build_http()
@@ -85,9 +88,9 @@ mod tests {
 
     #[test]
     fn all_missing_variables_are_named_and_no_secret_is_shown() {
-        let missing = Access::from_variables(|name| (name == "AWS_REGION").then(|| "r".to_owned()));
+        let missing = SqsAccess::from_variables(|name| (name == "AWS_REGION").then(|| "r".to_owned()));
         assert_eq!(missing.err(), Some(vec!["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]));
-        let access = Access::from_variables(|name| Some(format!("{name}-value")));
+        let access = SqsAccess::from_variables(|name| Some(format!("{name}-value")));
         let shown = format!("{access:?}");
         assert!(shown.contains("AWS_REGION-value") && !shown.contains("SECRET"), "{shown}");
     }

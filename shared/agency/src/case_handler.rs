@@ -1,4 +1,4 @@
-//! Where a case is worked on: the part an agency writes itself.
+//! The trait that an agency implements: what to do with a case.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,85 +8,84 @@ use thiserror::Error;
 
 use crate::hub_client::{HubClient, HubClientError};
 
-/// Works on cases. One case at a time, in the order of its versions; several cases at once.
+/// Handles cases: the messages of one case in the order of their versions, several cases concurrently.
 pub trait CaseHandler: Send + Sync + 'static {
-    /// Takes a message. `Ok` means it need not come again. An application that was withdrawn comes as a case
-    /// whose notice is `withdrawn`: stop work, report nothing.
+    /// Handles one message. After `Ok` the consumer deletes the message. A withdrawal arrives as a case whose notice is
+    /// `withdrawn`: stop the work and report nothing.
     ///
     /// # Errors
-    /// [`CaseHandlerError`]: the message stays in the queue and comes again; after ten times it goes to the agency's
-    /// dead-letter queue.
+    /// [`CaseHandlerError`]: the message is delivered again; after ten deliveries SQS moves it to the agency's dead-letter
+    /// queue.
     fn handle(
         &self,
         case: Case,
         client: &HubClient,
-    ) -> impl Future<Output = Result<Outcome, CaseHandlerError>> + Send;
+    ) -> impl Future<Output = Result<HandlerOutcome, CaseHandlerError>> + Send;
 }
 
-/// How the work on a message ended.
+/// How a handler finished with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Reported.
+pub enum HandlerOutcome {
+    /// The handler has reported the decision.
     Done,
-    /// Taken, to be reported on later by other means.
+    /// The agency reports on the case later, by other means.
     Held,
-    /// Withdrawn: nothing to do.
+    /// The application was withdrawn, so nothing was reported.
     Stopped,
-    /// The hub says that the case has moved on: withdrawn, or decided by an earlier delivery.
+    /// The hub refused a report because the case has moved on: withdrawn, or decided by an earlier delivery.
     Overtaken,
 }
 
-impl Outcome {
-    /// The name in a journal.
+impl HandlerOutcome {
+    /// The name in the journal.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Outcome::Done => "done",
-            Outcome::Held => "held",
-            Outcome::Stopped => "stopped",
-            Outcome::Overtaken => "overtaken",
+            HandlerOutcome::Done => "done",
+            HandlerOutcome::Held => "held",
+            HandlerOutcome::Stopped => "stopped",
+            HandlerOutcome::Overtaken => "overtaken",
         }
     }
 }
 
-/// Why a message must come again.
+/// Why a message must be delivered again.
 #[derive(Debug, Error)]
 pub enum CaseHandlerError {
-    /// The hub could not be told, or not asked.
-    #[error("the hub")]
+    /// A call to the hub failed.
+    #[error("a call to the hub failed")]
     HubClient(#[from] HubClientError),
-    /// The agency's own side cannot go on now.
-    #[error("to be taken up again later")]
+    /// The agency cannot handle the case now.
+    #[error("the agency cannot handle the case now and will retry later")]
     Later {
-        /// After how long the message comes again; up to 12 hours.
+        /// Delay until the next delivery; up to 12 hours.
         after: Duration,
-        /// Why.
+        /// The agency's own error, if any.
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The case lacks what its purpose needs.
+    /// The case lacks a part that its purpose needs.
     #[error("the case has no {0}")]
-    Lacks(&'static str),
+    MissingData(&'static str),
 }
 
 impl CaseHandlerError {
-    /// What a log may say of it. The cause of [`CaseHandlerError::Later`] is the agency's own, may hold anything, and is
-    /// left out.
+    /// The text for a log. It omits the cause of [`CaseHandlerError::Later`], which may hold personal data.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn log_text(&self) -> String {
         match self {
             CaseHandlerError::HubClient(error) => error.to_string(),
-            CaseHandlerError::Later { .. } | CaseHandlerError::Lacks(_) => self.to_string(),
+            CaseHandlerError::Later { .. } | CaseHandlerError::MissingData(_) => self.to_string(),
         }
     }
 
-    /// How long the message shall be hidden. `None` leaves it to the queue's own time.
+    /// Delay until the next delivery. `None` means the rest of the visibility timeout.
     #[must_use]
     pub fn hide_for(&self) -> Option<Duration> {
         match self {
             CaseHandlerError::HubClient(HubClientError::Unavailable { retry_after }) => *retry_after,
             CaseHandlerError::Later { after, .. } => Some(*after),
-            CaseHandlerError::HubClient(_) | CaseHandlerError::Lacks(_) => None,
+            CaseHandlerError::HubClient(_) | CaseHandlerError::MissingData(_) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The hub's public keys: as configured, or fetched from the hub and fetched again when it signs with a new one.
+//! The hub's public keys: configured, or fetched from the hub and refreshed when the hub signs with a new key.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,121 +13,123 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::config::Config;
-use crate::hub_client::{Failed, HubClientError, body, http_client, sort};
+use crate::config::AgencyConfig;
+use crate::error::HubClientError;
+use crate::exchange::{FailedTry, check_status, http_client, read_body};
 
-/// Where the hub publishes them, below its address.
+/// Path of the hub's JWK set, relative to the hub's address.
 pub const JWKS: &str = ".well-known/jwks.json";
 /// Shortest time between two fetches, failed ones included.
-const BETWEEN: Duration = Duration::from_secs(10);
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Bound on one fetch.
-const FETCH: Duration = Duration::from_secs(10);
-/// Age at which they are fetched again though none is missing: a key that the hub has withdrawn is not believed for
-/// longer.
-const OLD: Duration = Duration::from_secs(60 * 60);
-/// Bytes of a JWK set.
-const BYTES: u64 = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Age at which known keys are fetched again. A key that the hub has withdrawn is trusted no longer than this.
+const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+/// Most bytes of a JWK set.
+const JWKS_BYTES: u64 = 64 * 1024;
 
-/// The hub's keys cannot be had now.
+/// Why the hub's keys are not available now.
 #[derive(Debug, Error)]
 pub enum HubKeysError {
-    /// The hub did not answer, or not with keys.
+    /// The hub did not answer, or the response holds no usable key.
     #[error("the hub's keys cannot be fetched")]
     Fetch(#[source] HubClientError),
-    /// The last try failed a moment ago.
-    #[error("the hub's keys could not be fetched a moment ago")]
-    Lately,
+    /// The last fetch failed less than 10 seconds ago, so no new fetch was made.
+    #[error("the last fetch of the hub's keys failed a moment ago")]
+    RecentlyFailed,
 }
 
-/// The hub's keys. Clones share them.
+/// The hub's keys. Clones share one cache.
 #[derive(Clone, Debug)]
-pub struct HubKeys(Arc<Shared>);
+pub struct HubKeys(Arc<KeyCache>);
 
 #[derive(Debug)]
-struct Shared {
+struct KeyCache {
     known: RwLock<Arc<[PublicKey]>>,
-    source: Option<Source>,
+    source: Option<JwksSource>,
 }
 
-/// Where they are fetched from, one fetch at a time.
+/// The address of a JWK set. The mutex allows one fetch at a time.
 #[derive(Debug)]
-struct Source {
+struct JwksSource {
     http: reqwest::Client,
     url: Url,
-    between: Duration,
-    last: Mutex<Option<Fetched>>,
+    min_interval: Duration,
+    last: Mutex<Option<LastFetch>>,
 }
 
-/// The last fetch.
 #[derive(Clone, Copy, Debug)]
-struct Fetched {
+struct LastFetch {
     at: Instant,
     succeeded: bool,
 }
 
 impl HubKeys {
-    /// The configured keys, or those that the hub publishes where none are configured. Nothing is called.
+    /// The configured keys, or the keys that the hub publishes when none are configured. Makes no call.
     ///
     /// # Errors
-    /// [`HubClientError::Client`] where there is no TLS to build on.
-    pub fn new(config: &Config) -> Result<HubKeys, HubClientError> {
-        HubKeys::through(&http_client(&config.hub_url).map_err(HubClientError::Client)?, config)
+    /// [`HubClientError::Client`] when no TLS provider is available.
+    pub fn new(config: &AgencyConfig) -> Result<HubKeys, HubClientError> {
+        HubKeys::with_http(&http_client(&config.hub_url).map_err(HubClientError::HttpClient)?, config)
     }
 
-    /// The same over a client that is there already.
-    pub(crate) fn through(http: &reqwest::Client, config: &Config) -> Result<HubKeys, HubClientError> {
+    /// The same with an existing HTTP client.
+    pub(crate) fn with_http(
+        http: &reqwest::Client,
+        config: &AgencyConfig,
+    ) -> Result<HubKeys, HubClientError> {
         if !config.keys.hub.is_empty() {
             return Ok(HubKeys::fixed(config.keys.hub.clone()));
         }
-        let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::Answer)?;
-        Ok(HubKeys::fetched(http.clone(), url, BETWEEN))
+        let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::InvalidResponse)?;
+        Ok(HubKeys::fetched(http.clone(), url, MIN_INTERVAL))
     }
 
-    /// These keys and never others.
+    /// These keys, never refreshed.
     #[must_use]
     pub fn fixed(keys: Vec<PublicKey>) -> HubKeys {
-        HubKeys(Arc::new(Shared { known: RwLock::new(keys.into()), source: None }))
+        HubKeys(Arc::new(KeyCache { known: RwLock::new(keys.into()), source: None }))
     }
 
-    /// The keys of the set at an address, fetched at most once in `between`.
-    fn fetched(http: reqwest::Client, url: Url, between: Duration) -> HubKeys {
-        let source = Source { http, url, between, last: Mutex::new(None) };
-        HubKeys(Arc::new(Shared { known: RwLock::new(Vec::new().into()), source: Some(source) }))
+    /// The keys of the JWK set at a URL, fetched at most once in `min_interval`.
+    fn fetched(http: reqwest::Client, url: Url, min_interval: Duration) -> HubKeys {
+        let source = JwksSource { http, url, min_interval, last: Mutex::new(None) };
+        HubKeys(Arc::new(KeyCache { known: RwLock::new(Vec::new().into()), source: Some(source) }))
     }
 
-    /// What is known now, after a fetch where nothing is known yet or what is known has grown old.
+    /// The known keys. Fetches them first when none are known yet or the last fetch is over an hour old.
     ///
     /// # Errors
-    /// [`HubKeysError`] where nothing is known and the fetch failed. Old keys are kept where it failed.
+    /// [`HubKeysError`] when no key is known and the fetch failed. After a failed refresh the old keys stay in use.
     pub async fn current(&self) -> Result<Arc<[PublicKey]>, HubKeysError> {
         let known = self.known();
         let Some(source) = &self.0.source else {
             return Ok(known);
         };
         let fetched = *source.last.lock().await;
-        let young = fetched.is_some_and(|fetched| fetched.at.elapsed() < OLD);
-        if young && !known.is_empty() {
+        let recent = fetched.is_some_and(|fetched| fetched.at.elapsed() < MAX_AGE);
+        if recent && !known.is_empty() {
             return Ok(known);
         }
-        match self.refreshed(source).await {
+        match self.refresh(source).await {
             Ok(keys) => Ok(keys),
             Err(error) if known.is_empty() => Err(error),
             Err(error) => {
-                tracing::warn!(%error, "the hub's keys are kept as they are");
+                tracing::warn!(%error, "hub keys could not be refreshed, the known keys stay in use");
                 Ok(known)
             }
         }
     }
 
-    /// The keys among which that of a message with this `kid` should be: those known where it is one of them, else
-    /// after a fetch, at most one every 10 seconds.
+    /// The known keys, for a message that names `kid`. Fetches them first when `kid` is unknown, at most once in 10 seconds:
+    /// the result may still lack the key.
     ///
     /// # Errors
-    /// [`HubKeysError`] where the last fetch failed: the message may be good, and is to come again.
-    pub async fn naming(&self, kid: &str) -> Result<Arc<[PublicKey]>, HubKeysError> {
+    /// [`HubKeysError`] when the last fetch failed. The message may be valid: leave it in the queue.
+    pub async fn containing(&self, kid: &str) -> Result<Arc<[PublicKey]>, HubKeysError> {
         let known = self.known();
         match &self.0.source {
-            Some(source) if !known.iter().any(|key| key.kid() == kid) => self.refreshed(source).await,
+            Some(source) if !known.iter().any(|key| key.kid() == kid) => self.refresh(source).await,
             _ => Ok(known),
         }
     }
@@ -136,72 +138,72 @@ impl HubKeys {
         Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Fetches, where that is due. Whoever comes meanwhile waits for the one fetch and takes what it brought.
-    async fn refreshed(&self, source: &Source) -> Result<Arc<[PublicKey]>, HubKeysError> {
+    /// Fetches the keys unless the last fetch is too recent. Concurrent callers wait for one fetch and share its result.
+    async fn refresh(&self, source: &JwksSource) -> Result<Arc<[PublicKey]>, HubKeysError> {
         let mut last = source.last.lock().await;
         if let Some(fetched) = *last
-            && fetched.at.elapsed() < source.between
+            && fetched.at.elapsed() < source.min_interval
         {
-            return fetched.succeeded.then(|| self.known()).ok_or(HubKeysError::Lately);
+            return fetched.succeeded.then(|| self.known()).ok_or(HubKeysError::RecentlyFailed);
         }
         let keys = source.fetch().await;
-        *last = Some(Fetched { at: Instant::now(), succeeded: keys.is_ok() });
+        *last = Some(LastFetch { at: Instant::now(), succeeded: keys.is_ok() });
         let keys: Arc<[PublicKey]> = keys.map_err(HubKeysError::Fetch)?.into();
         *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&keys);
         Ok(keys)
     }
 }
 
-/// What the hub shows to anybody who asks for its keys.
+/// The hub's published keys and clock.
 #[derive(Clone, Debug)]
-pub struct Published {
-    /// Its keys.
+pub struct PublishedHubKeys {
+    /// The keys that verify signatures.
     pub keys: Vec<PublicKey>,
-    /// Its clock; none where the answer carries no date that can be read.
+    /// The response's `Date`; `None` when missing or malformed.
     pub date: Option<Timestamp>,
 }
 
-/// Asks the hub once for its published keys, for whoever wants to know whether it can be reached.
+/// Fetches the hub's published keys once, without retry: a check whether the hub is reachable.
 ///
 /// # Errors
 /// [`HubClientError`].
-pub async fn published(config: &Config) -> Result<Published, HubClientError> {
-    let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::Answer)?;
-    let http = http_client(&url).map_err(HubClientError::Client)?;
-    asked(&http, url).await
+pub async fn fetch_published(config: &AgencyConfig) -> Result<PublishedHubKeys, HubClientError> {
+    let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::InvalidResponse)?;
+    let http = http_client(&url).map_err(HubClientError::HttpClient)?;
+    fetch_keys(&http, url).await
 }
 
-async fn asked(http: &reqwest::Client, url: Url) -> Result<Published, HubClientError> {
-    let answer = http.get(url).timeout(FETCH).send().await;
-    let answer = async {
-        let answer = sort(answer).await?;
-        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+async fn fetch_keys(http: &reqwest::Client, url: Url) -> Result<PublishedHubKeys, HubClientError> {
+    let response = http.get(url).timeout(TIMEOUT).send().await;
+    let exchange = async {
+        let response = check_status(response).await?;
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
         let date = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()).map(|date| date.timestamp());
-        Ok((body(answer, BYTES).await?, date))
+        Ok((read_body(response, JWKS_BYTES).await?, date))
     };
-    let (bytes, date) = answer.await.map_err(|failed| match failed {
-        Failed::Passing(retry_after) => HubClientError::Unavailable { retry_after },
-        Failed::Final(error) => error,
+    let (bytes, date) = exchange.await.map_err(|failed| match failed {
+        FailedTry::Retryable(retry_after) => HubClientError::Unavailable { retry_after },
+        FailedTry::Permanent(error) => error,
     })?;
-    Ok(Published { keys: read(&bytes).map_err(|_| HubClientError::Answer)?, date })
+    Ok(PublishedHubKeys { keys: parse_jwks(&bytes).map_err(|_| HubClientError::InvalidResponse)?, date })
 }
 
 /// A JWK set (RFC 7517 section 5).
 #[derive(Deserialize)]
-struct Set {
+struct JwkSet {
     keys: Vec<Value>,
 }
 
-impl Source {
+impl JwksSource {
     async fn fetch(&self) -> Result<Vec<PublicKey>, HubClientError> {
-        Ok(asked(&self.http, self.url.clone()).await?.keys)
+        Ok(fetch_keys(&self.http, self.url.clone()).await?.keys)
     }
 }
 
-/// The keys of a set that verify signatures. What is of another kind is passed over (RFC 7517 section 5), but a set
-/// without one that can be used is none.
-fn read(bytes: &[u8]) -> Result<Vec<PublicKey>, JoseError> {
-    let set: Set = serde_json::from_slice(bytes).map_err(|_| JoseError::Payload)?;
+/// The keys of a set that verify signatures. Other keys are ignored (RFC 7517 section 5); a set without a usable key is an
+/// error.
+fn parse_jwks(bytes: &[u8]) -> Result<Vec<PublicKey>, JoseError> {
+    let set: JwkSet = serde_json::from_slice(bytes).map_err(|_| JoseError::Payload)?;
     let signing = |jwk: &&Value| jwk.get("use").is_none_or(|usage| usage == "sig");
     let keys: Vec<PublicKey> =
         set.keys.iter().filter(signing).filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect();

@@ -1,4 +1,4 @@
-//! What a consumer did, in ids: one entry for each message and each report, nothing personal.
+//! The consumer's journal: one entry for each message and each report, with ids and without personal data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,41 +7,41 @@ use domain::ids::{AgencyCode, ApplicationId};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// One thing that happened.
+/// One event of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// When, to the millisecond.
+pub struct JournalEntry {
+    /// Time of the event, to the millisecond.
     pub time: Timestamp,
-    /// Which agency.
+    /// The consumer's agency.
     pub agency: AgencyCode,
-    /// What: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`, `left`,
-    /// `unreadable`; of a simulated agency also `mistake`, `asked_again` and `crashed`.
+    /// The event: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`, `left`,
+    /// `unreadable`; a simulated agency also writes `mistake`, `asked_again` and `crashed`.
     pub what: &'static str,
-    /// The application, where one is known.
+    /// The application, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationId>,
-    /// Its version, where one is known.
+    /// The application's version, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// A name from the protocol or the code of an error, never free text of a case.
+    /// A name from the protocol or an error's text, never free text of a case.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
-/// Where entries go. Clones share it.
+/// The destination of journal entries. Clones share it.
 #[derive(Clone)]
-pub struct Journal(Arc<dyn Fn(&Entry) + Send + Sync>);
+pub struct ConsumerJournal(Arc<dyn Fn(&JournalEntry) + Send + Sync>);
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for ConsumerJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Journal")
     }
 }
 
-impl Default for Journal {
-    /// Entries become `tracing` events.
+impl Default for ConsumerJournal {
+    /// Writes each entry as a `tracing` event.
     fn default() -> Self {
-        Journal::new(|entry| {
+        ConsumerJournal::new(|entry| {
             tracing::info!(
                 agency = %entry.agency,
                 application = entry.application.map(tracing::field::display),
@@ -54,18 +54,18 @@ impl Default for Journal {
     }
 }
 
-impl Journal {
-    /// Hands every entry to `write`, which must not block for long.
-    pub fn new(write: impl Fn(&Entry) + Send + Sync + 'static) -> Self {
-        Journal(Arc::new(write))
+impl ConsumerJournal {
+    /// Calls `write` for every entry. `write` must not block for long.
+    pub fn new(write: impl Fn(&JournalEntry) + Send + Sync + 'static) -> Self {
+        ConsumerJournal(Arc::new(write))
     }
 
-    /// Hands an entry of another journal on.
-    pub fn forward(&self, entry: &Entry) {
+    /// Writes an entry of another journal, with its own time.
+    pub fn forward(&self, entry: &JournalEntry) {
         (self.0)(entry);
     }
 
-    /// Writes an entry of now.
+    /// Writes an entry with the current time.
     pub fn write(
         &self,
         agency: &AgencyCode,
@@ -74,7 +74,7 @@ impl Journal {
         detail: impl Into<String>,
     ) {
         let now = Timestamp::now();
-        (self.0)(&Entry {
+        (self.0)(&JournalEntry {
             time: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
             agency: agency.clone(),
             what,

@@ -4,6 +4,8 @@ pub mod aws;
 pub mod case_handler;
 pub mod config;
 pub mod consumer;
+mod error;
+mod exchange;
 pub mod hub_client;
 pub mod hub_keys;
 pub mod inbox;
@@ -16,8 +18,8 @@ pub mod stop;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use case_handler::{CaseHandler, CaseHandlerError, Outcome};
-pub use config::Config;
+pub use case_handler::{CaseHandler, CaseHandlerError, HandlerOutcome};
+pub use config::AgencyConfig;
 pub use consumer::Consumer;
 pub use hub_client::{HubClient, HubClientError};
 pub use hub_keys::HubKeys;

@@ -1,4 +1,4 @@
-//! The agency's queue: what the consumer needs of it, and SQS.
+//! The agency's queue: the trait that the consumer uses, and its SQS implementation.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,47 +7,47 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName};
 use thiserror::Error;
 
-/// Messages in one receive (limit of SQS).
+/// Most messages of one receive (limit of SQS).
 pub const BATCH: usize = 10;
-/// Longest time a message can be hidden (limit of SQS): 12 hours.
+/// Longest visibility timeout (limit of SQS): 12 hours.
 pub const LONGEST_HIDDEN: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// A message as the queue handed it out.
+/// One delivery of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Names this delivery, to delete it or to hide it longer.
+pub struct ReceivedMessage {
+    /// Receipt handle of this delivery, to delete or hide the message.
     pub receipt: String,
-    /// The queue's own id of the message.
+    /// The queue's id of the message.
     pub message: String,
-    /// FIFO group: the application. `None` where the queue does not say.
+    /// FIFO group: the application. `None` when the queue does not name it.
     pub group: Option<String>,
-    /// How often it was delivered, this time included.
+    /// Number of deliveries, this one included.
     pub times: u32,
-    /// An envelope in JSON.
+    /// A CloudEvent in JSON.
     pub body: String,
 }
 
-/// Why the queue did not do as asked.
+/// Why a call to the queue failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum QueueError {
-    /// It will pass.
+    /// A retry may succeed.
     #[error("the queue is not available: {code}")]
     Unavailable {
-        /// Code of the service or of the connection.
+        /// Error code of SQS or of the connection.
         code: String,
     },
-    /// It will not: no such queue, or not this agency's.
-    #[error("the queue refuses: {code}")]
+    /// No retry helps: the queue does not exist, or belongs to another agency.
+    #[error("the queue does not exist, or refuses this account: {code}")]
     Refused {
-        /// Code of the service.
+        /// Error code of SQS.
         code: String,
     },
 }
 
 /// A queue of cases.
 pub trait CaseQueue: Send + Sync + 'static {
-    /// Receives up to `most` (1 to [`BATCH`]) messages, waiting up to `wait` (20 seconds at most) for the first,
-    /// and hides them for `hidden`. Messages of one group come in order.
+    /// Receives up to `most` (1 to [`BATCH`]) messages, waits up to `wait` (20 seconds at most) for the first, and hides
+    /// them for `hidden`. Messages of one group come in order.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -56,21 +56,21 @@ pub trait CaseQueue: Send + Sync + 'static {
         most: usize,
         wait: Duration,
         hidden: Duration,
-    ) -> impl Future<Output = Result<Vec<Delivery>, QueueError>> + Send;
+    ) -> impl Future<Output = Result<Vec<ReceivedMessage>, QueueError>> + Send;
 
     /// Deletes a message that was handled.
     ///
     /// # Errors
-    /// [`QueueError`]: it will come again.
-    fn delete(&self, delivery: &Delivery) -> impl Future<Output = Result<(), QueueError>> + Send;
+    /// [`QueueError`]: the message will be delivered again.
+    fn delete(&self, delivery: &ReceivedMessage) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// Hides up to [`BATCH`] messages for this long from now.
+    /// Sets the visibility timeout of up to [`BATCH`] messages, counted from now.
     ///
     /// # Errors
-    /// [`QueueError`]: some may come again earlier.
+    /// [`QueueError`]: some messages may be delivered earlier.
     fn hide(
         &self,
-        deliveries: &[Delivery],
+        deliveries: &[ReceivedMessage],
         hidden: Duration,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
@@ -83,43 +83,43 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue at an address.
+    /// The queue at a URL.
     #[must_use]
     pub fn new(client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
         SqsQueue { client, url: url.into() }
     }
 }
 
-/// How many messages a queue holds, about.
+/// Approximate number of messages in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Depth {
-    /// Waiting to be taken.
-    pub waiting: u64,
-    /// Taken, and not deleted yet.
-    pub in_hand: u64,
+pub struct QueueDepth {
+    /// Visible messages.
+    pub visible: u64,
+    /// Messages received but not deleted.
+    pub in_flight: u64,
 }
 
 impl SqsQueue {
-    /// How full the queue is. Takes no message, so that none comes a time nearer to the dead-letter queue.
+    /// Counts the messages without receiving any, so that no message comes nearer to the dead-letter queue.
     ///
     /// # Errors
     /// [`QueueError`].
-    pub async fn depth(&self) -> Result<Depth, QueueError> {
+    pub async fn depth(&self) -> Result<QueueDepth, QueueError> {
         use aws_sdk_sqs::types::QueueAttributeName::{
-            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesNotVisible as InHand,
+            ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as InFlight,
         };
         let request = self.client.get_queue_attributes().queue_url(&self.url);
-        let answer = request.attribute_names(Waiting).attribute_names(InHand).send().await;
+        let answer = request.attribute_names(Visible).attribute_names(InFlight).send().await;
         let attributes = answer.map_err(|error| queue_error(&error))?.attributes.unwrap_or_default();
         let number = |name| {
             let number = attributes.get(&name).and_then(|text| text.parse().ok());
-            number.ok_or_else(|| QueueError::Unavailable { code: "answer not read".to_owned() })
+            number.ok_or_else(|| QueueError::Unavailable { code: "the response cannot be read".to_owned() })
         };
-        Ok(Depth { waiting: number(Waiting)?, in_hand: number(InHand)? })
+        Ok(QueueDepth { visible: number(Visible)?, in_flight: number(InFlight)? })
     }
 }
 
-/// Seconds as SQS takes them.
+/// Whole seconds, at most `most`.
 fn seconds(duration: Duration, most: Duration) -> i32 {
     i32::try_from(duration.min(most).as_secs()).unwrap_or(i32::MAX)
 }
@@ -130,7 +130,7 @@ impl CaseQueue for SqsQueue {
         most: usize,
         wait: Duration,
         hidden: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
         let answer = self
             .client
             .receive_message()
@@ -146,7 +146,7 @@ impl CaseQueue for SqsQueue {
         Ok(answer.messages.unwrap_or_default().into_iter().map(delivery).collect())
     }
 
-    async fn delete(&self, delivery: &Delivery) -> Result<(), QueueError> {
+    async fn delete(&self, delivery: &ReceivedMessage) -> Result<(), QueueError> {
         self.client
             .delete_message()
             .queue_url(&self.url)
@@ -157,7 +157,7 @@ impl CaseQueue for SqsQueue {
         Ok(())
     }
 
-    async fn hide(&self, deliveries: &[Delivery], hidden: Duration) -> Result<(), QueueError> {
+    async fn hide(&self, deliveries: &[ReceivedMessage], hidden: Duration) -> Result<(), QueueError> {
         let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
         for (index, delivery) in deliveries.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -176,13 +176,13 @@ impl CaseQueue for SqsQueue {
     }
 }
 
-fn delivery(message: Message) -> Delivery {
+fn delivery(message: Message) -> ReceivedMessage {
     let attribute = |name| {
         let attributes = message.attributes.as_ref()?;
         attributes.get(&name).cloned()
     };
     let times = attribute(MessageSystemAttributeName::ApproximateReceiveCount);
-    Delivery {
+    ReceivedMessage {
         group: attribute(MessageSystemAttributeName::MessageGroupId),
         times: times.and_then(|text| text.parse().ok()).unwrap_or(1),
         receipt: message.receipt_handle.unwrap_or_default(),
@@ -191,8 +191,7 @@ fn delivery(message: Message) -> Delivery {
     }
 }
 
-/// Tells what will pass from what will not, once, where the cause is known. The service's message is left out:
-/// it may quote the request.
+/// Classifies an SDK error as temporary or permanent. The service's message is left out, because it may quote the request.
 pub(crate) fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
     let service = error.as_service_error().and_then(|error| error.code());
     match service {
@@ -211,9 +210,9 @@ pub(crate) fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) ->
         None => QueueError::Unavailable {
             code: match error {
                 SdkError::TimeoutError(_) => "timeout",
-                SdkError::DispatchFailure(_) => "not reached",
-                SdkError::ConstructionFailure(_) => "request not built",
-                SdkError::ResponseError(_) => "answer not read",
+                SdkError::DispatchFailure(_) => "the service cannot be reached",
+                SdkError::ConstructionFailure(_) => "the request cannot be built",
+                SdkError::ResponseError(_) => "the response cannot be read",
                 _ => "unknown",
             }
             .to_owned(),

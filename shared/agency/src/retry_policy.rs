@@ -1,15 +1,15 @@
-//! How often and how long a call to the hub is tried again.
+//! How often a call to the hub is retried, and with which backoff.
 
 use std::time::Duration;
 
 /// Exponential backoff with full jitter, bounded in tries and in each wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Tries in all, the first included; at least 1.
+    /// Number of tries, the first included; at least 1.
     pub tries: u32,
-    /// Upper bound of the first wait; it doubles with each try.
+    /// Upper bound of the first wait. The bound doubles with each try.
     pub first: Duration,
-    /// Upper bound of every wait. A longer `Retry-After` ends the tries: who asked can come back later.
+    /// Upper bound of every wait. A longer `Retry-After` ends the retries: the caller can retry later.
     pub longest: Duration,
 }
 
@@ -21,7 +21,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait before the next try, after `tried` tries, or `None` where there is no next one. `random` is
+    /// The wait before the next try after `tried` tries. Returns `None` when the policy allows no further try. `random` is
     /// uniform in 0 to `u32::MAX`.
     #[must_use]
     pub fn wait(&self, tried: u32, retry_after: Option<Duration>, random: u32) -> Option<Duration> {
@@ -32,7 +32,7 @@ impl RetryPolicy {
             self.first.saturating_mul(1u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX));
         let jitter = doubled.min(self.longest).mul_f64(f64::from(random) / f64::from(u32::MAX));
         Some(match retry_after {
-            // Never earlier than asked; the jitter keeps a crowd from coming back in one instant.
+            // Never earlier than the hub requested. The jitter spreads clients that got the same `Retry-After`.
             Some(least) => least + jitter.min(self.first),
             None => jitter,
         })
@@ -40,9 +40,9 @@ impl RetryPolicy {
 
     /// Waits before the next try.
     ///
-    /// Returns whether there is one.
+    /// Returns `false` at once when the policy allows no further try.
     pub async fn pause(&self, tried: u32, retry_after: Option<Duration>) -> bool {
-        // Without randomness the wait is the longest: still correct, only less spread.
+        // Without a random number the wait is the longest: still correct, only less spread.
         let random = getrandom::u32().unwrap_or(u32::MAX);
         match self.wait(tried, retry_after, random) {
             Some(wait) => {
@@ -54,7 +54,7 @@ impl RetryPolicy {
     }
 }
 
-/// Reads a `Retry-After` of seconds (RFC 9110 section 10.2.3). A date is taken as absent: clocks differ.
+/// Parses a `Retry-After` in seconds (RFC 9110 section 10.2.3). A date counts as absent, because clocks differ.
 #[must_use]
 pub fn retry_after(value: Option<&str>) -> Option<Duration> {
     value?.trim().parse().ok().map(Duration::from_secs)

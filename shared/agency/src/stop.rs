@@ -1,19 +1,19 @@
-//! A graceful end: asked once, seen by everyone.
+//! Graceful stop: requested once, seen by every task.
 
 use tokio::sync::watch;
 
-/// Asks for the end. Dropping it asks too, so that no consumer outlives who started it.
+/// Requests the stop. Dropping it requests the stop too, so that no consumer outlives its owner.
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
 impl Stopper {
-    /// Asks everyone who holds the [`Stop`] to come to an end.
-    pub fn ask(&self) {
+    /// Requests that every holder of the [`Stop`] ends.
+    pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
-/// Tells whether the end was asked for. Clones see the same.
+/// Shows whether a stop was requested. Clones share the state.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
@@ -25,10 +25,10 @@ impl Stop {
         (Stopper(sender), Stop(receiver))
     }
 
-    /// Asked when the process gets SIGTERM or ctrl-c. Needs a tokio runtime.
+    /// A stop that SIGTERM or ctrl-c requests. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Where the signals cannot be listened to.
+    /// The signal handlers cannot be installed.
     pub fn on_signals() -> std::io::Result<Stop> {
         let (stopper, stop) = Stop::new();
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -38,22 +38,22 @@ impl Stop {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            stopper.ask();
+            stopper.stop();
         });
         Ok(stop)
     }
 
-    /// Whether it was asked.
+    /// Whether the stop was requested.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()
     }
 
-    /// Waits until it is asked.
-    pub async fn asked(&self) {
+    /// Waits until the stop is requested.
+    pub async fn requested(&self) {
         let mut receiver = self.0.clone();
-        // An error means the stopper is gone, which asks as well.
-        let _gone = receiver.wait_for(|asked| *asked).await.is_err();
+        // An error means that the stopper was dropped, which requests the stop too.
+        let _dropped = receiver.wait_for(|requested| *requested).await.is_err();
     }
 }
 
@@ -62,15 +62,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn asking_and_dropping_both_ask() {
+    async fn stopping_and_dropping_both_request_a_stop() {
         let (stopper, stop) = Stop::new();
-        assert!(!stop.is_asked());
-        stopper.ask();
-        stop.asked().await;
-        assert!(stop.is_asked());
+        assert!(!stop.is_requested());
+        stopper.stop();
+        stop.requested().await;
+        assert!(stop.is_requested());
         let (stopper, stop) = Stop::new();
         drop(stopper);
-        stop.asked().await;
-        assert!(stop.is_asked());
+        stop.requested().await;
+        assert!(stop.is_requested());
     }
 }

@@ -20,7 +20,7 @@ use protocol::case::{Case, Envelope};
 use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::json;
 
-use crate::config::{Config, Keys, Pace};
+use crate::config::{AgencyConfig, ConfiguredKeys, ConsumerSettings};
 use crate::retry_policy::RetryPolicy;
 
 /// A retry policy with four tries and no pause between them.
@@ -92,20 +92,20 @@ impl Drop for TestFolder {
 /// # Panics
 /// `hub_url` is not a URL.
 #[must_use]
-pub fn agency(hub_url: &str) -> (Config, PrivateKey) {
+pub fn agency(hub_url: &str) -> (AgencyConfig, PrivateKey) {
     let hub = PrivateKey::generate(KeyUse::Signing).unwrap();
-    let config = Config {
+    let config = AgencyConfig {
         agency: "11".parse().unwrap(),
         queue_url: "http://127.0.0.1/queue.fifo".to_owned(),
         reports_queue_url: None,
         hub_url: format!("{hub_url}/").parse().unwrap(),
-        keys: Keys {
+        keys: ConfiguredKeys {
             signing: PrivateKey::generate(KeyUse::Signing).unwrap(),
             encryption: vec![PrivateKey::generate(KeyUse::Encryption).unwrap()],
             hub: vec![hub.public().clone()],
         },
         inbox: PathBuf::from("inbox.sqlite"),
-        pace: Pace::default(),
+        consumer: ConsumerSettings::default(),
     };
     (config, hub)
 }
@@ -115,7 +115,7 @@ pub fn agency(hub_url: &str) -> (Config, PrivateKey) {
 /// # Panics
 /// The configuration has no encryption key.
 #[must_use]
-pub fn message(case: &Case, config: &Config, hub: &PrivateKey) -> String {
+pub fn message(case: &Case, config: &AgencyConfig, hub: &PrivateKey) -> String {
     let to = config.keys.encryption[0].public();
     serde_json::to_string(&Envelope::seal(case, Timestamp::UNIX_EPOCH, hub, to).unwrap()).unwrap()
 }

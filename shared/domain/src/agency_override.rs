@@ -110,8 +110,8 @@ pub enum OverrideError {
     /// No row has this code.
     #[error("there is no agency {0}")]
     UnknownAgency(AgencyCode),
-    /// It is so already.
-    #[error("it is so already; nothing was changed")]
+    /// The override changes nothing.
+    #[error("this change is already in force; nothing was changed")]
     Unchanged,
     /// A key without a name, or not for this use.
     #[error("the key is not a public JWK with a \"kid\"")]

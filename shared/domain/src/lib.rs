@@ -10,6 +10,7 @@ pub mod command;
 pub mod decide;
 pub mod division;
 pub mod effect;
+pub mod endpoint;
 pub mod event;
 pub mod evolve;
 pub mod identity_number;

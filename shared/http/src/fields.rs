@@ -300,6 +300,17 @@ pub fn whole(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64> {
     }
 }
 
+/// Entries of a page when the query names no `limit`.
+const DEFAULT_PAGE_LIMIT: u64 = 50;
+/// Largest `limit` that a query may name.
+const MAX_PAGE_LIMIT: u64 = 100;
+
+/// Reads the query parameter `limit`: 1 to 100 entries of a page, 50 when it is absent.
+pub fn page_limit(fields: &mut Fields<'_>) -> usize {
+    let limit = fields.optional("limit", whole(1..=MAX_PAGE_LIMIT)).unwrap_or(DEFAULT_PAGE_LIMIT);
+    usize::try_from(limit).unwrap_or(1)
+}
+
 /// Reads an object by its members.
 pub fn object<T>(read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> impl FnOnce(Place<'_>) -> Option<T> {
     move |place| match place.value {

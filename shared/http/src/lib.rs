@@ -6,9 +6,13 @@ pub mod config;
 pub mod edge;
 pub mod fields;
 pub mod idempotency;
+pub mod namespace;
+pub mod owned_application;
 pub mod problem;
 pub mod rate_limit;
 pub mod signed_request;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod token;
 pub mod triggers;
 pub mod uploads;

@@ -5,6 +5,7 @@
 //! with what it knows for as long as [`STALE`], and then refuses to: who may act is never guessed.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 
 use std::future::Future;
@@ -15,6 +16,7 @@ use domain::agency_override::AgencyOverrides;
 use jiff::{SignedDuration, Timestamp};
 
 pub use aws::AwsAgencyRegistry;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::FakeAgencyRegistry;
 
 use crate::clock::Clock as _;

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::clock::Clock as _;
 use crate::hub::Hub;
-use crate::recent_states::jitter;
+use crate::jitter::jitter;
 use crate::store::{AppendOutcome, Store as _, StoreError, StoredApplication};
 
 /// Writes tried before an application is called contended.

@@ -1,20 +1,12 @@
 //! One configuration and one HTTP client for every AWS service.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -69,11 +61,10 @@ impl Access {
     }
 }
 
-/// The clients' common ground. Clones share the HTTP client and the counter.
+/// The configuration that all clients share. Clones share the HTTP client.
 #[derive(Clone, Debug)]
 pub struct Aws {
     config: SdkConfig,
-    calls: Calls,
 }
 
 impl Aws {
@@ -98,41 +89,31 @@ impl Aws {
             .timeout_config(timeouts);
         config.set_app_name(AppName::new("tongban").ok());
         config.set_endpoint_url(access.endpoint);
-        Aws { config: config.build(), calls: Calls::default() }
-    }
-
-    /// The counter of calls made by all clients.
-    #[must_use]
-    pub fn calls(&self) -> &Calls {
-        &self.calls
+        Aws { config: config.build() }
     }
 
     /// A DynamoDB client.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        let config = aws_sdk_dynamodb::config::Builder::from(&self.config).interceptor(self.calls.clone());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        aws_sdk_dynamodb::Client::new(&self.config)
     }
 
     /// An SQS client.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::config::Builder::from(&self.config).interceptor(self.calls.clone());
-        aws_sdk_sqs::Client::from_conf(config.build())
+        aws_sdk_sqs::Client::new(&self.config)
     }
 
     /// A KMS client.
     #[must_use]
     pub fn kms(&self) -> aws_sdk_kms::Client {
-        let config = aws_sdk_kms::config::Builder::from(&self.config).interceptor(self.calls.clone());
-        aws_sdk_kms::Client::from_conf(config.build())
+        aws_sdk_kms::Client::new(&self.config)
     }
 
     /// An S3 client. With another endpoint it addresses buckets by path: a local AWS has no host for each.
     #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
-            .interceptor(self.calls.clone())
             // A presigned upload carries the SHA-256 we sign; the SDK must not add a checksum of its own.
             .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
             .force_path_style(self.config.endpoint_url().is_some());
@@ -147,54 +128,6 @@ fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
         builder.build_http()
     } else {
         builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
-    }
-}
-
-/// Counts calls by operation, for example `DynamoDB.UpdateItem`; attempts of one call count once. Clones
-/// share the count.
-#[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<BTreeMap<String, u64>>>);
-
-impl Calls {
-    /// Calls by operation.
-    #[must_use]
-    pub fn by_operation(&self) -> BTreeMap<String, u64> {
-        self.lock().clone()
-    }
-
-    /// All calls.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.lock().values().sum()
-    }
-
-    /// Begins again at nothing.
-    pub fn reset(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Intercept for Calls {
-    fn name(&self) -> &'static str {
-        "Calls"
-    }
-
-    // The first hook that knows the operation; it runs once for all attempts.
-    fn read_before_serialization(
-        &self,
-        _context: &BeforeSerializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let operation = config
-            .load::<Metadata>()
-            .map_or_else(|| "unknown".to_owned(), |call| format!("{}.{}", call.service(), call.name()));
-        *self.lock().entry(operation).or_default() += 1;
-        Ok(())
     }
 }
 

@@ -4,21 +4,23 @@
 //! The adapter and the fake differ only in [`Rows`]; what a row is, is said once, here.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 mod row;
 
 use std::future::Future;
 
+use domain::endpoint::DisabledReason;
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use jiff::Timestamp;
 use protocol::callback::Callback;
 use serde::{Deserialize, Serialize};
 
 pub use aws::{AwsDeliveries, AwsRows};
+#[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeDeliveries, MemoryRows};
 pub use row::LogCursor;
 
-use crate::settings::Reason;
 use crate::store::StoreError;
 use row::{Change, Row};
 
@@ -117,7 +119,7 @@ pub struct Notice {
     pub at: Timestamp,
     /// Why it was disabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
+    pub reason: Option<DisabledReason>,
 }
 
 /// What happened to a subscription.

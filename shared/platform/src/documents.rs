@@ -5,6 +5,7 @@
 //! bytes and pins the version it has verified.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 mod verify;
 
@@ -21,6 +22,7 @@ use protocol::report::Link;
 use thiserror::Error;
 
 pub use aws::AwsDocuments;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::FakeDocuments;
 pub use verify::verify;
 

@@ -8,13 +8,15 @@ pub mod aws;
 pub mod batch;
 pub mod clock;
 pub mod config;
-#[doc(hidden)]
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod deliveries;
 pub mod documents;
 mod failure;
+#[cfg(any(test, feature = "testing"))]
 pub mod faults;
 pub mod hub;
+pub mod jitter;
 pub mod keyring;
 pub mod outbox;
 pub mod queues;

@@ -5,6 +5,7 @@
 //! after the one before it was taken, because a batch may fail in part.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 
 use std::collections::HashSet;
@@ -14,9 +15,10 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use thiserror::Error;
 
-use crate::recent_states::jitter;
+use crate::jitter::jitter;
 
 pub use aws::{AwsQueues, QueueUrls};
+#[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeQueues, Sent};
 
 /// Messages of one call (AWS limit of `SendMessageBatch`).

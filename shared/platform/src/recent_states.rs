@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use domain::ids::ApplicationId;
 use lru::LruCache;
@@ -53,12 +52,4 @@ impl RecentStates {
     fn lock(&self) -> MutexGuard<'_, LruCache<ApplicationId, StoredApplication>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A random wait below `bound`, so that those that met once do not meet again.
-#[must_use]
-pub fn jitter(bound: Duration) -> Duration {
-    // Without entropy the wait is the bound itself: still bounded, only less spread.
-    let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
-    bound.mul_f64(share)
 }

@@ -1,17 +1,18 @@
 //! What tenants set: the callback subscriptions.
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
-mod state;
 
 use std::future::Future;
 
+use domain::endpoint::{EndpointState, PROPAGATION_DELAY};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
 pub use aws::AwsSettings;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::FakeSettings;
-pub use state::{CAUTIOUS, EndpointState, PROPAGATION_DELAY, REMEMBERED, Reason};
 
 use crate::store::StoreError;
 

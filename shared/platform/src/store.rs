@@ -4,6 +4,7 @@
 //! stored: it is what the events add up to (see `domain::ledger`).
 
 mod aws;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 mod row;
 
@@ -25,6 +26,7 @@ use thiserror::Error;
 use crate::failure::Failure;
 
 pub use aws::AwsStore;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeStore, Units};
 
 /// Shards of the index by tenant: a tenant's newest applications are spread over as many key ranges.

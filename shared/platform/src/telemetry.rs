@@ -14,8 +14,19 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Crates whose level is set by `LOG_LEVEL`: the hub's own.
-const OURS: [&str; 9] =
-    ["domain", "protocol", "platform", "intake", "documents", "router", "reports", "callbacks", "sweeper"];
+const OURS: [&str; 11] = [
+    "domain",
+    "protocol",
+    "platform",
+    "http_kit",
+    "intake",
+    "subscriptions",
+    "documents",
+    "router",
+    "reports",
+    "callbacks",
+    "sweeper",
+];
 
 /// How much the hub's own crates log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,6 +9,7 @@
 
 mod aws;
 mod envelope;
+#[cfg(any(test, feature = "testing"))]
 mod fake;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use aws::AwsVault;
+#[cfg(any(test, feature = "testing"))]
 pub use fake::FakeVault;
 
 /// Bytes of the largest value that is sealed: DynamoDB's item limit is 400 KB, a dossier has about 1 KB.

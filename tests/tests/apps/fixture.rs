@@ -10,7 +10,7 @@ use domain::ids::AgencyCode;
 use rustix::process::{Pid, Signal, kill_process};
 use tongban::local::LocalStack;
 use tongban::node::NodeTools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::hub::lasting_hub;
@@ -63,7 +63,7 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
 fn node() -> NodeTools {
     let workspace = Workspace::find().expect("the repository");
     let _alone = workspace.lock().expect("a lock");
-    let tools = NodeTools::install(&workspace, NODE, &Screen::silent()).expect("packages of Node");
+    let tools = NodeTools::install(&workspace, NODE, &Terminal::silent()).expect("packages of Node");
     for file in ["app.ts", "tsconfig.json"] {
         let text = workspace.text(&format!("{NODE}/{file}")).expect("the example");
         fs::write(tools.folder().join(file), text).expect("a file");

@@ -127,7 +127,7 @@ fn every_wrong_field_is_told_where_it_stands() {
     assert!(told.contains("is for another service"), "{told}");
     let told =
         run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
-    assert!(told.contains("asks for no \"diploma\""), "{told}");
+    assert!(told.contains("requires no \"diploma\""), "{told}");
 }
 
 /// The body that the page sends with curl is what the form beside it comes to.
@@ -139,7 +139,7 @@ fn the_samples_are_one() {
         serde_json::from_str(&text("shared/apps/examples/first-card.request.json")).expect("JSON");
     assert_eq!(read(Service::named("first_identity_card").unwrap(), "first-card.toml").body, request);
     assert_eq!(
-        read(Service::named("household_certificate").unwrap(), "household-certificate.json").papers.len(),
+        read(Service::named("household_certificate").unwrap(), "household-certificate.json").documents.len(),
         2
     );
 }

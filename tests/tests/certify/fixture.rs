@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use tongban::local::{LocalStack, REQUIREMENTS};
 use tongban::node::NodeTools;
 use tongban::python::Tools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::program;
 use tongban_tests::hub::lasting_hub;
@@ -34,7 +34,7 @@ pub(crate) fn fixture() -> &'static Fixture {
     static BENCH: OnceLock<Fixture> = OnceLock::new();
     BENCH.get_or_init(|| {
         let workspace = Workspace::find().expect("the repository");
-        let screen = Screen::silent();
+        let screen = Terminal::silent();
         let (python, node) = {
             let _alone = workspace.lock().expect("a lock");
             Tools::install(&workspace, REQUIREMENTS, &screen).expect("the local tools");

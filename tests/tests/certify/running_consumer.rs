@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tongban_tests::agency::program;
+use tongban_tests::progress::say;
 
 use crate::fixture::{CONSUMERS, Fixture, folder};
 
@@ -129,6 +130,7 @@ impl RunningConsumer {
         command.args(["certify", "--config"]).arg(self.file("agency.json"));
         command.arg("--operator").arg(Fixture::operator());
         command.arg("--json").arg(&json).arg("--junit").arg(&junit).args(more);
+        say(&format!("certifying {}: {}", self.folder.display(), more.join(" ")));
         let output = command.output().expect("tongban-agency");
         let log = fs::read_to_string(self.file("consumer.log")).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(5).collect();

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use tongban::node::NodeTools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::repository::root;
 
@@ -20,7 +20,7 @@ fn linters() -> &'static NodeTools {
         let workspace = Workspace::find().expect("the repository");
         let _alone = workspace.lock().expect("the lock");
         let folder = format!("{FOLDER}/lint");
-        let tools = NodeTools::install(&workspace, &folder, &Screen::silent()).expect("the linters");
+        let tools = NodeTools::install(&workspace, &folder, &Terminal::silent()).expect("the linters");
         for file in ["asyncapi.mjs", "schemas.mjs", "redocly.yaml"] {
             let from = root().join(&folder).join(file);
             fs::copy(from, tools.folder().join(file)).expect("a script beside its packages");

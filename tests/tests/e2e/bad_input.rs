@@ -12,7 +12,7 @@ use tongban::secrets::{AUDIENCE, ISSUER};
 use tongban_tests::people::{Citizen, day_before_today, trace_in};
 use uuid::Uuid;
 
-use crate::app::{Answer, App};
+use crate::app::{App, TestResponse};
 use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
 
@@ -23,7 +23,7 @@ fn valid() -> Value {
 }
 
 /// The answer is a problem of this kind, in this language, and quotes nobody.
-fn is_problem(answer: &Answer, status: u16, code: &str) -> Value {
+fn is_problem(answer: &TestResponse, status: u16, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{answer:?}");
     let problem = answer.json();
@@ -52,7 +52,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeSet<(String, String)>
     pairs.into_iter().map(|(pointer, code)| (pointer.to_owned(), code.to_owned())).collect()
 }
 
-async fn create(app: &App, body: &Value) -> Answer {
+async fn create(app: &App, body: &Value) -> TestResponse {
     app.post(APPLICATIONS).json(body).send().await
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn wrong_types(test_hub: Arc<TestHub>) {
 pub(crate) async fn a_float_for_an_integer(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-float").await;
     let mut body = valid();
-    body["documents"] = json!([adult_papers()[0].json()]);
+    body["documents"] = json!([adult_papers()[0].declaration()]);
     body["documents"][0]["size"] = json!(347.0);
     let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
     assert_eq!(named(&problem), pairs([("/documents/0/size", "not_an_integer")]));
@@ -285,7 +285,7 @@ pub(crate) async fn another_tenants_id(test_hub: Arc<TestHub>) {
     let stranger = App::open(&test_hub, "bad-stranger").await;
     let filed = owner.file(valid(), &[]).await;
     let nobody = Uuid::new_v8([9; 16]);
-    let paper = adult_papers()[0].json();
+    let paper = adult_papers()[0].declaration();
     for id in [filed.id.to_string(), nobody.to_string(), "not-an-id".to_owned()] {
         let path = format!("{APPLICATIONS}/{id}");
         let asked = [

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::endpoint::PROPAGATION_DELAY;
 use domain::stage::Stage;
 use jiff::Timestamp;
-use platform::settings::PROPAGATION_DELAY;
 use protocol::app::SubscriptionView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
 use tongban_tests::people::Citizen;
-use tongban_tests::receiver::Receiver;
 use tongban_tests::until::until;
 
 use crate::app::{App, SOON};
@@ -68,10 +67,7 @@ pub(crate) async fn a_test_event_before_and_after_a_rotation(test_hub: Arc<TestH
 pub(crate) async fn a_second_subscription_hears_all_too(test_hub: Arc<TestHub>) {
     test_hub.has_agency("53", "default").await;
     let app = App::open(&test_hub, "callbacks-second").await;
-    let second = Receiver::listen().await;
-    let made = app.post("/v1/subscriptions").json(&json!({ "url": second.url() })).send().await;
-    let made: SubscriptionView = made.read(StatusCode::CREATED);
-    second.trust(&made.secret.expect("a secret, shown once"));
+    let (second, made) = app.subscribe().await;
     let told = ["dispatched", "received", "signed", "produced", "ready"];
     for age in [32, 33] {
         let body = first_card(&Citizen::aged(age), HOHHOT, "530102");

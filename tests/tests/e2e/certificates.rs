@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use domain::application::Application;
 use domain::event::Provider;
 use domain::stage::Stage;
@@ -9,7 +10,6 @@ use protocol::report::Link;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tongban_agency::certificate;
-use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 
 use crate::app::App;
@@ -21,7 +21,7 @@ pub(crate) async fn kinship_is_issued_and_fetched(test_hub: Arc<TestHub>) {
     let mut body = form(&Citizen::aged(45), "kinship", HOHHOT, "320102");
     body["relative"] = Citizen::aged(20).json();
     let mut papers = certificate_papers();
-    papers.push(Paper::pdf("proof_of_kinship", "kinship"));
+    papers.push(SampleDocument::pdf("proof_of_kinship", "kinship"));
     issued(test_hub, "32", body, &papers).await;
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn former_name_is_issued_and_fetched(test_hub: Arc<TestHub>) {
     issued(test_hub, "33", body, &certificate_papers()).await;
 }
 
-async fn issued(test_hub: Arc<TestHub>, agency: &str, body: Value, papers: &[Paper]) -> Application {
+async fn issued(test_hub: Arc<TestHub>, agency: &str, body: Value, papers: &[SampleDocument]) -> Application {
     test_hub.has_agency(agency, "default").await;
     let app = App::open(&test_hub, &format!("certificate-from-{agency}")).await;
     let filed = app.file(when_complete(body), papers).await;
@@ -47,7 +47,11 @@ async fn issued(test_hub: Arc<TestHub>, agency: &str, body: Value, papers: &[Pap
     let link: Link = app.get(&path).send().await.read(StatusCode::OK);
     let fetched = app.fetch(&link).await;
     assert_eq!(fetched, certificate::simulated(number), "the bytes the agency made");
-    let fetched = Paper { kind: "issued_certificate", media_type: certificate::MEDIA_TYPE, bytes: fetched };
+    let fetched = SampleDocument {
+        kind: "issued_certificate".to_owned(),
+        media_type: certificate::MEDIA_TYPE,
+        bytes: fetched,
+    };
     assert_eq!(document.sha256, Some(fetched.sha256()));
 
     let stranger = App::open(&test_hub, &format!("stranger-{agency}")).await;

@@ -114,7 +114,7 @@ async fn filed(app: &App, tester: &AgencyTester) -> (ApplicationId, String, Case
     (id, event, case)
 }
 
-/// Rows 24 to 29 and 42 of the list of faults, through the processes that run.
+/// Rows 24 to 27 and 42 of `tests/FAULTS.md`, through real processes.
 pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
     let (ours, theirs) = (AgencyTester::of(&test_hub, OURS).await, AgencyTester::of(&test_hub, THEIRS).await);
     let app = App::open(&test_hub, "reports-outcomes").await;

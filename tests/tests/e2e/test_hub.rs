@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use tokio::sync::Mutex;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban_tests::hub::start_hub;
 use tongban_tests::until::until;
 
 use crate::agency::Agency;
@@ -43,7 +43,7 @@ impl TestHub {
             log_level: "debug".to_owned(),
             ..LocalOptions::default()
         };
-        let stack = LocalStack::start(options, &Screen::silent()).await?;
+        let stack = start_hub(options).await?;
         let api = stack.api_url()?.to_owned();
         let folder = stack.log().with_extension("agencies");
         if folder.exists() {

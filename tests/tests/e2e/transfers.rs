@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use domain::stage::{Purpose, Stage};
 use protocol::app::ApplicationView;
 use serde_json::Value;
-use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 use tongban_tests::until::until;
 
@@ -77,7 +77,7 @@ pub(crate) async fn lapsed_certificate_is_restored_at_origin(test_hub: Arc<TestH
 }
 
 /// A transfer with a permit to Hohhot, from its beginning to its good end.
-async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, papers: &[Paper]) {
+async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, papers: &[SampleDocument]) {
     test_hub.has_agency(origin, "default").await;
     test_hub.has_agency("1501", "default").await;
     let app = App::open(&test_hub, &format!("transfer-from-{origin}")).await;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use domain::event::Provider;
 use domain::stage::Stage;
 use protocol::case::Envelope;
 use protocol::report::Link;
 use reqwest::StatusCode;
 use serde_json::json;
-use tongban_tests::papers::Paper;
 use tongban_tests::people::{self, Citizen};
 use tongban_tests::until::until;
 
@@ -31,9 +31,9 @@ pub(crate) async fn supplement_is_asked_and_answered(test_hub: Arc<TestHub>) {
     let early = app.post(format!("/v1/applications/{}/supplement", filed.id)).json(&json!({})).send().await;
     assert_eq!(early.status, StatusCode::CONFLICT, "before it is there: {early:?}");
 
-    let paper = Paper::png("proof_of_residence", "three months");
+    let paper = SampleDocument::png("proof_of_residence", "three months");
     let path = format!("/v1/applications/{}/documents/{document}/upload", filed.id);
-    let link: Link = app.post(path).json(&paper.json()).send().await.read(StatusCode::OK);
+    let link: Link = app.post(path).json(&paper.declaration()).send().await.read(StatusCode::OK);
     app.upload(&link, &paper).await;
     let answered = app.step(filed.id, "supplement", &json!({})).await;
     assert_eq!(answered.stage, Stage::Supplemented);

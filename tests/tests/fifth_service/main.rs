@@ -6,6 +6,7 @@
 #[path = "../in_process/crash_harness.rs"]
 mod crash_harness;
 
+use app_client::SampleDocument;
 use crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, change};
 use domain::catalogue::{Catalogue, DocumentKind, install};
 use domain::command::Finding;
@@ -15,7 +16,6 @@ use platform::store::StoredApplication;
 use protocol::case::Case;
 use protocol::report::{DocumentAction, DocumentRequest};
 use serde_json::{Value, json};
-use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 
 const TENANT: &str = "an-app";
@@ -68,7 +68,7 @@ impl Walk {
     }
 }
 
-fn form(papers: &[Paper]) -> Value {
+fn form(papers: &[SampleDocument]) -> Value {
     let citizen = Citizen::aged(15);
     json!({
         "service": "school_enrolment",
@@ -78,7 +78,7 @@ fn form(papers: &[Paper]) -> Value {
         "move_in": "110105",
         "applicant": citizen.json(),
         "address": citizen.address,
-        "documents": papers.iter().map(Paper::json).collect::<Vec<_>>(),
+        "documents": papers.iter().map(SampleDocument::json).collect::<Vec<_>>(),
         "submit": "when_complete",
     })
 }
@@ -90,7 +90,10 @@ async fn a_service_of_a_fixture_is_walked_to_its_end() {
     let mut walk = Walk { harness: CrashHarness::new(), shown: 0 };
 
     // The form follows from the data: the case's member, and a guardian below 14 alone.
-    let papers = [Paper::pdf("tenancy_agreement", "home"), Paper::png("vaccination_record", "shots")];
+    let papers = [
+        SampleDocument::pdf("tenancy_agreement", "home"),
+        SampleDocument::png("vaccination_record", "shots"),
+    ];
     let mut wrong = form(&papers);
     wrong["level"] = "kindergarten".into();
     wrong["guardian"] = Citizen::aged(40).json();
@@ -115,9 +118,9 @@ async fn a_service_of_a_fixture_is_walked_to_its_end() {
     };
     walk.report(BEIJING, Finding::SupplementRequested { items: vec![item] }).await.body(200);
     let id = walk.application().await.id();
-    let answer = Paper::pdf("tenancy_agreement", "signed");
+    let answer = SampleDocument::pdf("tenancy_agreement", "signed");
     let key = domain::application::object_key(id, "d4".parse().unwrap(), 0);
-    let kind = DocumentKind::named(answer.kind);
+    let kind = DocumentKind::named(&answer.kind);
     walk.harness.hub.documents.put(&key, answer.media_type, kind, &answer.bytes);
     assert_eq!(walk.post("supplement", &json!({})).await["stage"], "supplemented");
     walk.case(BEIJING);
@@ -132,7 +135,7 @@ async fn a_service_of_a_fixture_is_walked_to_its_end() {
     walk.report(SHANDONG, Finding::Received).await.body(200);
     let more = MissingItem { name: "x".to_owned(), accepts: vec![kind.unwrap()], note: String::new() };
     walk.report(SHANDONG, Finding::SupplementRequested { items: vec![more] }).await.body(409);
-    let letter = Paper::pdf("enrolment_letter", "welcome");
+    let letter = SampleDocument::pdf("enrolment_letter", "welcome");
     let document = case.upload.unwrap();
     let request = DocumentRequest {
         agency: SHANDONG.parse().unwrap(),

@@ -1,7 +1,7 @@
 //! Schemathesis against the live local stack: it reads the description that the hub serves, and asks every operation with
 //! what fits it and what does not, along its links too, as two app backends that must not see each other's things.
 //!
-//! How it asks stands in `schemathesis.toml`; every check is on.
+//! How it asks stands in `schemathesis.toml`; every check is on. The short form of the tests asks with fewer examples.
 
 #![allow(clippy::print_stdout, reason = "figures are for a reader")]
 
@@ -13,14 +13,23 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::python::Tools;
-use tongban::screen::Screen;
 use tongban::secrets::SCOPES;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
+use tongban_tests::hub::start_hub;
+use tongban_tests::progress::say;
 use tongban_tests::repository::{root, text};
+use tongban_tests::size::{full_or_short, is_full};
 
 const FOLDER: &str = "tests/tests/fuzz";
 /// Two app backends.
 const TENANTS: [&str; 2] = ["fuzz-app", "other-app"];
+/// Settings of the full form, and what takes their place in the short one.
+const SHORTER: [(&str, &str); 3] = [
+    ("max-examples = 6,", "max-examples = 2,"),
+    ("max-examples = 12,", "max-examples = 3,"),
+    ("max-examples = 60,", "max-examples = 20,"),
+];
 /// The ways to ask, each of which must have taken place.
 const PHASES: [&str; 4] = ["examples", "coverage", "fuzzing", "stateful"];
 
@@ -33,8 +42,9 @@ async fn no_request_is_answered_otherwise_than_described() {
         log_level: "warn".to_owned(),
         ..LocalOptions::default()
     };
-    let stack = LocalStack::start(options, &Screen::silent()).await.expect("a hub");
+    let stack = start_hub(options).await.expect("a hub");
     let run = Run::prepare(&stack).await;
+    say("schemathesis asks every operation: examples, coverage, fuzzing, links");
     let output = run.ask(&stack).await;
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -55,7 +65,7 @@ impl Run {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
-            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Screen::silent())
+            Tools::install(&workspace, &format!("{FOLDER}/requirements.txt"), &Terminal::silent())
         };
         let run = Run { folder, tools: tools.expect("schemathesis") };
         run.put("openapi.json", &description(stack).await.to_string());
@@ -63,7 +73,7 @@ impl Run {
         run.put("hooks.py", &text(&format!("{FOLDER}/hooks.py")));
         let tenants = json!(TENANTS);
         let auth = format!("auth.wfc = {{ path = \"tokens.json\", peers = {tenants} }}\n");
-        run.put("schemathesis.toml", &(auth + &text(&format!("{FOLDER}/schemathesis.toml"))));
+        run.put("schemathesis.toml", &(auth + &settings()));
         run
     }
 
@@ -93,7 +103,10 @@ impl Run {
         let (operations, cases) = (&report["operations"], &report["test_cases"]);
         let described = tongban_tests::description::operations().len();
         assert_eq!((&operations["total"], &operations["tested"]), (&json!(described), &json!(described)));
-        assert!(cases["generated"].as_u64().is_some_and(|count| count > 1_000), "{cases}");
+        assert!(
+            cases["generated"].as_u64().is_some_and(|count| count > full_or_short(1_000, 300)),
+            "{cases}"
+        );
         assert_eq!((&report["failures"], &report["errors"]), (&json!([]), &json!([])));
         println!(
             "schemathesis {}: {} operations, {} cases in {:.0} s, no failure",
@@ -109,6 +122,18 @@ impl Drop for Run {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// How schemathesis asks: as the file says, and in the short form with fewer examples.
+fn settings() -> String {
+    let mut settings = text(&format!("{FOLDER}/schemathesis.toml"));
+    if !is_full() {
+        for (full, short) in SHORTER {
+            assert!(settings.contains(full), "schemathesis.toml has no {full}");
+            settings = settings.replace(full, short);
+        }
+    }
+    settings
 }
 
 /// What the hub serves is what is checked in. To schemathesis the access token is a plain bearer token: it does not try

@@ -1,4 +1,4 @@
-//! The routes for apps of both functions in one process: what the OpenAPI document says is what the routes do.
+//! The routes for apps of all functions in one process: what the OpenAPI document says is what the routes do.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, Request, request};
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::Service;
 use http_kit::authentication::Authenticator;
+use http_kit::namespace::Namespace;
 use http_kit::rate_limit::Limits;
 use http_kit::token::Issuers;
 use intake::handler::Intake;
-use intake::namespace::Namespace;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
@@ -17,6 +17,7 @@ use platform::hub::{FakeHub, Hub as _};
 use platform::store::{Store as _, StoredApplication};
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use serde_json::{Value, json};
+use subscriptions::handler::SubscriptionHandler;
 use tongban_tests::description::{Operation, for_apps};
 use tongban_tests::forms;
 use tongban_tests::people::Citizen;
@@ -164,20 +165,18 @@ impl Apps {
     /// The function that a path belongs to answers, in a process of its own.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let hub = self.hub.restarted();
-        let routes: Router = if request.uri().path().contains("/documents") {
-            let authenticator =
-                Authenticator::new(hub.clone(), self.issuers.clone(), self.limits.requests_per_minute);
+        let path = request.uri().path();
+        let authenticator =
+            Authenticator::new(hub.clone(), self.issuers.clone(), self.limits.requests_per_minute);
+        let namespace = Namespace::new(Secret::new(vec![7; 32]));
+        let routes: Router = if path.starts_with("/v1/subscriptions") || path.starts_with("/v1/notices") {
+            let handler = SubscriptionHandler::new(hub, authenticator, namespace, Mode::Live);
+            subscriptions::handler::routes(handler)
+        } else if path.contains("/documents") {
             documents::handler::routes(documents::handler::LinkHandler::new(hub, authenticator))
         } else {
-            let namespace = Namespace::new(Secret::new(vec![7; 32]));
-            let intake = Intake::new(
-                hub,
-                self.issuers.clone(),
-                namespace,
-                json!({ "keys": [] }),
-                Mode::Live,
-                self.limits,
-            );
+            let intake =
+                Intake::new(hub, self.issuers.clone(), namespace, json!({ "keys": [] }), self.limits);
             intake::handler::routes(intake)
         };
         let (parts, body) = routes.oneshot(request).await.expect("an answer").into_parts();

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use app_client::SampleDocument;
 use domain::command::Finding;
 use domain::stage::Stage;
 use platform::clock::Clock as _;
@@ -13,7 +14,6 @@ use platform::queues::Queue;
 use protocol::case::Case;
 use protocol::report::{DocumentAction, DocumentRequest};
 use serde_json::{Value, json};
-use tongban_tests::papers::Paper;
 use tongban_tests::people::Citizen;
 use tongban_tests::receiver::Receiver;
 
@@ -31,7 +31,7 @@ const TENANT: &str = "an-app";
 /// An application's course: what it is filed with, and what each agency says on each case that it opens.
 struct Scenario {
     body: Value,
-    papers: Vec<Paper>,
+    papers: Vec<SampleDocument>,
     sayings: Vec<(&'static str, Vec<Saying>)>,
     end: Stage,
 }
@@ -85,7 +85,7 @@ impl Meter<'_> {
 
     /// The agency of a case uploads the certificate, and S3 tells of it.
     async fn upload(&mut self, case: &Case) {
-        let paper = Paper::pdf("issued_certificate", "issued");
+        let paper = SampleDocument::pdf("issued_certificate", "issued");
         let action = DocumentAction::Upload {
             document: case.upload.expect("a slot for the certificate"),
             media_type: paper.media_type.to_owned(),
@@ -193,7 +193,7 @@ fn tell(what: &str, figures: &Figures) {
     }
 }
 
-fn form(service: &str, papers: &[Paper]) -> Value {
+fn form(service: &str, papers: &[SampleDocument]) -> Value {
     let citizen = Citizen::aged(33);
     json!({
         "service": service,
@@ -201,13 +201,14 @@ fn form(service: &str, papers: &[Paper]) -> Value {
         "registered_at": "110105",
         "applicant": citizen.json(),
         "address": citizen.address,
-        "documents": papers.iter().map(Paper::json).collect::<Vec<_>>(),
+        "documents": papers.iter().map(SampleDocument::declaration).collect::<Vec<_>>(),
         "submit": "when_complete",
     })
 }
 
 fn first_card() -> Scenario {
-    let papers = vec![Paper::pdf("household_register", "one"), Paper::jpeg("proof_of_work", "two")];
+    let papers =
+        vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")];
     let mut body = form("first_identity_card", &papers);
     body["commitment"] = json!(true);
     let ready = Finding::Ready { place: "household hall".to_owned() };
@@ -217,9 +218,9 @@ fn first_card() -> Scenario {
 
 fn transfer() -> Scenario {
     let papers = vec![
-        Paper::pdf("household_register", "one"),
-        Paper::png("identity_card", "two"),
-        Paper::jpeg("transfer_order", "three"),
+        SampleDocument::pdf("household_register", "one"),
+        SampleDocument::png("identity_card", "two"),
+        SampleDocument::jpeg("transfer_order", "three"),
     ];
     let mut body = form("household_transfer", &papers);
     body["reason"] = json!("job_transfer");
@@ -239,7 +240,8 @@ fn transfer() -> Scenario {
 }
 
 fn certificate() -> Scenario {
-    let papers = vec![Paper::png("identity_card", "one"), Paper::pdf("household_register", "two")];
+    let papers =
+        vec![SampleDocument::png("identity_card", "one"), SampleDocument::pdf("household_register", "two")];
     let mut body = form("household_certificate", &papers);
     body["certificate"] = json!("former_name");
     let document = "d3".parse().expect("a document id");

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -16,10 +17,10 @@ use domain::agency_override::AgencyOverride;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::{catalogue::Service, command::Finding};
 use http_kit::authentication::Authenticator;
+use http_kit::namespace::Namespace;
 use http_kit::rate_limit::Limits;
 use http_kit::token::Issuers;
 use intake::handler::Intake;
-use intake::namespace::Namespace;
 use jiff::Timestamp;
 use platform::agency_registry::FRESH;
 use platform::clock::Clock as _;
@@ -31,9 +32,9 @@ use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{DOCUMENT_TYP, DocumentRequest, Link, REPORT_TYP, Report};
 use reports::report::ReportHandler;
 use serde_json::{Value, json};
+use subscriptions::handler::SubscriptionHandler;
 use sweeper::handler::{Sweeper, Swept};
 use tokio::time::{Duration, Instant};
-use tongban_tests::papers::Paper;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -60,6 +61,7 @@ struct Keys {
 /// A function is a process with a memory of its own over the same ports.
 struct Processes {
     intake: FakeHub,
+    subscriptions: FakeHub,
     documents: FakeHub,
     router: FakeHub,
     callbacks: FakeHub,
@@ -71,6 +73,7 @@ impl Processes {
     fn start(hub: &FakeHub) -> Processes {
         Processes {
             intake: hub.restarted(),
+            subscriptions: hub.restarted(),
             documents: hub.restarted(),
             router: hub.restarted(),
             callbacks: hub.restarted(),
@@ -164,19 +167,26 @@ impl CrashHarness {
         sign("at+jwt", &claims, &self.keys.issuer).expect("a token")
     }
 
-    /// A POST of an app backend to intake.
+    /// A POST of an app backend, to the function that serves the path.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
         let namespace = Namespace::new(Secret::new(vec![7; 32]));
         let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
-        let intake = self.processes.intake.clone();
-        let intake =
-            Intake::new(intake, self.issuers.clone(), namespace, keys, Mode::Local, Limits::default());
+        let routes = if path.starts_with("/v1/subscriptions") {
+            let hub = self.processes.subscriptions.clone();
+            let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
+            let handler = SubscriptionHandler::new(hub, authenticator, namespace, Mode::Local);
+            subscriptions::handler::routes(handler)
+        } else {
+            let hub = self.processes.intake.clone();
+            let intake = Intake::new(hub, self.issuers.clone(), namespace, keys, Limits::default());
+            intake::handler::routes(intake)
+        };
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .body(Body::from(body.to_string()));
-        ask(intake::handler::routes(intake), request.expect("a request")).await
+        ask(routes, request.expect("a request")).await
     }
 
     /// A report over HTTP.
@@ -254,14 +264,14 @@ impl CrashHarness {
 
     /// Uploads through the links of an answer that opened slots, each paper where its checksum is expected. The
     /// keys of the objects, for S3 to tell of.
-    pub(crate) fn upload(&self, opened: &Value, papers: &[Paper]) -> Vec<String> {
+    pub(crate) fn upload(&self, opened: &Value, papers: &[SampleDocument]) -> Vec<String> {
         let documents = opened["documents"].as_array().expect("documents");
         let links = documents.iter().filter(|document| !document["upload"].is_null());
         links.map(|document| self.upload_to(&document["upload"], papers)).collect()
     }
 
     /// Uploads through one link.
-    pub(crate) fn upload_to(&self, link: &Value, papers: &[Paper]) -> String {
+    pub(crate) fn upload_to(&self, link: &Value, papers: &[SampleDocument]) -> String {
         let link: Link = serde_json::from_value(link.clone()).expect("a link");
         let sum = link.headers.get("x-amz-checksum-sha256");
         let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");

@@ -26,12 +26,13 @@ async fn every_call_fails_once(missed: Missed) {
     }
 }
 
+/// Rows 1 and 2 at every call of the whole case.
 #[tokio::test]
 async fn a_journey_survives_any_call() {
     every_call_fails_once(Missed::Nothing).await;
 }
 
-/// Rows 16 and 31 besides: S3 never tells of the uploads, the router never sees the submission.
+/// Rows 16 and 31: no S3 event tells of the uploads, and the router never sees the submission.
 #[tokio::test]
 async fn the_sweeper_survives_any_call() {
     every_call_fails_once(Missed::UploadsAndSubmission).await;

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use app_client::SampleDocument;
 use domain::command::Finding;
 use domain::effect::{NoticeKind, calls_back};
 use domain::event::Event;
@@ -14,7 +15,6 @@ use platform::clock::Clock as _;
 use platform::faults::Fault;
 use platform::queues::{Outgoing, Queue};
 use serde_json::{Value, json};
-use tongban_tests::papers::Paper;
 use tongban_tests::people::{Citizen, trace_in};
 use tongban_tests::receiver::Receiver;
 
@@ -49,7 +49,7 @@ pub(crate) struct Journey {
     pub(crate) harness: CrashHarness,
     receiver: Receiver,
     body: Value,
-    papers: Vec<Paper>,
+    papers: Vec<SampleDocument>,
     missed: Missed,
     /// The call of the handlers that fails, counted over the whole journey from 1.
     fault: Option<(usize, Fault)>,
@@ -80,7 +80,10 @@ impl Journey {
         let made = harness.post(TENANT, "/v1/subscriptions", "a-subscription", &wanted).await.body(201);
         receiver.trust(made["secret"].as_str().expect("a secret"));
         harness.hub.faults.restart();
-        let papers = vec![Paper::pdf("household_register", "one"), Paper::jpeg("proof_of_work", "two")];
+        let papers = vec![
+            SampleDocument::pdf("household_register", "one"),
+            SampleDocument::jpeg("proof_of_work", "two"),
+        ];
         Journey {
             harness,
             receiver,
@@ -293,7 +296,7 @@ impl Journey {
 }
 
 /// The body of the application.
-pub(crate) fn body(papers: &[Paper]) -> Value {
+pub(crate) fn body(papers: &[SampleDocument]) -> Value {
     let citizen = Citizen::aged(33);
     json!({
         "service": "first_identity_card",
@@ -302,7 +305,7 @@ pub(crate) fn body(papers: &[Paper]) -> Value {
         "applicant": citizen.json(),
         "address": citizen.address,
         "commitment": true,
-        "documents": papers.iter().map(Paper::json).collect::<Vec<_>>(),
+        "documents": papers.iter().map(SampleDocument::declaration).collect::<Vec<_>>(),
         "submit": "when_complete",
     })
 }

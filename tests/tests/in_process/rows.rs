@@ -8,17 +8,17 @@ mod open_cases;
 mod router;
 mod signatures;
 
+use app_client::SampleDocument;
 use platform::store::StoredApplication;
 use serde_json::Value;
-use tongban_tests::papers::Paper;
 
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
 use crate::journey::{TENANT, body};
 
 const APPLICATIONS: &str = "/v1/applications";
 
-fn papers() -> Vec<Paper> {
-    vec![Paper::pdf("household_register", "one"), Paper::jpeg("proof_of_work", "two")]
+fn papers() -> Vec<SampleDocument> {
+    vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")]
 }
 
 /// A hub with one draft in it, its papers uploaded but S3 not yet heard of; the objects' keys.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use platform::config::Mode;
 use serde_json::{Value, json};
 use tongban::python::Tools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 
 /// The packages of the consumer in Python, among them `jwcrypto`.
@@ -54,7 +54,7 @@ async fn tokens_of_another_library_are_taken_by_their_keys_algorithm_alone() {
     let workspace = Workspace::find().expect("the repository");
     let python = {
         let _alone = workspace.lock().expect("a lock");
-        Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("packages of Python").python()
+        Tools::install(&workspace, REQUIREMENTS, &Terminal::silent()).expect("packages of Python").python()
     };
     let now = Timestamp::now();
     let issued = Command::new(python).args(["-c", ISSUER, &now.as_second().to_string()]).output();

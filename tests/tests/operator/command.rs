@@ -37,7 +37,7 @@ impl Said {
     }
 }
 
-/// Runs `tongban partner` with these words.
+/// Runs `tongban agency` with these arguments.
 pub(crate) async fn agency_command(test_hub: &TestHub, words: &[&str]) -> Said {
     let mut command = Command::new(program());
     command

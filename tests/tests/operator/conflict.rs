@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tongban::operator::{At, Operator, Place};
+use tongban::operator::{HubLocation, HubPlace, Operator};
 
 use crate::command::agency_command;
 use crate::test_hub::TestHub;
@@ -28,8 +28,8 @@ pub(crate) async fn twenty_operators_at_once(test_hub: Arc<TestHub>) {
     }
     assert_eq!(all.join_all().await.len(), AGENCIES.len());
     let operator = reach(&test_hub).await;
-    let in_force = operator.register().read().await.expect("the overrides");
-    let chain = operator.register().chain(&in_force).await.expect("the records");
+    let in_force = operator.overrides().read().await.expect("the overrides");
+    let chain = operator.overrides().chain(&in_force).await.expect("the records");
     assert_eq!(chain.broken(), None);
     let recorded = chain.records().iter().filter(|record| record.reason == REASON);
     let recorded: BTreeSet<String> = recorded.map(|record| record.agency.to_string()).collect();
@@ -46,7 +46,7 @@ pub(crate) async fn a_changed_record_is_told_loudly(test_hub: &TestHub) {
     agency_command(test_hub, &["suspend", "63", "--reason", "the first reason"]).await.well();
     agency_command(test_hub, &["show", "63"]).await.well();
     let operator = reach(test_hub).await;
-    let version = operator.register().read().await.expect("the overrides").version;
+    let version = operator.overrides().read().await.expect("the overrides").version;
     let table = test_hub.stack().outputs().get("AgenciesTableName").expect("a table");
     let dynamodb = aws_sdk_dynamodb::Client::new(test_hub.stack().aws());
     let key = |name: &str| AttributeValue::S(name.to_owned());
@@ -64,6 +64,6 @@ pub(crate) async fn a_changed_record_is_told_loudly(test_hub: &TestHub) {
 
 async fn reach(test_hub: &TestHub) -> Operator {
     let port = test_hub.port().parse().expect("a port");
-    let at = At { stack: test_hub.name().to_owned(), place: Place::Here { port } };
+    let at = HubLocation { stack: test_hub.name().to_owned(), place: HubPlace::Here { port } };
     Operator::reach(&at).await.expect("the hub")
 }

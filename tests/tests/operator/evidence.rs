@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tongban::operator::Evidence;
+use tongban::operator::RefusedReport;
 
 use crate::command::agency_command;
 use crate::keys::answer;
@@ -17,14 +17,14 @@ pub(crate) async fn refused_reports_are_listed(test_hub: Arc<TestHub>) {
     for _ in 0..3 {
         assert_eq!(answer(&test_hub, AGENCY, &key).await, "not_found");
     }
-    let listed: Vec<Evidence> = agency_command(&test_hub, &["refused", AGENCY, "--json"]).await.json();
+    let listed: Vec<RefusedReport> = agency_command(&test_hub, &["refused", AGENCY, "--json"]).await.json();
     assert_eq!(listed.len(), 3);
     assert!(listed.is_sorted_by_key(|one| one.at), "the oldest first");
     assert!(listed.iter().all(|one| one.agency == AGENCY && one.outcome == "unknown_case"), "{listed:?}");
     let table = agency_command(&test_hub, &["refused", AGENCY]).await.well();
     assert_eq!(table.lines().count(), 4, "{table}");
     let since = listed[2].at.to_string();
-    let last: Vec<Evidence> =
+    let last: Vec<RefusedReport> =
         agency_command(&test_hub, &["refused", AGENCY, "--since", &since, "--json"]).await.json();
     assert_eq!(last, [listed[2].clone()]);
     agency_command(&test_hub, &["refused", AGENCY, "--since", "yesterday"]).await.badly(2);

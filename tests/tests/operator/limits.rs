@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use tongban_tests::until::until;
 
 use crate::app::App;
@@ -18,11 +18,11 @@ const ASKED: u32 = REQUESTS_PER_MINUTE + 100;
 const LEAST: u32 = REQUESTS_PER_MINUTE / 10 * 9;
 
 /// Its status, and the seconds to the next window.
-async fn ask(app: &App<'_>, path: &str) -> (StatusCode, u32) {
-    let answer = app.request(Method::GET, path).send().await.expect("an answer");
-    let told = answer.headers().get("ratelimit").expect("how the tenant stands");
-    let told = told.to_str().expect("a text").rsplit("t=").next().expect("a time").to_owned();
-    (answer.status(), told.parse().expect("seconds"))
+async fn ask(app: &App, path: &str) -> (StatusCode, u32) {
+    let response = app.get(path).send().await;
+    let rate_limit = response.headers.get("ratelimit").expect("the header RateLimit");
+    let seconds = rate_limit.rsplit("t=").next().expect("the seconds to the next window");
+    (response.status, seconds.parse().expect("a number"))
 }
 
 pub(crate) async fn a_minute_holds_within_a_tenth(test_hub: Arc<TestHub>) {

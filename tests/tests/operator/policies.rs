@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tongban::local::REQUIREMENTS;
 use tongban::python::Tools;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::repository::text;
 
@@ -52,8 +52,8 @@ const WRONG: [(&str, &str, &str); 9] = [
         "not encrypted",
     ),
     (
-        "  ReportsPolicy:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      Queues: [!Ref Reports]",
-        "  ReportsPolicy:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      Queues: [!Ref Reports, !Ref Agency11Dead]",
+        "  ReportsPolicy:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      Queues: [!Ref ReportQueue]",
+        "  ReportsPolicy:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      Queues: [!Ref ReportQueue, !Ref Agency11Dead]",
         "Agency11Dead",
     ),
 ];
@@ -72,13 +72,13 @@ pub(crate) async fn every_queue_is_its_agencys_alone(test_hub: Arc<TestHub>) {
 pub(crate) async fn row_23_every_queue_is_watched(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);
     check.sound();
-    let backlogs = "[Uploads, Reports, CallbackQueue, DrainQueue]";
+    let backlogs = "[UploadQueue, ReportQueue, CallbackQueue, DrainQueue]";
     let of_agency = "MetricName: ApproximateAgeOfOldestMessage\n          Dimensions: [{ Name: QueueName, Value: !GetAtt [!Sub";
     let errors = of_agency.replace("ApproximateAgeOfOldestMessage", "NumberOfMessagesSent");
     check.says(
         "no-alarm",
-        (backlogs, "[Uploads, CallbackQueue, DrainQueue]"),
-        "Reports has alarms on [],",
+        (backlogs, "[UploadQueue, CallbackQueue, DrainQueue]"),
+        "ReportQueue has alarms on [],",
         1,
     );
     check.says("errors", (of_agency, &errors), "not on ApproximateAgeOfOldestMessage", 43);
@@ -100,7 +100,7 @@ impl Check {
         let workspace = Workspace::find().expect("the repository");
         let tools = {
             let _alone = workspace.lock().expect("the lock");
-            Tools::install(&workspace, REQUIREMENTS, &Screen::silent()).expect("the Python tools")
+            Tools::install(&workspace, REQUIREMENTS, &Terminal::silent()).expect("the Python tools")
         };
         Check { test_hub, workspace, tools, template: text("infra/template.yaml") }
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::plan::Plan;
-use tongban::screen::Screen;
+use tongban::terminal::Terminal;
+use tongban_tests::hub::start_hub;
 use tongban_tests::repository::text;
 
 /// What a tenant may ask in a minute.
@@ -33,7 +34,7 @@ impl TestHub {
             agencies: Some(agencies),
             requests_per_minute: REQUESTS_PER_MINUTE,
         };
-        Ok(TestHub { stack: LocalStack::start(options, &Screen::silent()).await?, folder })
+        Ok(TestHub { stack: start_hub(options).await?, folder })
     }
 
     pub(crate) fn stack(&self) -> &LocalStack {
@@ -58,7 +59,7 @@ impl TestHub {
     /// Deploys another list of agencies to the running hub.
     pub(crate) async fn deploy(&mut self, agencies: &str) -> Plan {
         fs::write(self.folder.join("agencies.toml"), agencies).expect("the list of agencies");
-        self.stack.redeploy(&Screen::silent()).await.expect("a deploy")
+        self.stack.redeploy(&Terminal::silent()).await.expect("a deploy")
     }
 }
 

@@ -2,7 +2,8 @@
 //! crashes, while one agency is away for the whole run. In the end every case is decided once, the absent agency's cases
 //! wait for it, and no dead-letter queue holds anything.
 //!
-//! `TONGBAN_SOAK_CASES` says how many; 2,000 is the figure that a release is judged by.
+//! `TONGBAN_SOAK_CASES` says how many; 2,000 is the figure that a release is judged by. Without it the full form of the
+//! tests has 400 cases, and the short form 100.
 
 #![allow(clippy::print_stdout, reason = "figures are for a reader")]
 
@@ -15,15 +16,17 @@ use std::time::{Duration, Instant};
 
 use domain::ids::AgencyCode;
 use tongban::local::{LocalOptions, LocalStack};
-use tongban::screen::Screen;
+use tongban_tests::hub::start_hub;
+use tongban_tests::progress::say;
+use tongban_tests::size::full_or_short;
 use tongban_tests::until::until;
 
 use crate::agencies::Agencies;
 use crate::filer::Filer;
 use crate::record::{Stats, stats};
 
-/// Cases where the environment does not say.
-const CASES: usize = 400;
+/// Cases of the full and of the short form, where the environment does not say.
+const CASES: (usize, usize) = (400, 100);
 /// The agency that is away.
 const ABSENT: &str = "53";
 /// How long one case may take on average before the run is given up.
@@ -32,19 +35,23 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_is_decided_once() {
     let wanted = std::env::var("TONGBAN_SOAK_CASES").ok();
-    let cases = wanted.map_or(CASES, |text| text.parse().expect("TONGBAN_SOAK_CASES is a number"));
+    let cases = wanted.map_or(full_or_short(CASES.0, CASES.1), |text| {
+        text.parse().expect("TONGBAN_SOAK_CASES is a number")
+    });
     let options = LocalOptions {
         port: 0,
         stack: "tongban-soak".to_owned(),
         log_level: "warn".to_owned(),
         ..LocalOptions::default()
     };
-    let stack = Arc::new(LocalStack::start(options, &Screen::silent()).await.expect("a hub"));
+    let stack = Arc::new(start_hub(options).await.expect("a hub"));
     let absent: AgencyCode = ABSENT.parse().expect("an agency code");
     let agencies = Agencies::start(&stack, &absent);
+    say(&format!("filing {cases} cases"));
     let begun = Instant::now();
     let filed = Filer::new(&stack).file(cases).await;
     let filing = begun.elapsed();
+    say("all filed; waiting until every case is decided");
     let deadline = PATIENCE * u32::try_from(cases).expect("a number of cases") + Duration::from_secs(300);
     let end = until("every case decided", deadline, async || {
         citizens_act(&stack, &filed).await;
@@ -54,6 +61,7 @@ async fn every_case_is_decided_once() {
     })
     .await;
     let took = begun.elapsed();
+    say(&format!("{end}; waiting until the queues are empty"));
     check(&stack, &end, cases, &absent).await;
     let summary = agencies.end().await;
     let figures = summary.figures(end.decided, took);

@@ -2,6 +2,7 @@
 
 use axum::response::IntoResponse;
 use callbacks::delivery::CallbackSender;
+use domain::endpoint::PROPAGATION_DELAY;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::config::Mode;
@@ -9,7 +10,7 @@ use platform::deliveries::{Deliveries as _, Which};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{Former, PROPAGATION_DELAY, Settings as _, Subscription};
+use platform::settings::{Former, Settings as _, Subscription};
 use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 
 use crate::support::*;

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use callbacks::delivery::CallbackSender;
+use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::SubscriptionId;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
@@ -12,7 +13,6 @@ use platform::deliveries::{Deliveries as _, NoticeKind, Which};
 use platform::faults::Fault;
 use platform::hub::{FakeHub, Hub as _};
 use platform::queues::Queue;
-use platform::settings::{EndpointState, Reason};
 
 use crate::support::*;
 
@@ -105,10 +105,10 @@ async fn a_dead_endpoint_is_tried_by_the_schedule_and_then_disabled() {
     let took = hub.clock().now().duration_since(begun).as_secs_f64() / 3_600.0;
     assert!((67.0..=75.5).contains(&took), "{took} hours");
     let EndpointState::Disabled { reason, .. } = kept(&hub, id).await.state else { panic!("not disabled") };
-    assert_eq!(reason, Reason::Exhausted);
+    assert_eq!(reason, DisabledReason::Exhausted);
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
     assert_eq!(notices.len(), 1);
-    assert_eq!((notices[0].kind, notices[0].reason), (NoticeKind::Disabled, Some(Reason::Exhausted)));
+    assert_eq!((notices[0].kind, notices[0].reason), (NoticeKind::Disabled, Some(DisabledReason::Exhausted)));
     assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty(), "events go on being held");
     assert_eq!(held(&hub, id).await.len(), 4);
     hub.clock.advance(seconds(100_000));
@@ -123,11 +123,11 @@ async fn row_38_gone_disables_at_once() {
     let sender = sender(&hub);
     let many: Vec<_> = (1..9).map(|number| callback_of(application(number), 1)).collect();
     assert_eq!(deliver(&sender, batch(&many, 1)).await.len(), 8);
-    let EndpointState::Disabled { reason: Reason::Gone, .. } = kept(&hub, id).await.state else {
+    let EndpointState::Disabled { reason: DisabledReason::Gone, .. } = kept(&hub, id).await.state else {
         panic!("not disabled")
     };
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
-    assert!(!notices.is_empty() && notices.iter().all(|it| it.reason == Some(Reason::Gone)));
+    assert!(!notices.is_empty() && notices.iter().all(|it| it.reason == Some(DisabledReason::Gone)));
     hub.clock.advance(seconds(21));
     endpoint.forget();
     assert!(deliver(&sender, batch(&many, 2)).await.is_empty());
@@ -468,5 +468,8 @@ async fn gone_counts_before_one_refusal() {
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
     sweep(&courier_over(&hub, &connector()), &hub).await;
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Disabled { reason: Reason::Gone, .. }));
+    assert!(matches!(
+        kept(&hub, id).await.state,
+        EndpointState::Disabled { reason: DisabledReason::Gone, .. }
+    ));
 }

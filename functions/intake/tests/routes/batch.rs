@@ -3,7 +3,7 @@
 use platform::faults::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{TestHub, adult};
+use crate::support::{adult, new_hub};
 
 const PATH: &str = "/v1/applications/batch";
 
@@ -17,7 +17,7 @@ fn statuses(body: &Value) -> Vec<u64> {
 
 #[tokio::test]
 async fn each_is_what_it_is_alone() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let alone = test_hub.create("form-1", &adult()).await;
     let mut wrong = adult();
     wrong["registered_at"] = "999999".into();
@@ -49,10 +49,10 @@ async fn each_is_what_it_is_alone() {
 
 #[tokio::test]
 async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let batch = json!({ "applications": [item("a", adult()), item("b", adult()), item("c", adult())] });
     let calls = {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         test_hub.post(PATH, "k", &batch).await;
         test_hub.hub.faults.calls().len()
     };
@@ -71,7 +71,7 @@ async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
 
 #[tokio::test]
 async fn a_batch_has_its_bounds() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let many = |count: usize| json!({ "applications": (0..count).map(|number| item(&format!("k-{number}"), json!({}))).collect::<Vec<_>>() });
     assert_eq!(test_hub.post(PATH, "k", &many(100)).await.status, 200);
     assert_eq!(

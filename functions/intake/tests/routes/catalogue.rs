@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::TestHub;
+use crate::support::new_hub;
 
 #[tokio::test]
 async fn the_hub_is_healthy_without_a_token() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let request = http::Request::builder().uri("/v1/health").body(axum::body::Body::empty()).unwrap();
     let answer = test_hub.send(request).await;
     assert_eq!((answer.status, &answer.body), (200, &json!({ "status": "ok" })));
@@ -16,7 +16,7 @@ async fn the_hub_is_healthy_without_a_token() {
 
 #[tokio::test]
 async fn the_hubs_keys_are_published_for_anybody() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let request =
         http::Request::builder().uri("/.well-known/jwks.json").body(axum::body::Body::empty()).unwrap();
     let answer = test_hub.send(request).await;
@@ -26,7 +26,7 @@ async fn the_hubs_keys_are_published_for_anybody() {
 
 #[tokio::test]
 async fn the_catalogue_has_three_services_in_both_languages() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let answer = test_hub.get("/v1/services").await;
     let services = answer.body["services"].as_array().unwrap();
     assert_eq!((answer.status, services.len()), (200, 3));
@@ -42,7 +42,7 @@ async fn the_catalogue_has_three_services_in_both_languages() {
 
 #[tokio::test]
 async fn coverage_says_whether_by_whom_and_with_what() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let answer = test_hub.get("/v1/coverage?service=first_identity_card&from=150102&to=110105&age=16").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["offered"], true);
@@ -57,7 +57,7 @@ async fn coverage_says_whether_by_whom_and_with_what() {
 
 #[tokio::test]
 async fn coverage_of_a_place_nobody_covers_names_who_does() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let answer = test_hub.get("/v1/coverage?service=household_certificate&to=460105").await;
     assert_eq!((&answer.body["offered"], &answer.body["reasons"]), (&json!(false), &json!(["not_offered"])));
     let offered: Vec<_> =
@@ -72,7 +72,7 @@ async fn coverage_of_a_place_nobody_covers_names_who_does() {
 
 #[tokio::test]
 async fn a_student_is_told_of_no_permit() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let purposes = async |reason: &str| {
         let path = format!("/v1/coverage?service=household_transfer&from=150102&to=370102&reason={reason}");
         let answer = test_hub.get(&path).await;
@@ -87,7 +87,7 @@ async fn a_student_is_told_of_no_permit() {
 
 #[tokio::test]
 async fn a_question_that_is_none_is_422() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     for (query, pointer, code) in [
         ("", "/service", "required"),
         ("service=passport", "/service", "not_one_of"),

@@ -6,6 +6,7 @@ use domain::catalogue::DocumentKind;
 use domain::command::{Actor, Attempt, Command, Finding, Report};
 use domain::event::MissingItem;
 use domain::ids::ApplicationId;
+use http_kit::testing::{Answer, TestHub};
 use platform::apply::{apply, command_key};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
@@ -13,7 +14,7 @@ use platform::store::Store as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Answer, PNG, TestHub, adult};
+use crate::support::{PNG, adult, new_hub};
 
 fn body_with_documents() -> Value {
     let mut body = adult();
@@ -63,7 +64,7 @@ async fn dispatched(test_hub: &TestHub, id: &str) {
 
 #[tokio::test]
 async fn a_submit_names_every_document_that_is_missing() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = test_hub.create("create", &adult()).await.id();
     let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, answer.code()), (409, "documents_missing"));
@@ -72,7 +73,7 @@ async fn a_submit_names_every_document_that_is_missing() {
 
 #[tokio::test]
 async fn a_submit_finds_what_s3_has_not_told_of() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, &answer.body["stage"]), (200, &json!("submitted")), "{}", answer.body);
@@ -84,7 +85,7 @@ async fn a_submit_finds_what_s3_has_not_told_of() {
 
 #[tokio::test]
 async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let created = test_hub.create("create", &body_with_documents()).await;
     let id = created.id();
     let documents = test_hub.hub.documents.clone();
@@ -109,7 +110,7 @@ async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
 
 #[tokio::test]
 async fn a_command_repeated_is_answered_with_the_same_bytes_however_late() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     let first = step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatched(&test_hub, &id).await;
@@ -132,7 +133,7 @@ async fn a_command_repeated_is_answered_with_the_same_bytes_however_late() {
 #[tokio::test]
 async fn a_lost_answer_to_a_submit_is_given_again() {
     let calls = {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         let id = uploaded(&test_hub, &body_with_documents()).await;
         let before = test_hub.hub.faults.calls().len();
         step(&test_hub, &id, "submit", "s", json!({})).await;
@@ -140,7 +141,7 @@ async fn a_lost_answer_to_a_submit_is_given_again() {
     };
     for call in calls {
         for fault in [Fault::DiesBefore, Fault::DiesAfter] {
-            let test_hub = TestHub::new();
+            let test_hub = new_hub();
             let id = uploaded(&test_hub, &body_with_documents()).await;
             test_hub.hub.faults.plan(call, fault);
             assert_eq!(step(&test_hub, &id, "submit", "s", json!({})).await.status, 503, "{call} {fault:?}");
@@ -152,7 +153,7 @@ async fn a_lost_answer_to_a_submit_is_given_again() {
 
 #[tokio::test]
 async fn an_application_that_submits_itself_may_be_asked_to() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut body = body_with_documents();
     body["submit"] = "when_complete".into();
     let id = uploaded(&test_hub, &body).await;
@@ -167,7 +168,7 @@ async fn an_application_that_submits_itself_may_be_asked_to() {
 
 #[tokio::test]
 async fn a_supplement_is_answered_in_full_or_not() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatched(&test_hub, &id).await;
@@ -192,7 +193,7 @@ async fn a_supplement_is_answered_in_full_or_not() {
 
 #[tokio::test]
 async fn a_result_is_handed_over_once() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatched(&test_hub, &id).await;
@@ -212,7 +213,7 @@ async fn a_result_is_handed_over_once() {
 
 #[tokio::test]
 async fn a_confirmation_says_what_and_how() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = test_hub.create("create", &adult()).await.id();
     for (body, pointer, code) in [
         (json!({}), "/confirm", "required"),
@@ -233,7 +234,7 @@ async fn a_confirmation_says_what_and_how() {
 
 #[tokio::test]
 async fn events_are_read_by_cursor_to_the_end() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
     let path = format!("/v1/applications/{id}/events");

@@ -8,11 +8,11 @@ use platform::store::Store as _;
 use platform::vault::Vault as _;
 use serde_json::json;
 
-use crate::support::{TestHub, adult, agencies, declared, person};
+use crate::support::{adult, agencies, declared, new_hub, person};
 
 #[tokio::test]
 async fn an_application_says_what_is_missing_and_where_to_put_it() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut body = adult();
     body["documents"] = json!([declared("proof_of_work")]);
     let answer = test_hub.create("k", &body).await;
@@ -30,7 +30,7 @@ async fn an_application_says_what_is_missing_and_where_to_put_it() {
 
 #[tokio::test]
 async fn a_create_is_one_write_and_keeps_persons_sealed() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let answer = test_hub.create("k", &adult()).await;
     let writes: Vec<_> =
         test_hub.hub.faults.calls().into_iter().filter(|call| call.starts_with("store.")).collect();
@@ -50,7 +50,7 @@ async fn a_certificate_has_a_slot_for_what_the_agency_issues() {
     body["service"] = "household_certificate".into();
     body["certificate"] = "kinship".into();
     body["relative"] = person("1975-05-05", 33);
-    let answer = TestHub::new().create("k", &body).await;
+    let answer = new_hub().create("k", &body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let last = answer.body["documents"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["requirement"], &last["provider"]), (&json!("issued_certificate"), &json!("agency")));
@@ -59,7 +59,7 @@ async fn a_certificate_has_a_slot_for_what_the_agency_issues() {
 
 #[tokio::test]
 async fn a_transfer_moves_to_the_acceptance_place_unless_it_says_otherwise() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut body = adult();
     body["service"] = "household_transfer".into();
     body["reason"] = "graduation".into();
@@ -71,12 +71,12 @@ async fn a_transfer_moves_to_the_acceptance_place_unless_it_says_otherwise() {
 
 #[tokio::test]
 async fn a_crash_before_the_write_and_a_retry_make_one_application() {
-    let test_hub = TestHub::new();
-    let probe = TestHub::new();
+    let test_hub = new_hub();
+    let probe = new_hub();
     probe.create("k", &adult()).await;
     let calls = probe.hub.faults.calls().len();
     for call in 1..=calls {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         test_hub.hub.faults.plan(call, Fault::DiesBefore);
         assert_eq!(test_hub.create("k", &adult()).await.status, 503, "call {call}");
         let answer = test_hub.restarted().create("k", &adult()).await;
@@ -89,15 +89,15 @@ async fn a_crash_before_the_write_and_a_retry_make_one_application() {
 #[tokio::test]
 async fn an_answer_lost_after_the_write_is_given_again() {
     let calls = {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         test_hub.create("k", &adult()).await;
         test_hub.hub.faults.calls().len()
     };
     let mut body = adult();
     body["documents"] = json!([declared("household_register")]);
-    let undisturbed = TestHub::new().create("k", &body).await;
+    let undisturbed = new_hub().create("k", &body).await;
     for call in 1..=calls {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         test_hub.hub.faults.plan(call, Fault::DiesAfter);
         let lost = test_hub.create("k", &body).await;
         assert_eq!((lost.status, &lost.headers["retry-after"]), (503, &"2".parse().unwrap()));
@@ -110,7 +110,7 @@ async fn an_answer_lost_after_the_write_is_given_again() {
 
 #[tokio::test]
 async fn the_same_key_for_another_body_is_422_and_changes_nothing() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let first = test_hub.create("k", &adult()).await;
     let mut other = adult();
     other["address"] = "呼和浩特市新城区示例街2号".into();
@@ -131,7 +131,7 @@ async fn the_same_key_for_another_body_is_422_and_changes_nothing() {
 
 #[tokio::test]
 async fn the_same_key_of_two_tenants_makes_two_applications() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let one = test_hub.post_as("hohhot-app", "/v1/applications", "k", &adult()).await;
     let other = test_hub.post_as("baotou-app", "/v1/applications", "k", &adult()).await;
     assert_eq!((one.status, other.status), (201, 201));
@@ -141,7 +141,7 @@ async fn the_same_key_of_two_tenants_makes_two_applications() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_concurrent_requests_with_one_key_make_one_application() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let requests: Vec<_> = (0..100)
         .map(|_| {
             let test_hub = test_hub.clone();
@@ -159,7 +159,7 @@ async fn a_hundred_concurrent_requests_with_one_key_make_one_application() {
 
 #[tokio::test]
 async fn the_same_key_after_a_day_and_a_month_is_the_same_application() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let first = test_hub.create("k", &adult()).await;
     for days in [1, 30] {
         test_hub.hub.clock.advance(SignedDuration::from_hours(24 * days));
@@ -170,7 +170,7 @@ async fn the_same_key_after_a_day_and_a_month_is_the_same_application() {
 
 #[tokio::test]
 async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut child = adult();
     child["applicant"] = person("2010-03-03", 11);
     child["guardian"] = person("1980-01-01", 22);
@@ -189,9 +189,9 @@ async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
 
 #[tokio::test]
 async fn throttling_is_503_with_retry_after() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let calls = {
-        let test_hub = TestHub::new();
+        let test_hub = new_hub();
         test_hub.create("k", &adult()).await;
         test_hub.hub.faults.calls().len()
     };
@@ -204,7 +204,7 @@ async fn throttling_is_503_with_retry_after() {
 
 #[tokio::test]
 async fn a_list_is_the_tenants_own_newest_first_page_by_page() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut ids = Vec::new();
     for number in 0..5 {
         test_hub.hub.clock.advance(SignedDuration::from_secs(1));

@@ -3,8 +3,9 @@
 use axum::body::Body;
 use http::Request;
 use http_kit::problem::Code;
+use http_kit::testing::{Answer, TestHub};
 
-use crate::support::{Answer, TestHub};
+use crate::support::new_hub;
 
 async fn read(test_hub: &TestHub, path: &str, name: &'static str, value: &str) -> Answer {
     test_hub.send(Request::get(path).header(name, value).body(Body::empty()).unwrap()).await
@@ -12,7 +13,7 @@ async fn read(test_hub: &TestHub, path: &str, name: &'static str, value: &str) -
 
 #[tokio::test]
 async fn the_description_is_served_and_kept_by_its_tag() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let whole = read(&test_hub, "/v1/openapi.json", "accept", "*/*").await;
     assert_eq!((whole.status, whole.body["openapi"].as_str()), (200, Some("3.1.0")));
     assert_eq!(whole.headers["content-type"], "application/json");
@@ -29,7 +30,7 @@ async fn the_description_is_served_and_kept_by_its_tag() {
 /// A problem's `type` is a reference relative to the address of the interface: there is its page.
 #[tokio::test]
 async fn the_type_of_every_problem_resolves() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     for code in Code::ALL {
         let path = format!("/problems/{}", code.name());
         let page = read(&test_hub, &path, "accept", "application/json").await;

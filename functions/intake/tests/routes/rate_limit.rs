@@ -4,11 +4,11 @@ use http_kit::rate_limit::Limits;
 use platform::faults::Fault;
 use serde_json::json;
 
-use crate::support::{TestHub, adult};
+use crate::support::{adult, new_hub};
 
 #[tokio::test]
 async fn too_many_requests_are_429_with_the_time_to_come_again() {
-    let test_hub = TestHub::new().allowing(Limits { requests_per_minute: Some(3), ..Limits::default() });
+    let test_hub = new_hub().with_limits(Limits { requests_per_minute: Some(3), ..Limits::default() });
     for left in ["2", "1", "0"] {
         let answer = test_hub.get("/v1/services").await;
         assert_eq!(answer.status, 200);
@@ -27,7 +27,7 @@ async fn too_many_requests_are_429_with_the_time_to_come_again() {
 
 #[tokio::test]
 async fn the_days_applications_are_counted_one_by_one() {
-    let test_hub = TestHub::new().allowing(Limits { applications_per_day: Some(3), ..Limits::default() });
+    let test_hub = new_hub().with_limits(Limits { applications_per_day: Some(3), ..Limits::default() });
     assert_eq!(test_hub.create("a", &adult()).await.status, 201);
     for refused in ["x", "y", "z"] {
         assert_eq!(test_hub.create(refused, &json!({})).await.status, 422, "what is refused does not count");
@@ -57,7 +57,7 @@ async fn the_days_applications_are_counted_one_by_one() {
 /// An answer that was lost may hide an application: it stays counted, and its repeat counts nothing more.
 #[tokio::test]
 async fn a_lost_answer_is_counted_once() {
-    let test_hub = TestHub::new().allowing(Limits { applications_per_day: Some(2), ..Limits::default() });
+    let test_hub = new_hub().with_limits(Limits { applications_per_day: Some(2), ..Limits::default() });
     assert_eq!(test_hub.create("a", &adult()).await.status, 201);
     let writes = test_hub.hub.faults.calls().iter().rposition(|call| *call == "store.create").unwrap();
     test_hub.hub.faults.restart();

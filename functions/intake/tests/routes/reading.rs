@@ -1,12 +1,13 @@
 //! What an app reads: conditional requests, filters of the list, events that are waited for.
 
+use http_kit::testing::{Answer, TestHub};
 use std::time::Duration;
 
 use domain::command::{Actor, Attempt, Command};
 use platform::apply::apply;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestHub, adult};
+use crate::support::{adult, new_hub};
 
 /// A draft of its own applicant.
 async fn draft(test_hub: &TestHub, key: &str) -> String {
@@ -23,7 +24,7 @@ async fn conditional(test_hub: &TestHub, method: &str, path: &str, name: &str, v
 
 #[tokio::test]
 async fn what_the_app_has_already_is_not_sent_again() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let created = test_hub.create("create", &adult()).await;
     assert_eq!(created.headers["etag"], "\"1\"");
     let path = format!("/v1/applications/{}", created.id());
@@ -37,7 +38,7 @@ async fn what_the_app_has_already_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_step_asked_for_at_another_version_changes_nothing() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let path = format!("/v1/applications/{}", draft(&test_hub, "create").await);
     let refused = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"2\"").await;
     assert_eq!((refused.status, refused.code()), (412, "precondition_failed"));
@@ -52,7 +53,7 @@ async fn a_step_asked_for_at_another_version_changes_nothing() {
 
 #[tokio::test]
 async fn a_draft_says_when_it_expires() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let view = test_hub.create("create", &adult()).await.body;
     let (opened, expires) = (&view["opened_at"], &view["expires_at"]);
     let moment = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -72,7 +73,7 @@ async fn listed(test_hub: &TestHub, query: &str) -> (Vec<String>, Option<String>
 
 #[tokio::test]
 async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let mut drafts = Vec::new();
     let mut withdrawn = Vec::new();
     for number in 0..9 {
@@ -113,7 +114,7 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_is_waited_for() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let id = draft(&test_hub, "create").await;
     let path = |wait: u32| format!("/v1/applications/{id}/events?after=1&wait={wait}");
     let begun = tokio::time::Instant::now();
@@ -148,7 +149,7 @@ async fn an_event_is_waited_for() {
 
 #[tokio::test]
 async fn coverage_is_asked_for_again_and_sent_only_when_it_changed() {
-    let test_hub = TestHub::new();
+    let test_hub = new_hub();
     let path = "/v1/coverage?service=first_identity_card&from=150102&to=110105&age=30";
     let first = test_hub.get(path).await;
     assert_eq!((first.status, &first.headers["cache-control"]), (200, &"private, no-cache".parse().unwrap()));

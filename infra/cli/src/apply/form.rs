@@ -1,4 +1,4 @@
-//! The file an application is filed from: the fields of the API's body in TOML or JSON, and papers by path.
+//! The file an application is read from: the fields of the request body in TOML or JSON, and documents by path.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,33 +11,33 @@ use domain::limits::DOCUMENTS;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Paper;
+use super::DocumentFile;
 use super::lines::{Syntax, line_of};
 
-/// Bytes of a file; the hub takes bodies of as many.
+/// Bytes of a file; the hub accepts request bodies of the same size.
 const FORM_BYTES: u64 = 64 * 1024;
-/// The table of papers: a requirement or a kind of document, and a path from the file's own folder.
+/// The table of documents: a requirement or a kind of document, and a path relative to the file's own folder.
 const PAPERS: &str = "papers";
 
-/// A filled-in form, ready to be filed.
+/// A filled-in form, ready to be submitted.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// What is sent.
+    /// The request body.
     pub body: Value,
-    /// What is uploaded, in the order of the body's `documents`.
-    pub papers: Vec<Paper>,
+    /// The files to upload, in the order of the body's `documents`.
+    pub documents: Vec<DocumentFile>,
     path: PathBuf,
     text: String,
     syntax: Syntax,
 }
 
 impl Form {
-    /// Reads a file and the papers it names. `more` papers are named as in the file, by paths from the current folder,
-    /// and take the place of the file's. What the file leaves open is filled in: the service, the documents, and that
-    /// it is handed in with its last paper (`"submit": "when_complete"`).
+    /// Reads a file and the documents it names. Documents of `more` are named as in the file, by paths relative to the
+    /// current folder, and replace those of the file. Fields that the file leaves out get a default: the service, the
+    /// documents, and `"submit": "when_complete"`, which submits the application with its last document.
     ///
     /// # Errors
-    /// The file is no TOML or JSON table of at most 64 KiB, is for another service, or a paper is not as it should be.
+    /// The file is not a TOML or JSON table of at most 64 KiB, is for another service, or names a wrong document.
     pub fn read(service: Service, path: &Path, more: &[(String, PathBuf)]) -> Result<Form> {
         let shown = path.display();
         let mut text = String::new();
@@ -48,7 +48,7 @@ impl Form {
         let syntax = match path.extension().and_then(|ending| ending.to_str()) {
             Some("toml") => Syntax::Toml,
             Some("json") => Syntax::Json,
-            _ => bail!("{shown} ends neither in .toml nor in .json"),
+            _ => bail!("{shown} must end in .toml or .json"),
         };
         let mut fields: Map<String, Value> = match syntax {
             Syntax::Toml => toml::from_str(&text).with_context(|| format!("{shown} is not well formed"))?,
@@ -56,19 +56,18 @@ impl Form {
                 serde_json::from_str(&text).with_context(|| format!("{shown} is not well formed"))?
             }
         };
-        let papers = papers(service, &mut fields, path, more)?;
+        let documents = documents(service, &mut fields, path, more)?;
         let named = fields.entry("service").or_insert_with(|| json!(service));
         ensure!(*named == json!(service), "{shown} is for another service than {}", service.name());
         ensure!(!fields.contains_key("documents"), "{shown} declares documents; name them under [{PAPERS}]");
-        if !papers.is_empty() {
-            fields.insert("documents".to_owned(), papers.iter().map(Paper::declared).collect());
+        if !documents.is_empty() {
+            fields.insert("documents".to_owned(), documents.iter().map(DocumentFile::declaration).collect());
         }
         fields.entry("submit").or_insert_with(|| json!("when_complete"));
-        Ok(Form { body: Value::Object(fields), papers, path: path.to_owned(), text, syntax })
+        Ok(Form { body: Value::Object(fields), documents, path: path.to_owned(), text, syntax })
     }
 
-    /// An idempotency key that follows from the content alone: the same form with the same papers is the same
-    /// application.
+    /// An idempotency key derived from the content alone: the same form with the same documents is the same application.
     #[must_use]
     pub fn key(&self) -> String {
         let digest = Sha256::digest(self.body.to_string().as_bytes());
@@ -76,12 +75,12 @@ impl Form {
         format!("apply-{}", digits.collect::<String>())
     }
 
-    /// Where a pointer of the hub's points to: a line of the file, a paper, or the file as a whole.
+    /// The place that a JSON pointer of the hub names: a line of the file, a document, or the file.
     #[must_use]
     pub fn place_of(&self, pointer: &str) -> String {
         let document = pointer.strip_prefix("/documents/").and_then(|rest| rest.split('/').next());
-        if let Some(paper) = document.and_then(|index| self.papers.get(index.parse::<usize>().ok()?)) {
-            return paper.path.display().to_string();
+        if let Some(file) = document.and_then(|index| self.documents.get(index.parse::<usize>().ok()?)) {
+            return file.path.display().to_string();
         }
         let file = self.path.display();
         match line_of(&self.text, self.syntax, pointer) {
@@ -91,24 +90,25 @@ impl Form {
     }
 }
 
-/// Takes the papers out of the fields, and looks at each.
-fn papers(
+/// Takes the table of documents out of the fields, and reads each document.
+fn documents(
     service: Service,
     fields: &mut Map<String, Value>,
     form: &Path,
     more: &[(String, PathBuf)],
-) -> Result<Vec<Paper>> {
+) -> Result<Vec<DocumentFile>> {
     let folder = form.parent().unwrap_or(Path::new(""));
     let named: BTreeMap<String, PathBuf> = match fields.remove(PAPERS) {
-        Some(papers) => serde_json::from_value(papers)
-            .with_context(|| format!("{PAPERS} of {} are no paths by requirement", form.display()))?,
+        Some(table) => serde_json::from_value(table).with_context(|| {
+            format!("[{PAPERS}] of {} must map each requirement to a path", form.display())
+        })?,
         None => BTreeMap::new(),
     };
     let mut paths: BTreeMap<String, PathBuf> =
         named.into_iter().map(|(name, path)| (name, folder.join(path))).collect();
     paths.extend(more.iter().cloned());
-    ensure!(paths.len() <= DOCUMENTS, "an application has at most {DOCUMENTS} papers");
-    paths.iter().map(|(name, path)| Paper::read(service, name, path)).collect()
+    ensure!(paths.len() <= DOCUMENTS, "an application has at most {DOCUMENTS} documents");
+    paths.iter().map(|(name, path)| DocumentFile::read(service, name, path)).collect()
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_names_its_papers_and_is_the_same_however_it_is_written() {
+    fn a_form_has_the_same_body_and_key_in_toml_and_json() {
         let folder = std::env::temp_dir().join(format!("tongban-form-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).expect("a folder");
         let write = |name: &str, text: &str| {
@@ -141,7 +141,7 @@ mod tests {
         assert!(one.place_of("/accepted_at").ends_with("form.toml"));
         let instead = [("household_register".to_owned(), other)];
         let three = Form::read(service, &folder.join("form.toml"), &instead).expect("a form");
-        assert_ne!(one.key(), three.key(), "another paper is another application");
+        assert_ne!(one.key(), three.key(), "another document makes another application");
         let told = |name: &str, text: &str| {
             format!("{:#}", Form::read(service, &write(name, text), &[]).expect_err("refused"))
         };

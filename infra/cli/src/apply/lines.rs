@@ -1,4 +1,4 @@
-//! Where in a file a JSON pointer (RFC 6901) points.
+//! Finds the line of a file that a JSON pointer (RFC 6901) names.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,15 +7,15 @@ use serde_json::value::RawValue;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How a file is written.
+/// Syntax of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
     Toml,
     Json,
 }
 
-/// The line (from 1) of the value that a pointer names, or of the nearest value around it that is there. Nothing where
-/// not even the pointer's first part is in the file.
+/// The line, from 1, of the value that a pointer names, or of the nearest enclosing value. `None` when the file lacks
+/// even the pointer's first part.
 pub(super) fn line_of(text: &str, syntax: Syntax, pointer: &str) -> Option<usize> {
     let path: Vec<String> =
         pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
@@ -60,7 +60,7 @@ fn in_json(text: &str, path: &[String]) -> Option<usize> {
         let deeper = inside(value, part);
         let Some(deeper) = deeper else { break };
         value = deeper;
-        // It borrows from the text.
+        // The value borrows from the text, so the difference of the addresses is the offset.
         found = Some(value.get().as_ptr().addr() - text.as_ptr().addr());
     }
     found

@@ -1,50 +1,50 @@
-//! `tongban apply`: files one application, as an app backend would.
+//! `tongban apply`: submits one application, as an app backend would.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use app_client::{AppClient, AppClientError};
 use clap::Args;
 use console::style;
 use domain::catalogue::{Service, catalogue};
 use http_kit::idempotency::IdempotencyKey;
-use tongban::app::{App, Refused};
-use tongban::apply::{Filing, Form};
-use tongban::screen::Screen;
+use tongban::apply::{Form, Submission};
 use tongban::secrets::{SCOPES, TOKEN_HOURS};
+use tongban::terminal::Terminal;
 
 use super::local_hub::LocalHub;
-use super::told_to_end;
+use super::signals::termination;
 
-/// The form or a paper is not as it should be; clap's own code for what was asked wrongly.
-const ASKED_WRONGLY: u8 = 2;
-/// The hub refused the application.
+/// Exit code for a wrong command, file or document; clap uses the same code.
+const USAGE: u8 = 2;
+/// Exit code when the hub refused the application.
 const REFUSED: u8 = 3;
-/// The hub did not take a paper.
-const PAPER_REFUSED: u8 = 4;
+/// Exit code when the hub rejected a document.
+const DOCUMENT_REJECTED: u8 = 4;
 
-/// Files an application from a TOML or JSON file on the hub of this machine, with papers from disk.
+/// Submits an application from a TOML or JSON file to the hub on this machine, with documents from disk.
 ///
 /// The file has the fields of `POST /v1/applications`, and a table `papers` with a path for each required document.
-/// The same file with the same papers is the same application, however often it is filed.
+/// The same file with the same documents is the same application, however often it is submitted.
 ///
-/// Ends with 0 when it is filed and its papers are in, 1 when the hub could not be asked, 2 when the command, the file
-/// or a paper is wrong, 3 when the hub refused the application, 4 when it refused a paper.
+/// Exit codes: 0 the application and its documents are accepted; 1 the hub cannot be reached; 2 the command, the file or
+/// a document is wrong; 3 the hub refused the application; 4 the hub rejected a document.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
     /// The service by its name in the catalogue (`GET /v1/services`).
     #[arg(value_parser = service)]
     service: Service,
-    /// The application; see shared/apps/examples.
+    /// File with the application; shared/apps/examples has samples.
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
-    /// A paper: a requirement or a kind of document, and a file. Takes the place of the one that the file names.
+    /// A document: a requirement or a kind of document, and a path. Replaces the document that the file names.
     #[arg(long, value_name = "NAME=FILE", value_parser = paper)]
     paper: Vec<(String, PathBuf)>,
-    /// Idempotency key; else it follows from the content.
+    /// Idempotency key. Default: derived from the content.
     #[arg(long, value_parser = key)]
     key: Option<String>,
-    /// Prints what happens as it happens, until the end or Ctrl-C.
+    /// Prints each event as it happens, until the application is final or Ctrl-C.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
@@ -57,9 +57,9 @@ fn service(text: &str) -> Result<Service, String> {
 }
 
 fn paper(text: &str) -> Result<(String, PathBuf), &'static str> {
-    let (name, path) = text.split_once('=').ok_or("a paper is given as NAME=FILE")?;
+    let (name, path) = text.split_once('=').ok_or("a document is given as NAME=FILE")?;
     if name.is_empty() || path.is_empty() {
-        return Err("a paper is given as NAME=FILE");
+        return Err("a document is given as NAME=FILE");
     }
     Ok((name.to_owned(), path.into()))
 }
@@ -70,91 +70,94 @@ fn key(text: &str) -> Result<String, &'static str> {
 }
 
 impl Apply {
-    /// Files it.
+    /// Submits the application.
     ///
     /// # Errors
-    /// There is no hub, or it does not answer.
-    pub(crate) async fn run(self, screen: &Screen) -> Result<ExitCode> {
+    /// No hub runs here, or the hub does not answer.
+    pub(crate) async fn run(self, terminal: &Terminal) -> Result<ExitCode> {
         let form = match Form::read(self.service, &self.file, &self.paper) {
             Ok(form) => form,
             Err(error) => {
-                screen.complaint(&format!("tongban: {error:#}"));
-                return Ok(ExitCode::from(ASKED_WRONGLY));
+                terminal.complaint(&format!("tongban: {error:#}"));
+                return Ok(ExitCode::from(USAGE));
             }
         };
         let hub = self.local_hub.hub().await?;
         let token = hub.token(&self.local_hub.tenant, &SCOPES, TOKEN_HOURS)?;
-        let app = App::new(hub.http(), hub.url(), token);
+        let app = AppClient::new(hub.http(), hub.url(), token);
         let key = self.key.clone().unwrap_or_else(|| form.key());
-        let mut filing = match Filing::open(&app, &form, &key).await {
-            Ok(filing) => filing,
-            Err(error) => return refused(error, &form, screen),
+        let mut submission = match Submission::open(&app, &form, &key).await {
+            Ok(submission) => submission,
+            Err(error) => return refused(error, &form, terminal),
         };
-        screen.line(&format!("id     {}", filing.id()));
-        let done = hand_in(&mut filing, &form, screen).await?;
+        terminal.line(&format!("id     {}", submission.id()));
+        let done = upload_all(&mut submission, &form, terminal).await?;
         if self.follow {
             tokio::select! {
-                followed = follow(&mut filing, screen) => followed?,
-                signal = told_to_end() => signal?,
+                followed = follow(&mut submission, terminal) => followed?,
+                signal = termination() => signal?,
             }
         }
         Ok(done)
     }
 }
 
-/// Sends the papers that are not in yet, and says where the application stands.
-async fn hand_in(filing: &mut Filing<'_>, form: &Form, screen: &Screen) -> Result<ExitCode> {
-    let uploads = filing.uploads(form).await?;
+/// Uploads the documents that are not uploaded yet, and prints the application's stage.
+async fn upload_all(submission: &mut Submission<'_>, form: &Form, terminal: &Terminal) -> Result<ExitCode> {
+    let uploads = submission.uploads(form).await?;
     for upload in &uploads {
-        let name = upload.paper.path.display();
-        let bar = screen.bytes(&upload.requirement, upload.paper.size);
-        let sent = filing.upload(upload, bar.clone()).await;
+        let name = upload.file.path.display();
+        let bar = terminal.bytes(&upload.requirement, upload.file.size);
+        let sent = submission.upload(upload, bar.clone()).await;
         bar.finish_and_clear();
         sent?;
-        screen.line(&format!("sent   {}: {name}, {} bytes", upload.requirement, upload.paper.size));
+        terminal.line(&format!("sent   {}: {name}, {} bytes", upload.requirement, upload.file.size));
     }
-    let step = screen.step("The hub looks at the papers");
-    let filed = filing.settled(&uploads).await?;
+    let step = terminal.step("The hub inspects the documents");
+    let inspected = submission.inspected(&uploads).await?;
     drop(step);
-    for (requirement, why) in &filed.rejected {
-        screen.line(&format!("{} {requirement}: {why}", style("refused").red()));
+    for (requirement, why) in &inspected.rejected {
+        terminal.line(&format!("{} {requirement}: {why}", style("refused").red()));
     }
-    screen.line(&format!("stage  {}", style(filed.view.stage.name()).bold()));
-    let missing = filed.view.documents.iter().filter(|document| filed.view.missing.contains(&document.id));
+    terminal.line(&format!("stage  {}", style(inspected.view.stage.name()).bold()));
+    let missing =
+        inspected.view.documents.iter().filter(|document| inspected.view.missing.contains(&document.id));
     for document in missing {
-        screen.line(&format!("still to come: {}", document.requirement));
+        terminal.line(&format!("still to come: {}", document.requirement));
     }
-    Ok(if filed.rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(PAPER_REFUSED) })
+    Ok(if inspected.rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOCUMENT_REJECTED) })
 }
 
-/// Prints the event feed, from the first event to the last.
-async fn follow(filing: &mut Filing<'_>, screen: &Screen) -> Result<()> {
+/// Prints the event feed from the first event to the last.
+async fn follow(submission: &mut Submission<'_>, terminal: &Terminal) -> Result<()> {
     loop {
-        let (happenings, over) = filing.news().await?;
-        for event in happenings {
+        let (events, is_final) = submission.next_events().await?;
+        for event in events {
             let at = style(event.at.strftime("%H:%M:%S").to_string()).dim();
             let what = console::pad_str(&event.what, 24, console::Alignment::Left, None).into_owned();
-            screen.line(&format!("{at}  {:>3}  {what}  {}", event.version, event.who));
+            terminal.line(&format!("{at}  {:>3}  {what}  {}", event.version, event.who));
         }
-        if over {
+        if is_final {
             return Ok(());
         }
     }
 }
 
-/// Tells every wrong field, each where it stands.
-fn refused(error: anyhow::Error, form: &Form, screen: &Screen) -> Result<ExitCode> {
-    let problem = match error.downcast_ref::<Refused>() {
-        Some(Refused { status, problem: Some(problem), .. }) if status.is_client_error() => problem,
+/// Prints every wrong field with its line in the file.
+fn refused(error: anyhow::Error, form: &Form, terminal: &Terminal) -> Result<ExitCode> {
+    let problem = match error.downcast_ref::<AppClientError>() {
+        Some(AppClientError::Refused { status, problem: Some(problem), .. }) if status.is_client_error() => {
+            problem
+        }
         _ => return Err(error),
     };
-    screen.complaint(&format!("The hub refuses it: {} ({})", problem.title, problem.kind));
+    terminal.complaint(&format!("The hub refused the application: {} ({})", problem.title, problem.kind));
     if let Some(detail) = &problem.detail {
-        screen.complaint(detail);
+        terminal.complaint(detail);
     }
     for wrong in &problem.errors {
         let place = form.place_of(&wrong.pointer);
-        screen.complaint(&format!(
+        terminal.complaint(&format!(
             "{place}: {} {}: {}",
             style(&wrong.pointer).bold().for_stderr(),
             wrong.code,

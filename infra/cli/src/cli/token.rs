@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::{Args, value_parser};
-use tongban::screen::Screen;
 use tongban::secrets::{SCOPES, TOKEN_HOURS, TOKEN_HOURS_MOST};
+use tongban::terminal::Terminal;
 
 use super::local_hub::LocalHub;
 
@@ -36,16 +36,16 @@ impl Token {
     ///
     /// # Errors
     /// There is no hub.
-    pub(crate) async fn run(&self, screen: &Screen) -> Result<()> {
+    pub(crate) async fn run(&self, terminal: &Terminal) -> Result<()> {
         let hub = self.local_hub.hub().await?;
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = hub.token(&self.local_hub.tenant, &scopes, self.hours)?;
         if self.export {
             // Single quotes: the address has a dollar sign, and neither has a quote.
-            screen.line(&format!("export URL='{}'", hub.url()));
-            screen.line(&format!("export TOKEN='{token}'"));
+            terminal.line(&format!("export URL='{}'", hub.url()));
+            terminal.line(&format!("export TOKEN='{token}'"));
         } else {
-            screen.line(&token);
+            terminal.line(&token);
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ pub struct Backlog {
 
 /// What became of the cases that were held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Released {
+pub struct ReleaseOutcome {
     /// Handed to the router.
     pub released: usize,
     /// Left to the sweeper, because they were asked for a moment ago or have just moved on.
@@ -77,14 +77,14 @@ impl Operator {
     ///
     /// # Errors
     /// The table does not answer; what was let go of stays so.
-    pub async fn release(&self, code: &AgencyCode) -> Result<Released> {
-        let mut done = Released::default();
+    pub async fn release(&self, code: &AgencyCode) -> Result<ReleaseOutcome> {
+        let mut done = ReleaseOutcome::default();
         let mut after = None;
         loop {
             let page = self.page(code, after).await?;
             for kept in page.items {
                 let Some(outbox) = undelivered(kept.ledger.head()) else { continue };
-                let asked = self.register.cases.ask_again(kept.id(), outbox.version, Timestamp::now()).await;
+                let asked = self.overrides.cases.ask_again(kept.id(), outbox.version, Timestamp::now()).await;
                 match asked.with_context(|| format!("releasing {}", kept.id()))? {
                     Asked::Taken => done.released += 1,
                     Asked::TooSoon | Asked::Missing => done.left += 1,
@@ -102,7 +102,7 @@ impl Operator {
         code: &AgencyCode,
         after: Option<Cursor>,
     ) -> Result<platform::store::Page<platform::store::StoredApplication>> {
-        let page = self.register.cases.before_agency(code, PAGE, after).await;
+        let page = self.overrides.cases.before_agency(code, PAGE, after).await;
         page.with_context(|| format!("listing the cases before agency {code}"))
     }
 }

@@ -23,7 +23,7 @@ pub enum Origin {
 /// Whether a key counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+pub enum KeyState {
     /// It verifies reports, or it is the one that messages are encrypted to.
     InUse,
     /// An encryption key behind the one in use: it still opens what was sent.
@@ -34,26 +34,26 @@ pub enum Change {
 
 /// One key as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct AgencyKey {
     /// Its name.
     pub kid: String,
     /// What it is for; a revoked key of an operator's is known by its name alone.
     pub role: Option<KeyRole>,
     /// Whether it counts.
-    pub state: Change,
+    pub state: KeyState,
     /// Where it was written down, where that is still known.
     pub origin: Option<Origin>,
 }
 
 /// An agency's keys: those that sign, those that encrypt in the order of use, then what was revoked.
 #[must_use]
-pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<Listed> {
+pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<AgencyKey> {
     let mut all = Vec::new();
     let lists = [
         (KeyRole::Signing, &amended.signing_keys, &row.signing_keys),
         (KeyRole::Encryption, &amended.encryption_keys, &row.encryption_keys),
     ];
-    let mut revoked: Vec<Listed> = Vec::new();
+    let mut revoked: Vec<AgencyKey> = Vec::new();
     for (role, added, written) in lists {
         let added = added.iter().map(|jwk| (jwk, Origin::Operator));
         let mut first = true;
@@ -61,18 +61,18 @@ pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<Listed>
             let kid = jwk.get("kid").and_then(Value::as_str).unwrap_or("(without a name)").to_owned();
             let (role, origin) = (Some(role), Some(origin));
             if amended.revoked.contains(&kid) {
-                revoked.push(Listed { kid, role, state: Change::Revoked, origin });
+                revoked.push(AgencyKey { kid, role, state: KeyState::Revoked, origin });
                 continue;
             }
             let former = role == Some(KeyRole::Encryption) && !first;
-            let state = if former { Change::Former } else { Change::InUse };
+            let state = if former { KeyState::Former } else { KeyState::InUse };
             first = false;
-            all.push(Listed { kid, role, state, origin });
+            all.push(AgencyKey { kid, role, state, origin });
         }
     }
     for kid in &amended.revoked {
         if !revoked.iter().any(|key| &key.kid == kid) {
-            revoked.push(Listed { kid: kid.clone(), role: None, state: Change::Revoked, origin: None });
+            revoked.push(AgencyKey { kid: kid.clone(), role: None, state: KeyState::Revoked, origin: None });
         }
     }
     all.extend(revoked);
@@ -131,11 +131,11 @@ mod tests {
         let seen: Vec<_> =
             listed(&row, &amended).into_iter().map(|key| (key.kid, key.state, key.origin)).collect();
         let expected = [
-            ("s2", Change::InUse, Some(Origin::Operator)),
-            ("e2", Change::InUse, Some(Origin::Operator)),
-            ("e1", Change::Former, Some(Origin::Row)),
-            ("s1", Change::Revoked, Some(Origin::Row)),
-            ("s0", Change::Revoked, None),
+            ("s2", KeyState::InUse, Some(Origin::Operator)),
+            ("e2", KeyState::InUse, Some(Origin::Operator)),
+            ("e1", KeyState::Former, Some(Origin::Row)),
+            ("s1", KeyState::Revoked, Some(Origin::Row)),
+            ("s0", KeyState::Revoked, None),
         ];
         assert_eq!(seen, expected.map(|(kid, state, origin)| (kid.to_owned(), state, origin)));
     }

@@ -8,9 +8,10 @@ use domain::ids::AgencyCode;
 use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::{Value, json};
 
-use super::{Operator, Place};
+use super::Operator;
+use super::location::HubPlace;
 use crate::aws::LOCAL_REGION;
-use crate::local::account_of;
+use crate::endpoints::{account_of, endpoint_of, url_by_number};
 use crate::secrets::Secrets;
 use crate::workspace::write_new;
 
@@ -34,8 +35,8 @@ impl Operator {
     pub fn kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
         self.row(code)?;
         let files = match &self.place {
-            Place::Here { port } => self.local_kit(code, *port)?,
-            Place::Account { .. } => {
+            HubPlace::Here { port } => self.local_kit(code, *port)?,
+            HubPlace::Account { .. } => {
                 let settings = self.settings(code, self.outputs.get("ApiUrl")?)?;
                 vec![(SETTINGS, pretty(&settings)?)]
             }
@@ -70,8 +71,8 @@ impl Operator {
         let keys = secrets.agencies().get(code).context("the agency's keys are gone; start the hub again")?;
         let spare = PrivateKey::generate(KeyUse::Encryption)?;
         // By number: not every language finds names below `.localhost`.
-        let endpoint = format!("http://127.0.0.1:{port}");
-        let hub_url = format!("{endpoint}/_aws/execute-api/{}/$default", self.outputs.get("ApiId")?);
+        let endpoint = endpoint_of(port);
+        let hub_url = url_by_number(&endpoint, self.outputs.get("ApiId")?);
         let mut settings = self.settings(code, &hub_url)?;
         settings["signing_key"] = SIGNING.into();
         settings["encryption_keys"] = json!([ENCRYPTION, NEXT]);

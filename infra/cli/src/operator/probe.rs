@@ -25,7 +25,7 @@ pub enum Probe {
 
 /// A bad message that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Sent {
+pub struct SentProbe {
     /// Whose queue it went into.
     pub agency: AgencyCode,
     /// What is wrong with it.
@@ -43,13 +43,13 @@ impl Operator {
     ///
     /// # Errors
     /// No agency has this code, it has no key, or the queue does not take it.
-    pub async fn probe(&self, code: &AgencyCode, kind: Probe) -> Result<Sent> {
+    pub async fn probe(&self, code: &AgencyCode, kind: Probe) -> Result<SentProbe> {
         self.row(code)?;
         let stranger = PrivateKey::generate(KeyUse::Encryption)?;
         let key = match kind {
             Probe::Unreadable => stranger.public().clone(),
             Probe::Forged => {
-                let rows = self.rows.amended(&self.register.read().await?);
+                let rows = self.rows.amended(&self.overrides.read().await?);
                 let keys = rows.agency(code).into_iter().flat_map(|row| row.encryption_keys.clone());
                 let key = keys.filter_map(|jwk| PublicKey::from_jwk(&jwk).ok()).next();
                 key.with_context(|| format!("agency {code} has no key to encrypt to"))?
@@ -64,7 +64,13 @@ impl Operator {
         let sent = call.message_deduplication_id(Uuid::new_v4().to_string()).send().await;
         let sent = sent.map_err(|error| told("putting the message into the agency's queue", error))?;
         let message_id = sent.message_id().context("SQS gave the message no id")?.to_owned();
-        Ok(Sent { agency: code.clone(), kind, message_id, application, event_id: envelope.id.to_string() })
+        Ok(SentProbe {
+            agency: code.clone(),
+            kind,
+            message_id,
+            application,
+            event_id: envelope.id.to_string(),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Cloud, Wanted};
 use crate::aws::told;
 use crate::functions::Package;
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 
 impl Cloud {
     /// Makes the bucket for zips, unless it is there.
@@ -34,8 +34,8 @@ impl Cloud {
     ///
     /// # Errors
     /// A zip cannot be read, or AWS refuses it.
-    pub async fn upload(&self, bucket: &str, package: &Package, screen: &Screen) -> Result<()> {
-        let step = screen.step("Uploading the functions");
+    pub async fn upload(&self, bucket: &str, package: &Package, terminal: &Terminal) -> Result<()> {
+        let step = terminal.step("Uploading the functions");
         for (name, path) in &package.zips {
             let key = format!("{}/{name}.zip", package.prefix);
             step.at(name);

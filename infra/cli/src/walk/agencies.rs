@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agency::config::{Keys, Pace};
-use agency::journal::{Entry, Journal};
+use agency::config::{ConfiguredKeys, ConsumerSettings};
+use agency::journal::{ConsumerJournal, JournalEntry};
 use agency::stop::Stopper;
-use agency::{Config, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
+use agency::{AgencyConfig, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
 use anyhow::{Context as _, Result};
 use aws_sdk_sqs as sqs;
 use domain::command::Finding;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::Purpose;
 use tokio::task::JoinSet;
-use tongban_agency::script::{Action, Condition, Line};
-use tongban_agency::{Script, Simulator};
+use tongban_agency::script::{ScriptAction, ScriptCondition, ScriptLine};
+use tongban_agency::{AgencyScript, Simulator};
 
 use crate::local::LocalStack;
 
@@ -79,7 +79,7 @@ impl Agencies {
 
     /// Lets them finish, and ends them.
     pub(crate) async fn end(mut self) {
-        self.stopper.ask();
+        self.stopper.stop();
         let finished = async { while self.work.join_next().await.is_some() {} };
         // Whoever has not finished by then is dropped, and its message comes again.
         let _in_time = tokio::time::timeout(END, finished).await;
@@ -88,42 +88,43 @@ impl Agencies {
 
 /// Every case to a good end, except that a move-in agency leaves it to the app backend to settle: the citizen
 /// hands over the migration certificate at the window where the app is used.
-fn script() -> Option<Script> {
-    let received = Line { condition: Condition::Opened, action: Action::Report(Finding::Received) };
-    Some(Script::named("default")?.on(Purpose::Settle, vec![received]))
+fn script() -> Option<AgencyScript> {
+    let received =
+        ScriptLine { condition: ScriptCondition::Opened, action: ScriptAction::Report(Finding::Received) };
+    Some(AgencyScript::named("default")?.on(Purpose::Settle, vec![received]))
 }
 
 fn consumer(
     hub: &LocalStack,
     code: &AgencyCode,
-    script: &Script,
+    script: &AgencyScript,
     book: &Arc<Mutex<Book>>,
 ) -> Result<Consumer<SqsQueue, Simulator, MemoryInbox>> {
     let agency = hub.agency(code)?;
-    let config = Config {
+    let config = AgencyConfig {
         agency: agency.code,
         queue_url: agency.queue_url,
         reports_queue_url: None,
         hub_url: format!("{}/", hub.api_url()?).parse().context("the hub's address is none")?,
-        keys: Keys {
+        keys: ConfiguredKeys {
             signing: agency.keys.signing,
             encryption: vec![agency.keys.encryption],
             hub: vec![hub.hub_key().clone()],
         },
         // Not used: an agency of the walk keeps its inbox in memory, and is gone with it.
         inbox: PathBuf::new(),
-        pace: Pace::default(),
+        consumer: ConsumerSettings::default(),
     };
     let queue = SqsQueue::new(sqs::Client::new(&agency.aws), &config.queue_url);
     let client = HubClient::new(&config).with_context(|| format!("agency {code} cannot reach the hub"))?;
     let book = book.clone();
-    let journal = Journal::new(move |entry| note(&mut lock(&book), entry));
+    let journal = ConsumerJournal::new(move |entry| note(&mut lock(&book), entry));
     let handler = Simulator::new(script.clone(), journal.clone());
     let consumer = Consumer::new(&config, queue, handler, client);
     Ok(consumer.with_inbox(MemoryInbox::default()).with_journal(journal))
 }
 
-fn note(book: &mut Book, entry: &Entry) {
+fn note(book: &mut Book, entry: &JournalEntry) {
     match (entry.what, entry.application) {
         ("document", Some(application)) => {
             *book.fetched.entry((entry.agency.clone(), application)).or_default() += 1;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use app_client::{AppClient, CallbackLog, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::{ApplicationId, DocumentId};
@@ -13,12 +14,9 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::agencies::Agencies;
-use super::book::Book;
 use super::scenario::Scenario;
 use super::timeline::{Happened, Timeline};
 use super::words;
-use crate::app::App;
-use crate::until::until;
 
 /// How long the hub and an agency may take from one event to the next, and a callback to come.
 const STEP: Duration = Duration::from_secs(60);
@@ -26,11 +24,11 @@ const STEP: Duration = Duration::from_secs(60);
 /// Everybody an application meets on its way.
 pub(crate) struct Company<'w> {
     /// Who opened it.
-    pub(crate) app: &'w App,
+    pub(crate) app: &'w AppClient,
     /// Who decides it.
     pub(crate) agencies: &'w Agencies,
     /// What the app was called back about.
-    pub(crate) book: &'w Book,
+    pub(crate) callbacks: &'w CallbackLog,
     /// Who watches.
     pub(crate) timeline: &'w Timeline,
 }
@@ -101,7 +99,7 @@ impl<'w> Journey<'w> {
         let path = format!("/v1/applications/{}/events?after={}", self.opened.id, self.seen);
         until(&format!("{next:?}"), STEP, async || {
             let page: EventsPage = self.company.app.get(&path).await?;
-            Ok((!page.events.is_empty()).then_some(page))
+            anyhow::Ok((!page.events.is_empty()).then_some(page))
         })
         .await
     }
@@ -137,12 +135,12 @@ impl<'w> Journey<'w> {
 
     /// Waits for the callback about an event: how long after it it came.
     async fn callback(&self, event: &EventView) -> Result<SignedDuration> {
-        let book = self.company.book;
+        let callbacks = self.company.callbacks;
         until(&format!("the callback about {:?}", words::name(event)), STEP, async || {
-            if let Some(why) = book.refused() {
-                bail!("a callback was refused: {why}");
+            if let Some(reason) = callbacks.rejections().pop() {
+                bail!("a callback was rejected: {reason}");
             }
-            Ok(book.heard(self.opened.id, event.version).map(|heard| heard.after))
+            Ok(callbacks.find(self.opened.id, event.version).map(|callback| callback.delay))
         })
         .await
     }
@@ -154,7 +152,7 @@ impl<'w> Journey<'w> {
             let slot = self.opened.documents.iter().find(|document| document.accepts.contains(&kind));
             let link = slot.and_then(|slot| slot.upload.as_ref());
             let link = link.with_context(|| format!("no upload link for {kind:?}"))?;
-            self.company.app.follow(link, Some(paper.bytes.clone().into())).await?;
+            self.company.app.upload(link, &paper.bytes).await?;
         }
         Ok(())
     }
@@ -167,7 +165,7 @@ impl<'w> Journey<'w> {
         let recorded = view.documents.iter().find(|shown| shown.id == document);
         let recorded = recorded.and_then(|shown| shown.sha256.as_deref());
         let link: Link = app.get(&format!("{path}/documents/{document}")).await?;
-        let bytes = app.follow(&link, None).await?;
+        let bytes = app.download(&link).await?;
         ensure!(
             recorded == Some(STANDARD.encode(Sha256::digest(&bytes)).as_str()),
             "the certificate that was fetched is not the one of the record"

@@ -1,6 +1,7 @@
 //! The applications that the walk opens for invented people, and the course each is to take.
 
 use anyhow::{Context as _, Result, anyhow};
+use app_client::pdf_page;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::agencies::Agencies;
@@ -17,7 +18,6 @@ use protocol::form::{fields, fill};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tongban_agency::certificate::page;
 
 /// Where every invented citizen lives: Xincheng, Hohhot.
 const HERE: &str = "150102";
@@ -119,7 +119,7 @@ impl Draft {
         })?;
         let papers = case.documents.iter().filter_map(|document| {
             let kind = *document.accepts.first()?;
-            let bytes = page(&[&document.name, "invented, for the walk of application", &self.short.en]);
+            let bytes = pdf_page(&[&document.name, "invented, for the walk of application", &self.short.en]);
             Some(Paper { kind, bytes })
         });
         Ok(Scenario {

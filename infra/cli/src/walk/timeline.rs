@@ -11,7 +11,7 @@ use protocol::app::ActorView;
 
 use super::scenario::Scenario;
 use super::words;
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 
 /// Columns of what happened.
 pub(crate) const WHAT: usize = 21;
@@ -31,7 +31,7 @@ const COLOURS: [(Color, &str); 4] =
 
 /// Shows the walk.
 pub(crate) struct Timeline {
-    screen: Screen,
+    terminal: Terminal,
     begun: Instant,
     bars: Vec<ProgressBar>,
 }
@@ -50,15 +50,16 @@ pub(crate) struct Happened<'a> {
 
 impl Timeline {
     /// Begins with the heads of the columns, and a bar for each application.
-    pub(crate) fn begin(screen: &Screen, scenarios: &[Scenario]) -> Timeline {
+    pub(crate) fn begin(terminal: &Terminal, scenarios: &[Scenario]) -> Timeline {
         let timeline = Timeline {
-            screen: screen.clone(),
+            terminal: terminal.clone(),
             begun: Instant::now(),
-            bars: scenarios.iter().map(|scenario| bar(screen, scenario)).collect(),
+            bars: scenarios.iter().map(|scenario| bar(terminal, scenario)).collect(),
         };
         let heads = ["   since", "application", "what happened", "who did it", "callback", "how"];
         let width = timeline.width();
-        screen.line(&style(row(heads.map(str::to_owned), application_width(width), width)).dim().to_string());
+        terminal
+            .line(&style(row(heads.map(str::to_owned), application_width(width), width)).dim().to_string());
         timeline
     }
 
@@ -87,7 +88,7 @@ impl Timeline {
             style(callback.unwrap_or_default()).green().to_string(),
             style(happened.how.clone()).dim().to_string(),
         ];
-        self.screen.line(&row(cells, application_width(width), width));
+        self.terminal.line(&row(cells, application_width(width), width));
     }
 
     /// Moves the bar of an application to one of its events.
@@ -111,7 +112,7 @@ impl Timeline {
 
     /// Columns of the terminal; a pipe has no end.
     fn width(&self) -> Option<usize> {
-        let size = Term::stdout().size_checked().filter(|_| self.screen.is_moving());
+        let size = Term::stdout().size_checked().filter(|_| self.terminal.is_moving());
         size.map(|(_, columns)| usize::from(columns))
     }
 }
@@ -122,9 +123,9 @@ impl Drop for Timeline {
     }
 }
 
-fn bar(screen: &Screen, scenario: &Scenario) -> ProgressBar {
+fn bar(terminal: &Terminal, scenario: &Scenario) -> ProgressBar {
     let length = u64::try_from(scenario.events().len()).unwrap_or_default();
-    let bar = screen.bar("", length);
+    let bar = terminal.bar("", length);
     let template =
         format!("{{prefix}} {{bar:30.{}/dim}} {{pos:>2}}/{{len}} {{wide_msg}}", colour(scenario).1);
     if let Ok(look) = ProgressStyle::with_template(&template) {
@@ -133,7 +134,7 @@ fn bar(screen: &Screen, scenario: &Scenario) -> ProgressBar {
     let Title { zh, en } = &scenario.short;
     let name = format!("{} {zh} {en}", scenario.number);
     bar.set_prefix(pad_str(&name, APPLICATION.0, Alignment::Left, None).into_owned());
-    if screen.is_moving() {
+    if terminal.is_moving() {
         bar.enable_steady_tick(Duration::from_millis(200));
     }
     bar

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use app_client::{CallbackLog, ReceivedCallback, until};
 use aws_credential_types::Credentials;
 use domain::effect::calls_back;
 use domain::ids::ApplicationId;
@@ -11,61 +12,63 @@ use platform::aws::{Access, Aws};
 use platform::store::{AwsStore, Store as _};
 use protocol::callback::Data;
 
-use super::book::Book;
 use super::journey::Arrived;
 use crate::aws::{LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::local::LocalStack;
-use crate::receiver::Heard;
-use crate::screen::Screen;
-use crate::until::until;
+use crate::terminal::Terminal;
 
 /// How long callbacks and queues may take to come to rest.
 const REST: Duration = Duration::from_secs(60);
 
 /// What the record says a callback must say: its event type and its ids.
-type Owed = BTreeMap<(ApplicationId, u32), (String, Data)>;
+type Expected = BTreeMap<(ApplicationId, u32), (String, Data)>;
 
 /// Judges the walk.
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub(crate) async fn judge(hub: &LocalStack, book: &Book, arrived: &[Arrived], screen: &Screen) -> Result<()> {
-    screen.line("");
-    let step = screen.step("Reading the records in the table");
+pub(crate) async fn judge(
+    hub: &LocalStack,
+    callbacks: &CallbackLog,
+    arrived: &[Arrived],
+    terminal: &Terminal,
+) -> Result<()> {
+    terminal.line("");
+    let step = terminal.step("Reading the records in the table");
     let (outbox, events) = records(hub, arrived).await?;
     step.done(&format!(
         "{} applications final; their {events} events in the table are chained and sealed as the feed says",
         arrived.len()
     ));
-    let step = screen.step("Counting callbacks");
+    let step = terminal.step("Counting callbacks");
     until("the last callbacks", REST, async || {
-        Ok(outbox.keys().all(|(id, version)| book.heard(*id, *version).is_some()).then_some(()))
+        anyhow::Ok(outbox.keys().all(|(id, version)| callbacks.find(*id, *version).is_some()).then_some(()))
     })
     .await?;
-    compare(&outbox, &book.all())?;
-    if let Some(why) = book.refused() {
-        bail!("a callback was refused: {why}");
+    compare(&outbox, &first_of_each(callbacks))?;
+    if let Some(reason) = callbacks.rejections().pop() {
+        bail!("a callback was rejected: {reason}");
     }
     step.done(&format!(
-        "{} callbacks outbox, {} received, every signature verified",
+        "{} callbacks expected, {} received, every signature verified",
         outbox.len(),
         outbox.len()
     ));
-    let step = screen.step("Waiting for the queues to be empty");
+    let step = terminal.step("Waiting for the queues to be empty");
     let queues = rest(hub).await?;
     step.done(&format!("{queues} queues empty, no dead letter"));
     Ok(())
 }
 
 /// Reads every record from the table and verifies its chain, and lists the callbacks it owes.
-async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Owed, u32)> {
+async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Expected, u32)> {
     let access = Access {
         region: LOCAL_REGION.to_owned(),
         credentials: Credentials::new(LOCAL_ACCOUNT, "test", None, None, "local"),
         endpoint: Some(hub.endpoint()),
     };
     let store = AwsStore::new(Aws::new(access).dynamodb(), hub.outputs().get("TableName")?);
-    let (mut outbox, mut events) = (Owed::new(), 0);
+    let (mut outbox, mut events) = (Expected::new(), 0);
     for Arrived { id, version, seal } in arrived {
         let kept = store.get(*id).await.with_context(|| format!("the record of {id} does not verify"))?;
         let ledger = kept.with_context(|| format!("the table has no application {id}"))?.ledger;
@@ -91,9 +94,19 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Owed, u32)> {
     Ok((outbox, events))
 }
 
-/// Nothing more and nothing else than what is owed.
-fn compare(outbox: &Owed, heard: &BTreeMap<(ApplicationId, u32), Heard>) -> Result<()> {
-    for (about, Heard { payload, .. }) in heard {
+/// The first callback about each version of an application: delivery is at least once, so others may follow it.
+fn first_of_each(callbacks: &CallbackLog) -> BTreeMap<(ApplicationId, u32), ReceivedCallback> {
+    let mut first = BTreeMap::new();
+    for callback in callbacks.callbacks() {
+        let data = &callback.payload.data;
+        first.entry((data.application, data.version)).or_insert(callback);
+    }
+    first
+}
+
+/// Checks that the received callbacks are exactly the expected ones.
+fn compare(outbox: &Expected, heard: &BTreeMap<(ApplicationId, u32), ReceivedCallback>) -> Result<()> {
+    for (about, ReceivedCallback { payload, .. }) in heard {
         let (id, version) = about;
         let Some((kind, data)) = outbox.get(about) else {
             bail!("a callback came about version {version} of {id}, which owes none");
@@ -104,7 +117,12 @@ fn compare(outbox: &Owed, heard: &BTreeMap<(ApplicationId, u32), Heard>) -> Resu
             payload.kind
         );
     }
-    ensure!(heard.len() == outbox.len(), "{} callbacks are outbox and {} came", outbox.len(), heard.len());
+    ensure!(
+        heard.len() == outbox.len(),
+        "{} callbacks were expected and {} arrived",
+        outbox.len(),
+        heard.len()
+    );
     Ok(())
 }
 
@@ -141,17 +159,18 @@ mod tests {
         Data { application, version, stage: Stage::Received, url: format!("/v1/applications/{application}") }
     }
 
-    fn heard(kind: &str, version: u32) -> ((ApplicationId, u32), Heard) {
+    fn heard(kind: &str, version: u32) -> ((ApplicationId, u32), ReceivedCallback) {
         let data = data(version);
         let about = (data.application, version);
         let payload = Payload { kind: kind.to_owned(), timestamp: Timestamp::UNIX_EPOCH, data };
-        (about, Heard { payload, after: SignedDuration::ZERO })
+        let (id, body) = (format!("{}:{version}", about.0), String::new());
+        (about, ReceivedCallback { id, payload, body, signed_by: 1, delay: SignedDuration::ZERO })
     }
 
     #[test]
     fn callbacks_are_what_the_record_owes_no_more_and_no_less() {
         let kind = "application.received";
-        let outbox = Owed::from([((data(6).application, 6), (kind.to_owned(), data(6)))]);
+        let outbox = Expected::from([((data(6).application, 6), (kind.to_owned(), data(6)))]);
         assert!(compare(&outbox, &BTreeMap::from([heard(kind, 6)])).is_ok());
         assert!(compare(&outbox, &BTreeMap::new()).is_err());
         assert!(compare(&outbox, &BTreeMap::from([heard("application.signed", 6)])).is_err());

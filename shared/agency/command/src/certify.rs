@@ -1,13 +1,15 @@
-//! Certification: real cases are played at an agency's consumer, and what it does is judged from outside.
+//! Certification: sends real cases to an agency's consumer and checks its behaviour from outside.
 //!
-//! The consumer under test runs by itself, in whatever language. Certification files applications as an app backend
-//! does, watches what becomes of them, and looks at the queue and at the reports the hub refused. A consumer tells the
-//! cases apart by the applicant's name ([`Name`]). What certification opened it ends, as far as the hub lets it, also when it
-//! is stopped.
+//! The consumer under test is a separate process in any language. Certification files applications as an app backend does,
+//! watches their stages, and reads the queue's depth and the reports that the hub refused. The consumer distinguishes the
+//! cases by the applicant's name ([`TestApplicant`]). At the end, also after a stop, certification closes the cases that it
+//! opened, as far as the hub allows.
 
 mod app;
+mod applicant;
 mod burst;
 mod checks;
+mod context;
 mod error;
 mod junit;
 mod operator;
@@ -23,103 +25,69 @@ use jiff::Timestamp;
 use reqwest::Url;
 
 pub use app::App;
-pub use checks::Check;
+pub use applicant::TestApplicant;
+pub use checks::CertificationCheck;
+pub use context::CertificationContext;
 pub use error::CertifyError;
 pub use junit::junit;
-pub use operator::Operator;
-pub use outcome::{Certificate, Judged, Outcome, Unmet};
+pub use operator::OperatorCommand;
+pub use outcome::{CertificationReport, CheckOutcome, CheckResult, NotPassed};
 pub use session::Session;
 
-use agency::aws::Access;
-use agency::{Config, Stop};
+use agency::Stop;
 
-/// The applicants by whose names a consumer tells certification's cases apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
-    /// Report `received`, then decide favourably.
-    Passes,
-    /// Report `received`, ask for one item; once it is answered decide favourably.
-    Lacks,
-    /// Report `received`, then work for 4 seconds or more before deciding favourably.
-    Waits,
-    /// Report `received`, then refuse with a reason.
-    Refused,
+/// Which checks run, and with which bounds.
+#[derive(Clone, Debug)]
+pub struct CertificationPlan {
+    /// The checks in their order.
+    pub checks: Vec<CertificationCheck>,
+    /// Number of cases in the check `burst`.
+    pub burst: usize,
+    /// Time limit of one case. The check `burst` gets two more seconds for each case.
+    pub timeout: Duration,
 }
 
-impl Name {
-    /// The name in the dossier.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Name::Passes => "认证通过",
-            Name::Lacks => "认证补正",
-            Name::Waits => "认证等待",
-            Name::Refused => "认证不予",
+impl Default for CertificationPlan {
+    /// Every check, 500 cases, 2 minutes.
+    fn default() -> Self {
+        CertificationPlan {
+            checks: CertificationCheck::ALL.to_vec(),
+            burst: 500,
+            timeout: Duration::from_secs(120),
         }
     }
 }
 
-/// What is to be played.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The checks, in the order in which they are played.
-    pub checks: Vec<Check>,
-    /// Cases of the burst.
-    pub burst: usize,
-    /// How long one case may take; a burst gets two seconds more for each of its cases.
-    pub timeout: Duration,
-}
-
-impl Default for Plan {
-    /// Every check, 500 cases, 2 minutes.
-    fn default() -> Self {
-        Plan { checks: Check::ALL.to_vec(), burst: 500, timeout: Duration::from_secs(120) }
-    }
-}
-
-/// What certification works with.
-pub struct Means<'m> {
-    /// The agency under test: its own settings and keys.
-    pub config: &'m Config,
-    /// AWS as the agency's account.
-    pub access: &'m Access,
-    /// A token of an app backend that may read and write applications.
-    pub token: &'m str,
-    /// The operator's command; without it the checks that need it are skipped.
-    pub operator: Option<Operator>,
-}
-
-/// Plays a plan. `told` is given each check as it begins (`None`) and as it ends. Once `stop` is asked no more is
-/// played, and what was opened is ended.
+/// Runs the checks of a plan. Calls `progress` when a check begins (`None`) and when it ends. After a stop no further check
+/// runs, and the open cases are closed.
 ///
 /// # Errors
-/// [`CertifyError`] where nothing could be played at all: no HTTP client, or the hub does not answer; and where it was
-/// stopped.
+/// [`CertifyError`] when no check could run (no HTTP client, or the hub does not answer), and after a stop.
 pub async fn certify(
-    means: Means<'_>,
-    plan: &Plan,
+    context: CertificationContext<'_>,
+    plan: &CertificationPlan,
     stop: &Stop,
-    mut told: impl FnMut(Check, Option<&Judged>),
-) -> Result<Certificate, CertifyError> {
+    mut progress: impl FnMut(CertificationCheck, Option<&CheckResult>),
+) -> Result<CertificationReport, CertifyError> {
     let begun = Timestamp::now();
-    let session = Session::open(means, plan).await?;
-    let mut judged = Vec::new();
+    let session = Session::open(context, plan.burst, plan.timeout).await?;
+    let mut results = Vec::new();
     for check in &plan.checks {
-        told(*check, None);
-        let one = tokio::select! {
+        progress(*check, None);
+        let result = tokio::select! {
             biased;
-            () = stop.asked() => break,
-            one = check.judge(&session) => one,
+            () = stop.requested() => break,
+            result = check.run(&session) => result,
         };
-        told(*check, Some(&one));
-        judged.push(one);
+        progress(*check, Some(&result));
+        results.push(result);
     }
-    session.tidy().await;
-    if judged.len() < plan.checks.len() {
+    session.clean_up().await;
+    if results.len() < plan.checks.len() {
         return Err(CertifyError::Stopped);
     }
     let (agency, hub) = (session.agency().clone(), hub_name(session.hub()));
-    Ok(Certificate { agency, hub, begun, ended: Timestamp::now(), checks: judged })
+    Ok(CertificationReport { agency, hub, begun, ended: Timestamp::now(), checks: results })
 }
 
 fn hub_name(url: &Url) -> String {

@@ -1,10 +1,14 @@
-//! What stands beside the `tongban-agency` command: agencies that decide by a script, and the certification of a consumer.
-#![allow(missing_docs, reason = "no outsider builds on this crate; the agency's library is for that")]
+#![doc = include_str!("../README.md")]
+#![allow(
+    missing_docs,
+    reason = "agencies build on the library `agency`; only this project builds on this crate"
+)]
 
 pub mod certificate;
 pub mod certify;
 pub mod script;
+pub mod seeded_rng;
 pub mod simulate;
 
-pub use script::Script;
+pub use script::AgencyScript;
 pub use simulate::Simulator;

@@ -1,6 +1,7 @@
-//! What a simulated agency decides: per purpose a list of lines, each a condition and an action.
+//! What a simulated agency decides: for each purpose a list of lines, each with a condition and an action.
 
 mod choice;
+mod line;
 mod scenarios;
 
 use std::collections::BTreeMap;
@@ -12,103 +13,65 @@ use domain::stage::Purpose;
 use jiff::civil::Date;
 use protocol::case::Case;
 
-use choice::Choice;
+use choice::ScriptChoice;
+pub use line::{ScriptAction, ScriptCondition, ScriptLine};
 use scenarios::{happy, lapse, received, refuse, supplement};
 
-/// On which message of a leg a line is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// On every one.
-    Always,
-    /// On the one that opens the leg.
-    Opened,
-    /// On the citizen's answer to a supplement.
-    Supplemented,
-}
-
-/// What a line does.
+/// A script. The agency never reports on a purpose without lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Report this.
-    Report(Finding),
-    /// Approve the move-in under a number made from the application's id.
-    Approve,
-    /// Move out with a migration certificate, numbered likewise.
-    MoveOut {
-        /// Days since its day of issue; today is 0.
-        issued_days_ago: i32,
-        /// Days it is valid from its day of issue.
-        valid_days: i32,
-    },
-    /// Upload a certificate and report it as issued, numbered likewise.
-    Issue,
-    /// Work for this long before the next line.
-    Work(Duration),
-}
-
-/// A line of a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When.
-    pub condition: Condition,
-    /// What.
-    pub action: Action,
-}
-
-/// A script. A purpose it has no lines for is never reported on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
+pub struct AgencyScript {
     name: String,
-    lines: BTreeMap<Purpose, Vec<Line>>,
-    /// Where the lines depend on the case.
-    choice: Option<Choice>,
+    lines: BTreeMap<Purpose, Vec<ScriptLine>>,
+    /// How to choose the lines when they depend on the case.
+    choice: Option<ScriptChoice>,
 }
 
-/// A step of the play, with every number and date in place.
+/// A step of a script, with every number and date filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// Report this.
+pub enum ScriptStep {
     Report(Finding),
     /// Upload a certificate, then report it as issued.
     Issue {
-        /// Its number.
         certificate: String,
     },
-    /// Nothing but the time that the work takes.
+    /// Take this long.
     Work(Duration),
 }
 
-impl Script {
-    /// The scripts that [`Script::named`] knows, each with what it does.
+impl AgencyScript {
+    /// The names for [`AgencyScript::named`], each with a description.
     pub const NAMES: [(&'static str, &'static str); 9] = [
-        ("default", "every case to a good end"),
-        ("supplement", "asks for one item first, then goes on"),
-        ("not_issued", "first cards are not issued, other cases as by default"),
-        ("reject", "every case is refused where that is possible"),
-        ("lapse", "moves out with a certificate that ran out yesterday, never settles"),
-        ("hold", "takes every case and then does nothing"),
-        ("silent", "takes messages and never reports"),
-        ("certify", "decides by the applicant's name, as the certification asks for"),
-        ("realistic", "approvals, supplements, refusals and lapses as the dice fall; --seed chooses them"),
+        ("default", "brings every case to a good end"),
+        ("supplement", "requests one item first, then decides favourably"),
+        ("not_issued", "refuses first cards; decides other cases like default"),
+        ("reject", "refuses every case that can be refused"),
+        ("lapse", "moves out with a certificate that expired yesterday, and never settles"),
+        ("hold", "reports received, then nothing"),
+        ("silent", "handles messages and never reports"),
+        ("certify", "decides by the applicant's name, as certification requires"),
+        (
+            "realistic",
+            "approves, requests supplements, refuses and lapses at random; --seed selects the sequence",
+        ),
     ];
 
-    /// A script without a line.
+    /// A script without lines.
     #[must_use]
-    pub fn new(name: impl Into<String>) -> Script {
-        Script { name: name.into(), lines: BTreeMap::new(), choice: None }
+    pub fn new(name: impl Into<String>) -> AgencyScript {
+        AgencyScript { name: name.into(), lines: BTreeMap::new(), choice: None }
     }
 
-    /// The same script with these lines for a purpose.
+    /// Sets the lines of a purpose.
     #[must_use]
-    pub fn on(mut self, purpose: Purpose, lines: Vec<Line>) -> Script {
+    pub fn on(mut self, purpose: Purpose, lines: Vec<ScriptLine>) -> AgencyScript {
         self.lines.insert(purpose, lines);
         self
     }
 
-    /// A script of [`Script::NAMES`].
+    /// A script of [`AgencyScript::NAMES`].
     #[must_use]
-    pub fn named(name: &str) -> Option<Script> {
-        let lines: fn(Purpose) -> Vec<Line> = match name {
+    pub fn named(name: &str) -> Option<AgencyScript> {
+        let lines: fn(Purpose) -> Vec<ScriptLine> = match name {
             "default" => happy,
             "supplement" => supplement,
             "not_issued" => |purpose| match purpose {
@@ -119,39 +82,45 @@ impl Script {
             "lapse" => lapse,
             "hold" => |_| vec![received()],
             "silent" => |_| Vec::new(),
-            "certify" => return Some(Script { choice: Some(Choice::ByName), ..Script::new(name) }),
-            "realistic" => return Some(Script { choice: Some(Choice::ByChance(0)), ..Script::new(name) }),
+            "certify" => {
+                return Some(AgencyScript { choice: Some(ScriptChoice::ByName), ..AgencyScript::new(name) });
+            }
+            "realistic" => {
+                return Some(AgencyScript {
+                    choice: Some(ScriptChoice::ByChance(0)),
+                    ..AgencyScript::new(name)
+                });
+            }
             _ => return None,
         };
         let all = Purpose::ALL.into_iter();
-        Some(all.fold(Script::new(name), |script, purpose| script.on(purpose, lines(purpose))))
+        Some(all.fold(AgencyScript::new(name), |script, purpose| script.on(purpose, lines(purpose))))
     }
 
-    /// The same script with other dice: only `realistic` has any.
+    /// Sets the seed. Only the script `realistic` uses randomness.
     #[must_use]
-    pub fn seeded(mut self, seed: u64) -> Script {
-        if let Some(Choice::ByChance(dice)) = &mut self.choice {
-            *dice = seed;
+    pub fn seeded(mut self, seed: u64) -> AgencyScript {
+        if let Some(ScriptChoice::ByChance(current)) = &mut self.choice {
+            *current = seed;
         }
         self
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What is to be done on a case today (the day in China). Empty on a withdrawal.
+    /// The steps for a case. `today` is the day in China. Empty for a withdrawal.
     #[must_use]
-    pub fn moves(&self, case: &Case, today: Date) -> Vec<Move> {
+    pub fn steps(&self, case: &Case, today: Date) -> Vec<ScriptStep> {
         let met = |condition| match (condition, case.notice) {
             (_, NoticeKind::Withdrawn) => false,
-            (Condition::Always, _) => true,
-            (Condition::Opened, NoticeKind::Opened | NoticeKind::RestoreRequested) => true,
-            (Condition::Opened, NoticeKind::Supplemented) => false,
-            (Condition::Supplemented, NoticeKind::Supplemented) => true,
-            (Condition::Supplemented, NoticeKind::Opened | NoticeKind::RestoreRequested) => false,
+            (ScriptCondition::Always, _) => true,
+            (ScriptCondition::Opened, NoticeKind::Opened | NoticeKind::RestoreRequested) => true,
+            (ScriptCondition::Opened, NoticeKind::Supplemented) => false,
+            (ScriptCondition::Supplemented, NoticeKind::Supplemented) => true,
+            (ScriptCondition::Supplemented, NoticeKind::Opened | NoticeKind::RestoreRequested) => false,
         };
         let lines = match (self.lines.get(&case.purpose), self.choice) {
             (Some(lines), _) => lines.clone(),
@@ -159,31 +128,31 @@ impl Script {
             (None, None) => Vec::new(),
         };
         let lines = lines.iter().filter(|line| met(line.condition));
-        lines.map(|line| play(&line.action, case, today)).collect()
+        lines.map(|line| step(&line.action, case, today)).collect()
     }
 }
 
-/// A number that names the agency and the application, the same whenever it is made.
+/// A number derived from the agency and the application: the same case always gives the same number.
 fn number(letters: &str, case: &Case) -> String {
     let application = case.application.to_string();
     format!("{letters}-{}-{}", case.agency, application.replace('-', "").get(..12).unwrap_or_default())
 }
 
-fn play(action: &Action, case: &Case, today: Date) -> Move {
+fn step(action: &ScriptAction, case: &Case, today: Date) -> ScriptStep {
     match action {
-        Action::Report(finding) => Move::Report(finding.clone()),
-        Action::Approve => Move::Report(Finding::Approved { permit: number("ZQ", case) }),
-        Action::MoveOut { issued_days_ago, valid_days } => {
+        ScriptAction::Report(finding) => ScriptStep::Report(finding.clone()),
+        ScriptAction::Approve => ScriptStep::Report(Finding::Approved { permit: number("ZQ", case) }),
+        ScriptAction::MoveOut { issued_days_ago, valid_days } => {
             let days = |days: &i32| jiff::Span::new().days(*days);
             let issued_on = today.saturating_sub(days(issued_days_ago));
-            Move::Report(Finding::MovedOut {
+            ScriptStep::Report(Finding::MovedOut {
                 certificate: number("QY", case),
                 issued_on,
                 valid_until: issued_on.saturating_add(days(valid_days)),
             })
         }
-        Action::Issue => Move::Issue { certificate: number("ZM", case) },
-        Action::Work(time) => Move::Work(*time),
+        ScriptAction::Issue => ScriptStep::Issue { certificate: number("ZM", case) },
+        ScriptAction::Work(time) => ScriptStep::Work(*time),
     }
 }
 

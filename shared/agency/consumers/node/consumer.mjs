@@ -1,4 +1,4 @@
-// An agency's consumer in Node 20, complete but for its decisions: those are in decisions.mjs. Runs until SIGTERM.
+// An agency's consumer in Node 20, complete except for its decisions, which decisions.mjs makes. Runs until SIGTERM.
 //   node consumer.mjs agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment)
 import { createHash } from "node:crypto";
 import { fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -8,8 +8,8 @@ import { ChangeMessageVisibilityCommand, DeleteMessageCommand, ReceiveMessageCom
 import { CompactSign, compactDecrypt, compactVerify, createLocalJWKSet, createRemoteJWKSet, importJWK } from "jose";
 import { decide } from "./decisions.mjs";
 
-class Over extends Error {} // the hub takes nothing more on this case from this agency
-class Left extends Error {} // the message stays: it comes again, and at last goes to the dead-letter queue
+class Over extends Error {} // the hub accepts no more reports on this case from this agency
+class Left extends Error {} // the message is delivered again, and after ten deliveries goes to the dead-letter queue
 const refuse = (why) => { throw new Left(why); };
 const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(readFileSync(file(path), "utf8"));
 const settings = read(resolve(process.argv[2]));
@@ -19,21 +19,21 @@ const jwks = (given) => [given].flat().flatMap((key) => typeof key === "string" 
 const [signing] = jwks(settings.signing_key);
 const signingKey = await importJWK(signing, "ES256");
 const own = new Map(await Promise.all(jwks(settings.encryption_keys).map(async (key) => [key.kid, await importJWK(key, "ECDH-ES")])));
-// Published keys are kept, and asked for again at an unknown name, every 10 seconds at most.
+// Keeps the published keys, and fetches them again for an unknown kid, at most every 10 seconds.
 const hubKeys = settings.hub_keys ? createLocalJWKSet({ keys: jwks(settings.hub_keys) })
   : createRemoteJWKSet(new URL(`${hub}/.well-known/jwks.json`), { cooldownDuration: 10_000, timeoutDuration: 10_000 });
 const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
-const log = (...told) => console.log(new Date().toISOString(), ...told); // ids and codes, never what a case says
+const log = (...told) => console.log(new Date().toISOString(), ...told); // ids and codes, never the content of a case
 const sha256 = (content, form) => createHash("sha256").update(content).digest(form);
-let skew = 0; // seconds that the hub's clock is ahead of this one
-// The version of the last message handled of each case, on disk before the message is deleted.
+let skew = 0; // seconds by which the hub's clock is ahead
+// The last handled version of each case, on disk before its message is deleted.
 const inbox = openSync(file("handled.log"), "a+"), handled = new Map();
 const knows = ({ application, version }) => (handled.get(application) ?? 0) >= version;
 const learn = (told) => knows(told) || handled.set(told.application, told.version);
 const keep = (told) => (writeSync(inbox, `\n${told.application} ${told.version}`), fsyncSync(inbox), learn(told));
 for (const [application, version] of readFileSync(inbox, "utf8").split("\n").map((line) => line.split(" ")))
   learn({ application, version: Number(version) || 0 });
-// The case in a message: decrypted, verified, and compared with what its envelope says.
+// Decrypts and verifies a case, and compares it with the envelope.
 async function open(body) {
   const envelope = JSON.parse(body);
   const jwe = { keyManagementAlgorithms: ["ECDH-ES"], contentEncryptionAlgorithms: ["A256GCM"] };
@@ -44,7 +44,7 @@ async function open(body) {
     && envelope.id === `${told.application}:${told.version}` && envelope.type === `cn.tongban.case.${told.notice}.v1`;
   return agrees ? { ...told, seen: told.version } : refuse("not a case of this agency in its own envelope");
 }
-// Posts signed claims and tries again while that may help. A signature that came too late is made again by the hub's clock.
+// Posts signed claims and retries temporary failures. Signs again by the hub's clock when the signature expired.
 async function post(path, typ, claims) {
   for (let tried = 0; ; tried++) {
     const said = Buffer.from(JSON.stringify({ ...claims, agency, iat: Math.floor(Date.now() / 1000 + skew) }));
@@ -60,14 +60,14 @@ async function post(path, typ, claims) {
     else await sleep(200 + Math.random() * Math.min(20_000, 300 * 2 ** tried));
   }
 }
-// The id follows from the content: what is said again after a crash is the same report.
+// The id derives from the content: a report repeated after a crash is the same report.
 async function report(told, kind, finding = {}) {
   const claims = { application: told.application, seen: told.seen, kind, ...finding };
   const report_id = sha256(JSON.stringify(claims), "hex").replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, "$1-$2-8$3-8$4-$5");
   told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
   log(told.application, told.seen, kind);
 }
-// Follows the short link that a signed request is answered with. 412: an earlier try has arrived.
+// Requests a presigned link and follows it. 412: an earlier try succeeded.
 async function follow({ application }, action, body) {
   const link = await post("/v1/agency/documents", "tongban-document+jws", { application, ...action });
   const headers = Object.entries(link.headers).filter(([name]) => !/^(host|content-length)$/i.test(name));
@@ -81,7 +81,7 @@ async function fetched(told, { id, size, sha256: sum }) {
 const upload = (told, pdf) => follow(told, {
   action: "upload", document: told.upload, media_type: "application/pdf", size: pdf.length, sha256: sha256(pdf, "base64"),
 }, pdf);
-// The messages of one case, in order. The first that must stay keeps those behind it back.
+// Handles the messages of one case in order. A message to be retried keeps the later ones back.
 async function work(messages) {
   const hide = (VisibilityTimeout) => Promise.allSettled(messages.map(({ ReceiptHandle }) =>
     sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }))));
@@ -97,7 +97,7 @@ async function work(messages) {
       await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: messages[0].ReceiptHandle }));
     }
     if (messages.length) await hide(0);
-  } catch (why) { // its text may quote the case, so only what is ours is told
+  } catch (why) { // its text may quote the case: log only our own errors
     log(messages[0].MessageId, "stays:", why instanceof Left ? why.message : why.name);
   } finally { clearInterval(beat); }
 }
@@ -109,7 +109,7 @@ while (!stop.signal.aborted) {
     MaxNumberOfMessages: Math.min(10, concurrency - busy.size), MessageSystemAttributeNames: ["MessageGroupId"] });
   const answer = await sqs.send(receive, { abortSignal: stop.signal })
     .catch((why) => stop.signal.aborted || (log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000)));
-  const groups = {}; // each application is one
+  const groups = {}; // one group an application
   for (const message of answer?.Messages ?? []) (groups[message.Attributes.MessageGroupId] ??= []).push(message);
   for (const messages of Object.values(groups)) {
     const task = work(messages).finally(() => busy.delete(task));
@@ -117,4 +117,4 @@ while (!stop.signal.aborted) {
   }
   if (busy.size >= concurrency) await Promise.race(busy);
 }
-await Promise.all(busy); // what is under way is finished, the rest goes back
+await Promise.all(busy); // finish the messages in progress; SQS delivers the rest again

@@ -1,4 +1,4 @@
-"""An agency's consumer, complete but for its decisions: see decisions.py, which runs it until SIGTERM."""
+"""An agency's consumer, complete except for its decisions: decisions.py makes them and runs it until SIGTERM."""
 import base64, concurrent.futures, hashlib, json, logging, os, random, signal, sqlite3, threading, time, uuid
 import boto3, botocore.exceptions, urllib3
 from jwcrypto import jwe, jwk, jws
@@ -6,7 +6,7 @@ class Over(Exception): "The hub takes nothing more on this case from this agency
 class Left(Exception): "The message stays: it comes again, and at last goes to the dead-letter queue."
 AWS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 RETRY = urllib3.Retry(6, redirect=0, allowed_methods=None, status_forcelist=range(500, 600), backoff_factor=0.3, backoff_jitter=0.5)
-log, stop = logging.getLogger("consumer"), threading.Event()  # logs ids and codes, never what a case says
+log, stop = logging.getLogger("consumer"), threading.Event()  # logs ids and codes, never the content of a case
 def about(content):
     return {"size": len(content), "sha256": base64.b64encode(hashlib.sha256(content).digest()).decode()}
 class Hub:
@@ -17,13 +17,13 @@ class Hub:
                               for file in (self.settings["signing_key"], *self.settings["encryption_keys"]))
         self.own, self.known = {key["kid"]: key for key in own}, {}
         self.http = urllib3.PoolManager(maxsize=32, timeout=30, retries=RETRY)
-    def key(self, kid):  # the hub's: published ones are asked for again at an unknown name, every 10 s at most
+    def key(self, kid):  # fetches the hub's keys again for an unknown kid, at most every 10 s
         with self.lock:
             if kid not in self.known and time.time() - self.asked > 10:
                 self.asked, answer = time.time(), self.http.request("GET", self.url + "/.well-known/jwks.json")
                 self.known = {key["kid"]: jwk.JWK(**key) for key in answer.json()["keys"]}
             return self.known[kid]
-    def open(self, body):  # the case in a message: decrypted, verified, and compared with what its envelope says
+    def open(self, body):  # decrypts and verifies a case, and compares it with the envelope
         envelope, sealed, signed = json.loads(body), jwe.JWE(algs=["ECDH-ES", "A256GCM"]), jws.JWS()
         sealed.deserialize(envelope["data"])
         sealed.decrypt(self.own[sealed.jose_header["kid"]])
@@ -36,7 +36,7 @@ class Hub:
                 "tongban-case+jws", self.agency, envelope["subject"], envelope["id"], envelope["type"]):
             raise Left("not a case of this agency in its own envelope")
         return {**case, "seen": case["version"]}
-    def post(self, path, typ, **claims):  # where the signature came too late it is made again, by the hub's clock
+    def post(self, path, typ, **claims):  # signs again by the hub's clock when the signature expired
         for _ in range(5):
             token = jws.JWS(json.dumps({**claims, "agency": self.agency, "iat": int(time.time() + self.skew)}))
             token.add_signature(self.signing, None, json.dumps({"alg": "ES256", "typ": typ, "kid": self.signing["kid"]}))
@@ -49,14 +49,14 @@ class Hub:
                 self.skew = answer.json()["now"] - time.time()
             elif code != "documents_missing":
                 break
-            time.sleep(0.5)  # the hub is still looking at an upload
+            time.sleep(0.5)  # the hub is still inspecting an upload
         raise (Over if answer.status in (404, 409) else Left)(f"{answer.status} {code}")
-    def report(self, case, kind, **finding):  # the id follows from the content: said again, it is the same report
+    def report(self, case, kind, **finding):  # the id derives from the content, so a repeat is the same report
         claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **finding}
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
         case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)
-    def document(self, case, content=None, **action):  # along a short link; 412: an earlier try has arrived
+    def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded
         link = self.post("/v1/agency/documents", "tongban-document+jws", application=case["application"], **action)
         headers = {name: text for name, text in link["headers"].items() if name.lower() not in ("host", "content-length")}
         answer = self.http.request(link["method"], link["url"], body=content, headers=headers)
@@ -69,7 +69,7 @@ class Hub:
         raise Left("another document than the case names")
     def upload(self, case, pdf):
         self.document(case, pdf, action="upload", document=case["upload"], media_type="application/pdf", **about(pdf))
-def work(hub, inbox, decide, held, messages):  # of one case, in order: the first that must stay holds back the rest
+def work(hub, inbox, decide, held, messages):  # one case's messages in order; one to be retried keeps the later ones back
     try:
         while messages and not stop.is_set():
             case = hub.open(messages[0].body)
@@ -82,11 +82,11 @@ def work(hub, inbox, decide, held, messages):  # of one case, in order: the firs
                 inbox().execute("REPLACE INTO handled VALUES (?, ?)", handled)  # on disk before the message is deleted
             messages.pop(0).delete()
         [message.change_visibility(VisibilityTimeout=0) for message in messages]
-    except Exception as why:  # its text may quote the case, so only what is ours is told
+    except Exception as why:  # its text may quote the case: log only our own errors
         log.warning("%s stays: %s", messages[0].message_id, why if type(why) is Left else type(why).__name__)
     finally:
         held.remove(messages)
-def prolong(held, seconds):  # keeps what is worked on hidden from others
+def prolong(held, seconds):  # extends the visibility timeout of messages in progress
     while time.sleep(seconds / 3) is None:
         for message in [message for messages in list(held) for message in list(messages)]:
             try:

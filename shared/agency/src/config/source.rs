@@ -1,40 +1,40 @@
-//! Reads settings one by one and keeps every problem.
+//! Reads settings one by one and collects every problem.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::{SETTINGS, Wrong};
+use super::setting::{ConfigProblem, SETTINGS};
 
-/// Bytes of a configuration or key file.
-const FILE: u64 = 1024 * 1024;
+/// Most bytes of a configuration or key file.
+const FILE_BYTES: u64 = 1024 * 1024;
 
-/// The settings as given, before they are understood.
-pub(super) struct Source {
+/// The raw settings, and the problems found so far.
+pub(super) struct ConfigSource {
     given: Map<String, Value>,
     base: PathBuf,
-    wrong: Vec<Wrong>,
+    problems: Vec<ConfigProblem>,
 }
 
-impl Source {
-    /// Collects what the file and the environment give.
-    pub(super) fn read(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> Source {
-        let mut source = Source {
+impl ConfigSource {
+    /// Collects the settings of the file and the environment.
+    pub(super) fn read(file: Option<&Path>, variable: impl Fn(&str) -> Option<String>) -> ConfigSource {
+        let mut source = ConfigSource {
             given: Map::new(),
             base: file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default(),
-            wrong: Vec::new(),
+            problems: Vec::new(),
         };
         if let Some(file) = file {
             match parse(file) {
                 Ok(given) => source.given = given,
-                Err(problem) => source.wrong(&file.display().to_string(), &problem),
+                Err(problem) => source.reject(&file.display().to_string(), &problem),
             }
         }
         let unknown: Vec<String> =
             source.given.keys().filter(|name| !SETTINGS.contains(&name.as_str())).cloned().collect();
         for name in unknown {
-            source.wrong(&name, "no such setting");
+            source.reject(&name, "no such setting exists");
         }
         for name in SETTINGS {
             let variable = variable(&format!("TONGBAN_{}", name.to_uppercase()));
@@ -45,12 +45,12 @@ impl Source {
         source
     }
 
-    pub(super) fn wrong(&mut self, name: &str, problem: &str) {
-        self.wrong.push(Wrong { name: name.to_owned(), problem: problem.to_owned() });
+    pub(super) fn reject(&mut self, name: &str, problem: &str) {
+        self.problems.push(ConfigProblem { name: name.to_owned(), problem: problem.to_owned() });
     }
 
-    pub(super) fn finish(self) -> Vec<Wrong> {
-        self.wrong
+    pub(super) fn finish(self) -> Vec<ConfigProblem> {
+        self.problems
     }
 
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
@@ -58,7 +58,7 @@ impl Source {
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             None => None,
             Some(_) => {
-                self.wrong(name, "a text is needed");
+                self.reject(name, "the value must be a text that is not empty");
                 None
             }
         }
@@ -66,7 +66,7 @@ impl Source {
 
     pub(super) fn required(&mut self, name: &str) -> Option<String> {
         if !self.given.contains_key(name) {
-            self.wrong(name, "missing");
+            self.reject(name, "the setting is missing");
         }
         self.text(name)
     }
@@ -76,7 +76,7 @@ impl Source {
         T::Err: std::fmt::Display,
     {
         let text = self.required(name)?;
-        text.parse().map_err(|error: T::Err| self.wrong(name, &error.to_string())).ok()
+        text.parse().map_err(|error: T::Err| self.reject(name, &error.to_string())).ok()
     }
 
     /// A whole number from `least` to `most`; the environment gives it as text.
@@ -88,12 +88,12 @@ impl Source {
         };
         let number = number.filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            self.wrong(name, &format!("a whole number from {least} to {most}"));
+            self.reject(name, &format!("the value must be a whole number from {least} to {most}"));
         }
         number
     }
 
-    /// The keys where the setting is given: then at least one.
+    /// The keys of an optional setting. When given, the setting must hold at least one key.
     pub(super) fn optional_keys<K, E>(
         &mut self,
         name: &str,
@@ -113,10 +113,10 @@ impl Source {
         self.base.join(given.as_deref().unwrap_or(default))
     }
 
-    /// At least one key. A text is one path or several with commas between them.
+    /// The keys of a required setting, at least one. A text is a path, or several paths separated by commas.
     pub(super) fn keys<K, E>(&mut self, name: &str, read: impl Fn(&Value) -> Result<K, E>) -> Vec<K> {
         let Some(given) = self.given.remove(name) else {
-            self.wrong(name, "missing");
+            self.reject(name, "the setting is missing");
             return Vec::new();
         };
         let parts: Vec<Value> = match given {
@@ -126,7 +126,7 @@ impl Source {
             other => members(other),
         };
         if parts.is_empty() {
-            self.wrong(name, "no key in it");
+            self.reject(name, "the list holds no key");
         }
         let mut keys = Vec::new();
         for part in parts {
@@ -134,19 +134,19 @@ impl Source {
                 Value::String(path) => match json(&self.base.join(&path)) {
                     Ok(value) => (path, members(value)),
                     Err(problem) => {
-                        self.wrong(name, &format!("{path}: {problem}"));
+                        self.reject(name, &format!("{path}: {problem}"));
                         continue;
                     }
                 },
                 inline => ("a key given inline".to_owned(), vec![inline]),
             };
             if jwks.is_empty() {
-                self.wrong(name, &format!("{label}: no key in it"));
+                self.reject(name, &format!("{label}: the file holds no key"));
             }
             for jwk in &jwks {
                 match read(jwk) {
                     Ok(key) => keys.push(key),
-                    Err(_) => self.wrong(name, &format!("{label}: not a JWK that can be used here")),
+                    Err(_) => self.reject(name, &format!("{label}: this is not a JWK of the right kind")),
                 }
             }
         }
@@ -154,7 +154,7 @@ impl Source {
     }
 }
 
-/// The keys of a JWK set or of a list, or the one key that it is.
+/// The keys of a JWK set or list, or the single key.
 fn members(value: Value) -> Vec<Value> {
     match value {
         Value::Array(list) => list,
@@ -168,27 +168,28 @@ fn members(value: Value) -> Vec<Value> {
 
 fn text(file: &Path) -> Result<String, String> {
     let size = std::fs::metadata(file).map_err(|error| error.kind().to_string())?;
-    if size.len() > FILE {
-        return Err("over 1 MiB".to_owned());
+    if size.len() > FILE_BYTES {
+        return Err("the file is over 1 MiB".to_owned());
     }
     std::fs::read_to_string(file).map_err(|error| error.kind().to_string())
 }
 
-/// A parser's own message may quote what it read, and that may be a key: only the place is told.
+/// Reports only the line: a parser's own message may quote the file, which may hold a private key.
 fn json(file: &Path) -> Result<Value, String> {
-    serde_json::from_str(&text(file)?).map_err(|error| format!("not JSON at line {}", error.line()))
+    serde_json::from_str(&text(file)?)
+        .map_err(|error| format!("the file is not JSON at line {}", error.line()))
 }
 
 fn parse(file: &Path) -> Result<Map<String, Value>, String> {
     if file.extension().is_some_and(|extension| extension == "json") {
         return match json(file)? {
             Value::Object(members) => Ok(members),
-            _ => Err("not an object".to_owned()),
+            _ => Err("the file is not a JSON object".to_owned()),
         };
     }
     let text = text(file)?;
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        format!("not TOML at line {line}")
+        format!("the file is not TOML at line {line}")
     })
 }

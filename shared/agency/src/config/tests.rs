@@ -11,8 +11,8 @@ fn jwk(usage: KeyUse) -> (Value, Value) {
     (key.to_jwk().unwrap(), key.public().to_jwk().unwrap())
 }
 
-fn names(error: Result<Config, ConfigError>) -> Vec<String> {
-    let ConfigError(wrong) = error.unwrap_err();
+fn names(error: Result<AgencyConfig, AgencyConfigError>) -> Vec<String> {
+    let AgencyConfigError(wrong) = error.unwrap_err();
     wrong.into_iter().map(|wrong| wrong.name).collect()
 }
 
@@ -38,11 +38,12 @@ wait_seconds = 1
 concurrency = 2"#,
     );
     let config =
-        Config::load(Some(&file), |name| (name == "TONGBAN_WAIT_SECONDS").then(|| "3".to_owned())).unwrap();
+        AgencyConfig::load(Some(&file), |name| (name == "TONGBAN_WAIT_SECONDS").then(|| "3".to_owned()))
+            .unwrap();
     assert_eq!((config.agency.to_string().as_str(), config.keys.encryption.len()), ("11", 2));
     assert_eq!(config.hub_url.as_str(), "https://hub.example/stage/");
-    assert_eq!((config.pace.wait.as_secs(), config.pace.concurrency.get()), (3, 2));
-    assert_eq!(config.pace.visibility, Pace::default().visibility);
+    assert_eq!((config.consumer.wait.as_secs(), config.consumer.concurrency.get()), (3, 2));
+    assert_eq!(config.consumer.visibility, ConsumerSettings::default().visibility);
     assert_eq!(config.inbox, folder.path("inbox.sqlite"), "beside the file");
     let shown = format!("{config:?}");
     assert!(!shown.contains(signing.0["d"].as_str().unwrap()), "{shown}");
@@ -60,7 +61,7 @@ fn a_json_file_with_keys_inline() {
             "inbox": "kept/cases.sqlite",
         }),
     );
-    let config = Config::load(Some(&file), |_| None).unwrap();
+    let config = AgencyConfig::load(Some(&file), |_| None).unwrap();
     assert_eq!(config.reports_queue_url.as_deref(), Some("http://127.0.0.1:1/r"));
     assert_eq!(config.inbox, folder.path("kept/cases.sqlite"));
 }
@@ -72,7 +73,7 @@ fn the_hubs_keys_may_be_left_to_be_fetched_but_not_be_given_wrong() {
         "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",
         "signing_key": jwk(KeyUse::Signing).0, "encryption_keys": jwk(KeyUse::Encryption).0,
     });
-    let load = |given: &Value| Config::load(Some(&folder.write("agency.json", given)), |_| None);
+    let load = |given: &Value| AgencyConfig::load(Some(&folder.write("agency.json", given)), |_| None);
     assert!(load(&given).unwrap().keys.hub.is_empty());
     given["hub_keys"] = json!([]);
     assert_eq!(names(load(&given)), ["hub_keys"], "an empty list trusts nobody, and is a mistake");
@@ -83,7 +84,7 @@ fn the_hubs_keys_may_be_left_to_be_fetched_but_not_be_given_wrong() {
 #[test]
 fn every_problem_is_named_at_once_and_no_key_is_shown() {
     assert_eq!(
-        names(Config::load(None, |_| None)),
+        names(AgencyConfig::load(None, |_| None)),
         ["agency", "queue_url", "hub_url", "signing_key", "encryption_keys"]
     );
     let folder = TestFolder::new();
@@ -98,7 +99,7 @@ fn every_problem_is_named_at_once_and_no_key_is_shown() {
             "wait_seconds": "21", "queue": "",
         }),
     );
-    let error = Config::load(Some(&file), |_| None);
+    let error = AgencyConfig::load(Some(&file), |_| None);
     let shown = error.as_ref().unwrap_err().to_string();
     assert!(!shown.contains(&secret), "{shown}");
     assert_eq!(
@@ -116,6 +117,6 @@ fn every_problem_is_named_at_once_and_no_key_is_shown() {
         ]
     );
     let broken = folder.write("agency.toml", format!("signing_key = {{ d = \"{secret}\" "));
-    let shown = Config::load(Some(&broken), |_| None).unwrap_err().to_string();
+    let shown = AgencyConfig::load(Some(&broken), |_| None).unwrap_err().to_string();
     assert!(shown.contains("not TOML at line 1") && !shown.contains(&secret), "{shown}");
 }

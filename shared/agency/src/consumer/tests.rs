@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use protocol::case::Case;
@@ -10,76 +12,76 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::case_handler::{CaseHandlerError, Outcome};
+use crate::case_handler::{CaseHandlerError, HandlerOutcome};
 use crate::inbox::MemoryInbox;
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 use crate::stop::Stopper;
 use crate::testing::{FakeQueue, TestFolder, agency, case, message, test_server};
 
-/// A handler that keeps what it saw and does what a function says.
-struct Clerk<W> {
+/// A handler that records the versions of its cases and calls a function.
+struct TestHandler<W> {
     seen: Arc<Mutex<Vec<u32>>>,
     work: W,
 }
 
-impl<W, F> CaseHandler for Clerk<W>
+impl<W, F> CaseHandler for TestHandler<W>
 where
     W: Fn(Case) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Outcome, CaseHandlerError>> + Send,
+    F: Future<Output = Result<HandlerOutcome, CaseHandlerError>> + Send,
 {
-    async fn handle(&self, case: Case, _office: &HubClient) -> Result<Outcome, CaseHandlerError> {
+    async fn handle(&self, case: Case, _client: &HubClient) -> Result<HandlerOutcome, CaseHandlerError> {
         self.seen.lock().unwrap().push(case.version);
         (self.work)(case).await
     }
 }
 
 /// A running consumer.
-struct Running {
+struct RunningConsumer {
     queue: FakeQueue,
-    config: Config,
+    config: AgencyConfig,
     hub: PrivateKey,
     seen: Arc<Mutex<Vec<u32>>>,
-    entries: watch::Receiver<Vec<Entry>>,
+    entries: watch::Receiver<Vec<JournalEntry>>,
     stopper: Stopper,
     task: JoinHandle<Result<(), ConsumerError>>,
 }
 
-fn run<W, F>(work: W, prepare: impl FnOnce(&FakeQueue, &Config, &PrivateKey)) -> Running
+fn run<W, F>(work: W, prepare: impl FnOnce(&FakeQueue, &AgencyConfig, &PrivateKey)) -> RunningConsumer
 where
     W: Fn(Case) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<Outcome, CaseHandlerError>> + Send + 'static,
+    F: Future<Output = Result<HandlerOutcome, CaseHandlerError>> + Send + 'static,
 {
     let (config, hub) = agency("http://127.0.0.1:1");
     let queue = FakeQueue::default();
     prepare(&queue, &config, &hub);
     let seen = Arc::<Mutex<Vec<u32>>>::default();
-    let clerk = Clerk { seen: Arc::clone(&seen), work };
+    let handler = TestHandler { seen: Arc::clone(&seen), work };
     let (sender, entries) = watch::channel(Vec::new());
-    let journal = Journal::new(move |entry| sender.send_modify(|all| all.push(entry.clone())));
+    let journal = ConsumerJournal::new(move |entry| sender.send_modify(|all| all.push(entry.clone())));
     let client = HubClient::new(&config).unwrap();
     let (stopper, stop) = Stop::new();
-    let consumer = Consumer::new(&config, queue.clone(), clerk, client)
+    let consumer = Consumer::new(&config, queue.clone(), handler, client)
         .with_inbox(MemoryInbox::default())
         .with_journal(journal);
-    Running { task: tokio::spawn(consumer.run(stop)), queue, config, hub, seen, entries, stopper }
+    RunningConsumer { task: tokio::spawn(consumer.run(stop)), queue, config, hub, seen, entries, stopper }
 }
 
-impl Running {
-    /// How often a message was handed out.
+impl RunningConsumer {
+    /// Deliveries of the queue so far.
     fn deliveries(&self) -> usize {
         self.queue.deliveries()
     }
 
     /// Waits until the journal has this many entries of a kind; an hour of the paused clock at most.
     async fn until(&mut self, what: &str, times: usize) {
-        let enough = |all: &Vec<Entry>| all.iter().filter(|e| e.what == what).count() >= times;
+        let enough = |all: &Vec<JournalEntry>| all.iter().filter(|e| e.what == what).count() >= times;
         let hour = Duration::from_secs(3600);
         let met = tokio::time::timeout(hour, self.entries.wait_for(enough)).await;
         assert!(met.is_ok(), "no {what}");
     }
 
-    async fn end(self) -> (Vec<u32>, FakeQueue, Vec<Entry>) {
-        self.stopper.ask();
+    async fn end(self) -> (Vec<u32>, FakeQueue, Vec<JournalEntry>) {
+        self.stopper.stop();
         self.task.await.unwrap().unwrap();
         let seen = self.seen.lock().unwrap().clone();
         let entries = self.entries.borrow().clone();
@@ -91,7 +93,7 @@ impl Running {
 #[tokio::test(start_paused = true)]
 async fn row_22_a_message_that_comes_again_is_handled_once() {
     let mut running = run(
-        async |_| Ok(Outcome::Done),
+        async |_| Ok(HandlerOutcome::Done),
         |queue, config, hub| {
             for version in [4, 4, 7, 5] {
                 queue.send("1", message(&case(1, version), config, hub));
@@ -109,18 +111,18 @@ async fn row_22_a_message_that_comes_again_is_handled_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_case_keeps_its_order_while_others_go_on() {
-    let authenticator = Arc::new(Notify::new());
-    let opened = Arc::clone(&authenticator);
+    let finish = Arc::new(Notify::new());
+    let signal = Arc::clone(&finish);
     let work = move |case: Case| {
-        let authenticator = Arc::clone(&opened);
+        let finish = Arc::clone(&signal);
         async move {
             match case.version {
                 // The first message of case 1 is done only after case 2, which came last.
-                10 => authenticator.notified().await,
-                20 => authenticator.notify_one(),
+                10 => finish.notified().await,
+                20 => finish.notify_one(),
                 _ => {}
             }
-            Ok(Outcome::Done)
+            Ok(HandlerOutcome::Done)
         }
     };
     let mut running = run(work, |queue, config, hub| {
@@ -138,7 +140,7 @@ async fn a_case_keeps_its_order_while_others_go_on() {
 async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
     let canary = "110101202311012176";
     let mut running = run(
-        async |_| Ok(Outcome::Done),
+        async |_| Ok(HandlerOutcome::Done),
         |queue, config, hub| {
             let (other, other_hub) = agency("http://127.0.0.1:1");
             let mut elsewhere = case(6, 4);
@@ -164,7 +166,7 @@ async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
 async fn long_work_keeps_its_message() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
-        Ok(Outcome::Done)
+        Ok(HandlerOutcome::Done)
     };
     let mut running = run(work, |queue, config, hub| {
         queue.send("1", message(&case(1, 4), config, hub));
@@ -178,10 +180,10 @@ async fn long_work_keeps_its_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_20_a_delivery_that_comes_while_its_elder_is_at_work_waits() {
+async fn row_20_a_repeated_delivery_waits_while_the_first_is_in_progress() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
-        Ok(Outcome::Done)
+        Ok(HandlerOutcome::Done)
     };
     let mut running = run(work, |queue, config, hub| {
         // The message cannot be hidden for longer, and so is delivered again and again.
@@ -203,7 +205,7 @@ async fn what_fails_comes_again_before_what_is_behind_it() {
         async move {
             let after = Duration::from_secs(90);
             let later = CaseHandlerError::Later { after, cause: None };
-            if first { Err(later) } else { Ok(Outcome::Done) }
+            if first { Err(later) } else { Ok(HandlerOutcome::Done) }
         }
     };
     let started = Instant::now();
@@ -219,13 +221,13 @@ async fn what_fails_comes_again_before_what_is_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_at_the_desk_costs_one_delivery() {
-    let fallen = AtomicBool::new(false);
+async fn a_panic_of_the_handler_costs_one_delivery() {
+    let panicked = AtomicBool::new(false);
     let work = move |_| {
-        let first = !fallen.swap(true, Ordering::SeqCst);
+        let first = !panicked.swap(true, Ordering::SeqCst);
         async move {
-            assert!(!first, "the handler falls");
-            Ok(Outcome::Done)
+            assert!(!first, "the handler panics");
+            Ok(HandlerOutcome::Done)
         }
     };
     let mut running = run(work, |queue, config, hub| {
@@ -238,14 +240,14 @@ async fn a_panic_at_the_desk_costs_one_delivery() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
-    let authenticator = Arc::new(Notify::new());
-    let opened = Arc::clone(&authenticator);
+async fn a_stop_finishes_the_message_in_progress_and_releases_the_rest() {
+    let finish = Arc::new(Notify::new());
+    let signal = Arc::clone(&finish);
     let work = move |_| {
-        let authenticator = Arc::clone(&opened);
+        let finish = Arc::clone(&signal);
         async move {
-            authenticator.notified().await;
-            Ok(Outcome::Done)
+            finish.notified().await;
+            Ok(HandlerOutcome::Done)
         }
     };
     let mut running = run(work, |queue, config, hub| {
@@ -253,8 +255,8 @@ async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
         queue.send("1", message(&case(1, 6), config, hub));
     });
     running.until("case", 1).await;
-    running.stopper.ask();
-    authenticator.notify_one();
+    running.stopper.stop();
+    finish.notify_one();
     running.until("stopped", 1).await;
     let (seen, queue, entries) = running.end().await;
     assert_eq!(seen, [4]);
@@ -263,19 +265,19 @@ async fn the_end_waits_for_the_message_at_work_and_gives_the_rest_back() {
     assert_eq!(entries.last().unwrap().detail, "");
 }
 
-/// A queue that is not this agency's.
-struct Barred;
+/// A queue that refuses every receive, as another agency's does.
+struct RefusingQueue;
 
-impl CaseQueue for Barred {
-    async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Delivery>, QueueError> {
+impl CaseQueue for RefusingQueue {
+    async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<ReceivedMessage>, QueueError> {
         Err(QueueError::Refused { code: "AccessDenied".to_owned() })
     }
 
-    async fn delete(&self, _: &Delivery) -> Result<(), QueueError> {
+    async fn delete(&self, _: &ReceivedMessage) -> Result<(), QueueError> {
         Ok(())
     }
 
-    async fn hide(&self, _: &[Delivery], _: Duration) -> Result<(), QueueError> {
+    async fn hide(&self, _: &[ReceivedMessage], _: Duration) -> Result<(), QueueError> {
         Ok(())
     }
 }
@@ -284,9 +286,9 @@ impl CaseQueue for Barred {
 async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
     let (config, _) = agency("http://127.0.0.1:1");
     let client = HubClient::new(&config).unwrap();
-    let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
+    let handler = TestHandler { seen: Arc::default(), work: async |_| Ok(HandlerOutcome::Done) };
     let (_stopper, stop) = Stop::new();
-    let consumer = Consumer::new(&config, Barred, clerk, client).with_inbox(MemoryInbox::default());
+    let consumer = Consumer::new(&config, RefusingQueue, handler, client).with_inbox(MemoryInbox::default());
     let ended = consumer.run(stop).await;
     assert!(matches!(ended, Err(ConsumerError::Queue(_))));
 }
@@ -297,14 +299,14 @@ async fn an_inbox_that_cannot_be_used_ends_the_consumer_before_the_first_message
     let (mut config, _) = agency("http://127.0.0.1:1");
     config.inbox = folder.path("none/inbox.sqlite");
     let client = HubClient::new(&config).unwrap();
-    let clerk = Clerk { seen: Arc::default(), work: async |_| Ok(Outcome::Done) };
+    let handler = TestHandler { seen: Arc::default(), work: async |_| Ok(HandlerOutcome::Done) };
     let (_stopper, stop) = Stop::new();
-    let ended = Consumer::new(&config, FakeQueue::default(), clerk, client).run(stop).await;
+    let ended = Consumer::new(&config, FakeQueue::default(), handler, client).run(stop).await;
     assert!(matches!(ended, Err(ConsumerError::Inbox(_))), "{ended:?}");
 }
 
 /// An agency that fetches the hub's keys, and the hub's two keys of which it publishes the first at first.
-async fn fetching(fails: bool) -> (Config, PrivateKey, PrivateKey) {
+async fn fetching(fails: bool) -> (AgencyConfig, PrivateKey, PrivateKey) {
     let (mut config, first) = agency("http://127.0.0.1:1");
     let (_, second) = agency("http://127.0.0.1:1");
     let jwks = [&first, &second].map(|key| key.public().to_jwk().unwrap());
@@ -321,23 +323,24 @@ async fn fetching(fails: bool) -> (Config, PrivateKey, PrivateKey) {
 }
 
 /// Opens a message as the consumer does.
-async fn handed(config: &Config, bodies: Vec<String>) -> (Vec<u32>, Vec<Entry>) {
+async fn process(config: &AgencyConfig, bodies: Vec<String>) -> (Vec<u32>, Vec<JournalEntry>) {
     let queue = FakeQueue::default();
     for (group, body) in bodies.into_iter().enumerate() {
         queue.send(&group.to_string(), body);
     }
     let messages = queue.receive_now(BATCH, Duration::from_secs(60));
     let seen = Arc::<Mutex<Vec<u32>>>::default();
-    let clerk = Clerk { seen: Arc::clone(&seen), work: async |_| Ok(Outcome::Done) };
-    let entries = Arc::<Mutex<Vec<Entry>>>::default();
+    let handler = TestHandler { seen: Arc::clone(&seen), work: async |_| Ok(HandlerOutcome::Done) };
+    let entries = Arc::<Mutex<Vec<JournalEntry>>>::default();
     let log = Arc::clone(&entries);
-    let journal = Journal::new(move |entry| log.lock().unwrap().push(entry.clone()));
+    let journal = ConsumerJournal::new(move |entry| log.lock().unwrap().push(entry.clone()));
     let client = HubClient::new(config).unwrap();
-    let consumer =
-        Consumer::new(config, queue, clerk, client).with_inbox(MemoryInbox::default()).with_journal(journal);
+    let consumer = Consumer::new(config, queue, handler, client)
+        .with_inbox(MemoryInbox::default())
+        .with_journal(journal);
     let (_stopper, stop) = Stop::new();
     for message in messages {
-        consumer.counter.work(VecDeque::from([message]), &stop).await;
+        consumer.processor.process_group(VecDeque::from([message]), &stop).await;
     }
     (seen.lock().unwrap().clone(), entries.lock().unwrap().clone())
 }
@@ -351,24 +354,24 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
         message(&case(2, 5), &config, &second),
         message(&case(3, 6), &config, &stranger),
     ];
-    let (seen, entries) = handed(&config, bodies).await;
+    let (seen, entries) = process(&config, bodies).await;
     // The second key was published within the ten seconds in which nothing is fetched again.
     assert_eq!(seen, [4]);
     let unreadable: Vec<_> = entries.iter().filter(|entry| entry.what == "unreadable").collect();
     assert_eq!(unreadable.len(), 2);
-    assert_eq!(unreadable[0].detail, "the key is not known");
+    assert_eq!(unreadable[0].detail, "no known key has the `kid` that the object names");
 }
 
 #[tokio::test]
 async fn a_message_waits_while_the_hubs_keys_cannot_be_fetched() {
     let (config, first, _) = fetching(true).await;
     let (other, _) = agency("http://127.0.0.1:1");
-    let (seen, entries) = handed(&config, vec![message(&case(1, 4), &config, &first)]).await;
+    let (seen, entries) = process(&config, vec![message(&case(1, 4), &config, &first)]).await;
     assert!(seen.is_empty());
     assert_eq!(entries[0].what, "left", "it is not unreadable: {entries:?}");
     // What is encrypted to a key that is not here is never a reason to ask for the hub's.
     let mut given = config.clone();
     given.keys.hub = vec![first.public().clone()];
-    let (_, entries) = handed(&given, vec![message(&case(1, 4), &other, &first)]).await;
-    assert_eq!(entries[0].detail, "encrypted to a key that is not configured");
+    let (_, entries) = process(&given, vec![message(&case(1, 4), &other, &first)]).await;
+    assert_eq!(entries[0].detail, "the message is encrypted to a key that is not configured");
 }

@@ -1,4 +1,4 @@
-//! Reports: signed, sent until they are answered, the same whoever sends them again.
+//! Reports: signed once, retried until the hub answers. The same finding always has the same report id.
 
 use domain::command::Finding;
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
@@ -9,39 +9,39 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{HubClient, HubClientError};
+use super::client::HubClient;
+use crate::error::HubClientError;
 use crate::queue::queue_error;
 
-/// Age at which a signature is made anew. The hub takes a new report within [`protocol::report::FRESH_SECONDS`] of
-/// its signature; what is left is for the clocks and for the tries.
+/// Age at which a report is signed again. The hub accepts a new report within [`protocol::report::FRESH_SECONDS`] of its
+/// signature; the difference allows for clock skew and retries.
 const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// Code of a problem: the signature is too old.
+/// Code of the problem for a signature that is too old.
 const EXPIRED: &str = "signature_expired";
 
-/// A report as it is sent. It can be kept (it serializes) and sent after a restart; the same finding on the same
-/// version is the same report in any case, because its id follows from what it says.
+/// A report and its signature. It serializes, so that an agency can store it and send it after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedReport {
-    /// What it says.
+    /// The signed content.
     pub report: Report,
-    /// The compact JWS of it.
+    /// The compact JWS.
     pub jws: String,
 }
 
 impl SignedReport {
-    /// Its id.
+    /// The report's id, derived from its content.
     #[must_use]
     pub fn id(&self) -> ReportId {
         self.report.report_id
     }
 
-    /// The kind of its finding.
+    /// The kind of the finding, for example `signed`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         Finding::kind_of(self.report.finding.step()).unwrap_or_default()
     }
 
-    /// Whether its signature is young enough to be sent: not over 10 minutes old, nor from a time to come.
+    /// Whether the signature is within 10 minutes of `now`, in the past or in the future.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         let age = SignedDuration::from_secs(now.as_second().saturating_sub(self.report.iat));
@@ -49,12 +49,12 @@ impl SignedReport {
     }
 }
 
-/// The id of a report: a UUID of version 8 from the SHA-256 of what it says, so that whoever reports the same again
-/// (after a crash, from another machine) sends the same report.
+/// Derives the report's id, a UUIDv8, from the SHA-256 of its content. So a finding that is reported again, after a crash
+/// or from another machine, is the same report.
 ///
 /// # Errors
-/// [`JoseError::Payload`] where the finding is not JSON.
-fn derived(
+/// [`JoseError::Payload`] when the finding does not serialize.
+fn derive_id(
     agency: &AgencyCode,
     application: ApplicationId,
     seen: u32,
@@ -69,8 +69,8 @@ fn derived(
 }
 
 impl HubClient {
-    /// Signs a report. Its id follows from the agency, the application, `seen` and the finding: the same finding on the
-    /// same version is the same report, and the hub answers it as it did first.
+    /// Signs a report. The report's id derives from agency, application, `seen` and finding, so the hub answers a repeated
+    /// finding with the first receipt.
     ///
     /// # Errors
     /// [`HubClientError::Signing`].
@@ -80,12 +80,12 @@ impl HubClient {
         seen: u32,
         finding: Finding,
     ) -> Result<SignedReport, HubClientError> {
-        let report_id = derived(&self.agency, application, seen, &finding)?;
+        let report_id = derive_id(&self.agency, application, seen, &finding)?;
         let agency = self.agency.clone();
         self.signed(Report { report_id, application, agency, seen, iat: 0, finding })
     }
 
-    /// The same report under the same id, signed now.
+    /// Signs the same report again, under the same id.
     ///
     /// # Errors
     /// [`HubClientError::Signing`].
@@ -99,41 +99,41 @@ impl HubClient {
         Ok(SignedReport { report, jws })
     }
 
-    /// Sends a signed report and tries again while the hub is not available. One that was signed more than 10 minutes
-    /// ago is signed anew first, and once more where the hub finds its signature too old.
+    /// Sends a signed report, and retries while the hub is not available. A signature over 10 minutes old is renewed first,
+    /// and once more when the hub answers `signature_expired`.
     ///
     /// # Errors
-    /// [`HubClientError`]; after [`HubClientError::Unavailable`] the hub may have taken it: send the same again.
+    /// [`HubClientError`]. After [`HubClientError::Unavailable`] the hub may have accepted the report: send the same again.
     pub async fn send(&self, report: &SignedReport) -> Result<Receipt, HubClientError> {
         let stale = !report.is_fresh(Timestamp::now());
         let mut current = if stale { self.renew(report)? } else { report.clone() };
         let (mut tried, mut renewed) = (0, false);
         loop {
             tried += 1;
-            let answer = match self.post("v1/reports", &current.jws).await {
+            let response = match self.post("v1/reports", &current.jws).await {
                 Err(HubClientError::Unauthorized(problem)) if problem.code() == EXPIRED && !renewed => {
                     renewed = true;
                     current = self.renew(&current)?;
                     continue;
                 }
-                answer => answer,
+                response => response,
             };
-            // A case can arrive before the hub has recorded its own dispatch: the first report is then early
-            // and not late.
+            // The message can arrive before the hub has recorded its dispatch. Then the hub answers 409 to the first
+            // report, and a retry succeeds.
             let early = matches!(current.report.finding, Finding::Received)
-                && matches!(answer, Err(HubClientError::Overtaken(_)))
+                && matches!(response, Err(HubClientError::Conflict(_)))
                 && tried < 5
                 && self.retry_policy.pause(tried, None).await;
             if !early {
                 let receipt: Receipt =
-                    serde_json::from_slice(&answer?).map_err(|_| HubClientError::Answer)?;
+                    serde_json::from_slice(&response?).map_err(|_| HubClientError::InvalidResponse)?;
                 let same = receipt.report_id == current.id();
-                return same.then_some(receipt).ok_or(HubClientError::Answer);
+                return same.then_some(receipt).ok_or(HubClientError::InvalidResponse);
             }
         }
     }
 
-    /// Reports a finding on a case. `seen` is the version of the message it acts on, or of the last receipt.
+    /// Reports a finding on a case. `seen` is the version of the message that the agency acts on, or of the last receipt.
     ///
     /// # Errors
     /// [`HubClientError`].
@@ -146,8 +146,8 @@ impl HubClient {
         self.send(&self.sign(application, seen, finding)?).await
     }
 
-    /// Puts a report into the reports queue: for an agency that reaches SQS but not the hub's HTTP interface. The
-    /// answer is not seen; what the hub refuses shows in the case's next message or not at all.
+    /// Puts a report into the reports queue, for an agency that reaches SQS but not the hub's HTTP interface. The agency
+    /// gets no answer: a refusal shows in the case's next message or not at all.
     ///
     /// # Errors
     /// [`HubClientError`].

@@ -17,6 +17,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::config::AgencyConfig;
 use crate::testing::{NO_PAUSE, RecordedRequest, agency, application, test_server};
 
 fn status(code: u16) -> Response {
@@ -49,7 +50,7 @@ fn receipt(request: &RecordedRequest) -> Response {
     Json(receipt).into_response()
 }
 
-fn client(url: &str) -> (HubClient, Config) {
+fn client(url: &str) -> (HubClient, AgencyConfig) {
     let (config, _) = agency(url);
     (HubClient::new(&config).unwrap().with_retry_policy(NO_PAUSE), config)
 }
@@ -114,7 +115,7 @@ async fn refusals_are_told_apart_and_not_tried_again() {
     let (url, requests) = test_server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
     let (client, _) = client(&url);
     let report = || client.report(application(1), 5, Finding::Signed);
-    let Err(HubClientError::Overtaken(first)) = report().await else {
+    let Err(HubClientError::Conflict(first)) = report().await else {
         panic!("409");
     };
     assert_eq!(first.code(), "illegal");
@@ -214,7 +215,7 @@ async fn open_cases_are_listed_page_by_page_within_a_bound() {
     let some = client.all_cases(None, 2).await.unwrap();
     assert_eq!((some.cases.len(), some.next.as_deref()), (2, Some("c2")));
     let error = client.all_cases(Some("loop"), 9).await;
-    assert!(matches!(error, Err(HubClientError::Answer)), "a page without an end");
+    assert!(matches!(error, Err(HubClientError::InvalidResponse)), "a page without an end");
 }
 
 #[tokio::test]
@@ -244,7 +245,7 @@ async fn messages_are_asked_for_a_hundred_at_a_time() {
         assert_eq!(request.cases.len(), 50);
     }
     let error = client.resend(&cases[..2]).await;
-    assert!(matches!(error, Err(HubClientError::Answer)), "one is not answered");
+    assert!(matches!(error, Err(HubClientError::InvalidResponse)), "one is not answered");
 }
 
 #[tokio::test]
@@ -270,8 +271,8 @@ async fn an_answer_that_is_none_is_refused() {
     .await;
     let (client, _) = client(&url);
     let report = || client.report(application(1), 5, Finding::Signed);
-    assert!(matches!(report().await, Err(HubClientError::Answer)));
-    assert!(matches!(report().await, Err(HubClientError::Answer)), "over the bound");
+    assert!(matches!(report().await, Err(HubClientError::InvalidResponse)));
+    assert!(matches!(report().await, Err(HubClientError::InvalidResponse)), "over the bound");
     assert!(matches!(report().await, Err(HubClientError::Refused(_))), "not followed");
     assert_eq!(requests.lock().unwrap().len(), 3);
 }
@@ -323,14 +324,14 @@ async fn a_document_is_fetched_by_a_signed_request_and_checked() {
     // Another content, a shorter and a longer one.
     for other in [&b"%PDG"[..], b"%PDF-", b"%PD"] {
         let error = client.fetch_document(application(1), &document(other)).await;
-        assert!(matches!(error, Err(HubClientError::Mismatch)), "{error:?}");
+        assert!(matches!(error, Err(HubClientError::DocumentMismatch)), "{error:?}");
     }
     let by_id = client.fetch_by_id(application(1), "d1".parse().unwrap()).await.unwrap();
     assert_eq!((by_id.bytes.as_slice(), by_id.sha256), (&b"%PDF"[..], document(b"%PDF").sha256));
     let mut huge = document(b"%PDF");
     huge.size = domain::limits::DOCUMENT_BYTES + 1;
     let error = client.fetch_document(application(1), &huge).await;
-    assert!(matches!(error, Err(HubClientError::Mismatch)));
+    assert!(matches!(error, Err(HubClientError::DocumentMismatch)));
 }
 
 #[tokio::test]
@@ -348,7 +349,7 @@ async fn a_certificate_is_uploaded_once() {
     let uploaded = client.upload_document(application(1), slot, "application/pdf", b"%PDF");
     uploaded.await.unwrap();
     let empty = client.upload_document(application(1), slot, "application/pdf", b"");
-    assert!(matches!(empty.await, Err(HubClientError::Mismatch)));
+    assert!(matches!(empty.await, Err(HubClientError::DocumentMismatch)));
     let requests = requests.lock().unwrap();
     assert_eq!(requests.len(), 3);
     assert_eq!((requests[1].method.as_str(), &requests[1].body[..]), ("PUT", &b"%PDF"[..]));

@@ -14,9 +14,9 @@ fn key(usage: KeyUse) -> (String, Value) {
     (key.public().kid().to_owned(), key.public().to_jwk().unwrap())
 }
 
-fn fetched(url: &str, between: Duration) -> HubKeys {
+fn fetched(url: &str, min_interval: Duration) -> HubKeys {
     let url: Url = url.parse().unwrap();
-    HubKeys::fetched(http_client(&url).unwrap(), url, between)
+    HubKeys::fetched(http_client(&url).unwrap(), url, min_interval)
 }
 
 fn kids(keys: &[PublicKey]) -> Vec<&str> {
@@ -35,10 +35,10 @@ async fn they_are_fetched_once_and_again_for_a_new_kid() {
     let keys = fetched(&format!("{url}/{JWKS}"), Duration::ZERO);
     for _ in 0..3 {
         assert_eq!(kids(&keys.current().await.unwrap()), [first.as_str()]);
-        assert_eq!(kids(&keys.naming(&first).await.unwrap()), [first.as_str()]);
+        assert_eq!(kids(&keys.containing(&first).await.unwrap()), [first.as_str()]);
     }
     assert_eq!(requests.lock().unwrap().len(), 1);
-    assert_eq!(kids(&keys.naming(&second).await.unwrap()), [second.as_str(), first.as_str()]);
+    assert_eq!(kids(&keys.containing(&second).await.unwrap()), [second.as_str(), first.as_str()]);
     let requests = requests.lock().unwrap();
     assert_eq!((requests.len(), requests[1].path.as_str()), (2, "/.well-known/jwks.json"));
 }
@@ -47,8 +47,8 @@ async fn they_are_fetched_once_and_again_for_a_new_kid() {
 async fn an_unknown_kid_costs_one_fetch_in_a_while_however_many_ask() {
     let (known, jwk) = key(KeyUse::Signing);
     let (url, requests) = test_server(move |_, _| Json(json!({ "keys": [jwk] })).into_response()).await;
-    let keys = fetched(&url, BETWEEN);
-    let found = futures_util::future::join_all((0..20).map(|_| keys.naming("nobody's"))).await;
+    let keys = fetched(&url, MIN_INTERVAL);
+    let found = futures_util::future::join_all((0..20).map(|_| keys.containing("nobody's"))).await;
     assert!(found.iter().all(|found| kids(found.as_ref().unwrap()) == [known.as_str()]));
     assert_eq!(requests.lock().unwrap().len(), 1);
 }
@@ -56,11 +56,11 @@ async fn an_unknown_kid_costs_one_fetch_in_a_while_however_many_ask() {
 #[tokio::test]
 async fn a_failure_is_told_and_not_repeated_at_once() {
     let (url, requests) = test_server(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
-    let keys = fetched(&url, BETWEEN);
+    let keys = fetched(&url, MIN_INTERVAL);
     let Err(HubKeysError::Fetch(HubClientError::Unavailable { .. })) = keys.current().await else {
         panic!("unavailable");
     };
-    assert!(matches!(keys.naming("k").await, Err(HubKeysError::Lately)));
+    assert!(matches!(keys.containing("k").await, Err(HubKeysError::RecentlyFailed)));
     assert_eq!(requests.lock().unwrap().len(), 1);
 }
 
@@ -82,7 +82,10 @@ async fn what_is_no_set_of_keys_is_none_and_a_known_set_outlives_it() {
     let keys = fetched(&url, Duration::ZERO);
     keys.current().await.unwrap();
     for _ in 0..4 {
-        assert!(matches!(keys.naming("new").await, Err(HubKeysError::Fetch(HubClientError::Answer))));
+        assert!(matches!(
+            keys.containing("new").await,
+            Err(HubKeysError::Fetch(HubClientError::InvalidResponse))
+        ));
         assert_eq!(kids(&keys.current().await.unwrap()), [known.as_str()]);
     }
     assert_eq!(requests.lock().unwrap().len(), 5);
@@ -92,5 +95,5 @@ async fn what_is_no_set_of_keys_is_none_and_a_known_set_outlives_it() {
 async fn configured_keys_are_never_fetched() {
     let (kid, jwk) = key(KeyUse::Signing);
     let keys = HubKeys::fixed(vec![PublicKey::from_jwk(&jwk).unwrap()]);
-    assert_eq!(kids(&keys.naming("another").await.unwrap()), [kid.as_str()]);
+    assert_eq!(kids(&keys.containing("another").await.unwrap()), [kid.as_str()]);
 }

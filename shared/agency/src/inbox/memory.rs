@@ -1,4 +1,4 @@
-//! An inbox for tests and walks.
+//! An inbox in memory, for tests and for consumers that live as long as one process.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use domain::ids::{ApplicationId, EventId};
 use lru::LruCache;
 
-use super::{Inbox, InboxError};
+use super::port::{Inbox, InboxError};
 
 /// Applications that [`MemoryInbox::default`] remembers.
 const APPLICATIONS: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
-/// An inbox in memory, bounded: it forgets the applications that were longest quiet. It knows nothing of an
-/// earlier process.
+/// A bounded inbox in memory. When full, it forgets the application whose last message is the oldest. It does not survive
+/// the process.
 #[derive(Debug)]
 pub struct MemoryInbox(Mutex<LruCache<ApplicationId, u32>>);
 
@@ -23,7 +23,7 @@ impl Default for MemoryInbox {
 }
 
 impl MemoryInbox {
-    /// Remembers this many applications.
+    /// An inbox that remembers up to this many applications.
     #[must_use]
     pub fn bounded(applications: NonZeroUsize) -> Self {
         MemoryInbox(Mutex::new(LruCache::new(applications)))

@@ -1,4 +1,4 @@
-//! The inbox of an agency that has no database of its own for it: one SQLite file.
+//! An inbox in an SQLite file, for an agency that does not keep the inbox in a database of its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,18 +9,18 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use thiserror::Error;
 
-use super::{Inbox, InboxError};
+use super::port::{Inbox, InboxError};
 
-/// Days an application is remembered after its last message. A case can be open for longer than a year, and the hub
-/// sends an old message again for as long as it is.
+/// Days that an application is remembered after its last message. A case can be open for over a year, and the hub resends
+/// old messages of open cases.
 pub const KEPT_DAYS: i64 = 400;
-/// How long one access waits for another process that writes.
+/// How long one access waits for a write lock of another process.
 const BUSY: Duration = Duration::from_secs(5);
-/// Seconds between two looks for what is too old.
+/// Seconds between two deletions of old rows.
 const PRUNE_SECONDS: i64 = 24 * 60 * 60;
-/// Rows that one look takes away at most, so that no message waits for it.
+/// Most rows of one deletion, so that no message waits long for it.
 const PRUNE_ROWS: i64 = 10_000;
-/// The layout of the file, as `user_version` names it.
+/// Schema version of the file, stored as `user_version`.
 const LAYOUT: i64 = 1;
 
 const TABLE: &str = "
@@ -31,42 +31,42 @@ const TABLE: &str = "
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS handled_at ON handled (at);";
 
-/// The file is of a later program.
+/// The file was written by a later version of this library.
 #[derive(Debug, Error)]
-#[error("the inbox has layout {0}, and this program knows {LAYOUT}")]
-struct Layout(i64);
+#[error("the inbox file has schema version {0}, but this library only knows version {LAYOUT}")]
+struct UnknownSchema(i64);
 
-/// An inbox in an SQLite file: one row for each application, with the highest version handled. It survives the
-/// process and the machine's power; several processes may share the file. It holds ids and versions, nothing
-/// personal, and forgets an application [`KEPT_DAYS`] after its last message.
+/// An inbox in an SQLite file: one row an application, with the highest handled version. It survives crashes and power
+/// loss, and several processes may share the file. It holds ids and versions but no personal data, and forgets an
+/// application [`KEPT_DAYS`] after its last message.
 #[derive(Clone, Debug)]
 pub struct SqliteInbox {
     path: PathBuf,
     open: Arc<Mutex<Option<Open>>>,
 }
 
-/// The file while it is open.
+/// The open connection.
 #[derive(Debug)]
 struct Open {
     file: Connection,
-    /// When it was last looked for what is too old, seconds since 1970.
+    /// Time of the last deletion of old rows, in seconds since 1970.
     pruned: i64,
 }
 
 impl SqliteInbox {
-    /// The inbox at a path. Nothing is opened or made before it is used.
+    /// The inbox at a path. The first use opens or creates the file.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> SqliteInbox {
         SqliteInbox { path: path.into(), open: Arc::default() }
     }
 
-    /// Where it is.
+    /// The file's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many applications it remembers.
+    /// The number of applications that the inbox remembers.
     ///
     /// # Errors
     /// [`InboxError`].
@@ -74,7 +74,7 @@ impl SqliteInbox {
         self.with(|file, _| file.query_row("SELECT count(*) FROM handled", [], |row| row.get(0))).await
     }
 
-    /// Works on the file, off the threads that serve everything else.
+    /// Runs `work` on tokio's blocking threads.
     async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, i64) -> rusqlite::Result<T> + Send + 'static,
@@ -103,20 +103,20 @@ fn failed(error: rusqlite::Error) -> InboxError {
     InboxError(error.into())
 }
 
-/// Opens the file, and makes it where there is none.
+/// Opens the file, and creates it when missing.
 fn opened(path: &Path) -> Result<Connection, InboxError> {
     let file = Connection::open(path).map_err(failed)?;
     let layout = lay_out(&file).map_err(failed)?;
-    if layout == LAYOUT { Ok(file) } else { Err(InboxError(Layout(layout).into())) }
+    if layout == LAYOUT { Ok(file) } else { Err(InboxError(UnknownSchema(layout).into())) }
 }
 
-/// Lays a new file out.
+/// Creates the schema in a new file.
 ///
-/// Returns the layout it has.
+/// Returns the file's schema version.
 fn lay_out(file: &Connection) -> rusqlite::Result<i64> {
     file.busy_timeout(BUSY)?;
-    // Readers and a writer do not wait for each other, and what was remembered is on the disk before the message is
-    // deleted from the queue.
+    // WAL: readers and a writer do not block each other. FULL: a handled message is on disk before it is deleted from
+    // the queue.
     file.pragma_update(None, "journal_mode", "WAL")?;
     file.pragma_update(None, "synchronous", "FULL")?;
     let layout: i64 = file.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -223,6 +223,9 @@ mod tests {
         let file = Connection::open(&later).expect("a file");
         file.pragma_update(None, "user_version", 9).expect("written");
         let error = SqliteInbox::at(later).prepare().await.expect_err("another layout");
-        assert_eq!(error.0.to_string(), "the inbox has layout 9, and this program knows 1");
+        assert_eq!(
+            error.0.to_string(),
+            "the inbox file has schema version 9, but this library only knows version 1"
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use domain::ids::EventId;
+
 use super::*;
 use crate::testing::{TestFolder, application};
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::queue::{CaseQueue, Delivery, QueueError};
+use crate::queue::{CaseQueue, QueueError, ReceivedMessage};
 
 #[derive(Debug)]
 struct StoredMessage {
-    delivery: Delivery,
+    delivery: ReceivedMessage,
     visible_at: Instant,
 }
 
@@ -38,8 +38,13 @@ impl FakeQueue {
     pub fn send(&self, group: &str, body: String) {
         let mut messages = self.0.messages.lock().unwrap();
         let message = format!("m{}-{group}", messages.len());
-        let delivery =
-            Delivery { receipt: message.clone(), message, group: Some(group.to_owned()), times: 0, body };
+        let delivery = ReceivedMessage {
+            receipt: message.clone(),
+            message,
+            group: Some(group.to_owned()),
+            times: 0,
+            body,
+        };
         messages.push(StoredMessage { delivery, visible_at: Instant::now() });
         self.0.sent.notify_one();
     }
@@ -49,7 +54,7 @@ impl FakeQueue {
     /// # Panics
     /// Another user of the queue panicked.
     #[must_use]
-    pub fn messages(&self) -> Vec<Delivery> {
+    pub fn messages(&self) -> Vec<ReceivedMessage> {
         let messages = self.0.messages.lock().unwrap();
         messages.iter().map(|stored| stored.delivery.clone()).collect()
     }
@@ -70,7 +75,7 @@ impl FakeQueue {
     /// # Panics
     /// Another user of the queue panicked.
     #[must_use]
-    pub fn receive_now(&self, most: usize, hidden: Duration) -> Vec<Delivery> {
+    pub fn receive_now(&self, most: usize, hidden: Duration) -> Vec<ReceivedMessage> {
         let now = Instant::now();
         let (mut blocked, mut received) = (HashSet::new(), Vec::new());
         for stored in self.0.messages.lock().unwrap().iter_mut() {
@@ -93,7 +98,7 @@ impl CaseQueue for FakeQueue {
         most: usize,
         wait: Duration,
         hidden: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
         let received = self.receive_now(most, hidden);
         if !received.is_empty() {
             return Ok(received);
@@ -103,13 +108,13 @@ impl CaseQueue for FakeQueue {
         Ok(self.receive_now(most, hidden))
     }
 
-    async fn delete(&self, delivery: &Delivery) -> Result<(), QueueError> {
+    async fn delete(&self, delivery: &ReceivedMessage) -> Result<(), QueueError> {
         let mut messages = self.0.messages.lock().unwrap();
         messages.retain(|stored| stored.delivery.receipt != delivery.receipt);
         Ok(())
     }
 
-    async fn hide(&self, deliveries: &[Delivery], hidden: Duration) -> Result<(), QueueError> {
+    async fn hide(&self, deliveries: &[ReceivedMessage], hidden: Duration) -> Result<(), QueueError> {
         if self.0.hide_fails.load(Ordering::SeqCst) {
             return Err(QueueError::Unavailable { code: "down".to_owned() });
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{eventually, sample};
 use crate::deliveries::{Attempt, BATCH, COUNTED, Cause, Deliveries, Line, Notice, NoticeKind, Which};
-use crate::settings::Reason;
+use domain::endpoint::DisabledReason;
 
 /// Runs the suite.
 ///
@@ -130,7 +130,7 @@ async fn notices_are_in_order(deliveries: &impl Deliveries) {
     let of = subscription();
     let notice = |kind, seconds, reason| Notice { kind, subscription: of, at: after(seconds), reason };
     let told = [
-        notice(NoticeKind::Disabled, 1, Some(Reason::Gone)),
+        notice(NoticeKind::Disabled, 1, Some(DisabledReason::Gone)),
         notice(NoticeKind::Enabled, 2, None),
         notice(NoticeKind::Rotated, 3, None),
     ];

@@ -8,10 +8,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{eventually, sample};
-use crate::settings::{
-    Answered, Changes, EndpointState, Former, PROPAGATION_DELAY, Roster, SUBSCRIPTIONS, Settings,
-    Subscription,
-};
+use crate::settings::{Answered, Changes, Former, Roster, SUBSCRIPTIONS, Settings, Subscription};
+use domain::endpoint::{EndpointState, PROPAGATION_DELAY};
 
 /// Runs the suite. `make` gives settings to each case: new ones, or some that others use too.
 ///
@@ -222,10 +220,10 @@ async fn what_is_due_is_found(settings: &impl Settings) {
     let tenant = fresh_tenant();
     let soon = sample::start() + SignedDuration::from_secs(5);
     let late = soon + SignedDuration::from_hours(1);
-    let troubled = |next_at| EndpointState::Failing { attempt: 1, since: sample::start(), next_at };
+    let failing = |next_at| EndpointState::Failing { attempt: 1, since: sample::start(), next_at };
     for (number, state) in [
-        (1, troubled(soon)),
-        (2, troubled(late)),
+        (1, failing(soon)),
+        (2, failing(late)),
         (3, EndpointState::default()),
         (4, EndpointState::Recovering { since: sample::start() }),
     ] {

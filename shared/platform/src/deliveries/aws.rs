@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, Select,
 
 use super::row::{Change, Row};
 use super::{BATCH, Book, Range, Rows};
-use crate::recent_states::jitter;
+use crate::jitter::jitter;
 use crate::store::{StoreError, store_error};
 
 /// Calls for one batch, the first included: DynamoDB may leave rows of a batch to be sent again.

@@ -21,8 +21,9 @@ use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Changes, EndpointState, Former, Reserved, Roster, Settings, Subscription, sort};
+use super::{Answered, Changes, Former, Reserved, Roster, Settings, Subscription, sort};
 use crate::store::{StoreError, store_error};
+use domain::endpoint::EndpointState;
 
 /// Settings in a DynamoDB table. Clones share the client.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use super::{
     AGENCY_SHARDS, AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Page, Store, StoreError,
     StoredApplication, TENANT_SHARDS, asked_before, shard, store_error,
 };
-use crate::recent_states::jitter;
+use crate::jitter::jitter;
 
 /// A list by one of the table's indexes.
 struct List {

@@ -15,7 +15,7 @@ use super::{count, only, with_a_case};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
 
 #[tokio::test]
-async fn row_24_a_report_comes_twice() {
+async fn row_24_a_repeated_report_gets_the_first_answer() {
     let (harness, case) = with_a_case().await;
     let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let first = harness.report(&jws).await.body(200);
@@ -29,7 +29,7 @@ async fn row_24_a_report_comes_twice() {
 /// A second officer was given the message while the first was at work on it. What the library of `shared/agency` signs
 /// is the same report then, and the first answer; under an id of its own it is refused, and changes nothing either.
 #[tokio::test]
-async fn row_20_two_officers_work_on_one_message() {
+async fn row_20_a_second_report_on_one_message_changes_nothing() {
     let (harness, case) = with_a_case().await;
     for finding in [Finding::Received, Finding::Signed] {
         say(&harness, &case, finding.clone()).await.body(200);
@@ -44,7 +44,7 @@ async fn row_20_two_officers_work_on_one_message() {
 }
 
 #[tokio::test]
-async fn row_25_reports_in_the_wrong_order() {
+async fn row_25_a_report_ahead_of_its_turn_is_refused_over_http() {
     let (harness, case) = with_a_case().await;
     let signed = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
     let refused = harness.report(&signed).await.body(409);
@@ -58,7 +58,7 @@ async fn row_25_reports_in_the_wrong_order() {
 
 /// A queue without an order: what has overtaken another is held, and the end is the same.
 #[tokio::test]
-async fn row_25_reports_in_the_wrong_order_by_queue() {
+async fn row_25_a_report_ahead_of_its_turn_waits_in_the_queue() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
     let sign = |finding| harness.signed(BEIJING, case.application, case.version, finding);
@@ -72,7 +72,7 @@ async fn row_25_reports_in_the_wrong_order_by_queue() {
 }
 
 #[tokio::test]
-async fn row_27_a_report_by_the_wrong_agency() {
+async fn row_27_a_report_by_the_wrong_agency_looks_like_not_found() {
     let (harness, case) = with_a_case().await;
     let before = only(&harness).await;
     let theirs = harness.signed(SHANDONG, case.application, case.version, Finding::Received);
@@ -91,7 +91,7 @@ async fn row_27_a_report_by_the_wrong_agency() {
 
 /// Two officers decide at once, and not the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn row_28_two_decisions_race() {
+async fn row_28_one_of_two_racing_decisions_wins() {
     for _ in 0..20 {
         let (harness, case) = with_a_case().await;
         let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
@@ -122,7 +122,7 @@ async fn row_28_two_decisions_race() {
 }
 
 #[tokio::test]
-async fn row_26_a_stale_version_and_a_step_back() {
+async fn row_26_a_stale_version_or_a_step_back_is_refused_with_evidence() {
     let (harness, case) = with_a_case().await;
     let stale = harness.signed(BEIJING, case.application, case.version - 1, Finding::Received);
     let refused = harness.report(&stale).await.body(409);
@@ -142,7 +142,7 @@ async fn row_26_a_stale_version_and_a_step_back() {
 /// An agency's clock is ten minutes off, either way: its reports count by their version, its requests are fresh
 /// enough. A quarter of an hour is not.
 #[tokio::test]
-async fn row_29_clocks_apart() {
+async fn row_29_order_goes_by_version_with_clocks_ten_minutes_apart() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
     for (minutes, finding) in [(10, Finding::Received), (-10, Finding::Signed)] {
@@ -159,7 +159,7 @@ async fn row_29_clocks_apart() {
 
 /// The same signed request again is another link to the same document, and nothing else; later it is nothing.
 #[tokio::test]
-async fn row_42_a_request_is_replayed() {
+async fn row_42_a_replayed_document_request_has_no_second_effect() {
     let (harness, case) = with_a_case().await;
     let before = only(&harness).await;
     let asked = request(&case, BEIJING, harness.hub.clock.now().as_second());

@@ -48,7 +48,7 @@ async fn ask(harness: &CrashHarness, made: &Value, what: &str, status: u16) -> V
 }
 
 #[tokio::test]
-async fn row_38_an_endpoint_that_is_gone_is_disabled_and_gets_everything_when_it_is_back() {
+async fn row_38_a_gone_endpoint_is_disabled_and_gets_everything_once_resumed() {
     let (harness, receiver, made) = subscribed().await;
     let message = dispatched(&harness).await;
     receiver.answer(Some(410));
@@ -67,7 +67,7 @@ async fn row_38_an_endpoint_that_is_gone_is_disabled_and_gets_everything_when_it
 }
 
 #[tokio::test]
-async fn row_41_the_function_dies_after_the_post() {
+async fn row_41_a_callback_sent_again_after_a_crash_keeps_its_id() {
     let (mut harness, receiver, _) = subscribed().await;
     let message = dispatched(&harness).await;
     harness.hub.faults.restart();
@@ -86,7 +86,7 @@ async fn row_41_the_function_dies_after_the_post() {
 }
 
 #[tokio::test]
-async fn row_43_keys_are_rotated_while_a_callback_is_pending() {
+async fn row_43_both_keys_sign_a_callback_that_is_pending_during_a_rotation() {
     let (harness, receiver, made) = subscribed().await;
     let message = dispatched(&harness).await;
     receiver.answer(Some(500));
@@ -112,7 +112,7 @@ async fn row_43_keys_are_rotated_while_a_callback_is_pending() {
 }
 
 #[tokio::test]
-async fn row_47_the_router_still_sends_what_the_version_before_reads() {
+async fn row_47_a_callback_message_keeps_the_format_of_the_previous_version() {
     let (harness, receiver, _) = subscribed().await;
     let message = dispatched(&harness).await;
     let read: Value = serde_json::from_str(&message.body).expect("JSON");

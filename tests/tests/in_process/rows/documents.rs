@@ -1,12 +1,12 @@
 //! What is uploaded, and what S3 tells of it.
 
+use app_client::SampleDocument;
 use domain::event::{DocumentFault, Event};
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::faults::Fault;
 use protocol::report::{DocumentAction, DocumentRequest, Link};
-use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_case, with_a_draft};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness};
@@ -14,7 +14,7 @@ use crate::journey::{TENANT, body};
 
 /// The write committed and its answer was lost: whoever writes the very same again finds its own write.
 #[tokio::test]
-async fn row_09_the_write_had_committed() {
+async fn row_09_a_repeated_write_that_had_committed_is_recognised() {
     let (harness, keys) = with_a_draft().await;
     harness.hub.faults.restart();
     harness.hub.faults.plan(4, Fault::AnswerLost);
@@ -26,7 +26,7 @@ async fn row_09_the_write_had_committed() {
 }
 
 #[tokio::test]
-async fn row_30_an_s3_event_twice_or_reordered() {
+async fn row_30_a_repeated_or_reordered_s3_event_has_no_second_effect() {
     let (harness, keys) = with_a_draft().await;
     let reversed: Vec<String> = keys.iter().rev().cloned().collect();
     for told in [&reversed[..1], &reversed, &keys, &keys[..1]] {
@@ -37,7 +37,7 @@ async fn row_30_an_s3_event_twice_or_reordered() {
 }
 
 #[tokio::test]
-async fn row_31_an_s3_event_never_comes() {
+async fn row_31_the_sweeper_finds_an_upload_without_an_s3_event() {
     let (harness, _) = with_a_draft().await;
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     harness.sweep().await;
@@ -49,7 +49,7 @@ async fn row_31_an_s3_event_never_comes() {
 
 /// What was verified is pinned: a later object under the same key is not it, whatever S3 tells.
 #[tokio::test]
-async fn row_32_an_object_is_overwritten() {
+async fn row_32_an_overwrite_is_ignored_and_the_verified_version_is_served() {
     let (harness, case) = with_a_case().await;
     let before = only(&harness).await;
     let document = &case.documents[0];
@@ -65,14 +65,15 @@ async fn row_32_an_object_is_overwritten() {
     };
     let link: Link = serde_json::from_value(harness.agency_document(&asked).await.body(200)).expect("a link");
     let bytes = harness.hub.documents.fetch(&link).expect("an object");
-    let paper = Paper { kind: "household_register", media_type: "application/pdf", bytes };
+    let paper =
+        SampleDocument { kind: "household_register".to_owned(), media_type: "application/pdf", bytes };
     assert_eq!(paper.sha256(), document.sha256);
 }
 
 /// S3 refuses what was not signed for; what is wrong all the same is refused by the hub, told, and its slot
 /// waits for another.
 #[tokio::test]
-async fn row_33_wrong_uploads() {
+async fn row_33_wrong_uploads_are_refused_and_the_slot_stays_open() {
     let harness = CrashHarness::new();
     let papers = papers();
     let created = harness.post(TENANT, APPLICATIONS, "a-key", &body(&papers)).await.body(201);
@@ -98,7 +99,7 @@ async fn row_33_wrong_uploads() {
 
 /// A slot is open for a quarter of an hour. Asked again, the hub signs another for the same document.
 #[tokio::test]
-async fn row_36_an_upload_slot_expired() {
+async fn row_36_an_expired_slot_is_signed_again_for_the_same_document() {
     let harness = CrashHarness::new();
     let papers = papers();
     let body = body(&papers);
@@ -115,7 +116,7 @@ async fn row_36_an_upload_slot_expired() {
 
 /// Keys are made by the hub alone: an object under any other is set aside, and holds up nobody.
 #[tokio::test]
-async fn row_37_odd_keys() {
+async fn row_37_only_object_keys_made_by_the_hub_are_taken() {
     let (harness, keys) = with_a_draft().await;
     let id = only(&harness).await.id();
     let odd = [

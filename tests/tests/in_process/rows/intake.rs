@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use app_client::SampleDocument;
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::faults::Fault;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tongban_tests::papers::Paper;
 
 use super::{APPLICATIONS, count, only, papers, with_a_draft};
 use crate::crash_harness::{Answer, CrashHarness};
@@ -24,7 +24,7 @@ async fn write_of_a_creation() -> usize {
 }
 
 #[tokio::test]
-async fn row_01_a_crash_before_the_intake_write() {
+async fn row_01_a_retry_after_a_crash_before_the_write_creates_one_application() {
     let mut harness = CrashHarness::new();
     let body = body(&papers());
     harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesBefore);
@@ -36,7 +36,7 @@ async fn row_01_a_crash_before_the_intake_write() {
 }
 
 #[tokio::test]
-async fn row_02_the_answer_is_lost_after_the_write() {
+async fn row_02_a_retry_after_a_lost_answer_gets_the_same_id_and_body() {
     let mut harness = CrashHarness::new();
     let body = body(&papers());
     harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesAfter);
@@ -51,7 +51,7 @@ async fn row_02_the_answer_is_lost_after_the_write() {
 }
 
 #[tokio::test]
-async fn row_03_the_same_key_for_another_body() {
+async fn row_03_one_key_with_another_body_is_refused_and_changes_nothing() {
     let (harness, _) = with_a_draft().await;
     let kept = only(&harness).await;
     let other = body(&papers());
@@ -61,7 +61,7 @@ async fn row_03_the_same_key_for_another_body() {
 }
 
 #[tokio::test]
-async fn row_04_the_same_key_of_two_tenants() {
+async fn row_04_one_key_of_two_tenants_makes_two_applications() {
     let harness = CrashHarness::new();
     let body = body(&papers());
     let one = harness.post("one-app", APPLICATIONS, "a-key", &body).await.body(201);
@@ -71,7 +71,7 @@ async fn row_04_the_same_key_of_two_tenants() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn row_05_a_hundred_requests_with_one_key() {
+async fn row_05_a_hundred_concurrent_requests_with_one_key_make_one_application() {
     let harness = Arc::new(CrashHarness::new());
     let body = body(&papers());
     let mut requests = JoinSet::new();
@@ -85,7 +85,7 @@ async fn row_05_a_hundred_requests_with_one_key() {
 }
 
 #[tokio::test]
-async fn row_06_the_same_key_after_a_month() {
+async fn row_06_one_key_is_the_same_application_after_a_day_and_a_month() {
     let harness = CrashHarness::new();
     let body = body(&papers());
     let first = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
@@ -99,13 +99,13 @@ async fn row_06_the_same_key_after_a_month() {
 
 /// An application is handed in while its last uploads are being recorded: it is complete, so it is taken.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn row_08_a_submission_meets_the_uploads() {
+async fn row_08_a_submission_during_the_uploads_is_never_a_conflict() {
     for _ in 0..30 {
         let harness = CrashHarness::new();
         let mut by_hand = body(&papers());
         by_hand["submit"] = json!("manual");
         let papers = papers();
-        by_hand["documents"] = papers.iter().map(Paper::json).collect();
+        by_hand["documents"] = papers.iter().map(SampleDocument::declaration).collect();
         let created = harness.post(TENANT, APPLICATIONS, "a-key", &by_hand).await.body(201);
         let keys = harness.upload(&created, &papers);
         let path = format!("{APPLICATIONS}/{}/submit", only(&harness).await.id());
@@ -122,7 +122,7 @@ async fn row_08_a_submission_meets_the_uploads() {
 /// Two writers at once: uploads are recorded while the app withdraws and submits. Whatever wins, nobody is
 /// told of a conflict that is not theirs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn row_08_two_writers_meet() {
+async fn row_08_a_withdrawal_during_the_uploads_is_never_a_conflict() {
     for _ in 0..20 {
         let (harness, keys) = with_a_draft().await;
         let harness = Arc::new(harness);
@@ -147,7 +147,7 @@ async fn row_08_two_writers_meet() {
 
 /// Every call is throttled once: the app is told to come again, and then is served.
 #[tokio::test]
-async fn row_07_throttling() {
+async fn row_07_a_throttled_call_is_answered_503_and_its_retry_succeeds() {
     for call in 1..=write_of_a_creation().await {
         let harness = CrashHarness::new();
         let body = body(&papers());
@@ -161,7 +161,7 @@ async fn row_07_throttling() {
 
 /// Without the key nothing is kept, sealed or not.
 #[tokio::test]
-async fn row_46_the_key_is_denied_at_intake() {
+async fn row_46_intake_stores_nothing_when_the_key_is_denied() {
     let harness = CrashHarness::new();
     let body = body(&papers());
     harness.hub.faults.restart();

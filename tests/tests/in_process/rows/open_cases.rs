@@ -118,7 +118,7 @@ async fn what_is_not_there_or_not_theirs_is_not_found() {
 
 /// The queue has forgotten the case; the table has not.
 #[tokio::test]
-async fn row_19_an_agency_was_down_for_longer_than_its_queue_keeps_anything() {
+async fn row_19_the_sweeper_sends_again_what_the_agency_queue_has_dropped() {
     let (harness, case) = with_a_case().await;
     harness.hub.clock.advance(SignedDuration::from_hours(24 * 13));
     harness.sweep().await;

@@ -1,5 +1,6 @@
 //! What the stream shows, and what must reach an agency's queue once.
 
+use app_client::SampleDocument;
 use domain::agencies::AgencyState;
 use domain::application::object_key;
 use domain::catalogue::DocumentKind;
@@ -12,14 +13,13 @@ use platform::faults::Fault;
 use platform::queues::{Queue, SendError};
 use serde_json::{Value, json};
 use sweeper::handler::Swept;
-use tongban_tests::papers::Paper;
 
 use super::{count, file, only, submission, with_a_case, with_a_draft};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
 use crate::journey::TENANT;
 
 #[tokio::test]
-async fn row_10_a_stream_record_comes_twice() {
+async fn row_10_a_repeated_stream_record_sends_one_message() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -31,7 +31,7 @@ async fn row_10_a_stream_record_comes_twice() {
 }
 
 #[tokio::test]
-async fn row_11_the_router_dies_after_sending() {
+async fn row_11_a_router_that_dies_after_sending_sends_one_case() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -49,7 +49,7 @@ async fn row_11_the_router_dies_after_sending() {
 /// After five minutes a queue has forgotten what it saw: the message comes twice, under the one id that the
 /// agency goes by.
 #[tokio::test]
-async fn row_12_sent_again_after_the_window() {
+async fn row_12_a_message_sent_again_after_the_fifo_window_keeps_its_id() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -66,7 +66,7 @@ async fn row_12_sent_again_after_the_window() {
 
 /// Two applications in one batch; the message of one is not taken. Only its record comes again.
 #[tokio::test]
-async fn row_14_a_batch_fails_in_part() {
+async fn row_14_only_the_failed_entry_of_a_batch_is_retried() {
     let harness = CrashHarness::new();
     for key in ["one", "two"] {
         let keys = file(&harness, TENANT, key).await;
@@ -86,7 +86,7 @@ async fn row_14_a_batch_fails_in_part() {
 }
 
 #[tokio::test]
-async fn row_15_a_poisonous_record() {
+async fn row_15_a_poisonous_record_is_quarantined_with_its_reason() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let good = submission(&harness).await;
@@ -104,7 +104,7 @@ async fn row_15_a_poisonous_record() {
 /// Sent, but its dispatch was never recorded: the sweeper sends it again within the queue's five minutes. It
 /// arrives, because it goes under another deduplication id, and is the same message to its agency.
 #[tokio::test]
-async fn row_13_sent_again_within_the_window() {
+async fn row_13_a_message_sent_again_within_the_fifo_window_arrives() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -122,7 +122,7 @@ async fn row_13_sent_again_within_the_window() {
 }
 
 #[tokio::test]
-async fn row_16_the_router_was_down_for_days() {
+async fn row_16_the_sweeper_sends_what_the_router_missed_for_a_day() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     harness.hub.clock.advance(SignedDuration::from_hours(25));
@@ -133,7 +133,7 @@ async fn row_16_the_router_was_down_for_days() {
 
 /// The agency waits for the citizen, and the citizen has answered.
 #[tokio::test]
-async fn row_16_the_router_missed_an_answer_to_a_supplement() {
+async fn row_16_the_sweeper_sends_a_supplement_that_the_router_missed() {
     let (harness, _) = with_a_case().await;
     report(&harness, Finding::Received).await;
     report(&harness, residence_is_missing()).await;
@@ -149,7 +149,7 @@ async fn row_16_the_router_missed_an_answer_to_a_supplement() {
 }
 
 #[tokio::test]
-async fn row_18_a_suspended_agency() {
+async fn row_18_a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -167,7 +167,7 @@ async fn row_18_a_suspended_agency() {
 
 /// Without the key nothing is sent, sealed or not.
 #[tokio::test]
-async fn row_46_the_key_is_denied_at_the_router() {
+async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
@@ -196,7 +196,7 @@ fn residence_is_missing() -> Finding {
 /// The citizen hands in what is missing.
 async fn supplement(harness: &CrashHarness) {
     let id = only(harness).await.id();
-    let answer = Paper::pdf("other", "answer");
+    let answer = SampleDocument::pdf("other", "answer");
     let key = object_key(id, "d3".parse().expect("a document id"), 0);
     harness.hub.documents.put(
         &key,
@@ -212,7 +212,7 @@ async fn supplement(harness: &CrashHarness) {
 /// The stream's shard splits between any two changes of an application: the router of the new shard is another process,
 /// and the old shard shows its last records once more, because its router died before it said that it was done.
 #[tokio::test]
-async fn row_17_a_shard_splits() {
+async fn row_17_the_order_holds_when_a_shard_splits() {
     for split in 1..=4 {
         let (mut harness, keys) = with_a_draft().await;
         harness.uploaded(&keys).await;

@@ -39,7 +39,7 @@ async fn a_bad_signature_an_unknown_key_and_no_signature_are_told_apart() {
 
 /// Outside the window a new report is refused with the hub's own time; one that was taken is answered for ever.
 #[tokio::test]
-async fn row_42_a_report_is_replayed() {
+async fn row_42_a_replayed_report_has_no_second_effect() {
     let (harness, case) = with_a_case().await;
     let taken = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let late = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
@@ -70,7 +70,7 @@ async fn a_report_waits_in_the_queue_and_does_not_age() {
 
 /// A key is revoked while another one has taken over: what the old one signs counts no more within a minute.
 #[tokio::test]
-async fn row_43_a_signing_key_is_rotated_and_revoked() {
+async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
     let (harness, case) = with_a_case().await;
     let next = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let jwk = next.public().to_jwk().expect("a public key");
@@ -95,7 +95,7 @@ async fn row_43_a_signing_key_is_rotated_and_revoked() {
 
 /// While an agency is suspended nothing is sent to it; when it resumes, what is asked for is sent, once recorded.
 #[tokio::test]
-async fn row_18_an_agency_is_suspended_and_resumes_without_a_deploy() {
+async fn row_18_an_agency_is_suspended_and_resumed_without_a_deploy() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     harness.amend(BEIJING, AgencyOverride::Suspend);

@@ -1,72 +1,45 @@
-//! The app backend that certification plays: it files, answers and withdraws over the hub's HTTP interface.
+//! The app backend of certification: the shared app client, with the errors of certification.
 
-use std::time::Duration;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use agency::hub_client::http_client;
+use app_client::{AppClient, AppClientError, SampleDocument};
 use domain::ids::{ApplicationId, DocumentId};
-use protocol::app::{ApplicationView, EventsPage, Link};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Method, StatusCode, Url};
+use protocol::app::{ApplicationView, EventsPage};
+use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::error::CertifyError;
 
-use crate::certificate;
-use agency::hub_client::{http_client, link_request};
-use agency::problem::Problem;
-use agency::retry_policy::{RetryPolicy, retry_after};
+/// Events of an application that are read at once; no application has as many.
+const EVENTS: u32 = 100;
 
-/// Media type of a body that is one signed object.
-const JOSE: &str = "application/jose";
-
-/// A page to hand in.
+/// A document to upload: a small PDF that shows what it stands for.
 #[derive(Clone, Debug)]
-pub struct Paper {
-    kind: &'static str,
-    bytes: Vec<u8>,
-}
+pub struct Paper(SampleDocument);
 
 impl Paper {
-    /// A small real PDF that says what it stands for.
+    /// Makes a document of this kind.
     #[must_use]
     pub fn new(kind: &'static str) -> Paper {
-        Paper { kind, bytes: certificate::page(&["CERTIFICATION, invented", kind]) }
-    }
-
-    fn sha256(&self) -> String {
-        STANDARD.encode(Sha256::digest(&self.bytes))
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "kind": self.kind, "media_type": certificate::MEDIA_TYPE, "size": self.bytes.len(),
-            "sha256": self.sha256(),
-        })
+        Paper(SampleDocument::pdf(kind, "CERTIFICATION, invented"))
     }
 }
 
-/// An app backend.
+/// An app backend. Every method fails with [`CertifyError`] when the hub refuses or does not answer.
 #[derive(Clone, Debug)]
 pub struct App {
-    http: Client,
+    client: AppClient,
     hub: Url,
-    token: String,
-    retry_policy: RetryPolicy,
 }
 
 impl App {
-    /// A backend with a token. Nothing is called.
+    /// A backend with an access token. Nothing is sent yet.
     ///
     /// # Errors
     /// [`CertifyError::Client`].
     pub fn new(hub: &Url, token: &str) -> Result<App, CertifyError> {
         let http = http_client(hub).map_err(CertifyError::Client)?;
-        let retry_policy = RetryPolicy { longest: Duration::from_secs(10), ..RetryPolicy::default() };
-        Ok(App { http, hub: hub.clone(), token: token.to_owned(), retry_policy })
+        Ok(App { client: AppClient::new(&http, hub.as_str(), token), hub: hub.clone() })
     }
 
     /// The hub's address.
@@ -75,98 +48,20 @@ impl App {
         &self.hub
     }
 
-    /// Reads.
+    /// Reads a resource; `path` has no slash at its beginning.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CertifyError> {
-        self.ask(Method::GET, path, None).await
+        self.client.get(&format!("/{path}")).await.map_err(failed)
     }
 
-    /// Asks for a change. It is sent again under the same key while the hub is not available, so it happens once.
-    ///
-    /// # Errors
-    /// [`CertifyError`].
-    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, CertifyError> {
-        self.ask(Method::POST, path, Some(body)).await
-    }
-
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<T, CertifyError> {
-        let what = format!("{method} /{path}");
-        let key = Uuid::new_v4().to_string();
-        self.send(&what, || {
-            let mut request = self.http.request(method.clone(), self.url(path)?).bearer_auth(&self.token);
-            if let Some(body) = body {
-                request = request.header("idempotency-key", &key).header(CONTENT_TYPE, "application/json");
-                request = request.body(body.to_string());
-            }
-            Ok(request)
-        })
-        .await
-    }
-
-    /// Posts a signed object, as an agency does.
-    ///
-    /// # Errors
-    /// [`CertifyError`].
+    /// Posts a signed object, as an agency does; `path` has no slash at its beginning.
     pub(super) async fn signed<T: DeserializeOwned>(&self, path: &str, jws: &str) -> Result<T, CertifyError> {
-        self.send(&format!("POST /{path}"), || {
-            Ok(self.http.post(self.url(path)?).header(CONTENT_TYPE, JOSE).body(jws.to_owned()))
-        })
-        .await
+        self.client.post_signed(&format!("/{path}"), jws).await.map_err(failed)
     }
 
-    fn url(&self, path: &str) -> Result<Url, CertifyError> {
-        self.hub.join(path).map_err(|_| CertifyError::Answer(path.to_owned()))
-    }
-
-    /// Sends until there is an answer, and reads it.
-    async fn send<T: DeserializeOwned>(
-        &self,
-        what: &str,
-        request: impl Fn() -> Result<reqwest::RequestBuilder, CertifyError>,
-    ) -> Result<T, CertifyError> {
-        let bytes = self.exchange(what, request).await?;
-        serde_json::from_slice(&bytes).map_err(|_| CertifyError::Answer(what.to_owned()))
-    }
-
-    async fn exchange(
-        &self,
-        what: &str,
-        request: impl Fn() -> Result<reqwest::RequestBuilder, CertifyError>,
-    ) -> Result<Vec<u8>, CertifyError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let answer = request()?.send().await;
-            let mut after = None;
-            if let Ok(answer) = answer {
-                let status = answer.status();
-                let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-                after = retry_after(header);
-                let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-                match answer.bytes().await {
-                    Ok(bytes) if status.is_success() => return Ok(bytes.to_vec()),
-                    Ok(bytes) if !passing => {
-                        let problem = Box::new(Problem::read(status.as_u16(), &bytes));
-                        return Err(CertifyError::Refused { what: what.to_owned(), problem });
-                    }
-                    Ok(_) | Err(_) => {}
-                }
-            }
-            if !self.retry_policy.pause(tried, after).await {
-                return Err(CertifyError::Unavailable(what.to_owned()));
-            }
-        }
-    }
-
-    /// Creates an application with these papers declared, tells its id, and uploads them; with the last one it is handed
-    /// in.
+    /// Creates an application, reports its id, and uploads its documents. The last one submits the application.
     ///
     /// # Errors
     /// [`CertifyError`].
@@ -174,64 +69,41 @@ impl App {
         &self,
         mut body: Value,
         papers: &[Paper],
-        made: impl FnOnce(ApplicationId),
+        created: impl FnOnce(ApplicationId),
     ) -> Result<ApplicationView, CertifyError> {
-        body["documents"] = papers.iter().map(Paper::json).collect();
+        let documents: Vec<SampleDocument> = papers.iter().map(|paper| paper.0.clone()).collect();
         body["submit"] = "when_complete".into();
-        let created: ApplicationView = self.post("v1/applications", &body).await?;
-        made(created.id);
-        for link in created.documents.iter().filter_map(|document| document.upload.as_ref()) {
-            let wanted = link.headers.get("x-amz-checksum-sha256");
-            let paper = papers.iter().find(|paper| wanted == Some(&paper.sha256()));
-            let paper = paper.ok_or_else(|| CertifyError::Answer("the upload links".to_owned()))?;
-            self.follow(link, Some(&paper.bytes)).await?;
-        }
-        Ok(created)
+        let view = self.client.create(body, &documents).await.map_err(failed)?;
+        created(view.id);
+        self.client.upload_all(&view, &documents).await.map_err(failed)?;
+        Ok(view)
     }
 
-    /// Hands in one more paper.
+    /// Uploads one more document.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn add(&self, id: ApplicationId, slot: DocumentId, paper: &Paper) -> Result<(), CertifyError> {
-        let path = format!("v1/applications/{id}/documents/{slot}/upload");
-        let link: Link = self.post(&path, &paper.json()).await?;
-        self.follow(&link, Some(&paper.bytes)).await?;
-        Ok(())
+        self.client.add_document(id, slot, &paper.0).await.map_err(failed)
     }
 
-    /// Fetches a document.
+    /// Downloads a document.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn document(&self, id: ApplicationId, document: DocumentId) -> Result<Vec<u8>, CertifyError> {
-        let link: Link = self.get(&format!("v1/applications/{id}/documents/{document}")).await?;
-        self.follow(&link, None).await
+        self.client.document(id, document).await.map_err(failed)
     }
 
-    async fn follow(&self, link: &Link, bytes: Option<&[u8]>) -> Result<Vec<u8>, CertifyError> {
-        let what = format!("{} of a document", link.method);
-        let sent = self.exchange(&what, || {
-            link_request(&self.http, link, bytes).ok_or_else(|| CertifyError::Answer(what.clone()))
-        });
-        match sent.await {
-            // The link never overwrites: an earlier try arrived.
-            Err(refused) if refused.status() == Some(StatusCode::PRECONDITION_FAILED.as_u16()) => {
-                Ok(Vec::new())
-            }
-            other => other,
-        }
-    }
-
-    /// The application as it is now.
+    /// Reads an application.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn view(&self, id: ApplicationId) -> Result<ApplicationView, CertifyError> {
-        self.get(&format!("v1/applications/{id}")).await
+        self.client.application(id).await.map_err(failed)
     }
 
-    /// One of the app's own steps.
+    /// Takes one of the app's own steps.
     ///
     /// # Errors
     /// [`CertifyError`].
@@ -241,14 +113,34 @@ impl App {
         step: &str,
         body: &Value,
     ) -> Result<ApplicationView, CertifyError> {
-        self.post(&format!("v1/applications/{id}/{step}"), body).await
+        self.client.step(id, step, body).await.map_err(failed)
     }
 
-    /// The events of an application, the first hundred.
+    /// Reads the first hundred events of an application.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn events(&self, id: ApplicationId) -> Result<EventsPage, CertifyError> {
-        self.get(&format!("v1/applications/{id}/events?after=0&limit=100")).await
+        self.client.events(id, 0, EVENTS).await.map_err(failed)
+    }
+}
+
+fn failed(error: AppClientError) -> CertifyError {
+    match error {
+        AppClientError::Refused { request, status, problem } => {
+            let problem = problem.and_then(|problem| serde_json::to_value(problem).ok());
+            let problem = problem.unwrap_or_else(|| json!({ "status": status.as_u16() }));
+            match serde_json::from_value(problem) {
+                Ok(problem) => CertifyError::Refused { what: request, problem: Box::new(problem) },
+                Err(_) => CertifyError::Answer(request),
+            }
+        }
+        AppClientError::NoResponse { request, .. } | AppClientError::Unavailable { request, .. } => {
+            CertifyError::Unavailable(request)
+        }
+        AppClientError::Unreadable { request, .. } => CertifyError::Answer(request),
+        AppClientError::LinkMethod(_)
+        | AppClientError::MissingUploadLink(_)
+        | AppClientError::MissingSecret => CertifyError::Answer("the upload links".to_owned()),
     }
 }

@@ -7,24 +7,25 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::Timestamp;
 
-use super::Name;
+use super::applicant::TestApplicant;
 use super::error::CertifyError;
-use super::outcome::Unmet;
+use super::outcome::NotPassed;
 use super::session::Session;
 use super::turns::DECIDED;
 
-/// Cases filed at once: a hub on one machine takes no more.
+/// Cases filed concurrently; a hub on one machine does not take more.
 const AT_ONCE: usize = 8;
-/// What a burst gets for each of its cases, beyond the time of one.
+/// Additional time for each case of a burst.
 const EACH: Duration = Duration::from_secs(2);
-/// How often the cases not yet decided are looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// Poll interval for the open cases.
+const POLL: Duration = Duration::from_millis(500);
 
-pub(super) async fn burst(session: &Session<'_>) -> Result<String, Unmet> {
+pub(super) async fn burst(session: &Session<'_>) -> Result<String, NotPassed> {
     let since = Timestamp::now();
     let begun = Instant::now();
-    let mut filing =
-        stream::iter(0..session.burst).map(|_| session.decided(Name::Passes)).buffer_unordered(AT_ONCE);
+    let mut filing = stream::iter(0..session.burst)
+        .map(|_| session.decided(TestApplicant::Passes))
+        .buffer_unordered(AT_ONCE);
     let mut filed: Vec<ApplicationId> = Vec::with_capacity(session.burst);
     while let Some(one) = filing.next().await {
         filed.push(one?);
@@ -36,22 +37,22 @@ pub(super) async fn burst(session: &Session<'_>) -> Result<String, Unmet> {
     while !open.is_empty() {
         open = still_open(session, open).await?;
         if Instant::now() > end {
-            return Unmet::failed(format!(
-                "{} of {} cases were not decided within {} s: take several cases at once, and delete each message when \
-                 it is handled",
+            return NotPassed::failed(format!(
+                "{} of {} cases were not decided within {} s: handle several cases concurrently, and delete each message after \
+                 handling it",
                 open.len(),
                 session.burst,
                 begun.elapsed().as_secs()
             ));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
     let all = begun.elapsed().as_secs_f64();
     session.drained().await?;
     let refused = session.needed_operator()?.refused(session.agency(), since).await?;
     let own = refused.iter().filter(|one| one.application.is_some_and(|id| filed.contains(&id))).count();
     if own > 0 {
-        return Unmet::failed(format!(
+        return NotPassed::failed(format!(
             "the hub refused {own} reports on the {} cases: report each step of a case once, in order",
             session.burst
         ));
@@ -60,7 +61,7 @@ pub(super) async fn burst(session: &Session<'_>) -> Result<String, Unmet> {
     Ok(format!("{} cases in {all:.1} s, {rate:.2} a second; filed within {filing:.1} s", session.burst))
 }
 
-/// Those that are not decided yet. Looking stops at the first few that are not: the rest is later in the queue.
+/// The cases that are not decided yet. Stops reading at the first few open ones: the others are later in the queue.
 async fn still_open(
     session: &Session<'_>,
     open: Vec<ApplicationId>,

@@ -1,4 +1,4 @@
-//! The checks as data: what each is called, what it shows, and what it needs.
+//! The checks: name, purpose and requirement of each, and how each runs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,162 +6,177 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::outcome::{Judged, Outcome, Unmet};
+use super::outcome::{CheckOutcome, CheckResult, NotPassed};
 use super::session::Session;
 use super::{burst, probes, rotation, turns};
 
-/// A check.
+/// A check of certification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// A first card, taken, decided and produced.
+pub enum CertificationCheck {
+    /// A first identity card, received, decided and produced.
     Ordinary,
     /// A certificate, issued with its document.
     Certificate,
     /// A refusal.
     Refusal,
-    /// A supplement, asked and answered.
+    /// A supplement, requested and answered.
     Supplement,
-    /// A message again while its case is worked on.
+    /// A repeated message while its case is in progress.
     Duplicate,
-    /// A message again long after it was handled.
+    /// A repeated message long after it was handled.
     LateDuplicate,
     /// An old message after a newer one.
     Reordering,
-    /// A withdrawal in the middle of the work.
+    /// A withdrawal while the case is in progress.
     WithdrawnWhileWorking,
-    /// A message that nobody can open.
+    /// A message that cannot be decrypted.
     Unreadable,
     /// A message that the hub has not signed.
     Forged,
     /// A new encryption key beside the old one.
     RotatedKey,
-    /// Many at once.
+    /// Many cases at once.
     Burst,
 }
 
-/// There is no such check.
+/// No check has this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no check {0:?}; there are {names}", names = Check::ALL.map(Check::name).join(", "))]
+#[error("no check is named {0:?}; the checks are {names}", names = CertificationCheck::ALL.map(CertificationCheck::name).join(", "))]
 pub struct NoSuchCheck(String);
 
-impl Check {
-    /// All, in the order in which they are played.
-    pub const ALL: [Check; 12] = [
-        Check::Ordinary,
-        Check::Certificate,
-        Check::Refusal,
-        Check::Supplement,
-        Check::Duplicate,
-        Check::LateDuplicate,
-        Check::Reordering,
-        Check::WithdrawnWhileWorking,
-        Check::Unreadable,
-        Check::Forged,
-        Check::RotatedKey,
-        Check::Burst,
+impl CertificationCheck {
+    /// All checks, in the order in which they run.
+    pub const ALL: [CertificationCheck; 12] = [
+        CertificationCheck::Ordinary,
+        CertificationCheck::Certificate,
+        CertificationCheck::Refusal,
+        CertificationCheck::Supplement,
+        CertificationCheck::Duplicate,
+        CertificationCheck::LateDuplicate,
+        CertificationCheck::Reordering,
+        CertificationCheck::WithdrawnWhileWorking,
+        CertificationCheck::Unreadable,
+        CertificationCheck::Forged,
+        CertificationCheck::RotatedKey,
+        CertificationCheck::Burst,
     ];
 
-    /// Its name, as options and results give it.
+    /// The name in options and results.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Check::Ordinary => "ordinary",
-            Check::Certificate => "certificate",
-            Check::Refusal => "refusal",
-            Check::Supplement => "supplement",
-            Check::Duplicate => "duplicate",
-            Check::LateDuplicate => "late_duplicate",
-            Check::Reordering => "reordering",
-            Check::WithdrawnWhileWorking => "withdrawn_while_working",
-            Check::Unreadable => "unreadable",
-            Check::Forged => "forged",
-            Check::RotatedKey => "rotated_key",
-            Check::Burst => "burst",
+            CertificationCheck::Ordinary => "ordinary",
+            CertificationCheck::Certificate => "certificate",
+            CertificationCheck::Refusal => "refusal",
+            CertificationCheck::Supplement => "supplement",
+            CertificationCheck::Duplicate => "duplicate",
+            CertificationCheck::LateDuplicate => "late_duplicate",
+            CertificationCheck::Reordering => "reordering",
+            CertificationCheck::WithdrawnWhileWorking => "withdrawn_while_working",
+            CertificationCheck::Unreadable => "unreadable",
+            CertificationCheck::Forged => "forged",
+            CertificationCheck::RotatedKey => "rotated_key",
+            CertificationCheck::Burst => "burst",
         }
     }
 
-    /// What it shows where it is passed.
+    /// What a passed check proves.
     #[must_use]
     pub fn shows(self) -> &'static str {
         match self {
-            Check::Ordinary => "a first card is taken, decided and produced",
-            Check::Certificate => "a certificate is issued with its document",
-            Check::Refusal => "a case is refused with a reason",
-            Check::Supplement => "a missing item is asked for, and its answer is decided on",
-            Check::Duplicate => "a message that comes again while its case is worked on has no second effect",
-            Check::LateDuplicate => "a message that comes again after it was handled has no second effect",
-            Check::Reordering => "an old message that comes after a newer one has no effect",
-            Check::WithdrawnWhileWorking => "work ends where the citizen withdrew, and other cases go on",
-            Check::Unreadable => "a message that cannot be opened is left, and other cases go on",
-            Check::Forged => "a message that the hub has not signed is not believed, and other cases go on",
-            Check::RotatedKey => "a second encryption key opens messages beside the first",
-            Check::Burst => "many cases at once are all decided, each once",
+            CertificationCheck::Ordinary => "a first card is received, decided and produced",
+            CertificationCheck::Certificate => "a certificate is issued with its document",
+            CertificationCheck::Refusal => "a case is refused with a reason",
+            CertificationCheck::Supplement => {
+                "a missing item is requested, and the case is decided after the answer"
+            }
+            CertificationCheck::Duplicate => {
+                "a message repeated while its case is in progress has no second effect"
+            }
+            CertificationCheck::LateDuplicate => {
+                "a message repeated after it was handled has no second effect"
+            }
+            CertificationCheck::Reordering => "an old message that arrives after a newer one has no effect",
+            CertificationCheck::WithdrawnWhileWorking => {
+                "the work ends after a withdrawal, and other cases go on"
+            }
+            CertificationCheck::Unreadable => {
+                "an unreadable message is left in the queue, and other cases go on"
+            }
+            CertificationCheck::Forged => {
+                "a message that the hub has not signed is rejected, and other cases go on"
+            }
+            CertificationCheck::RotatedKey => "messages to a second encryption key are decrypted too",
+            CertificationCheck::Burst => "many cases at once are each decided once",
         }
     }
 
-    /// Whether only an operator of the hub can play it or judge it.
+    /// Whether the check needs the hub operator's command.
     #[must_use]
     pub fn needs_operator(self) -> bool {
         match self {
-            Check::Ordinary | Check::Certificate | Check::Refusal | Check::Supplement => false,
-            Check::Duplicate
-            | Check::LateDuplicate
-            | Check::Reordering
-            | Check::WithdrawnWhileWorking
-            | Check::Unreadable
-            | Check::Forged
-            | Check::RotatedKey
-            | Check::Burst => true,
+            CertificationCheck::Ordinary
+            | CertificationCheck::Certificate
+            | CertificationCheck::Refusal
+            | CertificationCheck::Supplement => false,
+            CertificationCheck::Duplicate
+            | CertificationCheck::LateDuplicate
+            | CertificationCheck::Reordering
+            | CertificationCheck::WithdrawnWhileWorking
+            | CertificationCheck::Unreadable
+            | CertificationCheck::Forged
+            | CertificationCheck::RotatedKey
+            | CertificationCheck::Burst => true,
         }
     }
 
-    /// Plays and judges it.
-    pub(super) async fn judge(self, session: &Session<'_>) -> Judged {
+    /// Runs the check and measures its time.
+    pub(super) async fn run(self, session: &Session<'_>) -> CheckResult {
         let begun = Instant::now();
-        let played = if self.needs_operator() && session.operator().is_none() {
-            Err(Unmet::Skipped("only the hub's operator can play it: give --operator".to_owned()))
+        let ended = if self.needs_operator() && session.operator().is_none() {
+            Err(NotPassed::Skipped("the check needs the hub operator's command: give --operator".to_owned()))
         } else {
-            self.play(session).await
+            self.run_steps(session).await
         };
-        let (outcome, reason, measured) = match played {
-            Ok(measured) => (Outcome::Passed, None, measured),
-            Err(Unmet::Failed(why)) => (Outcome::Failed, Some(why), None),
-            Err(Unmet::Skipped(why)) => (Outcome::Skipped, Some(why), None),
+        let (outcome, reason, measured) = match ended {
+            Ok(measured) => (CheckOutcome::Passed, None, measured),
+            Err(NotPassed::Failed(reason)) => (CheckOutcome::Failed, Some(reason), None),
+            Err(NotPassed::Skipped(reason)) => (CheckOutcome::Skipped, Some(reason), None),
         };
         let seconds = begun.elapsed().as_secs_f64();
-        Judged { check: self.name(), shows: self.shows(), outcome, reason, measured, seconds }
+        CheckResult { check: self.name(), shows: self.shows(), outcome, reason, measured, seconds }
     }
 
-    async fn play(self, session: &Session<'_>) -> Result<Option<String>, Unmet> {
+    async fn run_steps(self, session: &Session<'_>) -> Result<Option<String>, NotPassed> {
         match self {
-            Check::Ordinary => turns::ordinary(session).await?,
-            Check::Certificate => turns::certificate(session).await?,
-            Check::Refusal => turns::refusal(session).await?,
-            Check::Supplement => turns::supplement(session).await?,
-            Check::Duplicate => turns::duplicate(session).await?,
-            Check::LateDuplicate => turns::late_duplicate(session).await?,
-            Check::Reordering => turns::reordering(session).await?,
-            Check::WithdrawnWhileWorking => turns::withdrawn_while_working(session).await?,
-            Check::Unreadable => probes::unreadable(session).await?,
-            Check::Forged => probes::forged(session).await?,
-            Check::RotatedKey => rotation::rotated_key(session).await?,
-            Check::Burst => return burst::burst(session).await.map(Some),
+            CertificationCheck::Ordinary => turns::ordinary(session).await?,
+            CertificationCheck::Certificate => turns::certificate(session).await?,
+            CertificationCheck::Refusal => turns::refusal(session).await?,
+            CertificationCheck::Supplement => turns::supplement(session).await?,
+            CertificationCheck::Duplicate => turns::duplicate(session).await?,
+            CertificationCheck::LateDuplicate => turns::late_duplicate(session).await?,
+            CertificationCheck::Reordering => turns::reordering(session).await?,
+            CertificationCheck::WithdrawnWhileWorking => turns::withdrawn_while_working(session).await?,
+            CertificationCheck::Unreadable => probes::unreadable(session).await?,
+            CertificationCheck::Forged => probes::forged(session).await?,
+            CertificationCheck::RotatedKey => rotation::rotated_key(session).await?,
+            CertificationCheck::Burst => return burst::burst(session).await.map(Some),
         }
         Ok(None)
     }
 }
 
-impl fmt::Display for Check {
+impl fmt::Display for CertificationCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Check {
+impl FromStr for CertificationCheck {
     type Err = NoSuchCheck;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = Check::ALL.into_iter().find(|check| check.name() == text.trim());
+        let named = CertificationCheck::ALL.into_iter().find(|check| check.name() == text.trim());
         named.ok_or_else(|| NoSuchCheck(text.trim().to_owned()))
     }
 }

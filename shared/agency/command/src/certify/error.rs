@@ -1,52 +1,42 @@
 //! Why certification itself could not go on.
 
-use agency::problem::Problem;
+use agency::problem::HubProblem;
 use thiserror::Error;
 
-/// Why certification itself could not go on. Says nothing of the consumer.
+/// Why certification could not go on. Says nothing about the consumer.
 #[derive(Debug, Error)]
 pub enum CertifyError {
-    /// No HTTP client can be made.
-    #[error("no HTTP client: {0}")]
+    /// This system has no usable TLS provider.
+    #[error("no HTTP client can be built: {0}")]
     Client(#[source] reqwest::Error),
-    /// The hub refuses what certification asks.
-    #[error("the hub answers {problem} to {what}")]
-    Refused {
-        /// What was asked.
-        what: String,
-        /// Its answer.
-        problem: Box<Problem>,
-    },
-    /// The hub, or where its links lead, does not answer.
-    #[error("no answer to {0}")]
+    /// The hub refused a request.
+    #[error("the hub refused {what}: {problem}")]
+    Refused { what: String, problem: Box<HubProblem> },
+    /// The hub, or the document store, does not answer.
+    #[error("{0} was not answered")]
     Unavailable(String),
-    /// An answer that is not of the hub's making.
-    #[error("an answer to {0} that cannot be read")]
+    /// A response does not have the published form.
+    #[error("the response to {0} cannot be read")]
     Answer(String),
-    /// The queue cannot be looked at.
-    #[error("the agency's queue: {0}")]
+    /// A call to the queue failed.
+    #[error("the agency's queue cannot be read: {0}")]
     Queue(String),
-    /// It was asked to stop.
-    #[error("it was stopped before its end")]
+    /// A stop was requested.
+    #[error("certification was stopped before its end")]
     Stopped,
     /// The operator's command failed.
-    #[error("the operator's command `{command}`: {why}")]
-    Operator {
-        /// Which.
-        command: String,
-        /// What it said.
-        why: String,
-    },
+    #[error("the operator's command `{command}` failed: {why}")]
+    Operator { command: String, why: String },
     /// The catalogue has no service of one leg of this purpose that certification can fill in.
     #[error("the catalogue has no service with one leg `{0}` that certification can apply for")]
     NoService(&'static str),
-    /// No registered place can be made from the agency's code.
-    #[error("the agency's code names no place")]
+    /// No division can be derived from the agency's code.
+    #[error("no place can be derived from the agency's code")]
     Place,
 }
 
 impl CertifyError {
-    /// The status of the refusal, where it is one.
+    /// The HTTP status, when the hub refused a request.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -1,23 +1,22 @@
-//! The result as JUnit XML, which every build server reads.
+//! The report as JUnit XML, which build servers read.
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::outcome::{Certificate, Judged, Outcome};
+use super::outcome::{CertificationReport, CheckOutcome, CheckResult};
 
-/// The certificate as one test suite.
+/// The report as one test suite.
 ///
 /// # Errors
-/// The writer's, which writes to memory.
-pub fn junit(certificate: &Certificate) -> std::io::Result<String> {
+/// The XML writer failed; it writes to memory only.
+pub fn junit(report: &CertificationReport) -> std::io::Result<String> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let seconds: f64 = certificate.checks.iter().map(|judged| judged.seconds).sum();
-    let (tests, failures) =
-        (certificate.checks.len().to_string(), certificate.count(Outcome::Failed).to_string());
-    let (skipped, time) = (certificate.count(Outcome::Skipped).to_string(), format!("{seconds:.3}"));
-    let name = format!("tongban certification of agency {}", certificate.agency);
-    let begun = certificate.begun.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let seconds: f64 = report.checks.iter().map(|result| result.seconds).sum();
+    let (tests, failures) = (report.checks.len().to_string(), report.count(CheckOutcome::Failed).to_string());
+    let (skipped, time) = (report.count(CheckOutcome::Skipped).to_string(), format!("{seconds:.3}"));
+    let name = format!("tongban certification of agency {}", report.agency);
+    let begun = report.begun.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     writer
         .create_element("testsuite")
         .with_attributes([
@@ -29,31 +28,29 @@ pub fn junit(certificate: &Certificate) -> std::io::Result<String> {
             ("time", &time),
             ("timestamp", &begun),
         ])
-        .write_inner_content(|writer| {
-            certificate.checks.iter().try_for_each(|judged| case(writer, judged))
-        })?;
+        .write_inner_content(|writer| report.checks.iter().try_for_each(|result| case(writer, result)))?;
     String::from_utf8(writer.into_inner()).map_err(std::io::Error::other)
 }
 
-fn case(writer: &mut Writer<Vec<u8>>, judged: &Judged) -> std::io::Result<()> {
-    let time = format!("{:.3}", judged.seconds);
+fn case(writer: &mut Writer<Vec<u8>>, result: &CheckResult) -> std::io::Result<()> {
+    let time = format!("{:.3}", result.seconds);
     let element = writer.create_element("testcase").with_attributes([
         ("classname", "certify"),
-        ("name", judged.check),
+        ("name", result.check),
         ("time", &time),
     ]);
-    let reason = judged.reason.as_deref().unwrap_or_default();
-    match judged.outcome {
-        Outcome::Failed => element.write_inner_content(|writer| {
+    let reason = result.reason.as_deref().unwrap_or_default();
+    match result.outcome {
+        CheckOutcome::Failed => element.write_inner_content(|writer| {
             let failure = writer.create_element("failure").with_attribute(("message", reason));
-            failure.write_text_content(BytesText::new(judged.shows))?;
+            failure.write_text_content(BytesText::new(result.shows))?;
             Ok(())
         })?,
-        Outcome::Skipped => element.write_inner_content(|writer| {
+        CheckOutcome::Skipped => element.write_inner_content(|writer| {
             writer.create_element("skipped").with_attribute(("message", reason)).write_empty()?;
             Ok(())
         })?,
-        Outcome::Passed => match &judged.measured {
+        CheckOutcome::Passed => match &result.measured {
             Some(measured) => element.write_inner_content(|writer| {
                 writer.create_element("system-out").write_text_content(BytesText::new(measured))?;
                 Ok(())
@@ -66,14 +63,14 @@ fn case(writer: &mut Writer<Vec<u8>>, judged: &Judged) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::checks::Check;
+    use super::super::checks::CertificationCheck;
     use super::*;
     use jiff::Timestamp;
     use quick_xml::Reader;
 
     #[test]
     fn every_character_of_a_reason_is_escaped_and_the_counts_are_those_of_the_checks() {
-        let judged = |check: Check, outcome, reason: Option<&str>| Judged {
+        let result = |check: CertificationCheck, outcome, reason: Option<&str>| CheckResult {
             check: check.name(),
             shows: check.shows(),
             outcome,
@@ -81,19 +78,19 @@ mod tests {
             measured: None,
             seconds: 1.5,
         };
-        let certificate = Certificate {
+        let report = CertificationReport {
             agency: "11".parse().expect("a code"),
             hub: "https://hub.example".to_owned(),
             begun: Timestamp::UNIX_EPOCH,
             ended: Timestamp::UNIX_EPOCH,
             checks: vec![
-                judged(Check::Ordinary, Outcome::Passed, None),
-                judged(Check::Forged, Outcome::Failed, Some("a < b & \"c\"")),
-                judged(Check::Burst, Outcome::Skipped, Some("no")),
+                result(CertificationCheck::Ordinary, CheckOutcome::Passed, None),
+                result(CertificationCheck::Forged, CheckOutcome::Failed, Some("a < b & \"c\"")),
+                result(CertificationCheck::Burst, CheckOutcome::Skipped, Some("no")),
             ],
         };
-        assert_eq!(certificate.outcome(), Outcome::Failed);
-        let text = junit(&certificate).expect("XML");
+        assert_eq!(report.outcome(), CheckOutcome::Failed);
+        let text = junit(&report).expect("XML");
         assert!(text.contains(r#"tests="3" failures="1" errors="0" skipped="1" time="4.500""#), "{text}");
         assert!(text.contains("a &lt; b &amp; &quot;c&quot;"), "{text}");
         let mut reader = Reader::from_str(&text);

@@ -11,81 +11,81 @@ use tokio::process::Command;
 
 use super::error::CertifyError;
 
-/// Bound on one run: the command may be built first.
+/// Bound on one run, which may compile the command first.
 const RUN: Duration = Duration::from_secs(300);
-/// Why certification changes keys, as the record of changes keeps it.
+/// The reason that the hub records for certification's key changes.
 const REASON: &str = "certification";
 
-/// How the operator's command is run.
+/// The hub operator's command line.
 #[derive(Clone, Debug)]
-pub struct Operator {
+pub struct OperatorCommand {
     words: Vec<String>,
 }
 
-/// A report that the hub refused though its signature holds.
+/// A report with a valid signature that the hub refused.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct RefusedReport {
     /// The problem's code.
     pub(super) outcome: String,
-    /// About which application.
     #[serde(default)]
     pub(super) application: Option<ApplicationId>,
 }
 
-/// A bad message that was put into the queue.
+/// A bad message that the operator's command put into the queue.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Probe {
-    /// The queue's own id of it.
+pub(super) struct BadMessage {
+    /// The queue's id of the message.
     pub(super) message_id: String,
-    /// The application it names, which there is not.
+    /// The application that the message names, which does not exist.
     pub(super) application: ApplicationId,
 }
 
-/// What may be wrong with a bad message.
+/// The fault of a bad message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProbeKind {
-    /// It cannot be opened.
+pub(super) enum BadMessageKind {
+    /// The message cannot be decrypted.
     Unreadable,
-    /// It opens, and somebody else than the hub has signed it.
+    /// The message decrypts, but its signature is not the hub's.
     Forged,
 }
 
-impl Operator {
-    /// The command and its first words, with spaces between them; `None` where there is no word.
+impl OperatorCommand {
+    /// Splits a command line at spaces. Returns `None` when it is empty.
     #[must_use]
-    pub fn new(command: &str) -> Option<Operator> {
+    pub fn new(command: &str) -> Option<OperatorCommand> {
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-        (!words.is_empty()).then_some(Operator { words })
+        (!words.is_empty()).then_some(OperatorCommand { words })
     }
 
-    /// Runs it with more words and gives what it printed.
+    /// Runs the command with further arguments and returns its standard output.
     async fn run(&self, more: &[&str]) -> Result<String, CertifyError> {
-        let shown = [self.words.join(" "), more.join(" ")].join(" ");
-        let trouble = |why: String| CertifyError::Operator { command: shown.clone(), why };
+        let command_line = [self.words.join(" "), more.join(" ")].join(" ");
+        let failed = |why: String| CertifyError::Operator { command: command_line.clone(), why };
         let Some((program, first)) = self.words.split_first() else {
-            return Err(trouble("no command".to_owned()));
+            return Err(failed("the command is empty".to_owned()));
         };
         let child =
             Command::new(program).args(first).args(more).stdin(Stdio::null()).kill_on_drop(true).output();
         let ended = tokio::time::timeout(RUN, child).await;
-        let ended = ended.map_err(|_| trouble(format!("not done within {} s", RUN.as_secs())))?;
-        let ended = ended.map_err(|error| trouble(error.kind().to_string()))?;
+        let ended =
+            ended.map_err(|_| failed(format!("the command did not finish within {} s", RUN.as_secs())))?;
+        let ended = ended.map_err(|error| failed(error.kind().to_string()))?;
         if !ended.status.success() {
             let said = String::from_utf8_lossy(&ended.stderr);
-            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing said");
-            return Err(trouble(format!("{}: {}", ended.status, last.trim())));
+            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message");
+            return Err(failed(format!("{}: {}", ended.status, last.trim())));
         }
-        String::from_utf8(ended.stdout).map_err(|_| trouble("it printed no text".to_owned()))
+        String::from_utf8(ended.stdout).map_err(|_| failed("the output is not UTF-8".to_owned()))
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, what: &str, text: &str) -> Result<T, CertifyError> {
         serde_json::from_str(text.trim()).map_err(|_| CertifyError::Operator {
             command: format!("{} {what}", self.words.join(" ")),
-            why: "it printed something else than was agreed".to_owned(),
+            why: "the output is not the agreed JSON".to_owned(),
         })
     }
 
-    /// A token of an app backend.
+    /// An access token of an app backend.
     ///
     /// # Errors
     /// [`CertifyError::Operator`].
@@ -93,7 +93,7 @@ impl Operator {
         Ok(self.run(&["token"]).await?.trim().to_owned())
     }
 
-    /// The reports of an agency that were refused since a moment.
+    /// The reports of an agency that the hub refused since a time.
     pub(super) async fn refused(
         &self,
         agency: &AgencyCode,
@@ -105,16 +105,20 @@ impl Operator {
     }
 
     /// Puts a bad message into an agency's queue.
-    pub(super) async fn probe(&self, agency: &AgencyCode, kind: ProbeKind) -> Result<Probe, CertifyError> {
+    pub(super) async fn probe(
+        &self,
+        agency: &AgencyCode,
+        kind: BadMessageKind,
+    ) -> Result<BadMessage, CertifyError> {
         let kind = match kind {
-            ProbeKind::Unreadable => "unreadable",
-            ProbeKind::Forged => "forged",
+            BadMessageKind::Unreadable => "unreadable",
+            BadMessageKind::Forged => "forged",
         };
         let text = self.run(&["agency", "probe", &agency.to_string(), "--kind", kind]).await?;
         self.read("agency probe", &text)
     }
 
-    /// The names of all keys the hub has or had of an agency, also of those it revoked.
+    /// The `kid` of every key that the hub has or had of an agency, revoked ones included.
     pub(super) async fn keys(&self, agency: &AgencyCode) -> Result<Vec<String>, CertifyError> {
         let text = self.run(&["agency", "keys", &agency.to_string(), "--json"]).await?;
         let mut names = Vec::new();
@@ -129,7 +133,7 @@ impl Operator {
 
     /// Revokes a key.
     pub(super) async fn revoke_key(&self, agency: &AgencyCode, kid: &str) -> Result<(), CertifyError> {
-        // A name may begin with a hyphen, which is no option.
+        // A `kid` may begin with a hyphen.
         let code = agency.to_string();
         self.run(&["agency", "keys", &code, "revoke", "--reason", REASON, "--", kid]).await.map(drop)
     }
@@ -151,13 +155,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_command_is_run_with_its_words_and_its_failure_is_told() {
-        let echo = Operator::new(" echo  one ").expect("a command");
+    async fn the_command_runs_with_its_arguments_and_its_failure_is_reported() {
+        let echo = OperatorCommand::new(" echo  one ").expect("a command");
         assert_eq!(echo.token().await.expect("a token"), "one token");
         let wrong = echo.keys(&"11".parse().expect("a code")).await.expect_err("no JSON");
         assert!(wrong.to_string().contains("agreed"), "{wrong}");
-        let failing = Operator::new("false").expect("a command").token().await.expect_err("it fails");
+        let failing = OperatorCommand::new("false").expect("a command").token().await.expect_err("it fails");
         assert!(failing.to_string().contains("`false token`"), "{failing}");
-        assert!(Operator::new("  ").is_none());
+        assert!(OperatorCommand::new("  ").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! What came of the checks.
+//! The results of the checks.
 
 use domain::ids::AgencyCode;
 use jiff::Timestamp;
@@ -9,90 +9,81 @@ use super::error::CertifyError;
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The consumer did as it must.
+pub enum CheckOutcome {
+    /// The consumer behaved as required.
     Passed,
-    /// It did not.
+    /// The consumer did not, or the check could not be completed.
     Failed,
-    /// It was not played.
+    /// The check did not run.
     Skipped,
 }
 
-/// Why a check is not passed, in one sentence that says what to mend.
+/// Why a check did not pass, in one sentence that says what to fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unmet {
-    /// The consumer is wrong, or the hub could not be asked.
+pub enum NotPassed {
+    /// The consumer is wrong, or a call to the hub failed.
     Failed(String),
-    /// It could not be played here.
+    /// The check cannot run in this setup.
     Skipped(String),
 }
 
-impl Unmet {
-    /// A failure.
-    pub(super) fn failed<T>(why: impl Into<String>) -> Result<T, Unmet> {
-        Err(Unmet::Failed(why.into()))
+impl NotPassed {
+    pub(super) fn failed<T>(why: impl Into<String>) -> Result<T, NotPassed> {
+        Err(NotPassed::Failed(why.into()))
     }
 }
 
-impl From<CertifyError> for Unmet {
-    fn from(trouble: CertifyError) -> Self {
-        Unmet::Failed(format!(
-            "it could not be played to its end, which says nothing of the consumer: {trouble}"
+impl From<CertifyError> for NotPassed {
+    fn from(error: CertifyError) -> Self {
+        NotPassed::Failed(format!(
+            "the check could not be completed, which says nothing about the consumer: {error}"
         ))
     }
 }
 
-/// One check, judged.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judged {
-    /// Its name.
+pub struct CheckResult {
     pub check: &'static str,
-    /// What it shows.
     pub shows: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why it is not passed.
+    pub outcome: CheckOutcome,
+    /// Why the check did not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What was measured.
+    /// A measurement, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<String>,
-    /// How long it took.
     pub seconds: f64,
 }
 
-/// Everything that was found.
+/// The report of a certification.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Certificate {
-    /// Of which agency.
+pub struct CertificationReport {
     pub agency: AgencyCode,
-    /// At which hub.
     pub hub: String,
-    /// From when.
     pub begun: Timestamp,
-    /// Until when.
     pub ended: Timestamp,
-    /// The checks, in the order in which they were played.
-    pub checks: Vec<Judged>,
+    /// The results, in the order in which the checks ran.
+    pub checks: Vec<CheckResult>,
 }
 
-impl Certificate {
-    /// Failed where one failed, skipped where none failed and one was not played.
+impl CertificationReport {
+    /// `Failed` if any check failed; otherwise `Skipped` if any check was skipped.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        let any = |outcome| self.checks.iter().any(|judged| judged.outcome == outcome);
-        if any(Outcome::Failed) {
-            Outcome::Failed
-        } else if any(Outcome::Skipped) {
-            Outcome::Skipped
+    pub fn outcome(&self) -> CheckOutcome {
+        let any = |outcome| self.checks.iter().any(|result| result.outcome == outcome);
+        if any(CheckOutcome::Failed) {
+            CheckOutcome::Failed
+        } else if any(CheckOutcome::Skipped) {
+            CheckOutcome::Skipped
         } else {
-            Outcome::Passed
+            CheckOutcome::Passed
         }
     }
 
-    /// How many ended so.
+    /// Number of checks with this outcome.
     #[must_use]
-    pub fn count(&self, outcome: Outcome) -> usize {
-        self.checks.iter().filter(|judged| judged.outcome == outcome).count()
+    pub fn count(&self, outcome: CheckOutcome) -> usize {
+        self.checks.iter().filter(|result| result.outcome == outcome).count()
     }
 }

@@ -6,66 +6,67 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::operator::{Probe, ProbeKind};
-use super::outcome::Unmet;
-use super::session::{Session, is_message};
+use super::error::CertifyError;
+use super::operator::{BadMessage, BadMessageKind};
+use super::outcome::NotPassed;
+use super::session::Session;
 use super::turns;
-use agency::queue::{BATCH, CaseQueue as _, Delivery};
+use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
-/// How long a message that was looked at stays hidden at most.
+/// Visibility timeout of a message that certification received.
 const HIDDEN: Duration = Duration::from_secs(5);
-/// Receives at once, each as long as this, and how far apart they begin: the consumer waits for the same message, and
-/// the one whose look comes first has it.
+/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same message,
+/// and more receives win it sooner.
 const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_millis(13);
-/// How long the consumer has a turn at a message that it has not had yet.
+/// How long certification leaves the message to the consumer, which has not received it yet.
 const TURN: Duration = Duration::from_secs(1);
-/// Looks in a row at an empty queue after which a message is gone.
+/// Polls in a row of an empty queue that prove that the message is gone.
 const GONE: u32 = 4;
 
-pub(super) async fn unreadable(session: &Session<'_>) -> Result<(), Unmet> {
-    probe(session, ProbeKind::Unreadable).await
+pub(super) async fn unreadable(session: &Session<'_>) -> Result<(), NotPassed> {
+    probe(session, BadMessageKind::Unreadable).await
 }
 
-pub(super) async fn forged(session: &Session<'_>) -> Result<(), Unmet> {
-    probe(session, ProbeKind::Forged).await
+pub(super) async fn forged(session: &Session<'_>) -> Result<(), NotPassed> {
+    probe(session, BadMessageKind::Forged).await
 }
 
-async fn probe(session: &Session<'_>, kind: ProbeKind) -> Result<(), Unmet> {
+async fn probe(session: &Session<'_>, kind: BadMessageKind) -> Result<(), NotPassed> {
     let since = Timestamp::now();
     let probe = session.needed_operator()?.probe(session.agency(), kind).await?;
     let others = turns::ordinary(session).await;
-    // It is taken out again whatever the consumer did.
-    let left = take_out(session, &probe).await;
+    // Remove the bad message whatever the consumer did.
+    let removed = remove_message(session, &probe).await;
     let reported = session.refused(probe.application, since).await?;
     if !reported.is_empty() {
-        return Unmet::failed(format!(
-            "{} reports came on a case that the hub never sent: verify the signature inside with the hub's keys, and the \
-             envelope against it, before anything else",
+        return NotPassed::failed(format!(
+            "the consumer sent {} reports on a case that the hub never sent: first verify the signature with the hub's keys, \
+             then compare the envelope with the signed case",
             reported.len()
         ));
     }
-    if let Err(Unmet::Failed(why)) = others {
-        return Unmet::failed(format!("a message that cannot be read keeps other cases back: {why}"));
+    if let Err(NotPassed::Failed(why)) = others {
+        return NotPassed::failed(format!("an unreadable message blocks other cases: {why}"));
     }
-    left
+    removed
 }
 
-/// Receives until the message comes that the consumer has seen too, and deletes it. Everything else is given back.
-async fn take_out(session: &Session<'_>, probe: &Probe) -> Result<(), Unmet> {
+/// Receives until the message arrives that the consumer has received too, and deletes it. Releases every other message.
+async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(), NotPassed> {
     let (queue, end) = (session.queue(), Instant::now() + session.timeout);
-    let failed = |error: agency::queue::QueueError| super::CertifyError::Queue(error.to_string());
+    let failed = |error: agency::queue::QueueError| CertifyError::Queue(error.to_string());
     let (mut own, mut empty) = (0, 0);
     while Instant::now() < end {
-        // Without a pause between them: the consumer makes none either.
+        // No pause between the receives, because the consumer makes none either.
         let receives = (0..RECEIVES).map(async |turn| {
             sleep(APART * turn).await;
             queue.receive(BATCH, WAIT, HIDDEN).await
         });
         let received = try_join_all(receives).await.map_err(failed)?.into_iter().flatten();
-        let (found, others): (Vec<Delivery>, Vec<Delivery>) =
-            received.partition(|delivery| is_message(delivery, &probe.message_id));
+        let (found, others): (Vec<ReceivedMessage>, Vec<ReceivedMessage>) =
+            received.partition(|delivery| delivery.message == probe.message_id);
         for others in others.chunks(BATCH) {
             queue.hide(others, Duration::ZERO).await.map_err(failed)?;
         }
@@ -80,13 +81,13 @@ async fn take_out(session: &Session<'_>, probe: &Probe) -> Result<(), Unmet> {
         }
         empty = if found.is_empty() && session.depth().await? == 0 { empty + 1 } else { 0 };
         if empty >= GONE {
-            return Unmet::failed(
-                "a message that cannot be read is gone from the queue: leave it there, hidden for its time, neither \
-                 deleted nor given back at once (after ten deliveries it is moved to the dead-letter queue)",
+            return NotPassed::failed(
+                "an unreadable message is gone from the queue: do not delete or release an unreadable message; let its \
+                 visibility timeout pass (after ten deliveries SQS moves it to the dead-letter queue)",
             );
         }
     }
-    Unmet::failed(
-        "the bad message stays in the consumer's hands: do not prolong the lease of what cannot be read",
+    NotPassed::failed(
+        "the bad message stays hidden: do not extend the visibility timeout of an unreadable message",
     )
 }

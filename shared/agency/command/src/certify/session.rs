@@ -1,10 +1,9 @@
-//! What every check works with: the app backend, the agency's own view of its queue and backlog, the operator.
+//! The session that all checks share: app backend, the agency's queue and open cases, the operator's command.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::division::DivisionCode;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
@@ -16,111 +15,116 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::app::{App, Paper};
+use super::applicant::TestApplicant;
+use super::context::CertificationContext;
 use super::error::CertifyError;
-use super::operator::Operator;
-use super::outcome::Unmet;
-use super::{Means, Name, Plan};
-use agency::config::Config;
-use agency::queue::{Delivery, SqsQueue};
+use super::operator::OperatorCommand;
+use super::outcome::NotPassed;
+use agency::config::AgencyConfig;
+use agency::queue::SqsQueue;
 
 mod forms;
 
-/// How often something is looked at.
-const LOOK: Duration = Duration::from_millis(150);
-/// How often the queue's figures are looked at, and how often in a row they must agree: SQS's are approximate.
-const QUIET_LOOK: Duration = Duration::from_millis(500);
-const QUIET_LOOKS: u32 = 3;
+/// Poll interval for a case.
+const POLL: Duration = Duration::from_millis(150);
+/// Poll interval for the queue's depth, and how often in a row it must be 0: the counts of SQS are approximate.
+const DEPTH_POLL: Duration = Duration::from_millis(500);
+const EMPTY_POLLS: u32 = 3;
 
-/// What every check works with.
+/// The state that all checks share.
 pub struct Session<'m> {
-    pub(super) config: &'m Config,
+    pub(super) config: &'m AgencyConfig,
     pub(super) app: App,
     pub(super) burst: usize,
     pub(super) timeout: Duration,
-    operator: Option<Operator>,
+    operator: Option<OperatorCommand>,
     queue: SqsQueue,
     opened: Mutex<BTreeSet<ApplicationId>>,
-    /// The name of a key that the hub has for the time of a check.
-    lent: Mutex<Option<String>>,
-    numbers: forms::Numbers,
+    /// `kid` of the key that a check has registered at the hub.
+    registered: Mutex<Option<String>>,
+    forms: forms::ApplicantForms,
 }
 
 impl<'m> Session<'m> {
-    /// Opens it.
+    /// Opens a session and calls the hub once.
     ///
     /// # Errors
-    /// [`CertifyError`] where the hub does not answer, or the agency's code names no place.
-    pub(super) async fn open(means: Means<'m>, plan: &Plan) -> Result<Session<'m>, CertifyError> {
-        let app = App::new(&means.config.hub_url, means.token)?;
+    /// [`CertifyError`] when the hub does not answer, or no place can be derived from the agency's code.
+    pub(super) async fn open(
+        context: CertificationContext<'m>,
+        burst: usize,
+        timeout: Duration,
+    ) -> Result<Session<'m>, CertifyError> {
+        let app = App::new(&context.config.hub_url, context.token)?;
         let session = Session {
-            config: means.config,
+            config: context.config,
             app,
-            burst: plan.burst,
-            timeout: plan.timeout,
-            operator: means.operator,
-            queue: SqsQueue::new(means.access.sqs(), &means.config.queue_url),
+            burst,
+            timeout,
+            operator: context.operator,
+            queue: SqsQueue::new(context.access.sqs(), &context.config.queue_url),
             opened: Mutex::default(),
-            lent: Mutex::default(),
-            numbers: forms::Numbers::new(&means.config.agency)?,
+            registered: Mutex::default(),
+            forms: forms::ApplicantForms::new(&context.config.agency)?,
         };
         let _services: serde_json::Value = session.app.get("v1/services").await?;
         Ok(session)
     }
 
-    /// The agency under test.
     pub(super) fn agency(&self) -> &AgencyCode {
         &self.config.agency
     }
 
-    /// The hub.
     pub(super) fn hub(&self) -> &Url {
         self.app.hub()
     }
 
-    pub(super) fn operator(&self) -> Option<&Operator> {
+    pub(super) fn operator(&self) -> Option<&OperatorCommand> {
         self.operator.as_ref()
     }
 
-    /// The operator, for a check that needs one.
-    pub(super) fn needed_operator(&self) -> Result<&Operator, Unmet> {
-        self.operator.as_ref().ok_or_else(|| Unmet::Skipped("no operator".to_owned()))
+    /// The operator's command, for a check that needs it.
+    pub(super) fn needed_operator(&self) -> Result<&OperatorCommand, NotPassed> {
+        self.operator.as_ref().ok_or_else(|| {
+            NotPassed::Skipped("the check needs the hub operator's command: give --operator".to_owned())
+        })
     }
 
     pub(super) fn queue(&self) -> &SqsQueue {
         &self.queue
     }
 
-    /// Files a case that is decided and produced, of an applicant with this name; it is handed in with its last paper.
-    pub(super) async fn decided(&self, name: Name) -> Result<ApplicationId, CertifyError> {
+    /// Files an application that is decided and produced. The application is submitted with its last document.
+    pub(super) async fn decided(&self, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
         self.file_case(Purpose::Decide, name).await
     }
 
-    /// Files a case that is answered with a document.
-    pub(super) async fn certified(&self, name: Name) -> Result<ApplicationId, CertifyError> {
+    /// Files an application that is answered with a document.
+    pub(super) async fn certified(&self, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
         self.file_case(Purpose::Certify, name).await
     }
 
-    async fn file_case(&self, purpose: Purpose, name: Name) -> Result<ApplicationId, CertifyError> {
+    async fn file_case(&self, purpose: Purpose, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
         let (row, case) = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
         let kinds = case.documents.iter().filter_map(|document| document.accepts.first());
         let papers: Vec<Paper> = kinds.map(|kind| Paper::new(kind.name())).collect();
-        self.file(self.numbers.form(row, case, name), &papers).await
+        self.file(self.forms.form(row, case, name), &papers).await
     }
 
     async fn file(&self, body: serde_json::Value, papers: &[Paper]) -> Result<ApplicationId, CertifyError> {
-        // Known before its papers are in: who stops in between leaves no draft behind.
-        let made = |id| {
+        // Remember the id before the uploads, so that a stop in between still withdraws the draft.
+        let on_created = |id| {
             self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         };
-        Ok(self.app.file(body, papers, made).await?.id)
+        Ok(self.app.file(body, papers, on_created).await?.id)
     }
 
-    /// Waits until an application is at one of these stages.
+    /// Waits until an application reaches one of these stages.
     pub(super) async fn reaches(
         &self,
         id: ApplicationId,
         wanted: &[Stage],
-    ) -> Result<ApplicationView, Unmet> {
+    ) -> Result<ApplicationView, NotPassed> {
         let end = Instant::now() + self.timeout;
         loop {
             let view = self.app.view(id).await?;
@@ -128,44 +132,48 @@ impl<'m> Session<'m> {
                 return Ok(view);
             }
             if view.is_final || Instant::now() > end {
-                return Unmet::failed(stuck(&view, wanted, self.timeout));
+                return NotPassed::failed(explain_stage(&view, wanted, self.timeout));
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
     }
 
-    /// Waits until the queue is empty and nothing of it is in anybody's hands.
-    pub(super) async fn drained(&self) -> Result<(), Unmet> {
+    /// Waits until the queue holds no message, hidden ones included.
+    pub(super) async fn drained(&self) -> Result<(), NotPassed> {
         let end = Instant::now() + self.timeout;
-        let mut quiet = 0;
-        while quiet < QUIET_LOOKS {
+        let mut empty = 0;
+        while empty < EMPTY_POLLS {
             let depth = self.depth().await?;
-            quiet = if depth == 0 { quiet + 1 } else { 0 };
+            empty = if depth == 0 { empty + 1 } else { 0 };
             if Instant::now() > end {
-                return Unmet::failed(format!(
+                return NotPassed::failed(format!(
                     "{depth} messages are still in the queue after {} s: delete each message once it is handled, also \
                      where the hub answers 409 or 404",
                     self.timeout.as_secs()
                 ));
             }
-            sleep(QUIET_LOOK).await;
+            sleep(DEPTH_POLL).await;
         }
         Ok(())
     }
 
-    /// Messages that wait or are in somebody's hands.
+    /// Messages in the queue, hidden ones included.
     pub(super) async fn depth(&self) -> Result<u64, CertifyError> {
         let depth = self.queue.depth().await.map_err(|error| CertifyError::Queue(error.to_string()))?;
-        Ok(depth.waiting + depth.in_hand)
+        Ok(depth.visible + depth.in_flight)
     }
 
-    /// The outcomes of the reports on an application that were refused since a moment.
-    pub(super) async fn refused(&self, id: ApplicationId, since: Timestamp) -> Result<Vec<String>, Unmet> {
+    /// The problem codes of the reports on an application that the hub refused since a time.
+    pub(super) async fn refused(
+        &self,
+        id: ApplicationId,
+        since: Timestamp,
+    ) -> Result<Vec<String>, NotPassed> {
         let all = self.needed_operator()?.refused(self.agency(), since).await?;
         Ok(all.into_iter().filter(|one| one.application == Some(id)).map(|one| one.outcome).collect())
     }
 
-    /// Has the hub send a message once more, as the agency would ask.
+    /// Requests a resend of a message, signed as the agency.
     pub(super) async fn resend(
         &self,
         application: ApplicationId,
@@ -183,37 +191,39 @@ impl<'m> Session<'m> {
         one.ok_or_else(|| CertifyError::Answer("POST /v1/agency/resend".to_owned()))
     }
 
-    /// Gives the hub a key of the agency's, in a file, until it is taken back.
-    pub(super) async fn lend(&self, kid: &str, file: &str) -> Result<(), Unmet> {
+    /// Registers one of the agency's public keys, in a file, at the hub until [`Session::revoke_registered_key`].
+    pub(super) async fn register_key(&self, kid: &str, file: &str) -> Result<(), NotPassed> {
         let operator = self.needed_operator()?;
-        *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = Some(kid.to_owned());
+        *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Some(kid.to_owned());
         Ok(operator.add_key(self.agency(), file).await?)
     }
 
-    /// Takes back the key that was lent, if one was: the hub must not go on encrypting to it.
-    pub(super) async fn take_back(&self) -> Result<(), Unmet> {
-        let lent = || self.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(kid) = lent().clone() else { return Ok(()) };
+    /// Revokes the key that a check has registered, if any: the hub must not go on encrypting to it.
+    pub(super) async fn revoke_registered_key(&self) -> Result<(), NotPassed> {
+        let registered = || self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kid) = registered().clone() else { return Ok(()) };
         self.needed_operator()?.revoke_key(self.agency(), &kid).await?;
-        *lent() = None;
+        *registered() = None;
         Ok(())
     }
 
-    /// Ends what was opened, and takes back what was lent: hands over what is ready, takes back what is under way. What the hub does not let end
-    /// stays as it is.
-    pub(super) async fn tidy(&self) {
-        if let Err(Unmet::Failed(why) | Unmet::Skipped(why)) = self.take_back().await {
-            tracing::warn!(agency = %self.agency(), why, "a key that certification lent the hub stays with it");
+    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws the
+    /// others. A case that the hub does not let close stays open.
+    pub(super) async fn clean_up(&self) {
+        if let Err(NotPassed::Failed(reason) | NotPassed::Skipped(reason)) =
+            self.revoke_registered_key().await
+        {
+            tracing::warn!(agency = %self.agency(), reason, "the key that certification registered could not be revoked, revoke it by hand");
         }
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for id in opened {
-            if let Err(trouble) = self.finish(id).await {
-                tracing::warn!(application = %id, %trouble, "a case of certification stays open");
+            if let Err(error) = self.close(id).await {
+                tracing::warn!(application = %id, %error, "a case of certification could not be closed and stays open");
             }
         }
     }
 
-    async fn finish(&self, id: ApplicationId) -> Result<(), CertifyError> {
+    async fn close(&self, id: ApplicationId) -> Result<(), CertifyError> {
         let view = self.app.view(id).await?;
         let may = |step: &str| view.next.iter().any(|next| next == step);
         if may("hand_over") {
@@ -226,25 +236,27 @@ impl<'m> Session<'m> {
     }
 }
 
-/// Why a case is not where it should be, as the integrator must understand it.
-fn stuck(view: &ApplicationView, wanted: &[Stage], timeout: Duration) -> String {
+/// Explains to the integrator why a case did not reach the wanted stage.
+fn explain_stage(view: &ApplicationView, wanted: &[Stage], timeout: Duration) -> String {
     let wanted: Vec<&str> = wanted.iter().map(|stage| stage.name()).collect();
     let (wanted, stage) = (wanted.join(" or "), view.stage.name());
     if view.is_final {
         return format!(
-            "the case ended as {stage} and not as {wanted}: see what the consumer decides for its applicant"
+            "the case ended at {stage} instead of {wanted}: check what the consumer decides for this applicant"
         );
     }
     let hint = match view.stage {
         Stage::Dispatched => {
-            "no report `received` arrived: see that the consumer runs, reads this queue, opens its messages and \
-             is not refused"
+            "no report `received` arrived: check that the consumer runs, reads this queue, decrypts its messages and \
+             gets no refusal"
         }
         Stage::Received | Stage::Supplemented => {
-            "it was taken and not decided: see what the consumer does after `received`, and with its documents"
+            "the case was received and not decided: check what the consumer does after `received`, and with the documents"
         }
-        Stage::Submitted | Stage::Draft => "the hub has not sent it: this is not the consumer's doing",
-        Stage::SupplementRequested => "the consumer asked for an item that it should not have asked for",
+        Stage::Submitted | Stage::Draft => {
+            "the hub has not sent the message: this is no fault of the consumer"
+        }
+        Stage::SupplementRequested => "the consumer requested a supplement that this applicant does not need",
         Stage::Signed | Stage::Produced => {
             "the steps after `signed` are missing: `produced`, then `ready` or `posted`"
         }
@@ -262,32 +274,7 @@ fn stuck(view: &ApplicationView, wanted: &[Stage], timeout: Duration) -> String 
         | Stage::Completed
         | Stage::Withdrawn
         | Stage::Rejected
-        | Stage::Expired => "see what the consumer decides for its applicant",
+        | Stage::Expired => "check what the consumer decides for this applicant",
     };
-    format!("after {} s the case is at {stage} and not at {wanted}: {hint}", timeout.as_secs())
-}
-
-/// The queue's own id and the case's place of a message, for whoever looks for one.
-pub(super) fn is_message(delivery: &Delivery, id: &str) -> bool {
-    delivery.message == id
-}
-
-/// A place that an agency answers for: its code, filled up.
-pub(super) fn place_of(agency: &AgencyCode) -> Result<DivisionCode, CertifyError> {
-    let code = agency.to_string();
-    let tail = "0102".get(code.len().saturating_sub(2).min(4)..).unwrap_or_default();
-    format!("{code}{tail}").parse().map_err(|_| CertifyError::Place)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_agency_answers_for_the_place_its_code_begins() {
-        for (code, place) in [("11", "110102"), ("1504", "150402")] {
-            let agency: AgencyCode = code.parse().expect("a code");
-            assert_eq!(place_of(&agency).expect("a place").to_string(), place);
-        }
-    }
+    format!("after {} s the case is at {stage} instead of {wanted}: {hint}", timeout.as_secs())
 }

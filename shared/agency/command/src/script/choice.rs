@@ -1,4 +1,4 @@
-//! Courses that depend on the case.
+//! Scripts whose lines depend on the case.
 
 use std::time::Duration;
 
@@ -6,54 +6,54 @@ use domain::effect::NoticeKind;
 use domain::stage::Purpose;
 use protocol::case::Case;
 
+use super::line::{ScriptAction, ScriptCondition, ScriptLine};
 use super::scenarios::{happy, lapse, line, refuse, supplement};
-use super::{Action, Condition, Line};
-use crate::simulate::SeededRng;
+use crate::seeded_rng::SeededRng;
 
-/// How long the certification's slow case is worked on: it asks for 4 seconds or more.
+/// Working time of certification's slow case, which requires 4 seconds or more.
 const SLOW: Duration = Duration::from_secs(5);
-/// Of a hundred cases, how many are approved at once.
+/// Share of cases that are approved at once.
 const APPROVED: f64 = 0.70;
-/// How many are approved or asked to be completed.
+/// Share of cases that are approved, or need a supplement.
 const SUPPLEMENTED: f64 = 0.84;
-/// How many are approved, completed or refused. The rest lapses, where the purpose knows that.
+/// Share of cases that are approved, need a supplement, or are refused. The rest lapses when the purpose allows it.
 const REFUSED: f64 = 0.95;
 
-/// By what a course is chosen.
+/// How the lines are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// By the applicant's name, as the certification names its cases.
+pub(super) enum ScriptChoice {
+    /// By the applicant's name, which certification sets.
     ByName,
-    /// By dice with this seed: the same case takes the same course whenever it comes.
+    /// At random with this seed. A repeated message of a case gets the same lines.
     ByChance(u64),
 }
 
-impl Choice {
-    pub(super) fn lines(self, case: &Case) -> Vec<Line> {
+impl ScriptChoice {
+    pub(super) fn lines(self, case: &Case) -> Vec<ScriptLine> {
         match self {
-            Choice::ByName => by_name(case),
-            Choice::ByChance(seed) => by_chance(SeededRng::seeded(seed), case),
+            ScriptChoice::ByName => by_name(case),
+            ScriptChoice::ByChance(seed) => by_chance(SeededRng::seeded(seed), case),
         }
     }
 }
 
-fn by_name(case: &Case) -> Vec<Line> {
+fn by_name(case: &Case) -> Vec<ScriptLine> {
     let name = case.personal_data.as_ref().map_or("", |personal_data| personal_data.applicant.name.as_str());
     match name {
         "认证补正" => supplement(case.purpose),
         "认证不予" => refuse(case.purpose),
         "认证等待" => {
             let mut lines = happy(case.purpose);
-            lines.insert(1.min(lines.len()), line(Condition::Always, Action::Work(SLOW)));
+            lines.insert(1.min(lines.len()), line(ScriptCondition::Always, ScriptAction::Work(SLOW)));
             lines
         }
-        // 认证通过, and whoever is no case of the certification.
+        // 认证通过, and every applicant who is not from certification.
         _ => happy(case.purpose),
     }
 }
 
-fn by_chance(chance: SeededRng, case: &Case) -> Vec<Line> {
-    let roll = |what| chance.fraction(&[&what, &case.application, &case.purpose.name()]);
+fn by_chance(rng: SeededRng, case: &Case) -> Vec<ScriptLine> {
+    let roll = |what| rng.fraction(&[&what, &case.application, &case.purpose.name()]);
     let scenario = roll("scenario");
     if scenario < APPROVED {
         happy(case.purpose)
@@ -69,8 +69,8 @@ fn by_chance(chance: SeededRng, case: &Case) -> Vec<Line> {
     }
 }
 
-/// Asks for one item; the answer is enough, or it is not.
-fn answered(case: &Case, enough: bool) -> Vec<Line> {
+/// Requests one item, then approves or refuses.
+fn answered(case: &Case, enough: bool) -> Vec<ScriptLine> {
     if enough || case.notice != NoticeKind::Supplemented {
         supplement(case.purpose)
     } else {

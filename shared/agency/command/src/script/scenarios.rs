@@ -1,27 +1,27 @@
-//! The courses a leg can take, in the order of its reports.
+//! The scenarios of a leg, each with its reports in order.
 
 use domain::command::Finding;
 use domain::event::MissingItem;
 use domain::stage::Purpose;
 
-use super::{Action, Condition, Line};
+use super::line::{ScriptAction, ScriptCondition, ScriptLine};
 
-pub(super) fn line(condition: Condition, action: Action) -> Line {
-    Line { condition, action }
+pub(super) fn line(condition: ScriptCondition, action: ScriptAction) -> ScriptLine {
+    ScriptLine { condition, action }
 }
 
-pub(super) fn received() -> Line {
-    line(Condition::Opened, Action::Report(Finding::Received))
+pub(super) fn received() -> ScriptLine {
+    line(ScriptCondition::Opened, ScriptAction::Report(Finding::Received))
 }
 
-fn always(finding: Finding) -> Line {
-    line(Condition::Always, Action::Report(finding))
+fn always(finding: Finding) -> ScriptLine {
+    line(ScriptCondition::Always, ScriptAction::Report(finding))
 }
 
 const REASON: &str = "simulated: the register does not show what was stated";
 
-/// The ordinary course of a purpose, to a good end.
-pub(super) fn happy(purpose: Purpose) -> Vec<Line> {
+/// The favourable scenario of a purpose.
+pub(super) fn happy(purpose: Purpose) -> Vec<ScriptLine> {
     let mut lines = vec![received()];
     match purpose {
         Purpose::Decide => lines.extend([
@@ -29,19 +29,19 @@ pub(super) fn happy(purpose: Purpose) -> Vec<Line> {
             always(Finding::Produced),
             always(Finding::Ready { place: "household hall of the acceptance place".to_owned() }),
         ]),
-        Purpose::Approve => lines.push(line(Condition::Always, Action::Approve)),
+        Purpose::Approve => lines.push(line(ScriptCondition::Always, ScriptAction::Approve)),
         Purpose::MoveOut => lines.extend([
             always(Finding::Verified),
-            line(Condition::Always, Action::MoveOut { issued_days_ago: 0, valid_days: 30 }),
+            line(ScriptCondition::Always, ScriptAction::MoveOut { issued_days_ago: 0, valid_days: 30 }),
         ]),
         Purpose::Settle => lines.push(always(Finding::Settled)),
         Purpose::Restore => lines.push(always(Finding::Restored)),
-        Purpose::Certify => lines.push(line(Condition::Always, Action::Issue)),
+        Purpose::Certify => lines.push(line(ScriptCondition::Always, ScriptAction::Issue)),
     }
     lines
 }
 
-/// Whether the purpose's table has steps to refuse or to ask for more.
+/// Whether the stage table lets this purpose refuse or request a supplement.
 fn may_refuse(purpose: Purpose) -> bool {
     match purpose {
         Purpose::Decide | Purpose::Approve | Purpose::MoveOut | Purpose::Certify => true,
@@ -49,26 +49,26 @@ fn may_refuse(purpose: Purpose) -> bool {
     }
 }
 
-/// The item that a simulated agency asks for; `None` where the catalogue lacks one of its kinds.
+/// The item that a simulated agency requests; `None` where the catalogue lacks one of its kinds.
 fn missing() -> Option<MissingItem> {
     serde_json::from_str(include_str!("../../data/supplement.json")).ok()
 }
 
-/// One item first, the ordinary course once it is answered.
-pub(super) fn supplement(purpose: Purpose) -> Vec<Line> {
+/// Requests one item; after the answer the favourable scenario.
+pub(super) fn supplement(purpose: Purpose) -> Vec<ScriptLine> {
     if !may_refuse(purpose) {
         return happy(purpose);
     }
     let items = missing().into_iter().collect();
-    let ask = Action::Report(Finding::SupplementRequested { items });
+    let ask = ScriptAction::Report(Finding::SupplementRequested { items });
     let rest = happy(purpose).into_iter().skip(1);
-    [received(), line(Condition::Opened, ask)]
+    [received(), line(ScriptCondition::Opened, ask)]
         .into_iter()
-        .chain(rest.map(|next| line(Condition::Supplemented, next.action)))
+        .chain(rest.map(|next| line(ScriptCondition::Supplemented, next.action)))
         .collect()
 }
 
-pub(super) fn refuse(purpose: Purpose) -> Vec<Line> {
+pub(super) fn refuse(purpose: Purpose) -> Vec<ScriptLine> {
     if !may_refuse(purpose) {
         return happy(purpose);
     }
@@ -78,13 +78,13 @@ pub(super) fn refuse(purpose: Purpose) -> Vec<Line> {
     vec![received(), always(finding)]
 }
 
-/// A migration certificate of 31 days ago that ran out yesterday, and nobody who settles in time.
-pub(super) fn lapse(purpose: Purpose) -> Vec<Line> {
+/// A migration certificate issued 31 days ago that expired yesterday; nobody settles in time.
+pub(super) fn lapse(purpose: Purpose) -> Vec<ScriptLine> {
     match purpose {
         Purpose::MoveOut => vec![
             received(),
             always(Finding::Verified),
-            line(Condition::Always, Action::MoveOut { issued_days_ago: 31, valid_days: 30 }),
+            line(ScriptCondition::Always, ScriptAction::MoveOut { issued_days_ago: 31, valid_days: 30 }),
         ],
         Purpose::Settle => Vec::new(),
         Purpose::Decide | Purpose::Approve | Purpose::Restore | Purpose::Certify => happy(purpose),

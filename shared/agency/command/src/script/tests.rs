@@ -5,20 +5,20 @@ use jiff::civil::date;
 fn kinds(name: &str, purpose: Purpose, notice: NoticeKind) -> Vec<&'static str> {
     let mut case = case(1, 4);
     (case.purpose, case.notice) = (purpose, notice);
-    let script = Script::named(name).expect("a script");
-    let moves = script.moves(&case, date(2026, 3, 31));
-    moves.into_iter().map(kind).collect()
+    let script = AgencyScript::named(name).expect("a script");
+    let steps = script.steps(&case, date(2026, 3, 31));
+    steps.into_iter().map(kind).collect()
 }
 
-fn kind(played: Move) -> &'static str {
+fn kind(played: ScriptStep) -> &'static str {
     match played {
-        Move::Report(finding) => Finding::kind_of(finding.step()).expect("an agency's step"),
-        Move::Issue { .. } => "issued",
-        Move::Work(_) => "work",
+        ScriptStep::Report(finding) => Finding::kind_of(finding.step()).expect("an agency's step"),
+        ScriptStep::Issue { .. } => "issued",
+        ScriptStep::Work(_) => "work",
     }
 }
 
-/// What is played for an applicant of this name.
+/// The steps for an applicant of this name.
 fn for_name(name: &str, purpose: Purpose, notice: NoticeKind) -> Vec<&'static str> {
     let mut case = case(1, 4);
     (case.purpose, case.notice) = (purpose, notice);
@@ -27,8 +27,8 @@ fn for_name(name: &str, purpose: Purpose, notice: NoticeKind) -> Vec<&'static st
         "address": "示例街1号",
     });
     case.personal_data = Some(serde_json::from_value(personal_data).expect("a personal_data"));
-    let moves = Script::named("certify").expect("a script").moves(&case, date(2026, 3, 31));
-    moves.into_iter().map(kind).collect()
+    let steps = AgencyScript::named("certify").expect("a script").steps(&case, date(2026, 3, 31));
+    steps.into_iter().map(kind).collect()
 }
 
 /// An invented number with its check digit (GB 11643).
@@ -55,13 +55,13 @@ fn the_certification_decides_by_name() {
 }
 
 #[test]
-fn chance_is_the_same_for_the_same_seed_and_mixes_every_course() {
-    let script = |seed| Script::named("realistic").expect("a script").seeded(seed);
-    let played = |script: &Script, number, notice| {
+fn the_same_seed_gives_the_same_scenarios_and_all_of_them() {
+    let script = |seed| AgencyScript::named("realistic").expect("a script").seeded(seed);
+    let played = |script: &AgencyScript, number, notice| {
         let mut case = case(number, 4);
         case.notice = notice;
-        let moves = script.moves(&case, date(2026, 3, 31));
-        moves.into_iter().map(kind).next_back().unwrap_or("nothing")
+        let steps = script.steps(&case, date(2026, 3, 31));
+        steps.into_iter().map(kind).next_back().unwrap_or("nothing")
     };
     let all = |seed| -> Vec<_> {
         let script = script(seed);
@@ -75,8 +75,8 @@ fn chance_is_the_same_for_the_same_seed_and_mixes_every_course() {
 }
 
 #[test]
-fn every_name_is_a_script_whose_moves_the_table_allows() {
-    for (name, _) in Script::NAMES {
+fn every_name_is_a_script_whose_steps_the_stage_table_allows() {
+    for (name, _) in AgencyScript::NAMES {
         for purpose in Purpose::ALL {
             let allowed: Vec<_> =
                 domain::stage::reports(purpose).into_iter().filter_map(Finding::kind_of).collect();
@@ -88,11 +88,11 @@ fn every_name_is_a_script_whose_moves_the_table_allows() {
             assert!(kinds(name, purpose, NoticeKind::Withdrawn).is_empty());
         }
     }
-    assert!(Script::named("other").is_none());
+    assert!(AgencyScript::named("other").is_none());
 }
 
 #[test]
-fn the_courses_are_those_of_the_field() {
+fn the_scenarios_report_in_the_order_of_the_field() {
     use NoticeKind::{Opened, RestoreRequested, Supplemented};
     assert_eq!(kinds("default", Purpose::Decide, Opened), ["received", "signed", "produced", "ready"]);
     assert_eq!(kinds("default", Purpose::MoveOut, Opened), ["received", "verified", "moved_out"]);
@@ -106,12 +106,12 @@ fn the_courses_are_those_of_the_field() {
 }
 
 #[test]
-fn a_lapsed_certificate_ran_out_yesterday() {
+fn a_lapsed_certificate_expired_yesterday() {
     let mut case = case(1, 4);
     case.purpose = Purpose::MoveOut;
-    let moves = Script::named("lapse").expect("a script").moves(&case, date(2026, 3, 31));
-    let Some(Move::Report(Finding::MovedOut { issued_on, valid_until, .. })) = moves.last() else {
-        panic!("{moves:?}");
+    let steps = AgencyScript::named("lapse").expect("a script").steps(&case, date(2026, 3, 31));
+    let Some(ScriptStep::Report(Finding::MovedOut { issued_on, valid_until, .. })) = steps.last() else {
+        panic!("{steps:?}");
     };
     assert_eq!((*issued_on, *valid_until), (date(2026, 2, 28), date(2026, 3, 30)));
 }

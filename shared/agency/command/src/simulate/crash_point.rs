@@ -1,4 +1,4 @@
-//! A crash, as the agency's own machine would have it: at some step of its work, between two of them, everything stops.
+//! A crash of an agency's process: between two steps of its work everything stops.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,44 +7,45 @@ use domain::ids::{ApplicationId, EventId};
 use tokio::sync::watch;
 
 use agency::inbox::{Inbox, InboxError};
-use agency::queue::{CaseQueue, Delivery, QueueError};
+use agency::queue::{CaseQueue, QueueError, ReceivedMessage};
 
-/// Burns down by a step of the work at a time, once it is lit. Clones are the same fuse.
+/// Counts the steps until the process crashes. Clones share the counter.
 #[derive(Clone, Debug)]
 pub(crate) struct CrashPoint {
-    left: Arc<Mutex<Option<u32>>>,
-    blown: watch::Sender<bool>,
+    /// Steps until the crash; `None` when no crash is scheduled.
+    remaining: Arc<Mutex<Option<u32>>>,
+    crashed: watch::Sender<bool>,
 }
 
 impl Default for CrashPoint {
-    /// Not lit.
+    /// No crash is scheduled.
     fn default() -> Self {
-        CrashPoint { left: Arc::default(), blown: watch::Sender::new(false) }
+        CrashPoint { remaining: Arc::default(), crashed: watch::Sender::new(false) }
     }
 }
 
 impl CrashPoint {
-    /// Lights it, to blow at the step after this many. One that burns goes on burning as it does.
+    /// Schedules a crash after this many steps. A crash that is scheduled already stays as it is.
     ///
-    /// Returns whether it was lit now.
-    pub(crate) fn light(&self, steps: u32) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let unlit = left.is_none();
-        left.get_or_insert(steps);
-        unlit
+    /// Returns whether the crash is new.
+    pub(crate) fn schedule(&self, steps: u32) -> bool {
+        let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = remaining.is_none();
+        remaining.get_or_insert(steps);
+        is_new
     }
 
-    /// A place between two steps: where the fuse has burnt down, nobody comes further than here.
+    /// Marks a point between two steps. When the crash is due, this never returns.
     pub(crate) async fn step(&self) {
-        if self.burn() {
-            self.blown.send_replace(true);
+        if self.is_due() {
+            self.crashed.send_replace(true);
             std::future::pending::<()>().await;
         }
     }
 
-    fn burn(&self) -> bool {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        match left.as_mut() {
+    fn is_due(&self) -> bool {
+        let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        match remaining.as_mut() {
             Some(0) => true,
             Some(steps) => {
                 *steps -= 1;
@@ -54,61 +55,61 @@ impl CrashPoint {
         }
     }
 
-    /// Waits until it has blown.
-    pub(crate) async fn blown(&self) {
-        let mut blown = self.blown.subscribe();
-        // The sender is this fuse's own, so that there is always one.
-        let _gone = blown.wait_for(|blown| *blown).await.is_err();
+    /// Waits for the crash.
+    pub(crate) async fn crashed(&self) {
+        let mut crashed = self.crashed.subscribe();
+        // This value owns the sender, so the channel cannot close.
+        let _closed = crashed.wait_for(|crashed| *crashed).await.is_err();
     }
 }
 
-/// A queue or an inbox whose user can crash before and after each of its changes.
+/// A queue or an inbox whose user can crash before and after each change.
 #[derive(Clone, Debug)]
-pub(crate) struct Fragile<T> {
-    pub(crate) whole: T,
+pub(crate) struct Crashable<T> {
+    pub(crate) inner: T,
     pub(crate) crash_point: CrashPoint,
 }
 
-impl<Q: CaseQueue> CaseQueue for Fragile<Q> {
+impl<Q: CaseQueue> CaseQueue for Crashable<Q> {
     async fn receive(
         &self,
         most: usize,
         wait: Duration,
         hidden: Duration,
-    ) -> Result<Vec<Delivery>, QueueError> {
-        self.whole.receive(most, wait, hidden).await
+    ) -> Result<Vec<ReceivedMessage>, QueueError> {
+        self.inner.receive(most, wait, hidden).await
     }
 
-    async fn delete(&self, delivery: &Delivery) -> Result<(), QueueError> {
+    async fn delete(&self, delivery: &ReceivedMessage) -> Result<(), QueueError> {
         self.crash_point.step().await;
-        let deleted = self.whole.delete(delivery).await;
+        let deleted = self.inner.delete(delivery).await;
         self.crash_point.step().await;
         deleted
     }
 
-    async fn hide(&self, deliveries: &[Delivery], hidden: Duration) -> Result<(), QueueError> {
-        self.whole.hide(deliveries, hidden).await
+    async fn hide(&self, deliveries: &[ReceivedMessage], hidden: Duration) -> Result<(), QueueError> {
+        self.inner.hide(deliveries, hidden).await
     }
 }
 
-impl<I: Inbox> Inbox for Fragile<I> {
+impl<I: Inbox> Inbox for Crashable<I> {
     async fn prepare(&self) -> Result<(), InboxError> {
-        self.whole.prepare().await
+        self.inner.prepare().await
     }
 
     async fn handled(&self, event: EventId) -> Result<bool, InboxError> {
-        self.whole.handled(event).await
+        self.inner.handled(event).await
     }
 
     async fn remember(&self, event: EventId) -> Result<(), InboxError> {
         self.crash_point.step().await;
-        let remembered = self.whole.remember(event).await;
+        let remembered = self.inner.remember(event).await;
         self.crash_point.step().await;
         remembered
     }
 
     async fn forget(&self, application: ApplicationId) -> Result<(), InboxError> {
-        self.whole.forget(application).await
+        self.inner.forget(application).await
     }
 }
 
@@ -117,19 +118,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_blows_at_its_step_and_nobody_comes_further() {
+    async fn the_process_crashes_at_its_step_and_goes_no_further() {
         let crash_point = CrashPoint::default();
         for _ in 0..100 {
             crash_point.step().await;
         }
-        assert!(crash_point.light(2) && !crash_point.light(50));
+        assert!(crash_point.schedule(2) && !crash_point.schedule(50));
         crash_point.step().await;
         crash_point.step().await;
         for _ in 0..2 {
             tokio::select! {
                 biased;
                 () = crash_point.step() => panic!("went on"),
-                () = crash_point.blown() => {}
+                () = crash_point.crashed() => {}
             }
         }
     }

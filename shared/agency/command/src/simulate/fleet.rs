@@ -1,4 +1,4 @@
-//! Many agencies in one process, each as if it had one of its own: what one loses in a crash, nobody kept for it.
+//! Many agencies in one process. Each behaves like a process of its own: a crash loses everything but its inbox file.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,87 +12,82 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::crash_point::{CrashPoint, Fragile};
-use super::stats::Stats;
-use super::{Behaviour, Simulator, Summary};
-use crate::script::Script;
-use agency::case_handler::{CaseHandler, CaseHandlerError, Outcome};
-use agency::config::Config;
+use super::behaviour::Behaviour;
+use super::crash_point::{CrashPoint, Crashable};
+use super::simulator::Simulator;
+use super::stats::{FleetSummary, Stats};
+use crate::script::AgencyScript;
+use agency::case_handler::{CaseHandler, CaseHandlerError, HandlerOutcome};
+use agency::config::AgencyConfig;
 use agency::consumer::{Consumer, ConsumerError};
 use agency::hub_client::{HubClient, HubClientError};
 use agency::inbox::SqliteInbox;
-use agency::journal::Journal;
+use agency::journal::ConsumerJournal;
 use agency::queue::CaseQueue;
 use agency::stop::{Stop, Stopper};
 
-/// Steps of the work within which a crash falls once it is due: those of a case with two documents and four reports,
-/// and some more, so that the next case is struck too.
+/// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a crash
+/// can hit the next case too.
 const STEPS: u32 = 20;
-/// Messages that an agency is known to have fallen down over.
+/// Messages remembered as having caused a crash.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-/// Least and longest time until a process that fell down stands again.
-const DOWN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
+/// Shortest and longest time until a crashed process restarts.
+const RESTART: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// One agency of a fleet.
 #[derive(Clone, Debug)]
-pub struct Member<Q> {
-    /// Its settings.
-    pub config: Config,
-    /// Its queue.
+pub struct FleetAgency<Q> {
+    pub config: AgencyConfig,
     pub queue: Q,
 }
 
-/// When a fleet ends by itself.
+/// When a fleet stops by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// After this long.
+pub struct StopConditions {
+    /// After this time.
     pub after: Option<Duration>,
-    /// When nothing was done for this long and nobody works on a case. Longer than a queue's wait and its visibility
-    /// time, or a case that fell down with its agency is not waited for.
+    /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its visibility
+    /// timeout: a message that a crashed agency held comes back only then.
     pub idle: Option<Duration>,
 }
 
-/// Why a fleet ended before it was asked to.
+/// Why a fleet failed.
 #[derive(Debug, Error)]
 pub enum FleetError {
-    /// An agency cannot take cases.
-    #[error("agency {agency}")]
+    /// An agency's consumer ended.
+    #[error("the consumer of agency {agency} ended")]
     Consumer {
-        /// Which.
         agency: AgencyCode,
-        /// Why.
         #[source]
         cause: ConsumerError,
     },
-    /// An agency cannot speak with the hub.
-    #[error("agency {agency}")]
+    /// An agency has no HTTP client.
+    #[error("agency {agency} has no HTTP client for the hub")]
     HubClient {
-        /// Which.
         agency: AgencyCode,
-        /// Why.
         #[source]
         cause: HubClientError,
     },
 }
 
-/// Agencies that play one script.
+/// Agencies that follow one script.
 #[derive(Clone, Debug)]
 pub struct Fleet {
-    script: Script,
+    script: AgencyScript,
     behaviour: Behaviour,
-    journal: Journal,
+    journal: ConsumerJournal,
     stats: Arc<Mutex<Stats>>,
     active: watch::Sender<()>,
 }
 
 impl Fleet {
-    /// A fleet that writes what it does into a journal.
+    /// A fleet whose agencies write into one journal.
     #[must_use]
-    pub fn new(script: Script, behaviour: Behaviour, journal: Journal) -> Fleet {
+    pub fn new(script: AgencyScript, behaviour: Behaviour, journal: ConsumerJournal) -> Fleet {
         let stats = Arc::<Mutex<Stats>>::default();
         let active = watch::Sender::new(());
         let (counted, noticed) = (Arc::clone(&stats), active.clone());
-        let journal = Journal::new(move |entry| {
+        let journal = ConsumerJournal::new(move |entry| {
             lock(&counted).add(entry);
             noticed.send_replace(());
             journal.forward(entry);
@@ -100,68 +95,68 @@ impl Fleet {
         Fleet { script: script.seeded(behaviour.seed), behaviour, journal, stats, active }
     }
 
-    /// What was done so far.
+    /// The numbers so far.
     #[must_use]
-    pub fn summary(&self, agencies: usize) -> Summary {
+    pub fn summary(&self, agencies: usize) -> FleetSummary {
         lock(&self.stats).summary(agencies)
     }
 
-    /// Plays all members until the end is asked for or comes by itself.
+    /// Runs all agencies until `stop` is requested or a stop condition is met.
     ///
     /// # Errors
-    /// [`FleetError`] where a member cannot work; the others are stopped.
+    /// [`FleetError`] when one agency fails. The others are stopped.
     pub async fn run<Q: CaseQueue + Clone>(
         &self,
-        members: Vec<Member<Q>>,
-        ends: Ends,
+        agencies: Vec<FleetAgency<Q>>,
+        conditions: StopConditions,
         stop: Stop,
-    ) -> Result<Summary, FleetError> {
-        let agencies = members.len();
+    ) -> Result<FleetSummary, FleetError> {
+        let count = agencies.len();
         let (stopper, own) = Stop::new();
         let mut running = JoinSet::new();
-        for member in members {
+        for agency in agencies {
             let (fleet, own) = (self.clone(), own.clone());
-            running.spawn(async move { fleet.keep_up(member, own).await });
+            running.spawn(async move { fleet.run_with_restarts(agency, own).await });
         }
         let mut first = None;
         let ended = async {
             while let Some(ended) = running.join_next().await {
-                // A panic of the supervision itself is a fault of this program, and is shown as one.
+                // A panic of the supervision itself is a fault of this program: pass it on.
                 let ended = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
                 if let Err(error) = ended {
                     first.get_or_insert(error);
-                    stopper.ask();
+                    stopper.stop();
                 }
             }
         };
-        tokio::join!(ended, self.end(ends, &stop, &stopper, &own));
+        tokio::join!(ended, self.stop_when_due(conditions, &stop, &stopper, &own));
         match first {
             Some(error) => Err(error),
-            None => Ok(self.summary(agencies)),
+            None => Ok(self.summary(count)),
         }
     }
 
-    /// Asks for the end when it has come.
-    async fn end(&self, ends: Ends, stop: &Stop, stopper: &Stopper, own: &Stop) {
+    /// Requests the stop when a stop condition is met.
+    async fn stop_when_due(&self, conditions: StopConditions, stop: &Stop, stopper: &Stopper, own: &Stop) {
         let after = async {
-            match ends.after {
+            match conditions.after {
                 Some(after) => tokio::time::sleep(after).await,
                 None => std::future::pending().await,
             }
         };
         let idle = async {
-            match ends.idle {
+            match conditions.idle {
                 Some(idle) => self.idle(idle).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = stop.asked() => {}
-            () = own.asked() => {}
+            () = stop.requested() => {}
+            () = own.requested() => {}
             () = after => {}
             () = idle => {}
         }
-        stopper.ask();
+        stopper.stop();
     }
 
     async fn idle(&self, idle: Duration) {
@@ -174,37 +169,41 @@ impl Fleet {
         }
     }
 
-    /// Runs an agency, and starts it again when it has fallen down.
-    async fn keep_up<Q: CaseQueue + Clone>(&self, member: Member<Q>, stop: Stop) -> Result<(), FleetError> {
+    /// Runs an agency, and restarts it after each crash.
+    async fn run_with_restarts<Q: CaseQueue + Clone>(
+        &self,
+        member: FleetAgency<Q>,
+        stop: Stop,
+    ) -> Result<(), FleetError> {
         let agency = member.config.agency.clone();
-        let struck: Struck = Arc::new(Mutex::new(LruCache::new(REMEMBERED)));
+        let crashed: CrashedMessages = Arc::new(Mutex::new(LruCache::new(REMEMBERED)));
         for life in 0u64.. {
             let crash_point = CrashPoint::default();
-            let consumer = self.consumer(&member, &crash_point, &struck)?;
+            let consumer = self.consumer(&member, &crash_point, &crashed)?;
             tokio::select! {
                 ended = consumer.run(stop.clone()) => {
                     return ended.map_err(|cause| FleetError::Consumer { agency, cause });
                 }
-                () = crash_point.blown() => {}
+                () = crash_point.crashed() => {}
             }
-            // The consumer is dropped, and with it everything that it worked on, wherever that stood.
+            // Leaving `select!` drops the consumer and all its unfinished work, as a crash does.
             self.journal.write(&agency, "crashed", None, "");
-            let down = self.behaviour.chance().between(DOWN.0, DOWN.1, &[&"down", &agency, &life]);
+            let down = self.behaviour.rng().between(RESTART.0, RESTART.1, &[&"down", &agency, &life]);
             tokio::select! {
-                () = stop.asked() => return Ok(()),
+                () = stop.requested() => return Ok(()),
                 () = tokio::time::sleep(down) => {}
             }
         }
         Ok(())
     }
 
-    /// A consumer that knows nothing but its settings and its inbox file.
+    /// A new consumer, with nothing but its configuration and its inbox file.
     fn consumer<Q: CaseQueue + Clone>(
         &self,
-        member: &Member<Q>,
+        member: &FleetAgency<Q>,
         crash_point: &CrashPoint,
-        struck: &Struck,
-    ) -> Result<Consumer<Fragile<Q>, Falling, Fragile<SqliteInbox>>, FleetError> {
+        crashed: &CrashedMessages,
+    ) -> Result<Consumer<Crashable<Q>, CrashingHandler, Crashable<SqliteInbox>>, FleetError> {
         let config = &member.config;
         let agency = config.agency.clone();
         let client = HubClient::new(config)
@@ -212,14 +211,14 @@ impl Fleet {
         let simulator = Simulator::new(self.script.clone(), self.journal.clone())
             .with_behaviour(self.behaviour)
             .with_crash_point(crash_point.clone());
-        let handler = Falling {
+        let handler = CrashingHandler {
             simulator,
             crash_point: crash_point.clone(),
-            struck: Arc::clone(struck),
+            crashed: Arc::clone(crashed),
             behaviour: self.behaviour,
         };
-        let queue = Fragile { whole: member.queue.clone(), crash_point: crash_point.clone() };
-        let inbox = Fragile { whole: SqliteInbox::at(&config.inbox), crash_point: crash_point.clone() };
+        let queue = Crashable { inner: member.queue.clone(), crash_point: crash_point.clone() };
+        let inbox = Crashable { inner: SqliteInbox::at(&config.inbox), crash_point: crash_point.clone() };
         let consumer = Consumer::new(config, queue, handler, client).with_inbox(inbox);
         Ok(consumer.with_journal(self.journal.clone()))
     }
@@ -229,37 +228,37 @@ fn lock(stats: &Mutex<Stats>) -> MutexGuard<'_, Stats> {
     stats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The messages that an agency has fallen down over. Each strikes once, or an agency that has several cases in hand
-/// would fall for ever. Kept by whoever makes it fall, not by the agency.
-type Struck = Arc<Mutex<LruCache<(ApplicationId, u32), ()>>>;
+/// The messages that have caused a crash of an agency. Each causes one crash only, or an agency with several cases in
+/// progress would never stop crashing. The fleet keeps this list, because the agency loses its memory.
+type CrashedMessages = Arc<Mutex<LruCache<(ApplicationId, u32), ()>>>;
 
-/// A simulator that lights the fuse of its process now and then.
-struct Falling {
+/// A simulator that schedules a crash of its process for some messages.
+struct CrashingHandler {
     simulator: Simulator,
     crash_point: CrashPoint,
-    struck: Struck,
+    crashed: CrashedMessages,
     behaviour: Behaviour,
 }
 
-impl Falling {
-    /// Decides whether the process falls down over this message, and at which step.
-    fn decide(&self, case: &Case) {
-        let chance = self.behaviour.chance();
-        if chance.fraction(&[&"crash", &case.application, &case.version]) >= self.behaviour.crashes {
+impl CrashingHandler {
+    /// Decides whether this message causes a crash, and at which step.
+    fn schedule_crash(&self, case: &Case) {
+        let rng = self.behaviour.rng();
+        if rng.fraction(&[&"crash", &case.application, &case.version]) >= self.behaviour.crashes {
             return;
         }
-        let mut struck = self.struck.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut crashed = self.crashed.lock().unwrap_or_else(PoisonError::into_inner);
         let message = (case.application, case.version);
-        let steps = chance.below(STEPS, &[&"step", &case.application, &case.version]);
-        if !struck.contains(&message) && self.crash_point.light(steps) {
-            struck.put(message, ());
+        let steps = rng.below(STEPS, &[&"step", &case.application, &case.version]);
+        if !crashed.contains(&message) && self.crash_point.schedule(steps) {
+            crashed.put(message, ());
         }
     }
 }
 
-impl CaseHandler for Falling {
-    async fn handle(&self, case: Case, client: &HubClient) -> Result<Outcome, CaseHandlerError> {
-        self.decide(&case);
+impl CaseHandler for CrashingHandler {
+    async fn handle(&self, case: Case, client: &HubClient) -> Result<HandlerOutcome, CaseHandlerError> {
+        self.schedule_crash(&case);
         self.crash_point.step().await;
         self.simulator.handle(case, client).await
     }

@@ -5,50 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::ids::{AgencyCode, ApplicationId};
 use serde::Serialize;
 
-use agency::journal::Entry;
+use agency::journal::JournalEntry;
 
-/// What happened, in numbers.
+/// What a fleet did, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// Agencies that were played.
+pub struct FleetSummary {
+    /// Simulated agencies.
     pub agencies: usize,
-    /// Applications that they had to do with.
+    /// Applications with at least one message.
     pub applications: usize,
-    /// Messages taken up, those taken up again after a crash included.
+    /// Messages whose handling began, repeats after a crash included.
     pub cases: u64,
-    /// Messages handled to the end.
+    /// Messages whose handling finished.
     pub handled: u64,
-    /// Messages known as handled, and put aside.
+    /// Repeated messages that the inbox knew.
     pub repeats: u64,
-    /// Messages left for later.
+    /// Messages left for another delivery.
     pub left: u64,
-    /// Messages that could not be read, each time they came.
+    /// Deliveries of unreadable messages.
     pub unreadable: u64,
     /// Documents fetched and checked.
     pub documents: u64,
-    /// Reports that the hub answered.
+    /// Accepted reports by kind.
     pub reports: BTreeMap<String, u64>,
-    /// Reports that it refused, by kind and reason. Mistakes are not among them.
+    /// Refused reports by kind and reason, without deliberate mistakes.
     pub refusals: BTreeMap<String, u64>,
-    /// Mistakes made on purpose, by kind and answer.
+    /// Deliberate mistakes by kind and answer.
     pub mistakes: BTreeMap<String, u64>,
-    /// Cases asked for once more, by answer.
+    /// Requested resends by outcome.
     pub asked_again: BTreeMap<String, u64>,
-    /// Times that an agency's process fell down.
+    /// Crashes of agencies.
     pub crashes: u64,
 }
 
 /// Counts while the fleet runs.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    summary: Summary,
+    summary: FleetSummary,
     applications: BTreeSet<ApplicationId>,
-    in_hand: BTreeSet<(AgencyCode, ApplicationId)>,
+    in_progress: BTreeSet<(AgencyCode, ApplicationId)>,
 }
 
 impl Stats {
-    /// Counts an entry.
-    pub(super) fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &JournalEntry) {
         let counts = &mut self.summary;
         let of = |counts: &mut BTreeMap<String, u64>| *counts.entry(entry.detail.clone()).or_default() += 1;
         let case = entry.application.map(|application| (entry.agency.clone(), application));
@@ -56,17 +55,17 @@ impl Stats {
             "case" => {
                 counts.cases += 1;
                 self.applications.extend(entry.application);
-                self.in_hand.extend(case);
+                self.in_progress.extend(case);
             }
             "handled" | "left" => {
                 *(if entry.what == "left" { &mut counts.left } else { &mut counts.handled }) += 1;
                 if let Some(case) = case {
-                    self.in_hand.remove(&case);
+                    self.in_progress.remove(&case);
                 }
             }
             "crashed" => {
                 counts.crashes += 1;
-                self.in_hand.retain(|(agency, _)| *agency != entry.agency);
+                self.in_progress.retain(|(agency, _)| *agency != entry.agency);
             }
             "repeat" => counts.repeats += 1,
             "unreadable" => counts.unreadable += 1,
@@ -79,14 +78,13 @@ impl Stats {
         }
     }
 
-    /// Whether somebody works on a case.
+    /// Whether any agency works on a case.
     pub(super) fn is_busy(&self) -> bool {
-        !self.in_hand.is_empty()
+        !self.in_progress.is_empty()
     }
 
-    /// What there is so far.
-    pub(super) fn summary(&self, agencies: usize) -> Summary {
-        Summary { agencies, applications: self.applications.len(), ..self.summary.clone() }
+    pub(super) fn summary(&self, agencies: usize) -> FleetSummary {
+        FleetSummary { agencies, applications: self.applications.len(), ..self.summary.clone() }
     }
 }
 
@@ -99,7 +97,7 @@ mod tests {
     fn entries_are_counted_by_kind() {
         let mut stats = Stats::default();
         let mut add = |what, detail: &str| {
-            stats.add(&Entry {
+            stats.add(&JournalEntry {
                 time: jiff::Timestamp::UNIX_EPOCH,
                 agency: "11".parse().expect("a code"),
                 what,

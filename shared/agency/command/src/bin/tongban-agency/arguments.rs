@@ -1,4 +1,4 @@
-//! The commands and what they take.
+//! The subcommands and their arguments.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use jiff::SignedDuration;
 /// Exit codes, as the help text lists them.
 const EXIT_CODES: &str = "Exit codes:
   0  done, or stopped as asked
-  1  failed while running
+  1  the command failed
   2  wrong arguments
-  3  the configuration or the environment is wrong; every problem is named
-  4  nothing there: no message waits, the case is not open, no document is found
-  5  pull: the message cannot be read; it is left in the queue
-  6  doctor: something is to be mended
-  7  the hub refused; the reason is told
+  3  the configuration or the environment is wrong; every problem is printed
+  4  nothing found: no message, no open case, no document
+  5  pull: the message is unreadable and stays in the queue
+  6  doctor: a check failed
+  7  the hub refused the request; the reason is printed
   8  certify: a check failed
   9  certify: no check failed, and one was skipped (0 with --allow-skipped)
 
-AWS is reached with AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and where needed AWS_SESSION_TOKEN and
-AWS_ENDPOINT_URL. What the environment lacks of them is taken from a file beside the configuration with the same name
-and the ending .env (lines `export NAME=value`).";
+The command needs AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and optionally AWS_SESSION_TOKEN and
+AWS_ENDPOINT_URL. Variables that the environment does not set are read from the file beside the configuration with the
+same name and the extension .env (lines `export NAME=value`).";
 
-/// Takes an agency's cases from the hub and reports on them.
+/// Receives an agency's cases from the hub and reports on them.
 #[derive(Debug, Parser)]
 #[command(name = "tongban-agency", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -34,45 +34,45 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes a signing key and an encryption key, and prints their public parts for the hub's operator.
+    /// Creates a signing key and an encryption key, and prints their public parts for the hub's operator.
     Keygen(Keygen),
-    /// Checks configuration, keys, clock, queue and hub, and tells how to mend what is wrong.
+    /// Checks configuration, keys, clock, queue and hub, and prints how to fix each fault.
     Doctor(OneAgency),
-    /// Shows the next message and gives it back to the queue.
+    /// Prints the next message and releases it.
     Pull(Pull),
-    /// Lists the agency's open cases as the hub has them, oldest first.
+    /// Lists the agency's open cases at the hub, oldest first.
     Cases(Cases),
-    /// Shows one open case as the hub has it.
+    /// Prints one open case at the hub.
     Show(Show),
-    /// Has the hub send messages again, under their own ids.
+    /// Requests that the hub sends messages again, under their original ids.
     Resend(Resend),
     /// Fetches the documents of a case.
     Documents(Documents),
     /// Reports on a case.
     Report(Report),
-    /// Plays cases at the agency's consumer, which runs elsewhere, and tells what it does wrong.
-    Certify(crate::certify::Arguments),
-    /// Acts as one agency or many by a script, until SIGTERM or ctrl-c. Prints a JSON line for each thing done.
+    /// Sends test cases to the agency's running consumer and reports what the consumer does wrong.
+    Certify(crate::certify::CertifyArguments),
+    /// Runs one or many simulated agencies until SIGTERM or ctrl-c. Prints a JSON line for each event.
     Simulate(Simulate),
 }
 
-/// Which agency, and how it is shown.
+/// The agency's configuration and the output format.
 #[derive(Debug, Args)]
 pub(crate) struct OneAgency {
-    /// Configuration, TOML or JSON. Without it TONGBAN_* variables are read.
+    /// Configuration file, TOML or JSON. Without it, TONGBAN_* variables are read.
     #[arg(long)]
     pub(crate) config: Option<PathBuf>,
-    /// JSON instead of a table.
+    /// Prints JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Keygen {
-    /// The folder; nothing in it is written over.
+    /// The output folder. Existing files are not overwritten.
     #[arg(long, default_value = ".")]
     pub(crate) out: PathBuf,
-    /// Makes one key alone under this name: `encryption-next` or `signing-next` for one that replaces another.
+    /// Creates only one key with this name: `encryption-next` or `signing-next` for a replacement.
     #[arg(long, value_parser = key_name)]
     pub(crate) name: Option<String>,
 }
@@ -81,10 +81,10 @@ pub(crate) struct Keygen {
 pub(crate) struct Pull {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// Goes on showing messages until ctrl-c.
+    /// Prints messages until ctrl-c.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Shows the persons too: for the eyes of who may see them, never for a log.
+    /// Prints the persons too. Never use this where the output is logged.
     #[arg(long)]
     pub(crate) personal: bool,
 }
@@ -93,10 +93,10 @@ pub(crate) struct Pull {
 pub(crate) struct Cases {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// Cases at most, 1 to 10000.
+    /// Most cases to list, 1 to 10000.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) limit: u16,
-    /// Where to go on: `next` of an earlier list.
+    /// Cursor of an earlier list, printed as `more`.
     #[arg(long)]
     pub(crate) after: Option<String>,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Cases {
 pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// The application.
+    /// The application's id.
     pub(crate) application: ApplicationId,
 }
 
@@ -113,16 +113,16 @@ pub(crate) struct Show {
 pub(crate) struct Resend {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// The applications.
+    /// The applications' ids.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) applications: Vec<ApplicationId>,
-    /// Every open case.
+    /// All open cases.
     #[arg(long)]
     pub(crate) all: bool,
-    /// The message of this version, of one application. Without it the latest.
+    /// Version of the message to send again, of one application. Default: the latest.
     #[arg(long, conflicts_with = "all", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) message: Option<u32>,
-    /// Forgets in the inbox that they were handled, so that they are taken again.
+    /// Removes the applications from the inbox first, so that the consumer handles the messages again.
     #[arg(long)]
     pub(crate) forget: bool,
 }
@@ -131,13 +131,12 @@ pub(crate) struct Resend {
 pub(crate) struct Documents {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// The application.
+    /// The application's id.
     pub(crate) application: ApplicationId,
-    /// A document, as `d1` or `d1:SHA256` with the base64 checksum of the case, which is then checked. Without it
-    /// every document there is.
+    /// A document as `d1`, or as `d1:SHA256` with the case's base64 checksum to compare. Default: all documents.
     #[arg(long, value_parser = wanted)]
     pub(crate) id: Vec<(DocumentId, Option<String>)>,
-    /// The folder; nothing in it is written over.
+    /// The output folder. Existing files are not overwritten.
     #[arg(long, default_value = ".")]
     pub(crate) out: PathBuf,
 }
@@ -146,63 +145,62 @@ pub(crate) struct Documents {
 pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
-    /// The application.
+    /// The application's id.
     pub(crate) application: ApplicationId,
-    /// Version that is acted on: of the message, or of the last receipt.
+    /// The version that the report acts on: of the message, or of the last receipt.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seen: u32,
     /// The finding: received, signed, not-issued, supplement-requested, produced, posted, ready, approved, verified,
     /// moved-out, settled, restored, issued or rejected.
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     pub(crate) finding: Option<String>,
-    /// Of not-issued and rejected: why, without personal data.
+    /// For not-issued and rejected: the reason, without personal data.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Of supplement-requested, once for each item: `name:kind[+kind][:note]`. `GET /v1/services` lists the kinds.
+    /// For supplement-requested, once an item: `name:kind[+kind][:note]`. `GET /v1/services` lists the kinds.
     #[arg(long)]
     pub(crate) item: Vec<String>,
-    /// Of the others, once for each member of the finding: `certificate=QY-1`, `issued_on=2026-03-01`.
+    /// For other findings, once a member: `certificate=QY-1`, `issued_on=2026-03-01`.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) members: Vec<String>,
-    /// The finding as JSON, as it is on the wire: `{"kind":"signed"}`.
+    /// A file with the finding as JSON, for example `{"kind":"signed"}`.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// Configuration, TOML or JSON; once for each agency. Without one, TONGBAN_* variables are read.
+    /// Configuration file, TOML or JSON, once an agency. Without it, TONGBAN_* variables are read.
     #[arg(long)]
     pub(crate) config: Vec<PathBuf>,
-    /// A folder with one configuration for each agency: `11.json`, or `11/agency.json`.
+    /// A folder with a configuration for each agency: `11.json` or `11/agency.json`.
     #[arg(long)]
     pub(crate) configs: Option<PathBuf>,
-    /// Which script; `--script list` names them.
+    /// The script; `--script list` prints the names.
     #[arg(long, default_value = "default")]
     pub(crate) script: String,
-    /// Seed of all that is left to chance.
+    /// Seed of all randomness.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// How long a decision takes: `200ms..3s`.
+    /// Shortest and longest time for a decision: `200ms..3s`.
     #[arg(long, value_parser = span, default_value = "0s..0s")]
     pub(crate) delay: (Duration, Duration),
-    /// Share of the reports with a mistake: sent again, stale, too early, or on an unknown case; 0 to 1.
+    /// Share of reports with a deliberate mistake (repeated, stale, too early, or on an unknown case), 0 to 1.
     #[arg(long, value_parser = rate, default_value = "0")]
     pub(crate) mistakes: f64,
-    /// Share of the cases that the hub is asked to send again; 0 to 1.
+    /// Share of cases for which a resend is requested, 0 to 1.
     #[arg(long, value_parser = rate, default_value = "0")]
     pub(crate) duplicates: f64,
-    /// Share of the messages over which the agency's process falls down once, between any two steps; 0 to 1.
+    /// Share of messages during which the agency crashes once, between any two steps, 0 to 1.
     #[arg(long, value_parser = rate, default_value = "0")]
     pub(crate) crashes: f64,
-    /// Ends after this long, with a summary.
+    /// Stops after this time and prints a summary.
     #[arg(long = "for", value_parser = duration)]
     pub(crate) lasting: Option<Duration>,
-    /// Ends when nothing was done for this long, with a summary. Take more than `visibility_seconds` where agencies
-    /// fall down.
+    /// Stops after this time without any event and prints a summary. With --crashes, use more than `visibility_seconds`.
     #[arg(long, value_parser = duration)]
     pub(crate) until_idle: Option<Duration>,
-    /// The summary as JSON too.
+    /// Prints the summary as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -211,7 +209,7 @@ fn key_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let begins = text.starts_with("signing") || text.starts_with("encryption");
     (begins && text.len() <= 64 && text.chars().all(plain)).then(|| text.to_owned()).ok_or(
-        "begins with signing or encryption, then a-z, 0-9 and hyphens, for example encryption-next".into(),
+        "the name must begin with signing or encryption, followed by a-z, 0-9 and hyphens, for example encryption-next".into(),
     )
 }
 
@@ -219,24 +217,24 @@ fn wanted(text: &str) -> Result<(DocumentId, Option<String>), String> {
     let (id, sum) = text.split_once(':').map_or((text, None), |(id, sum)| (id, Some(sum.to_owned())));
     let id = id.parse().map_err(|error| format!("{error}"))?;
     if sum.as_ref().is_some_and(|sum| sum.len() != 44) {
-        return Err("the checksum is the base64 of 32 bytes, 44 characters".to_owned());
+        return Err("the checksum must be 44 characters, the base64 of 32 bytes".to_owned());
     }
     Ok((id, sum))
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse::<f64>().ok().filter(|rate| (0.0..=1.0).contains(rate));
-    rate.ok_or_else(|| "a share from 0 to 1, for example 0.05".to_owned())
+    rate.ok_or_else(|| "the share must be a number from 0 to 1, for example 0.05".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
     let parsed = parsed.filter(|time| *time <= Duration::from_secs(7 * 24 * 60 * 60));
-    parsed.ok_or_else(|| "a time up to 7 days, for example 500ms, 30s or 10m".to_owned())
+    parsed.ok_or_else(|| "the time must be at most 7 days, for example 500ms, 30s or 10m".to_owned())
 }
 
 fn span(text: &str) -> Result<(Duration, Duration), String> {
-    let wrong = || "two times with two dots between them, the shorter first: 200ms..3s".to_owned();
+    let wrong = || "the range must be two times, the shorter first: 200ms..3s".to_owned();
     let (least, most) = text.split_once("..").ok_or_else(wrong)?;
     let (least, most) = (duration(least)?, duration(most)?);
     if least <= most { Ok((least, most)) } else { Err(wrong()) }
@@ -254,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_what_would_be_right() {
+    fn invalid_arguments_are_refused() {
         let (least, most) = (Duration::from_millis(200), Duration::from_secs(3));
         assert_eq!(span("200ms..3s"), Ok((least, most)));
         assert!(span("3s..1s").is_err() && span("3s").is_err() && duration("8d").is_err());

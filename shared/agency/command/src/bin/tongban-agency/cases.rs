@@ -1,8 +1,8 @@
-//! What the hub has open for the agency: listed, shown, sent again.
+//! `cases`, `show` and `resend`: the agency's open cases at the hub.
 
 use std::process::ExitCode;
 
-use agency::hub_client::{Backlog, outcome_name};
+use agency::hub_client::{OpenCases, outcome_name};
 use agency::{HubClient, Inbox as _, SqliteInbox};
 use anyhow::{Result, ensure};
 use protocol::backlog::{OpenCase, ResendCase, ResendOutcome};
@@ -12,7 +12,7 @@ use crate::arguments::{Cases, Resend, Show};
 use crate::screen::{members, plain, print, spinner, table};
 use crate::setting;
 
-/// Most cases that are looked through at once.
+/// Most cases that `show` and `resend --all` read.
 const MOST: usize = 10_000;
 
 fn row(case: &OpenCase) -> Result<[String; 7]> {
@@ -24,17 +24,17 @@ fn row(case: &OpenCase) -> Result<[String; 7]> {
         plain(&serde_json::to_value(case.stage)?),
         case.due.map_or("-".to_owned(), |due| due.date.to_string())
             + if case.overdue { " overdue" } else { "" },
-        if case.sent { "sent" } else { "to be sent" }.to_owned(),
+        if case.sent { "sent" } else { "not sent yet" }.to_owned(),
     ])
 }
 
 /// Lists open cases.
 pub(crate) async fn cases(given: &Cases) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
-    let asking = spinner("asking the hub");
+    let calling = spinner("calling the hub");
     let listed = HubClient::new(&config)?.all_cases(given.after.as_deref(), usize::from(given.limit)).await?;
-    asking.finish_and_clear();
-    let Backlog { cases, next } = listed;
+    calling.finish_and_clear();
+    let OpenCases { cases, next } = listed;
     if given.agency.json {
         print(&json!({ "cases": cases, "next": next }).to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -50,9 +50,9 @@ pub(crate) async fn cases(given: &Cases) -> Result<ExitCode> {
 /// Shows one open case.
 pub(crate) async fn show(given: &Show) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
-    let asking = spinner("asking the hub");
+    let calling = spinner("calling the hub");
     let listed = HubClient::new(&config)?.all_cases(None, MOST).await?;
-    asking.finish_and_clear();
+    calling.finish_and_clear();
     match listed.cases.iter().find(|case| case.application == given.application) {
         Some(case) => {
             let shown = serde_json::to_value(case)?;
@@ -64,20 +64,23 @@ pub(crate) async fn show(given: &Show) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            // A list that was cut short proves nothing of a case that is not on it.
-            ensure!(listed.next.is_none(), "not among the {MOST} oldest open cases");
-            print(if given.agency.json { "null" } else { "not open for this agency" })?;
+            // An incomplete list does not prove that the case is not open.
+            ensure!(listed.next.is_none(), "the case is not among the {MOST} oldest open cases");
+            print(if given.agency.json { "null" } else { "the case is not open for this agency" })?;
             Ok(ExitCode::from(4))
         }
     }
 }
 
-/// Has messages sent again.
+/// Requests that the hub sends messages again.
 pub(crate) async fn resend(given: &Resend) -> Result<ExitCode> {
-    ensure!(given.message.is_none() || given.applications.len() == 1, "--message is of one application");
+    ensure!(
+        given.message.is_none() || given.applications.len() == 1,
+        "--message needs exactly one application"
+    );
     let config = setting::config(given.agency.config.as_deref())?;
     let client = HubClient::new(&config)?;
-    let asking = spinner("asking the hub");
+    let calling = spinner("calling the hub");
     let wanted = if given.all {
         let listed = client.all_cases(None, MOST).await?;
         listed.cases.iter().map(|case| ResendCase { application: case.application, message: None }).collect()
@@ -86,23 +89,23 @@ pub(crate) async fn resend(given: &Resend) -> Result<ExitCode> {
         given.applications.iter().map(case).collect::<Vec<_>>()
     };
     if given.forget {
-        // Before they are asked for: the consumer may be faster than this.
+        // Before the request: the consumer may receive the message before this command ends.
         let inbox = SqliteInbox::at(&config.inbox);
         for case in &wanted {
             inbox.forget(case.application).await?;
         }
     }
     let answer = client.resend(&wanted).await?;
-    asking.finish_and_clear();
+    calling.finish_and_clear();
     if given.agency.json {
         print(&serde_json::to_string(&answer)?)?;
     } else {
-        let rows = answer.cases.iter().map(|told| {
-            let message = told.message.map_or("-".to_owned(), |message| message.to_string());
-            [told.application.to_string(), message, outcome_name(told.outcome).to_owned()]
+        let rows = answer.cases.iter().map(|resent| {
+            let message = resent.message.map_or("-".to_owned(), |message| message.to_string());
+            [resent.application.to_string(), message, outcome_name(resent.outcome).to_owned()]
         });
         table(["application", "message", "outcome"], &rows.collect::<Vec<_>>())?;
     }
-    let all = answer.cases.iter().all(|told| told.outcome == ResendOutcome::Accepted);
+    let all = answer.cases.iter().all(|resent| resent.outcome == ResendOutcome::Accepted);
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(7) })
 }

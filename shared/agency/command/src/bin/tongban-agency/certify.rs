@@ -10,33 +10,36 @@ use agency::Stop;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use console::{Term, style};
-use tongban_agency::certify::{Certificate, Check, Judged, Means, Operator, Outcome, Plan, certify, junit};
+use tongban_agency::certify::{
+    CertificationCheck, CertificationContext, CertificationPlan, CertificationReport, CheckOutcome,
+    CheckResult, OperatorCommand, certify, junit,
+};
 
 use crate::setting::{access, config, variable};
 
-/// What of certification is played, and where its result goes.
+/// The checks to run, and where the result goes.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CertifyArguments {
     /// Configuration of the agency whose consumer is certified, TOML or JSON.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// How the hub's operator command is run, for example "tongban" or "cargo run --quiet --". Without it the checks
-    /// that need it are skipped.
+    /// The hub operator's command line, for example "tongban" or "cargo run --quiet --". Without it, the checks that need
+    /// it are skipped.
     #[arg(long, value_name = "COMMAND")]
     operator: Option<String>,
-    /// Token of an app backend; else TONGBAN_TOKEN, else what the operator's command prints.
+    /// Access token of an app backend. Default: TONGBAN_TOKEN, then the output of the operator's command.
     #[arg(long)]
     token: Option<String>,
-    /// Plays these checks alone, with commas between them.
+    /// Runs only these checks, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "CHECK")]
-    only: Vec<Check>,
-    /// Leaves these checks out.
+    only: Vec<CertificationCheck>,
+    /// Leaves these checks out, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "CHECK")]
-    skip: Vec<Check>,
+    skip: Vec<CertificationCheck>,
     /// Cases of the burst, 1 to 5000.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=5000))]
     burst: u16,
-    /// Seconds that one case may take, 10 to 3600.
+    /// Time limit of one case in seconds, 10 to 3600.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(10..=3600))]
     timeout: u64,
     /// Writes the result as JSON.
@@ -45,17 +48,17 @@ pub(crate) struct Arguments {
     /// Writes the result as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Ends with 0 though checks were skipped.
+    /// Exits with 0 although checks were skipped.
     #[arg(long)]
     allow_skipped: bool,
 }
 
-/// Certifies, prints and writes what was found.
-pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
+/// Runs the checks, prints each result, and writes the report.
+pub(crate) async fn run(arguments: &CertifyArguments) -> Result<ExitCode> {
     let file = arguments.config.as_deref();
     let (config, access) = (config(file)?, access(file, true)?);
     let operator = match &arguments.operator {
-        Some(command) => Some(Operator::new(command).ok_or_else(|| anyhow!("--operator names no command"))?),
+        Some(command) => Some(OperatorCommand::new(command).ok_or_else(|| anyhow!("--operator is empty"))?),
         None => None,
     };
     let token = match (arguments.token.clone().or_else(|| variable("TONGBAN_TOKEN")), &operator) {
@@ -67,97 +70,106 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let plan = arguments.plan()?;
     let term = Term::stdout();
-    let means = Means { config: &config, access: &access, token: &token, operator };
-    let stop = Stop::on_signals().context("signals")?;
-    let played = certify(means, &plan, &stop, |check, judged| {
-        // A reader that went away does not stop what was begun.
-        let _gone = tell(&term, check, judged);
+    let context = CertificationContext { config: &config, access: &access, token: &token, operator };
+    let stop = Stop::on_signals().context("the signal handlers cannot be installed")?;
+    let report = certify(context, &plan, &stop, |check, result| {
+        // A closed standard output does not stop certification.
+        let _printed = print_progress(&term, check, result);
     });
-    let certificate = tokio::select! {
-        certificate = played => certificate?,
-        stopped = again(&stop) => return stopped,
+    let report = tokio::select! {
+        report = report => report?,
+        stopped = wait_for_second_stop(&stop) => return stopped,
     };
-    arguments.write(&certificate)?;
-    sum_up(&certificate)?;
-    Ok(match certificate.outcome() {
-        Outcome::Passed => ExitCode::SUCCESS,
-        Outcome::Skipped if arguments.allow_skipped => ExitCode::SUCCESS,
-        Outcome::Failed => ExitCode::from(8),
-        Outcome::Skipped => ExitCode::from(9),
+    arguments.write(&report)?;
+    print_summary(&report)?;
+    Ok(match report.outcome() {
+        CheckOutcome::Passed => ExitCode::SUCCESS,
+        CheckOutcome::Skipped if arguments.allow_skipped => ExitCode::SUCCESS,
+        CheckOutcome::Failed => ExitCode::from(8),
+        CheckOutcome::Skipped => ExitCode::from(9),
     })
 }
 
-/// Who stops it waits until what was opened is ended; who stops it twice does not.
-async fn again(stop: &Stop) -> Result<ExitCode> {
-    stop.asked().await;
-    let told = "stopping: what certification opened is ended; once more ctrl-c leaves it open";
-    Term::stderr().write_line(told)?;
-    tokio::signal::ctrl_c().await.context("signals")?;
-    bail!("stopped at once: cases under way stay open, and may be withdrawn by their app backend")
+/// After the first stop, certification closes its cases. A second ctrl-c ends the command at once.
+async fn wait_for_second_stop(stop: &Stop) -> Result<ExitCode> {
+    stop.requested().await;
+    let message = "stopping: certification closes its open cases; press ctrl-c again to leave them open";
+    Term::stderr().write_line(message)?;
+    tokio::signal::ctrl_c().await.context("the signal handlers cannot be installed")?;
+    bail!("stopped at once: open cases of certification stay open, and the app backend can withdraw them")
 }
 
-impl Arguments {
-    fn plan(&self) -> Result<Plan> {
-        let wanted =
-            |check: &Check| (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check);
-        let checks: Vec<Check> = Check::ALL.into_iter().filter(wanted).collect();
+impl CertifyArguments {
+    fn plan(&self) -> Result<CertificationPlan> {
+        let wanted = |check: &CertificationCheck| {
+            (self.only.is_empty() || self.only.contains(check)) && !self.skip.contains(check)
+        };
+        let checks: Vec<CertificationCheck> = CertificationCheck::ALL.into_iter().filter(wanted).collect();
         if checks.is_empty() {
-            bail!("no check is left to be played");
+            bail!("--only and --skip leave no check");
         }
-        Ok(Plan { checks, burst: usize::from(self.burst), timeout: Duration::from_secs(self.timeout) })
+        Ok(CertificationPlan {
+            checks,
+            burst: usize::from(self.burst),
+            timeout: Duration::from_secs(self.timeout),
+        })
     }
 
-    fn write(&self, certificate: &Certificate) -> Result<()> {
+    fn write(&self, report: &CertificationReport) -> Result<()> {
         let write = |path: &Path, text: String| {
             fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
         };
         if let Some(path) = &self.json {
-            let mut value = serde_json::to_value(certificate)?;
-            value["outcome"] = serde_json::to_value(certificate.outcome())?;
+            let mut value = serde_json::to_value(report)?;
+            value["outcome"] = serde_json::to_value(report.outcome())?;
             write(path, format!("{}\n", serde_json::to_string_pretty(&value)?))?;
         }
         if let Some(path) = &self.junit {
-            write(path, junit(certificate)?)?;
+            write(path, junit(report)?)?;
         }
         Ok(())
     }
 }
 
-/// One line for each check; on a terminal also which one is played now.
-fn tell(term: &Term, check: Check, judged: Option<&Judged>) -> std::io::Result<()> {
-    let Some(judged) = judged else {
+/// Prints one line for each finished check; on a terminal also the running one.
+fn print_progress(
+    term: &Term,
+    check: CertificationCheck,
+    result: Option<&CheckResult>,
+) -> std::io::Result<()> {
+    let Some(result) = result else {
         return if term.is_term() { term.write_str(&format!("· {check} …")) } else { Ok(()) };
     };
     if term.is_term() {
         term.clear_line()?;
     }
-    let word = match judged.outcome {
-        Outcome::Passed => style("passed ").green(),
-        Outcome::Failed => style("failed ").red().bold(),
-        Outcome::Skipped => style("skipped").yellow(),
+    let word = match result.outcome {
+        CheckOutcome::Passed => style("passed ").green(),
+        CheckOutcome::Failed => style("failed ").red().bold(),
+        CheckOutcome::Skipped => style("skipped").yellow(),
     };
-    term.write_line(&format!("{word} {:<24} {:>6.1} s  {}", judged.check, judged.seconds, judged.shows))?;
-    for line in judged.reason.iter().chain(&judged.measured) {
+    term.write_line(&format!("{word} {:<24} {:>6.1} s  {}", result.check, result.seconds, result.shows))?;
+    for line in result.reason.iter().chain(&result.measured) {
         term.write_line(&format!("        {line}"))?;
     }
     Ok(())
 }
 
-fn sum_up(certificate: &Certificate) -> Result<()> {
-    let count = |outcome| certificate.count(outcome);
-    let verdict = match certificate.outcome() {
-        Outcome::Passed => "certified",
-        Outcome::Failed => "not certified",
-        Outcome::Skipped => "incomplete",
+fn print_summary(report: &CertificationReport) -> Result<()> {
+    let count = |outcome| report.count(outcome);
+    let verdict = match report.outcome() {
+        CheckOutcome::Passed => "certified",
+        CheckOutcome::Failed => "not certified",
+        CheckOutcome::Skipped => "incomplete",
     };
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "agency {}: {verdict}; {} passed, {} failed, {} skipped",
-        certificate.agency,
-        count(Outcome::Passed),
-        count(Outcome::Failed),
-        count(Outcome::Skipped)
+        report.agency,
+        count(CheckOutcome::Passed),
+        count(CheckOutcome::Failed),
+        count(CheckOutcome::Skipped)
     )?;
     Ok(out.flush()?)
 }

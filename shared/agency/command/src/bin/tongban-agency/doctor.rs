@@ -1,9 +1,9 @@
-//! Checks everything that an agency needs, and tells how to mend what is wrong.
+//! `doctor`: checks everything that an agency's process needs, and prints how to fix each fault.
 
 use std::process::ExitCode;
 
-use agency::hub_keys::published;
-use agency::{Config, HubClient, HubClientError, Inbox as _, SqliteInbox};
+use agency::hub_keys::fetch_published;
+use agency::{AgencyConfig, HubClient, HubClientError, Inbox as _, SqliteInbox};
 use anyhow::Result;
 use console::style;
 use jiff::{SignedDuration, Timestamp};
@@ -12,35 +12,36 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::arguments::OneAgency;
-use crate::screen::{advice, print, spinner};
+use crate::failure::advice;
+use crate::screen::{print, spinner};
 use crate::setting::{self, variable};
 
-/// A clock that is off by more than this is to be set, long before signatures are refused (15 minutes).
+/// Clock skew that fails the check, well below the 15 minutes from which the hub refuses signatures.
 const CLOCK: SignedDuration = SignedDuration::from_secs(60);
 
-/// One thing that was looked at.
+/// One check of the doctor.
 #[derive(Debug, Serialize)]
-struct Check {
+struct DoctorCheck {
     name: &'static str,
     ok: bool,
     found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
+    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
 }
 
-fn ok(name: &'static str, found: impl Into<String>) -> Check {
-    Check { name, ok: true, found: found.into(), mend: None }
+fn ok(name: &'static str, found: impl Into<String>) -> DoctorCheck {
+    DoctorCheck { name, ok: true, found: found.into(), fix: None }
 }
 
-fn failed(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Check {
-    Check { name, ok: false, found: found.into(), mend: Some(mend.into()) }
+fn failed(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheck {
+    DoctorCheck { name, ok: false, found: found.into(), fix: Some(fix.into()) }
 }
 
 /// Runs every check that can be run.
 pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
-    let looking = spinner("looking");
+    let looking = spinner("checking");
     let mut checks = Vec::new();
-    match Config::load(given.config.as_deref(), variable) {
+    match AgencyConfig::load(given.config.as_deref(), variable) {
         Ok(config) => {
             checks.push(ok("configuration", format!("agency {}", config.agency)));
             checks.extend(keys(&config));
@@ -49,10 +50,12 @@ pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
             checks.extend(hub(&config).await);
             checks.push(accepted(&config).await);
         }
-        Err(agency::config::ConfigError(wrong)) => checks.extend(wrong.into_iter().map(|wrong| {
-            let mend = "set it in the configuration, or as TONGBAN_<NAME> in the environment";
-            failed("configuration", format!("{}: {}", wrong.name, wrong.problem), mend)
-        })),
+        Err(agency::config::AgencyConfigError(problems)) => {
+            checks.extend(problems.into_iter().map(|problem| {
+                let fix = "set it in the configuration, or as TONGBAN_<NAME> in the environment";
+                failed("configuration", format!("{}: {}", problem.name, problem.problem), fix)
+            }))
+        }
     }
     looking.finish_and_clear();
     let well = checks.iter().all(|check| check.ok);
@@ -64,13 +67,13 @@ pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
     Ok(ExitCode::from(if well { 0 } else { 6 }))
 }
 
-fn show(check: &Check) -> Result<()> {
+fn show(check: &DoctorCheck) -> Result<()> {
     let mark = if check.ok { style("ok    ").green() } else { style("failed").red() };
     print(&format!("{mark}  {:<17}{}", check.name, check.found))?;
-    check.mend.iter().try_for_each(|mend| print(&format!("{:25}mend: {mend}", "")))
+    check.fix.iter().try_for_each(|fix| print(&format!("{:25}fix: {fix}", "")))
 }
 
-fn keys(config: &Config) -> Vec<Check> {
+fn keys(config: &AgencyConfig) -> Vec<DoctorCheck> {
     let made_for = |key: &PublicKey, usage: KeyUse| {
         let jwk = key.to_jwk().unwrap_or_default();
         jwk.get("use").is_none_or(|named| Some(named) == serde_json::to_value(usage).ok().as_ref())
@@ -80,7 +83,9 @@ fn keys(config: &Config) -> Vec<Check> {
         .and_then(|jws| verify::<serde_json::Value>("check", &jws, [signing.public()]));
     let signing = match signs {
         Ok(_) if made_for(signing.public(), KeyUse::Signing) => ok("signing key", signing.public().kid()),
-        _ => failed("signing key", "cannot sign", "give the JWK whose use is sig; `keygen` makes one"),
+        _ => {
+            failed("signing key", "the key cannot sign", "give a JWK whose use is sig; `keygen` creates one")
+        }
     };
     let opens = |key: &protocol::jose::PrivateKey| {
         let sealed = encrypt(b"check", "JWS", key.public()).and_then(|jwe| decrypt(&jwe, [key]));
@@ -90,12 +95,12 @@ fn keys(config: &Config) -> Vec<Check> {
     let encryption = if config.keys.encryption.iter().all(opens) {
         ok("encryption keys", kids.join(", "))
     } else {
-        failed("encryption keys", "one cannot decrypt", "give JWKs whose use is enc; `keygen` makes one")
+        failed("encryption keys", "a key cannot decrypt", "give JWKs whose use is enc; `keygen` creates one")
     };
     vec![signing, encryption]
 }
 
-async fn inbox(config: &Config) -> Check {
+async fn inbox(config: &AgencyConfig) -> DoctorCheck {
     let inbox = SqliteInbox::at(&config.inbox);
     let path = config.inbox.display();
     match inbox.prepare().await {
@@ -103,20 +108,20 @@ async fn inbox(config: &Config) -> Check {
         Err(error) => failed(
             "inbox",
             format!("{path}: {}", error.0),
-            "name a file in a folder that this user may write to with `inbox`",
+            "set `inbox` to a file in a folder that this user may write to",
         ),
     }
 }
 
-async fn queue(config: &Config, given: &OneAgency) -> Check {
+async fn queue(config: &AgencyConfig, given: &OneAgency) -> DoctorCheck {
     let queue = match setting::queue(config, given.config.as_deref(), true) {
         Ok(queue) => queue,
         Err(error) => {
-            return failed("queue", error.to_string(), "set them: they are of the agency's account");
+            return failed("queue", error.to_string(), "set the variables of the agency's AWS account");
         }
     };
     match queue.depth().await {
-        Ok(depth) => ok("queue", format!("{} waiting, {} in hand", depth.waiting, depth.in_hand)),
+        Ok(depth) => ok("queue", format!("{} visible, {} in flight", depth.visible, depth.in_flight)),
         Err(error @ agency::queue::QueueError::Refused { .. }) => failed(
             "queue",
             error.to_string(),
@@ -124,29 +129,29 @@ async fn queue(config: &Config, given: &OneAgency) -> Check {
              that the hub's operator registered",
         ),
         Err(error) => {
-            failed("queue", error.to_string(), "see whether this machine reaches SQS, by proxy or firewall")
+            failed("queue", error.to_string(), "check that proxy and firewall let this machine reach SQS")
         }
     }
 }
 
 /// The hub, its clock and its keys.
-async fn hub(config: &Config) -> Vec<Check> {
-    let found = match published(config).await {
+async fn hub(config: &AgencyConfig) -> Vec<DoctorCheck> {
+    let found = match fetch_published(config).await {
         Ok(found) => found,
         Err(error) => {
-            let mend = "compare hub_url with the operator's, and see whether this machine reaches it";
-            return vec![failed("hub", format!("{}: {error}", config.hub_url), mend)];
+            let fix = "compare hub_url with the operator's, and check that this machine reaches the hub";
+            return vec![failed("hub", format!("{}: {error}", config.hub_url), fix)];
         }
     };
     let clock = match found.date {
-        None => failed("clock", "the hub tells no time", "compare hub_url with the operator's"),
+        None => failed("clock", "the hub's response has no date", "compare hub_url with the operator's"),
         Some(date) => {
             let off = date.duration_until(Timestamp::now());
             let shown = format!("{} s from the hub's", off.as_secs());
             if off.abs() <= CLOCK {
                 ok("clock", shown)
             } else {
-                failed("clock", shown, "set it by NTP: signatures are refused from 900 s on")
+                failed("clock", shown, "set the clock by NTP: the hub refuses signatures from 900 s on")
             }
         }
     };
@@ -155,16 +160,16 @@ async fn hub(config: &Config) -> Vec<Check> {
     let keys = match strange {
         Some(key) => failed(
             "hub keys",
-            format!("{} is configured and not published", key.kid()),
-            "take hub_keys out of the configuration, so that they are fetched, or get the new ones",
+            format!("{} is configured but the hub does not publish it", key.kid()),
+            "remove hub_keys from the configuration, so that the keys are fetched, or configure the new keys",
         ),
         None => ok("hub keys", format!("{} published", found.keys.len())),
     };
     vec![ok("hub", config.hub_url.to_string()), clock, keys]
 }
 
-/// Whether the hub takes what this agency signs.
-async fn accepted(config: &Config) -> Check {
+/// Whether the hub accepts this agency's signature.
+async fn accepted(config: &AgencyConfig) -> DoctorCheck {
     let name = "known to hub";
     let asked = match HubClient::new(config) {
         Ok(client) => client.cases(None, Some(1)).await,
@@ -174,11 +179,11 @@ async fn accepted(config: &Config) -> Check {
         Ok(page) if page.cases.is_empty() => ok(name, "no case is open"),
         Ok(_) => ok(name, "cases are open"),
         Err(error) => {
-            let mend = error.problem().and_then(|problem| advice(problem.code())).unwrap_or(match error {
-                HubClientError::Unauthorized(_) => "hand the signing key's public part to the hub's operator",
-                _ => "mend what is above first, then ask the hub's operator",
+            let fix = error.problem().and_then(|problem| advice(problem.code())).unwrap_or(match error {
+                HubClientError::Unauthorized(_) => "give the signing key's public part to the hub's operator",
+                _ => "fix the faults above first, then ask the hub's operator",
             });
-            failed(name, error.to_string(), mend)
+            failed(name, error.to_string(), fix)
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Fetches documents without touching the queue.
+//! `documents`: fetches documents without receiving from the queue.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::ExitCode;
 
-use agency::hub_client::Fetched;
+use agency::hub_client::FetchedDocument;
 use agency::{HubClient, HubClientError};
 use anyhow::{Context as _, Result, ensure};
 use domain::ids::DocumentId;
@@ -16,13 +16,13 @@ use crate::arguments::Documents;
 use crate::screen::{print, spinner};
 use crate::setting;
 
-/// Fetches documents by their ids. Without the signed case there is no checksum to compare with: what is given with an
-/// id is compared, and what is not is told to be unverified, with the checksum to compare by hand.
+/// Fetches documents by id. The expected checksum is in the signed case, which this command does not have: a checksum given
+/// with the id is compared, and every other document is marked as not verified.
 pub(crate) async fn documents(given: &Documents) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
     let client = HubClient::new(&config)?;
     let all = given.id.is_empty();
-    // The case's own list is in its message alone: every id that a case can have is asked for.
+    // Only the message lists the case's documents, so this tries every id that a case can have.
     let every = (1..=DOCUMENTS).filter_map(DocumentId::numbered).map(|id| (id, None));
     let wanted = if all { every.collect() } else { given.id.clone() };
     let fetching = spinner("");
@@ -33,11 +33,8 @@ pub(crate) async fn documents(given: &Documents) -> Result<ExitCode> {
             Ok(fetched) => {
                 found += 1;
                 let verified = sum.as_ref().map(|sum| *sum == fetched.sha256);
-                ensure!(
-                    verified != Some(false),
-                    "{id} is not the document of the case: its SHA-256 is another"
-                );
-                let line = keep(given, id, &fetched, verified.is_some())?;
+                ensure!(verified != Some(false), "{id} does not match the given SHA-256");
+                let line = save(given, id, &fetched, verified.is_some())?;
                 fetching.suspend(|| print(&line))?;
             }
             Err(HubClientError::NotFound(_)) if all => {}
@@ -48,10 +45,10 @@ pub(crate) async fn documents(given: &Documents) -> Result<ExitCode> {
     Ok(if found == 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
 }
 
-/// Writes a document for its owner alone.
+/// Writes a document that only this user may read.
 ///
-/// Returns the line that tells of it.
-fn keep(given: &Documents, id: DocumentId, fetched: &Fetched, verified: bool) -> Result<String> {
+/// Returns the line to print.
+fn save(given: &Documents, id: DocumentId, fetched: &FetchedDocument, verified: bool) -> Result<String> {
     let kind = kind(&fetched.bytes);
     let path = given.out.join(format!("{}-{id}.{kind}", given.application));
     OpenOptions::new()
@@ -70,7 +67,7 @@ fn keep(given: &Documents, id: DocumentId, fetched: &Fetched, verified: bool) ->
     })
 }
 
-/// The ending of a file's name, from its first bytes: one of the kinds that the hub takes, or unknown.
+/// The file name extension, from the first bytes: one of the types that the hub accepts, or `bin`.
 fn kind(bytes: &[u8]) -> &'static str {
     match bytes {
         [b'%', b'P', b'D', b'F', ..] => "pdf",

@@ -1,4 +1,4 @@
-//! New keys.
+//! `keygen`: creates keys.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -13,25 +13,25 @@ use serde_json::Value;
 use crate::arguments::Keygen;
 use crate::screen::print;
 
-/// Writes the private keys, readable by their owner alone, and prints their public parts: as lines for the hub's list
-/// of agencies where they are the first pair, as a JWK where it is one that replaces another.
+/// Writes private keys that only this user may read, and prints their public parts: the first pair as lines for
+/// `agencies.toml`, a replacement key as a JWK.
 pub(crate) fn keygen(given: &Keygen) -> Result<ExitCode> {
     if let Some(name) = &given.name {
         let usage = if name.starts_with("signing") { KeyUse::Signing } else { KeyUse::Encryption };
-        print(&written(&given.out, name, usage)?.to_string())?;
+        print(&create_key(&given.out, name, usage)?.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     for (name, usage) in [("signing", KeyUse::Signing), ("encryption", KeyUse::Encryption)] {
-        let public = inline_table(&written(&given.out, name, usage)?);
+        let public = inline_table(&create_key(&given.out, name, usage)?);
         print(&format!("{name}_keys = [{public}]"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a key and writes it.
+/// Creates a key and writes it to a file.
 ///
-/// Returns its public part.
-fn written(folder: &Path, name: &str, usage: KeyUse) -> Result<Value> {
+/// Returns the public part.
+fn create_key(folder: &Path, name: &str, usage: KeyUse) -> Result<Value> {
     let key = PrivateKey::generate(usage)?;
     let path = folder.join(format!("{name}.jwk.json"));
     OpenOptions::new()
@@ -44,7 +44,7 @@ fn written(folder: &Path, name: &str, usage: KeyUse) -> Result<Value> {
     Ok(key.public().to_jwk()?)
 }
 
-/// A JWK as an inline table of TOML: its members are all texts, and a JSON text is a TOML text.
+/// A JWK as an inline table of TOML. All members are strings, and a JSON string is a TOML string.
 fn inline_table(jwk: &Value) -> String {
     let members = jwk.as_object().into_iter().flatten();
     let members: Vec<String> = members.map(|(name, value)| format!("{name} = {value}")).collect();

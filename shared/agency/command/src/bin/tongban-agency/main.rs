@@ -1,10 +1,11 @@
-//! `tongban-agency`: what an agency runs from a shell.
+//! The `tongban-agency` command.
 
 mod arguments;
 mod cases;
 mod certify;
 mod doctor;
 mod documents;
+mod failure;
 mod keygen;
 mod pull;
 mod report;
@@ -35,5 +36,5 @@ async fn main() -> ExitCode {
         Command::Certify(given) => certify::run(&given).await,
         Command::Simulate(given) => simulate::simulate(&given).await,
     };
-    ended.unwrap_or_else(|error| screen::failed(&error))
+    ended.unwrap_or_else(|error| failure::failed(&error))
 }

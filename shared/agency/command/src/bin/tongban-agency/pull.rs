@@ -1,10 +1,10 @@
-//! Shows what waits in the queue.
+//! `pull`: prints messages and leaves them in the queue.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agency::queue::Delivery;
-use agency::{CaseQueue as _, Config, HubKeys, Stop};
+use agency::queue::ReceivedMessage;
+use agency::{AgencyConfig, CaseQueue as _, HubKeys, Stop};
 use anyhow::{Context as _, Result};
 use protocol::case::{Case, Envelope};
 use protocol::jose::{JoseError, decrypt, signer_kid};
@@ -14,12 +14,12 @@ use crate::arguments::Pull;
 use crate::screen::{members, print, spinner};
 use crate::setting;
 
-/// How long a message is hidden while it is looked at.
+/// Visibility timeout of a message while this command reads it.
 const HIDDEN: Duration = Duration::from_secs(30);
-/// How long one that was shown stays hidden while others are looked for.
+/// Visibility timeout of a printed message with `--follow`, while the command waits for others.
 const SHOWN: Duration = Duration::from_secs(10);
 
-/// Shows one message, or all that come, and gives them back.
+/// Prints one message, or with `--follow` all of them, and releases each.
 pub(crate) async fn pull(given: &Pull) -> Result<ExitCode> {
     let file = given.agency.config.as_deref();
     let config = setting::config(file)?;
@@ -29,8 +29,8 @@ pub(crate) async fn pull(given: &Pull) -> Result<ExitCode> {
     loop {
         let waiting = spinner("waiting for a message");
         let received = tokio::select! {
-            () = stop.asked() => return Ok(ExitCode::SUCCESS),
-            received = queue.receive(1, config.pace.wait, HIDDEN) => received?,
+            () = stop.requested() => return Ok(ExitCode::SUCCESS),
+            received = queue.receive(1, config.consumer.wait, HIDDEN) => received?,
         };
         waiting.finish_and_clear();
         let code = match received.first() {
@@ -50,11 +50,11 @@ pub(crate) async fn pull(given: &Pull) -> Result<ExitCode> {
     }
 }
 
-async fn show(given: &Pull, config: &Config, keys: &HubKeys, delivery: &Delivery) -> Result<u8> {
+async fn show(given: &Pull, config: &AgencyConfig, keys: &HubKeys, delivery: &ReceivedMessage) -> Result<u8> {
     let (shown, code) = match opened(config, keys, delivery).await? {
         Ok(case) => (summary(case, delivery.times, given.personal)?, 0),
-        Err(why) => {
-            (json!({ "message": delivery.message, "deliveries": delivery.times, "unreadable": why }), 5)
+        Err(reason) => {
+            (json!({ "message": delivery.message, "deliveries": delivery.times, "unreadable": reason }), 5)
         }
     };
     if given.agency.json {
@@ -68,10 +68,14 @@ async fn show(given: &Pull, config: &Config, keys: &HubKeys, delivery: &Delivery
     Ok(code)
 }
 
-/// Opens a message. The inner error says why it cannot be read.
-async fn opened(config: &Config, keys: &HubKeys, delivery: &Delivery) -> Result<Result<Case, String>> {
+/// Decrypts and verifies a message. The inner error is the reason why the message is unreadable.
+async fn opened(
+    config: &AgencyConfig,
+    keys: &HubKeys,
+    delivery: &ReceivedMessage,
+) -> Result<Result<Case, String>> {
     let Ok(envelope) = serde_json::from_str::<Envelope>(&delivery.body) else {
-        return Ok(Err("no envelope".to_owned()));
+        return Ok(Err("the message is not a CloudEvent of the hub".to_owned()));
     };
     let own = &config.keys.encryption;
     let opened = match envelope.open(own, &*keys.current().await?) {
@@ -79,7 +83,7 @@ async fn opened(config: &Config, keys: &HubKeys, delivery: &Delivery) -> Result<
             let kid = decrypt(&envelope.data, own)
                 .and_then(|jws| signer_kid(std::str::from_utf8(&jws).map_err(|_| JoseError::Malformed)?));
             match kid {
-                Ok(kid) => envelope.open(own, &*keys.naming(&kid).await?),
+                Ok(kid) => envelope.open(own, &*keys.containing(&kid).await?),
                 Err(error) => Err(error),
             }
         }
@@ -88,7 +92,7 @@ async fn opened(config: &Config, keys: &HubKeys, delivery: &Delivery) -> Result<
     Ok(opened.map_err(|error| error.to_string()))
 }
 
-/// A case, without its persons unless they are asked for.
+/// A case as JSON, without the persons unless `personal` is set.
 fn summary(mut case: Case, deliveries: u32, personal: bool) -> Result<Value> {
     let persons = if personal { None } else { case.personal_data.take() };
     let mut shown = serde_json::to_value(&case)?;

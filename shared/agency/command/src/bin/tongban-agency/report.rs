@@ -1,4 +1,4 @@
-//! One report by hand.
+//! `report`: sends one report.
 
 use std::process::ExitCode;
 
@@ -11,17 +11,17 @@ use crate::arguments::Report;
 use crate::screen::{members, print, spinner};
 use crate::setting;
 
-/// Bytes of a file with a finding.
-const FILE: u64 = 64 * 1024;
+/// Most bytes of a file with a finding.
+const FILE_BYTES: u64 = 64 * 1024;
 
-/// The arguments make no finding.
+/// The arguments give no valid finding.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
-pub(crate) struct Wrong(anyhow::Error);
+pub(crate) struct InvalidFinding(anyhow::Error);
 
-/// Sends a report. The same one sent again is answered as it was first.
+/// Sends a report. The hub answers a repeated report with the first receipt.
 pub(crate) async fn report(given: &Report) -> Result<ExitCode> {
-    let finding = finding(given).map_err(Wrong)?;
+    let finding = finding(given).map_err(InvalidFinding)?;
     let config = setting::config(given.agency.config.as_deref())?;
     let asking = spinner("reporting");
     let receipt = HubClient::new(&config)?.report(given.application, given.seen, finding).await?;
@@ -39,13 +39,18 @@ fn finding(given: &Report) -> Result<Finding> {
     let object = match (&given.file, &given.finding) {
         (Some(file), _) => {
             let name = || file.display().to_string();
-            ensure!(std::fs::metadata(file).with_context(name)?.len() <= FILE, "{}: over 64 KiB", name());
+            ensure!(
+                std::fs::metadata(file).with_context(name)?.len() <= FILE_BYTES,
+                "{} is over 64 KiB",
+                name()
+            );
             serde_json::from_slice(&std::fs::read(file).with_context(name)?).with_context(name)?
         }
         (None, Some(kind)) => written(kind, given)?,
-        (None, None) => bail!("a finding is needed, or --file"),
+        (None, None) => bail!("name a finding, or give --file"),
     };
-    serde_json::from_value(object).context("the finding; give its members with --reason, --item or --set")
+    serde_json::from_value(object)
+        .context("the finding is not valid: give its members with --reason, --item or --set")
 }
 
 /// The finding as it is on the wire.
@@ -59,7 +64,9 @@ fn written(kind: &str, given: &Report) -> Result<Value> {
         object.insert("items".to_owned(), Value::from(items));
     }
     for member in &given.members {
-        let (name, value) = member.split_once('=').with_context(|| format!("--set {member}: NAME=VALUE"))?;
+        let (name, value) = member
+            .split_once('=')
+            .with_context(|| format!("--set {member} must have the form NAME=VALUE"))?;
         object.insert(name.to_owned(), Value::from(value));
     }
     Ok(Value::Object(object))
@@ -68,7 +75,7 @@ fn written(kind: &str, given: &Report) -> Result<Value> {
 fn item(text: &str) -> Result<Value> {
     let mut parts = text.splitn(3, ':');
     let (Some(name), Some(kinds)) = (parts.next(), parts.next()) else {
-        bail!("--item {text}: name:kind[+kind][:note]");
+        bail!("--item {text} must have the form name:kind[+kind][:note]");
     };
     let accepts: Vec<&str> = kinds.split('+').collect();
     Ok(json!({ "name": name, "accepts": accepts, "note": parts.next().unwrap_or_default() }))
@@ -91,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_are_put_together_from_words() {
+    fn findings_are_built_from_arguments() {
         assert_eq!(read(&["signed"]).expect("a finding"), Finding::Signed);
         let refused = read(&["not-issued", "--reason", "no"]).expect("a finding");
         assert_eq!(refused, Finding::NotIssued { reason: "no".to_owned() });

@@ -1,17 +1,11 @@
-//! What is shown: tables on a terminal, plain lines elsewhere, and errors.
+//! Output: lines, tables and spinners.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::process::ExitCode;
 
-use agency::HubClientError;
-use agency::config::ConfigError;
 use anyhow::Result;
 use console::{measure_text_width, style};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::Value;
-
-use crate::report::Wrong;
-use crate::setting::Missing;
 
 pub(crate) fn print(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
@@ -19,46 +13,7 @@ pub(crate) fn print(line: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Tells why a command failed.
-///
-/// Returns its exit code.
-pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
-    let label = style("error").for_stderr().red().bold();
-    // Nobody is left to tell where standard error is closed.
-    let _told = writeln!(std::io::stderr(), "{label}: {error:#}");
-    let refused = error.downcast_ref::<HubClientError>().and_then(HubClientError::problem);
-    if let Some(problem) = refused {
-        let fields = problem.errors.iter().map(|wrong| format!("  {} {}", wrong.pointer, wrong.detail));
-        let hint = advice(problem.code()).map(|advice| format!("  {advice}"));
-        for line in fields.chain(hint) {
-            let _told = writeln!(std::io::stderr(), "{line}");
-        }
-        return ExitCode::from(7);
-    }
-    if error.is::<Wrong>() {
-        return ExitCode::from(2);
-    }
-    let wrong = error.is::<ConfigError>() || error.is::<Missing>();
-    ExitCode::from(if wrong { 3 } else { 1 })
-}
-
-/// What helps against a refusal.
-pub(crate) fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "signature_expired" => "this machine's clock is too far from the hub's: set it",
-        "unknown_key" | "unauthorized" => {
-            "the hub does not know this signing key: hand its public part to the hub's operator"
-        }
-        "bad_signature" => "the signing key is not the one that the hub knows under its name",
-        "stale_version" => "the case has moved on: `tongban-agency show` tells its version",
-        "illegal_step" => "the case does not take this report now: `tongban-agency show` tells its stage",
-        "other_leg" => "the agency's part in the case is over, or has not yet come",
-        "not_found" => "no such case of this agency",
-        _ => return None,
-    })
-}
-
-/// A spinner on a terminal, nothing elsewhere.
+/// A spinner on a terminal; hidden elsewhere.
 pub(crate) fn spinner(text: &str) -> ProgressBar {
     let moving = std::io::stderr().is_terminal();
     let target = if moving { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -69,7 +24,7 @@ pub(crate) fn spinner(text: &str) -> ProgressBar {
     bar
 }
 
-/// Rows under a head, in columns.
+/// Prints rows under a header, in columns.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<()> {
     let width = |column: usize| {
         let widths = rows.iter().map(|row| measure_text_width(&row[column]));
@@ -86,7 +41,7 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Re
     rows.iter().try_for_each(|row| print(&line(row.each_ref().map(String::as_str))))
 }
 
-/// The members of an object, one a line; those of a list below each other.
+/// Prints the members of an object, one a line, and list items below each other.
 pub(crate) fn members(shown: &Value) -> Result<()> {
     for (name, value) in shown.as_object().into_iter().flatten() {
         let rows = match value {
@@ -101,7 +56,7 @@ pub(crate) fn members(shown: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A value without quotes around a text.
+/// A JSON value as text, without quotes around strings.
 pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

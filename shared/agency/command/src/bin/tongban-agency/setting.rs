@@ -1,19 +1,19 @@
-//! The configuration and the credentials that a command works with.
+//! Loads the configuration and the credentials of a command.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use agency::aws::Access;
-use agency::{Config, SqsQueue};
+use agency::aws::SqsAccess;
+use agency::{AgencyConfig, SqsQueue};
 use anyhow::{Context as _, Result};
 
-/// Bytes of a file with variables.
-const FILE: u64 = 64 * 1024;
+/// Most bytes of a file with variables.
+const FILE_BYTES: u64 = 64 * 1024;
 
-/// Variables of the environment that are not set.
+/// Environment variables that are missing.
 #[derive(Debug, thiserror::Error)]
-#[error("neither the environment nor a file {file} has {}", .names.join(", "))]
-pub(crate) struct Missing {
+#[error("neither the environment nor a file {file} sets {}", .names.join(", "))]
+pub(crate) struct MissingVariables {
     names: Vec<&'static str>,
     file: String,
 }
@@ -22,19 +22,19 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Loads the configuration of one agency, with the environment before it.
-pub(crate) fn config(file: Option<&Path>) -> Result<Config> {
-    Ok(Config::load(file, variable)?)
+/// Loads the configuration of one agency. The environment overrides the file.
+pub(crate) fn config(file: Option<&Path>) -> Result<AgencyConfig> {
+    Ok(AgencyConfig::load(file, variable)?)
 }
 
-/// The agency's queue. Of one agency alone the environment goes before the file of variables beside its
-/// configuration; of several, where it would set every agency alike, it goes behind.
-pub(crate) fn queue(config: &Config, file: Option<&Path>, alone: bool) -> Result<SqsQueue> {
+/// The agency's queue. With one agency, the environment overrides the file of variables beside the configuration. With
+/// several agencies the file overrides the environment, which would apply to all of them.
+pub(crate) fn queue(config: &AgencyConfig, file: Option<&Path>, alone: bool) -> Result<SqsQueue> {
     let access = access(file, alone)?;
     Ok(SqsQueue::new(access.sqs(), &config.queue_url))
 }
 
-pub(crate) fn access(file: Option<&Path>, alone: bool) -> Result<Access> {
+pub(crate) fn access(file: Option<&Path>, alone: bool) -> Result<SqsAccess> {
     let beside = file.map(|file| file.with_extension("env"));
     let given = match &beside {
         Some(path) if path.is_file() => variables(path)?,
@@ -45,13 +45,17 @@ pub(crate) fn access(file: Option<&Path>, alone: bool) -> Result<Access> {
         if alone { variable(name).or(own) } else { own.or_else(|| variable(name)) }
     };
     let file = beside.map_or("*.env beside a configuration".to_owned(), |path| path.display().to_string());
-    Ok(Access::from_variables(read).map_err(|names| Missing { names, file })?)
+    Ok(SqsAccess::from_variables(read).map_err(|names| MissingVariables { names, file })?)
 }
 
-/// The variables of a file with lines `export NAME=value`, the value plain or in quotes. Nothing is expanded.
+/// Reads lines `export NAME=value`, the value plain or quoted. Expands nothing.
 fn variables(path: &Path) -> Result<BTreeMap<String, String>> {
     let name = || path.display().to_string();
-    anyhow::ensure!(std::fs::metadata(path).with_context(name)?.len() <= FILE, "{}: over 64 KiB", name());
+    anyhow::ensure!(
+        std::fs::metadata(path).with_context(name)?.len() <= FILE_BYTES,
+        "{} is over 64 KiB",
+        name()
+    );
     Ok(read(&std::fs::read_to_string(path).with_context(name)?))
 }
 

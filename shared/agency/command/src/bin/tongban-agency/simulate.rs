@@ -1,13 +1,13 @@
-//! Agencies by script.
+//! `simulate`: runs simulated agencies.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use agency::journal::Journal;
-use agency::{Config, SqsQueue, Stop};
+use agency::journal::ConsumerJournal;
+use agency::{AgencyConfig, SqsQueue, Stop};
 use anyhow::{Context as _, Result, anyhow, ensure};
-use tongban_agency::Script;
-use tongban_agency::simulate::{Behaviour, Ends, Fleet, Member};
+use tongban_agency::AgencyScript;
+use tongban_agency::simulate::{Behaviour, Fleet, FleetAgency, StopConditions};
 
 use crate::arguments::Simulate;
 use crate::screen::{members, print};
@@ -16,16 +16,16 @@ use crate::setting;
 /// Most agencies in one process.
 const AGENCIES: usize = 1_000;
 
-/// Plays a script for every configured agency until the end.
+/// Runs a simulated agency for every configuration.
 pub(crate) async fn simulate(given: &Simulate) -> Result<ExitCode> {
     if given.script == "list" {
-        for (name, what) in Script::NAMES {
+        for (name, what) in AgencyScript::NAMES {
             print(&format!("{name:<12}{what}"))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let script = Script::named(&given.script)
-        .ok_or_else(|| anyhow!("no script {:?}; `--script list` names them", given.script))?;
+    let script = AgencyScript::named(&given.script)
+        .ok_or_else(|| anyhow!("no script is named {:?}: `--script list` prints the names", given.script))?;
     let behaviour = Behaviour {
         seed: given.seed,
         delay: given.delay,
@@ -35,24 +35,26 @@ pub(crate) async fn simulate(given: &Simulate) -> Result<ExitCode> {
     };
     let members = members_of(given)?;
     let agencies = members.len();
-    let journal = Journal::new(|entry| {
+    let journal = ConsumerJournal::new(|entry| {
         if let Ok(line) = serde_json::to_string(entry) {
-            // A reader that went away does not stop an agency.
+            // A closed standard output does not stop the agencies.
             let _gone = print(&line);
         }
     });
     let fleet = Fleet::new(script, behaviour, journal);
-    let ends = Ends { after: given.lasting, idle: given.until_idle };
-    let summary = fleet.run(members, ends, Stop::on_signals().context("signals")?).await;
+    let ends = StopConditions { after: given.lasting, idle: given.until_idle };
+    let summary = fleet
+        .run(members, ends, Stop::on_signals().context("the signal handlers cannot be installed")?)
+        .await;
     if let Err(error) = summary {
-        shown(given, &fleet, agencies)?;
+        print_summary(given, &fleet, agencies)?;
         return Err(error.into());
     }
-    shown(given, &fleet, agencies)?;
+    print_summary(given, &fleet, agencies)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn shown(given: &Simulate, fleet: &Fleet, agencies: usize) -> Result<()> {
+fn print_summary(given: &Simulate, fleet: &Fleet, agencies: usize) -> Result<()> {
     let summary = serde_json::to_value(fleet.summary(agencies))?;
     if given.json {
         print(&serde_json::json!({ "summary": summary }).to_string())
@@ -63,39 +65,39 @@ fn shown(given: &Simulate, fleet: &Fleet, agencies: usize) -> Result<()> {
     }
 }
 
-fn members_of(given: &Simulate) -> Result<Vec<Member<SqsQueue>>> {
+fn members_of(given: &Simulate) -> Result<Vec<FleetAgency<SqsQueue>>> {
     let mut files = given.config.clone();
     if let Some(folder) = &given.configs {
         files.extend(found(folder).with_context(|| folder.display().to_string())?);
         ensure!(
             !files.is_empty(),
-            "{}: no configuration in it, as 11.json or 11/agency.json",
+            "{} holds no configuration such as 11.json or 11/agency.json",
             folder.display()
         );
     }
-    ensure!(files.len() <= AGENCIES, "over {AGENCIES} agencies");
+    ensure!(files.len() <= AGENCIES, "at most {AGENCIES} agencies fit into one process");
     if files.is_empty() {
         let config = setting::config(None)?;
         let queue = setting::queue(&config, None, true)?;
-        return Ok(vec![Member { config, queue }]);
+        return Ok(vec![FleetAgency { config, queue }]);
     }
     let alone = files.len() == 1;
-    let member = |file: &PathBuf| -> Result<Member<SqsQueue>> {
-        // With several files a variable would set every agency alike.
+    let member = |file: &PathBuf| -> Result<FleetAgency<SqsQueue>> {
+        // With several files an environment variable would apply to every agency.
         let mut config =
-            if alone { setting::config(Some(file))? } else { Config::load(Some(file), |_| None)? };
+            if alone { setting::config(Some(file))? } else { AgencyConfig::load(Some(file), |_| None)? };
         let plain = file.with_file_name("inbox.sqlite");
         if !alone && config.inbox == plain {
-            // One inbox for each, also where their configurations lie side by side.
+            // Each agency needs its own inbox, also when the configurations are in one folder.
             config.inbox = file.with_file_name(format!("inbox-{}.sqlite", config.agency));
         }
         let queue = setting::queue(&config, Some(file), alone)?;
-        Ok(Member { config, queue })
+        Ok(FleetAgency { config, queue })
     };
     files.iter().map(|file| member(file).with_context(|| file.display().to_string())).collect()
 }
 
-/// The configurations in a folder, by name.
+/// The configuration files in a folder, sorted by name.
 fn found(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {

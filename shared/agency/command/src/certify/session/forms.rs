@@ -1,4 +1,4 @@
-//! What certification fills in: invented people, each with a computed number, at a place of the agency.
+//! The application forms of certification: invented people, each with a computed identity number, in a division of the agency.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -12,31 +12,34 @@ use protocol::coverage::FieldKind;
 use protocol::form::{fields, fill};
 use serde_json::{Value, json};
 
-use super::super::Name;
-use super::super::error::CertifyError;
+use crate::certify::applicant::TestApplicant;
+use crate::certify::error::CertifyError;
 
-/// Where the invented people apply: Xincheng, Hohhot; and, for an agency there, Chaoyang, Beijing.
+/// Acceptance places: Xincheng in Hohhot; for an agency there, Chaoyang in Beijing.
 const ACCEPTED: [&str; 2] = ["150102", "110105"];
 
-/// Counts the invented people.
-pub(super) struct Numbers {
+/// Fills in forms. Each form is for another invented person.
+pub(super) struct ApplicantForms {
     accepted_at: &'static str,
     registered_at: DivisionCode,
     next: AtomicU16,
 }
 
-impl Numbers {
-    /// For an agency.
-    pub(super) fn new(agency: &AgencyCode) -> Result<Numbers, CertifyError> {
-        let registered_at = super::place_of(agency)?;
+impl ApplicantForms {
+    pub(super) fn new(agency: &AgencyCode) -> Result<ApplicantForms, CertifyError> {
+        let registered_at = place_of(agency)?;
         let there = agency.to_string().starts_with("1501") || agency.to_string() == "15";
-        Ok(Numbers { accepted_at: ACCEPTED[usize::from(there)], registered_at, next: AtomicU16::new(0) })
+        Ok(ApplicantForms {
+            accepted_at: ACCEPTED[usize::from(there)],
+            registered_at,
+            next: AtomicU16::new(0),
+        })
     }
 
     /// The form of a case of the catalogue, for an invented citizen of this name who is over 30.
-    pub(super) fn form(&self, row: &ServiceRow, case: &CaseRow, name: Name) -> Value {
+    pub(super) fn form(&self, row: &ServiceRow, case: &CaseRow, name: TestApplicant) -> Value {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % 1000;
-        // A sound birth date always has a number; a form without one would be refused by name.
+        // A valid birth date always gives a number. The hub would refuse a form without one.
         let identity = IdentityNumber::compute("152301", date(1990, 1, 1), number).ok();
         fill(&fields(row.service, case.when, Some(AGE)), |field| {
             Some(match (field.pointer, field.kind) {
@@ -65,4 +68,24 @@ pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'stat
         Some((row, cases.find(|case| !case.relative)?))
     })
     .next()
+}
+
+/// A division that the agency is responsible for: its code, extended to six digits.
+fn place_of(agency: &AgencyCode) -> Result<DivisionCode, CertifyError> {
+    let code = agency.to_string();
+    let tail = "0102".get(code.len().saturating_sub(2).min(4)..).unwrap_or_default();
+    format!("{code}{tail}").parse().map_err(|_| CertifyError::Place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agency_answers_for_the_place_its_code_begins() {
+        for (code, place) in [("11", "110102"), ("1504", "150402")] {
+            let agency: AgencyCode = code.parse().expect("a code");
+            assert_eq!(place_of(&agency).expect("a place").to_string(), place);
+        }
+    }
 }

@@ -19,14 +19,14 @@ use agency::testing::{
 
 /// A hub that keeps the version of each case, and answers a repeat as it did first.
 #[derive(Clone, Default)]
-struct Record(Arc<Mutex<(Courses, Receipts)>>);
+struct FakeHub(Arc<Mutex<(TakenReports, Receipts)>>);
 
 /// The kinds taken of each case, in order.
-type Courses = BTreeMap<ApplicationId, Vec<&'static str>>;
+type TakenReports = BTreeMap<ApplicationId, Vec<&'static str>>;
 /// What each report was answered with.
 type Receipts = BTreeMap<ReportId, Receipt>;
 
-impl Record {
+impl FakeHub {
     fn take(&self, request: &RecordedRequest) -> Response {
         let text = request.text();
         let payload = text.split('.').nth(1).unwrap();
@@ -53,11 +53,12 @@ impl Record {
     }
 }
 
-const SHORT: Ends = Ends { after: Some(Duration::from_secs(60)), idle: Some(Duration::from_millis(3500)) };
+const SHORT: StopConditions =
+    StopConditions { after: Some(Duration::from_secs(60)), idle: Some(Duration::from_millis(3500)) };
 
 #[tokio::test]
-async fn agencies_that_fall_down_and_make_mistakes_decide_every_case_once() {
-    let record = Record::default();
+async fn agencies_that_crash_and_make_mistakes_decide_every_case_once() {
+    let record = FakeHub::default();
     let hub = record.clone();
     let (url, _) = test_server(move |_, request| hub.take(request)).await;
     let folder = TestFolder::new();
@@ -65,9 +66,9 @@ async fn agencies_that_fall_down_and_make_mistakes_decide_every_case_once() {
     for number in 1..=3u8 {
         let (mut config, hub) = agency(&url);
         config.inbox = folder.path(&format!("{number}.sqlite"));
-        // What an agency had in hand when it fell comes again after this.
-        config.pace.visibility = Duration::from_secs(1);
-        config.pace.wait = Duration::from_millis(100);
+        // A message that a crashed agency held is delivered again after this.
+        config.consumer.visibility = Duration::from_secs(1);
+        config.consumer.wait = Duration::from_millis(100);
         let queue = FakeQueue::default();
         for case_number in 0..5 {
             let case_number = number * 10 + case_number;
@@ -75,10 +76,10 @@ async fn agencies_that_fall_down_and_make_mistakes_decide_every_case_once() {
             queue.send(&case_number.to_string(), message(&case(case_number, 4), &config, &hub));
         }
         queues.push(queue.clone());
-        members.push(Member { config, queue });
+        members.push(FleetAgency { config, queue });
     }
     let behaviour = Behaviour { seed: 5, crashes: 0.4, mistakes: 0.3, ..Behaviour::default() };
-    let fleet = Fleet::new(Script::named("default").unwrap(), behaviour, Journal::default());
+    let fleet = Fleet::new(AgencyScript::named("default").unwrap(), behaviour, ConsumerJournal::default());
     let (_stopper, stop) = Stop::new();
     let summary = fleet.run(members, SHORT, stop).await.unwrap();
     assert!(queues.iter().all(|queue| queue.messages().is_empty()), "{summary:?}");
@@ -96,26 +97,28 @@ async fn an_agency_that_cannot_work_ends_the_fleet() {
     good.inbox = folder.path("inbox.sqlite");
     let mut bad = good.clone();
     bad.inbox = folder.path("none/inbox.sqlite");
-    let members = [good, bad].map(|config| Member { config, queue: FakeQueue::default() });
-    let fleet = Fleet::new(Script::named("default").unwrap(), Behaviour::default(), Journal::default());
+    let members = [good, bad].map(|config| FleetAgency { config, queue: FakeQueue::default() });
+    let fleet =
+        Fleet::new(AgencyScript::named("default").unwrap(), Behaviour::default(), ConsumerJournal::default());
     let (_stopper, stop) = Stop::new();
-    let ended = fleet.run(members.to_vec(), Ends::default(), stop).await;
+    let ended = fleet.run(members.to_vec(), StopConditions::default(), stop).await;
     assert!(matches!(ended, Err(FleetError::Consumer { .. })), "{ended:?}");
 }
 
 #[tokio::test]
-async fn it_ends_by_itself_and_when_asked() {
+async fn a_fleet_ends_by_itself_and_on_a_stop() {
     let folder = TestFolder::new();
     let (mut config, _) = agency("http://127.0.0.1:1");
     config.inbox = folder.path("inbox.sqlite");
-    config.pace.wait = Duration::from_millis(10);
-    let fleet = Fleet::new(Script::named("default").unwrap(), Behaviour::default(), Journal::default());
-    let members = || vec![Member { config: config.clone(), queue: FakeQueue::default() }];
+    config.consumer.wait = Duration::from_millis(10);
+    let fleet =
+        Fleet::new(AgencyScript::named("default").unwrap(), Behaviour::default(), ConsumerJournal::default());
+    let members = || vec![FleetAgency { config: config.clone(), queue: FakeQueue::default() }];
     let short = Some(Duration::from_millis(50));
     let (stopper, stop) = Stop::new();
-    for ends in [Ends { after: short, idle: None }, Ends { after: None, idle: short }] {
+    for ends in [StopConditions { after: short, idle: None }, StopConditions { after: None, idle: short }] {
         assert_eq!(fleet.run(members(), ends, stop.clone()).await.unwrap().cases, 0);
     }
-    stopper.ask();
-    fleet.run(members(), Ends::default(), stop).await.unwrap();
+    stopper.stop();
+    fleet.run(members(), StopConditions::default(), stop).await.unwrap();
 }

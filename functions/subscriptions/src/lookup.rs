@@ -1,0 +1,18 @@
+//! The one way to a tenant's subscription.
+
+use domain::ids::{SubscriptionId, TenantId};
+use http_kit::problem::Problem;
+use platform::hub::Hub;
+use platform::settings::{Settings as _, Subscription};
+
+/// The tenant's subscription with this id.
+///
+/// # Errors
+/// 404 when the tenant has no subscription with this id, 503 when the table cannot be read.
+pub(crate) async fn find<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+) -> Result<Subscription, Problem> {
+    hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,31 @@
+//! Starts the function: reads its environment, builds the handler, serves API Gateway. The routes are in `handler`.
+
+use http_kit::authentication::Authenticator;
+use http_kit::config::start_http;
+use http_kit::namespace::Namespace;
+use http_kit::triggers::serve_http;
+use platform::config::Variable;
+use subscriptions::handler::{SubscriptionHandler, routes};
+
+const NEEDED: [Variable; 9] = [
+    Variable::Table,
+    Variable::SettingsTable,
+    Variable::DeliveriesTable,
+    Variable::CallbackQueueUrl,
+    Variable::DrainQueueUrl,
+    Variable::KeyId,
+    Variable::IdSecret,
+    Variable::TokenIssuers,
+    Variable::RequestsPerMinute,
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let (config, http, hub) = start_http(&NEEDED);
+    let (Some(secret), Some(issuers)) = (config.id_secret, http.issuers) else {
+        return Err("the variables ID_SECRET and TOKEN_ISSUERS are required".into());
+    };
+    let authenticator = Authenticator::new(hub.clone(), issuers, http.limits.requests_per_minute);
+    let handler = SubscriptionHandler::new(hub, authenticator, Namespace::new(secret), config.mode);
+    serve_http(routes(handler)).await
+}

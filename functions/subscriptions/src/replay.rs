@@ -1,0 +1,212 @@
+//! Replays of callbacks and test events. Both go through the callback queue, like every callback.
+
+use domain::ids::{ApplicationId, TenantId};
+use domain::stage::Stage;
+use http_kit::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
+use http_kit::owned_application::owned_application;
+use http_kit::problem::{Code, Problem};
+use jiff::Timestamp;
+use platform::clock::Clock as _;
+use platform::deliveries::{Deliveries as _, LogCursor, Which};
+use platform::hub::Hub;
+use platform::outbox::callbacks;
+use platform::queues::{Outgoing, Queue, Queues as _};
+use platform::settings::Subscription;
+use platform::store::{Cursor, Store as _};
+use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
+use serde::Serialize;
+
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+
+/// Applications that one replay request reads.
+const APPLICATIONS: usize = 25;
+/// Failed callbacks that one replay request sends.
+const FAILED: usize = 100;
+
+/// Body of `POST /v1/subscriptions/{id}/replay`: exactly one of three selections.
+#[derive(Clone, Debug)]
+pub enum Replay {
+    /// The callback of one event.
+    One {
+        /// The application.
+        application: ApplicationId,
+        /// Version of the application that the event made.
+        version: u32,
+    },
+    /// All callbacks since a time, one page of applications a request.
+    Since {
+        /// Time of the oldest event.
+        since: Timestamp,
+        /// Place of the next page.
+        cursor: Option<Cursor>,
+    },
+    /// Callbacks whose last attempt of the last 7 days failed, one page a request.
+    Failed {
+        /// Place of the next page.
+        cursor: Option<LogCursor>,
+    },
+}
+
+impl FromFields for Replay {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let one = fields.has("application") || fields.has("version");
+        let (since, failed) = (fields.has("since"), fields.has("failed"));
+        for name in ["application", "version", "since", "failed"] {
+            if !fields.has(name) {
+                // Marks a field that is `null` as known: `null` means absent.
+                fields.optional(name, |_| Some(()));
+            }
+        }
+        match (one, since, failed) {
+            (true, false, false) => {
+                let application = fields.required("application", text);
+                let version = fields.required("version", whole(1..=u64::from(u32::MAX)));
+                let version = version.and_then(|version| u32::try_from(version).ok());
+                Some(Replay::One { application: application?, version: version? })
+            }
+            (false, true, false) => {
+                let since = fields.required("since", moment);
+                let cursor = fields.optional("cursor", text);
+                Some(Replay::Since { since: since?, cursor })
+            }
+            (false, false, true) => {
+                if fields.required("failed", flag) == Some(false) {
+                    fields.refuse("failed", "invalid");
+                }
+                Some(Replay::Failed { cursor: fields.optional("cursor", text) })
+            }
+            (false, false, false) => {
+                fields.refuse("application", "required");
+                None
+            }
+            _ => {
+                for name in ["application", "version", "since", "failed", "cursor"] {
+                    if fields.optional(name, |_| Some(())).is_some() {
+                        fields.refuse(name, "not_expected");
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Answer of a replay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Number of callbacks that were enqueued.
+    pub queued: usize,
+    /// Pass as `cursor` to replay the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Answer of a test event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SentTestEvent {
+    /// The header `webhook-id` of the test event.
+    pub webhook_id: String,
+}
+
+/// Enqueues a test event. Its application id is derived from the request; no application has it.
+///
+/// # Errors
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn send_test_event<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
+    let decide = || async {
+        request.subscription().await?;
+        let callback = Callback {
+            tenant: request.tenant.clone(),
+            application: ApplicationId::from_bytes16(request.fingerprint),
+            version: 1,
+            kind: TEST.to_owned(),
+            at: request.hub.clock().now(),
+            stage: Stage::Draft,
+        };
+        let webhook_id = callback.id();
+        send(request, vec![callback], false).await?;
+        Ok(Outcome::unchanged(SentTestEvent { webhook_id }))
+    };
+    request.answer_once(decide).await
+}
+
+/// Enqueues callbacks again, each under its first `webhook-id`.
+///
+/// # Errors
+/// 404 when the tenant has no subscription or no application with this id, 422 when a version has no callback or the key
+/// was used for another request.
+pub async fn replay<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    replay: &Replay,
+) -> Result<StoredAnswer, Problem> {
+    let decide = || async {
+        let IdempotentRequest { hub, tenant, id, .. } = *request;
+        let subscription = request.subscription().await?;
+        let (again, next) = match replay {
+            Replay::One { application, version } => {
+                (vec![one(hub, tenant, *application, *version).await?], None)
+            }
+            Replay::Since { since, cursor } => all_since(hub, &subscription, *since, cursor.clone()).await?,
+            Replay::Failed { cursor } => {
+                let page = hub.deliveries().attempts(id, Which::Failed, cursor.clone(), FAILED).await?;
+                let callbacks = page.items.into_iter().map(|attempt| attempt.callback).collect();
+                (callbacks, page.next.map(|next| next.to_string()))
+            }
+        };
+        let queued = again.len();
+        send(request, again, true).await?;
+        Ok(Outcome::unchanged(Replayed { queued, next }))
+    };
+    request.answer_once(decide).await
+}
+
+async fn one<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    application: ApplicationId,
+    version: u32,
+) -> Result<Callback, Problem> {
+    let kept = owned_application(hub, tenant, application).await?;
+    let found = callbacks(&kept.ledger, version.saturating_sub(1)).into_iter().next();
+    found
+        .filter(|callback| callback.version == version)
+        .ok_or_else(|| Problem::invalid(vec![FieldError::new("/version", "unknown")]))
+}
+
+async fn all_since<H: Hub>(
+    hub: &H,
+    subscription: &Subscription,
+    since: Timestamp,
+    cursor: Option<Cursor>,
+) -> Result<(Vec<Callback>, Option<String>), Problem> {
+    let page = hub.store().list(&subscription.tenant, APPLICATIONS, cursor).await?;
+    let wanted = |callback: &Callback| callback.at >= since && subscription.wants(&callback.kind);
+    let all = page.items.iter().flat_map(|kept| callbacks(&kept.ledger, 0)).filter(wanted).collect();
+    Ok((all, page.next.map(|next| next.to_string())))
+}
+
+/// Enqueues callbacks to the request's subscription.
+///
+/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. A
+/// request that crashes between the two sends again when it is repeated: within five minutes SQS drops the second
+/// message; later it is delivered twice under the same `webhook-id`.
+async fn send<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    callbacks: Vec<Callback>,
+    again: bool,
+) -> Result<(), Problem> {
+    let fingerprint = request.fingerprint_text();
+    let mut messages = Vec::new();
+    for callback in callbacks {
+        let id = callback.id();
+        let directed = Directed { subscription: request.id, callback, again };
+        let group = directed.group();
+        let body = serde_json::to_string(&CallbackMessage::V2(directed))
+            .map_err(|_| Problem::new(Code::Internal))?;
+        messages.push(Outgoing { dedup: format!("{fingerprint}:{id}"), id, group, body });
+    }
+    for (_, result) in request.hub.queues().send(Queue::Callbacks, messages).await? {
+        result?;
+    }
+    Ok(())
+}

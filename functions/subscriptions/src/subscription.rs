@@ -1,0 +1,176 @@
+//! Creating, reading, changing and deleting subscriptions.
+
+use domain::endpoint::EndpointState;
+use domain::ids::{SubscriptionId, TenantId};
+use http_kit::fields::{FieldError, Fields, FromFields, list, words};
+use http_kit::problem::{Code, Problem};
+use platform::clock::Clock as _;
+use platform::config::Mode;
+use platform::deliveries::Deliveries as _;
+use platform::hub::Hub;
+use platform::settings::{Changes, Settings as _, Subscription};
+use protocol::app::{CALLED_BACK, SubscriptionView};
+use serde::Serialize;
+
+use crate::callback_url::is_acceptable;
+use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
+use crate::keys::new_keys;
+use crate::lookup::find;
+use crate::view::view;
+
+/// Most characters of a callback URL.
+const URL_CHARACTERS: usize = 1024;
+/// Most event types that one subscription names.
+const EVENT_TYPES: usize = 32;
+
+/// Body of `POST /v1/subscriptions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSubscription {
+    url: String,
+    events: Vec<String>,
+}
+
+impl FromFields for NewSubscription {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let url = fields.required("url", words(1..=URL_CHARACTERS));
+        let events = event_types(fields).unwrap_or_default();
+        Some(NewSubscription { url: url?, events })
+    }
+}
+
+/// The event types of the field `events`, sorted, each once.
+fn event_types(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+    let mut events = fields.optional("events", list(0..=EVENT_TYPES, words(1..=64)))?;
+    for (index, event) in events.iter().enumerate() {
+        if !CALLED_BACK.contains(&event.as_str()) {
+            fields.refuse(&format!("events/{index}"), "unknown");
+        }
+    }
+    events.sort();
+    events.dedup();
+    Some(events)
+}
+
+/// Body of `PATCH /v1/subscriptions/{id}`. A field that is absent keeps its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionChange {
+    url: Option<String>,
+    events: Option<Vec<String>>,
+}
+
+impl FromFields for SubscriptionChange {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let url = fields.optional("url", words(1..=URL_CHARACTERS));
+        let change = SubscriptionChange { url, events: event_types(fields) };
+        if !fields.has("url") && !fields.has("events") {
+            fields.refuse("url", "required");
+        }
+        Some(change)
+    }
+}
+
+/// Answer of `GET /v1/subscriptions`.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscriptionsPage {
+    /// The tenant's subscriptions, the oldest first, without their secrets.
+    pub subscriptions: Vec<SubscriptionView>,
+}
+
+/// Creates a subscription.
+///
+/// # Errors
+/// 422 for a URL that is not acceptable or a key that was used for another request, 409 when the tenant has as many
+/// subscriptions as it may have.
+pub async fn subscribe<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    mode: Mode,
+    wanted: &NewSubscription,
+) -> Result<StoredAnswer, Problem> {
+    let decide = || async {
+        if !is_acceptable(&wanted.url, mode) {
+            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
+        }
+        let IdempotentRequest { hub, tenant, id, .. } = *request;
+        let before = hub.settings().subscriptions(tenant).await?;
+        let (keys, secret) = new_keys(hub, id).await?;
+        let subscription = Subscription {
+            id,
+            tenant: tenant.clone(),
+            url: wanted.url.clone(),
+            events: wanted.events.clone(),
+            created: hub.clock().now(),
+            secret,
+            public_key: keys.public().map(|key| key.reveal()),
+            former: None,
+            directed_from: None,
+            state: EndpointState::default(),
+            revision: 0,
+        };
+        let answer = view(subscription.clone(), Some(keys.secret()));
+        let changes = before.with(subscription).ok_or_else(|| Problem::new(Code::TooManySubscriptions))?;
+        Ok(Outcome { changes, notice: None, answer })
+    };
+    request.answer_once(decide).await
+}
+
+/// All subscriptions of a tenant.
+///
+/// # Errors
+/// 503 when the table cannot be read.
+pub async fn subscriptions<H: Hub>(hub: &H, tenant: &TenantId) -> Result<SubscriptionsPage, Problem> {
+    let found = hub.settings().subscriptions(tenant).await?;
+    Ok(SubscriptionsPage { subscriptions: found.all.into_iter().map(|found| view(found, None)).collect() })
+}
+
+/// Deletes a subscription.
+///
+/// # Errors
+/// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
+pub async fn unsubscribe<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredAnswer, Problem> {
+    let decide = || async {
+        let found = request.subscription().await?;
+        let changes = Changes { removed: Some(found.id), ..Changes::default() };
+        Ok(Outcome { changes, notice: None, answer: () })
+    };
+    request.answer_once(decide).await
+}
+
+/// One subscription, with the number of callbacks that are held for it.
+///
+/// # Errors
+/// 404 when the tenant has no subscription with this id.
+pub async fn subscription<H: Hub>(
+    hub: &H,
+    tenant: &TenantId,
+    id: SubscriptionId,
+) -> Result<SubscriptionView, Problem> {
+    let found = find(hub, tenant, id).await?;
+    let held = hub.deliveries().count_held(id).await?;
+    Ok(SubscriptionView { held: Some(held), ..view(found, None) })
+}
+
+/// Changes the URL or the event types of a subscription.
+///
+/// # Errors
+/// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used for
+/// another request.
+pub async fn change<H: Hub>(
+    request: &IdempotentRequest<'_, H>,
+    mode: Mode,
+    change: &SubscriptionChange,
+) -> Result<StoredAnswer, Problem> {
+    let decide = || async {
+        let before = request.subscription().await?;
+        if change.url.as_ref().is_some_and(|url| !is_acceptable(url, mode)) {
+            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
+        }
+        let after = Subscription {
+            url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+            events: change.events.clone().unwrap_or_else(|| before.events.clone()),
+            revision: before.revision.saturating_add(1),
+            ..before
+        };
+        Ok(Outcome::replaced(after.clone(), view(after, None)))
+    };
+    request.answer_once(decide).await
+}

@@ -1,0 +1,110 @@
+//! Callback subscriptions.
+
+use platform::config::Mode;
+use platform::faults::Fault;
+use protocol::callback::Secret;
+use serde_json::json;
+
+use crate::support::new_hub;
+
+const PATH: &str = "/v1/subscriptions";
+
+#[tokio::test]
+async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
+    let test_hub = new_hub();
+    let body = json!({ "url": "https://app.example.cn/hooks", "events": ["application.received"] });
+    let made = test_hub.post(PATH, "k", &body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let secret = made.body["secret"].as_str().unwrap();
+    assert_eq!(Secret::parse(secret).unwrap().as_bytes().len(), 32);
+    let again = test_hub.restarted().post(PATH, "k", &body).await;
+    assert_eq!((again.status, &again.bytes), (201, &made.bytes));
+    let listed = test_hub.get(PATH).await;
+    assert_eq!(listed.body["subscriptions"][0]["url"], "https://app.example.cn/hooks");
+    assert!(!String::from_utf8(listed.bytes).unwrap().contains("secret"));
+    assert_eq!(test_hub.get_as("other-app", PATH).await.body["subscriptions"], json!([]));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_again_with_its_secret() {
+    let test_hub = new_hub();
+    let body = json!({ "url": "https://app.example.cn/hooks" });
+    let calls = {
+        let probe = new_hub();
+        probe.post(PATH, "k", &body).await;
+        probe.hub.faults.calls().len()
+    };
+    test_hub.hub.faults.plan(calls, Fault::DiesAfter);
+    assert_eq!(test_hub.post(PATH, "k", &body).await.status, 503);
+    let test_hub = test_hub.restarted();
+    let one = test_hub.post(PATH, "k", &body).await;
+    assert_eq!((one.status, one.bytes), (201, test_hub.post(PATH, "k", &body).await.bytes));
+    assert_eq!(test_hub.get(PATH).await.body["subscriptions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_key_for_another_url_is_422() {
+    let test_hub = new_hub();
+    test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
+    let answer = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/other" })).await;
+    assert_eq!((answer.status, answer.code()), (422, "key_reused"));
+}
+
+#[tokio::test]
+async fn a_url_is_https_and_events_are_known() {
+    let test_hub = new_hub();
+    for (body, pointer, code) in [
+        (json!({}), "/url", "required"),
+        (json!({ "url": "http://app.example.cn/" }), "/url", "url"),
+        (json!({ "url": "http://127.0.0.1:80/" }), "/url", "url"),
+        (json!({ "url": "https://169.254.169.254/" }), "/url", "url"),
+        (
+            json!({ "url": "https://app.example.cn/", "events": ["application.opened"] }),
+            "/events/0",
+            "unknown",
+        ),
+        (json!({ "url": "https://app.example.cn/", "secret": "mine" }), "/secret", "unknown_field"),
+    ] {
+        let answer = test_hub.post(PATH, "k", &body).await;
+        assert_eq!(answer.status, 422);
+        assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{body}");
+    }
+    let local = new_hub().with_mode(Mode::Local);
+    assert_eq!(local.post(PATH, "k", &json!({ "url": "http://127.0.0.1:4000/hooks" })).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
+    let test_hub = new_hub();
+    let make = async |number: usize| {
+        let body = json!({ "url": format!("https://app.example.cn/{number}") });
+        test_hub.post(PATH, &format!("k{number}"), &body).await
+    };
+    let first = make(0).await.id();
+    for number in 1..10 {
+        assert_eq!(make(number).await.status, 201);
+    }
+    let full = make(10).await;
+    assert_eq!((full.status, full.code()), (409, "too_many_subscriptions"));
+    let path = format!("{PATH}/{first}");
+    assert_eq!(test_hub.delete_as("other-app", &path, "gone").await.status, 404);
+    for _ in 0..2 {
+        let removed = test_hub.delete_as("hohhot-app", &path, "gone").await;
+        assert_eq!((removed.status, removed.bytes.len()), (204, 0), "a repeat is answered as the first");
+    }
+    assert_eq!(test_hub.delete_as("hohhot-app", &path, "again").await.status, 404);
+    assert_eq!(make(10).await.status, 201);
+}
+
+/// What was made under a key is not made again when it is gone.
+#[tokio::test]
+async fn a_repeat_of_a_subscription_that_was_removed_makes_none() {
+    let test_hub = new_hub();
+    let body = json!({ "url": "https://app.example.cn/hooks" });
+    let made = test_hub.post(PATH, "k", &body).await;
+    let path = format!("{PATH}/{}", made.id());
+    assert_eq!(test_hub.delete_as("hohhot-app", &path, "gone").await.status, 204);
+    assert_eq!(test_hub.post(PATH, "k", &body).await.bytes, made.bytes);
+    assert_eq!(test_hub.get(PATH).await.body["subscriptions"], json!([]));
+    assert_eq!(test_hub.post(&format!("{path}/pause"), "gone", &json!({})).await.code(), "key_reused");
+}

@@ -1,0 +1,379 @@
+//! One subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
+
+use domain::command::{Attempt as Step, Command};
+use domain::endpoint::{DisabledReason, EndpointState};
+use domain::ids::{ApplicationId, SubscriptionId};
+use domain::stage::Stage;
+use http_kit::testing::TestHub;
+use jiff::SignedDuration;
+use platform::apply::apply;
+use platform::clock::Clock as _;
+use platform::contract::sample;
+use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
+use platform::faults::Fault;
+use platform::hub::Hub as _;
+use platform::queues::Queue;
+use platform::settings::{SECRET, Settings as _, Subscription};
+use platform::store::Store as _;
+use platform::vault::Vault as _;
+use protocol::callback::{Callback, CallbackMessage, Directed, EndpointKeys, PublicKey, Secret};
+use serde_json::{Value, json};
+
+use crate::support::new_hub;
+
+const PATH: &str = "/v1/subscriptions";
+
+async fn subscribed(test_hub: &TestHub) -> (SubscriptionId, String) {
+    let made = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
+}
+
+async fn kept(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
+    let tenant = "hohhot-app".parse().unwrap();
+    test_hub.hub.settings().subscription(&tenant, id).await.unwrap().unwrap()
+}
+
+async fn opened(test_hub: &TestHub, id: SubscriptionId, sealed: &[u8]) -> EndpointKeys {
+    let bytes = test_hub.hub.vault().open(SECRET, &id.to_string(), sealed).await.unwrap();
+    EndpointKeys::from_bytes(&bytes).unwrap()
+}
+
+async fn set_state(test_hub: &TestHub, id: SubscriptionId, state: EndpointState) {
+    let before = kept(test_hub, id).await;
+    let changed = Subscription { state, revision: before.revision + 1, ..before };
+    assert!(test_hub.hub.settings().replace_subscription(&changed).await.unwrap());
+}
+
+fn directed(test_hub: &TestHub) -> Vec<Directed> {
+    let messages = test_hub.hub.queues.drain(&Queue::Callbacks).into_iter();
+    let read = |body: String| match serde_json::from_str(&body).unwrap() {
+        CallbackMessage::V2(directed) => directed,
+        other => panic!("{other:?}"),
+    };
+    messages.map(|message| read(message.body)).collect()
+}
+
+async fn notices(test_hub: &TestHub) -> Vec<String> {
+    let page = test_hub.get("/v1/notices").await;
+    let kind = |notice: &Value| notice["type"].as_str().unwrap().to_owned();
+    page.body["notices"].as_array().unwrap().iter().map(kind).collect()
+}
+
+/// An application with one event that calls back: its withdrawal.
+async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
+    let id = sample::id_of(key);
+    let stored = sample::kept_as("hohhot-app", id, 0);
+    test_hub.hub.store().create(&stored, None).await.unwrap();
+    let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
+    let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
+    let applied = apply(&test_hub.hub, id, &attempt, None).await.unwrap();
+    (id, applied.version)
+}
+
+#[tokio::test]
+async fn it_is_read_and_changed_by_its_tenant_alone() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let read = test_hub.get(&path).await.body;
+    assert_eq!((&read["state"], &read["held"]), (&json!("healthy"), &json!(0)));
+    assert!(PublicKey::parse(read["public_key"].as_str().unwrap()).is_ok() && read["secret"].is_null());
+    assert_eq!(test_hub.get_as("other-app", &path).await.status, 404);
+    let wanted = json!({ "events": ["application.signed", "application.ready", "application.signed"] });
+    for _ in 0..2 {
+        let changed = test_hub.patch(&path, "p", &wanted).await.body;
+        assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
+        assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
+    }
+    assert_eq!(kept(&test_hub, id).await.revision, 1, "a repeat changes nothing");
+    let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
+    let refused = test_hub.patch(&path, "q", &both).await;
+    assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
+    let port = test_hub.patch(&path, "q", &json!({ "url": "https://app.example.cn:8443/" })).await;
+    assert_eq!(port.fault("/url").as_deref(), Some("url"));
+    assert_eq!(test_hub.patch(&path, "q", &json!({})).await.fault("/url").as_deref(), Some("required"));
+    assert_eq!(test_hub.delete_as("other-app", &path, "k").await.status, 404);
+    for path in ["rotate", "test", "replay", "pause", "resume"].map(|end| format!("{path}/{end}")) {
+        let body = if path.ends_with("replay") { json!({ "failed": true }) } else { json!({}) };
+        assert_eq!(test_hub.post_as("other-app", &path, "k", &body).await.status, 404, "{path}");
+    }
+    assert_eq!(test_hub.get_as("other-app", &format!("{path}/deliveries")).await.status, 404);
+}
+
+/// A repeat that comes late undoes nothing that was asked since.
+#[tokio::test]
+async fn a_change_counts_once_and_its_key_for_nothing_else() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let change = async |key: &str, body: &Value| test_hub.patch(&path, key, body).await;
+    let (first, second) = (json!({ "events": ["application.signed"] }), json!({ "events": [] }));
+    let answer = change("first", &first).await;
+    assert_eq!(answer.body["events"], json!(["application.signed"]));
+    assert_eq!(change("second", &second).await.status, 200);
+    let late = change("first", &first).await;
+    assert_eq!((late.status, &late.bytes), (200, &answer.bytes));
+    assert_eq!(kept(&test_hub, id).await.revision, 2);
+    let misused = change("first", &second).await;
+    assert_eq!((misused.status, misused.code()), (422, "key_reused"));
+    for end in ["pause", "resume", "test"].map(|end| format!("{path}/{end}")) {
+        assert_eq!(test_hub.post(&end, "first", &json!({})).await.code(), "key_reused", "{end}");
+    }
+    let (failed, since) = (json!({ "failed": true }), json!({ "since": "2026-03-02T01:00:00Z" }));
+    assert_eq!(test_hub.post(&format!("{path}/test"), "sent", &json!({})).await.status, 202);
+    for replay in [failed, since] {
+        assert_eq!(test_hub.post(&format!("{path}/replay"), "sent", &replay).await.code(), "key_reused");
+    }
+    let pause = async || test_hub.post(&format!("{path}/pause"), "off", &json!({})).await;
+    let paused = pause().await;
+    assert_eq!(paused.body["state"], "paused");
+    assert_eq!(test_hub.post(&format!("{path}/resume"), "on", &json!({})).await.status, 200);
+    assert_eq!(pause().await.bytes, paused.bytes);
+    assert_ne!(test_hub.get(&path).await.body["state"], "paused");
+    // Many requests later, too.
+    for number in 0..100 {
+        assert_eq!(change(&format!("k{number}"), &second).await.status, 200);
+    }
+    let revision = kept(&test_hub, id).await.revision;
+    assert_eq!((change("first", &first).await.bytes, pause().await.bytes), (answer.bytes, paused.bytes));
+    assert_eq!(kept(&test_hub, id).await.revision, revision);
+}
+
+#[tokio::test]
+async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let first = kept(&test_hub, id).await;
+    let rotate = format!("{path}/rotate");
+    let rotated = test_hub.post(&rotate, "r1", &json!({})).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.body);
+    let again = test_hub.post(&rotate, "r1", &json!({})).await;
+    assert_eq!(again.bytes, rotated.bytes, "a repeat rotates nothing");
+    let secret = Secret::parse(rotated.body["secret"].as_str().unwrap()).unwrap();
+    let now = kept(&test_hub, id).await;
+    let former = now.former.clone().unwrap();
+    assert_eq!(former.secret, first.secret);
+    let hours = former.until.duration_since(test_hub.hub.clock.now());
+    assert_eq!(hours, SignedDuration::from_hours(24));
+    let opened = opened(&test_hub, id, &now.secret).await;
+    assert_eq!(opened.secret().as_bytes(), secret.as_bytes());
+    assert_eq!(rotated.body["public_key"], opened.public().unwrap().reveal());
+    let second = test_hub.post(&rotate, "r2", &json!({ "overlap_hours": 0 })).await;
+    assert_ne!(second.body["secret"], rotated.body["secret"]);
+    assert_eq!(kept(&test_hub, id).await.former, None, "no overlap");
+    let late = test_hub.post(&rotate, "r1", &json!({})).await;
+    assert_eq!(late.bytes, rotated.bytes, "however late");
+    let other = test_hub.post(&rotate, "r1", &json!({ "overlap_hours": 1 })).await;
+    assert_eq!((other.status, other.code()), (422, "key_reused"));
+    let long = test_hub.post(&rotate, "r3", &json!({ "overlap_hours": 169 })).await;
+    assert_eq!(long.fault("/overlap_hours").as_deref(), Some("out_of_range"));
+    assert_eq!(notices(&test_hub).await, ["subscription.secret_rotated"; 1], "both at the same moment");
+    assert!(test_hub.get(&path).await.body["secret"].is_null());
+    assert_eq!(EndpointKeys::BYTES, 64);
+}
+
+#[tokio::test]
+async fn a_rotation_whose_answer_was_lost_is_answered_again() {
+    let calls = {
+        let probe = new_hub();
+        let (_, path) = subscribed(&probe).await;
+        probe.hub.faults.restart();
+        probe.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        probe.hub.faults.calls().len()
+    };
+    for call in 1..=calls {
+        let test_hub = new_hub();
+        let (id, path) = subscribed(&test_hub).await;
+        test_hub.hub.faults.restart();
+        test_hub.hub.faults.plan(call, Fault::DiesAfter);
+        test_hub.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        let test_hub = test_hub.restarted();
+        let answer = test_hub.post(&format!("{path}/rotate"), "r", &json!({})).await;
+        assert_eq!(answer.status, 200, "at call {call}");
+        let now = kept(&test_hub, id).await;
+        let keys = opened(&test_hub, id, &now.secret).await;
+        assert_eq!(answer.body["secret"], keys.secret().reveal());
+        assert_eq!(now.revision, 1, "rotated once, at call {call}");
+    }
+}
+
+#[tokio::test]
+async fn pausing_and_resuming_change_the_state_and_are_told() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let act = async |end: &str, key: &str| test_hub.post(&format!("{path}/{end}"), key, &json!({})).await;
+    for _ in 0..2 {
+        assert_eq!(act("pause", "off").await.body["state"], "paused");
+    }
+    assert!(test_hub.hub.queues.sent().is_empty());
+    test_hub.hub.clock.advance(SignedDuration::from_secs(1));
+    for _ in 0..2 {
+        assert_eq!(act("resume", "on").await.body["state"], "recovering");
+    }
+    assert_eq!(test_hub.hub.queues.drain(&Queue::Drains).len(), 2, "its drainer is woken");
+    let now = test_hub.hub.clock.now();
+    let gone = EndpointState::Disabled { reason: DisabledReason::Gone, since: now, at: now };
+    set_state(&test_hub, id, gone).await;
+    let read = test_hub.get(&path).await.body;
+    assert_eq!((&read["state"], &read["reason"]), (&json!("disabled"), &json!("gone")));
+    assert_eq!(act("pause", "off-2").await.body["state"], "disabled", "it stays so");
+    test_hub.hub.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(act("resume", "on-2").await.body["state"], "recovering");
+    let later = now + SignedDuration::from_hours(9);
+    set_state(&test_hub, id, EndpointState::Failing { attempt: 9, since: now, next_at: later }).await;
+    let resumed = act("resume", "on-3").await.body;
+    assert_eq!(resumed["state"], "failing");
+    assert_eq!(resumed["next_attempt_at"], test_hub.hub.clock.now().to_string(), "it is tried at once");
+    let told = ["subscription.paused", "subscription.enabled", "subscription.enabled"];
+    assert_eq!(notices(&test_hub).await, told);
+    let first = test_hub.get("/v1/notices?limit=1").await.body;
+    assert_eq!(first["more"], true);
+    let after = first["after"].as_str().unwrap();
+    let rest = test_hub.get(&format!("/v1/notices?after={after}")).await.body;
+    assert_eq!((rest["notices"].as_array().unwrap().len(), &rest["more"]), (2, &json!(false)));
+    let end = rest["after"].as_str().unwrap();
+    let none = test_hub.get(&format!("/v1/notices?after={end}")).await.body;
+    assert_eq!((&none["notices"], &none["after"]), (&json!([]), &json!(end)), "a place to ask from later");
+    assert_eq!(test_hub.get_as("other-app", "/v1/notices").await.body["notices"], json!([]));
+}
+
+#[tokio::test]
+async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    test_hub.hub.queues.remove(Queue::Drains);
+    test_hub.post(&format!("{path}/pause"), "off", &json!({})).await;
+    let resumed = test_hub.post(&format!("{path}/resume"), "on", &json!({})).await;
+    assert_eq!((resumed.status, &resumed.body["state"]), (200, &json!("recovering")));
+    let due = test_hub.hub.settings().due_subscriptions(test_hub.hub.clock.now(), 9).await.unwrap();
+    assert_eq!(due.iter().map(|due| due.1).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn a_test_event_goes_the_ordinary_way() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let test = format!("{path}/test");
+    let first = test_hub.post(&test, "t", &json!({})).await;
+    assert_eq!(first.status, 202);
+    assert_eq!(test_hub.post(&test, "t", &json!({})).await.body, first.body, "the same event");
+    let another = test_hub.post(&test, "u", &json!({})).await;
+    assert_ne!(another.body, first.body);
+    let sent = directed(&test_hub);
+    assert_eq!(sent.len(), 2, "a repeat is one");
+    assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
+    assert_eq!(first.body["webhook_id"], sent[0].callback.id());
+    assert!(test_hub.hub.store().get(sent[0].callback.application).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let (application, version) = withdrawn(&test_hub, "a").await;
+    let body = json!({ "application": application.to_string(), "version": version });
+    let replay = format!("{path}/replay");
+    for (key, queued) in [("x", 1), ("x", 0), ("y", 1)] {
+        let answer = test_hub.post(&replay, key, &body).await;
+        assert_eq!((answer.status, &answer.body["queued"]), (202, &json!(1)));
+        let sent = directed(&test_hub);
+        assert_eq!(sent.len(), queued, "the same request is the same replay");
+        assert!(sent.iter().all(|sent| sent.again && sent.subscription == id));
+        assert!(sent.iter().all(|sent| sent.callback.id() == format!("{application}:{version}")));
+    }
+    let silent = json!({ "application": application.to_string(), "version": 1 });
+    test_hub.hub.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(test_hub.post(&replay, "x", &body).await.status, 202);
+    assert_eq!(directed(&test_hub), [], "however late");
+    assert_eq!(test_hub.post(&replay, "z", &silent).await.fault("/version").as_deref(), Some("unknown"));
+    let strange = json!({ "application": "00000000-0000-8000-8000-000000000000", "version": 1 });
+    assert_eq!(test_hub.post(&replay, "z", &strange).await.status, 404);
+}
+
+#[tokio::test]
+async fn all_since_a_time_are_replayed_in_pages() {
+    let test_hub = new_hub();
+    let (_, path) = subscribed(&test_hub).await;
+    withdrawn(&test_hub, "early").await;
+    test_hub.hub.clock.advance(SignedDuration::from_hours(1));
+    let since = test_hub.hub.clock.now();
+    let mut expected = Vec::new();
+    for number in 0..30 {
+        let (application, version) = withdrawn(&test_hub, &format!("late-{number}")).await;
+        expected.push(format!("{application}:{version}"));
+    }
+    let replay = format!("{path}/replay");
+    let first = test_hub.post(&replay, "x", &json!({ "since": since.to_string() })).await.body;
+    let next = first["next"].as_str().unwrap();
+    let second = json!({ "since": since.to_string(), "cursor": next });
+    let second = test_hub.post(&replay, "x2", &second).await.body;
+    assert!(second["next"].is_null());
+    let mut sent: Vec<String> = directed(&test_hub).iter().map(|sent| sent.callback.id()).collect();
+    sent.sort();
+    expected.sort();
+    assert_eq!(sent, expected);
+    let queued = |answer: &Value| answer["queued"].as_u64().unwrap();
+    assert_eq!(queued(&first) + queued(&second), 30);
+    let bad = test_hub.post(&replay, "x", &json!({ "since": "yesterday" })).await;
+    assert_eq!(bad.fault("/since").as_deref(), Some("moment"));
+}
+
+#[tokio::test]
+async fn deliveries_are_listed_and_failed_ones_replayed() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let attempt = |version, number, result| {
+        let callback = Callback {
+            tenant: "hohhot-app".parse().unwrap(),
+            application: ApplicationId::from_bytes16([1; 16]),
+            version,
+            kind: "application.received".to_owned(),
+            at: test_hub.hub.clock.now(),
+            stage: Stage::Received,
+        };
+        let at = test_hub.hub.clock.now() + SignedDuration::from_secs(i64::from(version));
+        Line::Attempted(Attempt { subscription: id, callback, number, at, result, latency_ms: 12 })
+    };
+    let lines = vec![attempt(1, 1, Ok(204)), attempt(2, 1, Err(Cause::Timeout)), attempt(3, 1, Ok(500))];
+    test_hub.hub.deliveries().write(lines).await.unwrap();
+    let all = test_hub.get(&format!("{path}/deliveries")).await.body;
+    let versions = |page: &Value| {
+        let deliveries = page["deliveries"].as_array().unwrap().iter();
+        deliveries.map(|delivery| delivery["version"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(versions(&all), [3, 2, 1], "the newest first");
+    let of = |place: usize| &all["deliveries"][place];
+    assert_eq!((&of(0)["status"], &of(0)["delivered"]), (&json!(500), &json!(false)));
+    assert_eq!((&of(1)["cause"], &of(1)["latency_ms"]), (&json!("timeout"), &json!(12)));
+    assert_eq!(of(2)["delivered"], true);
+    let page = test_hub.get(&format!("{path}/deliveries?limit=2")).await.body;
+    let next = page["next"].as_str().unwrap();
+    let rest = test_hub.get(&format!("{path}/deliveries?limit=2&cursor={next}")).await.body;
+    assert_eq!(versions(&rest), [1]);
+    let failed = test_hub.get(&format!("{path}/deliveries?failed=true")).await.body;
+    assert_eq!(versions(&failed), [2, 3]);
+    let answer = test_hub.post(&format!("{path}/replay"), "f", &json!({ "failed": true })).await;
+    assert_eq!(answer.body, json!({ "queued": 2 }));
+    let sent: Vec<u32> = directed(&test_hub).iter().map(|sent| sent.callback.version).collect();
+    assert_eq!(sent, [2, 3]);
+    let bad = test_hub.get(&format!("{path}/deliveries?cursor=%21&limit=0")).await;
+    assert_eq!(bad.faults().len(), 2, "{}", bad.body);
+}
+
+#[tokio::test]
+async fn a_replay_asks_for_one_thing() {
+    let nulls = new_hub();
+    let (_, path) = subscribed(&nulls).await;
+    let body = json!({ "failed": true, "since": null, "application": null, "version": null, "cursor": null });
+    assert_eq!(nulls.post(&format!("{path}/replay"), "k", &body).await.status, 202, "null is absent");
+    let test_hub = new_hub();
+    let (_, path) = subscribed(&test_hub).await;
+    let replay = format!("{path}/replay");
+    let fault = async |body: Value| test_hub.post(&replay, "k", &body).await.faults();
+    let says = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
+    assert_eq!(fault(json!({})).await, [says("/application", "required")]);
+    assert_eq!(fault(json!({ "failed": false })).await, [says("/failed", "invalid")]);
+    let two = json!({ "since": "2026-03-02T00:00:00Z", "failed": true });
+    assert_eq!(fault(two).await, [says("/since", "not_expected"), says("/failed", "not_expected")]);
+    let half = fault(json!({ "application": 7 })).await;
+    assert_eq!(half, [says("/application", "not_text"), says("/version", "required")]);
+}

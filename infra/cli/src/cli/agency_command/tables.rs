@@ -1,0 +1,184 @@
+//! What a person reads of the agencies.
+
+use std::fmt::Write as _;
+
+use console::{measure_text_width, style};
+use domain::agencies::AgencyState;
+use domain::agency_override::{AgencyOverride, KeyRole, Record};
+use domain::catalogue::Service;
+use jiff::Timestamp;
+use tongban::operator::{
+    AgencyKey, AgencyOverview, AgencySummary, KeyState, Origin, RefusedReport, Suspension,
+};
+
+/// Lines of cells, each column as wide as its widest cell. Chinese letters take two columns.
+fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            let cells = rows.iter().map(|row| measure_text_width(&row[column]));
+            cells.chain([head[column].len()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: &[String; N]| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| {
+            format!("{cell}{}", " ".repeat(width.saturating_sub(measure_text_width(cell))))
+        });
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![style(line(&head.map(str::to_owned))).bold().to_string()];
+    lines.extend(rows.iter().map(line));
+    lines.join("\n")
+}
+
+/// Every agency, one a line.
+pub(super) fn list(agencies: &[AgencySummary]) -> String {
+    let rows: Vec<[String; 5]> = agencies
+        .iter()
+        .map(|agency| {
+            [
+                agency.agency.to_string(),
+                format!("{} {}", agency.zh, agency.en),
+                state(agency),
+                agency.offers.keys().map(|service| service_name(*service)).collect::<Vec<_>>().join(", "),
+                format!("{} sig, {} enc", agency.signing_keys, agency.encryption_keys),
+            ]
+        })
+        .collect();
+    table(["CODE", "NAME", "STATE", "DECIDES", "KEYS"], &rows)
+}
+
+/// One agency, closely.
+pub(super) fn show(sight: &AgencyOverview) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<10}{value}");
+    };
+    let standing = &sight.standing;
+    line("agency", &format!("{} {} {}", standing.agency, standing.zh, standing.en));
+    line("state", &state(standing));
+    for (service, since) in &standing.offers {
+        line("decides", &format!("{} since {since}", service_name(*service)));
+    }
+    for capability in &sight.capabilities {
+        line("can", capability);
+    }
+    let queue = &sight.queue;
+    line(
+        "queue",
+        &format!("{} waiting, {} in flight, {} dead letters", queue.waiting, queue.in_flight, queue.dead),
+    );
+    line("", &queue.url);
+    let cases = &sight.cases;
+    let more = if cases.more { " (and more)" } else { "" };
+    line("cases", &format!("{} open{more}, {} of them held", cases.open, cases.held));
+    if let Some(oldest) = cases.oldest {
+        line("", &format!("the oldest since {oldest:.0}, {}", age(oldest)));
+    }
+    let _ = write!(text, "\n{}\n\n{}", keys(&sight.keys), records(&sight.records));
+    text
+}
+
+/// Keys, one a line.
+pub(super) fn keys(keys: &[AgencyKey]) -> String {
+    let rows: Vec<[String; 4]> = keys
+        .iter()
+        .map(|key| {
+            let state = match key.state {
+                KeyState::InUse => "in use",
+                KeyState::Former => "former: still opens what was sent",
+                KeyState::Revoked => "REVOKED",
+            };
+            let origin = match key.origin {
+                Some(Origin::Row) => "infra/agencies.toml",
+                Some(Origin::Operator) => "an operator",
+                None => "not listed any more",
+            };
+            [key.kid.clone(), key.role.map_or("", purpose).to_owned(), state.to_owned(), origin.to_owned()]
+        })
+        .collect();
+    table(["KEY", "FOR", "STATE", "FROM"], &rows)
+}
+
+/// What a key is for.
+pub(super) fn purpose(role: KeyRole) -> &'static str {
+    match role {
+        KeyRole::Signing => "signatures",
+        KeyRole::Encryption => "encryption",
+    }
+}
+
+/// Refused reports, one a line.
+pub(super) fn refused(refused: &[RefusedReport]) -> String {
+    if refused.is_empty() {
+        return "No report was refused.".to_owned();
+    }
+    let rows: Vec<[String; 4]> = refused
+        .iter()
+        .map(|one| {
+            [
+                format!("{:.3}", one.at),
+                one.outcome.clone(),
+                one.application.clone().unwrap_or_default(),
+                one.report_id.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(["AT", "WHY", "APPLICATION", "REPORT"], &rows)
+}
+
+fn records(records: &[Record]) -> String {
+    if records.is_empty() {
+        return "No operator has changed it.".to_owned();
+    }
+    let rows: Vec<[String; 5]> = records
+        .iter()
+        .map(|record| {
+            let what = match &record.override_ {
+                AgencyOverride::Suspend => "suspend".to_owned(),
+                AgencyOverride::Resume => "resume".to_owned(),
+                AgencyOverride::AddKey { role, jwk } => {
+                    let kid = jwk.get("kid").and_then(|kid| kid.as_str()).unwrap_or_default();
+                    format!("add {kid} for {}", purpose(*role))
+                }
+                AgencyOverride::RevokeKey { kid } => format!("revoke {kid}"),
+            };
+            let at = format!("{:.0}", record.at);
+            [record.version.to_string(), at, what, record.by.clone(), record.reason.clone()]
+        })
+        .collect();
+    table(["CHANGE", "AT", "WHAT", "BY", "WHY"], &rows)
+}
+
+fn state(agency: &AgencySummary) -> String {
+    match (agency.state, agency.suspended_by) {
+        (AgencyState::Active, _) => "active".to_owned(),
+        (AgencyState::Suspended, Some(Suspension::Operator)) => "SUSPENDED by an operator".to_owned(),
+        (AgencyState::Suspended, _) => "SUSPENDED by its row".to_owned(),
+    }
+}
+
+fn service_name(service: Service) -> String {
+    serde_json::to_value(service).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// How long ago, in the largest unit that makes sense.
+fn age(since: Timestamp) -> String {
+    let minutes = Timestamp::now().duration_since(since).as_mins().max(0);
+    match minutes {
+        0..120 => format!("{minutes} min ago"),
+        120..2880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1440),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_under_chinese_names_too() {
+        console::set_colors_enabled(false);
+        let rows = [["11", "北京市", "x"], ["1501", "Hohhot", "y"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(["CODE", "NAME", "Z"], &rows), "CODE  NAME    Z\n11    北京市  x\n1501  Hohhot  y");
+    }
+}

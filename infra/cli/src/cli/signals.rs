@@ -1,0 +1,32 @@
+//! Signals that end the command.
+
+use anyhow::{Context as _, Result, bail};
+
+/// Runs to the end, or until a signal arrives. A signal drops the work and every process that it started.
+///
+/// # Errors
+/// The error of the work, or "interrupted".
+pub(crate) async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        done = work => done,
+        signal = termination() => {
+            signal?;
+            bail!("interrupted")
+        }
+    }
+}
+
+/// Waits for Ctrl-C, SIGTERM or SIGHUP.
+///
+/// # Errors
+/// Signals cannot be received on this system.
+pub(crate) async fn termination() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be received")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be received"),
+        _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! Reports that were refused though their signature holds, as the hub keeps them in the documents bucket.
+
+use anyhow::{Context as _, Result};
+use domain::ids::AgencyCode;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use serde::{Deserialize, Serialize};
+
+use super::Operator;
+use crate::aws::told;
+
+/// Most refused reports that are read at once.
+pub const REFUSED: usize = 1000;
+
+/// One refused report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedReport {
+    /// When it was refused.
+    pub at: Timestamp,
+    /// Who signed it.
+    pub agency: String,
+    /// The problem's code, for example `stale_version`.
+    pub outcome: String,
+    /// The application it is about, as far as it could be read.
+    #[serde(default)]
+    pub application: Option<String>,
+    /// The report's id, as far as it could be read.
+    #[serde(default)]
+    pub report_id: Option<String>,
+    /// The report as it came.
+    #[serde(default)]
+    pub jws: String,
+}
+
+impl Operator {
+    /// An agency's refused reports since a moment, the oldest first, at most [`REFUSED`] of them; and whether there
+    /// are more.
+    ///
+    /// # Errors
+    /// No agency has this code, AWS does not answer, or what lies there is no evidence.
+    pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<(Vec<RefusedReport>, bool)> {
+        self.row(code)?;
+        let bucket = self.outputs.get("BucketName")?;
+        let prefix = format!("evidence/{code}/");
+        // Days are part of the key, so that what lies before the first one is not listed at all.
+        let day = Offset::UTC.to_datetime(since).date();
+        let mut found = Vec::new();
+        let mut pages = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(&prefix)
+            .start_after(format!("{prefix}{day}"))
+            .into_paginator()
+            .send();
+        let mut more = false;
+        'pages: while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| told("listing the refused reports", error))?;
+            for key in page.contents().iter().filter_map(|object| object.key()) {
+                if found.len() >= REFUSED {
+                    more = true;
+                    break 'pages;
+                }
+                let evidence = self.evidence(bucket, key).await?;
+                if evidence.at >= since {
+                    found.push(evidence);
+                }
+            }
+        }
+        found.sort_by_key(|evidence| evidence.at);
+        Ok((found, more))
+    }
+
+    async fn evidence(&self, bucket: &str, key: &str) -> Result<RefusedReport> {
+        let object = self.s3.get_object().bucket(bucket).key(key).send().await;
+        let object = object.map_err(|error| told("reading a refused report", error))?;
+        let bytes =
+            object.body.collect().await.context("a refused report did not arrive whole")?.into_bytes();
+        serde_json::from_slice(&bytes).with_context(|| format!("{key} is no evidence"))
+    }
+}

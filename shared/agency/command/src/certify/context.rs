@@ -1,0 +1,18 @@
+//! What certification needs from its caller.
+
+use agency::AgencyConfig;
+use agency::aws::SqsAccess;
+
+use super::operator::OperatorCommand;
+
+/// The agency under test, and the credentials that certification uses.
+pub struct CertificationContext<'m> {
+    /// Configuration and keys of the agency under test.
+    pub config: &'m AgencyConfig,
+    /// AWS credentials of the agency.
+    pub access: &'m SqsAccess,
+    /// Access token of an app backend that may read and write applications.
+    pub token: &'m str,
+    /// The hub operator's command. Without it, the checks that need it are skipped.
+    pub operator: Option<OperatorCommand>,
+}

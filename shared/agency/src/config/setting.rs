@@ -1,0 +1,26 @@
+//! The settings by name, and what can be wrong with one.
+
+/// The names of all settings in a configuration file. The environment variable `TONGBAN_<NAME>`, in capitals, overrides
+/// the file.
+pub const SETTINGS: [&str; 11] = [
+    "agency",
+    "queue_url",
+    "reports_queue_url",
+    "hub_url",
+    "hub_keys",
+    "signing_key",
+    "encryption_keys",
+    "inbox",
+    "wait_seconds",
+    "visibility_seconds",
+    "concurrency",
+];
+
+/// One problem of the configuration. Never holds a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The setting or the file.
+    pub name: String,
+    /// A short phrase that names the cause.
+    pub problem: String,
+}

@@ -1,0 +1,120 @@
+//! The client itself: who it signs for, how it reaches the hub, and how it retries.
+
+use std::sync::Arc;
+
+use domain::ids::AgencyCode;
+use protocol::jose::{PrivateKey, sign};
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::AgencyConfig;
+use crate::error::HubClientError;
+use crate::exchange::{FailedTry, RESPONSE_BYTES, check_status, http_client, read_body};
+use crate::hub_keys::HubKeys;
+use crate::retry_policy::RetryPolicy;
+
+/// Calls the hub for one agency. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct HubClient {
+    pub(super) agency: AgencyCode,
+    pub(super) key: Arc<PrivateKey>,
+    pub(super) hub: Url,
+    pub(super) http: reqwest::Client,
+    pub(super) retry_policy: RetryPolicy,
+    pub(super) reports: Option<(aws_sdk_sqs::Client, String)>,
+    hub_keys: HubKeys,
+}
+
+impl HubClient {
+    /// A client for the configured agency. Makes no call.
+    ///
+    /// # Errors
+    /// [`HubClientError::HttpClient`] when no TLS provider is available.
+    pub fn new(config: &AgencyConfig) -> Result<HubClient, HubClientError> {
+        let http = http_client(&config.hub_url).map_err(HubClientError::HttpClient)?;
+        Ok(HubClient {
+            hub_keys: HubKeys::with_http(&http, config)?,
+            agency: config.agency.clone(),
+            key: Arc::new(config.keys.signing.clone()),
+            hub: config.hub_url.clone(),
+            http,
+            retry_policy: RetryPolicy::default(),
+            reports: None,
+        })
+    }
+
+    /// The same client with another retry policy.
+    #[must_use]
+    pub fn with_retry_policy(mut self, retry_policy: RetryPolicy) -> Self {
+        self.retry_policy = retry_policy;
+        self
+    }
+
+    /// The same client, able to report through the reports queue too: see [`HubClient::report_by_queue`].
+    #[must_use]
+    pub fn with_reports_queue(mut self, client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
+        self.reports = Some((client, url.into()));
+        self
+    }
+
+    /// The agency that this client signs for.
+    #[must_use]
+    pub fn agency(&self) -> &AgencyCode {
+        &self.agency
+    }
+
+    /// The hub's public keys that this client knows.
+    #[must_use]
+    pub fn hub_keys(&self) -> &HubKeys {
+        &self.hub_keys
+    }
+
+    /// Posts a signed object and reads the response. Retries while the hub is not available.
+    pub(super) async fn post(&self, path: &str, jws: &str) -> Result<Vec<u8>, HubClientError> {
+        let url = self.hub.join(path).map_err(|_| HubClientError::InvalidResponse)?;
+        let mut tried = 0;
+        loop {
+            match self.post_once(url.clone(), jws).await {
+                Ok(body) => return Ok(body),
+                Err(failed) => self.pause_before_retry(&mut tried, failed).await?,
+            }
+        }
+    }
+
+    async fn post_once(&self, url: Url, jws: &str) -> Result<Vec<u8>, FailedTry> {
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/jose");
+        let response = request.body(jws.to_owned()).send().await;
+        read_body(check_status(response).await?, RESPONSE_BYTES).await
+    }
+
+    /// Signs a request, posts it and parses the response.
+    pub(super) async fn post_signed<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        typ: &str,
+        request: &impl Serialize,
+    ) -> Result<A, HubClientError> {
+        let jws = sign(typ, request, &self.key)?;
+        let body = self.post(path, &jws).await?;
+        serde_json::from_slice(&body).map_err(|_| HubClientError::InvalidResponse)
+    }
+
+    /// Waits before the next try after a failed one.
+    ///
+    /// # Errors
+    /// The failure is permanent, or the retry policy allows no further try.
+    pub(super) async fn pause_before_retry(
+        &self,
+        tried: &mut u32,
+        failed: FailedTry,
+    ) -> Result<(), HubClientError> {
+        *tried += 1;
+        match failed {
+            FailedTry::Permanent(error) => Err(error),
+            FailedTry::Retryable(after) if self.retry_policy.pause(*tried, after).await => Ok(()),
+            FailedTry::Retryable(after) => Err(HubClientError::Unavailable { retry_after: after }),
+        }
+    }
+}

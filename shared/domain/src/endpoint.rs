@@ -1,0 +1,341 @@
+//! The state machine of a callback endpoint: when callbacks go to it, when they are stored for later, and when it is
+//! tried again. Pure: the caller reads the clock, draws the jitter, writes the state conditionally and carries out the
+//! effects.
+
+mod schedule;
+mod table;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use schedule::{Jitter, WAITS, wait_after};
+pub use table::endpoint_table;
+
+/// How long a process remembers a tenant's subscriptions: every process knows a change after this time.
+pub const REMEMBERED: SignedDuration = SignedDuration::from_secs(15);
+/// How long after an endpoint left health no callback is stored yet. Longer than [`REMEMBERED`], so that no process
+/// delivers a later event of an application while another one stores an earlier one.
+pub const PROPAGATION_DELAY: SignedDuration = SignedDuration::from_secs(20);
+/// How long after a recovery a direct delivery first looks for stored callbacks of its application. Longer than
+/// [`REMEMBERED`]: a process that still takes the endpoint for failing may store a callback in this time.
+pub const CAUTIOUS: SignedDuration = SignedDuration::from_secs(60);
+
+/// The state of an endpoint. Every change is a conditional write on its subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum EndpointState {
+    /// Callbacks go to the endpoint as they come.
+    Healthy {
+        /// Time of the last recovery.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recovered: Option<Timestamp>,
+    },
+    /// The endpoint answers again, and a drainer delivers the stored callbacks.
+    Recovering {
+        /// Time when the endpoint left health.
+        since: Timestamp,
+    },
+    /// The endpoint rejects callbacks, or answers too slowly. Callbacks are stored, and the schedule says when the next
+    /// attempt is due.
+    Failing {
+        /// Failed attempts in a row; 0 where the endpoint answers, but too slowly.
+        attempt: u32,
+        /// Time when the endpoint left health.
+        since: Timestamp,
+        /// Time of the next attempt.
+        next_at: Timestamp,
+    },
+    /// No attempt is made any more. Callbacks are stored until the tenant resumes the subscription.
+    Disabled {
+        /// Cause.
+        reason: DisabledReason,
+        /// Time when the endpoint left health.
+        since: Timestamp,
+        /// Time when the hub disabled the endpoint.
+        at: Timestamp,
+    },
+    /// The tenant wants no callbacks for now. Callbacks are stored.
+    Paused {
+        /// Time when the endpoint left health.
+        since: Timestamp,
+        /// Time when the tenant paused the subscription.
+        at: Timestamp,
+    },
+}
+
+/// Why the hub disabled an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// The endpoint answered 410, which ends a subscription (Standard Webhooks).
+    Gone,
+    /// Every attempt of the schedule failed.
+    Exhausted,
+}
+
+/// What happened to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointEvent {
+    /// The endpoint took a callback.
+    Delivered,
+    /// The endpoint took a callback that was sent to it directly, so late that other applications waited.
+    DeliveredSlowly,
+    /// A process is about to make the attempt that is due. Counted before the attempt, so that one process makes it.
+    Claimed(Jitter),
+    /// An attempt failed.
+    Failed {
+        /// The endpoint's own `Retry-After`.
+        retry_after: Option<SignedDuration>,
+        /// Random part of the wait.
+        jitter: Jitter,
+    },
+    /// The endpoint answered 410.
+    AnsweredGone,
+    /// A callback was stored for later delivery.
+    Stored,
+    /// A drainer found no stored callback.
+    Drained,
+    /// The tenant pauses the subscription.
+    PauseRequested,
+    /// The tenant resumes the subscription.
+    ResumeRequested,
+}
+
+/// What the caller must do beside writing the new state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointEffect {
+    /// Have a drainer deliver the stored callbacks. The schedule does so too, where this is lost.
+    WakeDrainer,
+    /// Tell the tenant that the endpoint is disabled, before the state is written: whoever dies between the two repeats
+    /// the notice.
+    NotifyDisabled(DisabledReason),
+    /// Tell the tenant that the subscription is paused.
+    NotifyPaused,
+    /// Tell the tenant that the subscription is enabled again.
+    NotifyEnabled,
+}
+
+/// How a callback that arrives is handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Send the callback.
+    Post,
+    /// Send the callback, unless a callback of the same application is stored: then store this one behind it.
+    PostUnlessStored,
+    /// As [`Route::PostUnlessStored`], after the attempt is claimed ([`EndpointEvent::Claimed`]).
+    ClaimUnlessStored,
+    /// Store the callback for a drainer.
+    Store,
+    /// Leave the callback in its queue: some process may not know yet that the endpoint left health.
+    Wait,
+}
+
+impl Default for EndpointState {
+    fn default() -> Self {
+        EndpointState::Healthy { recovered: None }
+    }
+}
+
+impl EndpointState {
+    /// The stable name of the state.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            EndpointState::Healthy { .. } => "healthy",
+            EndpointState::Recovering { .. } => "recovering",
+            EndpointState::Failing { .. } => "failing",
+            EndpointState::Disabled { .. } => "disabled",
+            EndpointState::Paused { .. } => "paused",
+        }
+    }
+
+    /// Time when the endpoint left health; `None` while it is healthy.
+    #[must_use]
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            EndpointState::Healthy { .. } => None,
+            EndpointState::Recovering { since }
+            | EndpointState::Failing { since, .. }
+            | EndpointState::Disabled { since, .. }
+            | EndpointState::Paused { since, .. } => Some(since),
+        }
+    }
+
+    /// Time when the schedule must wake a drainer; `None` where no drainer is needed.
+    #[must_use]
+    pub fn due(self) -> Option<Timestamp> {
+        match self {
+            EndpointState::Recovering { since } => Some(since),
+            EndpointState::Failing { next_at, .. } => Some(next_at),
+            EndpointState::Healthy { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
+                None
+            }
+        }
+    }
+
+    /// Failed attempts in a row.
+    #[must_use]
+    pub fn failures(self) -> u32 {
+        match self {
+            EndpointState::Failing { attempt, .. } => attempt,
+            EndpointState::Healthy { .. }
+            | EndpointState::Recovering { .. }
+            | EndpointState::Disabled { .. }
+            | EndpointState::Paused { .. } => 0,
+        }
+    }
+
+    /// Whether callbacks may go to the endpoint directly.
+    #[must_use]
+    pub fn takes_directly(self) -> bool {
+        match self {
+            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => true,
+            EndpointState::Failing { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
+                false
+            }
+        }
+    }
+
+    /// Time until which no callback is stored, because some process may not know yet that the endpoint left health.
+    #[must_use]
+    pub fn settles_at(self) -> Option<Timestamp> {
+        self.since()?.checked_add(PROPAGATION_DELAY).ok()
+    }
+
+    /// Whether a process that remembers this state must read it again before it decides on a callback.
+    #[must_use]
+    pub fn is_settling(self, now: Timestamp) -> bool {
+        !self.takes_directly() && self.settles_at().is_some_and(|at| now < at)
+    }
+
+    /// How a callback is handled. `repeated`: its message came before, so a process that died may have stored it.
+    #[must_use]
+    pub fn route(self, now: Timestamp, repeated: bool) -> Route {
+        match self {
+            EndpointState::Healthy { recovered } => {
+                let cautious = recovered.is_some_and(|at| now.duration_since(at) < CAUTIOUS);
+                if cautious || repeated { Route::PostUnlessStored } else { Route::Post }
+            }
+            EndpointState::Recovering { .. } => Route::PostUnlessStored,
+            EndpointState::Failing { next_at, .. } if self.is_settling(now) => {
+                if next_at <= now {
+                    Route::ClaimUnlessStored
+                } else {
+                    Route::Wait
+                }
+            }
+            EndpointState::Disabled { .. } | EndpointState::Paused { .. } if self.is_settling(now) => {
+                Route::Wait
+            }
+            EndpointState::Failing { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
+                Route::Store
+            }
+        }
+    }
+
+    /// Whether a drainer may send stored callbacks. A healthy endpoint may have some that were stored by a process with
+    /// an older state.
+    #[must_use]
+    pub fn may_drain(self, now: Timestamp) -> bool {
+        match self {
+            EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => true,
+            EndpointState::Failing { next_at, .. } => next_at <= now && !self.is_settling(now),
+            EndpointState::Disabled { .. } | EndpointState::Paused { .. } => false,
+        }
+    }
+}
+
+/// The state after an event, and what else is to be done. Where the state stays as it is, nothing is written.
+#[must_use]
+pub fn next(
+    state: EndpointState,
+    event: EndpointEvent,
+    now: Timestamp,
+) -> (EndpointState, Vec<EndpointEffect>) {
+    use EndpointEffect::{NotifyEnabled, NotifyPaused, WakeDrainer};
+    use EndpointEvent as Event;
+    use EndpointState::{Disabled, Failing, Healthy, Paused, Recovering};
+    match (state, event) {
+        // Not healthy at once: callbacks may be stored. A drainer finds out.
+        (Failing { since, .. }, Event::Delivered) => (Recovering { since }, vec![WakeDrainer]),
+        (Healthy { .. } | Recovering { .. }, Event::Delivered) => (state, vec![]),
+
+        (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::DeliveredSlowly) => {
+            (Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY }, vec![])
+        }
+
+        (Healthy { .. } | Recovering { .. }, Event::Claimed(_)) => (state, vec![]),
+        (Failing { attempt, since, .. }, Event::Claimed(jitter)) => {
+            failed(attempt.saturating_add(1), since, None, jitter, now)
+        }
+
+        (Healthy { .. } | Recovering { .. }, Event::Failed { retry_after, jitter }) => {
+            failed(1, now, retry_after, jitter, now)
+        }
+        (Failing { attempt, since, .. }, Event::Failed { retry_after, jitter }) => {
+            failed(attempt.saturating_add(1), since, retry_after, jitter, now)
+        }
+
+        (Healthy { .. } | Recovering { .. }, Event::AnsweredGone) => disabled(DisabledReason::Gone, now, now),
+        (Failing { since, .. }, Event::AnsweredGone) => disabled(DisabledReason::Gone, since, now),
+
+        // The process that stored the callback knew an older state.
+        (Healthy { .. }, Event::Stored) => (Recovering { since: now }, vec![WakeDrainer]),
+        (Recovering { .. }, Event::Stored) => (state, vec![WakeDrainer]),
+        (Failing { .. }, Event::Stored) => (state, vec![]),
+
+        (Recovering { .. } | Failing { .. }, Event::Drained) => (Healthy { recovered: Some(now) }, vec![]),
+        (Healthy { .. }, Event::Drained) => (state, vec![]),
+
+        // Callbacks went to the endpoint until now, so other processes must hear of the pause first.
+        (Healthy { .. } | Recovering { .. }, Event::PauseRequested) => {
+            (Paused { since: now, at: now }, vec![NotifyPaused])
+        }
+        (Failing { since, .. }, Event::PauseRequested) => (Paused { since, at: now }, vec![NotifyPaused]),
+
+        (Healthy { .. } | Recovering { .. }, Event::ResumeRequested) => (state, vec![WakeDrainer]),
+        (Failing { attempt, since, next_at }, Event::ResumeRequested) => {
+            (Failing { attempt, since, next_at: next_at.min(now) }, vec![WakeDrainer])
+        }
+        (Disabled { since, .. } | Paused { since, .. }, Event::ResumeRequested) => {
+            (Recovering { since }, vec![NotifyEnabled, WakeDrainer])
+        }
+
+        // Only the tenant's resume leads out of these two. Attempts that were on their way change nothing.
+        (
+            Disabled { .. } | Paused { .. },
+            Event::Delivered
+            | Event::DeliveredSlowly
+            | Event::Claimed(_)
+            | Event::Failed { .. }
+            | Event::AnsweredGone
+            | Event::Stored
+            | Event::Drained
+            | Event::PauseRequested,
+        ) => (state, vec![]),
+    }
+}
+
+fn failed(
+    failures: u32,
+    since: Timestamp,
+    retry_after: Option<SignedDuration>,
+    jitter: Jitter,
+    now: Timestamp,
+) -> (EndpointState, Vec<EndpointEffect>) {
+    match wait_after(failures, jitter) {
+        None => disabled(DisabledReason::Exhausted, since, now),
+        Some(wait) => {
+            let wait = wait.max(retry_after.unwrap_or_default());
+            (EndpointState::Failing { attempt: failures, since, next_at: now + wait }, vec![])
+        }
+    }
+}
+
+fn disabled(
+    reason: DisabledReason,
+    since: Timestamp,
+    now: Timestamp,
+) -> (EndpointState, Vec<EndpointEffect>) {
+    (EndpointState::Disabled { reason, since, at: now }, vec![EndpointEffect::NotifyDisabled(reason)])
+}

@@ -1,0 +1,126 @@
+//! The ports on AWS.
+
+use std::sync::Arc;
+
+use domain::agencies::Agencies;
+use thiserror::Error;
+
+use super::Hub;
+use crate::agency_registry::{AwsAgencyRegistry, CachedAgencies};
+use crate::aws::Aws;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::deliveries::AwsDeliveries;
+use crate::documents::AwsDocuments;
+use crate::queues::AwsQueues;
+use crate::recent_states::RecentStates;
+use crate::settings::AwsSettings;
+use crate::store::AwsStore;
+use crate::vault::AwsVault;
+
+/// The configuration has no agencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the configuration has no agencies")]
+pub struct NoAgencies;
+
+#[derive(Debug)]
+struct Ports {
+    store: AwsStore,
+    settings: AwsSettings,
+    deliveries: AwsDeliveries,
+    queues: AwsQueues,
+    documents: AwsDocuments,
+    vault: AwsVault,
+    agency_registry: AwsAgencyRegistry,
+    agencies: Agencies,
+}
+
+/// The ports on AWS. A function is given what its role may use; a port that its configuration has no place
+/// for answers every call with an error.
+#[derive(Clone, Debug)]
+pub struct AwsHub {
+    ports: Arc<Ports>,
+    recent: RecentStates,
+    known: CachedAgencies,
+}
+
+impl AwsHub {
+    /// Prepares the ports. Nothing is called.
+    ///
+    /// # Errors
+    /// [`NoAgencies`] where the configuration was read without [`crate::config::Variable::Agencies`].
+    pub fn new(config: &Config) -> Result<Self, NoAgencies> {
+        let aws = Aws::new(config.access.clone());
+        let given = |name: &Option<String>| name.clone().unwrap_or_default();
+        let ports = Ports {
+            store: AwsStore::new(aws.dynamodb(), given(&config.tables.applications)),
+            settings: AwsSettings::new(aws.dynamodb(), given(&config.tables.settings)),
+            deliveries: AwsDeliveries::new(aws.dynamodb(), given(&config.tables.deliveries)),
+            queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
+            documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
+            vault: AwsVault::new(aws.kms(), given(&config.key_id)),
+            agency_registry: AwsAgencyRegistry::new(aws.dynamodb(), given(&config.tables.agencies)),
+            agencies: config.agencies.clone().ok_or(NoAgencies)?,
+        };
+        Ok(AwsHub {
+            ports: Arc::new(ports),
+            recent: RecentStates::default(),
+            known: CachedAgencies::default(),
+        })
+    }
+}
+
+impl Hub for AwsHub {
+    type Store = AwsStore;
+    type Settings = AwsSettings;
+    type Deliveries = AwsDeliveries;
+    type Queues = AwsQueues;
+    type Documents = AwsDocuments;
+    type Vault = AwsVault;
+    type AgencyRegistry = AwsAgencyRegistry;
+    type Clock = SystemClock;
+
+    fn store(&self) -> &AwsStore {
+        &self.ports.store
+    }
+
+    fn settings(&self) -> &AwsSettings {
+        &self.ports.settings
+    }
+
+    fn deliveries(&self) -> &AwsDeliveries {
+        &self.ports.deliveries
+    }
+
+    fn queues(&self) -> &AwsQueues {
+        &self.ports.queues
+    }
+
+    fn documents(&self) -> &AwsDocuments {
+        &self.ports.documents
+    }
+
+    fn vault(&self) -> &AwsVault {
+        &self.ports.vault
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &SystemClock
+    }
+
+    fn agency_registry(&self) -> &AwsAgencyRegistry {
+        &self.ports.agency_registry
+    }
+
+    fn rows(&self) -> &Agencies {
+        &self.ports.agencies
+    }
+
+    fn cached_agencies(&self) -> &CachedAgencies {
+        &self.known
+    }
+
+    fn recent(&self) -> &RecentStates {
+        &self.recent
+    }
+}

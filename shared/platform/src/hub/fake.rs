@@ -1,0 +1,130 @@
+//! The ports in memory.
+
+use std::sync::Arc;
+
+use domain::agencies::Agencies;
+
+use super::Hub;
+use crate::agency_registry::{CachedAgencies, FakeAgencyRegistry};
+use crate::clock::FakeClock;
+use crate::deliveries::FakeDeliveries;
+use crate::documents::FakeDocuments;
+use crate::faults::Faults;
+use crate::queues::FakeQueues;
+use crate::recent_states::RecentStates;
+use crate::settings::FakeSettings;
+use crate::store::FakeStore;
+use crate::vault::FakeVault;
+
+/// The ports in memory. All fakes obey the same [`Faults`] and read the same clock.
+#[derive(Clone, Debug)]
+pub struct FakeHub {
+    /// The faults of all ports.
+    pub faults: Faults,
+    /// The applications.
+    pub store: FakeStore,
+    /// The subscriptions.
+    pub settings: FakeSettings,
+    /// The deliveries of callbacks.
+    pub deliveries: FakeDeliveries,
+    /// The queues.
+    pub queues: FakeQueues,
+    /// The documents.
+    pub documents: FakeDocuments,
+    /// The vault.
+    pub vault: FakeVault,
+    /// The amendments of agencies.
+    pub agency_registry: FakeAgencyRegistry,
+    /// The clock.
+    pub clock: FakeClock,
+    /// The agencies.
+    pub agencies: Arc<Agencies>,
+    /// The states this process saw last.
+    pub recent: RecentStates,
+    /// What this process knows of the agencies.
+    pub known: CachedAgencies,
+}
+
+impl FakeHub {
+    /// A hub with nothing in it.
+    #[must_use]
+    pub fn new(agencies: Agencies) -> Self {
+        let (faults, clock) = (Faults::default(), FakeClock::default());
+        FakeHub {
+            store: FakeStore::new(faults.clone()),
+            settings: FakeSettings::new(faults.clone()),
+            deliveries: FakeDeliveries::new(faults.clone()),
+            queues: FakeQueues::new(faults.clone(), clock.clone()),
+            documents: FakeDocuments::new(faults.clone(), clock.clone()),
+            vault: FakeVault::new(faults.clone()),
+            agency_registry: FakeAgencyRegistry::new(faults.clone()),
+            clock,
+            faults,
+            agencies: Arc::new(agencies),
+            recent: RecentStates::default(),
+            known: CachedAgencies::default(),
+        }
+    }
+
+    /// The same ports seen by another process: one that has seen nothing yet, as after a crash.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        self.faults.revive();
+        FakeHub { recent: RecentStates::default(), known: CachedAgencies::default(), ..self.clone() }
+    }
+}
+
+impl Hub for FakeHub {
+    type Store = FakeStore;
+    type Settings = FakeSettings;
+    type Deliveries = FakeDeliveries;
+    type Queues = FakeQueues;
+    type Documents = FakeDocuments;
+    type Vault = FakeVault;
+    type AgencyRegistry = FakeAgencyRegistry;
+    type Clock = FakeClock;
+
+    fn store(&self) -> &FakeStore {
+        &self.store
+    }
+
+    fn settings(&self) -> &FakeSettings {
+        &self.settings
+    }
+
+    fn deliveries(&self) -> &FakeDeliveries {
+        &self.deliveries
+    }
+
+    fn queues(&self) -> &FakeQueues {
+        &self.queues
+    }
+
+    fn documents(&self) -> &FakeDocuments {
+        &self.documents
+    }
+
+    fn vault(&self) -> &FakeVault {
+        &self.vault
+    }
+
+    fn clock(&self) -> &FakeClock {
+        &self.clock
+    }
+
+    fn agency_registry(&self) -> &FakeAgencyRegistry {
+        &self.agency_registry
+    }
+
+    fn rows(&self) -> &Agencies {
+        &self.agencies
+    }
+
+    fn cached_agencies(&self) -> &CachedAgencies {
+        &self.known
+    }
+
+    fn recent(&self) -> &RecentStates {
+        &self.recent
+    }
+}

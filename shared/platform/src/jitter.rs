@@ -1,0 +1,19 @@
+//! Random waits, so that processes that met once do not meet again.
+
+use std::time::Duration;
+
+use domain::endpoint::Jitter;
+
+/// A random wait below `bound`.
+#[must_use]
+pub fn jitter(bound: Duration) -> Duration {
+    // Without entropy the wait is the bound itself: still bounded, only less spread.
+    let share = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));
+    bound.mul_f64(share)
+}
+
+/// The random part of a wait of the endpoints' schedule.
+#[must_use]
+pub fn schedule_jitter() -> Jitter {
+    Jitter::of(getrandom::u32().unwrap_or_default())
+}
