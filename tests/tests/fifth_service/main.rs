@@ -78,7 +78,7 @@ fn form(papers: &[SampleDocument]) -> Value {
         "move_in": "110105",
         "applicant": citizen.json(),
         "address": citizen.address,
-        "documents": papers.iter().map(SampleDocument::json).collect::<Vec<_>>(),
+        "documents": papers.iter().map(SampleDocument::declaration).collect::<Vec<_>>(),
         "submit": "when_complete",
     })
 }
