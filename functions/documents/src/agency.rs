@@ -65,7 +65,7 @@ async fn upload<H: Hub>(
     links::slot(hub, head, found, &Declared { kind, media_type, size, sha256 }).await
 }
 
-/// Reads what the upload says of itself; every wrong field is named.
+/// Reads the declared media type, size and checksum; every wrong field is named.
 fn declared(
     media_type: &str,
     size: u64,
