@@ -12,7 +12,7 @@ use platform::deliveries::{Deliveries as _, Line};
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::Queue;
-use platform::settings::Settings as _;
+use platform::subscriptions::Subscriptions as _;
 use protocol::callback::{Callback, Drain};
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ impl<H: Hub> CallbackSender<H> {
     pub async fn wake_due(&self) -> usize {
         self.journal.write().await;
         let now = self.now();
-        let due = match self.hub.settings().due_subscriptions(now, WOKEN).await {
+        let due = match self.hub.subscriptions().due(now, WOKEN).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "the endpoints that are due cannot be read; the next wake tries again");

@@ -8,8 +8,8 @@ use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
-use platform::settings::{SECRET, Settings as _, Subscription};
 use platform::store::StoreError;
+use platform::subscriptions::{SECRET, Subscription, Subscriptions as _};
 use platform::vault::{Vault as _, VaultError};
 use protocol::callback::EndpointKeys;
 use thiserror::Error;
@@ -51,7 +51,7 @@ impl Endpoint {
 pub enum EndpointsError {
     /// The subscriptions cannot be read or written.
     #[error("the subscriptions cannot be reached")]
-    Settings(#[from] StoreError),
+    Subscriptions(#[from] StoreError),
     /// A key cannot be opened.
     #[error("a key cannot be opened")]
     Vault(#[from] VaultError),
@@ -84,7 +84,7 @@ impl<H: Hub> Endpoints<H> {
         }
         let before = before.map(|known| known.endpoints).unwrap_or_default();
         let mut endpoints = Vec::new();
-        for subscription in self.hub.settings().subscriptions(tenant).await?.all {
+        for subscription in self.hub.subscriptions().of(tenant).await?.all {
             endpoints.push(Arc::new(self.open(subscription, &before).await?));
         }
         // A tenant without a subscription is asked for each time, so that its first one counts at once.
@@ -105,7 +105,7 @@ impl<H: Hub> Endpoints<H> {
         id: SubscriptionId,
     ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
         let before = self.known().get(tenant).map(|known| known.endpoints.clone()).unwrap_or_default();
-        let Some(subscription) = self.hub.settings().subscription(tenant, id).await? else {
+        let Some(subscription) = self.hub.subscriptions().get(tenant, id).await? else {
             return Ok(None);
         };
         let endpoint = Arc::new(self.open(subscription, &before).await?);
@@ -122,7 +122,7 @@ impl<H: Hub> Endpoints<H> {
         let mut changed = endpoint.clone();
         changed.subscription.state = state;
         changed.subscription.revision += 1;
-        if !self.hub.settings().replace_subscription(&changed.subscription).await? {
+        if !self.hub.subscriptions().replace(&changed.subscription).await? {
             return Ok(None);
         }
         let changed = Arc::new(changed);

@@ -9,7 +9,7 @@ use platform::startup::start;
 use serde_json::{Value, json};
 
 const NEEDED: [Variable; 5] = [
-    Variable::SettingsTable,
+    Variable::SubscriptionsTable,
     Variable::DeliveriesTable,
     Variable::KeyId,
     Variable::CallbackQueueUrl,

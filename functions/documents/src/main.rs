@@ -9,7 +9,7 @@ use platform::config::Variable;
 
 const NEEDED: [Variable; 7] = [
     Variable::Table,
-    Variable::SettingsTable,
+    Variable::SubscriptionsTable,
     Variable::AgenciesTable,
     Variable::Bucket,
     Variable::KeyId,

@@ -26,7 +26,7 @@ impl DailyQuota {
     /// 429 when the quota is used up.
     pub(crate) async fn reserve<H: Hub>(&self, hub: &H, tenant: &TenantId) -> Result<Reservation, Problem> {
         if let Some(limiter) = &self.0 {
-            let taken = limiter.take(hub.settings(), tenant, hub.clock().now()).await;
+            let taken = limiter.take(hub.rate_limits(), tenant, hub.clock().now()).await;
             taken.map_err(|decision| decision.refusal())?;
         }
         Ok(Reservation(self.clone()))

@@ -8,7 +8,7 @@ use platform::config::Variable;
 
 const NEEDED: [Variable; 10] = [
     Variable::Table,
-    Variable::SettingsTable,
+    Variable::SubscriptionsTable,
     Variable::AgenciesTable,
     Variable::Bucket,
     Variable::KeyId,

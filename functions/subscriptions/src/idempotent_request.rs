@@ -15,7 +15,8 @@ use http_kit::problem::{Code, Problem};
 use platform::clock::Clock as _;
 use platform::deliveries::{Deliveries as _, Notice, NoticeKind};
 use platform::hub::Hub;
-use platform::settings::{Answered, Changes, Settings as _, Subscription};
+use platform::stored_responses::{StoredResponse, StoredResponses as _};
+use platform::subscriptions::{Changes, Subscription, Subscriptions as _};
 use platform::vault::Vault as _;
 use serde::Serialize;
 
@@ -98,8 +99,8 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
     {
         let (hub, tenant) = (self.hub, self.tenant);
         for _ in 0..COMMIT_ATTEMPTS {
-            if let Some(stored) = hub.settings().answered(tenant, &self.answer_key).await? {
-                if stored.whole != self.fingerprint_text() {
+            if let Some(stored) = hub.stored_responses().get(tenant, &self.answer_key).await? {
+                if stored.request_hash != self.fingerprint_text() {
                     return Err(Problem::new(Code::KeyReused));
                 }
                 let answer = hub.vault().open(ANSWER, &self.answer_key, &stored.sealed).await?;
@@ -108,8 +109,12 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
             let Outcome { changes, notice, answer } = decide().await?;
             let answer = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
             let sealed = hub.vault().seal(ANSWER, &self.answer_key, &answer).await?;
-            let answered = Answered { key: self.answer_key.clone(), whole: self.fingerprint_text(), sealed };
-            if hub.settings().settle(tenant, &changes, &answered).await? {
+            let response = StoredResponse {
+                key: self.answer_key.clone(),
+                request_hash: self.fingerprint_text(),
+                sealed,
+            };
+            if hub.subscriptions().commit(tenant, &changes, &response).await? {
                 if let Some(kind) = notice {
                     self.notify(kind).await;
                 }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
-use platform::settings::{Former, SECRET, Subscription};
+use platform::subscriptions::{Former, SECRET, Subscription};
 use platform::vault::Vault as _;
 use protocol::callback::EndpointKeys;
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::problem::Problem;
 use platform::hub::Hub;
-use platform::settings::{Settings as _, Subscription};
+use platform::subscriptions::{Subscription, Subscriptions as _};
 
 /// The tenant's subscription with this id.
 ///
@@ -14,5 +14,5 @@ pub(crate) async fn find<H: Hub>(
     tenant: &TenantId,
     id: SubscriptionId,
 ) -> Result<Subscription, Problem> {
-    hub.settings().subscription(tenant, id).await?.ok_or_else(Problem::not_found)
+    hub.subscriptions().get(tenant, id).await?.ok_or_else(Problem::not_found)
 }

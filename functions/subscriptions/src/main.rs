@@ -9,7 +9,7 @@ use subscriptions::handler::{SubscriptionHandler, routes};
 
 const NEEDED: [Variable; 9] = [
     Variable::Table,
-    Variable::SettingsTable,
+    Variable::SubscriptionsTable,
     Variable::DeliveriesTable,
     Variable::CallbackQueueUrl,
     Variable::DrainQueueUrl,

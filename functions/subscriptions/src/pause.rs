@@ -7,7 +7,7 @@ use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::{Queue, Queues as _, SendError};
-use platform::settings::Subscription;
+use platform::subscriptions::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Drain;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::view::view;
 
-/// Pauses a subscription: its callbacks are held. Senders that have cached the state stop within 20 seconds. A disabled
+/// Pauses a subscription: its callbacks are stored. Senders that have cached the state stop within 20 seconds. A disabled
 /// endpoint stays disabled.
 ///
 /// # Errors
@@ -26,7 +26,7 @@ pub async fn pause<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<StoredA
     request.answer_once(decide).await
 }
 
-/// Resumes a paused or disabled subscription: held callbacks are delivered in order. A failing endpoint is tried at
+/// Resumes a paused or disabled subscription: stored callbacks are delivered in order. A failing endpoint is tried at
 /// once.
 ///
 /// # Errors
@@ -47,13 +47,17 @@ fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome
         return Outcome::unchanged(view(before, None));
     }
     let after = Subscription { state, revision: before.revision.saturating_add(1), ..before };
+    let outcome = Outcome::replaced(after.clone(), view(after, None));
     let notice = effects.into_iter().find_map(|effect| match effect {
         EndpointEffect::NotifyPaused => Some(NoticeKind::Paused),
         EndpointEffect::NotifyEnabled => Some(NoticeKind::Enabled),
         EndpointEffect::NotifyDisabled(_) => Some(NoticeKind::Disabled),
         EndpointEffect::WakeDrainer => None,
     });
-    Outcome { notice, ..Outcome::replaced(after.clone(), view(after, None)) }
+    match notice {
+        Some(kind) => outcome.with_notice(kind),
+        None => outcome,
+    }
 }
 
 /// Wakes the drainer of held callbacks. If the message cannot be sent, the schedule wakes the drainer within a minute.

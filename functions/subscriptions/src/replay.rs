@@ -11,8 +11,8 @@ use platform::deliveries::{Deliveries as _, LogCursor, Which};
 use platform::hub::Hub;
 use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
-use platform::settings::Subscription;
 use platform::store::{Cursor, Store as _};
+use platform::subscriptions::Subscription;
 use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 use serde::Serialize;
 

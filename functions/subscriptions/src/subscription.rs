@@ -8,7 +8,7 @@ use platform::clock::Clock as _;
 use platform::config::Mode;
 use platform::deliveries::Deliveries as _;
 use platform::hub::Hub;
-use platform::settings::{Changes, Settings as _, Subscription};
+use platform::subscriptions::{Changes, Subscription, Subscriptions as _};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use serde::Serialize;
 
@@ -91,7 +91,7 @@ pub async fn subscribe<H: Hub>(
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
         let IdempotentRequest { hub, tenant, id, .. } = *request;
-        let before = hub.settings().subscriptions(tenant).await?;
+        let before = hub.subscriptions().of(tenant).await?;
         let (keys, secret) = new_keys(hub, id).await?;
         let subscription = Subscription {
             id,
@@ -118,7 +118,7 @@ pub async fn subscribe<H: Hub>(
 /// # Errors
 /// 503 when the table cannot be read.
 pub async fn subscriptions<H: Hub>(hub: &H, tenant: &TenantId) -> Result<SubscriptionsPage, Problem> {
-    let found = hub.settings().subscriptions(tenant).await?;
+    let found = hub.subscriptions().of(tenant).await?;
     Ok(SubscriptionsPage { subscriptions: found.all.into_iter().map(|found| view(found, None)).collect() })
 }
 

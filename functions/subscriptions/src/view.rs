@@ -1,7 +1,7 @@
 //! How a subscription is shown to its tenant.
 
 use domain::endpoint::{DisabledReason, EndpointState};
-use platform::settings::Subscription;
+use platform::subscriptions::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Secret;
 

@@ -32,7 +32,7 @@ impl<H: Hub> Authenticator<H> {
     /// Counts a request of a tenant. `None` when there is no rate limit.
     async fn admit(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Decision>, Decision> {
         match &self.requests {
-            Some(rate_limit) => rate_limit.take(self.hub.settings(), tenant, now).await.map(Some),
+            Some(rate_limit) => rate_limit.take(self.hub.rate_limits(), tenant, now).await.map(Some),
             None => Ok(None),
         }
     }

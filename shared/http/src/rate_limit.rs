@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use crate::problem::{Code, Problem};
-use platform::settings::{Reserved, Settings};
+use platform::rate_limits::{RateLimits, Reserved};
 
 /// Tenants whose parts one process holds.
 const TENANTS: usize = 1_000;
@@ -136,9 +136,9 @@ impl RateLimiter {
     ///
     /// # Errors
     /// How it stands, where the window's allowance is used up.
-    pub async fn take<S: Settings>(
+    pub async fn take<C: RateLimits>(
         &self,
-        settings: &S,
+        counters: &C,
         tenant: &TenantId,
         now: Timestamp,
     ) -> Result<Decision, Decision> {
@@ -157,7 +157,7 @@ impl RateLimiter {
         let counter = format!("{name}#{window}");
         // Kept a window longer than it counts, for clocks that differ.
         let until = (window + 2).saturating_mul(seconds);
-        match settings.reserve(tenant, &counter, limit, wanted, until).await {
+        match counters.reserve(tenant, &counter, limit, wanted, until).await {
             Ok(reserved) => self.hold(tenant, window, reserved).map(standing).ok_or(standing(0)),
             Err(error) => {
                 tracing::warn!(%error, "the rate limit counter cannot be reached; the request is admitted");
@@ -223,7 +223,8 @@ mod tests {
     use super::*;
     use platform::contract::sample;
     use platform::faults::{Fault, Faults};
-    use platform::settings::FakeSettings;
+    use platform::rate_limits::FakeRateLimits;
+    use platform::tenant_rows::MemoryTenantRows;
 
     const RULE: Policy = Policy { name: "minute", limit: 600, window: 60 };
 
@@ -234,7 +235,7 @@ mod tests {
     /// Requests let through, of as many as are asked, by processes in turn.
     async fn let_through(
         processes: &[RateLimiter],
-        settings: &FakeSettings,
+        counters: &FakeRateLimits,
         asked: usize,
         at: Timestamp,
     ) -> usize {
@@ -242,7 +243,7 @@ mod tests {
         for number in 0..asked {
             // Unevenly: the first process has half of the requests.
             let process = if number % 2 == 0 { 0 } else { number % processes.len() };
-            through += usize::from(processes[process].take(settings, &tenant, at).await.is_ok());
+            through += usize::from(processes[process].take(counters, &tenant, at).await.is_ok());
         }
         through
     }
@@ -250,51 +251,51 @@ mod tests {
     #[tokio::test]
     async fn many_processes_hold_one_limit_within_a_tenth() {
         for processes in [1, 2, 10, 30] {
-            let settings = FakeSettings::new(Faults::default());
+            let counters = FakeRateLimits::default();
             let processes: Vec<RateLimiter> = (0..processes).map(|_| RateLimiter::new(RULE)).collect();
-            let through = let_through(&processes, &settings, 3_000, start()).await;
+            let through = let_through(&processes, &counters, 3_000, start()).await;
             assert!((540..=600).contains(&through), "{} processes let {through} through", processes.len());
             let next = start() + SignedDuration::from_secs(60);
-            assert!(let_through(&processes, &settings, 100, next).await == 100, "the next window is another");
+            assert!(let_through(&processes, &counters, 100, next).await == 100, "the next window is another");
         }
     }
 
     /// Processes that ask once and stand still keep little from the others.
     #[tokio::test]
     async fn what_idle_processes_hold_is_little() {
-        let settings = FakeSettings::new(Faults::default());
+        let counters = FakeRateLimits::default();
         let idle: Vec<RateLimiter> = (0..20).map(|_| RateLimiter::new(RULE)).collect();
         let tenant = sample::tenant("an-app");
         for process in &idle {
-            process.take(&settings, &tenant, start()).await.unwrap();
+            process.take(&counters, &tenant, start()).await.unwrap();
         }
         let busy = [RateLimiter::new(RULE)];
-        let through = let_through(&busy, &settings, 1_000, start()).await + idle.len();
+        let through = let_through(&busy, &counters, 1_000, start()).await + idle.len();
         assert!((540..=600).contains(&through), "{through}");
     }
 
     #[tokio::test]
     async fn the_counter_is_not_asked_for_every_request() {
         let faults = Faults::default();
-        let settings = FakeSettings::new(faults.clone());
+        let counters = FakeRateLimits::new(MemoryTenantRows::new(faults.clone()));
         let process = [RateLimiter::new(Policy { limit: 6_000, ..RULE })];
-        assert_eq!(let_through(&process, &settings, 3_000, start()).await, 3_000);
+        assert_eq!(let_through(&process, &counters, 3_000, start()).await, 3_000);
         assert!(faults.calls().len() <= 100, "{} calls for 3,000 requests", faults.calls().len());
         // Used up, it is not asked at all.
-        assert_eq!(let_through(&process, &settings, 10_000, start()).await, 3_000);
+        assert_eq!(let_through(&process, &counters, 10_000, start()).await, 3_000);
         let calls = faults.calls().len();
-        assert_eq!((let_through(&process, &settings, 100, start()).await, faults.calls().len()), (0, calls));
+        assert_eq!((let_through(&process, &counters, 100, start()).await, faults.calls().len()), (0, calls));
     }
 
     /// A batch counts many at once, and each part that one of them takes is there for the others.
     #[tokio::test]
     async fn requests_at_once_neither_lose_nor_double_a_part() {
-        let settings = FakeSettings::new(Faults::default());
+        let counters = FakeRateLimits::default();
         let process = RateLimiter::new(RULE);
         let tenant = sample::tenant("an-app");
         let mut through = 0;
         for _ in 0..100 {
-            let at_once = (0..8).map(|_| process.take(&settings, &tenant, start()));
+            let at_once = (0..8).map(|_| process.take(&counters, &tenant, start()));
             through += join_all(at_once).await.into_iter().filter(Result::is_ok).count();
         }
         assert_eq!(through, 600);
@@ -303,16 +304,16 @@ mod tests {
     #[tokio::test]
     async fn tenants_do_not_share_and_a_lost_counter_stops_nobody() {
         let faults = Faults::default();
-        let settings = FakeSettings::new(faults.clone());
+        let counters = FakeRateLimits::new(MemoryTenantRows::new(faults.clone()));
         let process = RateLimiter::new(Policy { limit: 1, ..RULE });
         let (one, other) = (sample::tenant("an-app"), sample::tenant("other-app"));
-        assert!(process.take(&settings, &one, start()).await.is_ok());
-        let refused = process.take(&settings, &one, start()).await.unwrap_err();
+        assert!(process.take(&counters, &one, start()).await.is_ok());
+        let refused = process.take(&counters, &one, start()).await.unwrap_err();
         assert_eq!((refused.remaining, refused.refusal().status().as_u16()), (0, 429));
-        assert!(process.take(&settings, &other, start()).await.is_ok());
+        assert!(process.take(&counters, &other, start()).await.is_ok());
         faults.plan(faults.calls().len() + 1, Fault::Throttled);
         let later = start() + SignedDuration::from_secs(60);
-        assert!(process.take(&settings, &one, later).await.is_ok());
+        assert!(process.take(&counters, &one, later).await.is_ok());
         let mut headers = HeaderMap::new();
         refused.tell(&mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"minute\";q=1;w=60");

@@ -37,8 +37,8 @@ pub enum Mode {
 pub struct Tables {
     /// Applications.
     pub applications: Option<String>,
-    /// Settings.
-    pub settings: Option<String>,
+    /// Subscriptions, with stored responses and counters of rate limits.
+    pub subscriptions: Option<String>,
     /// Deliveries of callbacks.
     pub deliveries: Option<String>,
     /// AgencyOverrides of agencies.
@@ -126,7 +126,7 @@ impl Config {
         let log_level = reader.choice("LOG_LEVEL", &Level::NAMED);
         let tables = Tables {
             applications: reader.text(Variable::Table),
-            settings: reader.text(Variable::SettingsTable),
+            subscriptions: reader.text(Variable::SubscriptionsTable),
             deliveries: reader.text(Variable::DeliveriesTable),
             agencies: reader.text(Variable::AgenciesTable),
         };

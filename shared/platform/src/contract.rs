@@ -7,8 +7,8 @@ mod deliveries;
 mod documents;
 mod queues;
 pub mod sample;
-mod settings;
 mod store;
+mod tenant_rows;
 mod vault;
 
 use std::future::Future;
@@ -18,8 +18,8 @@ pub use agency_registry::{Operator, agency_registry_contract};
 pub use deliveries::deliveries_contract;
 pub use documents::{Visitor, documents_contract};
 pub use queues::{Reader, Taken, queues_contract};
-pub use settings::{settings_contract, subscribe};
 pub use store::store_contract;
+pub use tenant_rows::{subscribe, tenant_rows_contract};
 pub use vault::vault_contract;
 
 /// How long an eventually consistent read may take to show a write.
@@ -53,8 +53,8 @@ mod tests {
     use crate::documents::FakeDocuments;
     use crate::faults::Faults;
     use crate::queues::{FakeQueues, Queue};
-    use crate::settings::FakeSettings;
     use crate::store::FakeStore;
+    use crate::tenant_rows::MemoryTenantRows;
     use crate::vault::FakeVault;
 
     #[tokio::test]
@@ -63,8 +63,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_fake_settings_keep_the_contract() {
-        super::settings_contract(|| async { FakeSettings::default() }).await;
+    async fn the_rows_in_memory_keep_the_contract() {
+        super::tenant_rows_contract(|| async { MemoryTenantRows::default() }).await;
     }
 
     #[tokio::test]

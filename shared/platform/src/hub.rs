@@ -16,9 +16,11 @@ use crate::clock::Clock;
 use crate::deliveries::Deliveries;
 use crate::documents::Documents;
 use crate::queues::Queues;
+use crate::rate_limits::RateLimits;
 use crate::recent_states::RecentStates;
-use crate::settings::Settings;
 use crate::store::Store;
+use crate::stored_responses::StoredResponses;
+use crate::subscriptions::Subscriptions;
 use crate::vault::Vault;
 
 /// The ports, and what a function knows besides. Clones are cheap and share everything.
@@ -26,7 +28,11 @@ pub trait Hub: Clone + Send + Sync + 'static {
     /// Where applications are kept.
     type Store: Store;
     /// Where subscriptions are kept.
-    type Settings: Settings;
+    type Subscriptions: Subscriptions;
+    /// Where responses are stored under their idempotency keys.
+    type StoredResponses: StoredResponses;
+    /// Where the counters of rate limits are kept.
+    type RateLimits: RateLimits;
     /// Where deliveries of callbacks are kept.
     type Deliveries: Deliveries;
     /// Where messages go.
@@ -43,7 +49,11 @@ pub trait Hub: Clone + Send + Sync + 'static {
     /// The applications.
     fn store(&self) -> &Self::Store;
     /// The subscriptions.
-    fn settings(&self) -> &Self::Settings;
+    fn subscriptions(&self) -> &Self::Subscriptions;
+    /// The stored responses.
+    fn stored_responses(&self) -> &Self::StoredResponses;
+    /// The counters of rate limits.
+    fn rate_limits(&self) -> &Self::RateLimits;
     /// The deliveries of callbacks.
     fn deliveries(&self) -> &Self::Deliveries;
     /// The queues.

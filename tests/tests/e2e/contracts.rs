@@ -15,11 +15,11 @@ use platform::agency_registry::AwsAgencyRegistry;
 use platform::aws::{Access, Aws};
 use platform::contract::sample::agencies;
 use platform::contract::{
-    Operator, agency_registry_contract, deliveries_contract, settings_contract, store_contract,
+    Operator, agency_registry_contract, deliveries_contract, store_contract, tenant_rows_contract,
 };
 use platform::deliveries::AwsDeliveries;
-use platform::settings::AwsSettings;
 use platform::store::AwsStore;
+use platform::tenant_rows::AwsTenantRows;
 use serde_yaml_ng::Value;
 use tokio::sync::Mutex;
 use tongban::aws::LOCAL_REGION;
@@ -36,10 +36,10 @@ pub(crate) async fn store(test_hub: Arc<TestHub>) {
     store_contract(|| async { AwsStore::new(dynamodb.clone(), "Applications") }).await;
 }
 
-pub(crate) async fn settings(test_hub: Arc<TestHub>) {
+pub(crate) async fn tenant_rows(test_hub: Arc<TestHub>) {
     let dynamodb = account(&test_hub, ACCOUNT).dynamodb();
-    make_table(&dynamodb, "Settings").await;
-    settings_contract(|| async { AwsSettings::new(dynamodb.clone(), "Settings") }).await;
+    make_table(&dynamodb, "Subscriptions").await;
+    tenant_rows_contract(|| async { AwsTenantRows::new(dynamodb.clone(), "Subscriptions") }).await;
 }
 
 pub(crate) async fn deliveries(test_hub: Arc<TestHub>) {

@@ -79,7 +79,7 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         callbacks: a_test_event_before_and_after_a_rotation, a_second_subscription_hears_all_too, paused_holds_and_resumed_delivers_in_order,
             gone_disables_and_resumed_delivers, a_failing_endpoint_hears_it_later;
         docs: readme, agency_readme;
-        contracts: store, settings, deliveries, agency_registry;
+        contracts: store, tenant_rows, deliveries, agency_registry;
         port_contracts: queues, documents, vault;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,

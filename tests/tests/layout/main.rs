@@ -125,7 +125,7 @@ fn no_shipping_binary_is_built_with_the_feature_testing() {
     cargo.current_dir(root()).args(["tree", "--frozen", "--edges", "features,no-dev", "--prefix", "none"]);
     let functions =
         members().into_iter().filter_map(|folder| folder.strip_prefix("functions/").map(str::to_owned));
-    for package in functions.chain(["agency-command".to_owned(), "tongban".to_owned()]) {
+    for package in functions.chain(["tongban-agency".to_owned(), "tongban".to_owned()]) {
         cargo.args(["--package", &package]);
     }
     let output = cargo.output().expect("cargo tree runs");

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use platform::contract::sample;
 use platform::deliveries::Deliveries as _;
 use platform::hub::{FakeHub, Hub as _};
-use platform::settings::Settings as _;
+use platform::subscriptions::Subscriptions as _;
 use protocol::callback::Callback;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -125,7 +125,7 @@ async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
     assert_eq!(attempts.items.len(), 1, "the dead endpoint was tried once, not 100,000 times");
     let last = hub.deliveries().held(dead, Some((pending(PENDING - 2).application, 1)), 9).await.unwrap();
     assert_eq!((last.len(), hub.deliveries().count_held(dead).await.unwrap()), (1, 1_000));
-    assert_eq!(hub.settings().subscriptions(&tenant()).await.unwrap().all.len(), 1);
+    assert_eq!(hub.subscriptions().of(&tenant()).await.unwrap().all.len(), 1);
 
     let ((usual, slowest), (usual_then, slowest_then)) = (median(before), median(during));
     // For whoever runs it with --nocapture.

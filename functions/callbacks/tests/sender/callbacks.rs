@@ -10,7 +10,7 @@ use platform::deliveries::{Deliveries as _, Which};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{Former, Settings as _, Subscription};
+use platform::subscriptions::{Former, Subscription, Subscriptions as _};
 use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 
 use crate::support::*;
@@ -163,7 +163,7 @@ async fn row_43_keys_rotated_while_a_retry_is_pending_both_sign() {
         revision: before.revision + 1,
         ..before
     };
-    assert!(hub.settings().replace_subscription(&rotated).await.unwrap());
+    assert!(hub.subscriptions().replace(&rotated).await.unwrap());
     status.store(204, std::sync::atomic::Ordering::SeqCst);
     hub.clock.advance(SignedDuration::from_secs(6));
     assert!(deliver(&sender, batch(&[callback(4)], 2)).await.is_empty());

@@ -26,7 +26,8 @@ use platform::contract::{self, sample};
 use platform::deliveries::Deliveries as _;
 use platform::hub::{FakeHub, Hub as _};
 use platform::queues::Queue;
-use platform::settings::{Answered, Changes, SECRET, Settings as _, Subscription};
+use platform::stored_responses::StoredResponse;
+use platform::subscriptions::{Changes, SECRET, Subscription, Subscriptions as _};
 use platform::vault::Vault as _;
 use protocol::callback::{Callback, CallbackMessage, EndpointKeys};
 use serde_json::json;
@@ -158,7 +159,7 @@ pub(crate) async fn subscribe_as(
         state: EndpointState::default(),
         revision: 0,
     };
-    assert!(contract::subscribe(hub.settings(), &subscription).await);
+    assert!(contract::subscribe(hub.subscriptions(), &subscription).await);
     id
 }
 
@@ -169,19 +170,19 @@ pub(crate) async fn subscribe(hub: &FakeHub, url: &str, events: &[&str]) -> Subs
 /// Removes a subscription, as an app does.
 pub(crate) async fn remove(hub: &FakeHub, id: SubscriptionId) {
     let gone = Changes { removed: Some(id), ..Changes::default() };
-    let answered = Answered { key: id.to_string(), whole: String::new(), sealed: Vec::new() };
-    assert!(hub.settings().settle(&tenant(), &gone, &answered).await.unwrap());
+    let response = StoredResponse { key: id.to_string(), request_hash: String::new(), sealed: Vec::new() };
+    assert!(hub.subscriptions().commit(&tenant(), &gone, &response).await.unwrap());
 }
 
 pub(crate) async fn kept(hub: &FakeHub, id: SubscriptionId) -> Subscription {
-    hub.settings().subscription(&tenant(), id).await.unwrap().unwrap()
+    hub.subscriptions().get(&tenant(), id).await.unwrap().unwrap()
 }
 
 /// Writes another state, as an app or another process does.
 pub(crate) async fn set_state(hub: &FakeHub, id: SubscriptionId, state: EndpointState) {
     let before = kept(hub, id).await;
     let changed = Subscription { state, revision: before.revision + 1, ..before };
-    assert!(hub.settings().replace_subscription(&changed).await.unwrap());
+    assert!(hub.subscriptions().replace(&changed).await.unwrap());
 }
 
 /// The ids of what is held.

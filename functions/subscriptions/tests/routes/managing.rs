@@ -13,8 +13,8 @@ use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::settings::{SECRET, Settings as _, Subscription};
 use platform::store::Store as _;
+use platform::subscriptions::{SECRET, Subscription, Subscriptions as _};
 use platform::vault::Vault as _;
 use protocol::callback::{Callback, CallbackMessage, Directed, EndpointKeys, PublicKey, Secret};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ async fn subscribed(test_hub: &TestHub) -> (SubscriptionId, String) {
 
 async fn kept(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
     let tenant = "hohhot-app".parse().unwrap();
-    test_hub.hub.settings().subscription(&tenant, id).await.unwrap().unwrap()
+    test_hub.hub.subscriptions().get(&tenant, id).await.unwrap().unwrap()
 }
 
 async fn opened(test_hub: &TestHub, id: SubscriptionId, sealed: &[u8]) -> EndpointKeys {
@@ -42,7 +42,7 @@ async fn opened(test_hub: &TestHub, id: SubscriptionId, sealed: &[u8]) -> Endpoi
 async fn set_state(test_hub: &TestHub, id: SubscriptionId, state: EndpointState) {
     let before = kept(test_hub, id).await;
     let changed = Subscription { state, revision: before.revision + 1, ..before };
-    assert!(test_hub.hub.settings().replace_subscription(&changed).await.unwrap());
+    assert!(test_hub.hub.subscriptions().replace(&changed).await.unwrap());
 }
 
 fn directed(test_hub: &TestHub) -> Vec<Directed> {
@@ -244,7 +244,7 @@ async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
     test_hub.post(&format!("{path}/pause"), "off", &json!({})).await;
     let resumed = test_hub.post(&format!("{path}/resume"), "on", &json!({})).await;
     assert_eq!((resumed.status, &resumed.body["state"]), (200, &json!("recovering")));
-    let due = test_hub.hub.settings().due_subscriptions(test_hub.hub.clock.now(), 9).await.unwrap();
+    let due = test_hub.hub.subscriptions().due(test_hub.hub.clock.now(), 9).await.unwrap();
     assert_eq!(due.iter().map(|due| due.1).collect::<Vec<_>>(), [id]);
 }
 

@@ -5,8 +5,8 @@
 pub enum Variable {
     /// `TABLE`: name of the applications table.
     Table,
-    /// `SETTINGS_TABLE`: name of the settings table.
-    SettingsTable,
+    /// `SUBSCRIPTIONS_TABLE`: name of the settings table.
+    SubscriptionsTable,
     /// `DELIVERIES_TABLE`: name of the table of deliveries.
     DeliveriesTable,
     /// `AGENCIES_TABLE`: name of the table of amendments of agencies.
@@ -46,7 +46,7 @@ impl Variable {
     pub fn name(self) -> &'static str {
         match self {
             Variable::Table => "TABLE",
-            Variable::SettingsTable => "SETTINGS_TABLE",
+            Variable::SubscriptionsTable => "SUBSCRIPTIONS_TABLE",
             Variable::DeliveriesTable => "DELIVERIES_TABLE",
             Variable::AgenciesTable => "AGENCIES_TABLE",
             Variable::Bucket => "BUCKET",

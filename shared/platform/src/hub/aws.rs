@@ -13,9 +13,12 @@ use crate::config::Config;
 use crate::deliveries::AwsDeliveries;
 use crate::documents::AwsDocuments;
 use crate::queues::AwsQueues;
+use crate::rate_limits::AwsRateLimits;
 use crate::recent_states::RecentStates;
-use crate::settings::AwsSettings;
 use crate::store::AwsStore;
+use crate::stored_responses::AwsStoredResponses;
+use crate::subscriptions::AwsSubscriptions;
+use crate::tenant_rows::AwsTenantRows;
 use crate::vault::AwsVault;
 
 /// The configuration has no agencies.
@@ -26,7 +29,9 @@ pub struct NoAgencies;
 #[derive(Debug)]
 struct Ports {
     store: AwsStore,
-    settings: AwsSettings,
+    subscriptions: AwsSubscriptions,
+    stored_responses: AwsStoredResponses,
+    rate_limits: AwsRateLimits,
     deliveries: AwsDeliveries,
     queues: AwsQueues,
     documents: AwsDocuments,
@@ -52,9 +57,12 @@ impl AwsHub {
     pub fn new(config: &Config) -> Result<Self, NoAgencies> {
         let aws = Aws::new(config.access.clone());
         let given = |name: &Option<String>| name.clone().unwrap_or_default();
+        let rows = AwsTenantRows::new(aws.dynamodb(), given(&config.tables.subscriptions));
         let ports = Ports {
             store: AwsStore::new(aws.dynamodb(), given(&config.tables.applications)),
-            settings: AwsSettings::new(aws.dynamodb(), given(&config.tables.settings)),
+            subscriptions: AwsSubscriptions::new(rows.clone()),
+            stored_responses: AwsStoredResponses::new(rows.clone()),
+            rate_limits: AwsRateLimits::new(rows),
             deliveries: AwsDeliveries::new(aws.dynamodb(), given(&config.tables.deliveries)),
             queues: AwsQueues::new(aws.sqs(), config.queues.clone()),
             documents: AwsDocuments::new(aws.s3(), given(&config.bucket), given(&config.key_id)),
@@ -72,7 +80,9 @@ impl AwsHub {
 
 impl Hub for AwsHub {
     type Store = AwsStore;
-    type Settings = AwsSettings;
+    type Subscriptions = AwsSubscriptions;
+    type StoredResponses = AwsStoredResponses;
+    type RateLimits = AwsRateLimits;
     type Deliveries = AwsDeliveries;
     type Queues = AwsQueues;
     type Documents = AwsDocuments;
@@ -84,8 +94,16 @@ impl Hub for AwsHub {
         &self.ports.store
     }
 
-    fn settings(&self) -> &AwsSettings {
-        &self.ports.settings
+    fn subscriptions(&self) -> &AwsSubscriptions {
+        &self.ports.subscriptions
+    }
+
+    fn stored_responses(&self) -> &AwsStoredResponses {
+        &self.ports.stored_responses
+    }
+
+    fn rate_limits(&self) -> &AwsRateLimits {
+        &self.ports.rate_limits
     }
 
     fn deliveries(&self) -> &AwsDeliveries {

@@ -11,9 +11,12 @@ use crate::deliveries::FakeDeliveries;
 use crate::documents::FakeDocuments;
 use crate::faults::Faults;
 use crate::queues::FakeQueues;
+use crate::rate_limits::FakeRateLimits;
 use crate::recent_states::RecentStates;
-use crate::settings::FakeSettings;
 use crate::store::FakeStore;
+use crate::stored_responses::FakeStoredResponses;
+use crate::subscriptions::FakeSubscriptions;
+use crate::tenant_rows::MemoryTenantRows;
 use crate::vault::FakeVault;
 
 /// The ports in memory. All fakes obey the same [`Faults`] and read the same clock.
@@ -24,7 +27,11 @@ pub struct FakeHub {
     /// The applications.
     pub store: FakeStore,
     /// The subscriptions.
-    pub settings: FakeSettings,
+    pub subscriptions: FakeSubscriptions,
+    /// The stored responses.
+    pub stored_responses: FakeStoredResponses,
+    /// The counters of rate limits.
+    pub rate_limits: FakeRateLimits,
     /// The deliveries of callbacks.
     pub deliveries: FakeDeliveries,
     /// The queues.
@@ -50,9 +57,12 @@ impl FakeHub {
     #[must_use]
     pub fn new(agencies: Agencies) -> Self {
         let (faults, clock) = (Faults::default(), FakeClock::default());
+        let rows = MemoryTenantRows::new(faults.clone());
         FakeHub {
             store: FakeStore::new(faults.clone()),
-            settings: FakeSettings::new(faults.clone()),
+            subscriptions: FakeSubscriptions::new(rows.clone()),
+            stored_responses: FakeStoredResponses::new(rows.clone()),
+            rate_limits: FakeRateLimits::new(rows),
             deliveries: FakeDeliveries::new(faults.clone()),
             queues: FakeQueues::new(faults.clone(), clock.clone()),
             documents: FakeDocuments::new(faults.clone(), clock.clone()),
@@ -76,7 +86,9 @@ impl FakeHub {
 
 impl Hub for FakeHub {
     type Store = FakeStore;
-    type Settings = FakeSettings;
+    type Subscriptions = FakeSubscriptions;
+    type StoredResponses = FakeStoredResponses;
+    type RateLimits = FakeRateLimits;
     type Deliveries = FakeDeliveries;
     type Queues = FakeQueues;
     type Documents = FakeDocuments;
@@ -88,8 +100,16 @@ impl Hub for FakeHub {
         &self.store
     }
 
-    fn settings(&self) -> &FakeSettings {
-        &self.settings
+    fn subscriptions(&self) -> &FakeSubscriptions {
+        &self.subscriptions
+    }
+
+    fn stored_responses(&self) -> &FakeStoredResponses {
+        &self.stored_responses
+    }
+
+    fn rate_limits(&self) -> &FakeRateLimits {
+        &self.rate_limits
     }
 
     fn deliveries(&self) -> &FakeDeliveries {

@@ -167,6 +167,10 @@ async fn row_46_intake_stores_nothing_when_the_key_is_denied() {
     harness.hub.faults.restart();
     harness.hub.faults.plan(2, Fault::Before);
     harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
-    assert_eq!(harness.hub.faults.calls(), ["directory.overrides", "vault.seal"], "and nothing is written");
+    assert_eq!(
+        harness.hub.faults.calls(),
+        ["agency_registry.overrides", "vault.seal"],
+        "and nothing is written"
+    );
     harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
 }

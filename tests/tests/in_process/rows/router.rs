@@ -173,7 +173,11 @@ async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
     let record = submission(&harness).await;
     harness.hub.faults.plan(2, Fault::Before);
     assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
-    assert_eq!(harness.hub.faults.calls(), ["directory.overrides", "vault.open"], "and nothing is sent");
+    assert_eq!(
+        harness.hub.faults.calls(),
+        ["agency_registry.overrides", "vault.open"],
+        "and nothing is sent"
+    );
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
     assert_eq!(harness.take(BEIJING).len(), 1);
 }

@@ -1,0 +1,194 @@
+//! Subscriptions in the rows of a table.
+
+use domain::endpoint::EndpointState;
+use domain::ids::{SubscriptionId, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Subscriptions;
+use super::model::{Changes, Former, Roster, Subscription};
+use crate::store::StoreError;
+use crate::stored_responses::{self, StoredResponse};
+#[cfg(any(test, feature = "testing"))]
+use crate::tenant_rows::MemoryTenantRows;
+use crate::tenant_rows::{AwsTenantRows, Condition, Key, Row, TenantRows, Write, partition};
+
+/// The row that counts what was added. It sorts before a tenant's subscriptions, and is read with them.
+const ROSTER: &str = "subscription";
+
+/// Subscriptions in the rows of a table.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionTable<R>(R);
+
+/// Subscriptions in DynamoDB.
+pub type AwsSubscriptions = SubscriptionTable<AwsTenantRows>;
+/// Subscriptions in memory.
+#[cfg(any(test, feature = "testing"))]
+pub type FakeSubscriptions = SubscriptionTable<MemoryTenantRows>;
+
+/// The JSON in a row.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    url: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    events: Vec<String>,
+    created: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    former_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directed_from: Option<Timestamp>,
+    #[serde(default)]
+    state: EndpointState,
+}
+
+impl<R> SubscriptionTable<R> {
+    /// The subscriptions of these rows.
+    #[must_use]
+    pub fn new(rows: R) -> Self {
+        SubscriptionTable(rows)
+    }
+}
+
+fn key(tenant: &TenantId, id: SubscriptionId) -> Key {
+    Key::new(tenant, format!("subscription#{id}"))
+}
+
+fn id(key: &Key) -> Option<SubscriptionId> {
+    key.sk.strip_prefix("subscription#")?.parse().ok()
+}
+
+fn row(subscription: &Subscription) -> Result<Row, StoreError> {
+    let body = Body {
+        url: subscription.url.clone(),
+        events: subscription.events.clone(),
+        created: subscription.created,
+        public_key: subscription.public_key.clone(),
+        former_until: subscription.former.as_ref().map(|former| former.until),
+        directed_from: subscription.directed_from,
+        state: subscription.state,
+    };
+    Ok(Row {
+        body: Some(serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?),
+        sealed: Some(subscription.secret.clone()),
+        former: subscription.former.as_ref().map(|former| former.secret.clone()),
+        revision: subscription.revision,
+        due: subscription.state.due().map(Timestamp::as_millisecond),
+        ..Row::new(key(&subscription.tenant, subscription.id))
+    })
+}
+
+fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
+    let body = row.body.ok_or(StoreError::Unreadable("bo"))?;
+    let body: Body = serde_json::from_str(&body).map_err(|_| StoreError::Unreadable("bo"))?;
+    let former = row.former.zip(body.former_until).map(|(secret, until)| Former { secret, until });
+    Ok(Subscription {
+        id: id(&row.key).ok_or(StoreError::Unreadable("sk"))?,
+        tenant: tenant.clone(),
+        url: body.url,
+        events: body.events,
+        created: body.created,
+        secret: row.sealed.ok_or(StoreError::Unreadable("se"))?,
+        public_key: body.public_key,
+        former,
+        directed_from: body.directed_from,
+        state: body.state,
+        revision: row.revision,
+    })
+}
+
+/// A write over the former revision; `None` for a first revision, which has none.
+fn over_former(after: &Subscription) -> Result<Option<(Row, Condition)>, StoreError> {
+    let Some(before) = after.revision.checked_sub(1) else { return Ok(None) };
+    Ok(Some((row(after)?, Condition::At(before))))
+}
+
+fn writes(tenant: &TenantId, changes: &Changes, response: &StoredResponse) -> Result<Vec<Write>, StoreError> {
+    let mut writes = vec![Write::Put(stored_responses::row(tenant, response), Condition::Absent)];
+    for after in &changes.replaced {
+        let (row, condition) = over_former(after)?.ok_or(StoreError::Unreadable("rv"))?;
+        writes.push(Write::Put(row, condition));
+    }
+    if let Some((new, expected_revision)) = &changes.added {
+        writes.push(Write::Put(row(new)?, Condition::Absent));
+        let roster =
+            Row { revision: expected_revision.saturating_add(1), ..Row::new(Key::new(tenant, ROSTER)) };
+        writes.push(Write::Put(roster, Condition::AtOrAbsent(*expected_revision)));
+    }
+    if let Some(id) = changes.removed {
+        writes.push(Write::Delete(key(tenant, id), Condition::Present));
+    }
+    Ok(writes)
+}
+
+impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
+    async fn commit(
+        &self,
+        tenant: &TenantId,
+        changes: &Changes,
+        response: &StoredResponse,
+    ) -> Result<bool, StoreError> {
+        self.0.transact("subscriptions.commit", writes(tenant, changes, response)?).await
+    }
+
+    async fn of(&self, tenant: &TenantId) -> Result<Roster, StoreError> {
+        let rows = self.0.with_prefix("subscriptions.of", partition(tenant), ROSTER).await?;
+        let mut roster = Roster::default();
+        for row in rows {
+            if row.key.sk == ROSTER {
+                roster.revision = row.revision;
+            } else {
+                roster.all.push(read(tenant, row)?);
+            }
+        }
+        roster.all.sort_by_key(|subscription| (subscription.created, subscription.id));
+        Ok(roster)
+    }
+
+    async fn get(&self, tenant: &TenantId, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
+        let row = self.0.get("subscriptions.get", key(tenant, id)).await?;
+        row.map(|row| read(tenant, row)).transpose()
+    }
+
+    async fn replace(&self, subscription: &Subscription) -> Result<bool, StoreError> {
+        let Some((row, condition)) = over_former(subscription)? else { return Ok(false) };
+        self.0.put("subscriptions.replace", row, condition).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<(TenantId, SubscriptionId)>, StoreError> {
+        let mut due = Vec::new();
+        for key in self.0.due("subscriptions.due", now, limit).await? {
+            match key.tenant().zip(id(&key)) {
+                Some(found) => due.push(found),
+                None => tracing::error!(
+                    "the key of a due subscription cannot be read; the other ones are drained"
+                ),
+            }
+        }
+        Ok(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a row was written before there were states, revisions and public keys.
+    #[test]
+    fn row_47_a_row_of_the_version_before_is_read() {
+        let number: SubscriptionId = "7f0e8a44-1111-4222-8333-944455556666".parse().expect("an id");
+        let tenant: TenantId = "an-app".parse().expect("a tenant");
+        let body = r#"{"url":"https://app.example/","created":"2026-03-02T01:00:00Z"}"#;
+        let before = Row {
+            body: Some(body.to_owned()),
+            sealed: Some(vec![1, 2, 3]),
+            ..Row::new(key(&tenant, number))
+        };
+        let read = read(&tenant, before).expect("a subscription");
+        assert_eq!((read.revision, read.state), (0, EndpointState::default()));
+        assert_eq!((read.former.clone(), read.public_key.clone()), (None, None));
+        let written = row(&read).expect("a row").key;
+        assert_eq!(written.tenant().zip(id(&written)), Some((tenant, number)));
+    }
+}
