@@ -337,7 +337,7 @@ fn problem_page() -> Result<Value, ContractError> {
     Ok(json!({
         "type": "/problems/not_found",
         "status": 404,
-        "zh": { "title": "未找到", "who": advice.who.zh(), "advice": advice.zh },
-        "en": { "title": "There is no such thing", "who": advice.who.en(), "advice": advice.en },
+        "zh": { "title": "该地址或编号不存在，或不属于调用方", "who": advice.who.zh(), "advice": advice.zh },
+        "en": { "title": "Nothing exists at this address or under this id, or it belongs to another party", "who": advice.who.en(), "advice": advice.en },
     }))
 }
