@@ -175,7 +175,7 @@ async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
     assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
     assert_eq!(
         harness.hub.faults.calls(),
-        ["agency_registry.overrides", "vault.open"],
+        ["agency_registry.overrides", "vault.decrypt"],
         "and nothing is sent"
     );
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
