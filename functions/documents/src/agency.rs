@@ -1,7 +1,7 @@
 //! Requests for documents, signed by an agency.
 //!
-//! A request is valid for a few minutes around its signature. Seen again within them it makes another link of
-//! the same kind to the same party, and changes nothing.
+//! A request is valid for a few minutes around its signature. A repeat within these minutes receives another link of the
+//! same kind, and changes nothing.
 
 use domain::application::Application;
 use domain::catalogue::DocumentKind;
@@ -18,39 +18,38 @@ use platform::hub::Hub;
 use platform::store::Store as _;
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
 
-use crate::handler::LinkHandler;
 use crate::links;
 
-/// Bytes of a signed request.
+/// Largest signed request, in bytes.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 
-/// The link that a signed request asks for.
+/// Creates the link that a signed request asks for.
 ///
 /// # Errors
-/// 400 and 401 for what is not signed by an agency or not fresh; 404 where the agency has no part in the
-/// application, or there is no such document; 409 and 422 as for an app's upload.
-pub async fn link<H: Hub>(handler: &LinkHandler<H>, jws: &str) -> Result<Link, Problem> {
-    let request: DocumentRequest = signed_request(&handler.hub, DOCUMENT_TYP, jws).await?;
+/// 400 and 401 when the request is not signed by an agency or not fresh; 404 when the agency has no part in the
+/// application, or the application has no such document; 409 and 422 as for an app's upload.
+pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
+    let request: DocumentRequest = signed_request(hub, DOCUMENT_TYP, jws).await?;
     let DocumentRequest { agency, application, iat: _, action } = request;
-    let kept = handler.hub.store().get(application).await?;
-    let head = kept.as_ref().map(|kept| kept.ledger.head()).filter(|head| head.involves(&agency));
+    let stored = hub.store().get(application).await?;
+    let head = stored.as_ref().map(|stored| stored.ledger.head()).filter(|head| head.involves(&agency));
     let Some(head) = head else {
-        tracing::warn!(%agency, %application, "an agency asked for what is not its own");
+        tracing::warn!(%agency, %application, "an agency asked for a document of a case that is not its own: answered 404");
         return Err(Problem::not_found());
     };
     match action {
         DocumentAction::Fetch { document } => {
             let found = head.document(document).ok_or_else(Problem::not_found)?;
-            links::stored(&handler.hub, head, found).await
+            links::stored(hub, head, found).await
         }
         DocumentAction::Upload { document, media_type, size, sha256 } => {
             let declared = declared(&media_type, size, &sha256)?;
-            upload(&handler.hub, head, &agency, document, &declared).await
+            upload(hub, head, &agency, document, &declared).await
         }
     }
 }
 
-/// Only the agency that holds the case uploads, and only what it was asked for.
+/// Only the agency that holds the case may upload, and only a document that the case asks it for.
 async fn upload<H: Hub>(
     hub: &H,
     head: &Application,
@@ -65,7 +64,7 @@ async fn upload<H: Hub>(
     links::slot(hub, head, found, declared).await
 }
 
-/// Reads what the upload says of itself; every wrong field is named.
+/// Reads the declared media type, size and checksum; every wrong field is named.
 fn declared(media_type: &str, size: u64, sha256: &str) -> Result<Declared, Problem> {
     let mut faults = Vec::new();
     let mut note = |pointer, code| faults.push(FieldError::new(pointer, code));

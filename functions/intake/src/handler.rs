@@ -1,21 +1,22 @@
 //! The routes for app backends. Each handler translates; what is said is decided elsewhere.
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Json, Router};
 use domain::catalogue::{Service, ServiceRow, TitledKind, catalogue, kinds, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
 use domain::ids::{ApplicationId, TenantId};
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_kit::authentication::{AnyScope, Authenticated, Authenticator, HasAuthenticator, Read, Write};
+use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator};
 use http_kit::conditional::{IfMatch, IfNoneMatch, Tag};
 use http_kit::edge::{Trace, edge};
 use http_kit::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
+use http_kit::operations::OperationRouter as _;
 use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Language, Problem};
 use http_kit::rate_limit::{Limits, Policy, RateLimiter};
@@ -27,11 +28,19 @@ use platform::hub::Hub;
 use platform::store::Store as _;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
+use protocol::operations::agencies::READ_KEYS;
+use protocol::operations::applications::{
+    CONFIRM_RESULT, CREATE_APPLICATION, CREATE_APPLICATIONS, LIST_APPLICATIONS, LIST_EVENTS,
+    READ_APPLICATION, SUBMIT_APPLICATION, SUPPLEMENT_APPLICATION, WITHDRAW_APPLICATION,
+};
+use protocol::operations::catalogue::{
+    LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_SERVICE,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::batch;
-use crate::commands::command;
+use crate::commands;
 use crate::coverage::{Question, coverage};
 use crate::creation;
 use crate::description;
@@ -116,21 +125,22 @@ impl<H: Hub> HasAuthenticator for Intake<H> {
 /// The routes.
 pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
     let routes = Router::new()
-        .route("/.well-known/jwks.json", get(jwks::<H>))
-        .route("/v1/health", get(health))
-        .route("/v1/openapi.json", get(description::answer))
-        .route("/problems/{code}", get(problem_pages::answer))
-        .route("/v1/services", get(services))
-        .route("/v1/services/{service}", get(service))
-        .route("/v1/coverage", get(covered::<H>))
-        .route("/v1/applications", get(list::<H>).post(create::<H>))
-        .route("/v1/applications/batch", post(create_many::<H>))
-        .route("/v1/applications/{id}", get(read::<H>))
-        .route("/v1/applications/{id}/events", get(events::<H>))
-        .route("/v1/applications/{id}/submit", plain("submit", Command::Submit))
-        .route("/v1/applications/{id}/supplement", plain("supplement", Command::Supplement))
-        .route("/v1/applications/{id}/withdraw", plain("withdraw", Command::Withdraw))
-        .route("/v1/applications/{id}/confirm", post(confirm::<H>));
+        .operation(&READ_KEYS, jwks::<H>)
+        .operation(&READ_HEALTH, health)
+        .operation(&READ_DESCRIPTION, description::answer)
+        .operation(&READ_PROBLEM, problem_pages::answer)
+        .operation(&LIST_SERVICES, services)
+        .operation(&READ_SERVICE, service)
+        .operation(&READ_COVERAGE, covered::<H>)
+        .operation(&LIST_APPLICATIONS, list::<H>)
+        .operation(&CREATE_APPLICATION, create::<H>)
+        .operation(&CREATE_APPLICATIONS, create_many::<H>)
+        .operation(&READ_APPLICATION, read::<H>)
+        .operation(&LIST_EVENTS, events::<H>)
+        .operation(&SUBMIT_APPLICATION, submit::<H>)
+        .operation(&SUPPLEMENT_APPLICATION, supplement::<H>)
+        .operation(&WITHDRAW_APPLICATION, withdraw::<H>)
+        .operation(&CONFIRM_RESULT, confirm::<H>);
     edge(routes).with_state(intake)
 }
 
@@ -154,17 +164,17 @@ struct Services {
     kinds: Vec<TitledKind>,
 }
 
-async fn services(_: Authenticated<AnyScope>) -> impl IntoResponse {
+async fn services(_: Authenticated) -> impl IntoResponse {
     ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(Services { services: catalogue(), kinds: kinds() }))
 }
 
-async fn service(_: Authenticated<AnyScope>, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
+async fn service(_: Authenticated, Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {
     let service = Service::named(&name).ok_or_else(Problem::not_found)?;
     Ok(([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(service_row(service))))
 }
 
 async fn covered<H: Hub>(
-    _: Authenticated<AnyScope>,
+    _: Authenticated,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
     held: IfNoneMatch,
@@ -179,7 +189,7 @@ async fn covered<H: Hub>(
 }
 
 async fn create<H: Hub>(
-    by: Authenticated<Write>,
+    by: Authenticated,
     State(intake): State<Intake<H>>,
     key: IdempotencyKey,
     body: fields::Json,
@@ -193,7 +203,7 @@ async fn create<H: Hub>(
 }
 
 async fn create_many<H: Hub>(
-    by: Authenticated<Write>,
+    by: Authenticated,
     State(intake): State<Intake<H>>,
     Extension(Trace(trace)): Extension<Trace>,
     headers: HeaderMap,
@@ -205,7 +215,7 @@ async fn create_many<H: Hub>(
 }
 
 async fn list<H: Hub>(
-    by: Authenticated<Read>,
+    by: Authenticated,
     State(intake): State<Intake<H>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ApplicationsPage>, Problem> {
@@ -213,7 +223,7 @@ async fn list<H: Hub>(
 }
 
 async fn read<H: Hub>(
-    by: Authenticated<Read>,
+    by: Authenticated,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     held: IfNoneMatch,
@@ -224,7 +234,7 @@ async fn read<H: Hub>(
 }
 
 async fn events<H: Hub>(
-    by: Authenticated<Read>,
+    by: Authenticated,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     Query(query): Query<EventsQuery>,
@@ -232,18 +242,18 @@ async fn events<H: Hub>(
     reading::events(&intake.hub, &by.tenant, id.parse()?, query).await.map(Json)
 }
 
-/// A route of a command that takes nothing but its key.
-fn plain<H: Hub>(path: &'static str, command: Command) -> MethodRouter<Intake<H>> {
-    let answer = move |by: Authenticated<Write>,
-                       State(intake): State<Intake<H>>,
-                       Path(id): Path<String>,
-                       key: IdempotencyKey,
-                       at: IfMatch,
-                       body: Body<Nothing>| async move {
-        let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path };
-        request.apply(&intake.hub, &id, command).await
-    };
-    post(answer)
+type Answer = Result<Response, Problem>;
+
+async fn submit<H: Hub>(request: CommandRequest<H>, body: Body<Nothing>) -> Answer {
+    request.apply("submit", &body.canonical, Command::Submit).await
+}
+
+async fn supplement<H: Hub>(request: CommandRequest<H>, body: Body<Nothing>) -> Answer {
+    request.apply("supplement", &body.canonical, Command::Supplement).await
+}
+
+async fn withdraw<H: Hub>(request: CommandRequest<H>, body: Body<Nothing>) -> Answer {
+    request.apply("withdraw", &body.canonical, Command::Withdraw).await
 }
 
 /// What the acceptance place confirms.
@@ -279,40 +289,47 @@ impl FromFields for Confirmation {
     }
 }
 
-async fn confirm<H: Hub>(
-    by: Authenticated<Write>,
-    State(intake): State<Intake<H>>,
-    Path(id): Path<String>,
-    key: IdempotencyKey,
-    at: IfMatch,
-    body: Body<Confirmation>,
-) -> Result<Response, Problem> {
-    let asked = match body.value {
+async fn confirm<H: Hub>(request: CommandRequest<H>, body: Body<Confirmation>) -> Answer {
+    let command = match body.value {
         Confirmation::HandOver(how) => Command::HandOver { how },
         Confirmation::Settle => Command::Settle,
     };
-    let request = Request { tenant: by.tenant, key, at, body: &body.canonical, path: "confirm" };
-    request.apply(&intake.hub, &id, asked).await
+    request.apply("confirm", &body.canonical, command).await
 }
 
-/// What makes a command the same command.
-struct Request<'a> {
+/// What every command on an application carries, apart from its body.
+struct CommandRequest<H> {
+    hub: H,
     tenant: TenantId,
+    /// The id as the path has it: a malformed id is answered 404, after the rest of the request is checked.
+    id: String,
     key: IdempotencyKey,
     at: IfMatch,
-    path: &'static str,
-    body: &'a [u8],
 }
 
-impl Request<'_> {
-    async fn apply<H: Hub>(self, hub: &H, id: &str, asked: Command) -> Result<Response, Problem> {
-        let id: ApplicationId = id.parse()?;
+impl<H: Hub> FromRequestParts<Intake<H>> for CommandRequest<H> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, intake: &Intake<H>) -> Result<Self, Problem> {
+        let caller = Authenticated::from_request_parts(parts, intake).await?;
+        let id = Path::<String>::from_request_parts(parts, intake).await;
+        let Path(id) = id.map_err(|_| Problem::new(Code::BadRequest))?;
+        let key = IdempotencyKey::from_request_parts(parts, intake).await?;
+        let at = IfMatch::from_request_parts(parts, intake).await?;
+        Ok(CommandRequest { hub: intake.hub.clone(), tenant: caller.tenant, id, key, at })
+    }
+}
+
+impl<H: Hub> CommandRequest<H> {
+    /// Applies the command once: a repeat with the same key, name and body receives the first answer.
+    async fn apply(self, name: &str, body: &[u8], command: Command) -> Answer {
+        let id: ApplicationId = self.id.parse()?;
         let by = Actor::Tenant(self.tenant);
-        // The id is that of the item the key is kept in, so it needs no part in the fingerprint.
-        let fingerprint = [b"POST ", self.path.as_bytes(), b"\n", self.body].concat();
+        // The key is stored in the application's item, so the application's id needs no part in the fingerprint.
+        let fingerprint = [b"POST ", name.as_bytes(), b"\n", body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
-        let attempt = Attempt { by, key: Some(key), command: asked, only_at: self.at.version() };
-        let view = command(hub, id, &attempt).await?;
+        let attempt = Attempt { by, key: Some(key), command, only_at: self.at.version() };
+        let view = commands::command(&self.hub, id, &attempt).await?;
         Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }
 }

@@ -1,8 +1,8 @@
-//! Evidence of a report that was refused: what an agency has signed, when it came, and why nothing came of it.
+//! Evidence of a refused report: what the agency signed, when the report arrived, and why the hub refused it.
 //!
-//! Evidence of a report that was taken is in the application's own record. A refused one may name an application that is
-//! not the agency's or does not exist, so it lies in the bucket, locked as documents are, by agency and day. Its key is
-//! made from its bytes: the same report sent again is the same evidence.
+//! Evidence of an applied report is part of the application's record. A refused report may name an application that belongs
+//! to another agency or does not exist, so its evidence is stored in the bucket, locked as documents are, by agency and
+//! day. The object key is derived from the report's bytes, so a repeat writes the same object.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use jiff::Timestamp;
@@ -13,9 +13,9 @@ use protocol::report::Report;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::report::ReportError;
+use crate::report_error::ReportError;
 
-/// As it lies in the bucket.
+/// The object in the bucket.
 #[derive(Debug, Serialize)]
 struct Evidence<'e> {
     at: Timestamp,
@@ -26,10 +26,10 @@ struct Evidence<'e> {
     jws: &'e str,
 }
 
-/// Keeps a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>.json`.
+/// Stores a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>.json`.
 ///
 /// # Errors
-/// The bucket does not answer: the refusal must not be answered yet.
+/// When the bucket does not answer. The refusal must not be answered then, so that the agency sends it again.
 pub(crate) async fn keep<H: Hub>(
     hub: &H,
     agency: &AgencyCode,

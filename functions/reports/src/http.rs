@@ -1,25 +1,27 @@
-//! What agencies ask over HTTP: a compact JWS in, JSON or a problem out.
+//! The HTTP operations for agencies: the request is a compact JWS, the answer JSON or a problem.
 
 use axum::extract::{Request, State};
-use axum::routing::post;
 use axum::{Json, Router};
 use http_kit::edge::edge;
-use http_kit::problem::{Code, Problem};
+use http_kit::operations::OperationRouter as _;
+use http_kit::problem::Problem;
 use http_kit::signed_request::{expired, signed_body, signed_request};
 use platform::clock::Clock as _;
 use platform::hub::Hub;
 use protocol::backlog::{CASES_TYP, CasesPage, RESEND_TYP, ResendAnswer};
+use protocol::operations::agencies::{LIST_CASES, RESEND_CASES, SEND_REPORT};
 use protocol::report::Receipt;
 
 use crate::backlog;
-use crate::report::{REPORT_BYTES, ReportError, ReportHandler};
+use crate::report::{REPORT_BYTES, ReportHandler};
+use crate::report_error::ReportError;
 
 /// The routes.
 pub fn routes<H: Hub>(handler: ReportHandler<H>) -> Router {
     let routes = Router::new()
-        .route("/v1/reports", post(report::<H>))
-        .route("/v1/agency/cases", post(cases::<H>))
-        .route("/v1/agency/resend", post(resend::<H>));
+        .operation(&SEND_REPORT, report::<H>)
+        .operation(&LIST_CASES, cases::<H>)
+        .operation(&RESEND_CASES, resend::<H>);
     edge(routes).with_state(handler)
 }
 
@@ -51,20 +53,4 @@ async fn resend<H: Hub>(
     let jws = signed_body(request, backlog::REQUEST_BYTES).await?;
     let request = signed_request(&handler.hub, RESEND_TYP, &jws).await?;
     backlog::resend(&handler.hub, &request).await.map(Json)
-}
-
-impl From<ReportError> for Problem {
-    fn from(error: ReportError) -> Self {
-        match error {
-            ReportError::Jose(error) => error.into(),
-            ReportError::Expired => Problem::new(Code::SignatureExpired),
-            // A key of one agency under the name of another: nothing is said about the application.
-            ReportError::OtherAgency => Problem::not_found(),
-            ReportError::Apply(error) => error.into(),
-            ReportError::Early(refusal) => refusal.into(),
-            ReportError::Documents(error) => error.into(),
-            ReportError::Agencies(error) => error.into(),
-            ReportError::Unwritable => Problem::new(Code::Internal),
-        }
-    }
 }

@@ -1,7 +1,8 @@
-//! Callbacks of agencies: verifies signed reports and applies them, and tells an agency what it has open.
+//! Agency reports: verifies signed reports and applies them, lists an agency's open cases and sends messages again.
 
 mod backlog;
 mod evidence;
 pub mod http;
 pub mod queue;
 pub mod report;
+pub mod report_error;

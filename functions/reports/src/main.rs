@@ -1,4 +1,4 @@
-//! Wires the callbacks: see `http`, `queue` and `report`.
+//! Starts the function: reads its environment, builds the handler, serves API Gateway and the reports queue.
 
 use http_kit::triggers::serve;
 use lambda_runtime::Error;

@@ -1,4 +1,4 @@
-//! The reports queue: the same bytes as over HTTP, one report a message.
+//! The reports queue: each message is one report, with the same bytes as over HTTP.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use http_kit::problem::Problem;
@@ -7,11 +7,14 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use tokio::time::Instant;
 
-use crate::report::{ReportError, ReportHandler};
+use crate::report::ReportHandler;
+use crate::report_error::ReportError;
 
-/// Takes a batch. Nobody hears an answer here. A report that is refused is done with, because its evidence is kept;
-/// one that has overtaken another comes again, as the queue has no order; what no agency has signed comes again until
-/// the queue sets it aside, and is looked at there.
+/// Applies a batch of reports. No sender hears an answer here.
+///
+/// A refused report is deleted, because its evidence is stored. A report that arrived before its predecessor is retried,
+/// because the queue has no order. A report that no agency signed is retried until the queue moves it to the dead-letter
+/// queue, where an operator looks at it.
 pub async fn reports<H: Hub>(
     handler: &ReportHandler<H>,
     event: SqsEvent,

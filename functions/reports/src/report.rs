@@ -10,14 +10,12 @@ use platform::agency_registry::current_agencies;
 use platform::apply::{Applied, ApplyError, apply, apply_all, command_key};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
-use platform::documents::DocumentsError;
 use platform::hub::Hub;
-use platform::store::{Store as _, StoreError};
-use protocol::jose::JoseError;
+use platform::store::Store as _;
 use protocol::report::{REPORT_TYP, Receipt, Report};
-use thiserror::Error;
 
 use crate::evidence;
+use crate::report_error::ReportError;
 
 /// Bytes of a report. The largest one, a full supplement list, is well below.
 pub const REPORT_BYTES: usize = 64 * 1024;
@@ -26,56 +24,6 @@ pub const REPORT_BYTES: usize = 64 * 1024;
 #[derive(Clone)]
 pub struct ReportHandler<H> {
     pub(crate) hub: H,
-}
-
-/// Why a report is not taken.
-#[derive(Debug, Error)]
-pub enum ReportError {
-    /// Not signed by a known agency, changed, or not a report.
-    #[error("the report is not accepted")]
-    Jose(#[from] JoseError),
-    /// It was not fresh when it arrived, and is none that was taken before.
-    #[error("the report was signed too long ago or ahead of time")]
-    Expired,
-    /// It may not happen, or could not be kept.
-    #[error("the report is not applied")]
-    Apply(#[from] ApplyError),
-    /// The step is not possible yet: a report that comes before it may be on its way.
-    #[error("the report is ahead of another")]
-    Early(#[source] Refusal),
-    /// The bucket does not answer.
-    #[error("the bucket does not answer")]
-    Documents(#[from] DocumentsError),
-    /// It cannot be read who takes part.
-    #[error("the agencies cannot be read")]
-    Agencies(#[from] StoreError),
-    /// It names another agency than the one that signed it.
-    #[error("the report names another agency")]
-    OtherAgency,
-    /// Something cannot be written as JSON.
-    #[error("the report cannot be written")]
-    Unwritable,
-}
-
-impl ReportError {
-    /// The name under which a refusal is kept and counted. `None` where it is no refusal, but passes, or where
-    /// nobody is known to have signed it.
-    #[must_use]
-    pub fn refusal(&self) -> Option<&'static str> {
-        match self {
-            ReportError::Expired => Some("signature_expired"),
-            ReportError::OtherAgency => Some("other_agency"),
-            ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
-            ReportError::Apply(ApplyError::Refused(refusal)) | ReportError::Early(refusal) => {
-                Some(refusal.name())
-            }
-            ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
-            | ReportError::Jose(_)
-            | ReportError::Documents(_)
-            | ReportError::Agencies(_)
-            | ReportError::Unwritable => None,
-        }
-    }
 }
 
 impl<H: Hub> ReportHandler<H> {

@@ -2,20 +2,24 @@
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::ids::{SubscriptionId, TenantId};
 use http::StatusCode;
 use http::request::Parts;
-use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator, Subscribe};
+use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator};
 use http_kit::edge::edge;
 use http_kit::fields::{Body, Nothing, Query};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
+use http_kit::operations::OperationRouter as _;
 use http_kit::problem::{Code, Problem};
 use platform::config::Mode;
 use platform::hub::Hub;
 use protocol::app::SubscriptionView;
+use protocol::operations::subscriptions::{
+    CHANGE_SUBSCRIPTION, LIST_DELIVERIES, LIST_NOTICES, LIST_SUBSCRIPTIONS, PAUSE_SUBSCRIPTION,
+    READ_SUBSCRIPTION, REPLAY, RESUME_SUBSCRIPTION, ROTATE_KEYS, SEND_TEST_EVENT, SUBSCRIBE, UNSUBSCRIBE,
+};
 
 use crate::delivery_log::{DeliveriesPage, DeliveriesQuery, NoticesPage, NoticesQuery, deliveries, notices};
 use crate::idempotent_request::IdempotentRequest;
@@ -56,18 +60,18 @@ impl<H: Hub> HasAuthenticator for SubscriptionHandler<H> {
 /// The routes.
 pub fn routes<H: Hub>(handler: SubscriptionHandler<H>) -> Router {
     let routes = Router::new()
-        .route("/v1/subscriptions", get(list_subscriptions::<H>).post(create_subscription::<H>))
-        .route(
-            "/v1/subscriptions/{id}",
-            get(read_subscription::<H>).patch(change_subscription::<H>).delete(delete_subscription::<H>),
-        )
-        .route("/v1/subscriptions/{id}/rotate", post(rotate_keys::<H>))
-        .route("/v1/subscriptions/{id}/test", post(test_subscription::<H>))
-        .route("/v1/subscriptions/{id}/deliveries", get(list_deliveries::<H>))
-        .route("/v1/subscriptions/{id}/replay", post(replay_callbacks::<H>))
-        .route("/v1/subscriptions/{id}/pause", post(pause_subscription::<H>))
-        .route("/v1/subscriptions/{id}/resume", post(resume_subscription::<H>))
-        .route("/v1/notices", get(list_notices::<H>));
+        .operation(&LIST_SUBSCRIPTIONS, list_subscriptions::<H>)
+        .operation(&SUBSCRIBE, create_subscription::<H>)
+        .operation(&READ_SUBSCRIPTION, read_subscription::<H>)
+        .operation(&CHANGE_SUBSCRIPTION, change_subscription::<H>)
+        .operation(&UNSUBSCRIBE, delete_subscription::<H>)
+        .operation(&ROTATE_KEYS, rotate_keys::<H>)
+        .operation(&SEND_TEST_EVENT, test_subscription::<H>)
+        .operation(&LIST_DELIVERIES, list_deliveries::<H>)
+        .operation(&REPLAY, replay_callbacks::<H>)
+        .operation(&PAUSE_SUBSCRIPTION, pause_subscription::<H>)
+        .operation(&RESUME_SUBSCRIPTION, resume_subscription::<H>)
+        .operation(&LIST_NOTICES, list_notices::<H>);
     edge(routes).with_state(handler)
 }
 
@@ -87,7 +91,7 @@ impl<H: Hub> FromRequestParts<SubscriptionHandler<H>> for ChangeRequest<H> {
         parts: &mut Parts,
         handler: &SubscriptionHandler<H>,
     ) -> Result<Self, Problem> {
-        let caller = Authenticated::<Subscribe>::from_request_parts(parts, handler).await?;
+        let caller = Authenticated::from_request_parts(parts, handler).await?;
         let id = Path::<String>::from_request_parts(parts, handler).await;
         let id = id.map_err(|_| Problem::new(Code::BadRequest))?.parse()?;
         let key = IdempotencyKey::from_request_parts(parts, handler).await?;
@@ -107,14 +111,14 @@ type Answer = Result<Response, Problem>;
 type JsonAnswer<T> = Result<Json<T>, Problem>;
 
 async fn list_subscriptions<H: Hub>(
-    caller: Authenticated<Subscribe>,
+    caller: Authenticated,
     State(handler): State<SubscriptionHandler<H>>,
 ) -> JsonAnswer<SubscriptionsPage> {
     subscriptions(&handler.hub, &caller.tenant).await.map(Json)
 }
 
 async fn create_subscription<H: Hub>(
-    caller: Authenticated<Subscribe>,
+    caller: Authenticated,
     State(SubscriptionHandler { hub, namespace, mode, .. }): State<SubscriptionHandler<H>>,
     key: IdempotencyKey,
     body: Body<NewSubscription>,
@@ -125,7 +129,7 @@ async fn create_subscription<H: Hub>(
 }
 
 async fn read_subscription<H: Hub>(
-    caller: Authenticated<Subscribe>,
+    caller: Authenticated,
     State(handler): State<SubscriptionHandler<H>>,
     Path(id): Path<String>,
 ) -> JsonAnswer<SubscriptionView> {
@@ -164,7 +168,7 @@ async fn resume_subscription<H: Hub>(request: ChangeRequest<H>, _: Body<Nothing>
 }
 
 async fn list_deliveries<H: Hub>(
-    caller: Authenticated<Subscribe>,
+    caller: Authenticated,
     State(handler): State<SubscriptionHandler<H>>,
     Path(id): Path<String>,
     Query(query): Query<DeliveriesQuery>,
@@ -173,7 +177,7 @@ async fn list_deliveries<H: Hub>(
 }
 
 async fn list_notices<H: Hub>(
-    caller: Authenticated<Subscribe>,
+    caller: Authenticated,
     State(handler): State<SubscriptionHandler<H>>,
     Query(query): Query<NoticesQuery>,
 ) -> JsonAnswer<NoticesPage> {

@@ -1,19 +1,18 @@
-//! Who calls a route, as an argument of its handler: no route can forget to ask.
-
-use std::marker::PhantomData;
+//! Who calls an operation, as an argument of its handler.
 
 use axum::extract::FromRequestParts;
 use domain::ids::TenantId;
 use http::request::Parts;
 use jiff::Timestamp;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::rate_limit::{Decision, Policy, RateLimiter, Slot};
-use crate::token::{Issuers, Scope};
+use crate::token::Issuers;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use protocol::operations::operation::{Access, Operation};
 
-/// Where app backends come in: whose tokens are taken, and how much a tenant may ask. Clones share what is counted.
+/// Checks the access tokens of app backends and counts the requests of each tenant. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Authenticator<H> {
     hub: H,
@@ -22,15 +21,15 @@ pub struct Authenticator<H> {
 }
 
 impl<H: Hub> Authenticator<H> {
-    /// A gate for the tokens of these issuers. Requests of a minute are counted in the hub's settings, for all functions
-    /// together; `None` for no bound.
+    /// Accepts the tokens of these issuers. The requests of a minute are counted for all functions together; `None` sets
+    /// no rate limit.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers, requests_per_minute: Option<u32>) -> Self {
         let minute = |limit| RateLimiter::new(Policy { name: "minute", limit, window: 60 });
         Authenticator { hub, issuers, requests: requests_per_minute.map(minute) }
     }
 
-    /// Counts a request of a tenant; `None` where nothing is counted.
+    /// Counts a request of a tenant. `None` when there is no rate limit.
     async fn admit(&self, tenant: &TenantId, now: Timestamp) -> Result<Option<Decision>, Decision> {
         match &self.requests {
             Some(rate_limit) => rate_limit.take(self.hub.rate_limits(), tenant, now).await.map(Some),
@@ -39,74 +38,52 @@ impl<H: Hub> Authenticator<H> {
     }
 }
 
-/// A handler's state with a gate.
+/// State of a handler that authenticates its callers.
 pub trait HasAuthenticator: Send + Sync {
-    /// The hub behind it.
+    /// Ports of the function.
     type Hub: Hub;
 
-    /// Where its callers come in.
+    /// The authenticator of the function.
     fn authenticator(&self) -> &Authenticator<Self::Hub>;
 }
 
-/// What a route needs of a token.
-pub trait Need: Send + Sync + 'static {
-    /// The scope; `None` where any valid token will do.
-    const SCOPE: Option<Scope>;
-}
-
-macro_rules! needs {
-    ($($(#[$doc:meta])+ $need:ident: $scope:expr;)+) => {$(
-        $(#[$doc])+
-        #[derive(Clone, Copy, Debug)]
-        pub enum $need {}
-
-        impl Need for $need {
-            const SCOPE: Option<Scope> = $scope;
-        }
-    )+};
-}
-
-needs! {
-    /// Any valid token.
-    AnyScope: None;
-    /// To read applications.
-    Read: Some(Scope::ApplicationsRead);
-    /// To open and change applications.
-    Write: Some(Scope::ApplicationsWrite);
-    /// To set callbacks.
-    Subscribe: Some(Scope::SubscriptionsWrite);
-}
-
-/// The app backend that calls, with what the route needs. It comes before the arguments that read the rest
-/// of a request: a stranger learns nothing of what is wrong with it.
+/// The app backend that calls. The token has the scope that the operation declares.
 ///
+/// It comes before the arguments that read the rest of a request: a stranger learns nothing of what is wrong with it.
 /// Refused with 401 and a challenge, or with 403 naming the scope.
 #[derive(Clone, Debug)]
-pub struct Authenticated<N> {
+pub struct Authenticated {
     /// The app backend.
     pub tenant: TenantId,
-    need: PhantomData<N>,
 }
 
-impl<S: HasAuthenticator, N: Need> FromRequestParts<S> for Authenticated<N> {
+impl<S: HasAuthenticator> FromRequestParts<S> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let declared = parts.extensions.get::<&'static Operation>().map(|operation| operation.access);
+        let Some(Access::Token(scope)) = declared else {
+            tracing::error!(
+                ?declared,
+                "the operation declares no token, but its handler asks for one: answered 500"
+            );
+            return Err(Problem::new(Code::Internal));
+        };
         let authenticator = state.authenticator();
         let now = authenticator.hub.clock().now();
         let caller = authenticator.issuers.authenticate(&parts.headers, now).await?;
-        if let Some(scope) = N::SCOPE {
+        if let Some(scope) = scope {
             caller.require(scope)?;
         }
         let admitted = authenticator.admit(&caller.tenant, now).await;
-        let (Ok(standing) | Err(standing)) = admitted.map_err(Some);
-        if let (Some(slot), Some(standing)) = (parts.extensions.get::<Slot>(), standing) {
-            // The first one counts; there is one caller to a request.
-            let _told = slot.set(standing);
+        let (Ok(decision) | Err(decision)) = admitted.map_err(Some);
+        if let (Some(slot), Some(decision)) = (parts.extensions.get::<Slot>(), decision) {
+            // The first decision counts; a request has one caller.
+            let _told = slot.set(decision);
         }
-        if let Err(standing) = admitted {
-            return Err(standing.refusal());
+        if let Err(decision) = admitted {
+            return Err(decision.refusal());
         }
-        Ok(Authenticated { tenant: caller.tenant, need: PhantomData })
+        Ok(Authenticated { tenant: caller.tenant })
     }
 }

@@ -7,6 +7,7 @@ pub mod edge;
 pub mod fields;
 pub mod idempotency;
 pub mod namespace;
+pub mod operations;
 pub mod owned_application;
 pub mod problem;
 pub mod rate_limit;

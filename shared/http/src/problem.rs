@@ -21,7 +21,8 @@ pub use texts::{Code, Text};
 
 use crate::fields::FieldError;
 use crate::rate_limit::Decision;
-use crate::token::{Scope, TokenError};
+use crate::token::TokenError;
+use protocol::operations::operation::Scope;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";

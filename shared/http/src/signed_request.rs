@@ -6,7 +6,6 @@ use domain::ids::AgencyCode;
 use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
-use protocol::jose::JoseError;
 use protocol::report::{DocumentRequest, FRESH_SECONDS};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -91,14 +90,4 @@ pub fn expired(now: Timestamp) -> Problem {
     Problem::new(Code::SignatureExpired)
         .with_member("now", json!(now.as_second()))
         .with_member("tolerance_seconds", json!(FRESH_SECONDS))
-}
-
-impl From<JoseError> for Problem {
-    fn from(error: JoseError) -> Self {
-        Problem::new(match error {
-            JoseError::Malformed | JoseError::Header | JoseError::Payload => Code::MalformedSignature,
-            JoseError::UnknownKey | JoseError::Key => Code::UnknownKey,
-            JoseError::Forged => Code::BadSignature,
-        })
-    }
 }

@@ -25,6 +25,7 @@ pub use published::{Fetch, FetchError};
 
 use crate::problem::{Code, Problem};
 use platform::config::Mode;
+use protocol::operations::operation::Scope;
 use published::Published;
 
 /// Seconds by which the issuer's clock may differ from ours.
@@ -35,33 +36,6 @@ pub const LIFETIME: i64 = 24 * 60 * 60;
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// Bytes of the shortest RSA modulus: 2048 bits (NIST SP 800-131A).
 const RSA_BYTES: usize = 256;
-
-/// What a token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// `applications:read`.
-    ApplicationsRead,
-    /// `applications:write`.
-    ApplicationsWrite,
-    /// `subscriptions:write`.
-    SubscriptionsWrite,
-}
-
-impl Scope {
-    /// All scopes.
-    pub const ALL: [Scope; 3] =
-        [Scope::ApplicationsRead, Scope::ApplicationsWrite, Scope::SubscriptionsWrite];
-
-    /// Its name in a token.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Scope::ApplicationsRead => "applications:read",
-            Scope::ApplicationsWrite => "applications:write",
-            Scope::SubscriptionsWrite => "subscriptions:write",
-        }
-    }
-}
 
 /// Who calls, as a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,5 +9,6 @@ pub mod contracts;
 pub mod coverage;
 pub mod form;
 pub mod jose;
+pub mod operations;
 pub mod problem;
 pub mod report;

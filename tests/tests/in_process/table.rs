@@ -8,6 +8,7 @@ use http_kit::fields::BATCH_BYTES;
 use http_kit::rate_limit::Limits;
 use jiff::SignedDuration;
 use platform::faults::Fault;
+use protocol::operations as declarations;
 use serde_json::Value;
 use tongban_tests::description::{Operation, operations};
 use tongban_tests::repository::{files, text};
@@ -38,30 +39,54 @@ fn sound(apps: &Apps, operation: &Operation) -> Body {
     apps.body(operation).map_or_else(Body::empty, |body| Body::from(body.to_string()))
 }
 
-/// What is written down is all there is: `.route("…")` of a function leads to an operation of one of the documents.
-#[test]
-fn every_route_is_described() {
-    let apps = operations().into_iter().map(|operation| operation.path);
+/// Method and path of every operation in the two published descriptions.
+fn described() -> BTreeSet<String> {
     let agencies: Value =
         serde_yaml_ng::from_str(&text("shared/protocol/contracts/agency.openapi.yaml")).expect("YAML");
-    let agencies = agencies["paths"].as_object().expect("paths").keys().cloned();
-    let described: BTreeSet<String> = apps.chain(agencies).collect();
-    let mut routed = BTreeSet::new();
+    let paths = agencies["paths"].as_object().expect("paths");
+    let agencies = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("methods").keys().filter(|method| *method != "parameters");
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    operations().iter().map(name).chain(agencies).collect()
+}
+
+#[test]
+fn the_declared_operations_are_exactly_the_described_ones() {
+    let declared: BTreeSet<String> = declarations::all()
+        .map(|operation| format!("{} {}", format!("{:?}", operation.method).to_uppercase(), operation.path))
+        .collect();
+    assert_eq!(declared, described());
+}
+
+#[test]
+fn the_template_routes_each_declared_path_to_its_function_and_no_other() {
+    let declared: BTreeSet<(String, String)> = declarations::all()
+        .map(|operation| (operation.path.to_owned(), operation.function.name().to_owned()))
+        .collect();
+    let template = text("infra/template.yaml");
+    let routed = template.split("RouteKey: \"ANY ").skip(1).map(|route| {
+        let (path, rest) = route.split_once('"').expect("the end of a route key");
+        let integration =
+            rest.split_once("integrations/${").and_then(|(_, name)| name.split_once("Integration}"));
+        (path.to_owned(), integration.expect("an integration").0.to_owned())
+    });
+    let routed: Vec<_> = routed.collect();
+    assert_eq!(
+        routed.len(),
+        template.matches("RouteKey:").count(),
+        "a route of the template has another form"
+    );
+    assert_eq!(routed.into_iter().collect::<BTreeSet<_>>(), declared);
+}
+
+#[test]
+fn functions_route_declared_operations_only() {
     let sources = files("functions", ".rs").into_iter();
     for path in sources.filter(|path| path.components().any(|part| part.as_os_str() == "src")) {
         let source = text(path.to_str().expect("a path"));
-        let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
-        routed.extend(routes.map(str::to_owned));
+        assert!(!source.contains(".route("), "{}: use `operation`", path.display());
     }
-    assert_eq!(routed, described, "routes of the functions, and paths of the documents");
-    let template = text("infra/template.yaml");
-    let open: BTreeSet<String> = template
-        .split("RouteKey: \"ANY ")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(open, described, "routes of the template, and paths of the documents");
 }
 
 #[tokio::test]

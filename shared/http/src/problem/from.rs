@@ -12,6 +12,7 @@ use platform::documents::DocumentsError;
 use platform::queues::SendError;
 use platform::store::StoreError;
 use platform::vault::VaultError;
+use protocol::jose::JoseError;
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -114,10 +115,20 @@ impl From<SendError> for Problem {
     }
 }
 
-/// An id in a path that is none names nothing.
+/// A malformed id in a path is answered 404, like an unknown one.
 impl From<IdError> for Problem {
     fn from(_: IdError) -> Self {
         Problem::not_found()
+    }
+}
+
+impl From<JoseError> for Problem {
+    fn from(error: JoseError) -> Self {
+        Problem::new(match error {
+            JoseError::Malformed | JoseError::Header | JoseError::Payload => Code::MalformedSignature,
+            JoseError::UnknownKey | JoseError::Key => Code::UnknownKey,
+            JoseError::Forged => Code::BadSignature,
+        })
     }
 }
 

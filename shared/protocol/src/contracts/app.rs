@@ -1,73 +1,32 @@
 //! The OpenAPI document of the interface for app backends.
 //!
-//! An operation is described by an annotated function in one of the modules below and named in [`Operations`]; a test
-//! fails where a route of the functions is not. Schemas come from the Rust types, what is sent by apps from the
+//! The operations are declared in [`crate::operations`]. Schemas come from the Rust types, what is sent by apps from the
 //! catalogue and the bounds of the domain ([`bodies`]). What every operation has in common is added here: the language,
 //! the answers that are problems, the examples.
 
-#[allow(dead_code, reason = "the functions are there to be described")]
-mod applications;
 mod bodies;
-#[allow(dead_code, reason = "the functions are there to be described")]
-mod catalogue;
-#[allow(dead_code, reason = "the functions are there to be described")]
-mod documents;
 mod examples;
-mod names;
+pub(crate) mod names;
+pub(crate) mod parameters;
 pub mod problems;
-#[allow(dead_code, reason = "the functions are there to be described")]
-mod subscriptions;
 pub mod webhooks;
 
 use serde_json::{Map, Value, json};
-use utoipa::OpenApi as _;
+use utoipa::IntoParams as _;
 
 use super::ContractError;
+use crate::operations;
+use crate::operations::operation::{Access, Operation};
 
 /// The name of the document among the contracts.
 pub const FILE: &str = "app.openapi.json";
-
-/// Every operation.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    applications::create_application,
-    applications::create_applications,
-    applications::list_applications,
-    applications::read_application,
-    applications::list_events,
-    applications::submit_application,
-    applications::supplement_application,
-    applications::withdraw_application,
-    applications::confirm_result,
-    catalogue::read_health,
-    catalogue::read_description,
-    catalogue::read_problem,
-    catalogue::list_services,
-    catalogue::read_service,
-    catalogue::read_coverage,
-    documents::link_to_read,
-    documents::link_to_upload,
-    subscriptions::list_subscriptions,
-    subscriptions::subscribe,
-    subscriptions::unsubscribe,
-    subscriptions::read_subscription,
-    subscriptions::change_subscription,
-    subscriptions::rotate_keys,
-    subscriptions::send_test_event,
-    subscriptions::list_deliveries,
-    subscriptions::replay,
-    subscriptions::pause_subscription,
-    subscriptions::resume_subscription,
-    subscriptions::list_notices,
-))]
-struct Operations;
 
 /// The whole document.
 ///
 /// # Errors
 /// An operation names a problem, or two types share a name: a fault of the sources.
 pub fn document() -> Result<Value, ContractError> {
-    let mut document = serde_json::to_value(Operations::openapi())?;
+    let mut document = serde_json::to_value(operations::described())?;
     let frame = frame();
     for (name, value) in frame {
         document[name] = value;
@@ -103,16 +62,16 @@ fn finish(
     examples: &Map<String, Value>,
 ) -> Result<(), ContractError> {
     let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let declared = operations::all().find(|declared| declared.id == name);
+    let declared = declared.ok_or_else(|| ContractError::Unknown(name.clone()))?;
+    add_declared(operation, declared)?;
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
         super::schemas::tidy(&mut parameter["schema"]);
         if let Some(schema) = parameter["schema"].as_object_mut() {
             schema.remove("format");
         }
     }
-    if operation["security"] == json!([{}]) {
-        operation["security"] = json!([]);
-    }
-    let is_counted = operation["security"].as_array().is_some_and(|ways| !ways.is_empty());
+    let is_counted = matches!(declared.access, Access::Token(_));
     for (status, response) in members(&mut operation["responses"]) {
         if is_counted && status.starts_with('2') {
             response["headers"]["RateLimit"] = json!({ "$ref": "#/components/headers/RateLimit" });
@@ -131,6 +90,29 @@ fn finish(
     match operation["parameters"].as_array_mut() {
         Some(parameters) => parameters.push(language),
         None => operation["parameters"] = json!([language]),
+    }
+    Ok(())
+}
+
+/// Adds what the declaration says of access, and the header of an idempotent operation.
+fn add_declared(operation: &mut Value, declared: &Operation) -> Result<(), ContractError> {
+    operation["security"] = match declared.access {
+        Access::Open | Access::Signed => json!([]),
+        Access::Token(scope) => {
+            json!([{ "token": scope.iter().map(|scope| scope.name()).collect::<Vec<_>>() }])
+        }
+    };
+    if declared.idempotent {
+        if operation["parameters"].is_null() {
+            operation["parameters"] = json!([]);
+        }
+        let parameters = operation["parameters"].as_array_mut().into_iter();
+        for parameters in parameters {
+            let after_path = parameters.iter().take_while(|parameter| parameter["in"] == "path").count();
+            for header in parameters::Idempotent::into_params(|| None) {
+                parameters.insert(after_path, serde_json::to_value(header)?);
+            }
+        }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::super::schemas::tidy;
 macro_rules! names {
     ($($name:ident),+ $(,)?) => {$(
         /// The schema of this name.
-        pub(super) enum $name {}
+        pub(crate) enum $name {}
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<utoipa::openapi::Schema> {
@@ -263,7 +263,7 @@ written! {
 ///
 /// # Errors
 /// The name of two different types.
-pub(super) fn schemas() -> Result<Map<String, Value>, String> {
+pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
     let mut settings = SchemaSettings::draft2020_12().for_serialize();
     settings.definitions_path = "/components/schemas".into();
     settings.meta_schema = None;

@@ -1,0 +1,76 @@
+//! Why a report is not applied, and how its sender is answered.
+
+use domain::decide::Refusal;
+use http_kit::problem::{Code, Problem};
+use platform::apply::ApplyError;
+use platform::documents::DocumentsError;
+use platform::store::StoreError;
+use protocol::jose::JoseError;
+use thiserror::Error;
+
+/// Why a report is not applied.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// No known agency signed the report, the report was changed, or it is not a report.
+    #[error("the signature or the form of the report is not accepted")]
+    Jose(#[from] JoseError),
+    /// The report was not fresh when it arrived, and no earlier report has its content.
+    #[error("the report was signed too long ago, or ahead of time")]
+    Expired,
+    /// The case does not allow the report, or the store could not write it.
+    #[error("the report cannot be applied to the case")]
+    Apply(#[from] ApplyError),
+    /// The case does not allow the report yet: the report that comes before it may be on its way.
+    #[error("the report arrived before the report that precedes it")]
+    Early(#[source] Refusal),
+    /// The evidence cannot be written.
+    #[error("the bucket cannot store the evidence of the report")]
+    Documents(#[from] DocumentsError),
+    /// The agencies cannot be read.
+    #[error("the table of agencies cannot be read")]
+    Agencies(#[from] StoreError),
+    /// One agency signed a report in the name of another.
+    #[error("the report names another agency than the one that signed it")]
+    OtherAgency,
+    /// The evidence cannot be written as JSON.
+    #[error("the evidence of the report cannot be written as JSON")]
+    Unwritable,
+}
+
+impl ReportError {
+    /// Name under which the refusal is stored and counted. `None` for a failure that may pass, and for a report that no
+    /// known agency has signed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self {
+            ReportError::Expired => Some("signature_expired"),
+            ReportError::OtherAgency => Some("other_agency"),
+            ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
+            ReportError::Apply(ApplyError::Refused(refusal)) | ReportError::Early(refusal) => {
+                Some(refusal.name())
+            }
+            ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
+            | ReportError::Jose(_)
+            | ReportError::Documents(_)
+            | ReportError::Agencies(_)
+            | ReportError::Unwritable => None,
+        }
+    }
+}
+
+/// Each cause is answered as the map in `http_kit::problem` says.
+impl From<ReportError> for Problem {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Jose(error) => error.into(),
+            ReportError::Expired => Problem::new(Code::SignatureExpired),
+            // An agency that signs in the name of another learns nothing about the application.
+            ReportError::OtherAgency => Problem::not_found(),
+            ReportError::Apply(error) => error.into(),
+            ReportError::Early(refusal) => refusal.into(),
+            ReportError::Documents(error) => error.into(),
+            ReportError::Agencies(error) => error.into(),
+            ReportError::Unwritable => Problem::new(Code::Internal),
+        }
+    }
+}
