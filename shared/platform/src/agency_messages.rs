@@ -123,7 +123,7 @@ async fn personal_data<H: Hub>(
     id: ApplicationId,
     sealed: &[u8],
 ) -> Result<PersonalData, Undeliverable> {
-    let plain = hub.vault().open(DOSSIER, &id.to_string(), sealed).await?;
+    let plain = hub.vault().decrypt(DOSSIER, &id.to_string(), sealed).await?;
     serde_json::from_slice(&plain).map_err(|_| Undeliverable::PersonalData)
 }
 

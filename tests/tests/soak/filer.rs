@@ -79,9 +79,9 @@ impl<'s> Filer<'s> {
         for turn in 0..10 {
             for (place, row) in self.stack.agencies().agencies().iter().enumerate() {
                 let service = match (turn + place) % 10 {
-                    3 => Service::named("household_transfer").unwrap(),
-                    7 => Service::named("household_certificate").unwrap(),
-                    _ => Service::named("first_identity_card").unwrap(),
+                    3 => Service::named("household_transfer").expect("a name of the catalogue"),
+                    7 => Service::named("household_certificate").expect("a name of the catalogue"),
+                    _ => Service::named("first_identity_card").expect("a name of the catalogue"),
                 };
                 if row.offers(service, today) {
                     offers.push((row.code.clone(), service));
@@ -114,7 +114,7 @@ impl<'s> Filer<'s> {
             self.put(link, &paper.bytes).await;
         }
         let mut agencies = BTreeSet::from([agency]);
-        if service == Service::named("household_transfer").unwrap() {
+        if service == Service::named("household_transfer").expect("a name of the catalogue") {
             let move_in = if code == "1501" { "11" } else { "1501" };
             agencies.insert(move_in.parse().expect("an agency code"));
         }
