@@ -27,7 +27,7 @@ impl DailyQuota {
     pub(crate) async fn reserve<H: Hub>(&self, hub: &H, tenant: &TenantId) -> Result<Reservation, Problem> {
         if let Some(limiter) = &self.0 {
             let taken = limiter.take(hub.rate_limits(), tenant, hub.clock().now()).await;
-            taken.map_err(|decision| decision.refusal())?;
+            taken.map_err(Problem::too_many_requests)?;
         }
         Ok(Reservation(self.clone()))
     }

@@ -82,7 +82,7 @@ impl<S: HasAuthenticator> FromRequestParts<S> for Authenticated {
             let _told = slot.set(decision);
         }
         if let Err(decision) = admitted {
-            return Err(decision.refusal());
+            return Err(Problem::too_many_requests(decision));
         }
         Ok(Authenticated { tenant: caller.tenant })
     }

@@ -20,8 +20,7 @@ pub use protocol::problem::TYPE_PREFIX;
 pub use texts::{Code, Text};
 
 use crate::fields::FieldError;
-use crate::rate_limit::Decision;
-use crate::token::TokenError;
+use crate::rate_limit::decision::Decision;
 use protocol::operations::operation::Scope;
 
 /// Media type of a problem.
@@ -41,8 +40,8 @@ struct Parts {
     members: Map<String, Value>,
     retry_after: Option<u32>,
     challenge: Option<String>,
-    /// How the caller stands under the rule that refuses.
-    standing: Option<Decision>,
+    /// The rate limiter's decision, when it refused the request.
+    decision: Option<Decision>,
 }
 
 /// What is particular to one occurrence, in both languages.
@@ -64,11 +63,11 @@ impl Problem {
             members: Map::new(),
             retry_after: passing.then_some(RETRY_SECONDS),
             challenge: None,
-            standing: None,
+            decision: None,
         }))
     }
 
-    /// 404: there is none, or it is not the caller's.
+    /// 404: the object does not exist, or it belongs to another party. The two are answered alike.
     #[must_use]
     pub fn not_found() -> Self {
         Problem::new(Code::NotFound)
@@ -96,21 +95,21 @@ impl Problem {
             .with_member("column", json!(column))
     }
 
-    /// 401 with a challenge (RFC 6750, section 3). Only that there was no token is told apart.
+    /// 401 with a challenge (RFC 6750, section 3). The challenge tells a missing token from a rejected one, and nothing more.
     #[must_use]
-    pub fn unauthorized(error: TokenError) -> Self {
-        let challenge = match error {
-            TokenError::Missing => "Bearer realm=\"tongban\"".to_owned(),
-            TokenError::Malformed
-            | TokenError::UnknownKey
-            | TokenError::NoKeys
-            | TokenError::Header
-            | TokenError::Forged
-            | TokenError::NotForUs
-            | TokenError::NotNow
-            | TokenError::NoTenant => "Bearer realm=\"tongban\", error=\"invalid_token\"".to_owned(),
-        };
-        Problem::new(Code::Unauthorized).with_challenge(challenge)
+    pub fn unauthorized(has_token: bool) -> Self {
+        let error = if has_token { ", error=\"invalid_token\"" } else { "" };
+        Problem::new(Code::Unauthorized).with_challenge(format!("Bearer realm=\"tongban\"{error}"))
+    }
+
+    /// 429, with the policy that refuses and the seconds until its next window.
+    #[must_use]
+    pub fn too_many_requests(decision: Decision) -> Self {
+        let mut problem = Problem::new(Code::TooManyRequests)
+            .with_member("policy", decision.policy.name.into())
+            .with_retry_after(decision.resets_in.max(1));
+        problem.0.decision = Some(decision);
+        problem
     }
 
     /// 403, naming the scope that is missing (RFC 6750, section 3.1).
@@ -152,11 +151,6 @@ impl Problem {
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
-        self
-    }
-
-    pub(crate) fn with_standing(mut self, standing: Decision) -> Self {
-        self.0.standing = Some(standing);
         self
     }
 
@@ -230,8 +224,8 @@ impl Problem {
         if let Some(seconds) = self.0.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(standing) = self.0.standing {
-            standing.tell(headers);
+        if let Some(decision) = self.0.decision {
+            decision.tell(headers);
         }
         if let Some(challenge) = self.0.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
         {
@@ -293,10 +287,10 @@ mod tests {
             (503, &HeaderValue::from(RETRY_SECONDS))
         );
         assert_eq!(busy.headers()[CONTENT_TYPE], MEDIA_TYPE);
-        let refused = Problem::unauthorized(TokenError::Forged).into_response();
+        let refused = Problem::unauthorized(true).into_response();
         assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Bearer realm=\"tongban\", error=\"invalid_token\"");
-        let same = Problem::unauthorized(TokenError::NotNow).into_response();
-        assert_eq!(refused.headers(), same.headers());
+        let missing = Problem::unauthorized(false).into_response();
+        assert_eq!(missing.headers()[WWW_AUTHENTICATE], "Bearer realm=\"tongban\"");
         let scope = Problem::insufficient_scope(Scope::SubscriptionsWrite).into_response();
         assert!(
             scope.headers()[WWW_AUTHENTICATE].to_str().is_ok_and(|text| text.contains("subscriptions:write"))

@@ -1,122 +1,64 @@
-//! How much a tenant may ask within a window of time, without a counter that every request waits for.
+//! Rate limits of a tenant, without a counter that every request waits for.
 //!
-//! A process takes a part of the window's allowance in advance, and gives it out by itself; only where the part is used
-//! up does it take the next one from the one counter of tenant and window. Parts are never larger than what is left
-//! allows, so the limit is never passed; what processes hold and do not use is lost to the window, and is kept small by
-//! taking small parts: each process that stands still keeps at most a two-hundredth of the limit ([`part`]), so up to
-//! twenty of them keep less than a tenth.
+//! A process reserves a part of the window's limit in advance and spends it without any call. Only when the part is used up
+//! does the process reserve the next one from the one counter of tenant and window. A part is never larger than what is
+//! left, so the limit is never exceeded. What a process reserves and does not spend is lost to the window, so parts are
+//! small: an idle process keeps at most a two-hundredth of the limit ([`part`]), and twenty of them less than a tenth.
 //!
-//! Where the counter cannot be reached requests are let through: a limit protects the hub's work, and must not stop it.
+//! When the counter does not answer, requests pass: a limit protects the hub's work and must not stop it.
+
+pub mod decision;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use domain::ids::TenantId;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
-use crate::problem::{Code, Problem};
 use platform::rate_limits::{RateLimits, Reserved};
 
-/// Tenants whose parts one process holds.
+pub use decision::{Decision, Policy};
+
+/// Most tenants whose parts one process holds.
 const TENANTS: usize = 1_000;
-/// The header that tells what is left (draft-ietf-httpapi-ratelimit-headers).
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-/// The header that tells the rule.
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// A rule: so many requests in each window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// Its name, in headers and keys.
-    pub name: &'static str,
-    /// Requests of one window.
-    pub limit: u32,
-    /// Seconds of a window; windows begin at multiples of it.
-    pub window: i64,
-}
-
-/// How a tenant stands after a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The rule.
-    pub policy: Policy,
-    /// What is left of the window, as far as this process knows.
-    pub remaining: u32,
-    /// Seconds until the next window.
-    pub resets_in: u32,
-}
-
-impl Decision {
-    /// Tells the caller, beside what other rules have told.
-    pub fn tell(&self, headers: &mut HeaderMap) {
-        let Policy { name, limit, window } = self.policy;
-        let told = [
-            (RATE_LIMIT_POLICY, format!("\"{name}\";q={limit};w={window}")),
-            (RATE_LIMIT, format!("\"{name}\";r={};t={}", self.remaining, self.resets_in)),
-        ];
-        let of_this = format!("\"{}\";", self.policy.name);
-        for (header, value) in told {
-            let before = headers.get(&header).and_then(|before| before.to_str().ok());
-            let value = match before {
-                Some(before) if before.contains(&of_this) => continue,
-                Some(before) => format!("{before}, {value}"),
-                None => value,
-            };
-            if let Ok(value) = HeaderValue::try_from(value) {
-                headers.insert(header, value);
-            }
-        }
-    }
-
-    /// 429, with the rule and the time to come again.
-    #[must_use]
-    pub fn refusal(&self) -> Problem {
-        Problem::new(Code::TooManyRequests)
-            .with_member("policy", self.policy.name.into())
-            .with_retry_after(self.resets_in.max(1))
-            .with_standing(*self)
-    }
-}
-
-/// Where the edge finds how the caller of a request stands.
+/// The request extension through which the authenticator hands its decision to the edge.
 pub type Slot = Arc<OnceLock<Decision>>;
 
-/// What a process holds for a tenant.
+/// The part that a process holds for a tenant.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     window: i64,
-    /// Not used yet.
+    /// Requests of the part that are not spent yet.
     held: u32,
-    /// What was left of the window when the part was taken.
+    /// Requests that were left of the window when the part was reserved.
     left: u32,
 }
 
-/// What became of a request in this process.
+/// Result of spending one request from the process's part.
 enum Spent {
-    /// It was let through; with what is left after it.
+    /// The request passes, and so many are left.
     One(u32),
-    /// Nothing is held, and so much was left of the window.
+    /// The part is used up, and so many were left of the window.
     NeedsPart(u32),
-    /// Nothing is held, and nothing left.
+    /// The part and the window are used up.
     UsedUp,
 }
 
-/// One rule and what this process holds under it. Clones share it.
+/// One policy, and the parts that this process holds under it. Clones share the parts.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     policy: Policy,
     parts: Arc<Mutex<HashMap<TenantId, Part>>>,
 }
 
-/// How much to take at once, with this much left: a two-hundredth of the limit, and towards the end no more than a
-/// twentieth of what is left.
+/// Size of the next part: a two-hundredth of the limit, and no more than a twentieth of what is left.
 #[must_use]
 pub fn part(limit: u32, left: u32) -> u32 {
     (limit / 200).min(left / 20).max(1)
 }
 
-/// What a tenant may ask. No bound where there is none.
+/// Rate limits of a tenant; `None` sets no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Requests in a minute.
@@ -126,16 +68,16 @@ pub struct Limits {
 }
 
 impl RateLimiter {
-    /// Nothing is held yet.
+    /// A limiter that holds no parts yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         RateLimiter { policy, parts: Arc::default() }
     }
 
-    /// One request of a tenant.
+    /// Counts one request of a tenant.
     ///
     /// # Errors
-    /// How it stands, where the window's allowance is used up.
+    /// The decision to refuse, when the window's limit is used up.
     pub async fn take<C: RateLimits>(
         &self,
         counters: &C,
@@ -218,9 +160,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
     use futures_util::future::join_all;
+    use http::HeaderMap;
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::problem::Problem;
     use platform::contract::sample;
     use platform::faults::{Fault, Faults};
     use platform::rate_limits::FakeRateLimits;
@@ -309,7 +253,7 @@ mod tests {
         let (one, other) = (sample::tenant("an-app"), sample::tenant("other-app"));
         assert!(process.take(&counters, &one, start()).await.is_ok());
         let refused = process.take(&counters, &one, start()).await.unwrap_err();
-        assert_eq!((refused.remaining, refused.refusal().status().as_u16()), (0, 429));
+        assert_eq!((refused.remaining, Problem::too_many_requests(refused).status().as_u16()), (0, 429));
         assert!(process.take(&counters, &other, start()).await.is_ok());
         faults.plan(faults.calls().len() + 1, Fault::Throttled);
         let later = start() + SignedDuration::from_secs(60);

@@ -4,6 +4,7 @@
 //! configuration, an issuer's keys are there too or where it publishes them, a key has one algorithm, and issuer and
 //! audience follow from the key. A token names an issuer and a key and proves both; it chooses nothing else.
 
+mod issuer_key;
 mod published;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,14 +17,14 @@ use domain::ids::TenantId;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use issuer_key::IssuersError;
 pub use published::{Fetch, FetchError};
 
 use crate::problem::{Code, Problem};
+use issuer_key::{Key, key};
 use platform::config::Mode;
 use protocol::operations::operation::Scope;
 use published::Published;
@@ -34,9 +35,6 @@ pub const LEEWAY: i64 = 60;
 pub const LIFETIME: i64 = 24 * 60 * 60;
 /// Bytes of a token.
 pub const TOKEN_BYTES: usize = 8 * 1024;
-/// Bytes of the shortest RSA modulus: 2048 bits (NIST SP 800-131A).
-const RSA_BYTES: usize = 256;
-
 /// Who calls, as a verified token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -88,32 +86,6 @@ pub enum TokenError {
     NoTenant,
 }
 
-/// Why the issuers of a configuration cannot be used. Never holds a key.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum IssuersError {
-    /// Not a JSON list of issuers.
-    #[error("not a list of {{issuer, audience, keys or jwks_uri}}")]
-    Shape,
-    /// Two rows of one issuer.
-    #[error("an issuer is named twice")]
-    Twice,
-    /// Where keys are published must be `https`; on a developer's machine also `http://127.0.0.1`.
-    #[error("a jwks_uri is not an https address")]
-    Address,
-    /// A key without a `kid`.
-    #[error("a key has no kid")]
-    NoKid,
-    /// Two keys share a `kid`.
-    #[error("two keys have the same kid")]
-    KidTwice,
-    /// A key that cannot be used: only RSA from 2048 bits, P-256 and Ed25519 for signatures can.
-    #[error("a key is not RSA from 2048 bits, P-256 or Ed25519 for signatures")]
-    Key,
-    /// A private or symmetric key: the hub must hold nothing that can sign a token.
-    #[error("a key is private or symmetric")]
-    Private,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IssuerRow {
@@ -123,11 +95,6 @@ struct IssuerRow {
     keys: Vec<serde_json::Value>,
     #[serde(default)]
     jwks_uri: Option<String>,
-}
-
-struct Key {
-    decoding: DecodingKey,
-    validation: Validation,
 }
 
 /// Where an issuer's keys are.
@@ -213,10 +180,10 @@ impl Issuers {
             Err(error) => Err(error),
         };
         verified.map_err(|error| {
-            tracing::info!(reason = %error, "a token was refused");
+            tracing::info!(reason = %error, "access token rejected: the caller is answered 401, or 503 when the issuer's keys cannot be read");
             match error {
                 TokenError::NoKeys => Problem::new(Code::Unavailable),
-                other => Problem::unauthorized(other),
+                other => Problem::unauthorized(other != TokenError::Missing),
             }
         })
     }
@@ -310,53 +277,6 @@ fn fixed(
         }
     }
     Ok(keys)
-}
-
-/// Reads a key and fixes its algorithm.
-fn key(value: &serde_json::Value, issuer: &str, audience: &str) -> Result<(String, Key), IssuersError> {
-    if ["d", "k", "p", "q"].iter().any(|private| value.get(private).is_some()) {
-        return Err(IssuersError::Private);
-    }
-    let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| IssuersError::Key)?;
-    let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty()).ok_or(IssuersError::NoKid)?;
-    let algorithm = algorithm(&jwk).ok_or(IssuersError::Key)?;
-    let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| IssuersError::Key)?;
-    let mut validation = Validation::new(algorithm);
-    validation.set_issuer(&[issuer]);
-    validation.set_audience(&[audience]);
-    validation.set_required_spec_claims(&["iss", "aud"]);
-    // Times are compared with the hub's own clock, below.
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    Ok((kid, Key { decoding, validation }))
-}
-
-/// The one algorithm of a key; `None` where it is for something else.
-fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
-    let (algorithm, named) = match &jwk.algorithm {
-        AlgorithmParameters::RSA(rsa) if modulus_bytes(&rsa.n)? >= RSA_BYTES => {
-            (Algorithm::RS256, KeyAlgorithm::RS256)
-        }
-        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
-            (Algorithm::ES256, KeyAlgorithm::ES256)
-        }
-        AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519 => {
-            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
-        }
-        _ => return None,
-    };
-    let as_named = jwk.common.key_algorithm.is_none_or(|given| given == named);
-    let to_sign = jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
-    let to_verify = jwk
-        .common
-        .key_operations
-        .as_ref()
-        .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-    (as_named && to_sign && to_verify).then_some(algorithm)
-}
-
-fn modulus_bytes(n: &str) -> Option<usize> {
-    URL_SAFE_NO_PAD.decode(n).ok().map(|bytes| bytes.len())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{Key, key};
+use super::issuer_key::{Key, key};
 
 /// How long keys are used without asking again: ten minutes.
 pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(10);
