@@ -1,7 +1,7 @@
-//! What S3 tells of: each object is looked at, and what arrived for one application is recorded in one write.
+//! S3 events of uploaded documents: inspects each object and records all documents of one application in one write.
 //!
-//! S3 may tell twice, late and out of order. Whatever of it is recorded already, or comes too late to matter,
-//! is done with; an object that no upload slot can have made is set aside for a person.
+//! S3 may send an event twice, late or out of order. An event that is recorded already, or comes too late to matter, is
+//! deleted. An event of an object that no upload link can have created goes to the dead-letter queue for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,15 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-/// Records what S3 tells of.
+/// Records uploaded documents.
 #[derive(Clone, Debug)]
 pub struct Recorder<H> {
     hub: H,
 }
 
-/// What a message of S3 says; the rest of it is of no use.
+/// The members of an S3 event message that the hub uses.
 #[derive(Deserialize)]
-struct Told {
+struct S3Message {
     /// `s3:TestEvent`, which S3 sends once when notifications are set.
     #[serde(rename = "Event")]
     event: Option<String>,
@@ -50,14 +50,14 @@ struct Object {
     version: Option<String>,
 }
 
-/// The work on one application, done once however many messages are about it.
+/// The work on one application, done once for all messages of a batch.
 #[derive(Default)]
 struct Work {
     arrived: Vec<Arrived>,
     outcome: OnceCell<Result<Strays, Failure>>,
 }
 
-/// Documents that an application has no slot for: no slot can have made their objects.
+/// Documents that an application has no slot for, so no upload link can have created their objects.
 type Strays = BTreeSet<DocumentId>;
 
 impl<H: Hub> Recorder<H> {
@@ -67,7 +67,7 @@ impl<H: Hub> Recorder<H> {
         Recorder { hub }
     }
 
-    /// Handles a batch of the uploads queue; the answer names the messages that must come again.
+    /// Handles a batch of the uploads queue. The answer names the messages that SQS must deliver again.
     pub async fn record(&self, batch: SqsEvent, deadline: Instant) -> SqsBatchResponse {
         let mut work: BTreeMap<ApplicationId, Work> = BTreeMap::new();
         for message in batch.records.iter().cloned().map(Message::from) {
@@ -94,12 +94,12 @@ impl<H: Hub> Recorder<H> {
         .await
     }
 
-    /// Records all that arrived for one application, in one write.
+    /// Records all documents that arrived for one application, in one write.
     async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
         let kept = self.application(id, arrived).await?;
         let mut attempts = Vec::with_capacity(arrived.len());
         for one in arrived {
-            // Whatever the reason: the object lies where it is, and its message comes again.
+            // A retry is safe for every failure: the object stays in the bucket, and SQS delivers its message again.
             attempts.extend(arrival(&self.hub, kept.ledger.head(), one).await.map_err(Failure::retry)?);
         }
         let strays = strays(&kept, arrived);
@@ -108,14 +108,17 @@ impl<H: Hub> Recorder<H> {
         }
         let applied = apply_to(&self.hub, kept, &attempts).await.map_err(failure)?;
         for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-            // It came after the application had moved on; there is nothing to record any more.
-            tracing::info!(application = %id, reason = refusal.name(), "an upload was not recorded");
+            tracing::info!(
+                application = %id,
+                reason = refusal.name(),
+                "upload not recorded: the application has moved on, the object stays in the bucket"
+            );
         }
         Ok(strays)
     }
 
-    /// The application. One that this process saw lately will do where it knows the slots: a slot is never
-    /// taken away, and what is stored in it stays; whatever else has changed, the write finds out.
+    /// The application, from the process's cache when the cached state has every slot. A slot is never removed, and a
+    /// stored document stays stored; the write detects every other change.
     async fn application(
         &self,
         id: ApplicationId,
@@ -136,23 +139,24 @@ fn strays(kept: &StoredApplication, arrived: &[Arrived]) -> Strays {
     arrived.iter().map(|one| one.document).filter(|document| head.document(*document).is_none()).collect()
 }
 
-/// The objects a message tells of. A key is taken as S3 writes it: ours need no decoding, so one that does is
-/// not ours.
+/// The objects that a message names. Keys are not decoded: the hub's own keys need no decoding.
 fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
-    let told: Told = message.json()?;
-    if told.records.is_empty() {
-        return if told.event.as_deref() == Some("s3:TestEvent") {
+    let s3_message: S3Message = message.json()?;
+    if s3_message.records.is_empty() {
+        return if s3_message.event.as_deref() == Some("s3:TestEvent") {
             Ok(Vec::new())
         } else {
-            Err(Failure::poison("it tells of no object"))
+            Err(Failure::poison("the S3 message names no object"))
         };
     }
-    told.records
+    s3_message
+        .records
         .into_iter()
         .map(|record| {
             let Object { key, version } = record.s3.object;
-            let (application, document, round) = parse_object_key(&key)
-                .ok_or_else(|| Failure::poison("the object's key is not one of ours"))?;
+            let (application, document, round) = parse_object_key(&key).ok_or_else(|| {
+                Failure::poison("the object key has none of the forms that the hub creates")
+            })?;
             Ok(Arrived { application, document, round, version })
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Links to upload a document and to read one. A link is computed: nothing is called and nothing changes.
+//! Links to upload and to read documents. A link is computed locally: no service is called and nothing changes.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use platform::documents::Documents as _;
 use platform::hub::Hub;
 use protocol::report::Link;
 
-/// How long a link to read lives.
+/// Lifetime of a link to read.
 pub const READ_TTL: Duration = Duration::from_secs(5 * 60);
 
-/// A fresh slot for one of the app's documents, under the same document id.
+/// Creates a link to upload one of the app's documents.
 ///
 /// # Errors
-/// 404 where the app has no such document, 409 where it is in already or cannot be taken now, 422 where it is
-/// not a kind that will do.
+/// 404 when the application has no such document of the app, 409 when the document is stored already or the application's
+/// stage takes no documents, 422 when the slot does not accept the document's kind.
 pub async fn to_upload<H: Hub>(
     hub: &H,
     head: &Application,
@@ -33,11 +33,11 @@ pub async fn to_upload<H: Hub>(
     slot(hub, head, found, declared).await
 }
 
-/// A link to the verified version of a document, for the app that applied. What an agency has uploaded is
-/// the citizen's once the agency says that it is issued, not before.
+/// Creates a link to the verified version of a document, for the app. An agency's document can be read once the agency has
+/// reported that it is issued.
 ///
 /// # Errors
-/// 404 where there is nothing to read.
+/// 404 when the document does not exist, is not stored, or is not issued yet.
 pub async fn to_read<H: Hub>(hub: &H, head: &Application, document: DocumentId) -> Result<Link, Problem> {
     let found = head.document(document).ok_or_else(Problem::not_found)?;
     let issued = match head.stage {
@@ -70,7 +70,7 @@ pub async fn to_read<H: Hub>(hub: &H, head: &Application, document: DocumentId) 
     stored(hub, head, found).await
 }
 
-/// A link to the verified version of a document.
+/// Creates a link to the verified version of a document, for any party.
 pub(crate) async fn stored<H: Hub>(
     hub: &H,
     head: &Application,
@@ -81,7 +81,7 @@ pub(crate) async fn stored<H: Hub>(
     Ok(hub.documents().download_url(&key, &object.version, READ_TTL).await?)
 }
 
-/// A document that this party hands in.
+/// The document with this id, if this party provides it.
 pub(crate) fn document_of(
     head: &Application,
     document: DocumentId,
@@ -90,7 +90,7 @@ pub(crate) fn document_of(
     head.document(document).filter(|found| found.slot.provider == provider).ok_or_else(Problem::not_found)
 }
 
-/// A slot for a document that is not in yet.
+/// Creates a link to upload a document that is not stored yet.
 pub(crate) async fn slot<H: Hub>(
     hub: &H,
     head: &Application,
@@ -99,7 +99,7 @@ pub(crate) async fn slot<H: Hub>(
 ) -> Result<Link, Problem> {
     if document.stored().is_some() {
         return Err(
-            Problem::new(Code::Conflict).with_detail("该材料已经收到。", "This document is in already.")
+            Problem::new(Code::Conflict).with_detail("该材料已经收到。", "This document is stored already.")
         );
     }
     if next(head.stage, head.purpose(), Step::StoreDocument).is_none() {

@@ -1,4 +1,4 @@
-//! Wires the documents function: see `handler` for its routes and `arrived` for its queue.
+//! Starts the function: the HTTP operations are in `handler`, the queue of S3 events in `arrived`.
 
 use documents::arrived::Recorder;
 use documents::handler::{LinkHandler, routes};
@@ -20,7 +20,7 @@ const NEEDED: [Variable; 7] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let (_, http, hub) = start_http(&NEEDED);
-    let Some(issuers) = http.issuers else { return Err("TOKEN_ISSUERS is needed".into()) };
+    let Some(issuers) = http.issuers else { return Err("the variable TOKEN_ISSUERS is required".into()) };
     let recorder = Recorder::new(hub.clone());
     let recorder = &recorder;
     let authenticator = Authenticator::new(hub.clone(), issuers, http.limits.requests_per_minute);

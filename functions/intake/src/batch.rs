@@ -1,11 +1,10 @@
-//! Many new applications in one request, for app backends that collect them while offline.
+//! Creates many applications in one request, for app backends that collect applications while offline.
 //!
-//! Each has a key of its own and is what the same body under the same key is alone: the batch adds nothing and keeps
-//! nothing. So a batch that was answered in part, or not at all, is sent again as it is.
+//! Each application has its own idempotency key, and its result is what a single request with the same key and body would
+//! get. The batch itself is not stored. An app sends a batch again as it is when it received no answer, or a partial one.
 
 use std::collections::HashSet;
 
-use domain::ids::TenantId;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use http_kit::fields::{Fields, FromFields, Json, any, list, object, text};
@@ -16,91 +15,96 @@ use protocol::app::ApplicationView;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::handler::Intake;
+use crate::creator::Creator;
 
-/// Applications of one batch.
+/// Most applications in a batch.
 pub const APPLICATIONS: usize = 100;
-/// Applications that are opened at once.
-const AT_ONCE: usize = 8;
+/// Applications that are created at the same time.
+const CONCURRENCY: usize = 8;
 
-/// The applications that are asked for.
+/// The applications of a batch, each with its idempotency key.
 #[derive(Debug)]
-pub struct Wanted(Vec<(IdempotencyKey, Json)>);
+pub struct NewApplications(Vec<(IdempotencyKey, Json)>);
 
-impl FromFields for Wanted {
+impl FromFields for NewApplications {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let item = |fields: &mut Fields<'_>| {
             let key = fields.required("key", text::<IdempotencyKey>);
             let application = fields.required("application", any);
             Some((key?, Json::of(application?)))
         };
-        let wanted = fields.required("applications", list(1..=APPLICATIONS, |place| object(item)(place)))?;
+        let batch = fields.required("applications", list(1..=APPLICATIONS, |place| object(item)(place)))?;
         let mut keys = HashSet::new();
-        for (index, (key, _)) in wanted.iter().enumerate() {
+        for (index, (key, _)) in batch.iter().enumerate() {
             if !keys.insert(key.clone()) {
                 fields.refuse(&format!("applications/{index}/key"), "duplicate");
             }
         }
-        Some(Wanted(wanted))
+        Some(NewApplications(batch))
     }
 }
 
-/// What became of each application, in the order of the request.
+/// The result of each application, in the order of the request.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// The results.
-    pub results: Vec<Outcome>,
+    /// One result an application.
+    pub results: Vec<ItemResult>,
 }
 
-/// What became of one application.
+/// The result of one application.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
-    /// Its key.
+pub struct ItemResult {
+    /// The application's idempotency key.
     pub key: String,
-    /// The status that it would have been answered with alone.
+    /// Status that a single request would have received.
     pub status: u16,
-    /// The application, where it is opened.
+    /// The application, when it exists now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationView>,
-    /// What is wrong, where it is not.
+    /// The problem, when the application was not created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Value>,
-    /// Seconds to wait before it is sent again, where that may help.
+    /// Seconds to wait before the application is sent again, when a repeat may succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
 }
 
-impl Outcome {
+impl ItemResult {
     fn of(
         key: &IdempotencyKey,
         created: Result<ApplicationView, Problem>,
         (language, trace): (Language, Option<&str>),
-    ) -> Outcome {
+    ) -> ItemResult {
         let retry_after = created.as_ref().err().and_then(Problem::retry_after);
         let (status, application, problem) = match created {
             Ok(view) => (StatusCode::CREATED, Some(view), None),
             Err(problem) => (problem.status(), None, Some(problem.body(language, trace))),
         };
-        Outcome { key: key.as_str().to_owned(), status: status.as_u16(), application, problem, retry_after }
+        ItemResult {
+            key: key.as_str().to_owned(),
+            status: status.as_u16(),
+            application,
+            problem,
+            retry_after,
+        }
     }
 }
 
-/// Opens them. One that is refused does not keep the others from being opened.
-pub async fn open<H: Hub>(
-    intake: &Intake<H>,
-    tenant: &TenantId,
-    Wanted(wanted): Wanted,
-    told: (Language, Option<&str>),
+/// Creates the applications. One that is refused does not keep the others from being created.
+pub async fn create_all<H: Hub>(
+    creator: &Creator<H>,
+    NewApplications(batch): NewApplications,
+    language_and_trace: (Language, Option<&str>),
 ) -> Results {
-    // Counted one after the other, so that the first ones are those that still fit.
-    let mut counted = Vec::with_capacity(wanted.len());
-    for (key, body) in wanted {
-        counted.push((key, body, intake.count(tenant).await));
+    // Reservations are made one after the other, so that the first applications of the batch get what is left of the quota.
+    let mut reserved = Vec::with_capacity(batch.len());
+    for (key, body) in batch {
+        reserved.push((key, body, creator.reserve().await));
     }
-    let opened = stream::iter(counted)
-        .map(|(key, body, counted)| async move {
-            Outcome::of(&key, intake.open(tenant, &key, &body, counted).await, told)
+    let results = stream::iter(reserved)
+        .map(|(key, body, reservation)| async move {
+            ItemResult::of(&key, creator.create(&key, &body, reservation).await, language_and_trace)
         })
-        .buffered(AT_ONCE);
-    Results { results: opened.collect().await }
+        .buffered(CONCURRENCY);
+    Results { results: results.collect().await }
 }

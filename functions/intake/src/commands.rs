@@ -1,7 +1,7 @@
-//! What an app asks of an application that exists: submit, supplement, withdraw, confirm.
+//! Commands of an app on an existing application: submit, supplement, withdraw, confirm.
 //!
-//! The answer is the application as of the version after the command, so a repeat is answered with the same
-//! bytes however much has happened since.
+//! The answer shows the application at the version after the command, so a repeat receives the same bytes, whatever has
+//! happened since.
 
 use domain::command::{Attempt, Command};
 use domain::decide::Refusal;
@@ -18,7 +18,7 @@ use protocol::app::ApplicationView;
 /// Applies a command.
 ///
 /// # Errors
-/// What the domain refuses and the store does not take, as a [`Problem`].
+/// The domain's refusal or the store's failure, as a [`Problem`].
 pub async fn command<H: Hub>(
     hub: &H,
     id: ApplicationId,
@@ -51,8 +51,8 @@ pub async fn command<H: Hub>(
     }
 }
 
-/// Documents are missing in the record; perhaps they are in the bucket and S3 has not told of them yet. What
-/// is there is recorded in the same write as the command.
+/// Applies a command whose documents are missing in the record. They may be in the bucket while their S3 events are still
+/// on the way; the documents that the bucket has are recorded in the same write as the command.
 async fn with_arrivals<H: Hub>(
     hub: &H,
     kept: StoredApplication,

@@ -1,4 +1,4 @@
-//! A new application: one write, and the same answer however often it is asked for.
+//! Creates an application with one write. A replay receives the same answer.
 
 use domain::command::Actor;
 use domain::event::Slot;
@@ -24,30 +24,29 @@ use sha2::{Digest as _, Sha256};
 use crate::commands::view;
 use crate::opening::{self, Defects, Opening};
 
-/// An application as it was opened.
+/// A created application.
 #[derive(Debug)]
-pub struct Made {
-    /// The answer.
+pub struct CreatedApplication {
+    /// The view that answers the request.
     pub view: ApplicationView,
-    /// Whether it was opened now, and not before.
+    /// Whether this request created the application; `false` for a replay.
     pub is_new: bool,
 }
 
-/// Opens the application that `tenant` asks for under `key`.
+/// Creates the application of `tenant` under `key`.
 ///
-/// An application that was accepted is answered for ever: should its body not be valid any more (the
-/// applicant has turned 16, the agency is suspended), the repeat still gets the first answer.
+/// A replay receives the first answer for ever, even when its body is not valid any more (the applicant has turned 16, the
+/// agency is suspended).
 ///
 /// # Errors
-/// 422 with everything that is wrong, or where the key was used for another body; 503 where it could not be
-/// kept.
+/// 422 with every wrong field, or when the key was used for another body; 503 when the application cannot be stored.
 pub async fn create<H: Hub>(
     hub: &H,
     namespace: &Namespace,
     tenant: &TenantId,
     key: &IdempotencyKey,
     body: &Json,
-) -> Result<Made, Problem> {
+) -> Result<CreatedApplication, Problem> {
     let id = namespace.application(tenant, key);
     let payload_hash: [u8; 32] = Sha256::digest(&body.canonical).into();
     let agencies = current_agencies(hub).await?;
@@ -57,21 +56,21 @@ pub async fn create<H: Hub>(
             let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
             let declared = opening::declared_before(&body.value);
             let view = answer(hub, &known, payload_hash, &declared).await?;
-            return Ok(Made { view, is_new: false });
+            return Ok(CreatedApplication { view, is_new: false });
         }
     };
     let declared = opening.declared.clone();
-    let kept = keep(hub, id, payload_hash, opening).await?;
-    let (kept, is_new) =
-        match hub.store().create(&kept, next_wake(kept.ledger.head(), hub.clock().now())).await? {
+    let stored = keep(hub, id, payload_hash, opening).await?;
+    let (stored, is_new) =
+        match hub.store().create(&stored, next_wake(stored.ledger.head(), hub.clock().now())).await? {
             Created::New => {
-                hub.recent().put(&kept);
-                (kept, true)
+                hub.recent().put(&stored);
+                (stored, true)
             }
             Created::Existing(known) => (*known, false),
         };
-    let view = answer(hub, &kept, payload_hash, &declared).await?;
-    Ok(Made { view, is_new })
+    let view = answer(hub, &stored, payload_hash, &declared).await?;
+    Ok(CreatedApplication { view, is_new })
 }
 
 async fn keep<H: Hub>(
@@ -94,18 +93,18 @@ async fn keep<H: Hub>(
     Ok(StoredApplication { ledger, sealed, payload_hash })
 }
 
-/// The application as it was opened, with a fresh slot for each document that the body declares.
+/// The view of the application at version 1, with a fresh upload link for each document that the body declares.
 async fn answer<H: Hub>(
     hub: &H,
-    kept: &StoredApplication,
+    stored: &StoredApplication,
     payload_hash: [u8; 32],
     declared: &[Declared],
 ) -> Result<ApplicationView, Problem> {
-    if kept.payload_hash != payload_hash {
+    if stored.payload_hash != payload_hash {
         return Err(Problem::new(Code::KeyReused));
     }
-    let mut view = view(kept, 1)?;
-    let head = kept.ledger.head();
+    let mut view = view(stored, 1)?;
+    let head = stored.ledger.head();
     let slots: &[Slot] = &head.opened.slots;
     for (document, slot) in declared.iter().zip(assign(declared, slots)) {
         let current = slot.and_then(|slot| head.document(slot));
@@ -119,7 +118,7 @@ async fn answer<H: Hub>(
 }
 
 impl From<Defects> for Problem {
-    /// Wrong fields and uncovered places in one list; where only the places are in the way, that is said.
+    /// Wrong fields and uncovered places in one list. When only the places are wrong, the problem is `not_covered`.
     fn from(defects: Defects) -> Self {
         if defects.faults.is_empty() {
             return Problem::from(defects.not_covered);

@@ -1,5 +1,4 @@
-//! The OpenAPI document of the interface for apps, as it is checked in: made from the code by a tool, and only handed
-//! out here.
+//! Serves the OpenAPI document of the interface for apps: the checked-in file, which the `contracts` binary generates.
 
 use std::sync::LazyLock;
 
@@ -9,13 +8,13 @@ use http_kit::conditional::{IfNoneMatch, Tag};
 
 const DOCUMENT: &str = include_str!("../../../shared/protocol/contracts/app.openapi.json");
 
-/// It changes with a deploy only.
+/// The document changes with a deploy only.
 const CACHE: &str = "public, max-age=300";
 
-/// Names this version of the document. Counted when it is first asked for, so that no other request pays for it.
+/// Entity tag of the document, computed on the first request for it, so that no other request pays for the hash.
 static TAG: LazyLock<Tag> = LazyLock::new(|| Tag::content(DOCUMENT.as_bytes()));
 
-/// The document, or 304 where the caller has it.
+/// Answers with the document, or with 304 when the caller has it.
 pub(crate) async fn answer(held: IfNoneMatch) -> Response {
     TAG.answer(&held, ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, CACHE)], DOCUMENT))
 }

@@ -1,4 +1,4 @@
-//! The routes for app backends. Each handler translates; what is said is decided elsewhere.
+//! The HTTP operations of intake. Each handler translates between HTTP and the modules that decide.
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -19,13 +19,12 @@ use http_kit::namespace::Namespace;
 use http_kit::operations::OperationRouter as _;
 use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Language, Problem};
-use http_kit::rate_limit::{Limits, Policy, RateLimiter};
+use http_kit::rate_limit::Limits;
 use http_kit::token::Issuers;
 use platform::agency_registry::fresh_agencies;
 use platform::apply::command_key;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
-use platform::store::Store as _;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
 use protocol::operations::agencies::READ_KEYS;
@@ -42,19 +41,20 @@ use serde_json::Value;
 use crate::batch;
 use crate::commands;
 use crate::coverage::{Question, coverage};
-use crate::creation;
+use crate::creator::Creator;
+use crate::daily_quota::DailyQuota;
 use crate::description;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
 
-/// The catalogue changes with a deploy only, and is the same for everyone.
+/// Of the catalogue and the hub's keys, which change with a deploy only and are the same for every caller.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// The same to everyone with a token, for as long as an agency is neither added nor suspended.
+/// Of coverage: the answer changes when an agency is added, changed or suspended.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What the handlers work with.
+/// State of the handlers.
 #[derive(Clone, Debug)]
 pub struct Intake<H> {
     hub: H,
@@ -62,55 +62,21 @@ pub struct Intake<H> {
     namespace: Namespace,
     /// The hub's public keys, as they are published.
     keys: Value,
-    applications: Option<RateLimiter>,
+    quota: DailyQuota,
 }
 
 impl<H: Hub> Intake<H> {
-    /// Intake on these ports, with bounds on what a tenant may ask.
+    /// Intake on these ports, with the rate limits of a tenant.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, limits: Limits) -> Self {
-        let day = |limit| RateLimiter::new(Policy { name: "day", limit, window: 24 * 60 * 60 });
         let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
-        Intake { hub, authenticator, namespace, keys, applications: limits.applications_per_day.map(day) }
+        let quota = DailyQuota::new(limits.applications_per_day);
+        Intake { hub, authenticator, namespace, keys, quota }
     }
 
-    /// Counts an application of a tenant, before it is opened.
-    ///
-    /// # Errors
-    /// 429 where the day's are used up.
-    pub(crate) async fn count(&self, tenant: &TenantId) -> Result<(), Problem> {
-        let Some(rate_limit) = &self.applications else { return Ok(()) };
-        let counted = rate_limit.take(self.hub.rate_limits(), tenant, self.hub.clock().now()).await;
-        counted.map(|_| ()).map_err(|standing| standing.refusal())
-    }
-}
-
-impl<H: Hub> Intake<H> {
-    /// Opens an application that was counted. One that was opened before is answered beyond the day's, too, and neither
-    /// that one nor one that is refused has counted.
-    pub(crate) async fn open(
-        &self,
-        tenant: &TenantId,
-        key: &IdempotencyKey,
-        body: &fields::Json,
-        counted: Result<(), Problem>,
-    ) -> Result<ApplicationView, Problem> {
-        let Intake { hub, namespace, applications, .. } = self;
-        if let Err(used_up) = counted {
-            let known = hub.store().get(namespace.application(tenant, key)).await?;
-            known.ok_or(used_up)?;
-            return creation::create(hub, namespace, tenant, key, body).await.map(|made| made.view);
-        }
-        let made = creation::create(hub, namespace, tenant, key, body).await;
-        // Where there is no answer it may have been opened.
-        let came_to_nothing = match &made {
-            Ok(made) => !made.is_new,
-            Err(problem) => problem.status().is_client_error(),
-        };
-        if let Some(rate_limit) = applications.as_ref().filter(|_| came_to_nothing) {
-            rate_limit.give_back(tenant, hub.clock().now());
-        }
-        made.map(|made| made.view)
+    fn creator(&self, tenant: TenantId) -> Creator<H> {
+        let Intake { hub, namespace, quota, .. } = self.clone();
+        Creator { hub, namespace, quota, tenant }
     }
 }
 
@@ -153,7 +119,7 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// The keys that the hub's messages to agencies are verified with (RFC 7517 section 5).
+/// The public keys by which agencies verify the hub's messages (RFC 7517, section 5).
 async fn jwks<H: Hub>(State(intake): State<Intake<H>>) -> impl IntoResponse {
     ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(intake.keys))
 }
@@ -179,8 +145,8 @@ async fn covered<H: Hub>(
     Query(question): Query<Question>,
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    // Read at once, and asked for anew by every cache: an agency that was suspended a moment ago is not offered any
-    // more. What has not changed is not sent again.
+    // Agencies are read without a cache, and callers must revalidate: an agency that was suspended a moment ago is not
+    // offered any more.
     let agencies = fresh_agencies(&intake.hub).await?;
     let answer: Coverage = coverage(&question, &agencies.agencies, intake.hub.clock().now());
     let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
@@ -189,13 +155,14 @@ async fn covered<H: Hub>(
 }
 
 async fn create<H: Hub>(
-    by: Authenticated,
+    caller: Authenticated,
     State(intake): State<Intake<H>>,
     key: IdempotencyKey,
     body: fields::Json,
 ) -> Result<Response, Problem> {
-    let counted = intake.count(&by.tenant).await;
-    let view = intake.open(&by.tenant, &key, &body, counted).await?;
+    let creator = intake.creator(caller.tenant);
+    let reservation = creator.reserve().await;
+    let view = creator.create(&key, &body, reservation).await?;
     let location = HeaderValue::try_from(format!("/v1/applications/{}", view.id));
     let location = location.map_err(|_| Problem::new(Code::Internal))?;
     let answer = (StatusCode::CREATED, [(LOCATION, location)], Json(&view));
@@ -203,43 +170,44 @@ async fn create<H: Hub>(
 }
 
 async fn create_many<H: Hub>(
-    by: Authenticated,
+    caller: Authenticated,
     State(intake): State<Intake<H>>,
     Extension(Trace(trace)): Extension<Trace>,
     headers: HeaderMap,
-    Batch(wanted): Batch<batch::Wanted>,
+    Batch(batch): Batch<batch::NewApplications>,
 ) -> impl IntoResponse {
     let language = Language::of(&headers);
-    let results = batch::open(&intake, &by.tenant, wanted, (language, trace.as_deref())).await;
+    let results =
+        batch::create_all(&intake.creator(caller.tenant), batch, (language, trace.as_deref())).await;
     ([(CONTENT_LANGUAGE, language.tag())], Json(results))
 }
 
 async fn list<H: Hub>(
-    by: Authenticated,
+    caller: Authenticated,
     State(intake): State<Intake<H>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ApplicationsPage>, Problem> {
-    reading::list(&intake.hub, &by.tenant, query).await.map(Json)
+    reading::list(&intake.hub, &caller.tenant, query).await.map(Json)
 }
 
 async fn read<H: Hub>(
-    by: Authenticated,
+    caller: Authenticated,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    let kept = owned_application(&intake.hub, &by.tenant, id.parse()?).await?;
-    let view = ApplicationView::from(kept.ledger.head());
+    let stored = owned_application(&intake.hub, &caller.tenant, id.parse()?).await?;
+    let view = ApplicationView::from(stored.ledger.head());
     Ok(Tag::version(view.version).answer(&held, Json(view)))
 }
 
 async fn events<H: Hub>(
-    by: Authenticated,
+    caller: Authenticated,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<EventsPage>, Problem> {
-    reading::events(&intake.hub, &by.tenant, id.parse()?, query).await.map(Json)
+    reading::events(&intake.hub, &caller.tenant, id.parse()?, query).await.map(Json)
 }
 
 type Answer = Result<Response, Problem>;

@@ -4,6 +4,8 @@ pub mod batch;
 pub mod commands;
 pub mod coverage;
 pub mod creation;
+pub mod creator;
+pub mod daily_quota;
 pub mod description;
 pub mod handler;
 pub mod opening;

@@ -1,4 +1,4 @@
-//! Wires intake: see `handler`.
+//! Starts the function: reads its environment, builds the handler, serves API Gateway. The operations are in `handler`.
 
 use http_kit::config::start_http;
 use http_kit::namespace::Namespace;
@@ -23,7 +23,7 @@ const NEEDED: [Variable; 10] = [
 async fn main() -> Result<(), lambda_http::Error> {
     let (config, http, hub) = start_http(&NEEDED);
     let (Some(secret), Some(issuers), Some(keys)) = (config.id_secret, http.issuers, config.hub_keys) else {
-        return Err("ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are needed".into());
+        return Err("the variables ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are required".into());
     };
     let namespace = Namespace::new(secret);
     let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, http.limits);

@@ -1,5 +1,5 @@
-//! Where the `type` of a problem leads: what it means, who can mend it, what to do, in both languages. A page for
-//! people who come by browser, JSON for anybody else.
+//! Serves the pages that the `type` of a problem leads to: what the problem means, who can fix it and how, in both
+//! languages. Browsers receive HTML, programs JSON.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
@@ -9,13 +9,13 @@ use http_kit::problem::{Code, Problem, TYPE_PREFIX};
 use protocol::problem::advice::{Advice, advice};
 use serde_json::{Value, json};
 
-/// It changes with a deploy only.
+/// The pages change with a deploy only.
 const CACHE: &str = "public, max-age=300";
 
 /// The page of a kind of problem.
 ///
 /// # Errors
-/// 404 where there is no such kind.
+/// 404 when no kind of problem has this code.
 pub(crate) async fn answer(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let code = Code::ALL.iter().find(|code| code.name() == name).ok_or_else(Problem::not_found)?;
     let advice = advice(code.name()).ok_or_else(Problem::not_found)?;
@@ -30,7 +30,7 @@ pub(crate) async fn answer(Path(name): Path<String>, headers: HeaderMap) -> Resu
     Ok((about, kind, page(*code, advice)).into_response())
 }
 
-/// Browsers name HTML first; whoever names JSON before it, or neither, is answered with JSON.
+/// Browsers name HTML first in `Accept`. A caller that names JSON first, or neither, receives JSON.
 fn prefers_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());

@@ -1,4 +1,4 @@
-//! What an app reads: one application, its events, its list.
+//! Reads for apps: the events of an application, and the list of applications.
 
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication}
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Applications looked at for one page of a list: a filter that few pass ends the page early, and its cursor goes on.
+/// Most applications that one page of a list examines. When few of them pass the filter the page is short, and its cursor
+/// continues after the last one examined.
 const EXAMINED: usize = 500;
 /// Longest wait for an event, in seconds. API Gateway ends a request after 30.
 const LONGEST_WAIT: u64 = 20;
-/// Pauses between two looks while an event is waited for: each is a read, so they grow.
+/// Pauses between two reads while a request waits for an event. They grow, because each read costs.
 const LOOKS: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -35,7 +36,7 @@ pub struct ListQuery {
     filter: Filter,
 }
 
-/// What an application of a list must be; what is not given is not asked for.
+/// Conditions on the applications of a list. An absent condition holds for every application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Filter {
     stage: Option<Stage>,

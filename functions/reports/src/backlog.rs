@@ -1,7 +1,7 @@
-//! An agency's open cases: listed from the record, and sent again where it asks.
+//! An agency's open cases: lists them, and requests their messages again.
 //!
-//! Sending is the router's. Here an application is only marked; the table's stream shows the mark, and the router sends
-//! what was asked for, as it sends everything.
+//! This function only marks the application. The table's stream carries the mark to the router, and the router sends the
+//! message, as it sends every message.
 
 use std::collections::HashSet;
 
@@ -20,13 +20,13 @@ use protocol::backlog::{
     ResendRequest, Resent,
 };
 
-/// Bytes of a signed request: the largest names [`CASES`] applications.
+/// Largest signed request, in bytes: it names [`CASES`] applications.
 pub(crate) const REQUEST_BYTES: usize = 32 * 1024;
 
 /// A page of the agency's open cases.
 ///
 /// # Errors
-/// 422 for a cursor or a limit that is none, 503 where the table does not answer.
+/// 422 when the cursor or the limit is invalid, 503 when the table does not answer.
 pub(crate) async fn cases<H: Hub>(hub: &H, request: &CasesRequest) -> Result<CasesPage, Problem> {
     let mut faults = Vec::new();
     let after = request.after.as_deref().map(str::parse::<Cursor>);
@@ -41,9 +41,9 @@ pub(crate) async fn cases<H: Hub>(hub: &H, request: &CasesRequest) -> Result<Cas
     Ok(CasesPage { cases, next: page.next.map(|cursor| cursor.to_string()) })
 }
 
-fn open_case(kept: &StoredApplication) -> Option<OpenCase> {
-    let head = kept.ledger.head();
-    let latest = open_notices(&kept.ledger).pop()?;
+fn open_case(stored: &StoredApplication) -> Option<OpenCase> {
+    let head = stored.ledger.head();
+    let latest = open_notices(&stored.ledger).pop()?;
     Some(OpenCase {
         application: head.id,
         version: head.version,
@@ -59,10 +59,10 @@ fn open_case(kept: &StoredApplication) -> Option<OpenCase> {
     })
 }
 
-/// Marks the cases that are to be sent again. What becomes of one does not touch the others.
+/// Marks cases whose messages the agency requests again. The outcome of one case does not affect the others.
 ///
 /// # Errors
-/// 422 where none, too many or one twice is asked for.
+/// 422 when the request names no case, too many cases, or one case twice.
 pub(crate) async fn resend<H: Hub>(hub: &H, request: &ResendRequest) -> Result<ResendAnswer, Problem> {
     let mut faults = Vec::new();
     if !(1..=CASES).contains(&request.cases.len()) {
@@ -79,36 +79,41 @@ pub(crate) async fn resend<H: Hub>(hub: &H, request: &ResendRequest) -> Result<R
         return Err(Problem::invalid(faults));
     }
     let now = hub.clock().now();
-    let asked = request.cases.clone().into_iter().map(|case| resend_one(hub, &request.agency, case, now));
-    let cases: Vec<Resent> = stream::iter(asked).buffered(CONCURRENCY).collect().await;
+    let requested = request.cases.clone().into_iter().map(|case| resend_one(hub, &request.agency, case, now));
+    let cases: Vec<Resent> = stream::iter(requested).buffered(CONCURRENCY).collect().await;
     let accepted = cases.iter().filter(|case| case.outcome == ResendOutcome::Accepted).count();
-    tracing::info!(agency = %request.agency, asked = cases.len(), accepted, "cases asked for again");
+    tracing::info!(
+        agency = %request.agency,
+        requested = cases.len(),
+        accepted,
+        "agency requested messages again: the router will send the accepted ones"
+    );
     Ok(ResendAnswer { cases })
 }
 
 async fn resend_one<H: Hub>(hub: &H, agency: &AgencyCode, case: ResendCase, now: Timestamp) -> Resent {
-    let (message, outcome) = match ask(hub, agency, case, now).await {
+    let (message, outcome) = match request_resend(hub, agency, case, now).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::warn!(application = %case.application, %error, "a case could not be asked for again");
+            tracing::warn!(application = %case.application, %error, "resend request not recorded: the agency is answered `unavailable` for this case");
             (None, ResendOutcome::Unavailable)
         }
     };
     Resent { application: case.application, message, outcome }
 }
 
-async fn ask<H: Hub>(
+async fn request_resend<H: Hub>(
     hub: &H,
     agency: &AgencyCode,
     case: ResendCase,
     now: Timestamp,
 ) -> Result<(Option<u32>, ResendOutcome), StoreError> {
-    let kept = hub.store().get(case.application).await?;
-    let Some(kept) = kept.filter(|kept| kept.ledger.head().involves(agency)) else {
+    let stored = hub.store().get(case.application).await?;
+    let Some(stored) = stored.filter(|stored| stored.ledger.head().involves(agency)) else {
         return Ok((None, ResendOutcome::NotFound));
     };
-    let mut open = open_notices(&kept.ledger);
-    if kept.ledger.head().agency() != agency || open.is_empty() {
+    let mut open = open_notices(&stored.ledger);
+    if stored.ledger.head().agency() != agency || open.is_empty() {
         return Ok((None, ResendOutcome::Closed));
     }
     let wanted = |notice: &Notice| case.message.is_none_or(|version| version == notice.version);

@@ -1,4 +1,4 @@
-//! Applies one signed report, however it came.
+//! Verifies and applies one signed report, from HTTP or from the queue.
 
 use domain::command::{Actor, Attempt, Command, Report as Said};
 use domain::decide::Refusal;
@@ -44,7 +44,7 @@ impl<H: Hub> ReportHandler<H> {
             Err(error) => {
                 // Anybody can send this. Its hash finds it again where a sender asks.
                 let sha256 = evidence::sha256(jws);
-                tracing::warn!(sha256, %error, "a report that no agency has signed");
+                tracing::warn!(sha256, %error, "report rejected: no known agency signed it");
                 return Err(error.into());
             }
         };
@@ -52,7 +52,7 @@ impl<H: Hub> ReportHandler<H> {
         if let Err(error) = &taken
             && let Some(outcome) = error.refusal()
         {
-            tracing::warn!(agency = %signer, application = %report.application, outcome, "report refused");
+            tracing::warn!(agency = %signer, application = %report.application, outcome, "report refused: its evidence will be stored in the bucket");
             let at = self.hub.clock().now();
             evidence::keep(&self.hub, &signer, &report, outcome, jws, at).await?;
         }
@@ -90,7 +90,7 @@ impl<H: Hub> ReportHandler<H> {
             version = applied.version,
             stage = stage.name(),
             changed = applied.changed,
-            "report taken"
+            "report applied"
         );
         Ok(Receipt {
             report_id: report.report_id,
@@ -116,14 +116,15 @@ impl<H: Hub> ReportHandler<H> {
             }
             Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
                 let kept = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
-                let early = comes_later(stage, kept.ledger.head().purpose(), step);
+                let state = kept.ledger.head();
+                let early = state.reports().contains(&step) && comes_later(stage, state.purpose(), step);
                 Err(if early { ReportError::Early(refusal) } else { ApplyError::Refused(refusal).into() })
             }
             other => Ok(other?),
         }
     }
 
-    /// Whether this very report was taken before.
+    /// Whether this report was applied before.
     async fn is_repeat(&self, report: &Report, attempt: &Attempt) -> Result<bool, ReportError> {
         let kept = self.hub.store().get(report.application).await?;
         let taken = kept.as_ref().zip(attempt.key).and_then(|(kept, key)| kept.ledger.head().taken(&key.id));

@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110, section 13): `ETag`, `If-None-Match`, `If-Match`.
 //!
-//! An application's tag is its version, because everything that is shown of it follows from that. Whoever changes
-//! it may say from which version, and is told with 412 where somebody else was faster.
+//! An application's tag is its version, because its view depends on the version alone. A caller may name the version that its
+//! change builds on, and is answered 412 when another request has changed the application since.
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::problem::{Code, Problem};
 
-/// Tags of one header; more are refused.
+/// Most tags in one header.
 const TAGS: usize = 16;
-/// Bytes of one header's value.
+/// Largest value of the header, in bytes.
 const VALUE_BYTES: usize = 512;
 /// A version that no application has: its first is 1.
 const NO_VERSION: u32 = 0;
@@ -25,20 +25,20 @@ const NO_VERSION: u32 = 0;
 pub struct Tag(String);
 
 impl Tag {
-    /// Of a version of an application.
+    /// The tag of an application's version.
     #[must_use]
     pub fn version(version: u32) -> Tag {
         Tag(format!("\"{version}\""))
     }
 
-    /// Of an answer's bytes.
+    /// The tag of an answer: a hash of its bytes.
     #[must_use]
     pub fn content(bytes: &[u8]) -> Tag {
         let hash = Sha256::digest(bytes);
         Tag(format!("\"{}\"", hash[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
     }
 
-    /// An answer with this tag; 304 without a body where the caller has it already.
+    /// The answer with this tag; 304 without a body when the caller has the answer already.
     #[must_use]
     pub fn answer(&self, held: &IfNoneMatch, answer: impl IntoResponse) -> Response {
         let mut answer = answer.into_response();
@@ -55,7 +55,7 @@ impl Tag {
     }
 }
 
-/// What the caller holds already. Compared weakly, as section 13.1.2 says.
+/// Tags of the copies that the caller has. Compared weakly (section 13.1.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IfNoneMatch(Condition);
 
@@ -69,13 +69,13 @@ impl IfNoneMatch {
     }
 }
 
-/// The version that a change is asked for. Compared strongly, as section 13.1.1 says: a weak tag never matches.
+/// The version that a change builds on. Compared strongly (section 13.1.1): a weak tag never matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IfMatch(Option<u32>);
 
 impl IfMatch {
-    /// The version that must be the current one; `None` where any will do. A tag that is none of ours is a version
-    /// that no application has.
+    /// The version that must be the current one; `None` when any version will do. A tag that the hub never issued reads as a
+    /// version that no application has.
     #[must_use]
     pub fn version(self) -> Option<u32> {
         self.0
@@ -93,14 +93,14 @@ enum Condition {
 /// Reads the header.
 ///
 /// # Errors
-/// 400 where it is no list of entity tags.
+/// 400 when the header is not a list of entity tags.
 fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem> {
     let mut tags = Vec::new();
     for value in headers.get_all(&name) {
         let wrong = || {
             Problem::new(Code::BadRequest).with_detail(
                 format!("请求头 {name} 不是实体标签。"),
-                format!("The header {name} is no list of entity tags."),
+                format!("The header {name} is not a list of entity tags."),
             )
         };
         let text = value.to_str().map_err(|_| wrong())?.trim();

@@ -1,5 +1,5 @@
-//! What every HTTP answer goes through: the caller's language, the trace, one line in the log, and the
-//! framework's own refusals as problems.
+//! The middleware of every HTTP answer: the caller's language, the trace id, one log line, and the framework's own
+//! refusals as problems.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use lambda_http::request::RequestContext;
 use crate::problem::{Code, Language, Problem};
 use crate::rate_limit::Slot;
 
-/// Puts the edge around a function's routes.
+/// Adds the middleware to a function's routes. Call it after every route is added.
 pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .fallback(async || Problem::not_found())
@@ -42,7 +42,7 @@ async fn finish(mut request: Request, next: Next) -> Response {
     if let Some(standing) = slot.get() {
         standing.tell(headers);
     }
-    // Answers are about one citizen's application: no cache may keep them.
+    // Answers contain one citizen's data, so no cache may store them.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -58,11 +58,11 @@ async fn finish(mut request: Request, next: Next) -> Response {
     answer
 }
 
-/// The name of the request in the logs: API Gateway's, else the tracing header's.
-/// What names the request in the hub's log, for a handler that answers with several problems.
+/// The request's id in the hub's log, for a handler whose answer contains several problems.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace(pub Option<String>);
 
+/// The id of API Gateway, otherwise the id of the tracing header.
 fn trace(request: &Request) -> Option<String> {
     match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::fields;
 
-    async fn ask(method: &str, uri: &str, accept: &str) -> (u16, HeaderMap, Value) {
+    async fn send(method: &str, uri: &str, accept: &str) -> (u16, HeaderMap, Value) {
         let routes = Router::new()
             .route("/v1/health", get(async || "{}"))
             .route("/v1/things", post(async |_: fields::Body<fields::Nothing>| "{}"))
@@ -115,20 +115,20 @@ mod tests {
             ("GET", "/v1/things/x", 400, "bad_request"),
             ("POST", "/v1/things", 415, "unsupported_media_type"),
         ] {
-            let (answered, headers, body) = ask(method, uri, "zh").await;
+            let (answered, headers, body) = send(method, uri, "zh").await;
             assert_eq!(answered, status, "{uri}");
             assert_eq!(headers["content-type"], "application/problem+json");
             assert_eq!(headers["content-language"], "zh-CN");
             assert_eq!(body["type"], format!("/problems/{code}"));
             assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
         }
-        assert_eq!(ask("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
+        assert_eq!(send("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
     }
 
     #[tokio::test]
     async fn no_answer_is_cached_or_sniffed() {
         for uri in ["/v1/health", "/nowhere"] {
-            let (_, headers, _) = ask("GET", uri, "en").await;
+            let (_, headers, _) = send("GET", uri, "en").await;
             assert_eq!(
                 (&headers["cache-control"], &headers["x-content-type-options"]),
                 (&HeaderValue::from_static("no-store"), &HeaderValue::from_static("nosniff"))

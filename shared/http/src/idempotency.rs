@@ -1,4 +1,4 @@
-//! The `Idempotency-Key` header: what makes an unsafe request safe to send again.
+//! The `Idempotency-Key` header, which makes an unsafe request safe to repeat.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use http::request::Parts;
 use crate::fields::Coded;
 use crate::problem::{Code, Problem};
 
-/// Characters of a key.
+/// Most characters of a key.
 pub const KEY_CHARACTERS: usize = 128;
 
 /// A caller's key: 1 to 128 visible ASCII characters, in quotes or not (the IETF draft
@@ -32,14 +32,14 @@ impl IdempotencyKey {
         Ok(IdempotencyKey(bare.iter().copied().map(char::from).collect()))
     }
 
-    /// The key, to be hashed.
+    /// The key as text, for hashing.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A member of a body that is no key.
+/// A member of a body that is not a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyError;
 
@@ -49,7 +49,7 @@ impl Coded for KeyError {
     }
 }
 
-/// As a member of a body: as in the header, so that one key means the same in both.
+/// A key in a body has the form of the header, so that one key means the same in both.
 impl FromStr for IdempotencyKey {
     type Err = KeyError;
 

@@ -1,4 +1,4 @@
-//! What agencies sign: the body of a request as one compact JWS, whose it is, and whether it is fresh.
+//! Signed requests of agencies: reads the compact JWS, verifies the signer and the freshness.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -18,7 +18,7 @@ use platform::hub::Hub;
 /// Reads the body of a request that is one signed object, of at most `most` bytes.
 ///
 /// # Errors
-/// 415, 413, or 400 where it is not a text.
+/// 415 for another content type, 413 when the body is too large, 400 when it is not text.
 pub async fn signed_body(request: Request, most: usize) -> Result<String, Problem> {
     let (parts, body) = request.into_parts();
     let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -31,11 +31,11 @@ pub async fn signed_body(request: Request, most: usize) -> Result<String, Proble
     Ok(text.trim().to_owned())
 }
 
-/// A request that counts only while it is fresh, and names who makes it.
+/// A request that names its agency and is valid only while it is fresh.
 pub trait AgencyRequest: DeserializeOwned {
-    /// The agency it names.
+    /// The agency that the request names.
     fn agency(&self) -> &AgencyCode;
-    /// When it was signed, seconds since 1970.
+    /// Time of the signature, in seconds since 1970.
     fn iat(&self) -> i64;
 }
 
@@ -55,23 +55,23 @@ macro_rules! agency_requests {
 
 agency_requests!(DocumentRequest, CasesRequest, ResendRequest);
 
-/// Verifies a request: signed by the agency that it names, with a key that counts now, and fresh.
+/// Verifies that the agency which the request names has signed it, with a key that is valid now, and that it is fresh.
 ///
 /// # Errors
-/// 400 and 401, each cause with its code; 404 where it names another agency than the one that signed it.
+/// 400 and 401, each cause with its code; 404 when the request names another agency than its signer.
 pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &str) -> Result<R, Problem> {
     let agencies = current_agencies(hub).await?;
     let (signer, request) = agencies.keyring.verify::<R>(typ, jws).map_err(|error| {
-        tracing::info!(reason = %error, typ, "a signed request was refused");
+        tracing::info!(reason = %error, typ, "signed request rejected: its signature is not accepted");
         Problem::from(error)
     })?;
     if request.agency() != &signer {
-        tracing::warn!(%signer, claimed = %request.agency(), typ, "an agency asked in the name of another");
+        tracing::warn!(%signer, claimed = %request.agency(), typ, "signed request rejected: it names another agency than its signer");
         return Err(Problem::not_found());
     }
     let now = hub.clock().now();
     if !is_fresh(request.iat(), now) {
-        tracing::info!(%signer, typ, "a signed request was not fresh");
+        tracing::info!(%signer, typ, "signed request rejected: it was signed too long ago or ahead of time");
         return Err(expired(now));
     }
     Ok(request)
@@ -84,7 +84,7 @@ pub fn is_fresh(iat: i64, at: Timestamp) -> bool {
     at.as_second().saturating_sub(iat).saturating_abs() <= FRESH_SECONDS
 }
 
-/// 401 for what is not fresh. It tells the hub's own time, so that a clock that is off is found at once.
+/// 401 for a request that is not fresh. The problem has the hub's time, so that the agency finds a wrong clock at once.
 #[must_use]
 pub fn expired(now: Timestamp) -> Problem {
     Problem::new(Code::SignatureExpired)

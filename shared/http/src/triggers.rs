@@ -1,7 +1,7 @@
-//! A function behind HTTP through API Gateway, and one behind a queue, too.
+//! Serves API Gateway requests, and for some functions the batches of a queue, too.
 //!
-//! Lambda gives a function its event as it is. A batch of a queue has `Records`; a request has none, and a
-//! caller cannot make it have: what API Gateway passes on of a request lies within its own members.
+//! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
+//! because API Gateway puts everything from the caller into members of its own.
 
 use std::future::Future;
 
@@ -18,13 +18,13 @@ use serde_json::Value;
 
 use platform::batch::deadline;
 
-/// What a parameter of a path holds as it is (RFC 3986 section 2.3); everything else is encoded.
+/// Every character that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Serves requests until Lambda ends the process.
 ///
 /// # Errors
-/// Where the Lambda runtime cannot be reached.
+/// When the Lambda runtime cannot be reached.
 pub async fn serve_http(routes: Router) -> Result<(), Error> {
     let routes = &routes;
     run(service_fn(async |LambdaEvent { payload, context }| {
@@ -37,7 +37,7 @@ pub async fn serve_http(routes: Router) -> Result<(), Error> {
 /// Serves both triggers until Lambda ends the process.
 ///
 /// # Errors
-/// Where the Lambda runtime cannot be reached.
+/// When the Lambda runtime cannot be reached.
 pub async fn serve<Q, F>(routes: Router, queue: Q) -> Result<(), Error>
 where
     Q: Fn(SqsEvent, tokio::time::Instant) -> F,
@@ -50,7 +50,7 @@ where
 /// Answers one event.
 ///
 /// # Errors
-/// An event that is neither a request nor a batch.
+/// When the event is neither a request nor a queue batch.
 pub async fn answer<Q, F>(routes: Router, queue: &Q, event: LambdaEvent<Value>) -> Result<Value, Error>
 where
     Q: Fn(SqsEvent, tokio::time::Instant) -> F,
@@ -77,8 +77,8 @@ async fn http(
     Ok(Adapter::from(routes).ready().await?.call(event).await?)
 }
 
-/// The path as it was asked for. API Gateway hands it over decoded, where a `?` or `#` of a parameter looks like the
-/// path's end; so it is put together again, of the route that was chosen and its parameters.
+/// The path of the request, encoded again from the matched route and its parameters. API Gateway passes the path decoded, so
+/// that a `?` or `#` in a parameter would end the path.
 fn path(request: &ApiGatewayV2httpRequest) -> Option<String> {
     let (_, route) = request.route_key.as_deref()?.split_once(' ')?;
     let mut path = String::new();

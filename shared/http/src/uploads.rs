@@ -1,4 +1,4 @@
-//! What an upload says of itself before it is made, and the slot that it is for.
+//! Declarations of uploads, and the slots that they are assigned to.
 
 use domain::catalogue::DocumentKind;
 use domain::event::{Provider, Slot};
@@ -8,16 +8,16 @@ use domain::limits::DOCUMENT_BYTES;
 use crate::fields::{Fields, FromFields, choice, text, whole};
 use platform::documents::{Checksum, DocumentSize, MediaType, UploadRequest};
 
-/// A document that will be uploaded.
+/// A document that its provider is about to upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// What it is.
+    /// Kind of the document.
     pub kind: DocumentKind,
-    /// Its media type.
+    /// Media type of the file.
     pub media_type: MediaType,
-    /// Its exact size.
+    /// Exact size of the file.
     pub size: DocumentSize,
-    /// Its SHA-256.
+    /// SHA-256 of the file.
     pub sha256: Checksum,
 }
 
@@ -45,8 +45,7 @@ impl Declared {
     }
 }
 
-/// The slot for each declared document: the first of the app's that accepts its kind and is not given away
-/// yet, `None` where there is none.
+/// The slot of each declared document: the app's first free slot that accepts the kind; `None` when no such slot is left.
 #[must_use]
 pub fn assign(declared: &[Declared], slots: &[Slot]) -> Vec<Option<DocumentId>> {
     let mut given: Vec<DocumentId> = Vec::new();
@@ -85,11 +84,12 @@ mod tests {
 
     #[test]
     fn each_document_gets_a_slot_of_its_own() {
-        use DocumentKind::{IdentityCard, IssuedCertificate, ProofOfWork};
+        let kind = |name| DocumentKind::named(name).unwrap();
+        let (card, work) = (kind("identity_card"), kind("proof_of_work"));
         let slots = [
-            slot(1, Provider::App, &[IdentityCard]),
-            slot(2, Provider::App, &[IdentityCard, ProofOfWork]),
-            slot(3, Provider::Agency, &[IssuedCertificate]),
+            slot(1, Provider::App, &[card]),
+            slot(2, Provider::App, &[card, work]),
+            slot(3, Provider::Agency, &[kind("issued_certificate")]),
         ];
         let kinds = ["identity_card", "identity_card", "proof_of_work", "issued_certificate"];
         let given = assign(&kinds.map(declared), &slots);

@@ -1,4 +1,4 @@
-//! What is said, in Chinese and English: a row for every problem and every code of a wrong field.
+//! Texts in Chinese and English: a row for every kind of problem and every code of a wrong field.
 
 use http::StatusCode;
 
@@ -85,25 +85,26 @@ codes! {
         "签名验证失败", "The signature does not verify";
     /// Signed too long ago, or ahead of time.
     SignatureExpired = "signature_expired", UNAUTHORIZED,
-        "签名时间超出允许范围，请重新签名", "It was signed too long ago or ahead of time; sign it again";
+        "签名时间超出允许范围，请重新签名", "The request was signed too long ago or ahead of time; sign it again";
     /// The token lacks a scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN,
-        "访问令牌的权限不足", "The access token does not allow this";
+        "访问令牌的权限不足", "The access token lacks the scope that this operation requires";
     /// There is none, or it is not the caller's.
     NotFound = "not_found", NOT_FOUND,
-        "未找到", "There is no such thing";
+        "该地址或编号不存在，或不属于调用方",
+        "Nothing exists at this address or under this id, or it belongs to another party";
     /// Another method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
-        "该地址不支持此方法", "The method is not supported here";
+        "该地址不支持此方法", "The address does not support this method";
     /// The step is not possible at this stage.
     IllegalStep = "illegal_step", CONFLICT,
-        "当前阶段不能进行此操作", "This is not possible at the current stage";
+        "当前阶段不能进行此操作", "The step is not possible at the application's current stage";
     /// The agency has a part in the application, but the open leg is another's.
     OtherLeg = "other_leg", CONFLICT,
-        "当前环节由其他机关办理", "The open leg is another agency's";
+        "当前环节由其他机关办理", "The open leg belongs to another agency";
     /// The report builds on a version that has been overtaken.
     StaleVersion = "stale_version", CONFLICT,
-        "所依据的版本已过期或不存在", "It builds on a version that is overtaken or does not exist";
+        "所依据的版本已过期或不存在", "The report builds on a version that is out of date or does not exist";
     /// It was asked for at another version.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED,
         "申请已变更，与 If-Match 不符", "The application has changed: its version is not that of If-Match";
@@ -112,19 +113,19 @@ codes! {
         "材料不齐", "Documents are missing";
     /// A bound of the application is reached.
     BoundReached = "bound_reached", CONFLICT,
-        "已达到该申请的上限", "The application has reached a bound";
+        "已达到该申请的上限", "The application has reached one of its limits";
     /// Something else stands in the way.
     Conflict = "conflict", CONFLICT,
-        "与当前状态冲突", "It conflicts with the current state";
+        "与当前状态冲突", "The request conflicts with the current state of the document";
     /// The tenant has as many subscriptions as it may.
     TooManySubscriptions = "too_many_subscriptions", CONFLICT,
-        "回调订阅数量已达上限", "There are as many subscriptions as a tenant may have";
+        "回调订阅数量已达上限", "The tenant has as many subscriptions as it may have";
     /// The body is too large.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE,
         "正文过大", "The body is too large";
     /// Another media type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
-        "不支持此内容类型", "The content type is not supported here";
+        "不支持此内容类型", "The address does not support this content type";
     /// Fields are wrong.
     InvalidFields = "invalid_fields", UNPROCESSABLE_ENTITY,
         "部分字段有误，已全部列出", "Some fields are wrong; all of them are listed";
@@ -139,7 +140,7 @@ codes! {
         "请求过于频繁", "Too many requests";
     /// A failure of ours that a repeat does not mend.
     Internal = "internal", INTERNAL_SERVER_ERROR,
-        "系统内部错误", "Something is wrong on our side";
+        "系统内部错误", "The hub has an internal error";
     /// Too much at once; it will pass.
     Throttled = "throttled", SERVICE_UNAVAILABLE,
         "系统繁忙，请稍后重试", "The service is busy; please repeat the request";
@@ -197,16 +198,24 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("not_a_list", "须为数组", "Must be a list."),
     ("not_a_boolean", "须为 true 或 false", "Must be true or false."),
     ("not_an_integer", "须为整数，不带小数点", "Must be an integer, without a decimal point."),
-    ("not_one_of", "不在允许的取值之内", "Is none of the allowed values."),
-    ("out_of_range", "超出范围", "Is out of range."),
-    ("too_few", "数量不足", "Has too few elements."),
-    ("too_many", "数量过多", "Has too many elements."),
+    (
+        "not_one_of",
+        "不在接口文档为该字段列出的取值之内",
+        "Must be one of the values that the interface's description lists for this field.",
+    ),
+    (
+        "out_of_range",
+        "超出接口文档为该字段规定的范围",
+        "Must lie within the bounds that the interface's description states for this field.",
+    ),
+    ("too_few", "数量少于接口文档规定的下限", "Has fewer elements than the interface's description allows."),
+    ("too_many", "数量多于接口文档规定的上限", "Has more elements than the interface's description allows."),
     ("too_short", "过短", "Is too short."),
     ("too_long", "过长", "Is too long."),
     ("control_character", "不得含控制字符", "Must not contain control characters."),
-    ("duplicate", "重复", "Is given twice."),
-    ("invalid", "不可接受", "Is not acceptable."),
-    ("unknown", "不存在", "Does not exist."),
+    ("duplicate", "重复", "Must not be given twice."),
+    ("invalid", "不可接受", "Is not acceptable for this field."),
+    ("unknown", "所指对象不存在", "Names something that does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
     ("idempotency_key", "须为 1 至 128 个可见 ASCII 字符", "Must be 1 to 128 visible ASCII characters."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),

@@ -40,31 +40,31 @@ pub const KINDS: &[Kind] = &[
     kind(
         "signature_expired",
         401,
-        "It was signed too long ago or ahead of time; sign it again",
+        "The request was signed too long ago or ahead of time; sign it again",
         "`iat` is more than `tolerance_seconds` from the hub's clock; `now` is what that says. Set the clock and sign again.",
     ),
     kind(
         "not_found",
         404,
-        "There is no such thing",
-        "No such application, or not this agency's: the two are not told apart.",
+        "Nothing exists at this address or under this id, or it belongs to another party",
+        "No application has this id, or it belongs to another agency: both are answered alike.",
     ),
     kind(
         "illegal_step",
         409,
-        "This is not possible at the current stage",
+        "The step is not possible at the application's current stage",
         "The case has moved on, or was withdrawn: drop the report. `stage` says where it stands.",
     ),
     kind(
         "other_leg",
         409,
-        "The open leg is another agency's",
+        "The open leg belongs to another agency",
         "This agency's part is over or has not come yet: drop the report.",
     ),
     kind(
         "stale_version",
         409,
-        "It builds on a version that is overtaken or does not exist",
+        "The report builds on a version that is out of date or does not exist",
         "Take the next message of the case, or ask for it again, and report on `version`.",
     ),
     kind(
@@ -76,14 +76,14 @@ pub const KINDS: &[Kind] = &[
     kind(
         "bound_reached",
         409,
-        "The application has reached a bound",
+        "The application has reached one of its limits",
         "Only a decision is possible now; `bound` says what is used up.",
     ),
     kind("payload_too_large", 413, "The body is too large", "A report has at most 64 KiB."),
     kind(
         "unsupported_media_type",
         415,
-        "The content type is not supported here",
+        "The address does not support this content type",
         "Send `Content-Type: application/jose`.",
     ),
     kind(
@@ -101,7 +101,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "internal",
         500,
-        "Something is wrong on our side",
+        "The hub has an internal error",
         "A fault of the hub that a repeat does not mend at once. Repeat the same bytes later, with growing waits.",
     ),
     kind(
@@ -143,7 +143,7 @@ pub fn example(kind: &Kind) -> Value {
         "bound_reached" => json!({ "bound": "supplement_rounds" }),
         "invalid_fields" => json!({ "errors": [
             { "pointer": "/certificate", "code": "required", "detail": "Is required." },
-            { "pointer": "/valid_until", "code": "out_of_range", "detail": "Is out of range." }
+            { "pointer": "/valid_until", "code": "out_of_range", "detail": "Must lie within the bounds that the interface's description states for this field." }
         ] }),
         _ => json!({}),
     };

@@ -1,14 +1,14 @@
-//! What each kind of problem means for whoever meets it: who can mend it, and how. The hub's problem pages and the
-//! OpenAPI document of the interface for apps say the same, because both are made from this table.
+//! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps are
+//! generated from this table.
 
-use Mender::{Citizen, Developer, Operator, Program};
+use Fixer::{Citizen, Developer, Operator, Program};
 
-/// Who can do something about a problem.
+/// Who can fix a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mender {
-    /// Whoever wrote the program that asks.
+pub enum Fixer {
+    /// The developer of the calling program.
     Developer,
-    /// The program itself, by asking again later.
+    /// The calling program, by repeating the request later.
     Program,
     /// The citizen, or whoever serves the citizen.
     Citizen,
@@ -16,15 +16,15 @@ pub enum Mender {
     Operator,
 }
 
-impl Mender {
+impl Fixer {
     /// In English.
     #[must_use]
     pub fn en(self) -> &'static str {
         match self {
-            Mender::Developer => "the developer of the calling program",
-            Mender::Program => "the calling program, by repeating the request",
-            Mender::Citizen => "the citizen, or whoever serves the citizen",
-            Mender::Operator => "the operators of the hub",
+            Fixer::Developer => "the developer of the calling program",
+            Fixer::Program => "the calling program, by repeating the request",
+            Fixer::Citizen => "the citizen, or whoever serves the citizen",
+            Fixer::Operator => "the operators of the hub",
         }
     }
 
@@ -32,10 +32,10 @@ impl Mender {
     #[must_use]
     pub fn zh(self) -> &'static str {
         match self {
-            Mender::Developer => "调用方的开发人员",
-            Mender::Program => "调用方程序，重复请求即可",
-            Mender::Citizen => "办事群众或窗口人员",
-            Mender::Operator => "平台运维人员",
+            Fixer::Developer => "调用方的开发人员",
+            Fixer::Program => "调用方程序，重复请求即可",
+            Fixer::Citizen => "办事群众或窗口人员",
+            Fixer::Operator => "平台运维人员",
         }
     }
 }
@@ -45,21 +45,21 @@ impl Mender {
 pub struct Advice {
     /// The end of the problem's `type`.
     pub code: &'static str,
-    /// Who can mend it.
-    pub who: Mender,
+    /// Who can fix the problem.
+    pub who: Fixer,
     /// What to do, in Chinese.
     pub zh: &'static str,
     /// What to do, in English.
     pub en: &'static str,
 }
 
-/// The advice on a kind of problem; `None` where there is no such kind.
+/// The advice on a kind of problem; `None` when no kind has this code.
 #[must_use]
 pub fn advice(code: &str) -> Option<&'static Advice> {
     ADVICE.iter().find(|advice| advice.code == code)
 }
 
-const fn row(code: &'static str, who: Mender, zh: &'static str, en: &'static str) -> Advice {
+const fn row(code: &'static str, who: Fixer, zh: &'static str, en: &'static str) -> Advice {
     Advice { code, who, zh, en }
 }
 
@@ -69,19 +69,19 @@ pub const ADVICE: &[Advice] = &[
         "bad_request",
         Developer,
         "地址或请求头无法识别，请对照接口文档检查后重发。",
-        "The path or a header cannot be read. Compare the request with the interface's description, then send it again.",
+        "The path or a header cannot be read. Compare the request with the interface's description, fix it, then send it again.",
     ),
     row(
         "malformed_json",
         Developer,
         "正文须为一个 JSON 值，`line` 和 `column` 指出出错位置。",
-        "The body is one JSON value. `line` and `column` say where it breaks off.",
+        "The body must be one JSON value. `line` and `column` say where it stops being one.",
     ),
     row(
         "malformed_signature",
         Developer,
         "正文须为所要求 `typ` 的紧凑 JWS，且载荷符合其模式。改正后再发，不要原样重发。",
-        "The body is a compact JWS of the expected `typ`, its payload of the published schema. Mend it; do not repeat it as it is.",
+        "The body is a compact JWS of the expected `typ`, its payload of the published schema. Fix the request; do not repeat it unchanged.",
     ),
     row(
         "idempotency_key_required",
@@ -128,8 +128,8 @@ pub const ADVICE: &[Advice] = &[
     row(
         "not_found",
         Developer,
-        "检查编号。不存在的与不属于调用方的，答复相同。",
-        "Check the id. What does not exist and what is not the caller's are answered alike.",
+        "检查地址和编号。不存在的对象与不属于调用方的对象，答复相同。",
+        "Check the address and the id. An object that does not exist and an object of another party are answered alike.",
     ),
     row(
         "method_not_allowed",
@@ -141,13 +141,13 @@ pub const ADVICE: &[Advice] = &[
         "illegal_step",
         Citizen,
         "申请已在别的阶段（`stage`），请先读取申请，`next` 列出现在可以做的操作。",
-        "The application stands elsewhere (`stage`). Read it: `next` lists what can be done now.",
+        "The application is at another stage (`stage`). Read the application: `next` lists the steps that are possible now.",
     ),
     row(
         "other_leg",
         Developer,
         "本机关的环节已结束或尚未开始，请丢弃该回报。",
-        "This agency's part is over or has not come yet: drop the report.",
+        "This agency's part is over or has not started: drop the report.",
     ),
     row(
         "stale_version",
@@ -159,7 +159,7 @@ pub const ADVICE: &[Advice] = &[
         "precondition_failed",
         Program,
         "重新读取申请（`version` 为当前版本），确认仍需此操作后，以新的 If-Match 发送。",
-        "Read the application again (`version` is the current one), see that the step is still wanted, and send it with \
+        "Read the application again (`version` is the current one), check that the step is still wanted, and send the step with \
          the new If-Match.",
     ),
     row(
@@ -172,13 +172,13 @@ pub const ADVICE: &[Advice] = &[
         "bound_reached",
         Operator,
         "该申请已达到 `bound` 所指的上限，只能办结或撤回。",
-        "The application has used up what `bound` names; it can only be decided or withdrawn.",
+        "The application has reached the limit that `bound` names. It can only be decided or withdrawn.",
     ),
     row(
         "conflict",
         Program,
         "重新读取后再决定；重复同样的请求没有用。",
-        "Read again what stands, then decide. The same request will not do.",
+        "Read the document again, then decide. The same request will not succeed.",
     ),
     row(
         "too_many_subscriptions",
@@ -202,7 +202,7 @@ pub const ADVICE: &[Advice] = &[
         "invalid_fields",
         Citizen,
         "`errors` 以 JSON 指针列出全部有误字段，逐一改正后重发。",
-        "`errors` names every wrong field by JSON pointer. Mend them all, then send the request again.",
+        "`errors` names every wrong field by JSON pointer. Fix all of them, then send the request again.",
     ),
     row(
         "key_reused",
@@ -226,7 +226,7 @@ pub const ADVICE: &[Advice] = &[
         "internal",
         Operator,
         "平台故障，重试未必有用。请把 `trace` 告知运维人员。",
-        "A fault of the hub that a repeat may not mend. Tell the operators the `trace`.",
+        "A fault of the hub that a repeat may not fix. Tell the operators the `trace`.",
     ),
     row(
         "throttled",
@@ -238,6 +238,6 @@ pub const ADVICE: &[Advice] = &[
         "unavailable",
         Program,
         "等待 `Retry-After` 所示秒数后重发同一请求，间隔递增并加随机。",
-        "Repeat the same request after `Retry-After` seconds, with growing, random pauses. It may have been done already: the Idempotency-Key makes that safe.",
+        "Repeat the same request after `Retry-After` seconds, with growing, random pauses. The hub may have carried out the request already: the Idempotency-Key makes the repeat safe.",
     ),
 ];
