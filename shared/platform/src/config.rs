@@ -231,7 +231,7 @@ mod tests {
             ]
         );
         let said = format!("{error} {error:?}");
-        assert!(said.contains("TABLE is missing; ") && !said.contains("canary"), "{said}");
+        assert!(said.contains("BUCKET is missing; ") && !said.contains("canary"), "{said}");
     }
 
     #[test]
