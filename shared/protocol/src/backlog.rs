@@ -11,12 +11,12 @@ use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::wire_names::CASES;
+
 /// JWS `typ` of a signed request for a page of open cases.
 pub const CASES_TYP: &str = "tongban-cases+jws";
 /// JWS `typ` of a signed resend request.
 pub const RESEND_TYP: &str = "tongban-resend+jws";
-/// Cases on one page, and in one resend request, at most.
-pub const CASES: usize = 100;
 /// Cases on a page when the request gives no limit.
 pub const CASES_DEFAULT: usize = 50;
 /// Seconds between two resend requests for one case, at least.

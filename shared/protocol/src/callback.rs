@@ -7,10 +7,8 @@ use domain::stage::Stage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::wire_names::TEST;
 pub use signature::{EndpointKeys, PublicKey, Secret, SignatureError, TOLERANCE_SECONDS};
-
-/// Event type of a test callback. No application has the id that a test callback carries.
-pub const TEST: &str = "webhook.test";
 
 /// A message of the callback queue. It carries ids only, no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,6 +14,8 @@ use domain::stage::Purpose;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::wire_names::event_type;
+
 use crate::jose::{JoseError, PrivateKey, PublicKey, decrypt, encrypt, sign, verify};
 
 /// JWS `typ` of a signed case.
@@ -132,17 +134,6 @@ impl From<&Places> for CasePlaces {
             registered_at: places.registered_at.clone(),
             move_in: places.move_in.clone(),
         }
-    }
-}
-
-/// The CloudEvents `type` of a notice.
-#[must_use]
-pub fn event_type(notice: NoticeKind) -> &'static str {
-    match notice {
-        NoticeKind::Opened => "cn.tongban.case.opened.v1",
-        NoticeKind::Supplemented => "cn.tongban.case.supplemented.v1",
-        NoticeKind::Withdrawn => "cn.tongban.case.withdrawn.v1",
-        NoticeKind::RestoreRequested => "cn.tongban.case.restore_requested.v1",
     }
 }
 

@@ -5,6 +5,7 @@
 //! examples and the answers that are problems are put.
 
 pub mod app;
+mod error;
 pub mod examples;
 pub(crate) mod fields;
 mod frames;
@@ -13,30 +14,12 @@ mod schemas;
 
 use std::collections::BTreeMap;
 
-use thiserror::Error;
-
+pub use error::ContractError;
 pub use frames::document;
 pub use schemas::{components, schemas};
 
 /// Command that writes the contract files again.
 pub const COMMAND: &str = "cargo run -p protocol --features schema --bin contracts";
-
-/// Why the contracts cannot be generated. Each is a fault of the sources, so only their author sees it.
-#[derive(Debug, Error)]
-pub enum ContractError {
-    /// Two types have the same name.
-    #[error("two schemas have the name {0}")]
-    TwoSchemas(String),
-    /// A frame is not YAML.
-    #[error("a frame is not YAML")]
-    Yaml(#[from] serde_yaml_ng::Error),
-    /// A schema or an example cannot be written as JSON.
-    #[error("an example cannot be written as JSON")]
-    Json(#[from] serde_json::Error),
-    /// A frame names an example, schema or problem that does not exist.
-    #[error("a frame names {0}, which does not exist")]
-    Unknown(String),
-}
 
 /// Every generated file by its path within `shared/protocol/contracts/`.
 ///

@@ -12,3 +12,4 @@ pub mod jose;
 pub mod operations;
 pub mod problem;
 pub mod report;
+mod wire_names;

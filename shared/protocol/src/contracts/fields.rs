@@ -3,8 +3,7 @@
 use schemars::Schema;
 use serde_json::{Value, json};
 
-use crate::backlog::CASES;
-use crate::case::event_type as type_of;
+use crate::wire_names::{CASES, event_type as type_of};
 use domain::effect::NoticeKind;
 use domain::stage::{Step, Taker};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::callback::TEST;
+use crate::wire_names::TEST;
 
 /// Every type of callback, and what it tells.
 pub const TYPES: [(&str, &str); 23] = [
