@@ -166,7 +166,7 @@ impl<H: Hub> Endpoints<H> {
                 return Ok(known.keys.clone());
             }
         }
-        let bytes = self.hub.vault().open(SECRET, &id.to_string(), sealed).await?;
+        let bytes = self.hub.vault().decrypt(SECRET, &id.to_string(), sealed).await?;
         Ok(Arc::new(EndpointKeys::from_bytes(&bytes).map_err(|_| VaultError::Corrupt)?))
     }
 

@@ -4,7 +4,6 @@
 //! same kind, and changes nothing.
 
 use domain::application::Application;
-use domain::catalogue::DocumentKind;
 use domain::decide::Refusal;
 use domain::event::Provider;
 use domain::ids::{AgencyCode, DocumentId};
@@ -44,7 +43,7 @@ pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
         }
         DocumentAction::Upload { document, media_type, size, sha256 } => {
             let declared = declared(&media_type, size, &sha256)?;
-            upload(hub, head, &agency, document, &declared).await
+            upload(hub, head, &agency, document, declared).await
         }
     }
 }
@@ -55,26 +54,30 @@ async fn upload<H: Hub>(
     head: &Application,
     agency: &AgencyCode,
     document: DocumentId,
-    declared: &Declared,
+    (media_type, size, sha256): (MediaType, DocumentSize, Checksum),
 ) -> Result<Link, Problem> {
     let found = links::document_of(head, document, Provider::Agency)?;
     if head.agency() != agency {
         return Err(Refusal::Illegal { stage: head.stage, step: Step::StoreDocument }.into());
     }
-    links::slot(hub, head, found, declared).await
+    // The agency does not say the kind: the slot of what a leg issues takes one kind alone.
+    let kind = *found.slot.accepts.first().ok_or_else(Problem::not_found)?;
+    links::slot(hub, head, found, &Declared { kind, media_type, size, sha256 }).await
 }
 
 /// Reads the declared media type, size and checksum; every wrong field is named.
-fn declared(media_type: &str, size: u64, sha256: &str) -> Result<Declared, Problem> {
+fn declared(
+    media_type: &str,
+    size: u64,
+    sha256: &str,
+) -> Result<(MediaType, DocumentSize, Checksum), Problem> {
     let mut faults = Vec::new();
     let mut note = |pointer, code| faults.push(FieldError::new(pointer, code));
     let media_type = media_type.parse::<MediaType>().map_err(|error| note("/media_type", error.code()));
     let size = DocumentSize::new(size).ok_or_else(|| note("/size", "out_of_range"));
     let sha256 = sha256.parse::<Checksum>().map_err(|error| note("/sha256", error.code()));
     match (media_type, size, sha256) {
-        (Ok(media_type), Ok(size), Ok(sha256)) => {
-            Ok(Declared { kind: DocumentKind::IssuedCertificate, media_type, size, sha256 })
-        }
+        (Ok(media_type), Ok(size), Ok(sha256)) => Ok((media_type, size, sha256)),
         _ => Err(Problem::invalid(faults)),
     }
 }

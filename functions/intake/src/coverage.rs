@@ -1,11 +1,10 @@
 //! Who takes what: the answer an app needs before it lets a citizen fill in a form.
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
-use domain::catalogue::{CaseRow, Role, Service, When, service_row};
+use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
 use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::Places;
-use domain::person::ADULT_AGE;
 use http_kit::fields::{Fields, FromFields, choice, text, whole};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -34,29 +33,23 @@ impl FromFields for Question {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let service: Option<Service> = fields.required("service", choice);
         let (from, to) = (fields.optional("from", text), fields.optional("to", text));
-        let reason = fields.optional("reason", choice::<When>);
-        let certificate = fields.optional("certificate", choice::<When>);
-        let age = fields.optional("age", whole(0..=OLDEST));
-        let age = age.and_then(|age| u8::try_from(age).ok());
-        let of_age = age.map(|age| if age < ADULT_AGE { When::Minor } else { When::Adult });
+        let row = service.map(service_row);
         let mut when = None;
-        let asked = [
-            ("reason", reason, Service::HouseholdTransfer),
-            ("certificate", certificate, Service::HouseholdCertificate),
-        ];
-        for (name, case, of) in asked {
-            match (case, service) {
-                (Some(case), Some(service)) if service == of && service_row(service).case(case).is_some() => {
-                    when = Some(case);
-                }
-                (Some(_), Some(service)) if service == of => fields.refuse(name, "case_not_of_service"),
-                (Some(_), Some(_)) => fields.refuse(name, "not_expected"),
-                (None, _) | (Some(_), None) => {}
+        for name in current().case_members() {
+            let case = fields.optional(name, choice::<When>);
+            let (Some(case), Some(row)) = (case, row) else { continue };
+            if row.member().is_none_or(|member| member.name != name) {
+                fields.refuse(name, "not_expected");
+            } else if row.case(case).is_some() {
+                when = Some(case);
+            } else {
+                fields.refuse(name, "case_not_of_service");
             }
         }
+        let age = fields.optional("age", whole(0..=OLDEST)).and_then(|age| u8::try_from(age).ok());
         let service = service?;
-        if service == Service::FirstIdentityCard {
-            when = of_age;
+        if let (Some(row), Some(age)) = (row, age) {
+            when = row.case_at(age).map(|case| case.when).or(when);
         }
         Some(Question { service, from, to, when, age })
     }
@@ -119,7 +112,7 @@ fn reasons(
     let places = Places {
         accepted_at: from.clone(),
         registered_at: to.clone(),
-        move_in: (question.service == Service::HouseholdTransfer).then(|| from.clone()),
+        move_in: service_row(question.service).moves_in().then(|| from.clone()),
     };
     let Err(problems) = agencies.legs(question.service, when, &places, &[], today) else {
         return Vec::new();

@@ -88,7 +88,7 @@ async fn keep<H: Hub>(
     };
     let personal_data =
         serde_json::to_vec(&opening.personal_data).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().seal(DOSSIER, &id.to_string(), &personal_data).await?;
+    let sealed = hub.vault().encrypt(DOSSIER, &id.to_string(), &personal_data).await?;
     let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
     Ok(StoredApplication { ledger, sealed, payload_hash })
 }

@@ -3,23 +3,21 @@
 use std::str::FromStr;
 
 use domain::agencies::{Agencies, NotCovered};
-use domain::catalogue::{DocumentKind, Service, When, service_row};
+use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
 use domain::decide::today;
 use domain::division::DivisionCode;
-use domain::event::{Leg, Opened, Places, Provider, Slot};
+use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
-use domain::person::{ADULT_AGE, Address, MobileNumber, PersonName};
+use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
-use domain::stage::Purpose;
 use http_kit::fields::{
     Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
 };
 use http_kit::uploads::{Declared, assign};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use protocol::form::needs_relative;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -126,8 +124,9 @@ impl Asked {
         let service = fields.required("service", choice::<Service>);
         let applicant = fields.required("applicant", object(|fields| Some(Sketch::read(fields, today))));
         let age = applicant.as_ref().and_then(|applicant| applicant.age_on(today));
-        let when = when(fields, service, age);
-        let places = places(fields, service);
+        let row = service.map(service_row);
+        let when = when(fields, row, age);
+        let places = places(fields, row);
         let guardian = fields.optional("guardian", object(|fields| Some(Sketch::read(fields, today))));
         let relative = fields.optional("relative", object(|fields| Some(Sketch::read(fields, today))));
         let address = fields.required("address", text);
@@ -135,12 +134,12 @@ impl Asked {
         let capabilities = fields.optional("capabilities", list(0..=CAPABILITIES, text::<Capability>));
         let submit = fields.optional("submit", choice::<Submit>).unwrap_or_default();
         if let Some(age) = age {
-            check_guardian(fields, age);
+            check_guardian(fields, row, age);
         }
-        if let Some(when) = when {
-            check_relative(fields, when);
+        if let Some(case) = row.zip(when).and_then(|(row, when)| row.case(when)) {
+            expect_or_refuse(fields, "relative", case.relative, "required");
         }
-        if service.is_some_and(|service| service_row(service).commitment) && commitment != Some(true) {
+        if row.is_some_and(|row| row.commitment) && commitment != Some(true) {
             fields.refuse("commitment", "required");
         }
         let mut known: Vec<&IdentityNumber> = Vec::new();
@@ -177,9 +176,8 @@ impl Asked {
         let row = service_row(self.service?);
         let case = row.case(self.when?)?;
         let asked = case.documents.iter().map(|row| (row.name.clone(), row.accepts.clone(), Provider::App));
-        let issued = row.legs_of(case).any(|leg| leg.purpose == Purpose::Certify).then(|| {
-            ("issued_certificate".to_owned(), vec![DocumentKind::IssuedCertificate], Provider::Agency)
-        });
+        let issued = row.legs_of(case).filter_map(|leg| leg.issues.as_ref());
+        let issued = issued.map(|row| (row.requirement.clone(), vec![row.kind], Provider::Agency));
         asked
             .chain(issued)
             .enumerate()
@@ -225,50 +223,44 @@ impl Sketch {
     }
 }
 
-/// The case of the service: by age, by reason, or by kind of certificate.
-fn when(fields: &mut Fields<'_>, service: Option<Service>, age: Option<u8>) -> Option<When> {
-    let asked_by = |service| match service {
-        Service::FirstIdentityCard => None,
-        Service::HouseholdTransfer => Some("reason"),
-        Service::HouseholdCertificate => Some("certificate"),
-    };
+/// The case of the service: the one that the applicant's age or a member of the body chooses. A member that chooses the
+/// case of another service is refused.
+fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u8>) -> Option<When> {
     let mut chosen = None;
-    for name in ["reason", "certificate"] {
-        let Some(service) = service else {
-            // Nothing can be said of it; it is not unknown either.
+    for name in current().case_members() {
+        let Some(row) = row else {
+            // Without a service nobody can tell whether the member belongs here: it counts as known.
             fields.optional(name, |_| Some(()));
             continue;
         };
-        if asked_by(service) != Some(name) {
+        if row.member().is_none_or(|member| member.name != name) {
             not_expected(fields, name);
             continue;
         }
         let case = fields.required(name, choice::<When>);
-        chosen = case.filter(|case| service_row(service).case(*case).is_some());
+        chosen = case.filter(|case| row.case(*case).is_some());
         if case.is_some() && chosen.is_none() {
             fields.refuse(name, "case_not_of_service");
         }
     }
-    match service {
-        Some(Service::FirstIdentityCard) => {
-            age.map(|age| if age < ADULT_AGE { When::Minor } else { When::Adult })
-        }
-        Some(Service::HouseholdTransfer | Service::HouseholdCertificate) => chosen,
-        None => None,
+    let row = row?;
+    match row.member() {
+        Some(_) => chosen,
+        None => row.case_at(age?).map(|case| case.when),
     }
 }
 
-/// The places; a transfer moves to the acceptance place where nothing else is said.
-fn places(fields: &mut Fields<'_>, service: Option<Service>) -> Option<Places> {
+/// The places. Who moves, moves to the acceptance place where `move_in` is left out.
+fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
     let accepted_at: Option<DivisionCode> = fields.required("accepted_at", text);
     let registered_at = fields.required("registered_at", text);
-    let move_in = match service {
-        Some(Service::HouseholdTransfer) => {
+    let move_in = match row.map(ServiceRow::moves_in) {
+        Some(true) => {
             let given = fields.has("move_in");
             let read = fields.optional("move_in", text);
             if given { Some(read?) } else { Some(accepted_at.clone()?) }
         }
-        Some(Service::FirstIdentityCard | Service::HouseholdCertificate) => {
+        Some(false) => {
             not_expected(fields, "move_in");
             None
         }
@@ -280,20 +272,19 @@ fn places(fields: &mut Fields<'_>, service: Option<Service>) -> Option<Places> {
     Some(Places { accepted_at: accepted_at?, registered_at: registered_at?, move_in })
 }
 
-/// A guardian applies for a citizen under 16, and nobody else gives one: what is not needed is not kept.
-fn check_guardian(fields: &mut Fields<'_>, age: u8) {
-    match (age < ADULT_AGE, fields.has("guardian")) {
-        (true, false) => fields.refuse("guardian", "guardian_required"),
-        (false, true) => fields.refuse("guardian", "not_expected"),
-        (true, true) | (false, false) => {}
+/// A guardian applies for a citizen below the service's age, and nobody else names one: the hub keeps no person that the
+/// case does not need. Without a service no age is known, so nothing is said.
+fn check_guardian(fields: &mut Fields<'_>, row: Option<&ServiceRow>, age: u8) {
+    if let Some(row) = row {
+        expect_or_refuse(fields, "guardian", row.needs_guardian(age), "guardian_required");
     }
 }
 
-/// A relative is named where the case needs one, and nowhere else.
-fn check_relative(fields: &mut Fields<'_>, when: When) {
-    match (needs_relative(when), fields.has("relative")) {
-        (true, false) => fields.refuse("relative", "required"),
-        (false, true) => fields.refuse("relative", "not_expected"),
+/// Refuses a member that is needed and missing, or given and not needed.
+fn expect_or_refuse(fields: &mut Fields<'_>, name: &'static str, needed: bool, missing: &'static str) {
+    match (needed, fields.has(name)) {
+        (true, false) => fields.refuse(name, missing),
+        (false, true) => fields.refuse(name, "not_expected"),
         (true, true) | (false, false) => {}
     }
 }

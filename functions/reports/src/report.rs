@@ -116,7 +116,8 @@ impl<H: Hub> ReportHandler<H> {
             }
             Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
                 let kept = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
-                let early = comes_later(stage, kept.ledger.head().purpose(), step);
+                let state = kept.ledger.head();
+                let early = state.reports().contains(&step) && comes_later(stage, state.purpose(), step);
                 Err(if early { ReportError::Early(refusal) } else { ApplyError::Refused(refusal).into() })
             }
             other => Ok(other?),

@@ -103,12 +103,12 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
                 if stored.request_hash != self.fingerprint_text() {
                     return Err(Problem::new(Code::KeyReused));
                 }
-                let answer = hub.vault().open(ANSWER, &self.answer_key, &stored.sealed).await?;
+                let answer = hub.vault().decrypt(ANSWER, &self.answer_key, &stored.sealed).await?;
                 return Ok(StoredAnswer(answer.to_vec()));
             }
             let Outcome { changes, notice, answer } = decide().await?;
             let answer = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
-            let sealed = hub.vault().seal(ANSWER, &self.answer_key, &answer).await?;
+            let sealed = hub.vault().encrypt(ANSWER, &self.answer_key, &answer).await?;
             let response = StoredResponse {
                 key: self.answer_key.clone(),
                 request_hash: self.fingerprint_text(),

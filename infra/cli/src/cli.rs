@@ -14,18 +14,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use console::style;
-use domain::identity_number::IdentityNumber;
 use domain::ids::ApplicationId;
 use http_kit::rate_limit::Limits;
-use jiff::civil::date;
-use serde_json::json;
 use signals::{interruptible, termination};
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::secrets::SCOPES;
 use tongban::terminal::Terminal;
-use tongban::walk::{TENANT, Walked, walk};
+use tongban::walk::{Sample, TENANT, Walked, sample, walk};
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
 /// service through it, and serves until Ctrl-C.
@@ -216,7 +213,7 @@ fn welcome(hub: &LocalStack, walked: Option<&Walked>, terminal: &Terminal) -> Re
         "In another terminal, a token of the app backend {TENANT}, good for twelve hours:"
     )));
     terminal.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
-    for (what, command) in commands(api, walked.map(Walked::card))? {
+    for (what, command) in commands(api, walked.map(Walked::first), &sample(hub)?) {
         terminal.line("");
         terminal.line(&bold(what));
         terminal.line(&command);
@@ -227,32 +224,23 @@ fn welcome(hub: &LocalStack, walked: Option<&Walked>, terminal: &Terminal) -> Re
 }
 
 /// Three things to try, each with what it shows. The person is invented.
-fn commands(api: &str, card: Option<ApplicationId>) -> Result<[(&'static str, String); 3]> {
+fn commands(api: &str, first: Option<ApplicationId>, sample: &Sample) -> [(&'static str, String); 3] {
     let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
-    let first = match card {
-        Some(card) => (
-            "What happened to the card above, event by event:",
-            format!("{curl} {api}/v1/applications/{card}/events"),
+    let first = match first {
+        Some(id) => (
+            "What happened to the first application above, event by event:",
+            format!("{curl} {api}/v1/applications/{id}/events"),
         ),
         None => ("What is offered, and what each service needs:", format!("{curl} {api}/v1/services")),
     };
-    let query = "service=first_identity_card&from=150102&to=110105";
-    let coverage = format!("{curl} '{api}/v1/coverage?{query}'");
-    let number = IdentityNumber::compute("130102", date(1990, 1, 1), 7)?;
-    let body = json!({
-        "service": "household_certificate",
-        "certificate": "former_name",
-        "accepted_at": "150102",
-        "registered_at": "130102",
-        "applicant": { "name": "陈大文", "identity_number": number },
-        "address": "呼和浩特市新城区丁香路1号",
-    });
+    let Sample { coverage_query, body } = sample;
+    let coverage = format!("{curl} '{api}/v1/coverage?{coverage_query}'");
     let open = format!(
         "{curl} -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' {api}/v1/applications -d '{body}'"
     );
-    Ok([
+    [
         first,
-        ("Who decides a first card applied for in Hohhot, for somebody of Beijing:", coverage),
+        ("Who would decide an application like it:", coverage),
         ("An application of your own; the answer names the documents that are missing:", open),
-    ])
+    ]
 }

@@ -12,11 +12,13 @@ pub mod words;
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use app_client::{AppClient, CallbackLog, CallbackReceiver};
 use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::local::LocalStack;
 use crate::secrets::SCOPES;
@@ -32,15 +34,15 @@ pub const TENANT: &str = "demo-app";
 /// What is left of a walk that went well.
 #[derive(Debug)]
 pub struct Walked {
-    card: ApplicationId,
+    first: ApplicationId,
     agencies: Agencies,
 }
 
 impl Walked {
-    /// The application for a first card.
+    /// The first application of the walk.
     #[must_use]
-    pub fn card(&self) -> ApplicationId {
-        self.card
+    pub fn first(&self) -> ApplicationId {
+        self.first
     }
 
     /// The agencies that work by script until this is dropped.
@@ -71,31 +73,47 @@ pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<Walked> {
     receiver.trust(secret);
     let timeline = Timeline::begin(terminal, &scenarios);
     let company = Company { app: &app, agencies: &agencies, callbacks: &callbacks, timeline: &timeline };
-    let [card, transfer, certificate] = &scenarios;
-    let travelled =
-        tokio::try_join!(travel(&company, card), travel(&company, transfer), travel(&company, certificate));
+    let travelled = try_join_all(scenarios.iter().map(|scenario| travel(&company, scenario))).await;
     timeline.end();
     let judged = match travelled {
-        Ok((card, transfer, certificate)) => {
-            let arrived = [card, transfer, certificate];
-            verdict::judge(hub, &callbacks, &arrived, terminal).await.map(|()| arrived)
-        }
+        Ok(arrived) => verdict::judge(hub, &callbacks, &arrived, terminal).await.map(|()| arrived),
         Err(error) => Err(error),
     };
-    let [card, ..] = judged.map_err(|error| {
+    let arrived = judged.map_err(|error| {
         let trouble = agencies.trouble().map(|trouble| format!("; {trouble}")).unwrap_or_default();
         anyhow!("{error:#}{trouble}; what the hub wrote is in {}", hub.log().display())
     })?;
     // Its receiver ends here, and nobody else is called for it.
     app.unsubscribe(subscription).await?;
-    Ok(Walked { card: card.id, agencies })
+    let first = arrived.first().context("the walk has no application")?.id;
+    Ok(Walked { first, agencies })
 }
 
-fn introduce(scenarios: &[Scenario; 3], terminal: &Terminal) {
+/// What a reader can try on a hub with these agencies.
+#[derive(Debug)]
+pub struct Sample {
+    /// The query of the question who takes the first application of the walk.
+    pub coverage_query: String,
+    /// The body of an application like the last one of the walk, without documents.
+    pub body: Value,
+}
+
+/// Something to try, from the applications of the walk.
+///
+/// # Errors
+/// The agencies do not cover one of them.
+pub fn sample(hub: &LocalStack) -> Result<Sample> {
+    let scenarios = scenario::scenarios(hub.agencies(), today(Timestamp::now()))?;
+    let (first, last) = scenarios.first().zip(scenarios.last()).context("the walk has no application")?;
+    Ok(Sample { coverage_query: first.coverage_query(), body: last.form() })
+}
+
+fn introduce(scenarios: &[Scenario], terminal: &Terminal) {
     terminal.line("");
-    terminal.line(
-        "Three applications walk through the hub now. The people are invented, everything else happens:",
-    );
+    terminal.line(&format!(
+        "{} applications walk through the hub now. The people are invented, everything else happens:",
+        scenarios.len()
+    ));
     for scenario in scenarios {
         terminal.line("");
         for line in scenario.story() {

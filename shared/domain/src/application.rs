@@ -1,11 +1,12 @@
-//! The head of an application: what its events add up to.
+//! The state of an application, computed from its events.
 
 use jiff::{Timestamp, civil::Date};
 
 use crate::calendar::Deadline;
+use crate::catalogue::service_row;
 use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
-use crate::stage::{Purpose, Stage, Step, Taker, steps};
+use crate::stage::{Purpose, Stage, Step, Taker, next_leg_of, reports, steps};
 
 /// What a document's slot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,6 +183,23 @@ impl Application {
     #[must_use]
     pub fn agency(&self) -> &AgencyCode {
         &self.current_leg().agency
+    }
+
+    /// The index of the leg that a step opens: see [`next_leg_of`].
+    #[must_use]
+    pub fn next_leg(&self, step: Step) -> Option<usize> {
+        let purposes: Vec<Purpose> = self.opened.legs.iter().map(|leg| leg.purpose).collect();
+        next_leg_of(&purposes, usize::from(self.leg), step)
+    }
+
+    /// The reports that the agency of the current leg may send: those of the leg's row in the catalogue. An application
+    /// whose service has lost the leg since keeps all reports that the stage table has for its purpose.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Step> {
+        match service_row(self.opened.service).leg(self.purpose()) {
+            Some(row) => row.reports.clone(),
+            None => reports(self.purpose()),
+        }
     }
 
     /// Whether an agency has a part in any leg opened so far, and so may read the case.

@@ -202,32 +202,7 @@ impl Finding {
     /// The wire name (`kind`) of the finding that takes a step, `None` where an agency does not take it.
     #[must_use]
     pub fn kind_of(step: Step) -> Option<&'static str> {
-        Some(match step {
-            Step::Receive => "received",
-            Step::RequestSupplement => "supplement_requested",
-            Step::Sign => "signed",
-            Step::NotIssue => "not_issued",
-            Step::Produce => "produced",
-            Step::Post => "posted",
-            Step::MakeReady => "ready",
-            Step::Approve => "approved",
-            Step::Verify => "verified",
-            Step::MoveOut => "moved_out",
-            Step::Settle => "settled",
-            Step::Restore => "restored",
-            Step::Issue => "issued",
-            Step::Reject => "rejected",
-            Step::StoreDocument
-            | Step::RejectDocument
-            | Step::Submit
-            | Step::Dispatch
-            | Step::Supplement
-            | Step::HandOver
-            | Step::Withdraw
-            | Step::Lapse
-            | Step::Expire
-            | Step::MarkOverdue => return None,
-        })
+        step.report_kind()
     }
 
     /// The step this finding is.

@@ -1,4 +1,4 @@
-//! May this happen? The one place that answers.
+//! Decides whether a command may happen, and which events it causes.
 
 use jiff::tz::Offset;
 use jiff::{Timestamp, civil::Date};
@@ -6,39 +6,39 @@ use thiserror::Error;
 
 use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
-use crate::catalogue::{DocumentKind, service_row};
+use crate::catalogue::{Provider, service_row};
 use crate::command::{Actor, Attempt, Command, Finding, Report};
 use crate::effect::undelivered;
-use crate::event::{DocumentFault, Event, HandOver, MissingItem, Provider, Slot, StoredObject};
+use crate::event::{DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
-use crate::stage::{Purpose, Stage, Step, Taker, next};
+use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
 
-/// Why a command is refused. Adapters turn each into an answer; none carries personal data.
+/// Why a command is refused. No refusal carries personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// Not the caller's application. Answered as "not found".
-    #[error("not the caller's application")]
+    /// The application belongs to another tenant, or the agency has no leg of it. Callers answer "not found".
+    #[error("the application belongs to another tenant, or the agency has no part in it")]
     NotYours,
     /// The step is not possible at this stage.
     #[error("{} is not possible at stage {}", .step.name(), .stage.name())]
     Illegal {
-        /// Where the application stands.
+        /// The current stage.
         stage: Stage,
-        /// What was asked.
+        /// The step that the command takes.
         step: Step,
     },
     /// The agency has a part in the application, but this leg is another's.
-    #[error("the open leg is another agency's")]
+    #[error("the open leg belongs to another agency")]
     OtherLeg {
-        /// The stage.
+        /// The current stage.
         stage: Stage,
     },
     /// The report builds on a version that has been overtaken, or that does not exist.
     #[error("the report builds on version {seen}, the leg is between {from} and {to}")]
     Stale {
-        /// What the agency has seen.
+        /// The version that the agency built on.
         seen: u32,
         /// First version it may have seen.
         from: u32,
@@ -52,7 +52,7 @@ pub enum Refusal {
         version: u32,
     },
     /// The same key was used for another body.
-    #[error("the key was used for another request")]
+    #[error("the idempotency key was used for another request")]
     KeyReused,
     /// Documents are missing, all of them named.
     #[error("{} documents are missing", .0.len())]
@@ -61,12 +61,12 @@ pub enum Refusal {
     #[error("{} fields are wrong", .0.len())]
     Invalid(Vec<Fault>),
     /// A bound of [`limits`] is reached.
-    #[error("the application has reached its bound: {0}")]
+    #[error("the application has reached its bound of {0}")]
     Bound(&'static str),
 }
 
 impl Refusal {
-    /// Its stable name, for logs and evidence.
+    /// The stable name, for logs and evidence.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -101,111 +101,113 @@ pub fn today(now: Timestamp) -> Date {
     CHINA.to_datetime(now).date()
 }
 
-/// Decides a command. `Ok` with no event means: this was done before, nothing changes.
+/// Decides a command. `Ok` without an event means that the command was done before, so nothing changes.
 ///
 /// # Errors
-/// Every reason why it may not happen is a [`Refusal`].
-pub fn decide(head: &Application, attempt: &Attempt, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    // A key's id covers its caller, so only the caller itself can repeat it; the repeat is answered even
-    // where the caller's part is over.
+/// A [`Refusal`] says why the command may not happen.
+pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    // The id of a key is derived from its caller, so only the caller itself can repeat a command. The repeat is answered
+    // even where the caller may no longer act.
     if let Some(key) = attempt.key
-        && let Some(taken) = head.taken(&key.id)
+        && let Some(taken) = state.taken(&key.id)
     {
         return if taken.key.body == key.body { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
     }
-    authorize(head, &attempt.by, attempt.command.step())?;
-    if attempt.only_at.is_some_and(|version| version != head.version) {
-        return Err(Refusal::Changed { version: head.version });
+    authorize(state, &attempt.by, attempt.command.step())?;
+    if attempt.only_at.is_some_and(|version| version != state.version) {
+        return Err(Refusal::Changed { version: state.version });
     }
     match &attempt.command {
         Command::StoreDocument { document, round, object } => {
-            store_document(head, *document, *round, object, now)
+            store_document(state, *document, *round, object, now)
         }
         Command::RejectDocument { document, round, version, fault } => {
-            reject_document(head, *document, *round, version, *fault)
+            reject_document(state, *document, *round, version, *fault)
         }
         Command::Submit => {
-            possible(head, Step::Submit)?;
-            nothing_missing(head)?;
-            let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
-            Ok(vec![Event::Submitted { due: due(head, first, now) }])
+            possible(state, Step::Submit)?;
+            nothing_missing(state)?;
+            let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
+            Ok(vec![Event::Submitted { due: due(state, first, now) }])
         }
         Command::Dispatch { outbox } => {
-            if *outbox < head.outbox || (*outbox == head.outbox && head.leg_dispatched > head.outbox) {
+            if *outbox < state.outbox || (*outbox == state.outbox && state.leg_dispatched > state.outbox) {
                 return Ok(Vec::new());
             }
-            possible(head, Step::Dispatch)?;
-            Ok(vec![Event::Dispatched { leg: head.leg }])
+            possible(state, Step::Dispatch)?;
+            Ok(vec![Event::Dispatched { leg: state.leg }])
         }
         Command::Supplement => {
-            possible(head, Step::Supplement)?;
-            nothing_missing(head)?;
-            Ok(vec![Event::Supplemented { due: due(head, head.purpose(), now) }])
+            possible(state, Step::Supplement)?;
+            nothing_missing(state)?;
+            Ok(vec![Event::Supplemented { due: due(state, state.purpose(), now) }])
         }
         Command::HandOver { how } => {
-            possible(head, Step::HandOver)?;
-            Ok(vec![handed_over(head.stage, *how)])
+            possible(state, Step::HandOver)?;
+            Ok(vec![handed_over(state.stage, *how)])
         }
         Command::Settle => {
-            possible(head, Step::Settle)?;
+            possible(state, Step::Settle)?;
             Ok(vec![Event::Settled])
         }
         Command::Withdraw => {
-            possible(head, Step::Withdraw)?;
+            possible(state, Step::Withdraw)?;
             Ok(vec![Event::Withdrawn])
         }
-        Command::Report(report) => decide_report(head, report, now),
+        Command::Report(report) => decide_report(state, report, now),
         Command::Lapse => {
-            possible(head, Step::Lapse)?;
-            Ok(vec![Event::Lapsed { due: due(head, Purpose::Restore, now) }])
+            possible(state, Step::Lapse)?;
+            Ok(vec![Event::Lapsed { due: next_due(state, Step::Lapse, now) }])
         }
         Command::Expire => {
-            possible(head, Step::Expire)?;
+            possible(state, Step::Expire)?;
             Ok(vec![Event::Expired])
         }
         Command::MarkOverdue => {
-            if head.overdue {
+            if state.overdue {
                 return Ok(Vec::new());
             }
-            possible(head, Step::MarkOverdue)?;
-            Ok(vec![Event::Overdue { leg: head.leg }])
+            possible(state, Step::MarkOverdue)?;
+            Ok(vec![Event::Overdue { leg: state.leg }])
         }
     }
 }
 
-fn authorize(head: &Application, by: &Actor, step: Step) -> Result<(), Refusal> {
+fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal> {
     let taker = step.taken_by();
     let may = match by {
-        Actor::Tenant(tenant) => matches!(taker, Taker::App | Taker::AppOrAgency) && tenant == head.tenant(),
+        Actor::Tenant(tenant) => matches!(taker, Taker::App | Taker::AppOrAgency) && tenant == state.tenant(),
         Actor::Agency(agency) => {
             matches!(taker, Taker::Agency | Taker::AppOrAgency)
-                && head.leg_opened > 0
-                && agency == head.agency()
+                && state.leg_opened > 0
+                && agency == state.agency()
         }
         Actor::Hub => matches!(taker, Taker::Hub),
     };
     // An agency of an earlier leg knows the case: it is told that its step is past, not that there is none.
-    let was_involved = matches!(by, Actor::Agency(agency) if head.involves(agency));
+    let was_involved = matches!(by, Actor::Agency(agency) if state.involves(agency));
     match (may, was_involved) {
         (true, _) => Ok(()),
-        (false, true) => Err(not_now(head, by, step)),
+        (false, true) => Err(not_now(state, by, step)),
         (false, false) => Err(Refusal::NotYours),
     }
 }
 
 /// What an agency that has a part in the application is told when its step may not be taken.
-fn not_now(head: &Application, by: &Actor, step: Step) -> Refusal {
+fn not_now(state: &Application, by: &Actor, step: Step) -> Refusal {
     match by {
-        Actor::Agency(agency) if agency != head.agency() => Refusal::OtherLeg { stage: head.stage },
-        Actor::Agency(_) | Actor::Tenant(_) | Actor::Hub => Refusal::Illegal { stage: head.stage, step },
+        Actor::Agency(agency) if agency != state.agency() => Refusal::OtherLeg { stage: state.stage },
+        Actor::Agency(_) | Actor::Tenant(_) | Actor::Hub => Refusal::Illegal { stage: state.stage, step },
     }
 }
 
-/// The step is in the table, and the event list has room for it.
-fn possible(head: &Application, step: Step) -> Result<Stage, Refusal> {
-    let stage = next(head.stage, head.purpose(), step).ok_or(Refusal::Illegal { stage: head.stage, step })?;
+/// The step is in the table, its next leg exists where it opens one, and the event list has room for it.
+fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
+    let stage = next(state.stage, state.purpose(), step)
+        .filter(|_| !opens_next_leg(step) || state.next_leg(step).is_some())
+        .ok_or(Refusal::Illegal { stage: state.stage, step })?;
     let room = if takes_a_turn(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
-    if usize::try_from(head.version).is_ok_and(|version| version >= room) {
+    if usize::try_from(state.version).is_ok_and(|version| version >= room) {
         return Err(Refusal::Bound("events"));
     }
     Ok(stage)
@@ -216,54 +218,60 @@ fn takes_a_turn(step: Step) -> bool {
     matches!(step, Step::RejectDocument | Step::RequestSupplement)
 }
 
-fn nothing_missing(head: &Application) -> Result<(), Refusal> {
-    let missing: Vec<DocumentId> = head.missing().map(|document| document.slot.id).collect();
+fn nothing_missing(state: &Application) -> Result<(), Refusal> {
+    let missing: Vec<DocumentId> = state.missing().map(|document| document.slot.id).collect();
     if missing.is_empty() { Ok(()) } else { Err(Refusal::Missing(missing)) }
 }
 
-fn due(head: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
-    let days = service_row(head.opened.service).limit(purpose).unwrap_or(20);
+fn due(state: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
+    let days = service_row(state.opened.service).limit(purpose).unwrap_or(20);
     Calendar::official().deadline(today(now), days)
+}
+
+/// The limit of the leg that a step opens.
+fn next_due(state: &Application, step: Step, now: Timestamp) -> Deadline {
+    let next = state.next_leg(step).and_then(|index| state.opened.legs.get(index));
+    due(state, next.map_or(state.purpose(), |leg| leg.purpose), now)
 }
 
 fn handed_over(stage: Stage, how: HandOver) -> Event {
     if stage == Stage::Issued { Event::Completed { how } } else { Event::Collected { how } }
 }
 
-fn slot(head: &Application, document: DocumentId) -> Result<&Document, Refusal> {
-    head.document(document).ok_or_else(|| Refusal::Missing(vec![document]))
+fn slot(state: &Application, document: DocumentId) -> Result<&Document, Refusal> {
+    state.document(document).ok_or_else(|| Refusal::Missing(vec![document]))
 }
 
 fn store_document(
-    head: &Application,
+    state: &Application,
     document: DocumentId,
     round: u8,
     object: &StoredObject,
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
-    let found = slot(head, document)?;
+    let found = slot(state, document)?;
     // A repeat, or an older round: what counts is already recorded.
     if found.stored().is_some() || round < found.rejections {
         return Ok(Vec::new());
     }
-    possible(head, Step::StoreDocument)?;
+    possible(state, Step::StoreDocument)?;
     let mut events = vec![Event::DocumentStored { document, object: object.clone() }];
-    let last = found.slot.provider == Provider::App && head.missing().all(|other| other.slot.id == document);
-    if last && head.stage == Stage::Draft && head.opened.submit_when_complete {
-        let first = head.opened.legs.first().map_or(head.purpose(), |leg| leg.purpose);
-        events.push(Event::Submitted { due: due(head, first, now) });
+    let last = found.slot.provider == Provider::App && state.missing().all(|other| other.slot.id == document);
+    if last && state.stage == Stage::Draft && state.opened.submit_when_complete {
+        let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
+        events.push(Event::Submitted { due: due(state, first, now) });
     }
     Ok(events)
 }
 
 fn reject_document(
-    head: &Application,
+    state: &Application,
     document: DocumentId,
     round: u8,
     version: &str,
     fault: DocumentFault,
 ) -> Result<Vec<Event>, Refusal> {
-    let found = slot(head, document)?;
+    let found = slot(state, document)?;
     // A repeat, or an older round: what counts is already recorded.
     if round < found.rejections || found.stored().is_some() {
         return Ok(Vec::new());
@@ -271,35 +279,38 @@ fn reject_document(
     if found.rejections >= limits::REJECTIONS {
         return Err(Refusal::Bound("rejections"));
     }
-    possible(head, Step::RejectDocument)?;
+    possible(state, Step::RejectDocument)?;
     Ok(vec![Event::DocumentRejected { document, version: version.to_owned(), fault }])
 }
 
-fn decide_report(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+fn decide_report(state: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     // The agency holds the case, so it was dispatched, whether or not the router came to record it.
-    if undelivered(head).is_some() && report.finding.step() == Step::Receive {
-        let dispatched = Event::Dispatched { leg: head.leg };
-        let then = evolve(head.clone(), &dispatched, now, None);
+    if undelivered(state).is_some() && report.finding.step() == Step::Receive {
+        let dispatched = Event::Dispatched { leg: state.leg };
+        let then = evolve(state.clone(), &dispatched, now, None);
         let received = decide_finding(&then, report, now)?;
         return Ok(std::iter::once(dispatched).chain(received).collect());
     }
-    decide_finding(head, report, now)
+    decide_finding(state, report, now)
 }
 
-fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+fn decide_finding(state: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     let step = report.finding.step();
-    possible(head, step)?;
-    let from = head.leg_opened;
-    if report.seen < from || report.seen > head.version {
-        return Err(Refusal::Stale { seen: report.seen, from, to: head.version });
+    if !state.reports().contains(&step) {
+        return Err(Refusal::Illegal { stage: state.stage, step });
     }
-    let faults = faults(head, &report.finding, now);
+    possible(state, step)?;
+    let from = state.leg_opened;
+    if report.seen < from || report.seen > state.version {
+        return Err(Refusal::Stale { seen: report.seen, from, to: state.version });
+    }
+    let faults = faults(state, &report.finding, now);
     if !faults.is_empty() {
         return Err(Refusal::Invalid(faults));
     }
     let event = match &report.finding {
         Finding::Received => Event::Received,
-        Finding::SupplementRequested { items } => request_supplement(head, items, now)?,
+        Finding::SupplementRequested { items } => request_supplement(state, items, now)?,
         Finding::Signed => Event::Signed,
         Finding::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
         Finding::Produced => Event::Produced,
@@ -308,18 +319,18 @@ fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result
         }
         Finding::Ready { place } => Event::Ready { place: place.clone() },
         Finding::Approved { permit } => {
-            Event::Approved { permit: permit.clone(), due: due(head, Purpose::MoveOut, now) }
+            Event::Approved { permit: permit.clone(), due: next_due(state, Step::Approve, now) }
         }
         Finding::Verified => Event::Verified,
         Finding::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
             certificate: certificate.clone(),
             valid_until: *valid_until,
-            due: due(head, Purpose::Settle, now),
+            due: next_due(state, Step::MoveOut, now),
         },
         Finding::Settled => Event::Settled,
         Finding::Restored => Event::RestoredAtOrigin,
         Finding::Issued { document, certificate } => {
-            if slot(head, *document)?.stored().is_none() {
+            if slot(state, *document)?.stored().is_none() {
                 return Err(Refusal::Missing(vec![*document]));
             }
             Event::Issued { document: *document, certificate: certificate.clone() }
@@ -329,16 +340,16 @@ fn decide_finding(head: &Application, report: &Report, now: Timestamp) -> Result
     Ok(vec![event])
 }
 
-fn request_supplement(head: &Application, items: &[MissingItem], now: Timestamp) -> Result<Event, Refusal> {
-    if head.supplement_rounds >= limits::SUPPLEMENT_ROUNDS {
+fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp) -> Result<Event, Refusal> {
+    if state.supplement_rounds >= limits::SUPPLEMENT_ROUNDS {
         return Err(Refusal::Bound("supplement_rounds"));
     }
-    if head.documents.len() + items.len() > limits::DOCUMENTS {
+    if state.documents.len() + items.len() > limits::DOCUMENTS {
         return Err(Refusal::Bound("documents"));
     }
     let mut slots = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let number = head.documents.len() + index + 1;
+        let number = state.documents.len() + index + 1;
         slots.push(Slot {
             id: DocumentId::numbered(number).ok_or(Refusal::Bound("documents"))?,
             requirement: item.name.clone(),
@@ -353,7 +364,7 @@ fn request_supplement(head: &Application, items: &[MissingItem], now: Timestamp)
 }
 
 /// Every wrong field of a finding, not only the first.
-fn faults(head: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
+fn faults(state: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut check = |pointer: String, value: &str, bound: usize, required: bool| {
         let length = value.chars().count();
@@ -396,7 +407,7 @@ fn faults(head: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
         Finding::Issued { document, certificate } => {
             check("/certificate".into(), certificate, limits::NUMBER, true);
             let is_agencys =
-                head.document(*document).is_some_and(|found| found.slot.provider == Provider::Agency);
+                state.document(*document).is_some_and(|found| found.slot.provider == Provider::Agency);
             if !is_agencys {
                 faults.push(Fault { pointer: "/document".into(), code: "unknown" });
             }
@@ -421,7 +432,7 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
         faults.push(Fault { pointer: "/items".into(), code: "too_many" });
     }
     for (index, item) in items.iter().enumerate() {
-        if item.accepts.is_empty() || item.accepts.contains(&DocumentKind::IssuedCertificate) {
+        if item.accepts.is_empty() || item.accepts.iter().any(|kind| kind.provider() != Provider::App) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "invalid" });
         }
         if items[..index].iter().any(|earlier| earlier.name == item.name) {

@@ -1,6 +1,6 @@
-//! What a recorded change must cause outside: a message to an agency, a callback to the app.
+//! Which messages to agencies and which callbacks to apps a recorded event causes.
 //!
-//! Pure, so the router and the sweeper cannot disagree about what is owed.
+//! The functions are pure, so the router and the sweeper cannot disagree about what must be sent.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,26 +21,27 @@ pub enum NoticeKind {
     Opened,
     /// The citizen answered; the case with its new documents.
     Supplemented,
-    /// The citizen took it back, or ran out of time: stop work.
+    /// The citizen withdrew the application or let it expire: the agency stops work.
     Withdrawn,
     /// The migration certificate lapsed: restore the registration.
     RestoreRequested,
 }
 
-/// A message owed to an agency.
+/// A message that an agency must receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// To whom.
+    /// The agency that receives the message.
     pub agency: AgencyCode,
-    /// What.
+    /// The kind of message.
     pub kind: NoticeKind,
-    /// Version of the event that causes it; with the application's id it is the message's identity.
+    /// Version of the event that causes the message. With the application's id it identifies the message.
     pub version: u32,
 }
 
 impl Notice {
-    /// Whether its dispatch is recorded, so that it is sent again until it is. After a withdrawal nothing can be
-    /// recorded any more; an agency that never hears of one is told by the refusal of its next report.
+    /// Whether the dispatch of the message is recorded. The hub sends a message again until its dispatch is recorded. After
+    /// a withdrawal nothing can be recorded: an agency that misses the message learns of the withdrawal when its next report
+    /// is refused.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         match self.kind {
@@ -50,7 +51,7 @@ impl Notice {
     }
 }
 
-/// The messages that the entries after `seen` owe to agencies, in order.
+/// The messages that the entries after version `seen` cause, in order.
 #[must_use]
 pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
     let mut outbox = Vec::new();
@@ -94,56 +95,55 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
     }
 }
 
-/// The cases the open leg's agency was sent, or is owed, oldest first: what it may ask for again. Empty where the case
-/// is not before an agency.
+/// The messages of the open leg, sent or not, oldest first: the agency may request each again. Empty where no agency has
+/// the case.
 #[must_use]
 pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
-    let head = ledger.head();
-    if !head.is_before_agency() {
+    let state = ledger.head();
+    if !state.is_before_agency() {
         return Vec::new();
     }
-    let mut open = notices(ledger, head.leg_opened - 1);
+    let mut open = notices(ledger, state.leg_opened - 1);
     open.retain(Notice::is_recorded);
     open
 }
 
-/// Whether the agency's queue has lost the case by now: it was put there longer ago than a queue keeps anything
-/// ([`limits::QUEUE_DAYS`]), and nothing has come of it since.
+/// Whether the agency's queue has dropped the message by now: the message was sent more than [`limits::QUEUE_DAYS`] ago, and
+/// no report followed.
 #[must_use]
-pub fn lost_in_queue(head: &Application, now: Timestamp) -> bool {
-    in_queue_since(head).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)
+pub fn lost_in_queue(state: &Application, now: Timestamp) -> bool {
+    in_queue_since(state).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)
 }
 
 /// When the case was put into the agency's queue, while that is all that is known.
 #[must_use]
-pub fn in_queue_since(head: &Application) -> Option<Timestamp> {
-    let waits = matches!(head.stage, Stage::Dispatched | Stage::Supplemented);
-    head.dispatched_at.filter(|_| waits && undelivered(head).is_none())
+pub fn in_queue_since(state: &Application) -> Option<Timestamp> {
+    let waits = matches!(state.stage, Stage::Dispatched | Stage::Supplemented);
+    state.dispatched_at.filter(|_| waits && undelivered(state).is_none())
 }
 
 /// How long a queue keeps a message.
 pub const QUEUE_KEEPS: SignedDuration = SignedDuration::from_hours(24 * limits::QUEUE_DAYS);
 
-/// The message that the current leg's agency is owed, while its dispatch is not recorded: what the sweeper
-/// sends when the router did not.
+/// The message of the current leg whose dispatch is not recorded. The sweeper sends it when the router did not.
 #[must_use]
-pub fn undelivered(head: &Application) -> Option<Notice> {
-    let possible = next(head.stage, head.purpose(), Step::Dispatch).is_some();
-    (possible && head.leg_dispatched < head.outbox).then(|| Notice {
-        agency: head.agency().clone(),
-        kind: if head.stage == Stage::Supplemented {
+pub fn undelivered(state: &Application) -> Option<Notice> {
+    let possible = next(state.stage, state.purpose(), Step::Dispatch).is_some();
+    (possible && state.leg_dispatched < state.outbox).then(|| Notice {
+        agency: state.agency().clone(),
+        kind: if state.stage == Stage::Supplemented {
             NoticeKind::Supplemented
-        } else if head.purpose() == Purpose::Restore {
+        } else if state.purpose() == Purpose::Restore {
             NoticeKind::RestoreRequested
         } else {
             NoticeKind::Opened
         },
-        version: head.outbox,
+        version: state.outbox,
     })
 }
 
-/// Whether the app backend is called back about an event. It is not told what it did itself in the
-/// same call, and not about documents that simply arrived.
+/// Whether the app backend gets a callback about an event. It gets none about its own calls, nor about documents that
+/// arrived in order.
 #[must_use]
 pub fn calls_back(event: &Event) -> bool {
     match event {

@@ -1,4 +1,4 @@
-//! What has happened to an application. Events are the record: the head is computed from them.
+//! What has happened to an application. Events are the record: the state is computed from them.
 //!
 //! The JSON is what lies in the table for years, so names are short, variants are only ever added,
 //! and unknown fields are ignored on reading.
@@ -9,18 +9,8 @@ use crate::calendar::Deadline;
 use crate::catalogue::{DocumentKind, Service, When};
 use crate::division::DivisionCode;
 use crate::ids::{AgencyCode, DocumentId, TenantId};
+pub use crate::service::Provider;
 use crate::stage::{Purpose, Step};
-
-/// Who hands a document in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Provider {
-    /// The app backend, for the citizen.
-    App,
-    /// The agency that issues it.
-    Agency,
-}
 
 /// A place for one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! How an event changes the head. Total: whatever was recorded can be folded.
+//! How an event changes the state of an application. Every recorded event can be applied: there is no error.
 
 use jiff::{Timestamp, civil::Date};
 
@@ -6,9 +6,9 @@ use crate::application::{Application, CommandKey, Consignment, Content, Document
 use crate::calendar::Deadline;
 use crate::event::{Event, Opened};
 use crate::ids::ApplicationId;
-use crate::stage::{Purpose, Stage, Step, next};
+use crate::stage::{Stage, Step, next};
 
-/// The head after the first event.
+/// The state after the opening event.
 #[must_use]
 pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
     Application {
@@ -34,140 +34,139 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
     }
 }
 
-/// The head after one more event. `key` names the command that caused it.
+/// The state after one more event. `key` names the command that caused it.
 #[must_use]
-pub fn evolve(mut head: Application, event: &Event, at: Timestamp, key: Option<CommandKey>) -> Application {
-    head.version += 1;
-    head.changed_at = at;
+pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<CommandKey>) -> Application {
+    state.version += 1;
+    state.changed_at = at;
     if let Some(key) = key {
-        // A command may cause several events; the last one is where it ended.
-        head.taken.retain(|taken| taken.key.id != key.id);
-        head.taken.push(Taken { key, version: head.version });
+        // A command may cause several events: the key stands for the version of the last one.
+        state.taken.retain(|taken| taken.key.id != key.id);
+        state.taken.push(Taken { key, version: state.version });
     }
     match event {
-        // A second `opened` cannot be recorded; folding it changes nothing.
+        // `Ledger` refuses a second `opened`, so this arm is never reached.
         Event::Opened(_) => {}
         Event::DocumentStored { document, object } => {
-            if let Some(found) = find(&mut head, *document) {
+            if let Some(found) = find(&mut state, *document) {
                 found.content = Content::Stored(object.clone());
                 found.fault = None;
             }
         }
         Event::DocumentRejected { document, version: _, fault } => {
-            if let Some(found) = find(&mut head, *document) {
+            if let Some(found) = find(&mut state, *document) {
                 found.content = Content::Waiting;
                 found.rejections = found.rejections.saturating_add(1);
                 found.fault = Some(*fault);
             }
         }
-        Event::Submitted { due } => open_leg(&mut head, 0, Stage::Submitted, *due),
+        Event::Submitted { due } => open_leg(&mut state, 0, Stage::Submitted, *due),
         Event::Dispatched { leg: _ } => {
-            head.leg_dispatched = head.version;
-            head.dispatched_at = Some(at);
-            head.stage = next(head.stage, head.purpose(), Step::Dispatch).unwrap_or(Stage::Dispatched);
+            state.leg_dispatched = state.version;
+            state.dispatched_at = Some(at);
+            state.stage = next(state.stage, state.purpose(), Step::Dispatch).unwrap_or(Stage::Dispatched);
         }
-        Event::Received => head.stage = Stage::Received,
+        Event::Received => state.stage = Stage::Received,
         Event::SupplementRequested { items, slots, until } => {
-            head.stage = Stage::SupplementRequested;
-            // A slot for each item.
+            state.stage = Stage::SupplementRequested;
+            // `decide` makes one slot for each item.
             let asked = slots.iter().zip(items).map(|(slot, item)| Document {
                 note: Some(item.note.clone()),
                 ..Document::waiting(slot.clone())
             });
-            head.documents.extend(asked);
-            head.supplement_rounds = head.supplement_rounds.saturating_add(1);
-            head.supplement_until = Some(*until);
-            // The agency's clock stands while the citizen's runs.
-            limit(&mut head, None);
+            state.documents.extend(asked);
+            state.supplement_rounds = state.supplement_rounds.saturating_add(1);
+            state.supplement_until = Some(*until);
+            // The agency's clock stops while the citizen's runs.
+            limit(&mut state, None);
         }
         Event::Supplemented { due } => {
-            head.stage = Stage::Supplemented;
-            head.outbox = head.version;
-            head.supplement_until = None;
-            limit(&mut head, Some(*due));
+            state.stage = Stage::Supplemented;
+            state.outbox = state.version;
+            state.supplement_until = None;
+            limit(&mut state, Some(*due));
         }
-        Event::Signed => head.stage = Stage::Signed,
+        Event::Signed => state.stage = Stage::Signed,
         Event::NotIssued { reason } => {
-            head.results.reason = Some(reason.clone());
-            close(&mut head, Stage::NotIssued);
+            state.results.reason = Some(reason.clone());
+            close(&mut state, Stage::NotIssued);
         }
-        Event::Produced => head.stage = Stage::Produced,
+        Event::Produced => state.stage = Stage::Produced,
         Event::Posted { carrier, tracking } => {
             let consignment = Consignment { carrier: carrier.clone(), tracking: tracking.clone() };
-            head.results.posted = Some(consignment);
-            done(&mut head, Stage::Posted);
+            state.results.posted = Some(consignment);
+            done(&mut state, Stage::Posted);
         }
         Event::Ready { place } => {
-            head.results.place = Some(place.clone());
-            done(&mut head, Stage::Ready);
+            state.results.place = Some(place.clone());
+            done(&mut state, Stage::Ready);
         }
-        Event::Collected { how: _ } => close(&mut head, Stage::Collected),
+        Event::Collected { how: _ } => close(&mut state, Stage::Collected),
         Event::Approved { permit, due } => {
-            head.results.permit = Some(permit.clone());
-            open_next_leg(&mut head, Purpose::MoveOut, Stage::Approved, *due);
+            state.results.permit = Some(permit.clone());
+            open_next_leg(&mut state, Step::Approve, Stage::Approved, *due);
         }
-        Event::Verified => head.stage = Stage::Verified,
+        Event::Verified => state.stage = Stage::Verified,
         Event::MovedOut { certificate, valid_until, due } => {
-            head.results.migration_certificate = Some(certificate.clone());
-            head.certificate_until = Some(*valid_until);
-            open_next_leg(&mut head, Purpose::Settle, Stage::MovedOut, *due);
+            state.results.migration_certificate = Some(certificate.clone());
+            state.certificate_until = Some(*valid_until);
+            open_next_leg(&mut state, Step::MoveOut, Stage::MovedOut, *due);
         }
-        Event::Settled => close(&mut head, Stage::Settled),
+        Event::Settled => close(&mut state, Stage::Settled),
         Event::Lapsed { due } => {
-            head.certificate_until = None::<Date>;
-            open_next_leg(&mut head, Purpose::Restore, Stage::Lapsed, *due);
+            state.certificate_until = None::<Date>;
+            open_next_leg(&mut state, Step::Lapse, Stage::Lapsed, *due);
         }
-        Event::RestoredAtOrigin => close(&mut head, Stage::RestoredAtOrigin),
+        Event::RestoredAtOrigin => close(&mut state, Stage::RestoredAtOrigin),
         Event::Issued { document: _, certificate } => {
-            head.results.certificate = Some(certificate.clone());
-            done(&mut head, Stage::Issued);
+            state.results.certificate = Some(certificate.clone());
+            done(&mut state, Stage::Issued);
         }
-        Event::Completed { how: _ } => close(&mut head, Stage::Completed),
-        Event::Withdrawn => close(&mut head, Stage::Withdrawn),
+        Event::Completed { how: _ } => close(&mut state, Stage::Completed),
+        Event::Withdrawn => close(&mut state, Stage::Withdrawn),
         Event::Rejected { reason } => {
-            head.results.reason = Some(reason.clone());
-            close(&mut head, Stage::Rejected);
+            state.results.reason = Some(reason.clone());
+            close(&mut state, Stage::Rejected);
         }
-        Event::Expired => close(&mut head, Stage::Expired),
-        Event::Overdue { leg: _ } => head.overdue = true,
+        Event::Expired => close(&mut state, Stage::Expired),
+        Event::Overdue { leg: _ } => state.overdue = true,
     }
-    head
+    state
 }
 
-fn find(head: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Document> {
-    head.documents.iter_mut().find(|document| document.slot.id == id)
+fn find(state: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Document> {
+    state.documents.iter_mut().find(|document| document.slot.id == id)
 }
 
-fn open_leg(head: &mut Application, leg: u8, stage: Stage, due: Deadline) {
-    head.leg = leg;
-    head.leg_opened = head.version;
-    head.outbox = head.version;
-    head.leg_dispatched = 0;
-    head.dispatched_at = None;
-    limit(head, Some(due));
-    head.stage = stage;
+fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline) {
+    state.leg = leg;
+    state.leg_opened = state.version;
+    state.outbox = state.version;
+    state.leg_dispatched = 0;
+    state.dispatched_at = None;
+    limit(state, Some(due));
+    state.stage = stage;
 }
 
-/// Another limit runs, or none. That the one before it had passed says nothing of this one.
-fn limit(head: &mut Application, due: Option<Deadline>) {
-    head.due = due;
-    head.overdue = false;
+/// Starts another limit, or stops the clock. `overdue` is about the limit that runs, so it begins as false.
+fn limit(state: &mut Application, due: Option<Deadline>) {
+    state.due = due;
+    state.overdue = false;
 }
 
-fn open_next_leg(head: &mut Application, purpose: Purpose, stage: Stage, due: Deadline) {
-    let next = head.opened.legs.iter().position(|leg| leg.purpose == purpose);
-    let leg = next.and_then(|index| u8::try_from(index).ok()).unwrap_or(head.leg);
-    open_leg(head, leg, stage, due);
+fn open_next_leg(state: &mut Application, step: Step, stage: Stage, due: Deadline) {
+    let leg = state.next_leg(step).and_then(|index| u8::try_from(index).ok()).unwrap_or(state.leg);
+    open_leg(state, leg, stage, due);
 }
 
-/// The agency has done its part: no limit runs any more, the citizen's last step is open.
-fn done(head: &mut Application, stage: Stage) {
-    limit(head, None);
-    head.stage = stage;
+/// The agency has done its part: the clock stops, and the last step is the citizen's.
+fn done(state: &mut Application, stage: Stage) {
+    limit(state, None);
+    state.stage = stage;
 }
 
-fn close(head: &mut Application, stage: Stage) {
-    head.supplement_until = None;
-    head.certificate_until = None;
-    done(head, stage);
+fn close(state: &mut Application, stage: Stage) {
+    state.supplement_until = None;
+    state.certificate_until = None;
+    done(state, stage);
 }

@@ -78,11 +78,11 @@ pub struct Line {
     pub bytes: Vec<u8>,
 }
 
-/// A verified record and the head it adds up to.
+/// A verified record and the state it adds up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     lines: Vec<Line>,
-    head: Application,
+    state: Application,
 }
 
 /// Who caused a change, when, and with what evidence.
@@ -99,7 +99,7 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// What is written has milliseconds; the head in memory must equal the head read back.
+    /// What is written has milliseconds; the state in memory must equal the state read back.
     fn rounded(&self) -> Cause {
         let at = Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at);
         Cause { at, ..self.clone() }
@@ -117,7 +117,7 @@ impl Ledger {
             return Err(LedgerError::NoOpening);
         }
         let line = write(id, None, 1, Event::Opened(Box::new(opened.clone())), cause)?;
-        Ok(Ledger { lines: vec![line], head: open(id, opened, cause.at) })
+        Ok(Ledger { lines: vec![line], state: open(id, opened, cause.at) })
     }
 
     /// Reads a record back and verifies its chain.
@@ -139,15 +139,15 @@ impl Ledger {
             }
             ledger = Some(match (ledger, &entry.event) {
                 (None, Event::Opened(opened)) if !opened.legs.is_empty() => {
-                    let head = open(id, (**opened).clone(), entry.at);
-                    Ledger { lines: vec![Line { entry, bytes }], head }
+                    let state = open(id, (**opened).clone(), entry.at);
+                    Ledger { lines: vec![Line { entry, bytes }], state }
                 }
                 (None, _) => return Err(LedgerError::NoOpening),
                 (Some(_), Event::Opened(_)) => return Err(LedgerError::Broken(version)),
-                (Some(Ledger { mut lines, head }), event) => {
-                    let head = evolve(head, event, entry.at, entry.command_key());
+                (Some(Ledger { mut lines, state }), event) => {
+                    let state = evolve(state, event, entry.at, entry.command_key());
                     lines.push(Line { entry, bytes });
-                    Ledger { lines, head }
+                    Ledger { lines, state }
                 }
             });
         }
@@ -161,18 +161,18 @@ impl Ledger {
     pub fn append(mut self, events: Vec<Event>, cause: &Cause) -> Result<Ledger, LedgerError> {
         let cause = &cause.rounded();
         for event in events {
-            let version = self.head.version + 1;
-            let line = write(self.head.id, self.lines.last(), version, event, cause)?;
-            self.head = evolve(self.head, &line.entry.event, cause.at, cause.key);
+            let version = self.state.version + 1;
+            let line = write(self.state.id, self.lines.last(), version, event, cause)?;
+            self.state = evolve(self.state, &line.entry.event, cause.at, cause.key);
             self.lines.push(line);
         }
         Ok(self)
     }
 
-    /// The head.
+    /// The state.
     #[must_use]
     pub fn head(&self) -> &Application {
-        &self.head
+        &self.state
     }
 
     /// The entries, oldest first.
@@ -188,7 +188,7 @@ impl Ledger {
         &self.lines[from..]
     }
 
-    /// The head as it was at a version from 1 to the current one, or `None` outside of that.
+    /// The state as it was at a version from 1 to the current one, or `None` outside of that.
     #[must_use]
     pub fn at(&self, version: u32) -> Option<Application> {
         let end = usize::try_from(version).ok()?;
@@ -196,16 +196,16 @@ impl Ledger {
         let Event::Opened(opened) = &first.entry.event else {
             return None;
         };
-        let head = open(self.head.id, (**opened).clone(), first.entry.at);
-        Some(rest.iter().fold(head, |head, line| {
-            evolve(head, &line.entry.event, line.entry.at, line.entry.command_key())
+        let state = open(self.state.id, (**opened).clone(), first.entry.at);
+        Some(rest.iter().fold(state, |state, line| {
+            evolve(state, &line.entry.event, line.entry.at, line.entry.command_key())
         }))
     }
 
     /// SHA-256 of the last entry, base64url: whoever keeps it can prove the whole record later.
     #[must_use]
     pub fn seal(&self) -> String {
-        link(self.head.id, self.lines.last())
+        link(self.state.id, self.lines.last())
     }
 }
 

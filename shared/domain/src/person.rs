@@ -7,9 +7,6 @@ use thiserror::Error;
 
 use crate::text::personal_text;
 
-/// Full years from which a citizen applies alone (Resident Identity Card Law, articles 2 and 10).
-pub const ADULT_AGE: u8 = 16;
-
 /// Characters of a name.
 const NAME_CHARACTERS: usize = 50;
 /// Characters of an address.

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use crate::catalogue::{DocumentKind, Service, Title, When, current};
 use crate::division::{DivisionCode, PROVINCES};
 use crate::identity_number::IdentityNumber;
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, EventId, ReportId, SubscriptionId};
@@ -121,6 +122,18 @@ texts! {
         "pattern": r"^[^\u0000-@\[-`{-\u00a9][^\u0000-\u001f!-&(-,/-@\[-`{-\u00a9]*$",
         "examples": ["张三", "阿依·古丽"],
     });
+    Service: "Service" => named(
+        "A service the hub handles.",
+        current().services.iter().map(|row| (row.service.name(), &row.title)),
+    );
+    When: "When" => named(
+        "Which of a service's cases an application is: chosen by the applicant's age or by a member of the form.",
+        current().services.iter().flat_map(|row| &row.cases).map(|case| (case.when.name(), &case.title)),
+    );
+    DocumentKind: "DocumentKind" => named(
+        "What a document is.",
+        current().kinds.iter().map(|row| (row.kind.name(), &row.title)),
+    );
     Address: "Address" => json_schema!({
         "description": "A postal address in one line: 1 to 200 characters, without control characters and marks that \
             change the writing direction.",
@@ -130,6 +143,20 @@ texts! {
         "pattern": format!(r"^[^{CONTROLS}\u2028-\u202e\u2066-\u2069]+$"),
         "examples": ["呼和浩特市新城区示例街1号"],
     });
+}
+
+/// One of the catalogue's names, each with the first title it has.
+fn named<'a>(description: &str, names: impl Iterator<Item = (&'static str, &'a Title)>) -> Schema {
+    let mut seen = Vec::new();
+    let mut choices = Vec::new();
+    for (name, title) in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+            let title = format!("{} / {}.", title.en, title.zh);
+            choices.push(serde_json::json!({ "const": name, "description": title, "type": "string" }));
+        }
+    }
+    json_schema!({ "description": description, "oneOf": choices })
 }
 
 /// For a schema that is written where it is used: it has no name of its own.

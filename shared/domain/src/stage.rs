@@ -1,7 +1,7 @@
 //! The stage machine: which step is possible where, and where it leads.
 //!
-//! [`steps`] is the whole truth. `decide` asks it, the README's transition table is printed from it,
-//! and the reports an agency may send are read off it.
+//! [`steps`] is the only table. `decide` reads it, the transition table of this crate's README is printed from it, and it
+//! bounds the reports that a leg of the catalogue may send.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,33 +26,33 @@ pub enum Stage {
     SupplementRequested,
     /// The citizen has answered (补正).
     Supplemented,
-    /// First card: reviewed and signed (签发).
+    /// Decided: reviewed and signed (签发).
     Signed,
-    /// First card: the card exists.
+    /// Decided: the card exists.
     Produced,
-    /// First card: on its way by post.
+    /// Decided: the card is on its way by post.
     Posted,
-    /// First card: waiting to be collected.
+    /// Decided: the card waits to be collected.
     Ready,
-    /// First card: handed over. Final.
+    /// Decided: the card was handed over. Final.
     Collected,
-    /// First card: not issued (不予签发). Final.
+    /// Decided: the card is not issued (不予签发). Final.
     NotIssued,
-    /// Transfer: the move-in agency has issued its permit (准迁证).
+    /// The move-in agency has issued its permit (准迁证).
     Approved,
-    /// Transfer: the move-out agency has verified the register.
+    /// The move-out agency has verified the register.
     Verified,
-    /// Transfer: moved out; the migration certificate (迁移证) runs.
+    /// Moved out; the migration certificate (迁移证) runs.
     MovedOut,
-    /// Transfer: settled at the move-in place. Final.
+    /// Settled at the move-in place. Final.
     Settled,
-    /// Transfer: the migration certificate ran out before it was used.
+    /// The migration certificate ran out before it was used.
     Lapsed,
-    /// Transfer: restored at origin after a lapse. Final.
+    /// Restored at origin after a lapse. Final.
     RestoredAtOrigin,
-    /// Certificate: issued; the document can be fetched.
+    /// Issued; the document can be fetched.
     Issued,
-    /// Certificate: handed over at the acceptance place. Final.
+    /// Handed over at the acceptance place. Final.
     Completed,
     /// Taken back by the citizen. Final.
     Withdrawn,
@@ -132,7 +132,7 @@ impl Stage {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Review, sign and produce a first card.
+    /// Review, sign and produce an identity card.
     Decide,
     /// Approve a transfer at the move-in place.
     Approve,
@@ -308,7 +308,7 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
     }
     match stage {
         WorkingStage::Received => table!(Stage::Received),
-        // The answer is owed to the agency, so its dispatch is recorded too.
+        // The agency must receive the answer, so its dispatch is recorded, too.
         WorkingStage::Supplemented => table!(Stage::Supplemented, (Step::Dispatch, Stage::Supplemented)),
     }
 }
@@ -323,18 +323,17 @@ pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
 /// report that has overtaken the one before it, as a queue without an order lets it.
 #[must_use]
 pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
-    let agencys = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
-    let mut seen = vec![stage];
+    let by_agency = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
+    let mut visited = vec![stage];
     let mut open = vec![stage];
     while let Some(stage) = open.pop() {
-        for (between, to) in steps(stage, purpose).iter().filter(|(between, _)| agencys(*between)) {
-            // The next leg is another matter.
-            let stays = !matches!(between, Step::Approve | Step::MoveOut);
-            if stays && !seen.contains(to) {
+        for (between, to) in steps(stage, purpose).iter().filter(|(between, _)| by_agency(*between)) {
+            // A step that opens another leg ends what the agency of this leg may report.
+            if !opens_next_leg(*between) && !visited.contains(to) {
                 if next(*to, purpose, step).is_some() {
                     return true;
                 }
-                seen.push(*to);
+                visited.push(*to);
                 open.push(*to);
             }
         }
@@ -361,18 +360,19 @@ pub fn reports(purpose: Purpose) -> Vec<Step> {
 }
 
 /// The stages an application can be in while the current leg has `purpose`: the closure of
-/// [`steps`] from that leg's dispatch, up to the step that opens the next leg.
+/// [`steps`] from that leg's beginning, up to the step that opens the next leg.
 #[must_use]
 pub fn reachable(purpose: Purpose) -> Vec<Stage> {
-    let mut stages = vec![match purpose {
-        Purpose::Decide | Purpose::Approve | Purpose::Certify => Stage::Draft,
-        // A student's transfer starts here, others come from `Approved`.
-        Purpose::MoveOut => Stage::Draft,
-        Purpose::Settle => Stage::MovedOut,
-        Purpose::Restore => Stage::Lapsed,
-    }];
-    if purpose == Purpose::MoveOut {
-        stages.push(Stage::Approved);
+    let mut stages = Vec::new();
+    if begins(purpose) {
+        stages.push(Stage::Draft);
+    }
+    for (step, stage) in
+        [(Step::Approve, Stage::Approved), (Step::MoveOut, Stage::MovedOut), (Step::Lapse, Stage::Lapsed)]
+    {
+        if leads_to(step).contains(&purpose) {
+            stages.push(stage);
+        }
     }
     let mut at = 0;
     while at < stages.len() {
@@ -387,8 +387,56 @@ pub fn reachable(purpose: Purpose) -> Vec<Stage> {
     stages
 }
 
+/// Whether an application can begin with a leg of this purpose; the others are opened by a step of another leg.
+#[must_use]
+pub fn begins(purpose: Purpose) -> bool {
+    match purpose {
+        Purpose::Decide | Purpose::Approve | Purpose::MoveOut | Purpose::Certify => true,
+        Purpose::Settle | Purpose::Restore => false,
+    }
+}
+
+/// The purposes of the leg that a step opens; empty where the step opens none.
+#[must_use]
+pub fn leads_to(step: Step) -> &'static [Purpose] {
+    match step {
+        Step::Approve => &[Purpose::Decide, Purpose::MoveOut, Purpose::Certify],
+        Step::MoveOut => &[Purpose::Settle],
+        Step::Lapse => &[Purpose::Restore],
+        Step::StoreDocument
+        | Step::RejectDocument
+        | Step::Submit
+        | Step::Dispatch
+        | Step::Receive
+        | Step::RequestSupplement
+        | Step::Supplement
+        | Step::Sign
+        | Step::NotIssue
+        | Step::Produce
+        | Step::Post
+        | Step::MakeReady
+        | Step::HandOver
+        | Step::Verify
+        | Step::Settle
+        | Step::Restore
+        | Step::Issue
+        | Step::Reject
+        | Step::Withdraw
+        | Step::Expire
+        | Step::MarkOverdue => &[],
+    }
+}
+
 /// Whether the step closes the current leg and opens the next one: from here on another agency acts.
 #[must_use]
 pub fn opens_next_leg(step: Step) -> bool {
-    matches!(step, Step::Approve | Step::MoveOut | Step::Lapse)
+    !leads_to(step).is_empty()
+}
+
+/// The index of the leg that a step of the leg at `current` opens: the first one after it that the step leads to.
+/// `None` where the step opens none or no such leg follows.
+#[must_use]
+pub fn next_leg_of(legs: &[Purpose], current: usize, step: Step) -> Option<usize> {
+    let later = legs.iter().enumerate().skip(current + 1);
+    later.filter(|(_, purpose)| leads_to(step).contains(purpose)).map(|(index, _)| index).next()
 }

@@ -130,6 +130,37 @@ impl Step {
         }
     }
 
+    /// The wire name (`kind`) of the report that takes this step, `None` where an agency does not take it.
+    #[must_use]
+    pub fn report_kind(self) -> Option<&'static str> {
+        Some(match self {
+            Step::Receive => "received",
+            Step::RequestSupplement => "supplement_requested",
+            Step::Sign => "signed",
+            Step::NotIssue => "not_issued",
+            Step::Produce => "produced",
+            Step::Post => "posted",
+            Step::MakeReady => "ready",
+            Step::Approve => "approved",
+            Step::Verify => "verified",
+            Step::MoveOut => "moved_out",
+            Step::Settle => "settled",
+            Step::Restore => "restored",
+            Step::Issue => "issued",
+            Step::Reject => "rejected",
+            Step::StoreDocument
+            | Step::RejectDocument
+            | Step::Submit
+            | Step::Dispatch
+            | Step::Supplement
+            | Step::HandOver
+            | Step::Withdraw
+            | Step::Lapse
+            | Step::Expire
+            | Step::MarkOverdue => return None,
+        })
+    }
+
     /// Who takes this step.
     #[must_use]
     pub fn taken_by(self) -> Taker {

@@ -1,4 +1,4 @@
-//! The transition table, printed from the code for the project's README.
+//! The transition table, printed from the code for this crate's README.
 
 use std::fmt::Write as _;
 

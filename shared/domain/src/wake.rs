@@ -23,19 +23,19 @@ pub fn end_of(day: Date) -> Timestamp {
 
 /// The hub's own step that time has made due, if any.
 #[must_use]
-pub fn due(head: &Application, now: Timestamp) -> Option<Command> {
-    deadlines(head).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
+pub fn due(state: &Application, now: Timestamp) -> Option<Command> {
+    deadlines(state).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
 }
 
 /// When to look next, after `now`. `None` for a final stage: nobody looks again.
 #[must_use]
-pub fn next_wake(head: &Application, now: Timestamp) -> Option<Timestamp> {
-    if head.is_final() {
+pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
+    if state.is_final() {
         return None;
     }
-    let deadline = deadlines(head).into_iter().map(|(at, _)| at).min();
-    let look = looks_again(head).then(|| now + retry_policy(now.duration_since(head.changed_at)));
-    let kept = in_queue_since(head).map(|since| next_loss(since, now));
+    let deadline = deadlines(state).into_iter().map(|(at, _)| at).min();
+    let look = looks_again(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
+    let kept = in_queue_since(state).map(|since| next_loss(since, now));
     // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
     [deadline, look, kept].into_iter().flatten().min()
 }
@@ -55,35 +55,36 @@ fn next_loss(since: Timestamp, now: Timestamp) -> Timestamp {
 
 /// When the application expires if the citizen does nothing: a draft, or one that waits for the answer to a supplement.
 #[must_use]
-pub fn expires_at(head: &Application) -> Option<Timestamp> {
-    next(head.stage, head.purpose(), Step::Expire)?;
-    Some(match head.supplement_until {
+pub fn expires_at(state: &Application) -> Option<Timestamp> {
+    next(state.stage, state.purpose(), Step::Expire)?;
+    Some(match state.supplement_until {
         Some(until) => end_of(until),
-        None => head.opened_at + SignedDuration::from_hours(24 * limits::DRAFT_DAYS),
+        None => state.opened_at + SignedDuration::from_hours(24 * limits::DRAFT_DAYS),
     })
 }
 
 /// Something outside may have been missed: an upload event, or the router's send.
-fn looks_again(head: &Application) -> bool {
-    let purpose = head.purpose();
-    let uploads = next(head.stage, purpose, Step::StoreDocument).is_some() && head.missing().next().is_some();
-    uploads || undelivered(head).is_some()
+fn looks_again(state: &Application) -> bool {
+    let purpose = state.purpose();
+    let uploads =
+        next(state.stage, purpose, Step::StoreDocument).is_some() && state.missing().next().is_some();
+    uploads || undelivered(state).is_some()
 }
 
-fn deadlines(head: &Application) -> Vec<(Timestamp, Command)> {
-    let possible = |step| next(head.stage, head.purpose(), step).is_some();
+fn deadlines(state: &Application) -> Vec<(Timestamp, Command)> {
+    let possible = |step| next(state.stage, state.purpose(), step).is_some();
     let mut found = Vec::new();
     if possible(Step::Lapse)
-        && let Some(until) = head.certificate_until
+        && let Some(until) = state.certificate_until
     {
         found.push((end_of(until), Command::Lapse));
     }
-    if let Some(at) = expires_at(head) {
+    if let Some(at) = expires_at(state) {
         found.push((at, Command::Expire));
     }
     if possible(Step::MarkOverdue)
-        && !head.overdue
-        && let Some(due) = head.due
+        && !state.overdue
+        && let Some(due) = state.due
     {
         found.push((end_of(due.date), Command::MarkOverdue));
     }

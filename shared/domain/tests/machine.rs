@@ -1,9 +1,11 @@
 //! Properties of the stage machine, over random sequences of commands.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::sync::LazyLock;
+
 use domain::application::CommandKey;
 use domain::calendar::Deadline;
-use domain::catalogue::{DocumentKind, Service, When, service_row};
+use domain::catalogue::{DocumentKind, Service, ServiceRow, When, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command, Finding, Report};
 use domain::decide::{Refusal, decide, today};
 use domain::effect::{notices, undelivered};
@@ -18,21 +20,11 @@ use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-const CASES: [(Service, When); 13] = [
-    (Service::FirstIdentityCard, When::Adult),
-    (Service::FirstIdentityCard, When::Minor),
-    (Service::HouseholdTransfer, When::JobTransfer),
-    (Service::HouseholdTransfer, When::SchoolAdmission),
-    (Service::HouseholdTransfer, When::Graduation),
-    (Service::HouseholdTransfer, When::CouplesJoining),
-    (Service::HouseholdTransfer, When::ParentsJoiningChildren),
-    (Service::HouseholdCertificate, When::Kinship),
-    (Service::HouseholdCertificate, When::ItemChange),
-    (Service::HouseholdCertificate, When::Cancellation),
-    (Service::HouseholdCertificate, When::FormerName),
-    (Service::HouseholdCertificate, When::SamePerson),
-    (Service::HouseholdCertificate, When::HouseholdMembership),
-];
+/// Every case of every service.
+static CASES: LazyLock<Vec<(Service, When)>> = LazyLock::new(|| {
+    let cases = |row: &'static ServiceRow| row.cases.iter().map(|case| (row.service, case.when));
+    catalogue().iter().flat_map(cases).collect()
+});
 
 fn start() -> Timestamp {
     "2026-03-02T08:00:00Z".parse().unwrap()
@@ -72,11 +64,11 @@ fn opened(service: Service, when: When, submit_when_complete: bool) -> Ledger {
             provider: Provider::App,
         })
         .collect();
-    if service == Service::HouseholdCertificate {
+    if let Some(issued) = row.legs_of(case).find_map(|leg| leg.issues.as_ref()) {
         slots.push(Slot {
             id: DocumentId::numbered(slots.len() + 1).unwrap(),
-            requirement: "issued_certificate".into(),
-            accepts: vec![DocumentKind::IssuedCertificate],
+            requirement: issued.requirement.clone(),
+            accepts: vec![issued.kind],
             provider: Provider::Agency,
         });
     }
@@ -87,7 +79,7 @@ fn opened(service: Service, when: When, submit_when_complete: bool) -> Ledger {
         places: Places {
             accepted_at: "150102".parse().unwrap(),
             registered_at: "370102".parse().unwrap(),
-            move_in: (service == Service::HouseholdTransfer).then(|| "150102".parse().unwrap()),
+            move_in: row.moves_in().then(|| "150102".parse().unwrap()),
         },
         legs,
         slots,
@@ -178,7 +170,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             report(Finding::SupplementRequested {
                 items: vec![MissingItem {
                     name: format!("missing{serial}"),
-                    accepts: vec![DocumentKind::Other],
+                    accepts: vec![DocumentKind::named("other").unwrap()],
                     note: String::new(),
                 }],
             }),
@@ -295,7 +287,7 @@ proptest! {
 
     #[test]
     fn any_changed_byte_breaks_the_record(at in 0usize..10_000, line in 0usize..3) {
-        let mut ledger = opened(Service::FirstIdentityCard, When::Adult, false);
+        let mut ledger = opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), false);
         for serial in 0..2usize {
             let one = Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
             let attempt = aim(&ledger, &one, serial, start());
@@ -355,7 +347,8 @@ fn nothing_in_the_machine_is_dead() {
 
 #[test]
 fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
-    let mut ledger = opened(Service::HouseholdTransfer, When::SchoolAdmission, true);
+    let mut ledger =
+        opened(Service::named("household_transfer").unwrap(), When::named("school_admission").unwrap(), true);
     let now = start();
     for (serial, step) in [
         Step::StoreDocument,
@@ -389,8 +382,11 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
 #[test]
 fn overdue_is_said_of_the_limit_that_runs() {
     let due = |day: i8| Deadline { date: date(2026, 4, day), provisional: false };
-    let item =
-        MissingItem { name: "residence".into(), accepts: vec![DocumentKind::Other], note: "lease".into() };
+    let item = MissingItem {
+        name: "residence".into(),
+        accepts: vec![DocumentKind::named("other").unwrap()],
+        note: "lease".into(),
+    };
     let slot = Slot {
         id: DocumentId::numbered(3).unwrap(),
         requirement: item.name.clone(),
@@ -400,10 +396,11 @@ fn overdue_is_said_of_the_limit_that_runs() {
     let asked = Event::SupplementRequested { items: vec![item], slots: vec![slot], until: date(2026, 4, 9) };
     let answer = Event::DocumentStored {
         document: DocumentId::numbered(3).unwrap(),
-        object: object(DocumentKind::Other),
+        object: object(DocumentKind::named("other").unwrap()),
     };
     let posted = Event::Posted { carrier: "EMS".into(), tracking: "1".into() };
-    let mut ledger = opened(Service::FirstIdentityCard, When::Adult, false);
+    let mut ledger =
+        opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), false);
     for (event, overdue) in [
         (Event::Submitted { due: due(1) }, false),
         (Event::Dispatched { leg: 0 }, false),
@@ -427,7 +424,8 @@ fn overdue_is_said_of_the_limit_that_runs() {
 
 #[test]
 fn a_case_that_is_received_was_dispatched() {
-    let mut ledger = opened(Service::FirstIdentityCard, When::Adult, true);
+    let mut ledger =
+        opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), true);
     let now = start();
     for serial in 0..2 {
         let one =
@@ -451,7 +449,8 @@ fn a_case_that_is_received_was_dispatched() {
 /// A transfer's first agency has done its part; the second holds the case now.
 #[test]
 fn an_agency_whose_part_is_over_is_told_so() {
-    let mut ledger = opened(Service::HouseholdTransfer, When::JobTransfer, true);
+    let mut ledger =
+        opened(Service::named("household_transfer").unwrap(), When::named("job_transfer").unwrap(), true);
     let now = start();
     let mut serial = 0;
     while ledger.head().leg == 0 {

@@ -1,4 +1,4 @@
-//! The project's README shows the transition table as the code has it.
+//! The README of this crate shows the transition table as the code has it.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use domain::table::transition_table;
@@ -9,7 +9,7 @@ const END: &str = "<!-- transitions: end -->";
 /// `UPDATE_README=1 cargo test -p domain --test readme` writes it.
 #[test]
 fn the_readme_shows_the_table_of_the_code() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let text = std::fs::read_to_string(path).unwrap();
     let begin = text.find(BEGIN).unwrap() + BEGIN.len();
     let end = text.find(END).unwrap();

@@ -84,11 +84,12 @@ mod tests {
 
     #[test]
     fn each_document_gets_a_slot_of_its_own() {
-        use DocumentKind::{IdentityCard, IssuedCertificate, ProofOfWork};
+        let kind = |name| DocumentKind::named(name).unwrap();
+        let (card, work) = (kind("identity_card"), kind("proof_of_work"));
         let slots = [
-            slot(1, Provider::App, &[IdentityCard]),
-            slot(2, Provider::App, &[IdentityCard, ProofOfWork]),
-            slot(3, Provider::Agency, &[IssuedCertificate]),
+            slot(1, Provider::App, &[card]),
+            slot(2, Provider::App, &[card, work]),
+            slot(3, Provider::Agency, &[kind("issued_certificate")]),
         ];
         let kinds = ["identity_card", "identity_card", "proof_of_work", "issued_certificate"];
         let given = assign(&kinds.map(declared), &slots);

@@ -9,7 +9,7 @@ use domain::effect::{Notice, NoticeKind};
 use domain::event::Provider;
 use domain::ids::{AgencyCode, ApplicationId, EventId};
 use domain::personal_data::PersonalData;
-use domain::stage::reports;
+use domain::stage::Step;
 use protocol::case::{Case, CaseDocument, CasePlaces, Envelope};
 use protocol::jose::{JoseError, PrivateKey, PublicKey};
 use thiserror::Error;
@@ -123,12 +123,14 @@ async fn personal_data<H: Hub>(
     id: ApplicationId,
     sealed: &[u8],
 ) -> Result<PersonalData, Undeliverable> {
-    let plain = hub.vault().open(DOSSIER, &id.to_string(), sealed).await?;
+    let plain = hub.vault().decrypt(DOSSIER, &id.to_string(), sealed).await?;
     serde_json::from_slice(&plain).map_err(|_| Undeliverable::PersonalData)
 }
 
 fn case(head: &Application, notice: &Notice, personal_data: Option<PersonalData>) -> Case {
+    // A withdrawal asks for nothing: it carries no personal data, no documents and no reports.
     let asked = personal_data.is_some();
+    let reports = if asked { head.reports() } else { Vec::new() };
     Case {
         application: head.id,
         version: notice.version,
@@ -144,13 +146,9 @@ fn case(head: &Application, notice: &Notice, personal_data: Option<PersonalData>
         upload: head
             .documents
             .iter()
-            .find(|document| asked && document.slot.provider == Provider::Agency)
+            .find(|document| reports.contains(&Step::Issue) && document.slot.provider == Provider::Agency)
             .map(|document| document.slot.id),
-        reports: if asked {
-            reports(head.purpose()).into_iter().filter_map(Finding::kind_of).map(str::to_owned).collect()
-        } else {
-            Vec::new()
-        },
+        reports: reports.into_iter().filter_map(Finding::kind_of).map(str::to_owned).collect(),
     }
 }
 

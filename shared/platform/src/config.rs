@@ -222,16 +222,16 @@ mod tests {
                 "AWS_ACCESS_KEY_ID",
                 "AWS_SECRET_ACCESS_KEY",
                 "BUCKET",
+                "CALLBACK_QUEUE_URL",
                 "HUB_SIGNING_KEY",
                 "ID_SECRET",
                 "LOG_LEVEL",
                 "MODE",
                 "TABLE",
-                "CALLBACK_QUEUE_URL",
             ]
         );
         let said = format!("{error} {error:?}");
-        assert!(said.contains("TABLE is missing; ") && !said.contains("canary"), "{said}");
+        assert!(said.contains("BUCKET is missing; ") && !said.contains("canary"), "{said}");
     }
 
     #[test]

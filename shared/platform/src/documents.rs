@@ -219,19 +219,6 @@ pub trait Documents: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Arrival>, DocumentsError>> + Send;
 }
 
-/// The name of a document's kind in an object's metadata.
-fn kind_name(kind: DocumentKind) -> String {
-    match serde_json::to_value(kind) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
-}
-
-/// The kind with this name.
-fn kind_named(name: &str) -> Option<DocumentKind> {
-    serde_json::from_value(serde_json::Value::from(name)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,12 +252,5 @@ mod tests {
         assert_eq!(DocumentSize::new(0), None);
         assert_eq!(DocumentSize::new(DOCUMENT_BYTES + 1), None);
         assert_eq!(DocumentSize::new(DOCUMENT_BYTES).map(DocumentSize::bytes), Some(20_971_520));
-    }
-
-    #[test]
-    fn kinds_have_one_name() {
-        assert_eq!(kind_name(DocumentKind::BirthCertificate), "birth_certificate");
-        assert_eq!(kind_named("birth_certificate"), Some(DocumentKind::BirthCertificate));
-        assert_eq!(kind_named("passport"), None);
     }
 }

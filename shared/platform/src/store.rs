@@ -6,6 +6,7 @@
 mod aws;
 #[cfg(any(test, feature = "testing"))]
 mod fake;
+mod model;
 mod row;
 
 use std::collections::HashMap;
@@ -13,151 +14,22 @@ use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
-use domain::ledger::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 use thiserror::Error;
 
-use crate::failure::Failure;
-
 pub use aws::AwsStore;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeStore, Units};
-
-/// Shards of the index by tenant: a tenant's newest applications are spread over as many key ranges.
-pub const TENANT_SHARDS: u8 = 8;
-/// Shards of the index by wake-up time.
-pub const DUE_SHARDS: u8 = 16;
-/// Shards of the index by agency.
-pub const AGENCY_SHARDS: u8 = 4;
-/// Most applications on one page of a list; also the bound of one `BatchGetItem` (AWS: 100).
-pub const PAGE: usize = 100;
-/// Days an expired draft is kept before DynamoDB removes it. A draft that was handed in stays.
-pub const EXPIRED_DRAFT_DAYS: i64 = 180;
-
-/// An application as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredApplication {
-    /// Its record and head.
-    pub ledger: Ledger,
-    /// The sealed personal part, as the vault made it.
-    pub sealed: Vec<u8>,
-    /// Hash of the request that created it: tells a replay from a misuse of its key.
-    pub payload_hash: [u8; 32],
-}
-
-impl StoredApplication {
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> ApplicationId {
-        self.ledger.head().id
-    }
-
-    /// Its version.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        self.ledger.head().version
-    }
-
-    /// Whether its first version is the very write that made `other`: the sealed part carries a random
-    /// nonce, so no two requests ever write the same bytes.
-    fn began_as(&self, other: &StoredApplication) -> bool {
-        let first = |kept: &StoredApplication| kept.ledger.lines().first().map(|line| line.bytes.clone());
-        self.sealed == other.sealed && first(self) == first(other)
-    }
-
-    /// Whether the entries of `other` after `seen` are in this record at the same place.
-    fn contains(&self, other: &StoredApplication, seen: u32) -> bool {
-        let ours = self.ledger.after(seen);
-        let theirs = other.ledger.after(seen);
-        ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.bytes == b.bytes)
-    }
-}
-
-/// What became of a create.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// It is new.
-    New,
-    /// The id was taken, by an earlier delivery of the same request or by another one: compare
-    /// [`Kept::payload_hash`].
-    Existing(Box<StoredApplication>),
-}
-
-/// What became of an append.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AppendOutcome {
-    /// It is written.
-    Done,
-    /// Someone else was faster; this is the current state.
-    Conflict(Box<StoredApplication>),
-    /// There is no such application (any more).
-    Missing,
-}
-
-/// What became of a message that was asked for again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The stream shows it, and the router sends it.
-    Taken,
-    /// It was asked for a moment ago.
-    TooSoon,
-    /// There is no such application (any more).
-    Missing,
-}
-
-/// Why the store does not answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum StoreError {
-    /// The table or a key range of it takes no more for now.
-    #[error("the store is throttled")]
-    Throttled,
-    /// It did not answer, or not in time. A write may have happened.
-    #[error("the store is not available")]
-    Unavailable,
-    /// What is kept cannot be trusted.
-    #[error("the record is corrupt")]
-    Corrupt(#[from] LedgerError),
-    /// An attribute of what is kept is missing or of another type.
-    #[error("attribute {0} cannot be read")]
-    Unreadable(&'static str),
-}
-
-impl StoreError {
-    /// Whether the same call may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            StoreError::Throttled | StoreError::Unavailable => true,
-            StoreError::Corrupt(_) | StoreError::Unreadable(_) => false,
-        }
-    }
-}
-
-impl From<Failure> for StoreError {
-    /// A denied or refused call is a fault of ours: the caller cannot mend it, and a deploy may.
-    fn from(trouble: Failure) -> Self {
-        match trouble {
-            Failure::Throttled => StoreError::Throttled,
-            Failure::Denied | Failure::NotFound | Failure::Unavailable | Failure::Refused => {
-                StoreError::Unavailable
-            }
-        }
-    }
-}
-
-/// The error of a call to the table, logged.
-pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
-    operation: &'static str,
-    error: &SdkError<E, R>,
-) -> StoreError {
-    Failure::of(operation, error).into()
-}
+use model::shard;
+pub(crate) use model::store_error;
+pub use model::{
+    AGENCY_SHARDS, AppendOutcome, Asked, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, StoreError,
+    StoredApplication, TENANT_SHARDS, due_shard,
+};
 
 /// A place in a list, of a tenant or of an agency. Opaque to callers; it stays valid however many applications are added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,17 +74,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<Cursor>,
-}
-
-/// The shard of the due index that holds an application.
-#[must_use]
-pub fn due_shard(id: ApplicationId) -> u8 {
-    shard(id, DUE_SHARDS)
-}
-
-/// The id is a keyed hash, so its last byte is spread evenly.
-fn shard(id: ApplicationId, of: u8) -> u8 {
-    id.as_uuid().as_bytes()[15] % of
 }
 
 /// Where applications are kept.

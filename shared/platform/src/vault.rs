@@ -21,10 +21,10 @@ pub use aws::AwsVault;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::FakeVault;
 
-/// Bytes of the largest value that is sealed: DynamoDB's item limit is 400 KB, a dossier has about 1 KB.
+/// Bytes of the largest value that is encrypted: DynamoDB's item limit is 400 KB, and personal data has about 1 KB.
 pub const PLAINTEXT_BYTES: usize = 64 * 1024;
 
-/// Why a value is not sealed or opened.
+/// Why a value could not be encrypted or decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum VaultError {
     /// The hub may not use the key, or the key is disabled.
@@ -36,11 +36,11 @@ pub enum VaultError {
     /// The key service did not answer, or not in time.
     #[error("the key service is not available")]
     Unavailable,
-    /// The sealed value was changed, or belongs to another owner or field.
-    #[error("the sealed value does not open")]
+    /// The encrypted value was changed, or belongs to another owner or field.
+    #[error("the encrypted value was changed, or belongs to another field or owner")]
     Corrupt,
     /// More than [`PLAINTEXT_BYTES`].
-    #[error("the value is too large to seal")]
+    #[error("the value is larger than 64 KiB and cannot be encrypted")]
     TooLarge,
 }
 
@@ -55,24 +55,24 @@ impl VaultError {
     }
 }
 
-/// What seals personal data.
+/// Encrypts personal data and keys.
 pub trait Vault: Clone + Send + Sync + 'static {
-    /// Seals a value for a field of an owner (an application's id). Two seals of one value differ.
+    /// Encrypts a value for a field of an owner (an application's id). Encrypting one value twice gives different bytes.
     ///
     /// # Errors
-    /// [`VaultError`]; nothing is returned unsealed.
-    fn seal(
+    /// [`VaultError`]; no plaintext is returned.
+    fn encrypt(
         &self,
         field: &str,
         owner: &str,
         plaintext: &[u8],
     ) -> impl Future<Output = Result<Vec<u8>, VaultError>> + Send;
 
-    /// Opens a value that was sealed for this field of this owner. The plaintext is wiped when dropped.
+    /// Decrypts a value that was encrypted for this field of this owner. The plaintext is wiped when dropped.
     ///
     /// # Errors
     /// [`VaultError::Corrupt`] where it was changed or is another's; else why the key cannot be had.
-    fn open(
+    fn decrypt(
         &self,
         field: &str,
         owner: &str,

@@ -4,7 +4,7 @@ use domain::catalogue::{Captured, Requirement, Service, Title, When};
 use domain::ids::AgencyCode;
 use domain::stage::Purpose;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Who takes a service between two places, and what must be handed in.
 #[derive(Clone, Debug, Serialize)]
@@ -83,14 +83,36 @@ pub struct Field {
 }
 
 /// When a field is one. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card
-/// Law, article 10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+/// Law, article 10). The age is the service's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    #[allow(missing_docs, reason = "the schema has one text for an enum of one")]
-    #[serde(rename = "applicant_under_16")]
-    ApplicantUnder16,
+    /// The applicant is younger than this, in full years.
+    ApplicantUnder(u8),
+}
+
+impl Serialize for Condition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Condition::ApplicantUnder(age) = self;
+        serializer.collect_str(&format_args!("applicant_under_{age}"))
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Condition {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Condition".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let services = domain::catalogue::catalogue().iter();
+        let ages: std::collections::BTreeSet<u8> = services.filter_map(|row| row.guardian_under).collect();
+        let names: Vec<Condition> = ages.into_iter().map(Condition::ApplicantUnder).collect();
+        schemars::json_schema!({
+            "description": "When a field is one. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card\nLaw, article 10).",
+            "type": "string",
+            "enum": names,
+        })
+    }
 }
 
 /// Both languages of a field's name.

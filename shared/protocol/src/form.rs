@@ -1,10 +1,10 @@
 //! The fields of an application's form, case by case: what an app builds its screens from.
 //!
-//! It says what intake checks; a test there fills in exactly what is listed and leaves out one after the other.
+//! The catalogue says which fields a case has. Intake checks the same: a test there fills in exactly what is listed and
+//! leaves out one field after the other.
 
-use domain::catalogue::{Service, When, service_row};
-
-use domain::person::ADULT_AGE;
+use domain::catalogue::{Ages, Service, ServiceRow, When, service_row};
+use serde_json::{Map, Value};
 
 use crate::coverage::{Condition, Field, FieldKind as Kind, FieldTitle};
 
@@ -57,64 +57,46 @@ const RELATIVE: [Field; 3] = [
     field("/relative/mobile", "亲属手机号码", "Relative's mobile number", Kind::MobileNumber, false),
 ];
 
-/// Whether a guardian applies: for a citizen under 16 (Resident Identity Card Law, article 10).
-#[must_use]
-pub fn needs_guardian(when: When) -> bool {
-    when == When::Minor
-}
-
-/// Whether a relative is named: whoever is joined, or whose kinship is certified.
-#[must_use]
-pub fn needs_relative(when: When) -> bool {
-    match when {
-        When::CouplesJoining | When::ParentsJoiningChildren | When::Kinship => true,
-        When::Adult
-        | When::Minor
-        | When::JobTransfer
-        | When::SchoolAdmission
-        | When::Graduation
-        | When::ItemChange
-        | When::Cancellation
-        | When::FormerName
-        | When::SamePerson
-        | When::HouseholdMembership => false,
+/// Whether the applicant's age is known to need a guardian: by the age, else by the ages the case is for. `None` where
+/// both kinds of applicant are possible.
+fn guardian(row: &ServiceRow, ages: Ages, age: Option<u8>) -> Option<bool> {
+    let Some(under) = row.guardian_under else { return Some(false) };
+    if ages.from >= under {
+        return Some(false);
     }
+    if ages.under.is_some_and(|first_too_old| first_too_old <= under) {
+        return Some(true);
+    }
+    age.map(|age| age < under)
 }
 
-/// The fields of a case for an applicant of this age in years, in the order of a form. A citizen under 16 names a guardian
-/// whatever the service, and nobody else does. Of a first card the case tells the age; elsewhere, without it, the
-/// guardian's fields have a condition.
+/// The fields of a case for an applicant of this age in years, in the order of a form; none where the service has no such
+/// case. Where neither the age nor the case tells whether a guardian applies, the guardian's fields have a condition.
 #[must_use]
 pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
+    let row = service_row(service);
+    let Some(case) = row.case(when) else { return Vec::new() };
     let mut fields = vec![fixed("/service", "服务事项", "Service", service.name())];
-    match service {
-        Service::FirstIdentityCard => {}
-        Service::HouseholdTransfer => fields.push(fixed("/reason", "迁移原因", "Reason", when.name())),
-        Service::HouseholdCertificate => {
-            fields.push(fixed("/certificate", "证明种类", "Certificate", when.name()));
-        }
+    if let Some(member) = row.member() {
+        fields.push(fixed(member.pointer, &member.title.zh, &member.title.en, when.name()));
     }
     fields.push(field("/accepted_at", "受理地", "Place of acceptance", Kind::Division, true));
     fields.push(field("/registered_at", "户籍地", "Place of household registration", Kind::Division, true));
-    if service == Service::HouseholdTransfer {
+    if row.moves_in() {
         // Where nothing else is said one moves to the place of acceptance.
         fields.push(field("/move_in", "迁入地", "Place to move to", Kind::Division, false));
     }
     fields.extend(APPLICANT);
-    let guardian = match (service, age) {
-        (Service::FirstIdentityCard, _) => Some(needs_guardian(when)),
-        (Service::HouseholdTransfer | Service::HouseholdCertificate, Some(age)) => Some(age < ADULT_AGE),
-        (Service::HouseholdTransfer | Service::HouseholdCertificate, None) => None,
-    };
-    let condition = guardian.is_none().then_some(Condition::ApplicantUnder16);
+    let guardian = guardian(row, case.ages, age);
+    let condition = if guardian.is_none() { row.guardian_under.map(Condition::ApplicantUnder) } else { None };
     if guardian != Some(false) {
         fields.extend(GUARDIAN.map(|field| Field { condition, ..field }));
     }
-    if needs_relative(when) {
+    if case.relative {
         fields.extend(RELATIVE);
     }
     fields.push(field("/address", "居住地址", "Address", Kind::Address, true));
-    if service_row(service).commitment {
+    if row.commitment {
         fields.push(field(
             "/commitment",
             "告知承诺书已签",
@@ -124,4 +106,25 @@ pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
         ));
     }
     fields
+}
+
+/// A body with these fields, each with the value that `answer` gives for it, and with what is fixed.
+#[must_use]
+pub fn fill(fields: &[Field], mut answer: impl FnMut(&Field) -> Option<Value>) -> Value {
+    let mut body = Map::new();
+    for field in fields {
+        let Some(value) = field.value.map(Value::from).or_else(|| answer(field)) else { continue };
+        let mut names = field.pointer.split('/').skip(1);
+        match (names.next(), names.next()) {
+            (Some(object), Some(name)) => {
+                let object = body.entry(object).or_insert_with(|| Value::Object(Map::new()));
+                object[name] = value;
+            }
+            (Some(name), None) => {
+                body.insert(name.to_owned(), value);
+            }
+            (None, _) => {}
+        }
+    }
+    Value::Object(body)
 }

@@ -137,8 +137,11 @@ fn the_samples_are_one() {
     let read = |service, name: &str| Form::read(service, &path(name), &[]).expect("a form");
     let request: Value =
         serde_json::from_str(&text("shared/apps/examples/first-card.request.json")).expect("JSON");
-    assert_eq!(read(Service::FirstIdentityCard, "first-card.toml").body, request);
-    assert_eq!(read(Service::HouseholdCertificate, "household-certificate.json").documents.len(), 2);
+    assert_eq!(read(Service::named("first_identity_card").unwrap(), "first-card.toml").body, request);
+    assert_eq!(
+        read(Service::named("household_certificate").unwrap(), "household-certificate.json").documents.len(),
+        2
+    );
 }
 
 /// The page's blocks in their order, in one shell. The listener is a process of its own, as in the second terminal.

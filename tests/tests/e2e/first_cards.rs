@@ -23,7 +23,7 @@ pub(crate) async fn adult_from_hohhot_to_beijing(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "first-card-adult").await;
     let body = first_card(&Citizen::aged(34), HOHHOT, "110105");
     let filed = app.file(body, &adult_papers()).await;
-    assert_eq!(filed.created.when, When::Adult);
+    assert_eq!(filed.created.when, When::named("adult").expect("a name of the catalogue"));
     assert_eq!(filed.created.stage, Stage::Draft);
     app.has_everything(filed.id).await;
     let submitted = app.step(filed.id, "submit", &json!({})).await;
@@ -39,7 +39,7 @@ pub(crate) async fn under_16_by_the_guardian(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "first-card-minor").await;
     let body = childs_card(&Citizen::aged(9), &Citizen::aged(37), HOHHOT, "370102");
     let filed = app.file(when_complete(body), &childs_papers()).await;
-    assert_eq!(filed.created.when, When::Minor);
+    assert_eq!(filed.created.when, When::named("minor").expect("a name of the catalogue"));
     let ready = app.reaches(filed.id, Stage::Ready).await;
     hand_over(&app, &ready, "delegate").await;
 }
@@ -62,7 +62,7 @@ pub(crate) async fn sixteenth_birthday_today(test_hub: Arc<TestHub>) {
     let body = first_card(&Citizen::born(birthday), HOHHOT, "110105");
     let created = app.post("/v1/applications").json(&body).send().await;
     let created: ApplicationView = created.read(StatusCode::CREATED);
-    assert_eq!(created.when, When::Adult);
+    assert_eq!(created.when, When::named("adult").expect("a name of the catalogue"));
 
     let younger = Citizen::born(birthday.tomorrow().expect("a day"));
     let body = first_card(&younger, HOHHOT, "110105");

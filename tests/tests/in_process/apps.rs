@@ -194,7 +194,7 @@ fn agencies() -> Agencies {
         zh: format!("机构{code}"),
         en: format!("Agency {code}"),
         state: AgencyState::Active,
-        offers: Service::ALL.into_iter().map(|service| (service, since)).collect(),
+        offers: Service::all().into_iter().map(|service| (service, since)).collect(),
         capabilities: Vec::new(),
         signing_keys: Vec::new(),
         encryption_keys: Vec::new(),

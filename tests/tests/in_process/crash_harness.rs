@@ -400,7 +400,7 @@ fn agency_row(code: &AgencyCode, keys: &AgencyKeys) -> AgencyRow {
         zh: format!("机构{code}"),
         en: format!("Agency {code}"),
         state: AgencyState::Active,
-        offers: Service::ALL.into_iter().map(|service| (service, since)).collect(),
+        offers: Service::all().into_iter().map(|service| (service, since)).collect(),
         capabilities: Vec::new(),
         signing_keys: vec![keys.signing.public().to_jwk().expect("a public key")],
         encryption_keys: vec![keys.encryption.public().to_jwk().expect("a public key")],

@@ -79,9 +79,9 @@ impl<'s> Filer<'s> {
         for turn in 0..10 {
             for (place, row) in self.stack.agencies().agencies().iter().enumerate() {
                 let service = match (turn + place) % 10 {
-                    3 => Service::HouseholdTransfer,
-                    7 => Service::HouseholdCertificate,
-                    _ => Service::FirstIdentityCard,
+                    3 => Service::named("household_transfer").expect("a name of the catalogue"),
+                    7 => Service::named("household_certificate").expect("a name of the catalogue"),
+                    _ => Service::named("first_identity_card").expect("a name of the catalogue"),
                 };
                 if row.offers(service, today) {
                     offers.push((row.code.clone(), service));
@@ -97,15 +97,13 @@ impl<'s> Filer<'s> {
         let registered_at = if code.len() == 2 { format!("{code}0102") } else { format!("{code}02") };
         // Whoever is registered in Hohhot applies in Beijing.
         let accepted_at = if code == "1501" { "110105" } else { HOHHOT };
-        let (body, papers) = match service {
-            Service::FirstIdentityCard => (first_card(&citizen, accepted_at, &registered_at), adult_papers()),
-            Service::HouseholdTransfer => (
+        let (body, papers) = match service.name() {
+            "first_identity_card" => (first_card(&citizen, accepted_at, &registered_at), adult_papers()),
+            "household_transfer" => (
                 transfer(&citizen, "job_transfer", accepted_at, &registered_at),
                 transfer_papers("transfer_order"),
             ),
-            Service::HouseholdCertificate => {
-                (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_papers())
-            }
+            _ => (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_papers()),
         };
         let mut body = when_complete(body);
         body["documents"] = papers.iter().map(SampleDocument::declaration).collect();
@@ -116,7 +114,7 @@ impl<'s> Filer<'s> {
             self.put(link, &paper.bytes).await;
         }
         let mut agencies = BTreeSet::from([agency]);
-        if service == Service::HouseholdTransfer {
+        if service == Service::named("household_transfer").expect("a name of the catalogue") {
             let move_in = if code == "1501" { "11" } else { "1501" };
             agencies.insert(move_in.parse().expect("an agency code"));
         }

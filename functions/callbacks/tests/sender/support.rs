@@ -135,7 +135,7 @@ pub(crate) fn keys(byte: u8) -> EndpointKeys {
 }
 
 pub(crate) async fn sealed(hub: &FakeHub, id: SubscriptionId, byte: u8) -> Vec<u8> {
-    hub.vault().seal(SECRET, &id.to_string(), &[byte; EndpointKeys::BYTES]).await.unwrap()
+    hub.vault().encrypt(SECRET, &id.to_string(), &[byte; EndpointKeys::BYTES]).await.unwrap()
 }
 
 /// Subscribes a tenant, with the keys of byte 9.

@@ -1,6 +1,6 @@
 //! What agencies ask for, by signed request.
 
-use domain::catalogue::{DocumentKind, Service};
+use domain::catalogue::DocumentKind;
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{FRESH_SECONDS, Link};
 use serde_json::json;
@@ -9,7 +9,7 @@ use platform::clock::Clock as _;
 
 use crate::support::{PNG, TestHub, fetch, upload};
 
-const CARD: Service = Service::FirstIdentityCard;
+const CARD: &str = "first_identity_card";
 
 #[tokio::test]
 async fn the_agency_that_decides_reads_the_verified_version() {
@@ -97,9 +97,9 @@ async fn what_no_agency_signed_is_refused() {
 #[tokio::test]
 async fn an_agency_uploads_what_it_issues_while_it_works_on_it() {
     let test_hub = TestHub::new();
-    let id = test_hub.open(Service::HouseholdCertificate).await;
+    let id = test_hub.open("household_certificate").await;
     let key = format!("applications/{id}/d1/0");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some("v1"))]).await;
     let early = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await;
     assert_eq!((early.status, early.code()), (409, "illegal_step"), "it was not received yet");

@@ -1,7 +1,7 @@
 //! What an app backend uploads and reads.
 
 use axum::body::Body;
-use domain::catalogue::{DocumentKind, Service};
+use domain::catalogue::DocumentKind;
 use domain::command::Finding;
 use jiff::SignedDuration;
 use protocol::report::Link;
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{Answer, PNG, TestHub, declared, fetch, upload};
 
-const CARD: Service = Service::FirstIdentityCard;
+const CARD: &str = "first_identity_card";
 
 fn link(answer: &Answer) -> Link {
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -34,7 +34,7 @@ async fn a_refused_document_gets_a_slot_of_another_name() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, b"<html>");
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), b"<html>");
     test_hub.tell(&[(&key, Some("v1"))]).await;
     let slot = link(&test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await);
     assert!(slot.url.ends_with("/d1/1"), "{}", slot.url);
@@ -73,7 +73,7 @@ async fn a_document_that_is_in_is_not_uploaded_again() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some("v1"))]).await;
     let answer = test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await;
     assert_eq!((answer.status, answer.code()), (409, "conflict"));
@@ -115,9 +115,9 @@ async fn what_is_not_in_yet_cannot_be_read() {
 #[tokio::test]
 async fn an_issued_certificate_is_the_citizens_once_it_is_issued() {
     let test_hub = TestHub::new();
-    let id = test_hub.open(Service::HouseholdCertificate).await;
+    let id = test_hub.open("household_certificate").await;
     let key = format!("applications/{id}/d1/0");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some("v1"))]).await;
     test_hub.received(id).await;
     assert_eq!(test_hub.slot("hohhot-app", id, "d2", &declared("issued_certificate", PNG)).await.status, 404);

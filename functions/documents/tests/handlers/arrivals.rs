@@ -1,7 +1,7 @@
 //! What S3 tells of is recorded once, whatever order it comes in (faults 30 to 33 and 37).
 
 use domain::application::Content;
-use domain::catalogue::{DocumentKind, Service};
+use domain::catalogue::DocumentKind;
 use domain::command::{Attempt, Command};
 use domain::event::{DocumentFault, Event};
 use domain::stage::Stage;
@@ -12,15 +12,15 @@ use platform::faults::Fault;
 
 use crate::support::{PNG, TestHub, declared};
 
-const CARD: Service = Service::FirstIdentityCard;
+const CARD: &str = "first_identity_card";
 
 #[tokio::test]
 async fn two_uploads_of_one_application_are_one_write() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let (one, two) = (format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0"));
-    test_hub.put(&one, DocumentKind::HouseholdRegister, PNG);
-    test_hub.put(&two, DocumentKind::ProofOfWork, PNG);
+    test_hub.put(&one, DocumentKind::named("household_register").unwrap(), PNG);
+    test_hub.put(&two, DocumentKind::named("proof_of_work").unwrap(), PNG);
     let failed = test_hub.tell(&[(&one, Some("v1")), (&two, Some("v1"))]).await;
     assert!(failed.is_empty(), "{failed:?}");
     let head = test_hub.kept(id).await.ledger.head().clone();
@@ -36,8 +36,8 @@ async fn an_event_delivered_twice_or_reordered_has_no_second_effect() {
         let test_hub = TestHub::new();
         let id = test_hub.open(CARD).await;
         let keys = [format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0")];
-        test_hub.put(&keys[0], DocumentKind::HouseholdRegister, PNG);
-        test_hub.put(&keys[1], DocumentKind::ProofOfWork, PNG);
+        test_hub.put(&keys[0], DocumentKind::named("household_register").unwrap(), PNG);
+        test_hub.put(&keys[1], DocumentKind::named("proof_of_work").unwrap(), PNG);
         for index in order {
             assert!(test_hub.tell(&[(&keys[index], Some("v1"))]).await.is_empty());
         }
@@ -62,8 +62,8 @@ async fn a_late_event_finds_its_object_recorded_by_whoever_looked() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let (one, two) = (format!("applications/{id}/d1/0"), format!("applications/{id}/d2/0"));
-    test_hub.put(&one, DocumentKind::HouseholdRegister, PNG);
-    test_hub.put(&two, DocumentKind::ProofOfWork, PNG);
+    test_hub.put(&one, DocumentKind::named("household_register").unwrap(), PNG);
+    test_hub.put(&two, DocumentKind::named("proof_of_work").unwrap(), PNG);
     // No event comes; whoever looks finds the objects.
     let found = arrivals(&test_hub.hub, test_hub.kept(id).await.ledger.head()).await.unwrap();
     assert_eq!(found.len(), 2);
@@ -80,7 +80,7 @@ async fn an_event_after_the_withdrawal_records_nothing() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     apply(&test_hub.hub, id, &Attempt::hub(Command::Expire), None).await.unwrap();
     assert!(test_hub.tell(&[(&key, Some("v1"))]).await.is_empty(), "it is done with");
     assert_eq!(test_hub.kept(id).await.ledger.head().stage, Stage::Expired);
@@ -92,11 +92,11 @@ async fn the_version_that_was_verified_is_pinned_and_an_overwrite_is_not_taken()
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
-    let first = test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    let first = test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some(&first))]).await;
     let second = test_hub.put(
         &key,
-        DocumentKind::HouseholdRegister,
+        DocumentKind::named("household_register").unwrap(),
         b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR something else",
     );
     assert!(test_hub.restarted().tell(&[(&key, Some(&second))]).await.is_empty());
@@ -113,8 +113,8 @@ async fn an_object_that_was_overwritten_before_its_event_is_the_one_the_event_na
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
-    let first = test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
-    let second = test_hub.put(&key, DocumentKind::HouseholdRegister, b"<html>");
+    let first = test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
+    let second = test_hub.put(&key, DocumentKind::named("household_register").unwrap(), b"<html>");
     assert!(test_hub.tell(&[(&key, Some(&first)), (&key, Some(&second))]).await.is_empty());
     let kept = test_hub.kept(id).await;
     assert_eq!(kept.ledger.head().documents[0].stored().unwrap().version, first);
@@ -124,10 +124,14 @@ async fn an_object_that_was_overwritten_before_its_event_is_the_one_the_event_na
 #[tokio::test]
 async fn bad_content_is_refused_with_its_reason_and_the_slot_waits_again() {
     let cases: [(DocumentKind, &[u8], DocumentFault); 4] = [
-        (DocumentKind::HouseholdRegister, b"", DocumentFault::Empty),
-        (DocumentKind::HouseholdRegister, b"%PDF-1.7 said to be a picture", DocumentFault::ContentMismatch),
-        (DocumentKind::HouseholdRegister, b"MZ\x90\0", DocumentFault::ContentMismatch),
-        (DocumentKind::MarriageCertificate, PNG, DocumentFault::WrongKind),
+        (DocumentKind::named("household_register").unwrap(), b"", DocumentFault::Empty),
+        (
+            DocumentKind::named("household_register").unwrap(),
+            b"%PDF-1.7 said to be a picture",
+            DocumentFault::ContentMismatch,
+        ),
+        (DocumentKind::named("household_register").unwrap(), b"MZ\x90\0", DocumentFault::ContentMismatch),
+        (DocumentKind::named("marriage_certificate").unwrap(), PNG, DocumentFault::WrongKind),
     ];
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
@@ -147,7 +151,7 @@ async fn bad_content_is_refused_with_its_reason_and_the_slot_waits_again() {
         assert_eq!((usize::from(document.rejections), &document.content), (round + 1, &Content::Waiting));
     }
     let key = format!("applications/{id}/d1/4");
-    test_hub.put(&key, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some("v1"))]).await;
     assert!(test_hub.kept(id).await.ledger.head().documents[0].stored().is_some());
 }
@@ -156,14 +160,20 @@ async fn bad_content_is_refused_with_its_reason_and_the_slot_waits_again() {
 async fn a_document_over_the_bound_is_refused() {
     let mut arrival = {
         let test_hub = TestHub::new();
-        test_hub.put("k", DocumentKind::HouseholdRegister, PNG);
+        test_hub.put("k", DocumentKind::named("household_register").unwrap(), PNG);
         test_hub.hub.documents.inspect("k", None).await.unwrap().unwrap()
     };
     arrival.size = domain::limits::DOCUMENT_BYTES + 1;
-    assert_eq!(verify(&arrival, &[DocumentKind::HouseholdRegister]), Err(DocumentFault::TooLarge));
+    assert_eq!(
+        verify(&arrival, &[DocumentKind::named("household_register").unwrap()]),
+        Err(DocumentFault::TooLarge)
+    );
     arrival.sha256 = None;
     arrival.size = 100;
-    assert_eq!(verify(&arrival, &[DocumentKind::HouseholdRegister]), Err(DocumentFault::ContentMismatch));
+    assert_eq!(
+        verify(&arrival, &[DocumentKind::named("household_register").unwrap()]),
+        Err(DocumentFault::ContentMismatch)
+    );
 }
 
 #[tokio::test]
@@ -172,8 +182,12 @@ async fn a_slot_that_was_refused_five_times_is_closed_without_poisoning_the_queu
     let id = test_hub.open(CARD).await;
     for round in 0..=domain::limits::REJECTIONS {
         let key = format!("applications/{id}/d1/{round}");
-        let version =
-            test_hub.put_in_round(&key, usize::from(round), DocumentKind::HouseholdRegister, b"<html>");
+        let version = test_hub.put_in_round(
+            &key,
+            usize::from(round),
+            DocumentKind::named("household_register").unwrap(),
+            b"<html>",
+        );
         assert!(test_hub.tell(&[(&key, Some(&version))]).await.is_empty(), "round {round}");
     }
     let head = test_hub.kept(id).await.ledger.head().clone();
@@ -187,7 +201,7 @@ async fn a_name_that_is_not_ours_is_set_aside_and_the_others_proceed() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let sound = format!("applications/{id}/d1/0");
-    test_hub.put(&sound, DocumentKind::HouseholdRegister, PNG);
+    test_hub.put(&sound, DocumentKind::named("household_register").unwrap(), PNG);
     let odd = [
         format!("applications%2F{id}%2Fd1%2F0"),
         format!("applications/../applications/{id}/d1/0"),
@@ -254,7 +268,7 @@ async fn what_failed_for_one_application_does_not_hold_another() {
     let (one, two) = (test_hub.open(CARD).await, test_hub.open(CARD).await);
     let keys = [format!("applications/{one}/d1/0"), format!("applications/{two}/d1/0")];
     for key in &keys {
-        test_hub.put(key, DocumentKind::HouseholdRegister, PNG);
+        test_hub.put(key, DocumentKind::named("household_register").unwrap(), PNG);
     }
     // The first call of the batch fails: it reads the first application.
     test_hub.hub.faults.plan(test_hub.hub.faults.calls().len() + 1, Fault::Before);

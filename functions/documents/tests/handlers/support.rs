@@ -94,23 +94,29 @@ impl TestHub {
 
     /// Opens an application of Hohhot's app, decided by Beijing: a first card with two documents, or a
     /// certificate with one and a slot for what is issued.
-    pub(crate) async fn open(&self, service: Service) -> ApplicationId {
+    pub(crate) async fn open(&self, service: &str) -> ApplicationId {
+        let service = Service::named(service).unwrap();
         let slot = |number, requirement: &str, kind, provider| Slot {
             id: DocumentId::numbered(number).unwrap(),
             requirement: requirement.to_owned(),
             accepts: vec![kind],
             provider,
         };
-        let (when, purpose, second) = match service {
-            Service::HouseholdCertificate => (
-                When::FormerName,
+        let (when, purpose, second) = match service.name() {
+            "household_certificate" => (
+                When::named("former_name").unwrap(),
                 Purpose::Certify,
-                slot(2, "issued_certificate", DocumentKind::IssuedCertificate, Provider::Agency),
+                slot(
+                    2,
+                    "issued_certificate",
+                    DocumentKind::named("issued_certificate").unwrap(),
+                    Provider::Agency,
+                ),
             ),
             _ => (
-                When::Adult,
+                When::named("adult").unwrap(),
                 Purpose::Decide,
-                slot(2, "lawful_stay", DocumentKind::ProofOfWork, Provider::App),
+                slot(2, "lawful_stay", DocumentKind::named("proof_of_work").unwrap(), Provider::App),
             ),
         };
         let opened = Opened {
@@ -124,7 +130,12 @@ impl TestHub {
             },
             legs: vec![Leg { purpose, agency: "11".parse().unwrap() }],
             slots: vec![
-                slot(1, "household_register", DocumentKind::HouseholdRegister, Provider::App),
+                slot(
+                    1,
+                    "household_register",
+                    DocumentKind::named("household_register").unwrap(),
+                    Provider::App,
+                ),
                 second,
             ],
             submit_when_complete: true,
@@ -192,7 +203,10 @@ impl TestHub {
     }
 
     pub(crate) async fn submitted(&self, id: ApplicationId) {
-        for (document, kind) in [("d1", DocumentKind::HouseholdRegister), ("d2", DocumentKind::ProofOfWork)] {
+        for (document, kind) in [
+            ("d1", DocumentKind::named("household_register").unwrap()),
+            ("d2", DocumentKind::named("proof_of_work").unwrap()),
+        ] {
             let key = format!("applications/{id}/{document}/0");
             self.put(&key, kind, PNG);
             self.tell(&[(&key, Some("v1"))]).await;

@@ -92,13 +92,13 @@ async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
     documents.put(
         &format!("applications/{id}/d1/0"),
         "image/png",
-        Some(DocumentKind::HouseholdRegister),
+        Some(DocumentKind::named("household_register").unwrap()),
         PNG,
     );
     documents.put(
         &format!("applications/{id}/d2/0"),
         "image/png",
-        Some(DocumentKind::ProofOfResidence),
+        Some(DocumentKind::named("proof_of_residence").unwrap()),
         b"<html>",
     );
     let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
@@ -175,7 +175,7 @@ async fn a_supplement_is_answered_in_full_or_not() {
     agency_says(&test_hub, &id, "11", Finding::Received).await;
     let items = vec![MissingItem {
         name: "proof_of_work".into(),
-        accepts: vec![DocumentKind::ProofOfWork],
+        accepts: vec![DocumentKind::named("proof_of_work").unwrap()],
         note: String::new(),
     }];
     agency_says(&test_hub, &id, "11", Finding::SupplementRequested { items }).await;
@@ -184,7 +184,7 @@ async fn a_supplement_is_answered_in_full_or_not() {
     test_hub.hub.documents.put(
         &format!("applications/{id}/d3/0"),
         "image/png",
-        Some(DocumentKind::ProofOfWork),
+        Some(DocumentKind::named("proof_of_work").unwrap()),
         PNG,
     );
     let answer = step(&test_hub, &id, "supplement", "p", json!({})).await;

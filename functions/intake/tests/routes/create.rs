@@ -40,7 +40,8 @@ async fn a_create_is_one_write_and_keeps_persons_sealed() {
     for personal in ["张三", "13800000000", "示例街", &crate::support::number("2000-01-01", 11)] {
         assert!(!events.contains(personal) && !answer.body.to_string().contains(personal));
     }
-    let personal_data = test_hub.hub.vault().open("personal_data", &answer.id(), &kept.sealed).await.unwrap();
+    let personal_data =
+        test_hub.hub.vault().decrypt("personal_data", &answer.id(), &kept.sealed).await.unwrap();
     assert!(String::from_utf8_lossy(&personal_data).contains("13800000000"));
 }
 

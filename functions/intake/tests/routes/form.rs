@@ -51,10 +51,16 @@ fn faults(body: &Value) -> Vec<String> {
 /// A service, a case of it, and whether the applicant is under 16.
 fn applicants() -> Vec<(Service, When, bool)> {
     let mut all = Vec::new();
-    for service in Service::ALL {
+    for service in Service::all() {
         for case in &service_row(service).cases {
-            let of_card = service == Service::FirstIdentityCard;
-            let minors = if of_card { vec![case.when == When::Minor] } else { vec![true, false] };
+            let row = service_row(service);
+            let minors = match row.member() {
+                Some(_) => vec![true, false],
+                None => [true, false]
+                    .into_iter()
+                    .filter(|minor| row.case_at(if *minor { 11 } else { 46 }) == Some(case))
+                    .collect(),
+            };
             all.extend(minors.into_iter().map(|minor| (service, case.when, minor)));
         }
     }

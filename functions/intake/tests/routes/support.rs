@@ -27,10 +27,10 @@ fn agency(code: &str, zh: &str, en: &str, offers: &[Service], capabilities: &[&s
 /// Beijing, Shandong and two league cities take everything; Hainan takes nothing.
 pub(crate) fn agencies() -> Agencies {
     Agencies::new(vec![
-        agency("11", "北京市", "Beijing", &Service::ALL, &["script:mongolian"]),
-        agency("37", "山东省", "Shandong", &Service::ALL, &[]),
-        agency("1501", "呼和浩特市", "Hohhot", &Service::ALL, &["script:mongolian"]),
-        agency("1504", "赤峰市", "Chifeng", &Service::ALL, &[]),
+        agency("11", "北京市", "Beijing", &Service::all(), &["script:mongolian"]),
+        agency("37", "山东省", "Shandong", &Service::all(), &[]),
+        agency("1501", "呼和浩特市", "Hohhot", &Service::all(), &["script:mongolian"]),
+        agency("1504", "赤峰市", "Chifeng", &Service::all(), &[]),
         agency("46", "海南省", "Hainan", &[], &[]),
     ])
     .unwrap()

@@ -35,7 +35,7 @@ async fn kept(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
 }
 
 async fn opened(test_hub: &TestHub, id: SubscriptionId, sealed: &[u8]) -> EndpointKeys {
-    let bytes = test_hub.hub.vault().open(SECRET, &id.to_string(), sealed).await.unwrap();
+    let bytes = test_hub.hub.vault().decrypt(SECRET, &id.to_string(), sealed).await.unwrap();
     EndpointKeys::from_bytes(&bytes).unwrap()
 }
 

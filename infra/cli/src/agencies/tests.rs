@@ -37,7 +37,7 @@ fn the_repositorys_own_list_is_sound() {
 fn rows_are_read() {
     let list = AgencyList::parse(GOOD).unwrap();
     let rows: Vec<&AgencyRow> = list.rows().collect();
-    assert_eq!(rows[0].offers[&Service::FirstIdentityCard].to_string(), "2023-05-25");
+    assert_eq!(rows[0].offers[&Service::named("first_identity_card").unwrap()].to_string(), "2023-05-25");
     assert_eq!(rows[1].state, AgencyState::Suspended);
     assert_eq!(rows[1].capabilities, ["script:mongolian"]);
     let accounts = list.accounts(|_| "000000000000".to_owned());

@@ -135,7 +135,11 @@ mod tests {
         let read = |name: &str, bytes: &[u8]| {
             let path = folder.join("paper");
             std::fs::write(&path, bytes).expect("a file");
-            DocumentFile::read(Service::FirstIdentityCard, name, &path)
+            DocumentFile::read(
+                Service::named("first_identity_card").expect("the catalogue has it"),
+                name,
+                &path,
+            )
         };
         let paper = read("household_register", b"%PDF-1.4 and so on").expect("a paper");
         let declared = paper.declaration();

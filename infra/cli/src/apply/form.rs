@@ -129,7 +129,7 @@ mod tests {
         let toml =
             "address = \"…\"\n[applicant]\nname = \"…\"\n[papers]\nhousehold_register = \"register.pdf\"\n";
         let json = r#"{"applicant": {"name": "…"}, "address": "…", "papers": {"household_register": "register.pdf"}}"#;
-        let service = Service::FirstIdentityCard;
+        let service = Service::named("first_identity_card").expect("the catalogue has it");
         let one = Form::read(service, &write("form.toml", toml), &[]).expect("a form");
         let two = Form::read(service, &write("form.json", json), &[]).expect("a form");
         assert_eq!((&one.body, one.key()), (&two.body, two.key()));

@@ -32,7 +32,7 @@ const DOCUMENT_REJECTED: u8 = 4;
 /// a document is wrong; 3 the hub refused the application; 4 the hub rejected a document.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
-    /// first_identity_card, household_transfer or household_certificate.
+    /// The service by its name in the catalogue (`GET /v1/services`).
     #[arg(value_parser = service)]
     service: Service,
     /// File with the application; shared/apps/examples has samples.

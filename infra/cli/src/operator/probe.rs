@@ -1,10 +1,9 @@
 //! Bad messages on purpose: what an agency's program must not choke on, and must not believe.
 
 use anyhow::{Context as _, Result};
-use domain::catalogue::{Service, When};
+use domain::catalogue::catalogue;
 use domain::effect::NoticeKind;
 use domain::ids::{AgencyCode, ApplicationId};
-use domain::stage::Purpose;
 use jiff::Timestamp;
 use protocol::case::{Case, CasePlaces, Envelope};
 use protocol::jose::{KeyUse, PrivateKey, PublicKey};
@@ -78,14 +77,15 @@ impl Operator {
 /// A case of nobody, at nobody's place.
 fn case(code: &AgencyCode, application: ApplicationId) -> Result<Case> {
     let place: domain::division::DivisionCode = "150102".parse().context("no such division")?;
+    let row = catalogue().first().context("the catalogue has no service")?;
     Ok(Case {
         application,
         version: 1,
         notice: NoticeKind::Opened,
         agency: code.clone(),
-        purpose: Purpose::Decide,
-        service: Service::FirstIdentityCard,
-        when: When::Adult,
+        purpose: row.legs[0].purpose,
+        service: row.service,
+        when: row.cases[0].when,
         places: CasePlaces { accepted_at: place.clone(), registered_at: place, move_in: None },
         due: None,
         personal_data: None,

@@ -49,7 +49,7 @@ pub(crate) struct Arrived {
 /// # Errors
 /// It takes another course than it should, or stands still.
 pub(crate) async fn travel(company: &Company<'_>, scenario: &Scenario) -> Result<Arrived> {
-    let name = || format!("application {} ({})", scenario.number, scenario.short.1);
+    let name = || format!("application {} ({})", scenario.number, scenario.short.en);
     Journey::begin(company, scenario).await.with_context(name)?.run().await.with_context(name)
 }
 

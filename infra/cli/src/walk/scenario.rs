@@ -1,38 +1,64 @@
-//! What is walked: three applications of invented people, and the course each is to take.
+//! The applications that the walk opens for invented people, and the course each is to take.
 
 use anyhow::{Context as _, Result, anyhow};
 use app_client::pdf_page;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::agencies::Agencies;
-use domain::catalogue::{CaseRow, DocumentKind, Service, When, service_row};
-use domain::division::NamedPlace;
+use domain::catalogue::{CaseRow, DocumentKind, Service, ServiceRow, Title, When, service_row};
+use domain::division::{DivisionCode, NamedPlace};
 use domain::event::{HandOver, Leg, Places};
 use domain::identity_number::IdentityNumber;
 use domain::ids::AgencyCode;
 use domain::stage::Purpose;
 use jiff::Span;
 use jiff::civil::Date;
+use protocol::coverage::FieldKind;
+use protocol::form::{fields, fill};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+/// Where every invented citizen lives: Xincheng, Hohhot.
+const HERE: &str = "150102";
+
+/// One application of the walk, as `data/walk.json` has it.
+#[derive(Debug, Deserialize)]
+struct Draft {
+    short: Title,
+    service: Service,
+    when: When,
+    registered_at: DivisionCode,
+    applicant: DraftPerson,
+    relative: Option<DraftPerson>,
+    hand_over: HandOver,
+}
+
+/// Somebody who does not exist; `area` begins the identity number.
+#[derive(Debug, Deserialize)]
+struct DraftPerson {
+    name: String,
+    age: i32,
+    area: String,
+}
 
 /// One application of the walk.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     /// From 1.
     pub(crate) number: usize,
-    /// A short name of its service, in Chinese and English.
-    pub(crate) short: (&'static str, &'static str),
+    /// A short name of its service.
+    pub(crate) short: Title,
     /// The legs that lead to a good end, in order.
     pub(crate) legs: Vec<Leg>,
     /// What is handed in.
     pub(crate) papers: Vec<Paper>,
-    service: Service,
+    row: &'static ServiceRow,
     case: &'static CaseRow,
     places: Places,
     applicant: Person,
     relative: Option<Person>,
-    ending: Ending,
+    hand_over: HandOver,
 }
 
 /// A document to hand in: one page of PDF.
@@ -44,19 +70,12 @@ pub(crate) struct Paper {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Somebody who does not exist. The identity number is computed.
+/// Somebody who does not exist, with a computed identity number.
 #[derive(Debug)]
 struct Person {
-    name: &'static str,
+    name: String,
     age: i32,
     identity_number: IdentityNumber,
-}
-
-/// What the app backend confirms at the end.
-#[derive(Clone, Copy, Debug)]
-enum Ending {
-    HandOver(HandOver),
-    Settle,
 }
 
 impl Paper {
@@ -67,102 +86,54 @@ impl Paper {
 }
 
 impl Person {
-    fn new(name: &'static str, age: i32, area: &str, today: Date) -> Result<Person> {
+    fn new(draft: DraftPerson, today: Date) -> Result<Person> {
+        let DraftPerson { name, age, area } = draft;
         let born = today.checked_sub(Span::new().years(age).days(40)).context("nobody is that old")?;
         let sequence = u16::try_from(age).unwrap_or_default();
-        let identity_number = IdentityNumber::compute(area, born, sequence)
+        let identity_number = IdentityNumber::compute(&area, born, sequence)
             .with_context(|| format!("{name} has no identity number"))?;
         Ok(Person { name, age, identity_number })
     }
-
-    fn json(&self) -> Value {
-        json!({ "name": self.name, "identity_number": self.identity_number })
-    }
 }
 
-/// The three applications, as the agencies' rows of this hub route them.
+/// The applications of `data/walk.json`, as the agencies of this hub route them.
 ///
 /// # Errors
-/// The agencies do not cover one of them.
-pub(crate) fn scenarios(agencies: &Agencies, today: Date) -> Result<[Scenario; 3]> {
-    let person = |name, age, area| Person::new(name, age, area, today);
-    let card = Draft {
-        number: 1,
-        short: ("身份证", "card"),
-        service: Service::FirstIdentityCard,
-        when: When::Adult,
-        registered_at: "110105",
-        applicant: person("王小明", 18, "110105")?,
-        relative: None,
-        ending: Ending::HandOver(HandOver::Fingerprint),
-    };
-    let transfer = Draft {
-        number: 2,
-        short: ("迁移", "transfer"),
-        service: Service::HouseholdTransfer,
-        when: When::CouplesJoining,
-        registered_at: "370102",
-        applicant: person("李晓雯", 31, "370102")?,
-        relative: Some(person("张志强", 33, "150102")?),
-        ending: Ending::Settle,
-    };
-    let certificate = Draft {
-        number: 3,
-        short: ("证明", "certificate"),
-        service: Service::HouseholdCertificate,
-        when: When::HouseholdMembership,
-        registered_at: "130102",
-        applicant: person("陈大文", 67, "130102")?,
-        relative: None,
-        ending: Ending::HandOver(HandOver::Window),
-    };
-    Ok([
-        card.routed(agencies, today)?,
-        transfer.routed(agencies, today)?,
-        certificate.routed(agencies, today)?,
-    ])
-}
-
-/// An application before it is known who decides.
-struct Draft {
-    number: usize,
-    short: (&'static str, &'static str),
-    service: Service,
-    when: When,
-    registered_at: &'static str,
-    applicant: Person,
-    relative: Option<Person>,
-    ending: Ending,
+/// The data is wrong, or the agencies do not cover one of the applications.
+pub(crate) fn scenarios(agencies: &Agencies, today: Date) -> Result<Vec<Scenario>> {
+    let drafts: Vec<Draft> = serde_json::from_str(include_str!("../../data/walk.json"))
+        .context("infra/cli/data/walk.json does not fit the catalogue")?;
+    drafts.into_iter().enumerate().map(|(index, draft)| draft.routed(index + 1, agencies, today)).collect()
 }
 
 impl Draft {
-    fn routed(self, agencies: &Agencies, today: Date) -> Result<Scenario> {
-        // Xincheng, Hohhot: where all three live.
-        let accepted_at = "150102".parse()?;
-        let move_in = (self.service == Service::HouseholdTransfer).then(|| "150102".parse()).transpose()?;
-        let places = Places { accepted_at, registered_at: self.registered_at.parse()?, move_in };
-        let case = service_row(self.service).case(self.when).context("the catalogue has no such case")?;
+    fn routed(self, number: usize, agencies: &Agencies, today: Date) -> Result<Scenario> {
+        let row = service_row(self.service);
+        let accepted_at: DivisionCode = HERE.parse()?;
+        let move_in = row.moves_in().then(|| accepted_at.clone());
+        let places = Places { accepted_at, registered_at: self.registered_at, move_in };
+        let case = row.case(self.when).context("the catalogue has no such case")?;
         let legs = agencies.legs(self.service, self.when, &places, &[], today).map_err(|reasons| {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            anyhow!("nobody takes the {}: {}", self.short.1, reasons.join("; "))
+            anyhow!("nobody takes the {}: {}", self.short.en, reasons.join("; "))
         })?;
         let papers = case.documents.iter().filter_map(|document| {
             let kind = *document.accepts.first()?;
-            let bytes = pdf_page(&[&document.name, "invented, for the walk of application", self.short.1]);
+            let bytes = pdf_page(&[&document.name, "invented, for the walk of application", &self.short.en]);
             Some(Paper { kind, bytes })
         });
         Ok(Scenario {
-            number: self.number,
-            short: self.short,
-            // Restoring is for a certificate that lapsed; this one does not.
-            legs: legs.into_iter().filter(|leg| leg.purpose != Purpose::Restore).collect(),
+            number,
             papers: papers.collect(),
-            service: self.service,
+            short: self.short,
+            // A `restore` leg follows a migration certificate that lapsed; those of the walk do not lapse.
+            legs: legs.into_iter().filter(|leg| leg.purpose != Purpose::Restore).collect(),
+            row,
             case,
             places,
-            applicant: self.applicant,
-            relative: self.relative,
-            ending: self.ending,
+            applicant: Person::new(self.applicant, today)?,
+            relative: self.relative.map(|relative| Person::new(relative, today)).transpose()?,
+            hand_over: self.hand_over,
         })
     }
 }
@@ -171,6 +142,11 @@ impl Scenario {
     /// The agencies it meets.
     pub(crate) fn agencies(&self) -> impl Iterator<Item = &AgencyCode> {
         self.legs.iter().map(|leg| &leg.agency)
+    }
+
+    /// The purpose of the leg that ends it.
+    fn last(&self) -> Option<Purpose> {
+        self.legs.last().map(|leg| leg.purpose)
     }
 
     /// The names of its events from beginning to end.
@@ -190,16 +166,18 @@ impl Scenario {
             };
             events.extend(outcome);
         }
-        events.push(match (self.ending, self.service) {
-            (Ending::Settle, _) => "settled",
-            (Ending::HandOver(_), Service::FirstIdentityCard) => "collected",
-            (Ending::HandOver(_), Service::HouseholdTransfer | Service::HouseholdCertificate) => "completed",
+        events.extend(match self.last() {
+            Some(Purpose::Decide) => Some("collected"),
+            Some(Purpose::Settle) => Some("settled"),
+            Some(Purpose::Certify) => Some("completed"),
+            Some(Purpose::Approve | Purpose::MoveOut | Purpose::Restore) | None => None,
         });
         events
     }
 
     /// The request that opens it: it is handed in by itself once its documents are there.
     pub(crate) fn request(&self) -> Value {
+        let mut body = self.form();
         let documents = self.papers.iter().map(|paper| {
             json!({
                 "kind": paper.kind,
@@ -208,48 +186,56 @@ impl Scenario {
                 "sha256": paper.sha256(),
             })
         });
-        let mut body = json!({
-            "service": self.service,
-            "accepted_at": self.places.accepted_at,
-            "registered_at": self.places.registered_at,
-            "applicant": self.applicant.json(),
-            "address": "内蒙古自治区呼和浩特市新城区丁香路1号",
-            "documents": documents.collect::<Vec<_>>(),
-            "submit": "when_complete",
-        });
-        if service_row(self.service).commitment {
-            body["commitment"] = json!(true);
-        }
-        match self.service {
-            Service::FirstIdentityCard => {}
-            Service::HouseholdTransfer => body["reason"] = json!(self.case.when),
-            Service::HouseholdCertificate => body["certificate"] = json!(self.case.when),
-        }
-        if let Some(relative) = &self.relative {
-            body["relative"] = relative.json();
-        }
+        body["documents"] = documents.collect();
+        body["submit"] = json!("when_complete");
         body
+    }
+
+    /// The form alone, without documents, as the catalogue's fields ask for it.
+    pub(crate) fn form(&self) -> Value {
+        let age = u8::try_from(self.applicant.age).ok();
+        let relative = self.relative.as_ref();
+        fill(&fields(self.row.service, self.case.when, age), |field| {
+            Some(match (field.pointer, field.kind) {
+                ("/accepted_at", _) => json!(self.places.accepted_at),
+                ("/registered_at", _) => json!(self.places.registered_at),
+                ("/applicant/name", _) => json!(self.applicant.name),
+                ("/applicant/identity_number", _) => json!(self.applicant.identity_number),
+                ("/relative/name", _) => json!(relative?.name),
+                ("/relative/identity_number", _) => json!(relative?.identity_number),
+                ("/address", _) => json!("内蒙古自治区呼和浩特市新城区丁香路1号"),
+                (_, FieldKind::Commitment) => json!(true),
+                _ => return None,
+            })
+        })
+    }
+
+    /// The question about coverage that an app asks before it shows the form.
+    pub(crate) fn coverage_query(&self) -> String {
+        let Places { accepted_at, registered_at, move_in: _ } = &self.places;
+        format!("service={}&from={accepted_at}&to={registered_at}", self.row.service)
     }
 
     /// The request that ends it.
     pub(crate) fn confirmation(&self) -> Value {
-        match self.ending {
-            Ending::HandOver(how) => json!({ "confirm": "hand_over", "how": how }),
-            Ending::Settle => json!({ "confirm": "settle" }),
+        match self.last() {
+            Some(Purpose::Settle) => json!({ "confirm": "settle" }),
+            _ => json!({ "confirm": "hand_over", "how": self.hand_over }),
         }
     }
 
     /// Who wants what from whom, in two lines and one for the route.
     pub(crate) fn story(&self) -> [String; 3] {
-        let title = &service_row(self.service).title;
+        let title = &self.row.title;
         let case = &self.case.title;
         let (here, there) = (both(self.places.accepted_at.name()), both(self.places.registered_at.name()));
-        let Person { name, age, .. } = self.applicant;
-        let wish = match (self.service, &self.relative) {
-            (Service::HouseholdTransfer, Some(Person { name: other, .. })) => {
+        let Person { name, age, .. } = &self.applicant;
+        let wish = match (self.row.moves_in(), &self.relative) {
+            (true, Some(Person { name: other, .. })) => {
                 format!("{name}, {age}, moves from {there} to {here}, to live with {other}")
             }
-            _ => format!("{name}, {age}, lives in {here} and applies there; registered in {there}"),
+            (true, None) => format!("{name}, {age}, moves from {there} to {here}"),
+            (false, _) => format!("{name}, {age}, lives in {here} and applies there; registered in {there}"),
         };
         let legs = self.legs.iter().map(|leg| {
             format!("{} ({})", both(leg.agency.jurisdiction().name()), leg.purpose.name().replace('_', " "))

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use console::{Alignment, Color, Term, pad_str, style, truncate_str};
+use domain::catalogue::Title;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use protocol::app::ActorView;
@@ -25,8 +26,8 @@ const CALLBACK: usize = 8;
 /// A terminal with fewer columns is shown only one name of an application, and not how anything happened.
 const NARROW: usize = 110;
 /// A colour for each application, and the same for bars.
-const COLOURS: [(Color, &str); 3] =
-    [(Color::Cyan, "cyan"), (Color::Magenta, "magenta"), (Color::Yellow, "yellow")];
+const COLOURS: [(Color, &str); 4] =
+    [(Color::Cyan, "cyan"), (Color::Magenta, "magenta"), (Color::Yellow, "yellow"), (Color::Blue, "blue")];
 
 /// Shows the walk.
 pub(crate) struct Timeline {
@@ -65,7 +66,7 @@ impl Timeline {
     /// A line for something that happened.
     pub(crate) fn line(&self, scenario: &Scenario, happened: &Happened<'_>) {
         let width = self.width();
-        let (zh, en) = scenario.short;
+        let Title { zh, en } = &scenario.short;
         let narrow = application_width(width) == APPLICATION.1;
         let application = if narrow {
             format!("{} {zh}", scenario.number)
@@ -130,7 +131,7 @@ fn bar(terminal: &Terminal, scenario: &Scenario) -> ProgressBar {
     if let Ok(look) = ProgressStyle::with_template(&template) {
         bar.set_style(look.progress_chars("━╸─"));
     }
-    let (zh, en) = scenario.short;
+    let Title { zh, en } = &scenario.short;
     let name = format!("{} {zh} {en}", scenario.number);
     bar.set_prefix(pad_str(&name, APPLICATION.0, Alignment::Left, None).into_owned());
     if terminal.is_moving() {

@@ -281,7 +281,7 @@ fn document(bytes: &[u8]) -> CaseDocument {
     CaseDocument {
         id: "d1".parse().unwrap(),
         requirement: "household_register".to_owned(),
-        kind: domain::catalogue::DocumentKind::HouseholdRegister,
+        kind: domain::catalogue::DocumentKind::named("household_register").unwrap(),
         media_type: "application/pdf".to_owned(),
         size: bytes.len() as u64,
         sha256: STANDARD.encode(Sha256::digest(bytes)),

@@ -189,7 +189,7 @@ impl FromFields for Page {
 #[test]
 fn a_query_is_read_like_a_body() {
     let page = Query::<Page>::parse("limit=5&service=household_transfer").unwrap().0;
-    assert_eq!(page, Page { limit: 5, service: Some(Service::HouseholdTransfer) });
+    assert_eq!(page, Page { limit: 5, service: Some(Service::named("household_transfer").unwrap()) });
     assert_eq!(Query::<Page>::parse("").unwrap().0.limit, 20);
     for wrong in ["limit=0", "limit=5.0", "limit=", "page=2", "limit=1&limit=2", "service=x"] {
         assert_eq!(Query::<Page>::parse(wrong).unwrap_err().status().as_u16(), 422, "{wrong}");

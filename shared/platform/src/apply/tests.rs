@@ -38,7 +38,11 @@ async fn opened(hub: &FakeHub, number: u64) -> StoredApplication {
 }
 
 fn stores(number: usize) -> Attempt {
-    let kind = if number == 1 { DocumentKind::HouseholdRegister } else { DocumentKind::ProofOfResidence };
+    let kind = if number == 1 {
+        DocumentKind::named("household_register").unwrap()
+    } else {
+        DocumentKind::named("proof_of_residence").unwrap()
+    };
     let object = sample::object(kind);
     Attempt::hub(Command::StoreDocument { document: sample::document(number), round: 0, object })
 }
@@ -97,7 +101,7 @@ async fn several_commands_are_one_write_and_one_refusal_stops_no_other() {
     let unknown = Attempt::hub(Command::StoreDocument {
         document: sample::document(9),
         round: 0,
-        object: sample::object(DocumentKind::Other),
+        object: sample::object(DocumentKind::named("other").unwrap()),
     });
     let done = apply_all(&hub, id, &[stores(1), unknown, stores(2), stores(1)]).await.unwrap();
     // The second document completes the draft, which submits itself: two events.

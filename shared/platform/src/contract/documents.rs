@@ -73,7 +73,7 @@ fn request(key: &str, bytes: &[u8]) -> UploadRequest {
         media_type: MediaType::Pdf,
         size: DocumentSize::new(bytes.len() as u64).expect("a size"),
         sha256: sha256(bytes),
-        kind: DocumentKind::ProofOfWork,
+        kind: DocumentKind::named("proof_of_work").expect("the catalogue has it"),
     }
 }
 
@@ -142,13 +142,15 @@ async fn an_arrival_tells_what_lies_there(documents: &impl Documents, visitor: &
             size: bytes.len() as u64,
             sha256: Some(sha256(&bytes).to_string()),
             media_type: "application/pdf".to_owned(),
-            kind: Some(DocumentKind::ProofOfWork),
+            kind: Some(DocumentKind::named("proof_of_work").expect("the catalogue has it")),
             head: Head(bytes.iter().copied().take(HEAD_BYTES).collect()),
         };
         assert_eq!(arrival, expected);
         assert!(!arrival.version.is_empty(), "a version to pin");
         assert_eq!(inspect(documents, &key, Some(&arrival.version)).await.as_ref(), Some(&arrival));
-        assert!(verify(&arrival, &[DocumentKind::ProofOfWork]).is_ok());
+        assert!(
+            verify(&arrival, &[DocumentKind::named("proof_of_work").expect("the catalogue has it")]).is_ok()
+        );
     }
 }
 

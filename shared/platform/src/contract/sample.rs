@@ -74,8 +74,8 @@ pub fn opened(tenant_name: &str) -> Opened {
     };
     Opened {
         tenant: tenant(tenant_name),
-        service: Service::FirstIdentityCard,
-        when: When::Adult,
+        service: Service::named("first_identity_card").expect("the catalogue has it"),
+        when: When::named("adult").expect("the catalogue has it"),
         places: Places {
             accepted_at: "150102".parse().expect("a division"),
             registered_at: "110105".parse().expect("a division"),
@@ -83,8 +83,12 @@ pub fn opened(tenant_name: &str) -> Opened {
         },
         legs: vec![Leg { purpose: Purpose::Decide, agency: "11".parse().expect("an agency") }],
         slots: vec![
-            slot(1, "household_register", DocumentKind::HouseholdRegister),
-            slot(2, "lawful_stay", DocumentKind::ProofOfResidence),
+            slot(
+                1,
+                "household_register",
+                DocumentKind::named("household_register").expect("the catalogue has it"),
+            ),
+            slot(2, "lawful_stay", DocumentKind::named("proof_of_residence").expect("the catalogue has it")),
         ],
         submit_when_complete: true,
         capabilities: Vec::new(),
@@ -141,5 +145,8 @@ pub fn after(kept: &StoredApplication, events: Vec<Event>, seconds: i64) -> Stor
 /// An event that stores the sample's first document.
 #[must_use]
 pub fn stored() -> Event {
-    Event::DocumentStored { document: document(1), object: object(DocumentKind::HouseholdRegister) }
+    Event::DocumentStored {
+        document: document(1),
+        object: object(DocumentKind::named("household_register").expect("the catalogue has it")),
+    }
 }

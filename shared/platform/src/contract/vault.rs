@@ -23,7 +23,7 @@ const OWNER: &str = "0f8fad5b-d9cb-869f-a165-70867728950e";
 const VALUE: &[u8] = b"personal: nobody else's concern";
 
 async fn seal(vault: &impl Vault, plaintext: &[u8]) -> Vec<u8> {
-    vault.seal(FIELD, OWNER, plaintext).await.expect("a sealed value")
+    vault.encrypt(FIELD, OWNER, plaintext).await.expect("a sealed value")
 }
 
 async fn open(vault: &impl Vault, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
@@ -31,7 +31,7 @@ async fn open(vault: &impl Vault, sealed: &[u8]) -> Result<Vec<u8>, VaultError> 
 }
 
 async fn open_as(vault: &impl Vault, field: &str, owner: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
-    vault.open(field, owner, sealed).await.map(|plain| plain.to_vec())
+    vault.decrypt(field, owner, sealed).await.map(|plain| plain.to_vec())
 }
 
 async fn another_process_opens_what_one_sealed(one: &impl Vault, other: &impl Vault) {
@@ -42,7 +42,7 @@ async fn another_process_opens_what_one_sealed(one: &impl Vault, other: &impl Va
 }
 
 async fn a_value_opens_where_it_was_sealed_alone(one: &impl Vault, other: &impl Vault) {
-    let sealed = one.seal("ab", "cd", VALUE).await.expect("a sealed value");
+    let sealed = one.encrypt("ab", "cd", VALUE).await.expect("a sealed value");
     for (field, owner) in
         [("ab", "ce"), ("ac", "cd"), ("abc", "d"), ("a", "bcd"), ("cd", "ab"), ("", "abcd"), ("ab", "")]
     {
@@ -68,7 +68,7 @@ async fn size_is_bounded(one: &impl Vault, other: &impl Vault) {
         assert!(open(other, &sealed).await.as_deref() == Ok(plain), "{} bytes", plain.len());
     }
     let larger = vec![7; PLAINTEXT_BYTES + 1];
-    assert_eq!(one.seal(FIELD, OWNER, &larger).await, Err(VaultError::TooLarge));
+    assert_eq!(one.encrypt(FIELD, OWNER, &larger).await, Err(VaultError::TooLarge));
 }
 
 /// The header's bytes and a sample of the others: opening asks the key service for each changed header.

@@ -10,13 +10,11 @@ use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use domain::catalogue::DocumentKind;
 use jiff::Timestamp;
 use protocol::report::Link;
 
-use super::{
-    Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest, kind_name,
-    kind_named,
-};
+use super::{Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest};
 use crate::failure::Failure;
 
 /// Documents in a versioned S3 bucket. Clones share the client.
@@ -79,7 +77,7 @@ impl AwsDocuments {
             size: answer.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             sha256: answer.checksum_sha256().map(str::to_owned),
             media_type: answer.content_type().unwrap_or_default().to_owned(),
-            kind: answer.metadata().and_then(|metadata| kind_named(metadata.get("kind")?)),
+            kind: answer.metadata().and_then(|metadata| DocumentKind::named(metadata.get("kind")?)),
             head: Head(Vec::new()),
         }))
     }
@@ -99,7 +97,7 @@ impl Documents for AwsDocuments {
             .if_none_match("*")
             .server_side_encryption(ServerSideEncryption::AwsKms)
             .ssekms_key_id(&self.key_id)
-            .metadata("kind", kind_name(request.kind))
+            .metadata("kind", request.kind.name())
             .presigned(expiry(UPLOAD_TTL)?)
             .await
             .map_err(|error| documents_error("S3.PutObject", &error))?;
@@ -154,7 +152,7 @@ impl Documents for AwsDocuments {
             size: total,
             sha256: answer.checksum_sha256().map(str::to_owned),
             media_type: answer.content_type().unwrap_or_default().to_owned(),
-            kind: answer.metadata().and_then(|metadata| kind_named(metadata.get("kind")?)),
+            kind: answer.metadata().and_then(|metadata| DocumentKind::named(metadata.get("kind")?)),
             head: Head(Vec::new()),
         };
         let mut head = answer.body.collect().await.map_err(|_| DocumentsError::Unavailable)?.to_vec();

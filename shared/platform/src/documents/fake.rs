@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest,
-    kind_name, kind_named,
 };
 use crate::clock::{Clock as _, FakeClock};
 use crate::faults::{Faults, Turn};
@@ -72,7 +71,7 @@ impl FakeDocuments {
             && header("content-length") == Some(bytes.len().to_string().as_str())
             && header("x-amz-checksum-sha256") == Some(sum.as_str())
             && !self.lock().objects.contains_key(key);
-        let kind = header("x-amz-meta-kind").and_then(kind_named);
+        let kind = header("x-amz-meta-kind").and_then(DocumentKind::named);
         fits.then(|| self.put(key, header("content-type").unwrap_or_default(), kind, bytes))
     }
 
@@ -118,7 +117,7 @@ impl Documents for FakeDocuments {
             ("content-type".to_owned(), request.media_type.name().to_owned()),
             ("if-none-match".to_owned(), "*".to_owned()),
             ("x-amz-checksum-sha256".to_owned(), request.sha256.to_string()),
-            ("x-amz-meta-kind".to_owned(), kind_name(request.kind)),
+            ("x-amz-meta-kind".to_owned(), request.kind.name().to_owned()),
         ]);
         Ok(self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL))
     }
@@ -186,7 +185,7 @@ mod tests {
             media_type: MediaType::Pdf,
             size: DocumentSize::new(16).unwrap(),
             sha256: Checksum::from_bytes(Sha256::digest(BYTES).into()),
-            kind: DocumentKind::ProofOfWork,
+            kind: DocumentKind::named("proof_of_work").unwrap(),
         }
     }
 
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!(documents.upload(&slot, BYTES), Some("v1".into()));
         assert_eq!(documents.upload(&slot, BYTES), None);
         let arrival = documents.inspect(&request().key, None).await.unwrap().unwrap();
-        assert_eq!((arrival.size, arrival.kind), (16, Some(DocumentKind::ProofOfWork)));
+        assert_eq!((arrival.size, arrival.kind), (16, Some(DocumentKind::named("proof_of_work").unwrap())));
         assert_eq!(documents.inspect("applications/a/d2/0", None).await, Ok(None));
         let link = documents.download_url(&request().key, "v1", DOWNLOAD_TTL).await.unwrap();
         assert_eq!(documents.fetch(&link).as_deref(), Some(BYTES));

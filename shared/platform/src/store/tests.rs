@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::event::Event;
+use domain::ledger::Ledger;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 

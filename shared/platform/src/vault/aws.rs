@@ -136,11 +136,16 @@ fn vault_error(trouble: Failure) -> VaultError {
 }
 
 impl Vault for AwsVault {
-    async fn seal(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+    async fn encrypt(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
         seal(&self.sealing_key().await?, field, owner, plaintext)
     }
 
-    async fn open(&self, field: &str, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    async fn decrypt(
+        &self,
+        field: &str,
+        owner: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let envelope = Envelope::read(sealed)?;
         envelope.open(&self.opening_key(envelope.wrapped).await?, field, owner)
     }

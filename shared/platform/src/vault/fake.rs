@@ -33,12 +33,17 @@ impl FakeVault {
 }
 
 impl Vault for FakeVault {
-    async fn seal(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        seal(&self.turn("vault.seal")?, field, owner, plaintext)
+    async fn encrypt(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+        seal(&self.turn("vault.encrypt")?, field, owner, plaintext)
     }
 
-    async fn open(&self, field: &str, owner: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let key = self.turn("vault.open")?;
+    async fn decrypt(
+        &self,
+        field: &str,
+        owner: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let key = self.turn("vault.decrypt")?;
         let envelope = Envelope::read(sealed)?;
         if envelope.wrapped != WRAPPED {
             return Err(VaultError::Corrupt);
@@ -69,7 +74,7 @@ mod tests {
     }
 
     fn opens(field: &str, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        match now(FakeVault::default().open(field, owner, sealed)) {
+        match now(FakeVault::default().decrypt(field, owner, sealed)) {
             Ok(plain) => Some(plain.to_vec()),
             Err(error) => {
                 assert_eq!(error, VaultError::Corrupt);
@@ -85,7 +90,7 @@ mod tests {
             field in "[a-z]{0,4}", owner in "[a-z]{0,4}",
             other_field in "[a-z]{0,4}", other_owner in "[a-z]{0,4}",
         ) {
-            let sealed = now(FakeVault::default().seal(&field, &owner, &plain)).unwrap();
+            let sealed = now(FakeVault::default().encrypt(&field, &owner, &plain)).unwrap();
             prop_assert_eq!(opens(&field, &owner, &sealed), Some(plain.clone()));
             if (&field, &owner) != (&other_field, &other_owner) {
                 prop_assert_eq!(opens(&other_field, &other_owner, &sealed), None);
@@ -95,7 +100,7 @@ mod tests {
 
         #[test]
         fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), flip in 1..=u8::MAX, cut in 1..20_usize) {
-            let sealed = now(FakeVault::default().seal("personal_data", "a", b"personal")).unwrap();
+            let sealed = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
             let mut changed = sealed.clone();
             *at.get_mut(&mut changed) ^= flip;
             prop_assert_eq!(opens("personal_data", "a", &changed), None);
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn every_byte_counts() {
-        let sealed = now(FakeVault::default().seal("personal_data", "a", b"personal")).unwrap();
+        let sealed = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
@@ -117,9 +122,9 @@ mod tests {
     #[test]
     fn two_seals_differ_and_size_is_bounded() {
         let vault = FakeVault::default();
-        assert_ne!(now(vault.seal("f", "a", b"x")), now(vault.seal("f", "a", b"x")));
+        assert_ne!(now(vault.encrypt("f", "a", b"x")), now(vault.encrypt("f", "a", b"x")));
         let large = vec![0; PLAINTEXT_BYTES + 1];
-        assert_eq!(now(vault.seal("f", "a", &large)), Err(VaultError::TooLarge));
+        assert_eq!(now(vault.encrypt("f", "a", &large)), Err(VaultError::TooLarge));
     }
 
     #[test]
@@ -128,7 +133,7 @@ mod tests {
         faults.plan(1, Fault::Throttled);
         faults.plan(2, Fault::AnswerLost);
         let vault = FakeVault::new(faults);
-        assert_eq!(now(vault.seal("f", "a", b"x")), Err(VaultError::Throttled));
-        assert_eq!(now(vault.open("f", "a", b"x")).err(), Some(VaultError::Unavailable));
+        assert_eq!(now(vault.encrypt("f", "a", b"x")), Err(VaultError::Throttled));
+        assert_eq!(now(vault.decrypt("f", "a", b"x")).err(), Some(VaultError::Unavailable));
     }
 }

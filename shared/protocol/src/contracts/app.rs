@@ -21,6 +21,10 @@ use crate::operations::operation::{Access, Operation};
 /// The name of the document among the contracts.
 pub const FILE: &str = "app.openapi.json";
 
+/// The operation whose query has the members that choose a case. They are the catalogue's, so the declaration does not
+/// name them.
+const COVERAGE: &str = "readCoverage";
+
 /// The whole document.
 ///
 /// # Errors
@@ -62,6 +66,11 @@ fn finish(
     examples: &Map<String, Value>,
 ) -> Result<(), ContractError> {
     let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    if name == COVERAGE
+        && let Some(parameters) = operation["parameters"].as_array_mut()
+    {
+        parameters.extend(bodies::case_parameters());
+    }
     let declared = operations::all().find(|declared| declared.id == name);
     let declared = declared.ok_or_else(|| ContractError::Unknown(name.clone()))?;
     add_declared(operation, declared)?;

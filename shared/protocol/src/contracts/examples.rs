@@ -1,14 +1,16 @@
 //! Examples, each a value of the Rust type it stands for. The people are invented, their numbers computed.
 
+use std::sync::LazyLock;
+
 use domain::calendar::Deadline;
-use domain::catalogue::{DocumentKind, Service, When};
+use domain::catalogue::{ServiceRow, catalogue};
 use domain::command::Finding;
 use domain::effect::NoticeKind;
 use domain::event::MissingItem;
 use domain::identity_number::IdentityNumber;
 use domain::ids::{ApplicationId, DocumentId, EventId};
 use domain::personal_data::{Person, PersonalData};
-use domain::stage::{Purpose, Stage, reports};
+use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
 use jiff::civil::date;
 use serde::Serialize;
@@ -25,6 +27,9 @@ use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
 const AT: i64 = 1_772_415_000;
 /// SHA-256 of nothing.
 pub(super) const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+/// What names a service or a kind of document.
+pub(super) static DATA: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../data/examples.json")).unwrap_or_default());
 /// A report's id.
 const REPORT: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 
@@ -70,7 +75,7 @@ pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
         "case-restore-requested" => json(&case(NoticeKind::RestoreRequested)?)?,
         "report-received" => json(&report(4, Finding::Received)?)?,
         "report-supplement-requested" => {
-            json(&report(5, Finding::SupplementRequested { items: vec![missing()] })?)?
+            json(&report(5, Finding::SupplementRequested { items: vec![missing()?] })?)?
         }
         "report-moved-out" => json(&report(11, moved_out())?)?,
         "report-issued" => json(&report(5, issued()?)?)?,
@@ -130,6 +135,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     let restore = notice == NoticeKind::RestoreRequested;
     let gone = notice == NoticeKind::Withdrawn;
     let purpose = if restore { Purpose::Restore } else { Purpose::Certify };
+    let row = with_leg(purpose)?;
     let version = match notice {
         NoticeKind::Opened => 4,
         NoticeKind::Supplemented => 8,
@@ -138,8 +144,8 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     };
     let document = CaseDocument {
         id: value("d1")?,
-        requirement: "household_register".to_owned(),
-        kind: DocumentKind::HouseholdRegister,
+        requirement: DATA["case_document"]["requirement"].as_str().unwrap_or_default().to_owned(),
+        kind: serde_json::from_value(DATA["case_document"]["kind"].clone())?,
         media_type: "application/pdf".to_owned(),
         size: 48_213,
         sha256: SHA256.to_owned(),
@@ -150,8 +156,8 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
         notice,
         agency: value("1501")?,
         purpose,
-        service: if restore { Service::HouseholdTransfer } else { Service::HouseholdCertificate },
-        when: if restore { When::JobTransfer } else { When::Kinship },
+        service: row.service,
+        when: row.cases[0].when,
         places: CasePlaces {
             accepted_at: value("110105")?,
             registered_at: value("150102")?,
@@ -164,9 +170,16 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
         reports: if gone {
             Vec::new()
         } else {
-            reports(purpose).into_iter().filter_map(Finding::kind_of).map(str::to_owned).collect()
+            let reports = row.leg(purpose).into_iter().flat_map(|leg| leg.reports.iter().copied());
+            reports.filter_map(Finding::kind_of).map(str::to_owned).collect()
         },
     })
+}
+
+/// The first service of the catalogue with such a leg.
+fn with_leg(purpose: Purpose) -> Result<&'static ServiceRow, ContractError> {
+    let found = catalogue().iter().find(|row| row.leg(purpose).is_some());
+    found.ok_or_else(|| ContractError::Unknown(purpose.name().to_owned()))
 }
 
 fn personal_data() -> Result<PersonalData, ContractError> {
@@ -196,12 +209,8 @@ fn report(seen: u32, finding: Finding) -> Result<Report, ContractError> {
     })
 }
 
-fn missing() -> MissingItem {
-    MissingItem {
-        name: "kinship".to_owned(),
-        accepts: vec![DocumentKind::ProofOfKinship, DocumentKind::BirthCertificate],
-        note: "请补充亲属关系材料".to_owned(),
-    }
+fn missing() -> Result<MissingItem, ContractError> {
+    Ok(serde_json::from_value(DATA["missing_item"].clone())?)
 }
 
 fn moved_out() -> Finding {
@@ -247,7 +256,7 @@ fn cases_page() -> Result<CasesPage, ContractError> {
         notice: NoticeKind::Opened,
         sent: true,
         purpose: Purpose::Certify,
-        service: Service::HouseholdCertificate,
+        service: with_leg(Purpose::Certify)?.service,
         stage: Stage::Dispatched,
         due: Some(Deadline { date: date(2026, 3, 9), provisional: false }),
         overdue: false,

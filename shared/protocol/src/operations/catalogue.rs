@@ -2,8 +2,7 @@
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
-    CertificateKind, Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services,
-    TransferReason,
+    Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services,
 };
 #[cfg(feature = "schema")]
 use crate::contracts::app::parameters::Held;
@@ -67,8 +66,6 @@ operations! {
             ("service" = Service, Query, description = "The service."),
             ("from" = Option<DivisionCode>, Query, description = "Where the citizen applies; of a transfer, where they move to."),
             ("to" = Option<DivisionCode>, Query, description = "Where the citizen is registered."),
-            ("reason" = Option<TransferReason>, Query, description = "Why they move."),
-            ("certificate" = Option<CertificateKind>, Query, description = "Which certificate."),
             ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Full years of the applicant."),
             Held,
         ),

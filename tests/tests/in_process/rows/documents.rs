@@ -84,7 +84,7 @@ async fn row_33_wrong_uploads_are_refused_and_the_slot_stays_open() {
         assert_eq!(harness.hub.documents.upload(&link, bytes), None);
     }
     let key = link.url.trim_start_matches("memory://documents/").to_owned();
-    let kind = Some(domain::catalogue::DocumentKind::HouseholdRegister);
+    let kind = Some(domain::catalogue::DocumentKind::named("household_register").unwrap());
     harness.hub.documents.put(&key, "application/pdf", kind, b"");
     assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
     let kept = only(&harness).await;

@@ -169,7 +169,7 @@ async fn row_46_intake_stores_nothing_when_the_key_is_denied() {
     harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
     assert_eq!(
         harness.hub.faults.calls(),
-        ["agency_registry.overrides", "vault.seal"],
+        ["agency_registry.overrides", "vault.encrypt"],
         "and nothing is written"
     );
     harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);

@@ -175,7 +175,7 @@ async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
     assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
     assert_eq!(
         harness.hub.faults.calls(),
-        ["agency_registry.overrides", "vault.open"],
+        ["agency_registry.overrides", "vault.decrypt"],
         "and nothing is sent"
     );
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
@@ -189,8 +189,11 @@ async fn report(harness: &CrashHarness, finding: Finding) {
 }
 
 fn residence_is_missing() -> Finding {
-    let item =
-        MissingItem { name: "residence".to_owned(), accepts: vec![DocumentKind::Other], note: String::new() };
+    let item = MissingItem {
+        name: "residence".to_owned(),
+        accepts: vec![DocumentKind::named("other").expect("a name of the catalogue")],
+        note: String::new(),
+    };
     Finding::SupplementRequested { items: vec![item] }
 }
 
@@ -199,7 +202,12 @@ async fn supplement(harness: &CrashHarness) {
     let id = only(harness).await.id();
     let answer = SampleDocument::pdf("other", "answer");
     let key = object_key(id, "d3".parse().expect("a document id"), 0);
-    harness.hub.documents.put(&key, answer.media_type, Some(DocumentKind::Other), &answer.bytes);
+    harness.hub.documents.put(
+        &key,
+        answer.media_type,
+        Some(DocumentKind::named("other").expect("a name of the catalogue")),
+        &answer.bytes,
+    );
     let path = format!("/v1/applications/{id}/supplement");
     let supplemented = harness.post(TENANT, &path, "answered", &json!({})).await.body(200);
     assert_eq!(supplemented["stage"], "supplemented");

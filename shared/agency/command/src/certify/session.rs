@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::ids::{AgencyCode, ApplicationId};
-use domain::stage::Stage;
+use domain::stage::{Purpose, Stage};
 use jiff::Timestamp;
 use protocol::app::ApplicationView;
 use protocol::backlog::{RESEND_TYP, ResendAnswer, ResendCase, ResendOutcome, ResendRequest};
@@ -94,19 +94,21 @@ impl<'m> Session<'m> {
         &self.queue
     }
 
-    /// Files a first identity card. The application is submitted with its last document.
-    pub(super) async fn first_card(&self, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
-        let papers = [Paper::new("household_register"), Paper::new("proof_of_residence")];
-        self.file(self.forms.first_card(name), &papers).await
+    /// Files an application that is decided and produced. The application is submitted with its last document.
+    pub(super) async fn decided(&self, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
+        self.file_case(Purpose::Decide, name).await
     }
 
-    /// Files a household certificate.
-    pub(super) async fn household_certificate(
-        &self,
-        name: TestApplicant,
-    ) -> Result<ApplicationId, CertifyError> {
-        let papers = [Paper::new("identity_card"), Paper::new("household_register")];
-        self.file(self.forms.household_certificate(name), &papers).await
+    /// Files an application that is answered with a document.
+    pub(super) async fn certified(&self, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
+        self.file_case(Purpose::Certify, name).await
+    }
+
+    async fn file_case(&self, purpose: Purpose, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
+        let (row, case) = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
+        let kinds = case.documents.iter().filter_map(|document| document.accepts.first());
+        let papers: Vec<Paper> = kinds.map(|kind| Paper::new(kind.name())).collect();
+        self.file(self.forms.form(row, case, name), &papers).await
     }
 
     async fn file(&self, body: serde_json::Value, papers: &[Paper]) -> Result<ApplicationId, CertifyError> {

@@ -27,13 +27,13 @@ const FAST_POLL: Duration = Duration::from_millis(20);
 const RESEND_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn ordinary(session: &Session<'_>) -> Result<(), NotPassed> {
-    let id = session.first_card(TestApplicant::Passes).await?;
+    let id = session.decided(TestApplicant::Passes).await?;
     session.reaches(id, &DECIDED).await?;
     Ok(())
 }
 
 pub(super) async fn certificate(session: &Session<'_>) -> Result<(), NotPassed> {
-    let id = session.household_certificate(TestApplicant::Passes).await?;
+    let id = session.certified(TestApplicant::Passes).await?;
     let issued = session.reaches(id, &[Stage::Issued]).await?;
     let document = issued.documents.iter().find(|document| document.provider == Provider::Agency);
     let Some(document) = document.filter(|document| document.sha256.is_some()) else {
@@ -52,7 +52,7 @@ pub(super) async fn certificate(session: &Session<'_>) -> Result<(), NotPassed> 
 }
 
 pub(super) async fn refusal(session: &Session<'_>) -> Result<(), NotPassed> {
-    let id = session.first_card(TestApplicant::Refused).await?;
+    let id = session.decided(TestApplicant::Refused).await?;
     session.reaches(id, &[Stage::NotIssued]).await?;
     Ok(())
 }
@@ -66,7 +66,7 @@ pub(super) async fn supplement(session: &Session<'_>) -> Result<(), NotPassed> {
 
 /// Files a case that lacks an item, and waits for the consumer's request.
 async fn request_supplement(session: &Session<'_>) -> Result<(ApplicationId, ApplicationView), NotPassed> {
-    let id = session.first_card(TestApplicant::Lacks).await?;
+    let id = session.decided(TestApplicant::Lacks).await?;
     let requested = session.reaches(id, &[Stage::SupplementRequested]).await?;
     Ok((id, requested))
 }
@@ -78,25 +78,21 @@ async fn answer(
     requested: &ApplicationView,
 ) -> Result<(), NotPassed> {
     for slot in requested.documents.iter().filter(|slot| requested.missing.contains(&slot.id)) {
-        let kinds = ["proof_of_residence", "household_register", "identity_card", "other"];
-        let accepts: Vec<String> = slot.accepts.iter().filter_map(wire_name).collect();
-        let kind = kinds.into_iter().find(|kind| accepts.iter().any(|accepted| accepted == kind));
-        let Some(kind) = kind else {
-            return NotPassed::failed(format!("the requested item must accept one of {}", kinds.join(", ")));
+        let Some(kind) = slot.accepts.first() else {
+            return NotPassed::failed(format!(
+                "the requested item {} accepts no kind of document",
+                slot.requirement
+            ));
         };
-        session.app.add(id, slot.id, &Paper::new(kind)).await?;
+        session.app.add(id, slot.id, &Paper::new(kind.name())).await?;
     }
     session.app.step(id, "supplement", &json!({})).await?;
     Ok(())
 }
 
-fn wire_name<T: serde::Serialize>(kind: &T) -> Option<String> {
-    serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)
-}
-
 pub(super) async fn duplicate(session: &Session<'_>) -> Result<(), NotPassed> {
     let since = Timestamp::now();
-    let id = session.first_card(TestApplicant::Waits).await?;
+    let id = session.decided(TestApplicant::Waits).await?;
     session.reaches(id, &[Stage::Received]).await?;
     if resend(session, id, None).await? == ResendResult::CaseClosed {
         return NotPassed::failed("the case was decided at once: work 4 s or more on this applicant's case");
@@ -164,7 +160,7 @@ pub(super) async fn reordering(session: &Session<'_>) -> Result<(), NotPassed> {
 
 pub(super) async fn withdrawn_while_working(session: &Session<'_>) -> Result<(), NotPassed> {
     let since = Timestamp::now();
-    let id = session.first_card(TestApplicant::Waits).await?;
+    let id = session.decided(TestApplicant::Waits).await?;
     session.reaches(id, &[Stage::Received]).await?;
     match session.app.step(id, "withdraw", &json!({})).await {
         Ok(_) => {}

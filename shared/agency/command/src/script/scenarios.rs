@@ -1,6 +1,5 @@
 //! The scenarios of a leg, each with its reports in order.
 
-use domain::catalogue::DocumentKind;
 use domain::command::Finding;
 use domain::event::MissingItem;
 use domain::stage::Purpose;
@@ -50,16 +49,17 @@ fn may_refuse(purpose: Purpose) -> bool {
     }
 }
 
+/// The item that a simulated agency requests; `None` where the catalogue lacks one of its kinds.
+fn missing() -> Option<MissingItem> {
+    serde_json::from_str(include_str!("../../data/supplement.json")).ok()
+}
+
 /// Requests one item; after the answer the favourable scenario.
 pub(super) fn supplement(purpose: Purpose) -> Vec<ScriptLine> {
     if !may_refuse(purpose) {
         return happy(purpose);
     }
-    let items = vec![MissingItem {
-        name: "current_residence".to_owned(),
-        accepts: vec![DocumentKind::ProofOfResidence, DocumentKind::Other],
-        note: "simulated: a proof of residence of the last three months".to_owned(),
-    }];
+    let items = missing().into_iter().collect();
     let ask = ScriptAction::Report(Finding::SupplementRequested { items });
     let rest = happy(purpose).into_iter().skip(1);
     [received(), line(ScriptCondition::Opened, ask)]
@@ -88,5 +88,15 @@ pub(super) fn lapse(purpose: Purpose) -> Vec<ScriptLine> {
         ],
         Purpose::Settle => Vec::new(),
         Purpose::Decide | Purpose::Approve | Purpose::Restore | Purpose::Certify => happy(purpose),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_item_of_the_data_is_one_of_the_catalogue() {
+        assert_eq!(missing().map(|item| item.accepts.len()), Some(2));
     }
 }

@@ -2,40 +2,18 @@
 //!
 //! `null` stands for what is left out, so whatever may be left out may be `null`.
 
-use std::collections::BTreeSet;
-
-use domain::catalogue::{CaseRow, DocumentKind, Service, When, service_row};
+use domain::catalogue::{CaseRow, DocumentKind, ServiceRow, When, catalogue, current};
 use domain::event::HandOver;
 use domain::limits;
 use serde_json::{Map, Value, json};
 
 use crate::app::CALLED_BACK;
-use crate::form::needs_relative;
 
 /// The schemas of every body, by name.
 pub(super) fn schemas() -> Map<String, Value> {
-    let transfer = service_row(Service::HouseholdTransfer);
-    let certificate = service_row(Service::HouseholdCertificate);
-    let (joining, moving) = split(&transfer.cases);
-    let (kinship, other) = split(&certificate.cases);
-    let card: Vec<&CaseRow> = service_row(Service::FirstIdentityCard).cases.iter().collect();
-    let opened = [
-        ("NewFirstIdentityCard", application(Service::FirstIdentityCard, None, &card)),
-        ("NewHouseholdTransfer", application(Service::HouseholdTransfer, Some("reason"), &moving)),
-        ("NewTransferToRelatives", application(Service::HouseholdTransfer, Some("reason"), &joining)),
-        ("NewHouseholdCertificate", application(Service::HouseholdCertificate, Some("certificate"), &other)),
-        ("NewKinshipCertificate", application(Service::HouseholdCertificate, Some("certificate"), &kinship)),
-    ];
-    let choices: Vec<Value> = opened.iter().map(|(name, _)| of(name)).collect();
-    let mut all: Map<String, Value> =
-        opened.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
-    let named = |description: &str, cases: &[CaseRow]| {
-        let names: Vec<When> = cases.iter().map(|case| case.when).collect();
-        json!({ "description": description, "type": "string", "enum": names })
-    };
+    let mut all: Map<String, Value> = catalogue().iter().flat_map(of_service).collect();
+    let choices: Vec<Value> = all.keys().map(|name| of(name)).collect();
     let rest = [
-        ("TransferReason", named("Why a household moves.", &transfer.cases)),
-        ("CertificateKind", named("What a certificate says.", &certificate.cases)),
         (
             "NewApplication",
             json!({
@@ -46,7 +24,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
         ("NewApplications", batch()),
         ("NewPerson", person()),
-        ("NewDocument", document(&DocumentKind::ALL)),
+        ("NewDocument", document(&DocumentKind::all())),
         ("Confirmation", confirmation()),
         ("Nothing", object("No member at all; the body may be left out.", &[], json!({}))),
         ("NewSubscription", subscription()),
@@ -76,9 +54,39 @@ fn object(description: &str, required: &[&str], properties: Value) -> Value {
     })
 }
 
-/// The cases that name a relative, and the others.
-fn split(cases: &[CaseRow]) -> (Vec<&CaseRow>, Vec<&CaseRow>) {
-    cases.iter().partition(|case| needs_relative(case.when))
+/// The bodies of one service: the cases that name a relative have a body of their own.
+fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
+    let words = row.service.name().split('_');
+    let name: String = words.map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect();
+    let (with, without): (Vec<&CaseRow>, Vec<&CaseRow>) = row.cases.iter().partition(|case| case.relative);
+    let bodies = [(format!("New{name}"), without, false), (format!("New{name}WithRelative"), with, true)];
+    let bodies = bodies.into_iter().filter(|(_, cases, _)| !cases.is_empty());
+    bodies.map(|(name, cases, relative)| (name, application(row, &cases, relative))).collect()
+}
+
+/// The query parameters of the question about coverage that choose a case, one for each member of a form that does.
+pub(super) fn case_parameters() -> Vec<Value> {
+    let parameter = |name: &str| {
+        let rows =
+            || catalogue().iter().filter(move |row| row.member().is_some_and(|member| member.name == name));
+        // Two services may share a member, and a case of one may have the name of another's.
+        let mut cases: Vec<When> = Vec::new();
+        for case in rows().flat_map(|row| &row.cases) {
+            if !cases.contains(&case.when) {
+                cases.push(case.when);
+            }
+        }
+        let titles: Vec<&str> =
+            rows().filter_map(ServiceRow::member).map(|member| member.title.en.as_str()).collect();
+        json!({
+            "name": name,
+            "in": "query",
+            "description": format!("{}.", titles.join(", ")),
+            "required": false,
+            "schema": { "type": "string", "enum": cases },
+        })
+    };
+    current().case_members().into_iter().map(parameter).collect()
 }
 
 fn person() -> Value {
@@ -106,21 +114,17 @@ fn document(kinds: &[DocumentKind]) -> Value {
     object("A document that will be uploaded.", &["kind", "media_type", "size", "sha256"], properties)
 }
 
-/// The body for some cases of a service; `case` is the member that says which of them it is.
-fn application(service: Service, case: Option<&str>, cases: &[&CaseRow]) -> Value {
-    let row = service_row(service);
+/// The body for some cases of a service.
+fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
     let names: Vec<When> = cases.iter().map(|case| case.when).collect();
-    let relative = names.iter().any(|when| needs_relative(*when));
-    let kinds: BTreeSet<DocumentKind> = cases
-        .iter()
-        .flat_map(|case| &case.documents)
-        .flat_map(|document| document.accepts.iter().copied())
-        .collect();
-    let kinds: Vec<DocumentKind> = kinds.into_iter().collect();
+    let asked = |kind: &DocumentKind| {
+        cases.iter().flat_map(|case| &case.documents).any(|document| document.accepts.contains(kind))
+    };
+    let kinds: Vec<DocumentKind> = DocumentKind::all().into_iter().filter(asked).collect();
     let most = cases.iter().map(|case| case.documents.len()).max().unwrap_or_default();
     let mut required = vec!["service", "accepted_at", "registered_at", "applicant", "address"];
     let mut properties = json!({
-        "service": { "type": "string", "const": service },
+        "service": { "type": "string", "const": row.service },
         "accepted_at": placed("Where the citizen applies (受理地)."),
         "registered_at": placed("Where the citizen is registered (户籍地)."),
         "applicant": of("NewPerson"),
@@ -144,11 +148,12 @@ fn application(service: Service, case: Option<&str>, cases: &[&CaseRow]) -> Valu
             "type": ["array", "null"], "maxItems": most, "items": document(&kinds),
         },
     });
-    if let Some(name) = case {
-        required.push(name);
-        properties[name] = json!({ "description": "Which case it is.", "type": "string", "enum": names });
+    if let Some(member) = row.member() {
+        required.push(member.name);
+        properties[member.name] =
+            json!({ "description": "Which case it is.", "type": "string", "enum": names });
     }
-    if service == Service::HouseholdTransfer {
+    if row.moves_in() {
         properties["move_in"] = or_null(placed("Where to (迁入地); `accepted_at` where it is left out."));
     }
     if relative {

@@ -2,13 +2,11 @@
 //! computed.
 
 use crate::form::fields;
-use domain::catalogue::{Service, catalogue, kinds, service_row};
-use domain::identity_number::IdentityNumber;
-use jiff::civil::date;
+use domain::catalogue::{CaseRow, Requirement, Service, ServiceRow, catalogue, kinds, service_row};
 use serde_json::{Map, Value, json};
 
 use super::super::ContractError;
-use super::super::examples::{SHA256, named};
+use super::super::examples::{DATA, SHA256, named};
 
 /// An application.
 const APPLICATION: &str = "0190f4c0-0000-8000-8000-000000000001";
@@ -110,16 +108,17 @@ const SCHEMAS: [&str; 26] = [
 
 fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
     Ok(match schema {
-        "NewApplication" => vec![
-            ("first_card", first_card()?),
-            ("childs_card", childs_card()?),
-            ("transfer", transfer()?),
-            ("certificate", certificate()?),
-        ],
-        "ApplicationView" => {
-            vec![("draft", view(true)), ("under_way", view(false)), ("withdrawn", withdrawn())]
+        "NewApplication" => {
+            let names = ["first_card", "childs_card", "transfer", "certificate"];
+            names
+                .map(|name| opened_by(name).map(|body| (name, body)))
+                .into_iter()
+                .collect::<Result<_, _>>()?
         }
-        "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)] }))],
+        "ApplicationView" => {
+            vec![("draft", view(true)?), ("under_way", view(false)?), ("withdrawn", withdrawn()?)]
+        }
+        "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)?] }))],
         "Callback" => vec![(
             "received",
             json!({
@@ -140,21 +139,21 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
         "NewApplications" => vec![(
             "two",
             json!({ "applications": [
-                { "key": "form-0001", "application": first_card()? },
+                { "key": "form-0001", "application": opened_by("first_card")? },
                 { "key": "form-0002", "application": {} },
             ] }),
         )],
         "CreatedApplications" => vec![(
             "one_of_two",
             json!({ "results": [
-                { "key": "form-0001", "status": 201, "application": view(true) },
+                { "key": "form-0001", "status": 201, "application": view(true)? },
                 { "key": "form-0002", "status": 422, "problem": {
                     "type": "/problems/invalid_fields", "title": "Some fields are wrong; all of them are listed", "status": 422,
                     "errors": [{ "pointer": "/service", "code": "required", "detail": "Is required." }],
                 } },
             ] }),
         )],
-        "NewDocument" => vec![("register", document("household_register"))],
+        "NewDocument" => vec![("register", DATA["document"].clone())],
         "Link" => vec![
             ("read", named("link-fetch")?.unwrap_or_default()),
             ("upload", named("link-upload")?.unwrap_or_default()),
@@ -185,79 +184,34 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
         )],
         "Subscriptions" => vec![("one", json!({ "subscriptions": [subscription(false)] }))],
         "Services" => vec![("all", json!({ "services": catalogue(), "kinds": kinds() }))],
-        "ServiceRow" => vec![("first_card", json!(service_row(Service::FirstIdentityCard)))],
-        "Coverage" => vec![("covered", covered())],
+        "ServiceRow" => vec![("first_card", json!(shown()?.0))],
+        "Coverage" => vec![("covered", covered()?)],
         "Health" => vec![("well", json!({ "status": "ok" }))],
         "ProblemPage" => vec![("not_found", problem_page()?)],
         _ => Vec::new(),
     })
 }
 
-fn person(name: &str, birth: jiff::civil::Date, sequence: u16) -> Result<Value, ContractError> {
-    let number = IdentityNumber::compute("150102", birth, sequence)
-        .map_err(|error| ContractError::Unknown(error.code().to_owned()))?;
-    Ok(json!({ "name": name, "identity_number": number }))
+/// The body of an example in the data.
+fn opened_by(name: &str) -> Result<Value, ContractError> {
+    let body = DATA["applications"].get(name).cloned();
+    body.ok_or_else(|| ContractError::Unknown(name.to_owned()))
 }
 
-fn adult() -> Result<Value, ContractError> {
-    let mut adult = person("张三", date(1991, 5, 4), 17)?;
-    adult["mobile"] = json!("13800000000");
-    Ok(adult)
-}
-
-fn document(kind: &str) -> Value {
-    json!({ "kind": kind, "media_type": "application/pdf", "size": 48_213, "sha256": SHA256 })
-}
-
-fn first_card() -> Result<Value, ContractError> {
-    Ok(json!({
-        "service": "first_identity_card",
-        "accepted_at": "150102",
-        "registered_at": "110105",
-        "applicant": adult()?,
-        "address": "呼和浩特市新城区示例街1号",
-        "commitment": true,
-        "documents": [document("household_register"), document("proof_of_residence")],
-    }))
-}
-
-fn childs_card() -> Result<Value, ContractError> {
-    let mut body = first_card()?;
-    body["applicant"] = person("张小明", date(2016, 9, 1), 31)?;
-    body["guardian"] = adult()?;
-    body["documents"] = json!([document("identity_card"), document("birth_certificate")]);
-    body["submit"] = json!("when_complete");
-    Ok(body)
-}
-
-fn transfer() -> Result<Value, ContractError> {
-    Ok(json!({
-        "service": "household_transfer",
-        "reason": "couples_joining",
-        "accepted_at": "150102",
-        "registered_at": "370102",
-        "applicant": adult()?,
-        "relative": person("阿依·古丽", date(1992, 8, 21), 24)?,
-        "address": "呼和浩特市新城区示例街1号",
-    }))
-}
-
-fn certificate() -> Result<Value, ContractError> {
-    Ok(json!({
-        "service": "household_certificate",
-        "certificate": "former_name",
-        "accepted_at": "150102",
-        "registered_at": "110105",
-        "applicant": adult()?,
-        "address": "呼和浩特市新城区示例街1号",
-    }))
+/// The service and the case of the answers that are shown: those of the first example.
+fn shown() -> Result<(&'static ServiceRow, &'static CaseRow), ContractError> {
+    let body = opened_by("first_card")?;
+    let service: Service = serde_json::from_value(body["service"].clone())?;
+    let row = service_row(service);
+    Ok((row, &row.cases[0]))
 }
 
 /// A first card: as it was opened, or in the hands of its agency.
-fn view(draft: bool) -> Value {
-    let slot = |id: &str, requirement: &str, accepts: Value| {
+fn view(draft: bool) -> Result<Value, ContractError> {
+    let (row, case) = shown()?;
+    let slot = |(index, requirement): (usize, &Requirement)| {
         let mut slot = json!({
-            "id": id, "requirement": requirement, "accepts": accepts, "provider": "app",
+            "id": format!("d{}", index + 1), "requirement": requirement.name, "accepts": requirement.accepts, "provider": "app",
             "state": if draft { "waiting" } else { "stored" },
         });
         if !draft {
@@ -272,15 +226,12 @@ fn view(draft: bool) -> Value {
         "version": if draft { 1 } else { 6 },
         "stage": if draft { "draft" } else { "received" },
         "final": false,
-        "service": "first_identity_card",
-        "when": "adult",
+        "service": row.service,
+        "when": case.when,
         "accepted_at": "150102",
         "registered_at": "110105",
         "overdue": false,
-        "documents": [
-            slot("d1", "household_register", json!(["household_register"])),
-            slot("d2", "lawful_stay", json!(["proof_of_work", "proof_of_study", "proof_of_residence"])),
-        ],
+        "documents": case.documents.iter().enumerate().map(slot).collect::<Vec<_>>(),
         "missing": if draft { json!(["d1", "d2"]) } else { json!([]) },
         "next": ["withdraw"],
         "opened_at": "2026-03-02T01:30:00Z",
@@ -292,11 +243,11 @@ fn view(draft: bool) -> Value {
         view["leg"] = json!({ "purpose": "decide", "agency": "11" });
         view["due"] = json!({ "date": "2026-03-30" });
     }
-    view
+    Ok(view)
 }
 
-fn withdrawn() -> Value {
-    let mut view = view(false);
+fn withdrawn() -> Result<Value, ContractError> {
+    let mut view = view(false)?;
     for (name, value) in [
         ("version", json!(7)),
         ("stage", json!("withdrawn")),
@@ -309,7 +260,7 @@ fn withdrawn() -> Value {
     if let Some(members) = view.as_object_mut() {
         members.remove("due");
     }
-    view
+    Ok(view)
 }
 
 fn events() -> Value {
@@ -364,11 +315,10 @@ fn subscription(made: bool) -> Value {
     view
 }
 
-fn covered() -> Value {
-    let row = service_row(Service::FirstIdentityCard);
-    let case = &row.cases[0];
-    json!({
-        "service": "first_identity_card",
+fn covered() -> Result<Value, ContractError> {
+    let (row, case) = shown()?;
+    Ok(json!({
+        "service": row.service,
         "offered": true,
         "legs": [{
             "purpose": "decide", "title": row.legs[0].title, "agency": "11", "name": { "zh": "北京市", "en": "Beijing" },
@@ -378,7 +328,7 @@ fn covered() -> Value {
             "when": case.when, "title": case.title, "documents": case.documents, "fields": fields(row.service, case.when, None),
         }],
         "captured_on_site": row.captured_on_site,
-    })
+    }))
 }
 
 fn problem_page() -> Result<Value, ContractError> {

@@ -36,7 +36,6 @@ names!(
     ApplicationId,
     ApplicationView,
     ApplicationsPage,
-    CertificateKind,
     Confirmation,
     Coverage,
     CreatedApplications,
@@ -67,7 +66,6 @@ names!(
     SubscriptionView,
     Subscriptions,
     Tested,
-    TransferReason,
 );
 
 /// A schema that has no type of its own.

@@ -157,8 +157,7 @@ pub(crate) struct Report {
     /// For not-issued and rejected: the reason, without personal data.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// For supplement-requested, once an item: `name:kind[+kind][:note]`, for example
-    /// `guardianship:birth_certificate:a copy with the seal`.
+    /// For supplement-requested, once an item: `name:kind[+kind][:note]`. `GET /v1/services` lists the kinds.
     #[arg(long)]
     pub(crate) item: Vec<String>,
     /// For other findings, once a member: `certificate=QY-1`, `issued_on=2026-03-01`.

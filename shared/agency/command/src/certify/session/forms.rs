@@ -2,10 +2,14 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use domain::catalogue::{CaseRow, ServiceRow, catalogue};
 use domain::division::DivisionCode;
 use domain::identity_number::IdentityNumber;
 use domain::ids::AgencyCode;
+use domain::stage::Purpose;
 use jiff::civil::date;
+use protocol::coverage::FieldKind;
+use protocol::form::{fields, fill};
 use serde_json::{Value, json};
 
 use crate::certify::applicant::TestApplicant;
@@ -32,30 +36,38 @@ impl ApplicantForms {
         })
     }
 
-    pub(super) fn first_card(&self, name: TestApplicant) -> Value {
-        let mut body = self.form("first_identity_card", name);
-        body["commitment"] = true.into();
-        body
-    }
-
-    pub(super) fn household_certificate(&self, name: TestApplicant) -> Value {
-        let mut body = self.form("household_certificate", name);
-        body["certificate"] = "former_name".into();
-        body
-    }
-
-    fn form(&self, service: &str, name: TestApplicant) -> Value {
+    /// The form of a case of the catalogue, for an invented citizen of this name who is over 30.
+    pub(super) fn form(&self, row: &ServiceRow, case: &CaseRow, name: TestApplicant) -> Value {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % 1000;
         // A valid birth date always gives a number. The hub would refuse a form without one.
         let identity = IdentityNumber::compute("152301", date(1990, 1, 1), number).ok();
-        json!({
-            "service": service,
-            "accepted_at": self.accepted_at,
-            "registered_at": self.registered_at,
-            "applicant": { "name": name.text(), "identity_number": identity },
-            "address": "赛罕区敕勒川大街1号",
+        fill(&fields(row.service, case.when, Some(AGE)), |field| {
+            Some(match (field.pointer, field.kind) {
+                ("/accepted_at", _) => self.accepted_at.into(),
+                ("/registered_at", _) => json!(self.registered_at),
+                ("/applicant/name", _) => name.text().into(),
+                ("/applicant/identity_number", _) => json!(identity),
+                ("/address", _) => "赛罕区敕勒川大街1号".into(),
+                (_, FieldKind::Commitment) => true.into(),
+                _ => return None,
+            })
         })
     }
+}
+
+/// Full years of every invented citizen, at least: old enough for every form without a guardian.
+const AGE: u8 = 30;
+
+/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: nobody but the
+/// agency under test acts on it, and nobody but the applicant is named.
+pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'static CaseRow)> {
+    let rows = catalogue().iter().filter(|row| row.legs.len() == 1 && row.leg(purpose).is_some());
+    rows.filter_map(|row| {
+        // Where the age chooses the case, it is the one for the age of the invented citizens.
+        let mut cases = row.cases.iter().filter(|case| row.member().is_some() || case.ages.contain(AGE));
+        Some((row, cases.find(|case| !case.relative)?))
+    })
+    .next()
 }
 
 /// A division that the agency is responsible for: its code, extended to six digits.

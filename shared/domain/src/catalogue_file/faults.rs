@@ -1,0 +1,119 @@
+//! The faults of a catalogue, collected while the rest of it is read.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::raw::{RawTitle, Unknown};
+use crate::limits;
+use crate::names::DocumentKind;
+use crate::service::{Certainty, Provider, Title, TitledKind};
+
+/// Characters of a name.
+const NAME: usize = 64;
+
+/// One fault of a catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogueFault {
+    /// Where, for example `SERVICE/legs/approve`.
+    pub at: String,
+    /// What is wrong, as a part of a sentence about the place.
+    pub problem: String,
+}
+
+impl fmt::Display for CatalogueFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.problem)
+    }
+}
+
+/// Every fault of a catalogue, in the order of its text.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the catalogue of services cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct CatalogueFaults(pub Vec<CatalogueFault>);
+
+/// Collects faults while the rest is read.
+#[derive(Default)]
+pub(super) struct Faults(pub(super) Vec<CatalogueFault>);
+
+impl Faults {
+    pub(super) fn note(&mut self, at: &str, problem: impl Into<String>) {
+        self.0.push(CatalogueFault { at: at.to_owned(), problem: problem.into() });
+    }
+
+    /// Members that nobody reads are misspelt ones.
+    pub(super) fn unknown(&mut self, at: &str, members: &Unknown) {
+        for name in members.keys() {
+            self.note(at, format!("has the unknown member `{name}`"));
+        }
+    }
+
+    /// A name in snake case that no row before it has.
+    pub(super) fn name(&mut self, at: &str, what: &str, name: &str, earlier: &mut Vec<String>) {
+        let sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let sound = name.len() <= NAME
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.bytes().all(sign);
+        if !sound {
+            self.note(at, format!("has no {what} in snake case of at most {NAME} characters"));
+        } else if earlier.iter().any(|other| other == name) {
+            self.note(at, format!("repeats the {what} `{name}`"));
+        }
+        earlier.push(name.to_owned());
+    }
+
+    pub(super) fn title(&mut self, at: &str, what: &str, title: RawTitle) -> Title {
+        for (text, language) in [(&title.zh, "Chinese"), (&title.en, "English")] {
+            if text.trim().is_empty() {
+                self.note(at, format!("has no {language} {what}"));
+            } else if text.chars().count() > limits::TEXT {
+                self.note(at, format!("has a {language} {what} of more than {} characters", limits::TEXT));
+            }
+        }
+        self.unknown(at, &title.unknown);
+        Title { zh: title.zh, en: title.en }
+    }
+
+    /// One of a closed list; the first one stands in where it is none, since the fault is noted.
+    pub(super) fn one_of<T: Copy, const N: usize>(
+        &mut self,
+        at: &str,
+        what: &str,
+        written: &str,
+        all: [T; N],
+        name: fn(T) -> &'static str,
+    ) -> T {
+        if let Some(found) = all.into_iter().find(|one| name(*one) == written) {
+            return found;
+        }
+        let known: Vec<&str> = all.into_iter().map(name).collect();
+        self.note(at, format!("has the unknown {what} `{written}`; there are {}", known.join(", ")));
+        all[0]
+    }
+
+    pub(super) fn certainty(&mut self, at: &str, written: &str) -> Certainty {
+        self.one_of(at, "certainty", written, Certainty::ALL, Certainty::name)
+    }
+}
+
+/// The kind of this name, which `provider` must be able to hand in.
+pub(super) fn kind_of(
+    at: &str,
+    name: &str,
+    provider: Provider,
+    kinds: &[TitledKind],
+    faults: &mut Faults,
+) -> Option<DocumentKind> {
+    let Some(found) = kinds.iter().find(|row| row.kind.name() == name) else {
+        faults.note(at, format!("names the unknown kind of document `{name}`"));
+        return None;
+    };
+    if found.provider != provider {
+        let who = match provider {
+            Provider::App => "an app",
+            Provider::Agency => "an agency",
+        };
+        faults.note(at, format!("names the kind `{name}`, which {who} does not hand in"));
+    }
+    Some(found.kind)
+}
