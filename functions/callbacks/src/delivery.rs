@@ -148,7 +148,7 @@ impl<H: Hub> CallbackSender<H> {
             let Some(fresh) = fresh else { return Ok(()) };
             endpoint = fresh;
         }
-        match endpoint.state().route(self.now(), repeated) {
+        match endpoint.state().route_callback(self.now(), repeated) {
             Route::Post | Route::PostUnlessStored if message.receives > MAX_RECEIVES => {
                 self.store(&endpoint, callback).await
             }

@@ -64,7 +64,7 @@ impl<H: Hub> Router<H> {
 
     /// Sends what the changes owe, ten messages a call, and records the dispatches. One answer for each
     /// change, in order. An application whose earlier change failed is not touched by a later one.
-    pub async fn route(&self, changes: &[Change]) -> Vec<Routed> {
+    pub async fn route_changes(&self, changes: &[Change]) -> Vec<Routed> {
         let mut routed = vec![Routed::Done; changes.len()];
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
         let mut outbox: BTreeMap<(Queue, String), Owed> = BTreeMap::new();

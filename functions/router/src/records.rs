@@ -48,7 +48,7 @@ impl<H: Hub> Router<H> {
                 }
             }
         }
-        let routed = self.route(&changes).await;
+        let routed = self.route_changes(&changes).await;
         let again = routed.iter().position(|routed| *routed == Routed::Again);
         again.map(|index| sequences[index].clone()).or(failed)
     }

@@ -210,7 +210,7 @@ impl EndpointState {
 
     /// How a callback is handled. `repeated`: its message came before, so a process that died may have stored it.
     #[must_use]
-    pub fn route(self, now: Timestamp, repeated: bool) -> Route {
+    pub fn route_callback(self, now: Timestamp, repeated: bool) -> Route {
         match self {
             EndpointState::Healthy { recovered } => {
                 let cautious = recovered.is_some_and(|at| now.duration_since(at) < CAUTIOUS);

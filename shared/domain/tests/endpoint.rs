@@ -156,7 +156,7 @@ impl World {
         if repeated || state.is_settling(self.now) {
             (seen, state) = self.current();
         }
-        let taken = match state.route(self.now, repeated) {
+        let taken = match state.route_callback(self.now, repeated) {
             Route::Post => self.post(version, answer, seen, state, true),
             Route::PostUnlessStored if self.stored.is_empty() => {
                 self.post(version, answer, seen, state, true)
