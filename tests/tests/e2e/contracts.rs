@@ -38,8 +38,8 @@ pub(crate) async fn store(test_hub: Arc<TestHub>) {
 
 pub(crate) async fn tenant_rows(test_hub: Arc<TestHub>) {
     let dynamodb = account(&test_hub, ACCOUNT).dynamodb();
-    make_table(&dynamodb, "Subscriptions").await;
-    tenant_rows_contract(|| async { AwsTenantRows::new(dynamodb.clone(), "Subscriptions") }).await;
+    make_table(&dynamodb, "SubscriptionsTable").await;
+    tenant_rows_contract(|| async { AwsTenantRows::new(dynamodb.clone(), "SubscriptionsTable") }).await;
 }
 
 pub(crate) async fn deliveries(test_hub: Arc<TestHub>) {
