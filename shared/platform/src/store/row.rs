@@ -211,6 +211,7 @@ impl Row {
     }
 
     /// Bytes of the item (AWS: "DynamoDB item sizes and formats").
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn size(&self) -> usize {
         let events: usize = self.events.iter().map(|event| 1 + event.len()).sum();
         let mut size = ID.len() + self.id.to_string().len();
@@ -233,18 +234,21 @@ impl Row {
     }
 
     /// Bytes of the tenant index entry: its keys and the table's key.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn tenant_entry_size(&self) -> usize {
         let keys = TENANT.len() + self.tenant.len() + CREATED.len() + self.created.len();
         keys + ID.len() + self.id.to_string().len()
     }
 
     /// Bytes of the agency index entry, while it is in it.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn agency_entry_size(&self) -> Option<usize> {
         let keys = AGENCY.len() + self.agency.as_ref()?.len() + CREATED.len() + self.created.len();
         Some(keys + ID.len() + self.id.to_string().len())
     }
 
     /// Bytes of the due index entry, while it is in it.
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn due_entry_size(&self) -> Option<usize> {
         let wake = self.wake?;
         let keys = DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
@@ -258,6 +262,7 @@ pub(super) fn list<'a>(events: impl IntoIterator<Item = &'a Vec<u8>>) -> Attribu
 }
 
 /// One byte for two significant digits and one more.
+#[cfg(any(test, feature = "testing"))]
 fn number_size(number: i64) -> usize {
     let digits = number.unsigned_abs().to_string();
     let significant = digits.trim_end_matches('0').len().max(1);
