@@ -50,9 +50,9 @@ pub(crate) async fn deliveries(test_hub: Arc<TestHub>) {
 
 pub(crate) async fn agency_registry(test_hub: Arc<TestHub>) {
     let client = account(&test_hub, ACCOUNT).dynamodb();
-    make_table(&client, "Agencies").await;
+    make_table(&client, "AgenciesTable").await;
     let operator = Amender { client: client.clone(), overrides: Mutex::default() };
-    agency_registry_contract(&AwsAgencyRegistry::new(client, "Agencies"), &operator).await;
+    agency_registry_contract(&AwsAgencyRegistry::new(client, "AgenciesTable"), &operator).await;
 }
 
 /// Writes the item as the operator's command does.
@@ -70,7 +70,7 @@ impl Operator for Amender {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         self.client
             .put_item()
-            .table_name("Agencies")
+            .table_name("AgenciesTable")
             .item("pk", text("overrides"))
             .item("sk", text("state"))
             .item("v", AttributeValue::N(overrides.version.to_string()))
