@@ -231,7 +231,7 @@ impl<H: Hub> CallbackSender<H> {
         let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
         let wait = wait.max(Duration::from_secs(1)) + Duration::from_millis(999);
         if let Err(error) = self.hub.queues().postpone(Queue::Callbacks, &message.receipt, wait).await {
-            tracing::warn!(%error, "a callback could not be postponed; it comes again when its queue lets it");
+            tracing::warn!(%error, "the visibility of a callback message could not be changed; the message returns after its visibility timeout");
         }
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }

@@ -47,7 +47,7 @@ impl<H: Hub> CallbackSender<H> {
         let due = match self.hub.subscriptions().due(now, WOKEN).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!(%error, "the endpoints that are due cannot be read; the next wake tries again");
+                tracing::warn!(%error, "the due endpoints could not be read; the next wake tries again");
                 return 0;
             }
         };
@@ -59,13 +59,13 @@ impl<H: Hub> CallbackSender<H> {
         let messages = match messages {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::error!(%error, "no drainer was woken");
+                tracing::error!(%error, "no drainer could be woken; held callbacks wait for the next wake");
                 return 0;
             }
         };
         let count = messages.len();
         if let Err(error) = self.send(Queue::Drains, messages).await {
-            tracing::warn!(%error, "some drainers were not woken; the next wake tries again");
+            tracing::warn!(%error, "some drainers could not be woken; the next wake tries again");
         }
         count
     }

@@ -59,7 +59,7 @@ async fn hurry<H: Hub>(sender: &CallbackSender<H>, waiting: HashMap<String, Stri
     let soon = Duration::try_from(PROPAGATION_DELAY).unwrap_or_default();
     for receipt in waiting.into_values() {
         if let Err(error) = sender.hub.queues().postpone(Queue::Callbacks, &receipt, soon).await {
-            tracing::warn!(%error, "a callback behind another could not be hurried");
+            tracing::warn!(%error, "the visibility of a waiting callback message could not be shortened; the message returns after its visibility timeout");
         }
     }
 }

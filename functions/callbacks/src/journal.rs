@@ -46,7 +46,10 @@ impl<H: Hub> Journal<H> {
         if waiting.lines.len() < WAITING {
             waiting.lines.push(Line::Attempted(attempt));
         } else {
-            tracing::warn!(callback = attempt.callback.id(), "an attempt will not be in the log: it is full");
+            tracing::warn!(
+                callback = attempt.callback.id(),
+                "a delivery attempt is dropped from the delivery log: too many attempts wait to be written"
+            );
         }
     }
 
@@ -74,7 +77,7 @@ impl<H: Hub> Journal<H> {
         let Err(error) = self.hub.deliveries().write(lines.clone()).await else { return };
         let mut waiting = self.lock();
         let (count, room) = (lines.len(), WAITING.saturating_sub(waiting.lines.len()));
-        tracing::warn!(count, lost = count.saturating_sub(room), %error, "attempts are not in the log yet");
+        tracing::warn!(count, lost = count.saturating_sub(room), %error, "delivery attempts could not be written to the delivery log; the next batch tries again");
         waiting.lines.splice(0..0, lines.into_iter().take(room));
         waiting.oldest = Some(now);
         waiting.urgent = true;

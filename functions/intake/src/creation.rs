@@ -10,7 +10,7 @@ use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::problem::{Code, Problem};
 use http_kit::uploads::{Declared, assign};
-use platform::agency_messages::DOSSIER;
+use platform::agency_messages::PERSONAL_DATA;
 use platform::agency_registry::current_agencies;
 use platform::apply::ApplyError;
 use platform::clock::Clock as _;
@@ -88,7 +88,7 @@ async fn keep<H: Hub>(
     };
     let personal_data =
         serde_json::to_vec(&opening.personal_data).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().encrypt(DOSSIER, &id.to_string(), &personal_data).await?;
+    let sealed = hub.vault().encrypt(PERSONAL_DATA, &id.to_string(), &personal_data).await?;
     let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
     Ok(StoredApplication { ledger, sealed, payload_hash })
 }

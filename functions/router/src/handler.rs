@@ -45,7 +45,7 @@ struct Owed {
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routed {
-    /// All of it is sent and recorded, or parked in the table for the sweeper.
+    /// Every message is sent and recorded, or its case waits in the table for the sweeper.
     Done,
     /// Some of it must be tried again.
     Again,
@@ -86,7 +86,7 @@ impl<H: Hub> Router<H> {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(application = %change.kept.id(), %error, "a message could not be made");
+                    tracing::warn!(application = %change.kept.id(), %error, "a message for an agency could not be built; the record will be retried");
                     stopped.insert(change.kept.id());
                     routed[index] = Routed::Again;
                 }
@@ -105,7 +105,7 @@ impl<H: Hub> Router<H> {
                 match result {
                     Ok(()) => sent.extend(outbox.recorded.map(|version| (outbox.change, version))),
                     Err(error) => {
-                        tracing::warn!(application = %change.kept.id(), ?queue, %error, "a message was not sent");
+                        tracing::warn!(application = %change.kept.id(), ?queue, %error, "the queue rejected the message, will retry");
                         routed[outbox.change] = Routed::Again;
                     }
                 }
@@ -136,9 +136,9 @@ impl<H: Hub> Router<H> {
                 }
                 // What is recorded as owed is found by the sweeper. A withdrawal that nobody can be told of is seen by
                 // its agency in the refusal of its next report.
-                Err(error) if error.is_parked() => {
+                Err(error) if error.waits_for_agency() => {
                     let (application, version) = (change.kept.id(), notice.version);
-                    tracing::error!(%application, version, %error, "parked: its agency cannot be sent anything");
+                    tracing::error!(%application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
                 }
                 Err(error) => return Err(error),
             }
@@ -160,7 +160,7 @@ impl<H: Hub> Router<H> {
         match apply_to(&self.hub, kept.clone(), &[attempt]).await {
             Ok(_) => true,
             Err(error) => {
-                tracing::warn!(application = %kept.id(), %error, "a dispatch was not recorded");
+                tracing::warn!(application = %kept.id(), %error, "the dispatch could not be recorded; the record will be retried");
                 false
             }
         }

@@ -21,7 +21,10 @@ impl<H: Hub> Router<H> {
         match timeout_at(deadline, Box::pin(self.handle_all(&event.records))).await {
             Ok(failed) => answer(failed),
             Err(_) => {
-                tracing::warn!(records = event.records.len(), "the time was up; the batch comes again");
+                tracing::warn!(
+                    records = event.records.len(),
+                    "the batch did not finish before the deadline; the stream delivers it again"
+                );
                 answer(first)
             }
         }
@@ -41,7 +44,7 @@ impl<H: Hub> Router<H> {
                 Ok(None) => {}
                 Err(error) => {
                     if let Err(error) = self.park(record, &error).await {
-                        tracing::error!(%error, "a record that cannot be read could not be set aside");
+                        tracing::error!(%error, "an unreadable stream record could not be quarantined; the stream delivers it again");
                         failed = Some(sequence(record));
                         break;
                     }
@@ -56,11 +59,16 @@ impl<H: Hub> Router<H> {
     async fn park(&self, record: &EventRecord, error: &StoreError) -> Result<(), SendError> {
         let sequence = sequence(record);
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-        tracing::error!(sequence, reason, "a record cannot be read; it is set aside");
+        tracing::error!(
+            sequence,
+            reason,
+            "a stream record cannot be read; its position goes to the quarantine queue"
+        );
         // Ids and the reason: what the record holds stays in the table.
         let body = json!({ "sequence": sequence, "key": record.change.keys, "reason": reason }).to_string();
-        let parked = Outgoing { id: sequence.clone(), group: "parked".to_owned(), dedup: sequence, body };
-        for (_, result) in self.hub().queues().send(Queue::Quarantine, vec![parked]).await? {
+        let quarantined =
+            Outgoing { id: sequence.clone(), group: "quarantine".to_owned(), dedup: sequence, body };
+        for (_, result) in self.hub().queues().send(Queue::Quarantine, vec![quarantined]).await? {
             result?;
         }
         Ok(())

@@ -39,8 +39,8 @@ pub struct Swept {
     pub moved: u32,
     /// Messages sent.
     pub sent: u32,
-    /// Cases parked: their agency cannot be reached.
-    pub parked: u32,
+    /// Cases that wait because their agency cannot be sent a message.
+    pub waiting: u32,
     /// Applications that could not be looked at; the next sweep does.
     pub failed: u32,
 }
@@ -74,7 +74,7 @@ impl<H: Hub> Sweeper<H> {
             let ids = match self.hub.store().due(shard, now, PER_SHARD).await {
                 Ok(ids) => ids,
                 Err(error) => {
-                    tracing::warn!(shard, %error, "a shard could not be read");
+                    tracing::warn!(shard, %error, "a shard of the due index could not be read; the next sweep reads it again");
                     swept.failed += 1;
                     continue;
                 }
@@ -83,7 +83,7 @@ impl<H: Hub> Sweeper<H> {
                 swept.due += 1;
                 if let Err(error) = self.look_at(id, &mut swept).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(application = %id, %error, cause, "an application could not be looked at");
+                    tracing::warn!(application = %id, %error, cause, "an application could not be swept; the next sweep tries again");
                     swept.failed += 1;
                 }
             }
@@ -136,13 +136,13 @@ impl<H: Hub> Sweeper<H> {
             Ok(message) => message,
             // The alarm was given when the router met it first.
             Err(error @ Undeliverable::Suspended(_)) => {
-                tracing::info!(application = %kept.id(), %error, "held");
-                swept.parked += 1;
+                tracing::info!(application = %kept.id(), %error, "the case is held: its agency is suspended; it is sent when the agency resumes");
+                swept.waiting += 1;
                 return Ok(None);
             }
-            Err(error) if error.is_parked() => {
-                tracing::error!(application = %kept.id(), %error, "parked: a later sweep tries again");
-                swept.parked += 1;
+            Err(error) if error.waits_for_agency() => {
+                tracing::error!(application = %kept.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
+                swept.waiting += 1;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),

@@ -22,10 +22,10 @@ use crate::queues::{Outgoing, Queue};
 use crate::store::{StoreError, StoredApplication};
 use crate::vault::{Vault as _, VaultError};
 
-/// The vault's name for the personal part of an application.
-pub const DOSSIER: &str = "personal_data";
+/// Field name under which the vault encrypts the personal data of an application.
+pub const PERSONAL_DATA: &str = "personal_data";
 
-/// Why a message cannot be sent now. What is parked stays undispatched in the table, and the sweeper
+/// Why a message cannot be sent now. A case that waits for its agency stays undispatched in the table, and the sweeper
 /// tries again.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Undeliverable {
@@ -53,9 +53,9 @@ pub enum Undeliverable {
 }
 
 impl Undeliverable {
-    /// Whether it is the agency that cannot be reached: the case is parked, nothing is retried at once.
+    /// Whether the agency cannot be sent a message: the case waits for the sweeper, and nothing is retried at once.
     #[must_use]
-    pub fn is_parked(&self) -> bool {
+    pub fn waits_for_agency(&self) -> bool {
         match self {
             Undeliverable::UnknownAgency(_) | Undeliverable::Suspended(_) | Undeliverable::NoKey(_) => true,
             Undeliverable::Agencies(_)
@@ -78,7 +78,7 @@ pub enum Sending {
 /// Builds the message for a notice: the queue, and what to put into it.
 ///
 /// # Errors
-/// [`Undeliverable`]: parked, or a fault that will pass.
+/// [`Undeliverable`]: the case waits for its agency, or the fault is temporary.
 pub async fn message<H: Hub>(
     hub: &H,
     signing: &PrivateKey,
@@ -123,7 +123,7 @@ async fn personal_data<H: Hub>(
     id: ApplicationId,
     sealed: &[u8],
 ) -> Result<PersonalData, Undeliverable> {
-    let plain = hub.vault().decrypt(DOSSIER, &id.to_string(), sealed).await?;
+    let plain = hub.vault().decrypt(PERSONAL_DATA, &id.to_string(), sealed).await?;
     serde_json::from_slice(&plain).map_err(|_| Undeliverable::PersonalData)
 }
 

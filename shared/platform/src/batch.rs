@@ -158,18 +158,34 @@ impl Outcome {
     }
 }
 
-/// One line for each record, with its ids.
+/// Logs the outcome of a record.
 fn log(record: &str, receives: u32, outcome: &Outcome) {
     match outcome {
-        Outcome::Done => tracing::info!(record, receives, outcome = "done", "record"),
+        Outcome::Done => tracing::info!(record, receives, outcome = "done", "record processed"),
         Outcome::Failed(Failure::Retry(reason)) => {
-            tracing::warn!(record, receives, outcome = "failed", reason, "record");
+            tracing::warn!(record, receives, outcome = "failed", reason, "record failed, will retry");
         }
         Outcome::Failed(Failure::Poison(reason)) => {
-            tracing::error!(record, receives, outcome = "poison", reason, "record");
+            tracing::error!(
+                record,
+                receives,
+                outcome = "poison",
+                reason,
+                "record can never be processed; it goes to the dead-letter queue"
+            );
         }
-        Outcome::Held => tracing::warn!(record, receives, outcome = "held", "record"),
-        Outcome::Unfinished => tracing::warn!(record, receives, outcome = "unfinished", "record"),
+        Outcome::Held => tracing::warn!(
+            record,
+            receives,
+            outcome = "held",
+            "record waits: an earlier record of its group failed"
+        ),
+        Outcome::Unfinished => tracing::warn!(
+            record,
+            receives,
+            outcome = "unfinished",
+            "record not finished before the deadline, will retry"
+        ),
     }
 }
 

@@ -22,7 +22,9 @@ impl Keyring {
                     Ok(key) => {
                         keys.insert(key.kid().to_owned(), (row.code.clone(), key));
                     }
-                    Err(error) => tracing::error!(agency = %row.code, %error, "a signing key cannot be used"),
+                    Err(error) => {
+                        tracing::error!(agency = %row.code, %error, "a signing key of the agency cannot be used; reports signed with it are rejected")
+                    }
                 }
             }
         }

@@ -159,7 +159,7 @@ pub trait Store: Clone + Send + Sync + 'static {
 fn readable(row: row::Row) -> Option<StoredApplication> {
     let id = row.id;
     row.kept()
-        .inspect_err(|error| tracing::error!(application = %id, %error, "a record is left out of a list"))
+        .inspect_err(|error| tracing::error!(application = %id, %error, "an application is left out of a list: its record cannot be read"))
         .ok()
 }
 

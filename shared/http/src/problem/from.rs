@@ -174,7 +174,7 @@ fn pointer(place: Place) -> &'static str {
 /// A failure that no repeat mends is logged here, where its cause is still known, and told to nobody else.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
-    tracing::error!(%error, source, "a request met a failure that needs a person");
+    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must look");
     Problem::new(Code::Internal)
 }
 

@@ -121,7 +121,7 @@ impl Published {
             }
             Err(error) => {
                 let usable = known.is_usable(now);
-                tracing::warn!(issuer = self.issuer, %error, usable, "an issuer's keys cannot be read");
+                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched");
                 known.failure = Some(error);
             }
         }
@@ -147,7 +147,7 @@ impl Published {
             match key(value, &self.issuer, &self.audience) {
                 Ok((kid, key)) => drop(keys.entry(kid).or_insert_with(|| Arc::new(key))),
                 Err(reason) => {
-                    tracing::warn!(issuer = self.issuer, %reason, "a published key is passed over")
+                    tracing::warn!(issuer = self.issuer, %reason, "a published key of a token issuer cannot be used and is ignored")
                 }
             }
         }

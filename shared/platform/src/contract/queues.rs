@@ -133,7 +133,7 @@ async fn what_is_too_large_holds_its_group_alone(queues: &impl Queues, reader: &
 }
 
 async fn what_is_set_aside_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
-    let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("parked", "aside")).collect();
+    let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("quarantine", "aside")).collect();
     messages[1].dedup = messages[0].dedup.clone();
     assert!(send(queues, &Queue::Quarantine, &messages).await.iter().all(Result::is_ok));
     let mut taken = all(reader, &Queue::Quarantine, messages.len()).await;

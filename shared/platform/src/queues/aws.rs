@@ -92,7 +92,7 @@ impl Line for Sqs<'_> {
             results.insert(taken.id(), Ok(()));
         }
         for failed in answer.failed() {
-            tracing::warn!(code = failed.code(), "the queue did not take a message");
+            tracing::warn!(code = failed.code(), "SQS rejected a message of a batch");
             results.insert(failed.id(), Err(entry_error(failed.code(), failed.sender_fault())));
         }
         Ok((0..batch.len())

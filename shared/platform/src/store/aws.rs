@@ -108,7 +108,9 @@ impl AwsStore {
         for item in self.items(&ids).await? {
             match Row::read(row::from_sdk(item)) {
                 Ok(row) => drop(rows.insert(row.id.to_string(), row)),
-                Err(error) => tracing::error!(%error, "an item is left out of a list"),
+                Err(error) => {
+                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
+                }
             }
         }
         let items = ids.iter().filter_map(|id| rows.remove(id)).filter_map(super::readable).collect();

@@ -95,9 +95,9 @@ async fn row_15_a_poisonous_record_is_quarantined_with_its_reason() {
     poison["dynamodb"]["NewImage"]["ev"] = json!({ "L": [{ "B": "e30=" }] });
     assert_eq!(harness.show(&[poison, good]).await, Answer::Batch(0), "the batch is done with");
     assert_eq!(harness.take(BEIJING).len(), 1, "the others proceed");
-    let parked = harness.hub.queues.drain(&Queue::Quarantine);
-    assert_eq!(parked.len(), 1, "it is set aside");
-    let why: Value = serde_json::from_str(&parked[0].body).expect("JSON");
+    let quarantined = harness.hub.queues.drain(&Queue::Quarantine);
+    assert_eq!(quarantined.len(), 1, "the record is quarantined");
+    let why: Value = serde_json::from_str(&quarantined[0].body).expect("JSON");
     assert!(why["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "with its reason: {why}");
 }
 
@@ -157,7 +157,7 @@ async fn row_18_a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes(
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0), "it holds up nobody");
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     let swept = harness.sweep().await;
-    assert_eq!(swept, Answer::Swept(Swept { due: 1, parked: 1, ..Swept::default() }));
+    assert_eq!(swept, Answer::Swept(Swept { due: 1, waiting: 1, ..Swept::default() }));
     assert!(harness.take(BEIJING).is_empty());
     harness.set_state(BEIJING, AgencyState::Active);
     harness.hub.clock.advance(SignedDuration::from_hours(2));
