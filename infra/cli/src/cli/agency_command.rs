@@ -120,6 +120,8 @@ enum Keys {
     /// Revokes a key for good: within a minute the hub rejects its signatures and encrypts nothing to it.
     Revoke {
         /// The key's "kid".
+        // A thumbprint is base64url: one of 64 begins with a hyphen, and would be read as an option.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         why: Why,
@@ -305,5 +307,21 @@ async fn keys(
             }
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::AgencyCommand;
+
+    #[test]
+    fn a_kid_that_begins_with_a_hyphen_is_revoked() {
+        let command = AgencyCommand::augment_args(Command::new("agency"));
+        let words = ["agency", "keys", "11", "revoke", "-vQ0", "--reason", "it leaked"];
+        let matches = command.try_get_matches_from(words).expect("a kid, not an option");
+        let parsed = format!("{:?}", AgencyCommand::from_arg_matches(&matches).expect("a command"));
+        assert!(parsed.contains("\"-vQ0\"") && parsed.contains("it leaked"), "{parsed}");
     }
 }
