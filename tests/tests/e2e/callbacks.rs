@@ -140,7 +140,7 @@ pub(crate) async fn a_failing_endpoint_hears_it_later(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-failing").await;
     app.receiver.answer(Some(503));
     let id = test(&app, &path).await;
-    until("a troubled endpoint that holds", SOON, async || {
+    until("a failing endpoint with held callbacks", SOON, async || {
         let now = view(&app, &path).await;
         (now.state == "failing" && now.held == Some(1)).then_some(())
     })

@@ -20,7 +20,7 @@ fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
 
-/// An endpoint that answers 500, troubled and settled, with three events of two applications held.
+/// An endpoint that answers 500 and is failing for longer than the propagation delay, with three events of two applications held.
 async fn in_trouble()
 -> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, CallbackSender<FakeHub>)
 {

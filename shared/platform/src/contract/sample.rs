@@ -116,7 +116,7 @@ pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredAppli
     StoredApplication { ledger, sealed: sealed(), payload_hash: [7; 32] }
 }
 
-/// About as many bytes as a sealed dossier, never the same.
+/// About as many bytes as encrypted personal data have, different on each call.
 fn sealed() -> Vec<u8> {
     std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes()).take(30).flatten().collect()
 }
