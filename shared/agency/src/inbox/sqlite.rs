@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::ids::{ApplicationId, EventId};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use thiserror::Error;
 
 use super::port::{Inbox, InboxError};
@@ -16,6 +16,8 @@ use super::port::{Inbox, InboxError};
 pub const KEPT_DAYS: i64 = 400;
 /// How long one access waits for a write lock of another process.
 const BUSY: Duration = Duration::from_secs(5);
+/// Wait between two attempts to prepare a file that another process prepares.
+const BUSY_RETRY: Duration = Duration::from_millis(10);
 /// Seconds between two deletions of old rows.
 const PRUNE_SECONDS: i64 = 24 * 60 * 60;
 /// Most rows of one deletion, so that no message waits long for it.
@@ -106,8 +108,29 @@ fn failed(error: rusqlite::Error) -> InboxError {
 /// Opens the file, and creates it when missing.
 fn opened(path: &Path) -> Result<Connection, InboxError> {
     let file = Connection::open(path).map_err(failed)?;
-    let layout = lay_out(&file).map_err(failed)?;
+    let layout = prepared(&file).map_err(failed)?;
     if layout == LAYOUT { Ok(file) } else { Err(InboxError(UnknownSchema(layout).into())) }
+}
+
+/// [`lay_out`], again while another process prepares the same file, for up to [`BUSY`]. SQLite does not apply the busy
+/// timeout to the switch to WAL: of two connections that switch at once, one gets "busy" immediately.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "SQLite offers no condition to wait for; the retries are bounded"
+)]
+fn prepared(file: &Connection) -> rusqlite::Result<i64> {
+    let deadline = Instant::now() + BUSY;
+    loop {
+        match lay_out(file) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(BUSY_RETRY);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Creates the schema in a new file.
@@ -211,6 +234,19 @@ mod tests {
             a.and(b).expect("both written");
         }
         assert!(one.handled(events[38]).await.expect("read"));
+    }
+
+    /// SQLite answers "busy" at once, whatever the timeout, when two connections switch one new file to WAL.
+    #[tokio::test]
+    async fn processes_that_create_the_file_at_once_all_open_it() {
+        for _ in 0..50 {
+            let folder = TestFolder::new();
+            let path = folder.path("inbox.sqlite");
+            let all = (0..8).map(|_| SqliteInbox::at(&path)).collect::<Vec<_>>();
+            for opened in futures_util::future::join_all(all.iter().map(Inbox::prepare)).await {
+                opened.expect("opened");
+            }
+        }
     }
 
     #[tokio::test]
