@@ -206,7 +206,7 @@ impl AppBackend {
             events.extend(page.events);
             after = page.after;
             if !page.more {
-                return (events, page.seal);
+                return (events, page.hash);
             }
         }
     }

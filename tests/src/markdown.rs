@@ -45,9 +45,9 @@ pub fn anchors(markdown: &str) -> Vec<String> {
     let text = without_code_blocks(markdown);
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| {
-        let kept = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = kept.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
-        kept.collect::<String>().replace(' ', "-")
+        let stored = line.trim_start_matches('#').trim().to_lowercase();
+        let stored = stored.chars().filter(|sign| sign.is_alphanumeric() || " -_".contains(*sign));
+        stored.collect::<String>().replace(' ', "-")
     };
     headings.map(anchor).collect()
 }

@@ -158,15 +158,15 @@ impl<H: Hub> Endpoints<H> {
     async fn keys(
         &self,
         id: SubscriptionId,
-        sealed: &[u8],
+        encrypted: &[u8],
         before: &[Arc<Endpoint>],
     ) -> Result<Arc<EndpointKeys>, EndpointsError> {
         for known in before.iter().filter(|known| known.subscription.id == id) {
-            if known.subscription.secret == sealed {
+            if known.subscription.secret == encrypted {
                 return Ok(known.keys.clone());
             }
         }
-        let bytes = self.hub.vault().decrypt(SECRET, &id.to_string(), sealed).await?;
+        let bytes = self.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await?;
         Ok(Arc::new(EndpointKeys::from_bytes(&bytes).map_err(|_| VaultError::Corrupt)?))
     }
 

@@ -31,7 +31,7 @@ pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
     let request: DocumentRequest = signed_request(hub, DOCUMENT_TYP, jws).await?;
     let DocumentRequest { agency, application, iat: _, action } = request;
     let stored = hub.store().get(application).await?;
-    let head = stored.as_ref().map(|stored| stored.ledger.head()).filter(|head| head.involves(&agency));
+    let head = stored.as_ref().map(|stored| stored.ledger.state()).filter(|head| head.involves(&agency));
     let Some(head) = head else {
         tracing::warn!(%agency, %application, "an agency asked for a document of a case that is not its own: answered 404");
         return Err(Problem::not_found());

@@ -96,17 +96,17 @@ impl<H: Hub> Recorder<H> {
 
     /// Records all documents that arrived for one application, in one write.
     async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
-        let kept = self.application(id, arrived).await?;
+        let stored = self.application(id, arrived).await?;
         let mut attempts = Vec::with_capacity(arrived.len());
         for one in arrived {
             // A retry is safe for every failure: the object stays in the bucket, and SQS delivers its message again.
-            attempts.extend(arrival(&self.hub, kept.ledger.head(), one).await.map_err(Failure::retry)?);
+            attempts.extend(arrival(&self.hub, stored.ledger.state(), one).await.map_err(Failure::retry)?);
         }
-        let strays = strays(&kept, arrived);
+        let strays = strays(&stored, arrived);
         if attempts.is_empty() {
             return Ok(strays);
         }
-        let applied = apply_to(&self.hub, kept, &attempts).await.map_err(failure)?;
+        let applied = apply_to(&self.hub, stored, &attempts).await.map_err(failure)?;
         for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             tracing::info!(
                 application = %id,
@@ -124,18 +124,18 @@ impl<H: Hub> Recorder<H> {
         id: ApplicationId,
         arrived: &[Arrived],
     ) -> Result<StoredApplication, Failure> {
-        if let Some(recent) = self.hub.recent().get(id).filter(|kept| strays(kept, arrived).is_empty()) {
+        if let Some(recent) = self.hub.recent().get(id).filter(|stored| strays(stored, arrived).is_empty()) {
             return Ok(recent);
         }
-        let kept = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
-        let kept = kept.ok_or_else(|| Failure::poison(format!("there is no application {id}")))?;
-        self.hub.recent().put(&kept);
-        Ok(kept)
+        let stored = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
+        let stored = stored.ok_or_else(|| Failure::poison(format!("there is no application {id}")))?;
+        self.hub.recent().put(&stored);
+        Ok(stored)
     }
 }
 
-fn strays(kept: &StoredApplication, arrived: &[Arrived]) -> Strays {
-    let head = kept.ledger.head();
+fn strays(stored: &StoredApplication, arrived: &[Arrived]) -> Strays {
+    let head = stored.ledger.state();
     arrived.iter().map(|one| one.document).filter(|document| head.document(*document).is_none()).collect()
 }
 

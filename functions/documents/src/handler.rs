@@ -57,7 +57,7 @@ async fn upload<H: Hub>(
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
     let stored = owned_application(&handler.hub, &caller.tenant, id).await?;
-    links::to_upload(&handler.hub, stored.ledger.head(), document, &body.value).await.map(Json)
+    links::to_upload(&handler.hub, stored.ledger.state(), document, &body.value).await.map(Json)
 }
 
 async fn read<H: Hub>(
@@ -67,7 +67,7 @@ async fn read<H: Hub>(
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
     let stored = owned_application(&handler.hub, &caller.tenant, id).await?;
-    links::to_read(&handler.hub, stored.ledger.head(), document).await.map(Json)
+    links::to_read(&handler.hub, stored.ledger.state(), document).await.map(Json)
 }
 
 async fn signed<H: Hub>(

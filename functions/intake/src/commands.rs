@@ -25,11 +25,11 @@ pub async fn command<H: Hub>(
     attempt: &Attempt,
 ) -> Result<ApplicationView, Problem> {
     let refusal = match apply(hub, id, attempt, None).await {
-        Ok(applied) => return view(&applied.kept, applied.version),
+        Ok(applied) => return view(&applied.stored, applied.version),
         Err(ApplyError::Refused(refusal)) => refusal,
         Err(other) => return Err(other.into()),
     };
-    let kept = match &refusal {
+    let stored = match &refusal {
         Refusal::Missing(_) | Refusal::Illegal { step: Step::Submit, .. } => {
             hub.store().get(id).await?.ok_or(ApplyError::NotFound)?
         }
@@ -42,11 +42,11 @@ pub async fn command<H: Hub>(
         | Refusal::Invalid(_)
         | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),
     };
-    if let Some(view) = submitted_by_itself(&kept, attempt) {
+    if let Some(view) = submitted_by_itself(&stored, attempt) {
         return view;
     }
     match refusal {
-        Refusal::Missing(_) => with_arrivals(hub, kept, attempt, refusal).await,
+        Refusal::Missing(_) => with_arrivals(hub, stored, attempt, refusal).await,
         other => Err(ApplyError::Refused(other).into()),
     }
 }
@@ -55,17 +55,17 @@ pub async fn command<H: Hub>(
 /// on the way; the documents that the bucket has are recorded in the same write as the command.
 async fn with_arrivals<H: Hub>(
     hub: &H,
-    kept: StoredApplication,
+    stored: StoredApplication,
     attempt: &Attempt,
     refusal: Refusal,
 ) -> Result<ApplicationView, Problem> {
-    let mut attempts = arrivals(hub, kept.ledger.head()).await?;
+    let mut attempts = arrivals(hub, stored.ledger.state()).await?;
     // Also where none is found: S3 may have told of the last one since the refusal.
     attempts.push(attempt.clone());
-    let applied = apply_to(hub, kept, &attempts).await?;
+    let applied = apply_to(hub, stored, &attempts).await?;
     match applied.outcomes.last() {
-        Some(Ok(version)) => view(&applied.kept, *version),
-        Some(Err(refusal)) => match submitted_by_itself(&applied.kept, attempt) {
+        Some(Ok(version)) => view(&applied.stored, *version),
+        Some(Err(refusal)) => match submitted_by_itself(&applied.stored, attempt) {
             Some(view) => view,
             None => Err(ApplyError::Refused(refusal.clone()).into()),
         },
@@ -76,23 +76,23 @@ async fn with_arrivals<H: Hub>(
 /// An application that submits itself with its last document needs no submit; asked for one, it answers with what the
 /// submission made of it, however late.
 fn submitted_by_itself(
-    kept: &StoredApplication,
+    stored: &StoredApplication,
     attempt: &Attempt,
 ) -> Option<Result<ApplicationView, Problem>> {
-    let head = kept.ledger.head();
+    let head = stored.ledger.state();
     if !head.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
     }
     let submitted =
-        kept.ledger.lines().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
-    Some(view(kept, submitted.entry.version))
+        stored.ledger.lines().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
+    Some(view(stored, submitted.entry.version))
 }
 
 /// The application as of a version.
 ///
 /// # Errors
 /// 503 where the version is not in the record, which a version from the record itself always is.
-pub fn view(kept: &StoredApplication, version: u32) -> Result<ApplicationView, Problem> {
-    let head = kept.ledger.at(version).ok_or(ApplyError::Contended)?;
+pub fn view(stored: &StoredApplication, version: u32) -> Result<ApplicationView, Problem> {
+    let head = stored.ledger.at(version).ok_or(ApplyError::Contended)?;
     Ok(ApplicationView::from(&head))
 }

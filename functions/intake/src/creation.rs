@@ -62,7 +62,7 @@ pub async fn create<H: Hub>(
     let declared = opening.declared.clone();
     let stored = keep(hub, id, payload_hash, opening).await?;
     let (stored, is_new) =
-        match hub.store().create(&stored, next_wake(stored.ledger.head(), hub.clock().now())).await? {
+        match hub.store().create(&stored, next_wake(stored.ledger.state(), hub.clock().now())).await? {
             Created::New => {
                 hub.recent().put(&stored);
                 (stored, true)
@@ -88,9 +88,9 @@ async fn keep<H: Hub>(
     };
     let personal_data =
         serde_json::to_vec(&opening.personal_data).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().encrypt(PERSONAL_DATA, &id.to_string(), &personal_data).await?;
+    let encrypted = hub.vault().encrypt(PERSONAL_DATA, &id.to_string(), &personal_data).await?;
     let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
-    Ok(StoredApplication { ledger, sealed, payload_hash })
+    Ok(StoredApplication { ledger, encrypted, payload_hash })
 }
 
 /// The view of the application at version 1, with a fresh upload link for each document that the body declares.
@@ -104,7 +104,7 @@ async fn answer<H: Hub>(
         return Err(Problem::new(Code::KeyReused));
     }
     let mut view = view(stored, 1)?;
-    let head = stored.ledger.head();
+    let head = stored.ledger.state();
     let slots: &[Slot] = &head.opened.slots;
     for (document, slot) in declared.iter().zip(assign(declared, slots)) {
         let current = slot.and_then(|slot| head.document(slot));

@@ -197,7 +197,7 @@ async fn read<H: Hub>(
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
     let stored = owned_application(&intake.hub, &caller.tenant, id.parse()?).await?;
-    let view = ApplicationView::from(stored.ledger.head());
+    let view = ApplicationView::from(stored.ledger.state());
     Ok(Tag::version(view.version).answer(&held, Json(view)))
 }
 

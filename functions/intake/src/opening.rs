@@ -59,10 +59,10 @@ pub fn read(
     let today = today(now);
     let mut not_covered = Vec::new();
     let read = read_with(body, |fields| {
-        let asked = Asked::read(fields, today);
-        let slots = asked.slots();
+        let requested = RequestedApplication::read(fields, today);
+        let slots = requested.slots();
         let declared = declared(fields, slots.as_deref());
-        let legs = match asked.legs(agencies, today) {
+        let legs = match requested.legs(agencies, today) {
             Some(Ok(legs)) => Some(legs),
             Some(Err(problems)) => {
                 not_covered = problems;
@@ -71,22 +71,22 @@ pub fn read(
             }
             None => None,
         };
-        let capabilities = asked.capabilities.clone();
+        let capabilities = requested.capabilities.clone();
         let opened = Opened {
             tenant: tenant.clone(),
-            service: asked.service?,
-            when: asked.when?,
-            places: asked.places?,
+            service: requested.service?,
+            when: requested.when?,
+            places: requested.places?,
             legs: legs?,
             slots: slots?,
-            submit_when_complete: asked.submit_when_complete,
+            submit_when_complete: requested.submit_when_complete,
             capabilities,
         };
         let personal_data = PersonalData {
-            applicant: asked.applicant?.person()?,
-            guardian: asked.guardian.and_then(Sketch::person),
-            relative: asked.relative.and_then(Sketch::person),
-            address: asked.address?,
+            applicant: requested.applicant?.person()?,
+            guardian: requested.guardian.and_then(Sketch::person),
+            relative: requested.relative.and_then(Sketch::person),
+            address: requested.address?,
         };
         Some(Opening { opened, personal_data, declared: declared? })
     });
@@ -98,7 +98,7 @@ pub fn read(
 }
 
 /// What the body asks for, as far as it can be read.
-struct Asked {
+struct RequestedApplication {
     service: Option<Service>,
     when: Option<When>,
     places: Option<Places>,
@@ -119,8 +119,8 @@ enum Submit {
     WhenComplete,
 }
 
-impl Asked {
-    fn read(fields: &mut Fields<'_>, today: Date) -> Asked {
+impl RequestedApplication {
+    fn read(fields: &mut Fields<'_>, today: Date) -> RequestedApplication {
         let service = fields.required("service", choice::<Service>);
         let applicant = fields.required("applicant", object(|fields| Some(Sketch::read(fields, today))));
         let age = applicant.as_ref().and_then(|applicant| applicant.age_on(today));
@@ -158,7 +158,7 @@ impl Asked {
         capabilities.sort();
         capabilities.dedup();
         let submit_when_complete = submit == Submit::WhenComplete;
-        Asked {
+        RequestedApplication {
             service,
             when,
             places,
@@ -175,10 +175,11 @@ impl Asked {
     fn slots(&self) -> Option<Vec<Slot>> {
         let row = service_row(self.service?);
         let case = row.case(self.when?)?;
-        let asked = case.documents.iter().map(|row| (row.name.clone(), row.accepts.clone(), Provider::App));
+        let requested =
+            case.documents.iter().map(|row| (row.name.clone(), row.accepts.clone(), Provider::App));
         let issued = row.legs_of(case).filter_map(|leg| leg.issues.as_ref());
         let issued = issued.map(|row| (row.requirement.clone(), vec![row.kind], Provider::Agency));
-        asked
+        requested
             .chain(issued)
             .enumerate()
             .map(|(index, (requirement, accepts, provider))| {

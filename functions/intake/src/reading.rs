@@ -105,12 +105,12 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
         cursor = page.next;
         examined += at_once;
         let mut items = page.items.iter().peekable();
-        while let Some(kept) = items.next() {
-            if filter.takes(kept.ledger.head()) {
-                applications.push(ApplicationView::from(kept.ledger.head()));
+        while let Some(stored) = items.next() {
+            if filter.takes(stored.ledger.state()) {
+                applications.push(ApplicationView::from(stored.ledger.state()));
             }
             if applications.len() == limit && items.peek().is_some() {
-                cursor = Some(Cursor::behind(kept));
+                cursor = Some(Cursor::behind(stored));
                 break;
             }
         }
@@ -136,24 +136,24 @@ pub async fn events<H: Hub>(
     let mut looks = LOOKS.into_iter();
     let mut pause = LOOKS[LOOKS.len() - 1];
     loop {
-        let kept = owned_application(hub, tenant, id).await?;
-        let head = kept.ledger.head();
+        let stored = owned_application(hub, tenant, id).await?;
+        let head = stored.ledger.state();
         let left = end.saturating_duration_since(Instant::now());
         if head.version > query.after || head.is_final() || left.is_zero() {
-            return Ok(page(&kept, query));
+            return Ok(page(&stored, query));
         }
         pause = looks.next().unwrap_or(pause);
         sleep(pause.min(left)).await;
     }
 }
 
-fn page(kept: &StoredApplication, query: EventsQuery) -> EventsPage {
-    let rest = kept.ledger.after(query.after);
+fn page(stored: &StoredApplication, query: EventsQuery) -> EventsPage {
+    let rest = stored.ledger.after(query.after);
     let page = &rest[..rest.len().min(query.limit)];
     EventsPage {
         events: page.iter().map(|line| EventView::from(&line.entry)).collect(),
         after: page.last().map_or(query.after, |line| line.entry.version),
         more: rest.len() > page.len(),
-        seal: kept.ledger.seal(),
+        hash: stored.ledger.hash(),
     }
 }

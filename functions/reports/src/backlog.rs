@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use platform::batch::CONCURRENCY;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
-use platform::store::{Asked, Cursor, Store as _, StoreError, StoredApplication};
+use platform::store::{Cursor, ResendMark, Store as _, StoreError, StoredApplication};
 use protocol::backlog::{
     CASES, CASES_DEFAULT, CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome,
     ResendRequest, Resent,
@@ -42,7 +42,7 @@ pub(crate) async fn cases<H: Hub>(hub: &H, request: &CasesRequest) -> Result<Cas
 }
 
 fn open_case(stored: &StoredApplication) -> Option<OpenCase> {
-    let head = stored.ledger.head();
+    let head = stored.ledger.state();
     let latest = open_notices(&stored.ledger).pop()?;
     Some(OpenCase {
         application: head.id,
@@ -109,20 +109,20 @@ async fn request_resend<H: Hub>(
     now: Timestamp,
 ) -> Result<(Option<u32>, ResendOutcome), StoreError> {
     let stored = hub.store().get(case.application).await?;
-    let Some(stored) = stored.filter(|stored| stored.ledger.head().involves(agency)) else {
+    let Some(stored) = stored.filter(|stored| stored.ledger.state().involves(agency)) else {
         return Ok((None, ResendOutcome::NotFound));
     };
     let mut open = open_notices(&stored.ledger);
-    if stored.ledger.head().agency() != agency || open.is_empty() {
+    if stored.ledger.state().agency() != agency || open.is_empty() {
         return Ok((None, ResendOutcome::Closed));
     }
     let wanted = |notice: &Notice| case.message.is_none_or(|version| version == notice.version);
     open.retain(wanted);
     let Some(notice) = open.pop() else { return Ok((None, ResendOutcome::NoSuchMessage)) };
-    let outcome = match hub.store().ask_again(case.application, notice.version, now).await? {
-        Asked::Taken => ResendOutcome::Accepted,
-        Asked::TooSoon => ResendOutcome::TooSoon,
-        Asked::Missing => ResendOutcome::NotFound,
+    let outcome = match hub.store().mark_for_resend(case.application, notice.version, now).await? {
+        ResendMark::Set => ResendOutcome::Accepted,
+        ResendMark::TooSoon => ResendOutcome::TooSoon,
+        ResendMark::Missing => ResendOutcome::NotFound,
     };
     Ok((Some(notice.version), outcome))
 }

@@ -83,8 +83,8 @@ impl<H: Hub> ReportHandler<H> {
             return Err(ReportError::Expired);
         }
         let applied = self.apply(report, &attempt, jws).await?;
-        let then = applied.kept.ledger.at(applied.version);
-        let stage = then.map_or(applied.kept.ledger.head().stage, |head| head.stage);
+        let then = applied.stored.ledger.at(applied.version);
+        let stage = then.map_or(applied.stored.ledger.state().stage, |head| head.stage);
         tracing::info!(
             application = %report.application,
             version = applied.version,
@@ -115,8 +115,8 @@ impl<H: Hub> ReportHandler<H> {
                 }
             }
             Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
-                let kept = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
-                let state = kept.ledger.head();
+                let stored = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
+                let state = stored.ledger.state();
                 let early = state.reports().contains(&step) && comes_later(stage, state.purpose(), step);
                 Err(if early { ReportError::Early(refusal) } else { ApplyError::Refused(refusal).into() })
             }
@@ -126,15 +126,16 @@ impl<H: Hub> ReportHandler<H> {
 
     /// Whether this report was applied before.
     async fn is_repeat(&self, report: &Report, attempt: &Attempt) -> Result<bool, ReportError> {
-        let kept = self.hub.store().get(report.application).await?;
-        let taken = kept.as_ref().zip(attempt.key).and_then(|(kept, key)| kept.ledger.head().taken(&key.id));
+        let stored = self.hub.store().get(report.application).await?;
+        let taken =
+            stored.as_ref().zip(attempt.key).and_then(|(stored, key)| stored.ledger.state().taken(&key.id));
         Ok(taken.is_some())
     }
 
     async fn look_for_uploads(&self, report: &Report) -> Result<(), ReportError> {
-        let kept = self.hub.store().get(report.application).await.map_err(ApplyError::from)?;
-        let Some(kept) = kept else { return Err(ApplyError::NotFound.into()) };
-        let found = arrivals(&self.hub, kept.ledger.head()).await?;
+        let stored = self.hub.store().get(report.application).await.map_err(ApplyError::from)?;
+        let Some(stored) = stored else { return Err(ApplyError::NotFound.into()) };
+        let found = arrivals(&self.hub, stored.ledger.state()).await?;
         if !found.is_empty() {
             apply_all(&self.hub, report.application, &found).await?;
         }

@@ -29,9 +29,9 @@ pub struct Router<H> {
 /// A change of one application, as one stream record shows it.
 pub struct Change {
     /// The application after it.
-    pub kept: StoredApplication,
+    pub stored: StoredApplication,
     /// Version before it; 0 for a new one.
-    pub seen: u32,
+    pub previous_version: u32,
     /// Version of a message that was asked for again with this change.
     pub asked: Option<u32>,
 }
@@ -67,10 +67,10 @@ impl<H: Hub> Router<H> {
     pub async fn route_changes(&self, changes: &[Change]) -> Vec<Routed> {
         let mut routed = vec![Routed::Done; changes.len()];
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
-        let mut outbox: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
+        let mut pending: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
         let mut stopped = HashSet::new();
         for (index, change) in changes.iter().enumerate() {
-            if stopped.contains(&change.kept.id()) {
+            if stopped.contains(&change.stored.id()) {
                 routed[index] = Routed::Again;
                 continue;
             }
@@ -79,15 +79,15 @@ impl<H: Hub> Router<H> {
                     for (queue, outgoing, recorded) in messages {
                         let id = (queue.clone(), outgoing.id.clone());
                         // Owed and asked for in one batch is one message.
-                        if let Entry::Vacant(place) = outbox.entry(id) {
+                        if let Entry::Vacant(place) = pending.entry(id) {
                             place.insert(Owed { change: index, recorded });
                             queues.entry(queue).or_default().push(outgoing);
                         }
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(application = %change.kept.id(), %error, "a message for an agency could not be built; the record will be retried");
-                    stopped.insert(change.kept.id());
+                    tracing::warn!(application = %change.stored.id(), %error, "a message for an agency could not be built; the record will be retried");
+                    stopped.insert(change.stored.id());
                     routed[index] = Routed::Again;
                 }
             }
@@ -100,19 +100,19 @@ impl<H: Hub> Router<H> {
                 Err(error) => ids.into_iter().map(|id| (id, Err(error))).collect(),
             };
             for (id, result) in receipts {
-                let Some(outbox) = outbox.get(&(queue.clone(), id)) else { continue };
-                let change = &changes[outbox.change];
+                let Some(message) = pending.get(&(queue.clone(), id)) else { continue };
+                let change = &changes[message.change];
                 match result {
-                    Ok(()) => sent.extend(outbox.recorded.map(|version| (outbox.change, version))),
+                    Ok(()) => sent.extend(message.recorded.map(|version| (message.change, version))),
                     Err(error) => {
-                        tracing::warn!(application = %change.kept.id(), ?queue, %error, "the queue rejected the message, will retry");
-                        routed[outbox.change] = Routed::Again;
+                        tracing::warn!(application = %change.stored.id(), ?queue, %error, "the queue rejected the message, will retry");
+                        routed[message.change] = Routed::Again;
                     }
                 }
             }
         }
         let records = sent.into_iter().map(|(change, version)| async move {
-            (change, self.record(&changes[change].kept, version).await)
+            (change, self.record(&changes[change].stored, version).await)
         });
         let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
         while let Some((change, recorded)) = records.next().await {
@@ -126,24 +126,25 @@ impl<H: Hub> Router<H> {
     /// The messages a change owes: first to agencies, then to the app backend.
     async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
         let mut messages = Vec::new();
-        let ledger = &change.kept.ledger;
-        let outbox = notices(ledger, change.seen).into_iter().map(|notice| (notice, Sending::First));
+        let ledger = &change.stored.ledger;
+        let first =
+            notices(ledger, change.previous_version).into_iter().map(|notice| (notice, Sending::First));
         let asked = open_notices(ledger).into_iter().filter(|notice| change.asked == Some(notice.version));
-        for (notice, sending) in outbox.chain(asked.map(|notice| (notice, Sending::Again))) {
-            match message(&self.hub, &self.signing, &change.kept, &notice, sending).await {
+        for (notice, sending) in first.chain(asked.map(|notice| (notice, Sending::Again))) {
+            match message(&self.hub, &self.signing, &change.stored, &notice, sending).await {
                 Ok((queue, outgoing)) => {
                     messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
                 }
                 // What is recorded as owed is found by the sweeper. A withdrawal that nobody can be told of is seen by
                 // its agency in the refusal of its next report.
                 Err(error) if error.waits_for_agency() => {
-                    let (application, version) = (change.kept.id(), notice.version);
+                    let (application, version) = (change.stored.id(), notice.version);
                     tracing::error!(%application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
                 }
                 Err(error) => return Err(error),
             }
         }
-        for callback in callbacks(&change.kept.ledger, change.seen) {
+        for callback in callbacks(&change.stored.ledger, change.previous_version) {
             let id = callback.id();
             let group = callback.application.to_string();
             let body = serde_json::to_string(&CallbackMessage::V1(callback))
@@ -155,12 +156,12 @@ impl<H: Hub> Router<H> {
 
     /// Records that the message owed by a version was dispatched. Whatever else has happened to the
     /// application since, a dispatch that no longer fits is no failure.
-    async fn record(&self, kept: &StoredApplication, outbox: u32) -> bool {
-        let attempt = Attempt::hub(Command::Dispatch { outbox });
-        match apply_to(&self.hub, kept.clone(), &[attempt]).await {
+    async fn record(&self, stored: &StoredApplication, message_version: u32) -> bool {
+        let attempt = Attempt::hub(Command::Dispatch { message_version });
+        match apply_to(&self.hub, stored.clone(), &[attempt]).await {
             Ok(_) => true,
             Err(error) => {
-                tracing::warn!(application = %kept.id(), %error, "the dispatch could not be recorded; the record will be retried");
+                tracing::warn!(application = %stored.id(), %error, "the dispatch could not be recorded; the record will be retried");
                 false
             }
         }

@@ -81,16 +81,16 @@ fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
     if new.is_empty() {
         return Ok(None);
     }
-    let Image { kept, asked } = read_image(new)?;
+    let Image { stored, asked } = read_image(new)?;
     let old = &record.change.old_image;
-    let (seen, before) = if old.is_empty() {
+    let (previous_version, before) = if old.is_empty() {
         (0, None)
     } else {
         let old = read_image(old)?;
-        (old.kept.version(), old.asked)
+        (old.stored.version(), old.asked)
     };
     let asked = asked.filter(|asked| Some(*asked) != before).map(|(_, message)| message);
-    Ok(Some(Change { kept, seen, asked }))
+    Ok(Some(Change { stored, previous_version, asked }))
 }
 
 fn sequence(record: &EventRecord) -> String {

@@ -103,16 +103,16 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
                 if stored.request_hash != self.fingerprint_text() {
                     return Err(Problem::new(Code::KeyReused));
                 }
-                let answer = hub.vault().decrypt(ANSWER, &self.answer_key, &stored.sealed).await?;
+                let answer = hub.vault().decrypt(ANSWER, &self.answer_key, &stored.encrypted).await?;
                 return Ok(StoredAnswer(answer.to_vec()));
             }
             let Outcome { changes, notice, answer } = decide().await?;
             let answer = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
-            let sealed = hub.vault().encrypt(ANSWER, &self.answer_key, &answer).await?;
+            let encrypted = hub.vault().encrypt(ANSWER, &self.answer_key, &answer).await?;
             let response = StoredResponse {
                 key: self.answer_key.clone(),
                 request_hash: self.fingerprint_text(),
-                sealed,
+                encrypted,
             };
             if hub.subscriptions().commit(tenant, &changes, &response).await? {
                 if let Some(kind) = notice {

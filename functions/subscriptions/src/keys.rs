@@ -70,6 +70,6 @@ pub(crate) async fn new_keys<H: Hub>(
     let mut bytes = Zeroizing::new([0; EndpointKeys::BYTES]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|_| Problem::new(Code::Unavailable))?;
     let keys = EndpointKeys::from_bytes(bytes.as_slice()).map_err(|_| Problem::new(Code::Internal))?;
-    let sealed = hub.vault().encrypt(SECRET, &id.to_string(), bytes.as_slice()).await?;
-    Ok((keys, sealed))
+    let encrypted = hub.vault().encrypt(SECRET, &id.to_string(), bytes.as_slice()).await?;
+    Ok((keys, encrypted))
 }

@@ -166,8 +166,8 @@ async fn one<H: Hub>(
     application: ApplicationId,
     version: u32,
 ) -> Result<Callback, Problem> {
-    let kept = owned_application(hub, tenant, application).await?;
-    let found = callbacks(&kept.ledger, version.saturating_sub(1)).into_iter().next();
+    let stored = owned_application(hub, tenant, application).await?;
+    let found = callbacks(&stored.ledger, version.saturating_sub(1)).into_iter().next();
     found
         .filter(|callback| callback.version == version)
         .ok_or_else(|| Problem::invalid(vec![FieldError::new("/version", "unknown")]))
@@ -181,7 +181,7 @@ async fn all_since<H: Hub>(
 ) -> Result<(Vec<Callback>, Option<String>), Problem> {
     let page = hub.store().list(&subscription.tenant, APPLICATIONS, cursor).await?;
     let wanted = |callback: &Callback| callback.at >= since && subscription.wants(&callback.kind);
-    let all = page.items.iter().flat_map(|kept| callbacks(&kept.ledger, 0)).filter(wanted).collect();
+    let all = page.items.iter().flat_map(|stored| callbacks(&stored.ledger, 0)).filter(wanted).collect();
     Ok((all, page.next.map(|next| next.to_string())))
 }
 

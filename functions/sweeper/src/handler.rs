@@ -92,56 +92,58 @@ impl<H: Hub> Sweeper<H> {
     }
 
     async fn look_at(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
-        let Some(mut kept) = self.hub.store().get(id).await? else { return Ok(()) };
+        let Some(mut stored) = self.hub.store().get(id).await? else { return Ok(()) };
         let now = self.hub.clock().now();
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
-        let found = arrivals(&self.hub, kept.ledger.head()).await?;
-        kept = self.apply(kept, found, swept).await?;
-        if let Some(command) = due(kept.ledger.head(), now) {
-            kept = self.apply(kept, vec![Attempt::hub(command)], swept).await?;
+        let found = arrivals(&self.hub, stored.ledger.state()).await?;
+        stored = self.apply(stored, found, swept).await?;
+        if let Some(command) = due(stored.ledger.state(), now) {
+            stored = self.apply(stored, vec![Attempt::hub(command)], swept).await?;
         }
-        if let Some(outbox) = self.dispatch(&kept, now, swept).await? {
+        if let Some(message_version) = self.dispatch(&stored, now, swept).await? {
             swept.sent += 1;
-            kept = self.apply(kept, vec![Attempt::hub(Command::Dispatch { outbox })], swept).await?;
+            stored =
+                self.apply(stored, vec![Attempt::hub(Command::Dispatch { message_version })], swept).await?;
         }
-        self.set_wake(&kept, now).await
+        self.set_wake(&stored, now).await
     }
 
     async fn apply(
         &self,
-        kept: StoredApplication,
+        stored: StoredApplication,
         attempts: Vec<Attempt>,
         swept: &mut Swept,
     ) -> Result<StoredApplication, Failure> {
         if attempts.is_empty() {
-            return Ok(kept);
+            return Ok(stored);
         }
-        let applied = apply_all(&self.hub, kept.id(), &attempts).await?;
+        let applied = apply_all(&self.hub, stored.id(), &attempts).await?;
         swept.moved += u32::from(applied.changed);
-        Ok(applied.kept)
+        Ok(applied.stored)
     }
 
     /// Sends what the current leg's agency is owed: while its dispatch is not recorded, and again when its queue has
     /// kept it for as long as a queue keeps anything. `Some` is the version that owes it.
     async fn dispatch(
         &self,
-        kept: &StoredApplication,
+        stored: &StoredApplication,
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<Option<u32>, Failure> {
-        let head = kept.ledger.head();
-        let lost = || lost_in_queue(head, now).then(|| open_notices(&kept.ledger).pop()).flatten();
+        let head = stored.ledger.state();
+        let lost = || lost_in_queue(head, now).then(|| open_notices(&stored.ledger).pop()).flatten();
         let Some(notice) = undelivered(head).or_else(lost) else { return Ok(None) };
-        let (queue, outgoing) = match message(&self.hub, &self.signing, kept, &notice, Sending::Again).await {
+        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Again).await
+        {
             Ok(message) => message,
             // The alarm was given when the router met it first.
             Err(error @ Undeliverable::Suspended(_)) => {
-                tracing::info!(application = %kept.id(), %error, "the case is held: its agency is suspended; it is sent when the agency resumes");
+                tracing::info!(application = %stored.id(), %error, "the case is held: its agency is suspended; it is sent when the agency resumes");
                 swept.waiting += 1;
                 return Ok(None);
             }
             Err(error) if error.waits_for_agency() => {
-                tracing::error!(application = %kept.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
+                tracing::error!(application = %stored.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
                 swept.waiting += 1;
                 return Ok(None);
             }
@@ -153,8 +155,8 @@ impl<H: Hub> Sweeper<H> {
         Ok(Some(notice.version))
     }
 
-    async fn set_wake(&self, kept: &StoredApplication, now: Timestamp) -> Result<(), Failure> {
-        let wake = next_wake(kept.ledger.head(), now);
-        Ok(self.hub.store().touch(kept.id(), kept.version(), wake).await?)
+    async fn set_wake(&self, stored: &StoredApplication, now: Timestamp) -> Result<(), Failure> {
+        let wake = next_wake(stored.ledger.state(), now);
+        Ok(self.hub.store().touch(stored.id(), stored.version(), wake).await?)
     }
 }

@@ -110,13 +110,13 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
-    let asked = hub_keys::Asked {
+    let situation = hub_keys::KeySituation {
         exists,
         published: published.as_deref(),
         given: checked.hub_public_keys.as_deref(),
         rotate: options.rotate_hub_key,
     };
-    let keys = hub_keys::plan(asked, &PrivateKey::generate(KeyUse::Signing)?)?;
+    let keys = hub_keys::plan(situation, &PrivateKey::generate(KeyUse::Signing)?)?;
     let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, terminal).await?;

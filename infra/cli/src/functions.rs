@@ -142,8 +142,8 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &
         let zip = folder.join(format!("{name}.zip"));
         let stamp = folder.join(format!("{name}.stamp"));
         let wanted = stamp_of(binary, agencies)?;
-        let kept = fs::read_to_string(&stamp).unwrap_or_default();
-        let digest = match kept.split_once(' ') {
+        let stored = fs::read_to_string(&stamp).unwrap_or_default();
+        let digest = match stored.split_once(' ') {
             Some((stamp, digest)) if stamp == wanted && zip.is_file() => digest.to_owned(),
             Some(_) | None => {
                 let _ = fs::remove_file(&stamp);
@@ -245,8 +245,8 @@ mod tests {
 
     #[test]
     fn a_build_sees_a_persons_settings_and_not_which_package_runs() {
-        for kept in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
-            assert!(!names_a_package(kept), "{kept}");
+        for stored in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
+            assert!(!names_a_package(stored), "{stored}");
         }
         for dropped in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PRIMARY_PACKAGE"] {
             assert!(names_a_package(dropped), "{dropped}");

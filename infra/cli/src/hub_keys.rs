@@ -11,7 +11,7 @@ pub const FORMER: usize = 3;
 
 /// What a stack has, and what is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct KeySituation<'a> {
     /// Whether the stack is there already.
     pub exists: bool,
     /// What it publishes, where it does.
@@ -39,8 +39,8 @@ pub struct Plan {
 ///
 /// # Errors
 /// The stack publishes no key and none is given, or one is given that is of no use.
-pub fn plan(asked: Asked<'_>, key: &PrivateKey) -> Result<Plan> {
-    let Asked { exists, published, given, rotate } = asked;
+pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
+    let KeySituation { exists, published, given, rotate } = situation;
     let new = key.public().to_jwk()?;
     let signing = key.to_jwk()?.to_string();
     let kid = Some(key.public().kid().to_owned());
@@ -67,9 +67,9 @@ pub fn plan(asked: Asked<'_>, key: &PrivateKey) -> Result<Plan> {
     if !rotate {
         return Ok(Plan { public: published.is_none().then(|| set(&former)), ..Plan::default() });
     }
-    let kept: Vec<Value> = former.into_iter().take(FORMER).collect();
-    let before: Vec<Value> = kept.iter().cloned().chain([new.clone()]).collect();
-    let after: Vec<Value> = [new].into_iter().chain(kept).collect();
+    let stored: Vec<Value> = former.into_iter().take(FORMER).collect();
+    let before: Vec<Value> = stored.iter().cloned().chain([new.clone()]).collect();
+    let after: Vec<Value> = [new].into_iter().chain(stored).collect();
     Ok(Plan { public: Some(set(&before)), signing: None, then: Some((set(&after), signing)), new: kid })
 }
 
@@ -107,14 +107,15 @@ mod tests {
         set(&keys.iter().map(|key| key.public().to_jwk().unwrap()).collect::<Vec<_>>())
     }
 
-    fn old<'a>(published: Option<&'a str>, given: Option<&'a str>, rotate: bool) -> Asked<'a> {
-        Asked { exists: true, published, given, rotate }
+    fn old<'a>(published: Option<&'a str>, given: Option<&'a str>, rotate: bool) -> KeySituation<'a> {
+        KeySituation { exists: true, published, given, rotate }
     }
 
     #[test]
     fn a_new_stack_signs_with_what_it_publishes() {
         let new = key();
-        let plan = plan(Asked { exists: false, published: None, given: None, rotate: false }, &new).unwrap();
+        let plan =
+            plan(KeySituation { exists: false, published: None, given: None, rotate: false }, &new).unwrap();
         assert_eq!(plan.public.unwrap(), public(&[&new]));
         assert_eq!(plan.signing.unwrap(), new.to_jwk().unwrap().to_string());
         assert_eq!(plan.then, None);
@@ -146,8 +147,8 @@ mod tests {
         assert!(plan(old(None, None, true), &key()).is_err(), "messages under way would verify no more");
         let (known, new) = (key(), key());
         let jwk = known.public().to_jwk().unwrap().to_string();
-        let kept = plan(old(None, Some(&jwk), false), &new).unwrap();
-        assert_eq!((kept.public.unwrap(), kept.signing), (public(&[&known]), None));
+        let stored = plan(old(None, Some(&jwk), false), &new).unwrap();
+        assert_eq!((stored.public.unwrap(), stored.signing), (public(&[&known]), None));
         let rotated = plan(old(None, Some(&jwk), true), &new).unwrap();
         assert_eq!(rotated.then.unwrap().0, public(&[&new, &known]));
         let private = known.to_jwk().unwrap().to_string();

@@ -45,7 +45,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The agencies as they were deployed, without amendments.
+    /// The agencies as they were deployed, without overrides.
     #[must_use]
     pub fn rows(&self) -> &Agencies {
         &self.rows
@@ -57,23 +57,23 @@ impl Operator {
         &self.place
     }
 
-    /// The amendments and their records.
+    /// The overrides and their records.
     #[must_use]
     pub fn overrides(&self) -> &OverrideTable {
         &self.overrides
     }
 
-    /// Makes one amendment, in the name of whoever runs this.
+    /// Makes one override, in the name of whoever runs this.
     ///
     /// # Errors
     /// It makes no sense, others are faster again and again, or AWS does not answer.
-    pub async fn amend(
+    pub async fn override_agency(
         &self,
         agency: &AgencyCode,
-        override_: &AgencyOverride,
+        change: &AgencyOverride,
         reason: &str,
     ) -> Result<AgencyOverrides> {
-        self.overrides.amend(&self.rows, agency, override_, (&self.by, reason)).await
+        self.overrides.override_agency(&self.rows, agency, change, (&self.by, reason)).await
     }
 
     fn row(&self, code: &AgencyCode) -> Result<&AgencyRow> {

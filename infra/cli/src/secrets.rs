@@ -85,10 +85,10 @@ impl Secrets {
         let mut codes: BTreeSet<AgencyCode> = agencies.into_iter().cloned().collect();
         codes.extend(written.agencies.keys().filter_map(|code| code.parse().ok()));
         for code in codes {
-            let kept = written.agencies.get(&code.to_string());
+            let stored = written.agencies.get(&code.to_string());
             let keys = AgencyKeys {
-                signing: read_or_make(kept.map(|k| &k.signing), KeyUse::Signing).with_context(damaged)?,
-                encryption: read_or_make(kept.map(|k| &k.encryption), KeyUse::Encryption)
+                signing: read_or_make(stored.map(|k| &k.signing), KeyUse::Signing).with_context(damaged)?,
+                encryption: read_or_make(stored.map(|k| &k.encryption), KeyUse::Encryption)
                     .with_context(damaged)?,
             };
             secrets.agencies.insert(code, keys);

@@ -117,7 +117,7 @@ pub fn agency(hub_url: &str) -> (AgencyConfig, PrivateKey) {
 #[must_use]
 pub fn message(case: &Case, config: &AgencyConfig, hub: &PrivateKey) -> String {
     let to = config.keys.encryption[0].public();
-    serde_json::to_string(&Envelope::seal(case, Timestamp::UNIX_EPOCH, hub, to).unwrap()).unwrap()
+    serde_json::to_string(&Envelope::sign_and_encrypt(case, Timestamp::UNIX_EPOCH, hub, to).unwrap()).unwrap()
 }
 
 /// A request that a [`test_server`] received.

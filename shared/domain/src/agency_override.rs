@@ -1,7 +1,7 @@
 //! What operators have changed since the last deploy: agencies suspended, keys added, keys revoked.
 //!
 //! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. A key that leaked must be refused
-//! within one. So the rows are the base, and these amendments lie over them; each is recorded with who, when and why.
+//! within one. So the rows are the base, and these overrides lie over them; each is recorded with who, when and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,23 +71,23 @@ pub struct OverriddenAgency {
     pub revoked: BTreeSet<String>,
 }
 
-/// All amendments in force.
+/// All overrides in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgencyOverrides {
     /// How many there have been.
     pub version: u32,
     /// SHA-256 of the last record, base64url; empty before the first.
     #[serde(default)]
-    pub seal: String,
+    pub hash: String,
     /// What has been changed, by agency.
     #[serde(default)]
     pub agencies: BTreeMap<AgencyCode, OverriddenAgency>,
 }
 
-/// One amendment as it is recorded. Its bytes are chained: each carries the hash of those before it.
+/// One override as it is recorded. Its bytes are chained: each carries the hash of those before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The amendments' version after it, from 1.
+    /// The overrides' version after it, from 1.
     pub version: u32,
     /// When.
     pub at: Timestamp,
@@ -97,14 +97,14 @@ pub struct Record {
     pub agency: AgencyCode,
     /// What.
     #[serde(flatten)]
-    pub override_: AgencyOverride,
+    pub change: AgencyOverride,
     /// Why.
     pub reason: String,
     /// SHA-256 of the record before, base64url; empty in the first.
     pub prev: String,
 }
 
-/// Why an amendment is not made.
+/// Why an override is not made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OverrideError {
     /// No row has this code.
@@ -134,15 +134,15 @@ pub enum OverrideError {
 }
 
 impl AgencyOverrides {
-    /// Makes one more amendment over these rows: what is in force after it, and the bytes of its record.
+    /// Makes one more override over these rows: what is in force after it, and the bytes of its record.
     ///
     /// # Errors
     /// [`OverrideError`]; nothing changes.
-    pub fn amend(
+    pub fn apply(
         &self,
         rows: &Agencies,
         agency: &AgencyCode,
-        override_: AgencyOverride,
+        change: AgencyOverride,
         (by, reason): (&str, &str),
         at: Timestamp,
     ) -> Result<(AgencyOverrides, Vec<u8>), OverrideError> {
@@ -152,34 +152,34 @@ impl AgencyOverrides {
         }
         let row = rows.agency(agency).ok_or_else(|| OverrideError::UnknownAgency(agency.clone()))?;
         let mut after = self.clone();
-        after.agencies.entry(agency.clone()).or_default().take(row, &override_)?;
+        after.agencies.entry(agency.clone()).or_default().take(row, &change)?;
         after.version += 1;
         let record = Record {
             version: after.version,
             at,
             by: by.trim().to_owned(),
             agency: agency.clone(),
-            override_,
+            change,
             reason: reason.trim().to_owned(),
-            prev: self.seal.clone(),
+            prev: self.hash.clone(),
         };
         let bytes = serde_json::to_vec(&record).map_err(|_| OverrideError::Unwritable)?;
-        after.seal = seal(&bytes);
+        after.hash = hash(&bytes);
         Ok((after, bytes))
     }
 }
 
 /// The hash that the next record carries of this one.
 #[must_use]
-pub fn seal(record: &[u8]) -> String {
+pub fn hash(record: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(record))
 }
 
 impl OverriddenAgency {
-    fn take(&mut self, row: &AgencyRow, override_: &AgencyOverride) -> Result<(), OverrideError> {
-        match override_ {
+    fn take(&mut self, row: &AgencyRow, change: &AgencyOverride) -> Result<(), OverrideError> {
+        match change {
             AgencyOverride::Suspend | AgencyOverride::Resume => {
-                let suspended = *override_ == AgencyOverride::Suspend;
+                let suspended = *change == AgencyOverride::Suspend;
                 if self.suspended == suspended {
                     return Err(OverrideError::Unchanged);
                 }
@@ -238,12 +238,12 @@ impl OverriddenAgency {
 }
 
 impl Agencies {
-    /// The agencies as they count now. An amendment of an agency that has no row any more counts for nothing.
+    /// The agencies as they count now. An override of an agency that has no row any more counts for nothing.
     #[must_use]
-    pub fn amended(&self, overrides: &AgencyOverrides) -> Agencies {
+    pub fn with_overrides(&self, overrides: &AgencyOverrides) -> Agencies {
         let rows = self.agencies().iter();
         self.with_rows(rows.map(|row| match overrides.agencies.get(&row.code) {
-            Some(amended) => amended.over(row),
+            Some(overridden) => overridden.over(row),
             None => row.clone(),
         }))
     }
@@ -274,15 +274,15 @@ mod tests {
         keys.iter().filter_map(kid).collect()
     }
 
-    /// Makes amendments one after the other, and checks the chain of their records.
+    /// Makes overrides one after the other, and checks the chain of their records.
     fn after(overrides: &[AgencyOverride]) -> Result<AgencyOverrides, OverrideError> {
         let mut all = AgencyOverrides::default();
-        for override_ in overrides {
+        for change in overrides {
             let by = ("an operator", "a reason");
-            let (next, bytes) = all.amend(&rows(), &code(), override_.clone(), by, Timestamp::UNIX_EPOCH)?;
+            let (next, bytes) = all.apply(&rows(), &code(), change.clone(), by, Timestamp::UNIX_EPOCH)?;
             let record: Record = serde_json::from_slice(&bytes).expect("a record");
-            assert_eq!((record.prev, record.version), (all.seal, all.version + 1));
-            assert_eq!((&record.override_, &next.seal), (override_, &seal(&bytes)));
+            assert_eq!((record.prev, record.version), (all.hash, all.version + 1));
+            assert_eq!((&record.change, &next.hash), (change, &hash(&bytes)));
             all = next;
         }
         Ok(all)
@@ -299,21 +299,21 @@ mod tests {
     #[test]
     fn a_rotation_overlaps_and_ends_with_a_revocation() {
         let added = [add(KeyRole::Encryption, "e2"), add(KeyRole::Signing, "s2")];
-        let during = rows().amended(&after(&added).expect("two keys"));
+        let during = rows().with_overrides(&after(&added).expect("two keys"));
         let row = during.agency(&code()).expect("the row");
         assert_eq!(kids(&row.encryption_keys), ["e2", "e1"], "the new one is used");
         assert_eq!(kids(&row.signing_keys), ["s2", "s1"], "both verify");
         let ended = after(&[&added[..], &[revoke("e1"), revoke("s1")]].concat()).expect("an end");
-        let row = rows().amended(&ended).agency(&code()).expect("the row").clone();
+        let row = rows().with_overrides(&ended).agency(&code()).expect("the row").clone();
         assert_eq!((kids(&row.encryption_keys), kids(&row.signing_keys)), (vec!["e2"], vec!["s2"]));
     }
 
     #[test]
     fn a_suspension_ends_where_the_row_lets_it() {
-        let suspended = rows().amended(&after(&[AgencyOverride::Suspend]).expect("suspended"));
+        let suspended = rows().with_overrides(&after(&[AgencyOverride::Suspend]).expect("suspended"));
         assert_eq!(suspended.agency(&code()).expect("the row").state, AgencyState::Suspended);
-        let resumed =
-            rows().amended(&after(&[AgencyOverride::Suspend, AgencyOverride::Resume]).expect("resumed"));
+        let resumed = rows()
+            .with_overrides(&after(&[AgencyOverride::Suspend, AgencyOverride::Resume]).expect("resumed"));
         assert_eq!(resumed, rows());
     }
 
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(refused(&many), OverrideError::TooMany(ADDED_KEYS));
         let nobody: AgencyCode = "99".parse().unwrap_or_else(|_| "37".parse().expect("a code"));
         let by = ("x", "y");
-        let made = AgencyOverrides::default().amend(
+        let made = AgencyOverrides::default().apply(
             &rows(),
             &nobody,
             AgencyOverride::Suspend,
@@ -341,7 +341,7 @@ mod tests {
             Timestamp::UNIX_EPOCH,
         );
         assert!(matches!(made, Err(OverrideError::UnknownAgency(_))));
-        let silent = AgencyOverrides::default().amend(
+        let silent = AgencyOverrides::default().apply(
             &rows(),
             &code(),
             AgencyOverride::Suspend,

@@ -136,7 +136,7 @@ pub struct Application {
     pub leg_opened: u32,
     /// Version of the event whose message its agency is owed: what opened the leg, or the last answer to a
     /// supplement. 0 while a draft.
-    pub outbox: u32,
+    pub message_version: u32,
     /// Version of the leg's last recorded dispatch; 0 while there is none.
     pub leg_dispatched: u32,
     /// When that was.

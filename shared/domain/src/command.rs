@@ -69,7 +69,7 @@ pub enum Command {
     /// A message on this leg was put into the agency's queue.
     Dispatch {
         /// Version of the event that owed it.
-        outbox: u32,
+        message_version: u32,
     },
     /// Answer the supplement.
     Supplement,

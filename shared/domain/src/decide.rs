@@ -130,8 +130,10 @@ pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<
             let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
             Ok(vec![Event::Submitted { due: due(state, first, now) }])
         }
-        Command::Dispatch { outbox } => {
-            if *outbox < state.outbox || (*outbox == state.outbox && state.leg_dispatched > state.outbox) {
+        Command::Dispatch { message_version } => {
+            if *message_version < state.message_version
+                || (*message_version == state.message_version && state.leg_dispatched > state.message_version)
+            {
                 return Ok(Vec::new());
             }
             possible(state, Step::Dispatch)?;

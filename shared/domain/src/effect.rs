@@ -54,17 +54,17 @@ impl Notice {
 /// The messages that the entries after version `seen` cause, in order.
 #[must_use]
 pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
-    let mut outbox = Vec::new();
+    let mut notices = Vec::new();
     for line in ledger.after(seen) {
         let version = line.entry.version;
         let Some(then) = ledger.at(version) else {
             continue;
         };
         if let Some(kind) = notice(&then, &line.entry.event) {
-            outbox.push(Notice { agency: then.agency().clone(), kind, version });
+            notices.push(Notice { agency: then.agency().clone(), kind, version });
         }
     }
-    outbox
+    notices
 }
 
 fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
@@ -99,7 +99,7 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
 /// the case.
 #[must_use]
 pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
-    let state = ledger.head();
+    let state = ledger.state();
     if !state.is_before_agency() {
         return Vec::new();
     }
@@ -129,7 +129,7 @@ pub const QUEUE_KEEPS: SignedDuration = SignedDuration::from_hours(24 * limits::
 #[must_use]
 pub fn undelivered(state: &Application) -> Option<Notice> {
     let possible = next(state.stage, state.purpose(), Step::Dispatch).is_some();
-    (possible && state.leg_dispatched < state.outbox).then(|| Notice {
+    (possible && state.leg_dispatched < state.message_version).then(|| Notice {
         agency: state.agency().clone(),
         kind: if state.stage == Stage::Supplemented {
             NoticeKind::Supplemented
@@ -138,7 +138,7 @@ pub fn undelivered(state: &Application) -> Option<Notice> {
         } else {
             NoticeKind::Opened
         },
-        version: state.outbox,
+        version: state.message_version,
     })
 }
 

@@ -19,7 +19,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         stage: Stage::Draft,
         leg: 0,
         leg_opened: 0,
-        outbox: 0,
+        message_version: 0,
         leg_dispatched: 0,
         dispatched_at: None,
         due: None,
@@ -82,7 +82,7 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         }
         Event::Supplemented { due } => {
             state.stage = Stage::Supplemented;
-            state.outbox = state.version;
+            state.message_version = state.version;
             state.supplement_until = None;
             limit(&mut state, Some(*due));
         }
@@ -141,7 +141,7 @@ fn find(state: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Docu
 fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     state.leg = leg;
     state.leg_opened = state.version;
-    state.outbox = state.version;
+    state.message_version = state.version;
     state.leg_dispatched = 0;
     state.dispatched_at = None;
     limit(state, Some(due));

@@ -171,7 +171,7 @@ impl Ledger {
 
     /// The state.
     #[must_use]
-    pub fn head(&self) -> &Application {
+    pub fn state(&self) -> &Application {
         &self.state
     }
 
@@ -204,7 +204,7 @@ impl Ledger {
 
     /// SHA-256 of the last entry, base64url: whoever keeps it can prove the whole record later.
     #[must_use]
-    pub fn seal(&self) -> String {
+    pub fn hash(&self) -> String {
         link(self.state.id, self.lines.last())
     }
 }

@@ -35,9 +35,9 @@ pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
     }
     let deadline = deadlines(state).into_iter().map(|(at, _)| at).min();
     let look = looks_again(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
-    let kept = in_queue_since(state).map(|since| next_loss(since, now));
+    let stored = in_queue_since(state).map(|since| next_loss(since, now));
     // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
-    [deadline, look, kept].into_iter().flatten().min()
+    [deadline, look, stored].into_iter().flatten().min()
 }
 
 /// How long to wait before looking once more at what has not moved for `age`: as long again, from [`GRACE`] to

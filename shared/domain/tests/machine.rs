@@ -127,7 +127,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
 
 /// The command for a step, aimed at the present state so that many of them succeed.
 fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt {
-    let head = ledger.head();
+    let head = ledger.state();
     let agency =
         || Actor::Agency(if attempt.wrong_actor { "44".parse().unwrap() } else { head.agency().clone() });
     let app = || {
@@ -155,7 +155,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             },
         ),
         Step::Submit => (app(), Command::Submit),
-        Step::Dispatch => (Actor::Hub, Command::Dispatch { outbox: head.outbox }),
+        Step::Dispatch => (Actor::Hub, Command::Dispatch { message_version: head.message_version }),
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
@@ -223,7 +223,7 @@ proptest! {
             now += SignedDuration::from_mins(7);
             let attempt = aim(&ledger, one, serial, now);
             let before = ledger.clone();
-            let head = before.head();
+            let head = before.state();
             match decide(head, &attempt, now) {
                 Err(refusal) => {
                     // A wrong actor never learns more than that there is nothing, or that it is past.
@@ -250,11 +250,11 @@ proptest! {
                     // Nothing that was recorded changes.
                     prop_assert_eq!(&ledger.lines()[..before.lines().len()], before.lines());
                     if one.replay {
-                        let again = decide(ledger.head(), &attempt, now + SignedDuration::from_hours(1));
+                        let again = decide(ledger.state(), &attempt, now + SignedDuration::from_hours(1));
                         if let Some(key) = attempt.key {
                             prop_assert_eq!(again, Ok(Vec::new()));
                             let other = Attempt { key: Some(CommandKey { body: [2; 8], ..key }), ..attempt.clone() };
-                            prop_assert_eq!(decide(ledger.head(), &other, now), Err(Refusal::KeyReused));
+                            prop_assert_eq!(decide(ledger.state(), &other, now), Err(Refusal::KeyReused));
                         } else {
                             // The hub's own steps are known from the state: done, or no longer possible.
                             let done = matches!(&again, Ok(events) if events.is_empty());
@@ -263,7 +263,7 @@ proptest! {
                     }
                 }
             }
-            let head = ledger.head();
+            let head = ledger.state();
             prop_assert_eq!(head.version as usize, ledger.lines().len());
             prop_assert!(ledger.lines().len() <= domain::limits::EVENTS + 1);
             // Reading the bytes back gives the same head, and the chain verifies.
@@ -291,7 +291,7 @@ proptest! {
         for serial in 0..2usize {
             let one = Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
             let attempt = aim(&ledger, &one, serial, start());
-            let events = decide(ledger.head(), &attempt, start()).unwrap();
+            let events = decide(ledger.state(), &attempt, start()).unwrap();
             ledger = ledger.append(events, &cause(Actor::Hub, start(), None)).unwrap();
         }
         let mut bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
@@ -300,7 +300,7 @@ proptest! {
         target[at] ^= 1;
         let read = Ledger::read(id(), bytes);
         // The last entry is covered by the seal that the reader keeps.
-        prop_assert!(read.as_ref().map_or(true, |read| read.seal() != ledger.seal()));
+        prop_assert!(read.as_ref().map_or(true, |read| read.hash() != ledger.hash()));
     }
 }
 
@@ -364,18 +364,18 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     {
         let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
         let attempt = aim(&ledger, &one, serial, now);
-        let events = decide(ledger.head(), &attempt, now).unwrap();
+        let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     }
-    assert_eq!(ledger.head().stage, Stage::MovedOut);
-    assert_eq!(due(ledger.head(), now), None);
+    assert_eq!(ledger.state().stage, Stage::MovedOut);
+    assert_eq!(due(ledger.state(), now), None);
     let tomorrow = now + SignedDuration::from_hours(24);
-    assert_eq!(due(ledger.head(), tomorrow), Some(Command::Lapse));
-    let events = decide(ledger.head(), &Attempt::hub(Command::Lapse), tomorrow).unwrap();
+    assert_eq!(due(ledger.state(), tomorrow), Some(Command::Lapse));
+    let events = decide(ledger.state(), &Attempt::hub(Command::Lapse), tomorrow).unwrap();
     let ledger = ledger.append(events, &cause(Actor::Hub, tomorrow, None)).unwrap();
-    assert_eq!(ledger.head().agency().to_string(), "37");
+    assert_eq!(ledger.state().agency().to_string(), "37");
     assert!(matches!(ledger.lines().last().unwrap().entry.event, Event::Lapsed { .. }));
-    assert!(undelivered(ledger.head()).is_some());
+    assert!(undelivered(ledger.state()).is_some());
 }
 
 /// That a limit has passed says nothing of the next one: it can pass, too, and what is done is not overdue.
@@ -415,9 +415,9 @@ fn overdue_is_said_of_the_limit_that_runs() {
         (posted, false),
     ] {
         ledger = ledger.append(vec![event.clone()], &cause(Actor::Hub, start(), None)).unwrap();
-        assert_eq!(ledger.head().overdue, overdue, "{event:?}");
+        assert_eq!(ledger.state().overdue, overdue, "{event:?}");
     }
-    let head = ledger.head();
+    let head = ledger.state();
     assert_eq!(head.document(DocumentId::numbered(3).unwrap()).unwrap().note.as_deref(), Some("lease"));
     assert_eq!(head.results.posted.as_ref().unwrap().carrier, "EMS");
 }
@@ -431,18 +431,18 @@ fn a_case_that_is_received_was_dispatched() {
         let one =
             Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
         let attempt = aim(&ledger, &one, serial, now);
-        let events = decide(ledger.head(), &attempt, now).unwrap();
+        let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, None)).unwrap();
     }
-    assert_eq!(ledger.head().stage, Stage::Submitted);
-    let outbox = ledger.head().outbox;
+    assert_eq!(ledger.state().stage, Stage::Submitted);
+    let message_version = ledger.state().message_version;
     let received = Try { step: Step::Receive, pick: 0, wrong_actor: false, seen_back: 0, replay: false };
     let attempt = aim(&ledger, &received, 9, now);
-    let events = decide(ledger.head(), &attempt, now).unwrap();
+    let events = decide(ledger.state(), &attempt, now).unwrap();
     assert_eq!(events, [Event::Dispatched { leg: 0 }, Event::Received]);
     let ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     // The router comes late: nothing is left to record.
-    let late = decide(ledger.head(), &Attempt::hub(Command::Dispatch { outbox }), now);
+    let late = decide(ledger.state(), &Attempt::hub(Command::Dispatch { message_version }), now);
     assert_eq!(late, Ok(Vec::new()));
 }
 
@@ -453,8 +453,8 @@ fn an_agency_whose_part_is_over_is_told_so() {
         opened(Service::named("household_transfer").unwrap(), When::named("job_transfer").unwrap(), true);
     let now = start();
     let mut serial = 0;
-    while ledger.head().leg == 0 {
-        let step = match ledger.head().stage {
+    while ledger.state().leg == 0 {
+        let step = match ledger.state().stage {
             Stage::Draft => Step::StoreDocument,
             Stage::Submitted => Step::Dispatch,
             Stage::Dispatched => Step::Receive,
@@ -462,16 +462,16 @@ fn an_agency_whose_part_is_over_is_told_so() {
         };
         let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
         let attempt = aim(&ledger, &one, serial, now);
-        let events = decide(ledger.head(), &attempt, now).unwrap();
+        let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
         serial += 1;
-        assert!(serial < 20, "at {:?}", ledger.head().stage);
+        assert!(serial < 20, "at {:?}", ledger.state().stage);
     }
-    let first = ledger.head().opened.legs[0].agency.clone();
-    assert_ne!(&first, ledger.head().agency());
-    let report = Report { seen: ledger.head().version, finding: Finding::Received };
+    let first = ledger.state().opened.legs[0].agency.clone();
+    assert_ne!(&first, ledger.state().agency());
+    let report = Report { seen: ledger.state().version, finding: Finding::Received };
     let late =
         Attempt { by: Actor::Agency(first), key: None, command: Command::Report(report), only_at: None };
-    let refused = decide(ledger.head(), &late, now);
+    let refused = decide(ledger.state(), &late, now);
     assert_eq!(refused, Err(Refusal::OtherLeg { stage: Stage::Approved }));
 }

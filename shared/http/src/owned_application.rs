@@ -16,5 +16,5 @@ pub async fn owned_application<H: Hub>(
     id: ApplicationId,
 ) -> Result<StoredApplication, Problem> {
     let stored = hub.store().get(id).await?;
-    stored.filter(|stored| stored.ledger.head().tenant() == tenant).ok_or_else(Problem::not_found)
+    stored.filter(|stored| stored.ledger.state().tenant() == tenant).ok_or_else(Problem::not_found)
 }

@@ -82,7 +82,7 @@ pub enum Sending {
 pub async fn message<H: Hub>(
     hub: &H,
     signing: &PrivateKey,
-    kept: &StoredApplication,
+    stored: &StoredApplication,
     notice: &Notice,
     sending: Sending,
 ) -> Result<(Queue, Outgoing), Undeliverable> {
@@ -99,15 +99,15 @@ pub async fn message<H: Hub>(
         .iter()
         .find_map(|jwk| PublicKey::from_jwk(jwk).ok())
         .ok_or_else(|| Undeliverable::NoKey(agency.clone()))?;
-    let head = kept.ledger.at(notice.version).ok_or(Undeliverable::PersonalData)?;
+    let head = stored.ledger.at(notice.version).ok_or(Undeliverable::PersonalData)?;
     let personal_data = match notice.kind {
         NoticeKind::Withdrawn => None,
         NoticeKind::Opened | NoticeKind::Supplemented | NoticeKind::RestoreRequested => {
-            Some(personal_data(hub, head.id, &kept.sealed).await?)
+            Some(personal_data(hub, head.id, &stored.encrypted).await?)
         }
     };
     let case = case(&head, notice, personal_data);
-    let envelope = Envelope::seal(&case, hub.clock().now(), signing, &key)?;
+    let envelope = Envelope::sign_and_encrypt(&case, hub.clock().now(), signing, &key)?;
     let id: EventId = envelope.id;
     let body = serde_json::to_string(&envelope).map_err(|_| Undeliverable::PersonalData)?;
     let dedup = match sending {
@@ -121,9 +121,9 @@ pub async fn message<H: Hub>(
 async fn personal_data<H: Hub>(
     hub: &H,
     id: ApplicationId,
-    sealed: &[u8],
+    encrypted: &[u8],
 ) -> Result<PersonalData, Undeliverable> {
-    let plain = hub.vault().decrypt(PERSONAL_DATA, &id.to_string(), sealed).await?;
+    let plain = hub.vault().decrypt(PERSONAL_DATA, &id.to_string(), encrypted).await?;
     serde_json::from_slice(&plain).map_err(|_| Undeliverable::PersonalData)
 }
 

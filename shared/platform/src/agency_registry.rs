@@ -1,6 +1,6 @@
-//! Who takes part right now: the rows that a function carries, and over them what operators have amended since.
+//! Who takes part right now: the rows that a function carries, and over them what operators have overridden since.
 //!
-//! A function reads the amendments again when what it knows is older than [`FRESH`], so a key that is revoked counts for
+//! A function reads the overrides again when what it knows is older than [`FRESH`], so a key that is revoked counts for
 //! nothing within half a minute, and the ordinary call pays for no read. While the table does not answer it goes on
 //! with what it knows for as long as [`STALE`], and then refuses to: who may act is never guessed.
 
@@ -30,7 +30,7 @@ pub const FRESH: SignedDuration = SignedDuration::from_secs(15);
 /// effect.
 pub const STALE: SignedDuration = SignedDuration::from_secs(45);
 
-/// Where amendments are kept. Functions only read; operators write.
+/// Where overrides are kept. Functions only read; operators write.
 pub trait AgencyRegistry: Clone + Send + Sync + 'static {
     /// What is in force now, read consistently.
     fn overrides(&self) -> impl Future<Output = Result<AgencyOverrides, StoreError>> + Send;
@@ -48,7 +48,7 @@ pub struct CurrentAgencies {
 
 impl CurrentAgencies {
     fn new(rows: &Agencies, overrides: &AgencyOverrides) -> CurrentAgencies {
-        let agencies = rows.amended(overrides);
+        let agencies = rows.with_overrides(overrides);
         CurrentAgencies { keyring: Keyring::of(&agencies), agencies, version: overrides.version }
     }
 }

@@ -26,7 +26,7 @@ pub const TRIES: u32 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The application as it is kept, at `version` or later.
-    pub kept: StoredApplication,
+    pub stored: StoredApplication,
     /// Version after this command, on a repeat as on the first time.
     pub version: u32,
     /// Whether something was written; false on a repeat. Two deliveries in one millisecond write the same
@@ -38,7 +38,7 @@ pub struct Applied {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedAll {
     /// The application as it is kept now.
-    pub kept: StoredApplication,
+    pub stored: StoredApplication,
     /// Whether something was written.
     pub changed: bool,
     /// For each attempt the version after it, or why it was refused. A refused attempt does not keep the
@@ -102,13 +102,13 @@ pub async fn apply<H: Hub>(
     // An agency that reports has its case, so a state that still waits for the dispatch is most likely out of
     // date: writing from it would be a conflict, which is billed by the whole item.
     let reports = matches!(attempt.by, Actor::Agency(_));
-    let outdated = |kept: &StoredApplication| reports && undelivered(kept.ledger.head()).is_some();
-    let known = hub.recent().get(id).filter(|kept| !outdated(kept));
+    let outdated = |stored: &StoredApplication| reports && undelivered(stored.ledger.state()).is_some();
+    let known = hub.recent().get(id).filter(|stored| !outdated(stored));
     let done = write(hub, id, known, std::slice::from_ref(attempt), proof).await?;
     match done.outcomes.into_iter().next() {
-        Some(Ok(version)) => Ok(Applied { kept: done.kept, version, changed: done.changed }),
+        Some(Ok(version)) => Ok(Applied { stored: done.stored, version, changed: done.changed }),
         Some(Err(refusal)) => Err(ApplyError::Refused(refusal)),
-        None => Ok(Applied { version: done.kept.version(), kept: done.kept, changed: false }),
+        None => Ok(Applied { version: done.stored.version(), stored: done.stored, changed: false }),
     }
 }
 
@@ -132,12 +132,12 @@ pub async fn apply_all<H: Hub>(
 /// As [`apply_all`].
 pub async fn apply_to<H: Hub>(
     hub: &H,
-    kept: StoredApplication,
+    stored: StoredApplication,
     attempts: &[Attempt],
 ) -> Result<AppliedAll, ApplyError> {
-    let id = kept.id();
-    let later = hub.recent().get(id).filter(|known| known.version() > kept.version());
-    write(hub, id, Some(later.unwrap_or(kept)), attempts, None).await
+    let id = stored.id();
+    let later = hub.recent().get(id).filter(|known| known.version() > stored.version());
+    write(hub, id, Some(later.unwrap_or(stored)), attempts, None).await
 }
 
 /// `known` may be out of date: it may lead to a write, which is conditional, and to nothing else.
@@ -148,33 +148,33 @@ async fn write<H: Hub>(
     attempts: &[Attempt],
     proof: Option<String>,
 ) -> Result<AppliedAll, ApplyError> {
-    let (mut kept, mut certain) = match known {
-        Some(kept) => (kept, false),
+    let (mut stored, mut certain) = match known {
+        Some(stored) => (stored, false),
         None => (read(hub, id).await?, true),
     };
     let mut tries = 0;
     while tries < TRIES {
         let now = hub.clock().now();
-        let seen = kept.version();
-        let (after, outcomes) = decide_all(&kept, attempts, proof.as_deref(), now)?;
+        let expected_version = stored.version();
+        let (after, outcomes) = decide_all(&stored, attempts, proof.as_deref(), now)?;
         let all_written = outcomes.iter().all(|outcome| matches!(outcome, Decided::Written(_)));
         if !all_written && !certain {
-            kept = read(hub, id).await?;
+            stored = read(hub, id).await?;
             certain = true;
             continue;
         }
         let outcomes = outcomes.into_iter().map(Decided::outcome).collect();
-        if after.version() == seen {
-            hub.recent().put(&kept);
-            return Ok(AppliedAll { kept, changed: false, outcomes });
+        if after.version() == expected_version {
+            hub.recent().put(&stored);
+            return Ok(AppliedAll { stored, changed: false, outcomes });
         }
-        match hub.store().append(seen, &after, next_wake(after.ledger.head(), now)).await {
+        match hub.store().append(expected_version, &after, next_wake(after.ledger.state(), now)).await {
             Ok(AppendOutcome::Done) => {
                 hub.recent().put(&after);
-                return Ok(AppliedAll { kept: after, changed: true, outcomes });
+                return Ok(AppliedAll { stored: after, changed: true, outcomes });
             }
             Ok(AppendOutcome::Conflict(current)) => {
-                kept = *current;
+                stored = *current;
                 certain = true;
             }
             Ok(AppendOutcome::Missing) => {
@@ -221,15 +221,15 @@ impl Decided {
 
 /// Each attempt is decided on what the ones before it leave.
 fn decide_all(
-    kept: &StoredApplication,
+    stored: &StoredApplication,
     attempts: &[Attempt],
     proof: Option<&str>,
     now: Timestamp,
 ) -> Result<(StoredApplication, Vec<Decided>), LedgerError> {
-    let mut after = kept.clone();
+    let mut after = stored.clone();
     let mut outcomes = Vec::with_capacity(attempts.len());
     for attempt in attempts {
-        let head = after.ledger.head();
+        let head = after.ledger.state();
         let events = match decide(head, attempt, now) {
             Ok(events) => events,
             Err(refusal) => {

@@ -73,8 +73,8 @@ mod tests {
     }
 
     impl Operator for FakeAgencyRegistry {
-        async fn amend(&self, agency: &AgencyCode, override_: AgencyOverride) {
-            FakeAgencyRegistry::amend(self, &super::sample::agencies(), agency, override_);
+        async fn override_agency(&self, agency: &AgencyCode, change: AgencyOverride) {
+            FakeAgencyRegistry::override_agency(self, &super::sample::agencies(), agency, change);
         }
     }
 

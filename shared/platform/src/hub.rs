@@ -41,7 +41,7 @@ pub trait Hub: Clone + Send + Sync + 'static {
     type Documents: Documents;
     /// What seals personal data.
     type Vault: Vault;
-    /// Where amendments of agencies are kept.
+    /// Where overrides of agencies are kept.
     type AgencyRegistry: AgencyRegistry;
     /// What time it is.
     type Clock: Clock;
@@ -64,7 +64,7 @@ pub trait Hub: Clone + Send + Sync + 'static {
     fn vault(&self) -> &Self::Vault;
     /// The clock.
     fn clock(&self) -> &Self::Clock;
-    /// What operators have amended since the deploy.
+    /// What operators have overridden since the deploy.
     fn agency_registry(&self) -> &Self::AgencyRegistry;
     /// The agencies' rows as they were deployed; who takes part right now says [`crate::agency_registry::agencies`].
     fn rows(&self) -> &Agencies;

@@ -7,11 +7,11 @@ use protocol::callback::{Callback, CallbackMessage, Drain};
 
 use crate::queues::Outgoing;
 
-/// The callbacks that the entries after `seen` owe, in version order.
+/// The callbacks that the entries after `after_version` owe, in version order.
 #[must_use]
-pub fn callbacks(ledger: &Ledger, seen: u32) -> Vec<Callback> {
+pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
     ledger
-        .after(seen)
+        .after(after_version)
         .iter()
         .filter(|line| calls_back(&line.entry.event))
         .filter_map(|line| {

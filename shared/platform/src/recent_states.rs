@@ -36,11 +36,11 @@ impl RecentStates {
     }
 
     /// Remembers a state, unless a later one is known.
-    pub fn put(&self, kept: &StoredApplication) {
+    pub fn put(&self, stored: &StoredApplication) {
         let mut known = self.lock();
-        let later = known.peek(&kept.id()).is_some_and(|known| known.version() > kept.version());
+        let later = known.peek(&stored.id()).is_some_and(|known| known.version() > stored.version());
         if !later {
-            known.put(kept.id(), kept.clone());
+            known.put(stored.id(), stored.clone());
         }
     }
 

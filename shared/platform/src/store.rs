@@ -27,7 +27,7 @@ pub use fake::{FakeStore, Units};
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
-    AGENCY_SHARDS, AppendOutcome, Asked, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, StoreError,
+    AGENCY_SHARDS, AppendOutcome, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, ResendMark, StoreError,
     StoredApplication, TENANT_SHARDS, due_shard,
 };
 
@@ -38,8 +38,8 @@ pub struct Cursor(String);
 impl Cursor {
     /// Behind an application: the list goes on with the next one.
     #[must_use]
-    pub fn behind(kept: &StoredApplication) -> Cursor {
-        Cursor(row::created_key(kept.ledger.head().opened_at, kept.id()))
+    pub fn behind(stored: &StoredApplication) -> Cursor {
+        Cursor(row::created_key(stored.ledger.state().opened_at, stored.id()))
     }
 }
 
@@ -85,7 +85,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// is recognised and answers [`Created::New`].
     fn create(
         &self,
-        kept: &StoredApplication,
+        stored: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
@@ -95,12 +95,12 @@ pub trait Store: Clone + Send + Sync + 'static {
         id: ApplicationId,
     ) -> impl Future<Output = Result<Option<StoredApplication>, StoreError>> + Send;
 
-    /// Writes the entries of `after` beyond version `seen`, if that is still the current version. A repeat
+    /// Writes the entries of `after` beyond version `expected_version`, if that is still the current version. A repeat
     /// of the very same write is recognised and answers [`AppendOutcome::Done`]. `wake` replaces the wake-up
     /// time; `None` takes the application out of the due index.
     fn append(
         &self,
-        seen: u32,
+        expected_version: u32,
         after: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
@@ -138,12 +138,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Asks that the message of version `message` be sent once more: marks the application, so that the stream
     /// shows it to the router. Refused while it was asked less than [`RESEND_SECONDS`] before `now`. Says nothing of
     /// whether there is such a message.
-    fn ask_again(
+    fn mark_for_resend(
         &self,
         id: ApplicationId,
         message: u32,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Asked, StoreError>> + Send;
+    ) -> impl Future<Output = Result<ResendMark, StoreError>> + Send;
 
     /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most
     /// `limit`. Eventually consistent.
@@ -158,7 +158,7 @@ pub trait Store: Clone + Send + Sync + 'static {
 /// A row for a list: what cannot be read is left out, and said.
 fn readable(row: row::Row) -> Option<StoredApplication> {
     let id = row.id;
-    row.kept()
+    row.stored()
         .inspect_err(|error| tracing::error!(application = %id, %error, "an application is left out of a list: its record cannot be read"))
         .ok()
 }
@@ -167,7 +167,7 @@ fn readable(row: row::Row) -> Option<StoredApplication> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The application.
-    pub kept: StoredApplication,
+    pub stored: StoredApplication,
     /// When a message was last asked for again, and of which version.
     pub asked: Option<(Timestamp, u32)>,
 }
@@ -180,7 +180,7 @@ pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Resu
     let row = row::Row::read(row::from_stream(image))?;
     let asked =
         row.asked.as_deref().map(|asked| row::asked_at(asked).ok_or(StoreError::Unreadable(row::ASKED)));
-    Ok(Image { asked: asked.transpose()?, kept: row.kept()? })
+    Ok(Image { asked: asked.transpose()?, stored: row.stored()? })
 }
 
 /// The latest mark of [`Store::ask_again`] that does not keep another one from being made.

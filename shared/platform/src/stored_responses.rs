@@ -18,7 +18,7 @@ pub struct StoredResponse {
     /// Hash of the whole request, 32 hexadecimal digits: tells a repeat from a misuse of the key.
     pub request_hash: String,
     /// The response's body, encrypted by the vault: it may show keys.
-    pub sealed: Vec<u8>,
+    pub encrypted: Vec<u8>,
 }
 
 /// Reads stored responses.
@@ -56,7 +56,7 @@ fn key(tenant: &TenantId, key: &str) -> Key {
 /// The row of a response, for the transaction that it is written with.
 pub(crate) fn row(tenant: &TenantId, response: &StoredResponse) -> Row {
     let request_hash = Some(response.request_hash.clone());
-    Row { request_hash, sealed: Some(response.sealed.clone()), ..Row::new(key(tenant, &response.key)) }
+    Row { request_hash, encrypted: Some(response.encrypted.clone()), ..Row::new(key(tenant, &response.key)) }
 }
 
 impl<R: TenantRows> StoredResponses for ResponseTable<R> {
@@ -66,7 +66,7 @@ impl<R: TenantRows> StoredResponses for ResponseTable<R> {
             Ok(StoredResponse {
                 key: key.to_owned(),
                 request_hash: row.request_hash.ok_or(StoreError::Unreadable("wh"))?,
-                sealed: row.sealed.ok_or(StoreError::Unreadable("se"))?,
+                encrypted: row.encrypted.ok_or(StoreError::Unreadable("se"))?,
             })
         })
         .transpose()

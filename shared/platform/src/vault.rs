@@ -76,6 +76,6 @@ pub trait Vault: Clone + Send + Sync + 'static {
         &self,
         field: &str,
         owner: &str,
-        sealed: &[u8],
+        encrypted: &[u8],
     ) -> impl Future<Output = Result<Zeroizing<Vec<u8>>, VaultError>> + Send;
 }

@@ -334,8 +334,8 @@ pub struct EventsPage {
     /// Whether the next page already has events.
     pub more: bool,
     /// SHA-256 of the newest entry of the record. The entries are chained, so this hash proves the whole record.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::seal))]
-    pub seal: String,
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::hash))]
+    pub hash: String,
 }
 
 /// A page of a tenant's applications, newest first.

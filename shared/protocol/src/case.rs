@@ -46,7 +46,7 @@ pub struct Envelope {
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::content_type))]
     pub datacontenttype: String,
     /// A compact JWE of a compact JWS of a [`Case`].
-    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::sealed_case, description = "A compact JWE (RFC 7516) to the agency's key around a compact JWS (RFC 7515) of the hub, whose payload is a case."))]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::encrypted_case, description = "A compact JWE (RFC 7516) to the agency's key around a compact JWS (RFC 7515) of the hub, whose payload is a case."))]
     pub data: String,
 }
 
@@ -142,7 +142,7 @@ impl Envelope {
     ///
     /// # Errors
     /// [`JoseError`] when a key cannot be used.
-    pub fn seal(
+    pub fn sign_and_encrypt(
         case: &Case,
         at: Timestamp,
         hub: &PrivateKey,

@@ -13,8 +13,8 @@ const FOLDER: &str = "shared/protocol/contracts";
 #[test]
 fn the_files_are_what_the_types_say() {
     for (name, made) in files().expect("the contracts") {
-        let kept = text(&format!("{FOLDER}/{name}"));
-        assert!(kept == made, "{FOLDER}/{name} is not what the types say: run `{COMMAND}`");
+        let stored = text(&format!("{FOLDER}/{name}"));
+        assert!(stored == made, "{FOLDER}/{name} is not what the types say: run `{COMMAND}`");
     }
 }
 

@@ -74,7 +74,7 @@ fn another_version_of_a_message_is_refused() {
     let value = named("case-opened").expect("an example").expect("an example of this name");
     let case: Case = serde_json::from_value(value).expect("a case");
     let at = jiff::Timestamp::now();
-    let mut envelope = Envelope::seal(&case, at, &hub, agency.public()).expect("an envelope");
+    let mut envelope = Envelope::sign_and_encrypt(&case, at, &hub, agency.public()).expect("an envelope");
     envelope.kind = "cn.tongban.case.opened.v2".to_owned();
     assert_eq!(envelope.open([&agency], [hub.public()]), Err(JoseError::Forged));
     let jws = protocol::jose::sign("tongban-case.v2+jws", &case, &hub).expect("a signature");

@@ -195,7 +195,8 @@ fn what_is_sealed_and_published_fits() {
     for (example, schema) in NAMES.iter().filter(|(_, schema)| *schema == "case") {
         let value = named(example).expect("an example").expect("an example of this name");
         let case: Case = serde_json::from_value(value.clone()).expect("a case");
-        let envelope = Envelope::seal(&case, Timestamp::now(), &hub, agency.public()).expect("an envelope");
+        let envelope =
+            Envelope::sign_and_encrypt(&case, Timestamp::now(), &hub, agency.public()).expect("an envelope");
         fits("envelope", &json!(envelope));
         let opened = envelope.open([&agency], [hub.public()]).expect("the case");
         assert_eq!(json!(opened), value, "{example}");

@@ -33,8 +33,8 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
     assert!(versions.is_sorted_by(|a, b| a < b), "callbacks of {id} out of order: {versions:?}");
 
     let ledger = record(app.test_hub(), id).await;
-    let (events, seal) = app.feed(id).await;
-    assert_eq!(seal, ledger.seal(), "the feed's seal");
+    let (events, hash) = app.feed(id).await;
+    assert_eq!(hash, ledger.hash(), "the feed's seal");
     let recorded: Vec<(u32, String)> = ledger
         .lines()
         .iter()
@@ -48,12 +48,12 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
         assert_eq!((data.stage, data.application), (then.stage, id), "callback {}", call.id);
         assert_eq!(people::trace_in(&call.body), None, "callback {}", call.id);
     }
-    assert_eq!(app.view(id).await, ApplicationView::from(ledger.head()), "the view");
+    assert_eq!(app.view(id).await, ApplicationView::from(ledger.state()), "the view");
     for line in ledger.lines() {
         let traces = people::trace_in(&String::from_utf8_lossy(&line.bytes));
         assert_eq!(traces, None, "entry {} of {id}", line.entry.version);
     }
-    ledger.head().clone()
+    ledger.state().clone()
 }
 
 /// Reads an application's raw item and verifies its chain.
@@ -72,9 +72,9 @@ pub(crate) async fn record(test_hub: &TestHub, id: ApplicationId) -> Ledger {
     let entries = item["ev"].as_l().expect("a list of entries");
     let entries = entries.iter().map(|entry| entry.as_b().expect("bytes").as_ref().to_vec());
     let ledger = Ledger::read(id, entries).expect("a chain that verifies");
-    assert_eq!(item["v"].as_n().expect("a version"), &ledger.head().version.to_string());
-    let sealed = item["se"].as_b().expect("the sealed part").as_ref();
-    assert_eq!(people::trace_in(&String::from_utf8_lossy(sealed)), None, "the sealed part of {id}");
+    assert_eq!(item["v"].as_n().expect("a version"), &ledger.state().version.to_string());
+    let encrypted = item["se"].as_b().expect("the sealed part").as_ref();
+    assert_eq!(people::trace_in(&String::from_utf8_lossy(encrypted)), None, "the sealed part of {id}");
     ledger
 }
 

@@ -51,22 +51,22 @@ pub(crate) async fn deliveries(test_hub: Arc<TestHub>) {
 pub(crate) async fn agency_registry(test_hub: Arc<TestHub>) {
     let client = account(&test_hub, ACCOUNT).dynamodb();
     make_table(&client, "AgenciesTable").await;
-    let operator = Amender { client: client.clone(), overrides: Mutex::default() };
+    let operator = OverrideWriter { client: client.clone(), overrides: Mutex::default() };
     agency_registry_contract(&AwsAgencyRegistry::new(client, "AgenciesTable"), &operator).await;
 }
 
 /// Writes the item as the operator's command does.
-struct Amender {
+struct OverrideWriter {
     client: Client,
     overrides: Mutex<AgencyOverrides>,
 }
 
-impl Operator for Amender {
-    async fn amend(&self, agency: &AgencyCode, override_: AgencyOverride) {
+impl Operator for OverrideWriter {
+    async fn override_agency(&self, agency: &AgencyCode, change: AgencyOverride) {
         let mut overrides = self.overrides.lock().await;
         let by = ("an operator", "a test");
-        let amended = overrides.amend(&agencies(), agency, override_, by, Timestamp::now());
-        *overrides = amended.expect("an override_ that makes sense").0;
+        let overridden = overrides.apply(&agencies(), agency, change, by, Timestamp::now());
+        *overrides = overridden.expect("an override_ that makes sense").0;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         self.client
             .put_item()

@@ -29,18 +29,18 @@ struct Walk {
 
 impl Walk {
     async fn application(&self) -> StoredApplication {
-        self.harness.kept().await.pop().unwrap()
+        self.harness.stored().await.pop().unwrap()
     }
 
     /// The stream shows what is new until nothing new is written.
     async fn flow(&mut self) {
         loop {
-            let kept = self.application().await;
-            if kept.version() == self.shown {
+            let stored = self.application().await;
+            if stored.version() == self.shown {
                 return;
             }
-            let record = change(&kept, self.shown, kept.version());
-            self.shown = kept.version();
+            let record = change(&stored, self.shown, stored.version());
+            self.shown = stored.version();
             assert_eq!(self.harness.show(&[record]).await, Answer::Batch(0));
         }
     }
@@ -53,8 +53,8 @@ impl Walk {
     }
 
     async fn report(&mut self, agency: &str, finding: Finding) -> Answer {
-        let kept = self.application().await;
-        let jws = self.harness.signed(agency, kept.id(), kept.version(), finding);
+        let stored = self.application().await;
+        let jws = self.harness.signed(agency, stored.id(), stored.version(), finding);
         let answer = self.harness.report(&jws).await;
         self.flow().await;
         answer

@@ -112,11 +112,11 @@ impl Apps {
     }
 
     /// What is kept of the application, read beside the faults.
-    pub(crate) async fn kept(&self) -> Vec<StoredApplication> {
+    pub(crate) async fn stored(&self) -> Vec<StoredApplication> {
         let id = self.application.parse().expect("an application's id");
-        let kept = self.hub.store().get(id).await.expect("a record that verifies");
+        let stored = self.hub.store().get(id).await.expect("a record that verifies");
         self.hub.faults.restart();
-        kept.into_iter().collect()
+        stored.into_iter().collect()
     }
 
     /// The ids of the owner's things.

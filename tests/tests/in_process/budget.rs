@@ -105,14 +105,14 @@ impl Meter<'_> {
     /// The stream shows each write by itself and the queues are read, until nothing moves.
     async fn settle(&mut self, id: &str) {
         loop {
-            let mut kept = self.harness.kept().await;
-            kept.retain(|kept| kept.id().to_string() == id);
-            let [kept] = &kept[..] else { panic!("one application of this id") };
-            if kept.version() == self.shown {
+            let mut stored = self.harness.stored().await;
+            stored.retain(|stored| stored.id().to_string() == id);
+            let [stored] = &stored[..] else { panic!("one application of this id") };
+            if stored.version() == self.shown {
                 return;
             }
-            let record = change(kept, self.shown, kept.version());
-            self.shown = kept.version();
+            let record = change(stored, self.shown, stored.version());
+            self.shown = stored.version();
             let routed = self.harness.show(&[record]).await;
             self.count(routed);
             for message in self.harness.hub.queues.drain(&Queue::Callbacks) {
@@ -156,8 +156,9 @@ async fn measured(harness: &CrashHarness, key: &str, scenario: Scenario) -> Figu
     }
     let id = id.parse().expect("an id");
     let (calls, callbacks) = (meter.calls, meter.callbacks);
-    let kept = harness.kept().await.into_iter().find(|kept| kept.id() == id).expect("the application");
-    assert_eq!(kept.ledger.head().stage, scenario.end);
+    let stored =
+        harness.stored().await.into_iter().find(|stored| stored.id() == id).expect("the application");
+    assert_eq!(stored.ledger.state().stage, scenario.end);
     // Each callback is a row of the deliveries' log, one unit, once 24 others or ten seconds have come.
     let logged = u64::try_from(callbacks).expect("few callbacks");
     let write_units = harness.hub.store.units().total() - before + logged;

@@ -227,10 +227,10 @@ impl CrashHarness {
         ask(reports::http::routes(handler), asked.body(Body::from(jws)).expect("a request")).await
     }
 
-    /// An operator amends an agency; the processes learn of it when what they know is old.
-    pub(crate) fn amend(&self, agency: &str, override_: AgencyOverride) {
+    /// An operator overrides an agency; the processes learn of it when what they know is old.
+    pub(crate) fn override_agency(&self, agency: &str, change: AgencyOverride) {
         let agency: AgencyCode = agency.parse().expect("an agency code");
-        self.hub.agency_registry.amend(&self.hub.agencies, &agency, override_);
+        self.hub.agency_registry.override_agency(&self.hub.agencies, &agency, change);
         self.hub.clock.advance(FRESH);
     }
 
@@ -381,12 +381,12 @@ impl CrashHarness {
     }
 
     /// All that is kept, read beside the faults: forgets the plan, the calls and a death.
-    pub(crate) async fn kept(&self) -> Vec<StoredApplication> {
+    pub(crate) async fn stored(&self) -> Vec<StoredApplication> {
         self.hub.faults.restart();
         let mut all = Vec::new();
         for id in self.hub.store.ids() {
-            let kept = self.hub.store().get(id).await.expect("a record that verifies");
-            all.push(kept.expect("what is listed"));
+            let stored = self.hub.store().get(id).await.expect("a record that verifies");
+            all.push(stored.expect("what is listed"));
         }
         self.hub.faults.restart();
         all
@@ -434,33 +434,33 @@ fn upload_message(index: usize, key: &str) -> Value {
 }
 
 /// A record of the table's stream: a message of an application is asked for again.
-pub(crate) fn asked_again(kept: &StoredApplication, at: Timestamp, message: u32) -> Value {
-    let mut record = change(kept, kept.version(), kept.version());
+pub(crate) fn asked_again(stored: &StoredApplication, at: Timestamp, message: u32) -> Value {
+    let mut record = change(stored, stored.version(), stored.version());
     let mark = json!({ "S": format!("{:013}:{message}", at.as_millisecond()) });
     record["dynamodb"]["NewImage"]["ra"] = mark;
-    record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", kept.id(), at.as_millisecond()));
+    record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", stored.id(), at.as_millisecond()));
     record
 }
 
 /// A record of the table's stream: an application that went from one version (0 for none) to another.
-pub(crate) fn change(kept: &StoredApplication, from: u32, to: u32) -> Value {
-    let (id, sequence) = (kept.id(), format!("{}-{to}", kept.id()));
+pub(crate) fn change(stored: &StoredApplication, from: u32, to: u32) -> Value {
+    let (id, sequence) = (stored.id(), format!("{}-{to}", stored.id()));
     let mut record = json!({
         "eventID": sequence, "eventName": if from == 0 { "INSERT" } else { "MODIFY" }, "eventVersion": "1.1",
         "eventSource": "aws:dynamodb", "awsRegion": "local",
         "dynamodb": {
-            "ApproximateCreationDateTime": 1_772_413_200.0, "Keys": { "id": { "S": id } }, "NewImage": image(kept, to),
+            "ApproximateCreationDateTime": 1_772_413_200.0, "Keys": { "id": { "S": id } }, "NewImage": image(stored, to),
             "SequenceNumber": sequence, "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     });
     if from > 0 {
-        record["dynamodb"]["OldImage"] = image(kept, from);
+        record["dynamodb"]["OldImage"] = image(stored, from);
     }
     record
 }
 
-fn image(kept: &StoredApplication, version: u32) -> Value {
-    let entries: Vec<Value> = kept
+fn image(stored: &StoredApplication, version: u32) -> Value {
+    let entries: Vec<Value> = stored
         .ledger
         .lines()
         .iter()
@@ -468,12 +468,12 @@ fn image(kept: &StoredApplication, version: u32) -> Value {
         .map(|line| json!({ "B": STANDARD.encode(&line.bytes) }))
         .collect();
     json!({
-        "id": { "S": kept.id() },
+        "id": { "S": stored.id() },
         "v": { "N": version.to_string() },
-        "tn": { "S": format!("{}#0", kept.ledger.head().tenant()) },
-        "cr": { "S": format!("{}#{}", kept.ledger.head().opened_at, kept.id()) },
-        "ph": { "B": STANDARD.encode(kept.payload_hash) },
-        "se": { "B": STANDARD.encode(&kept.sealed) },
+        "tn": { "S": format!("{}#0", stored.ledger.state().tenant()) },
+        "cr": { "S": format!("{}#{}", stored.ledger.state().opened_at, stored.id()) },
+        "ph": { "B": STANDARD.encode(stored.payload_hash) },
+        "se": { "B": STANDARD.encode(&stored.encrypted) },
         "ev": { "L": entries },
     })
 }

@@ -19,9 +19,9 @@ async fn every_call_fails_once(missed: Missed) {
             let mut journey = Journey::new(missed, Some((call, fault))).await;
             journey.play().await;
             assert!(journey.struck, "the fault struck");
-            let seal = journey.check().await;
+            let hash = journey.check().await;
             journey.repeat().await;
-            assert_eq!(journey.check().await, seal, "{fault:?} at call {call}, {}", whole.calls[call - 1]);
+            assert_eq!(journey.check().await, hash, "{fault:?} at call {call}, {}", whole.calls[call - 1]);
         }
     }
 }

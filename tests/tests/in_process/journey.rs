@@ -211,18 +211,18 @@ impl Journey {
 
     /// The stream shows what was written, and queues hand out what was sent.
     async fn watch(&mut self) {
-        for kept in self.harness.kept().await {
-            let mut shown = self.shown.insert(kept.id(), kept.version()).unwrap_or(0);
+        for stored in self.harness.stored().await {
+            let mut shown = self.shown.insert(stored.id(), stored.version()).unwrap_or(0);
             if self.missed == Missed::UploadsAndSubmission {
                 // The submission's own record is lost; a record of what was written after it is not.
                 let is_submission = |event: &Event| matches!(event, Event::Submitted { .. });
-                let mut new = kept.ledger.after(shown).iter();
+                let mut new = stored.ledger.after(shown).iter();
                 if let Some(submission) = new.find(|line| is_submission(&line.entry.event)) {
                     shown = submission.entry.version;
                 }
             }
-            if shown < kept.version() {
-                self.due.push_back(Delivery::Record(change(&kept, shown, kept.version())));
+            if shown < stored.version() {
+                self.due.push_back(Delivery::Record(change(&stored, shown, stored.version())));
             }
         }
         for message in self.harness.hub.queues.drain(&Queue::Callbacks) {
@@ -248,7 +248,7 @@ impl Journey {
     }
 
     async fn is_ready(&self) -> bool {
-        self.harness.kept().await.iter().all(|kept| kept.ledger.head().stage == Stage::Ready)
+        self.harness.stored().await.iter().all(|stored| stored.ledger.state().stage == Stage::Ready)
     }
 
     /// Delivers everything again, in the order in which it came: at once, and when the queues have forgotten
@@ -273,10 +273,10 @@ impl Journey {
     /// What holds after any journey: one application, every step once, its chain whole (reading verifies it),
     /// one case at the agency, and each callback in order.
     pub(crate) async fn check(&self) -> String {
-        let kept = self.harness.kept().await;
-        let [kept] = &kept[..] else { panic!("one application: {}", kept.len()) };
-        assert_eq!(kept.ledger.head().stage, Stage::Ready);
-        let mut names: Vec<&str> = kept.ledger.lines().iter().map(|line| line.entry.event.name()).collect();
+        let stored = self.harness.stored().await;
+        let [stored] = &stored[..] else { panic!("one application: {}", stored.len()) };
+        assert_eq!(stored.ledger.state().stage, Stage::Ready);
+        let mut names: Vec<&str> = stored.ledger.lines().iter().map(|line| line.entry.event.name()).collect();
         let expected =
             ["opened", "document_stored", "document_stored", "submitted", "dispatched", "received"];
         assert_eq!(names, [&expected[..], &["signed", "ready"]].concat());
@@ -288,10 +288,11 @@ impl Journey {
                 told.push(call.id);
             }
         }
-        let lines = kept.ledger.lines().iter().filter(|line| calls_back(&line.entry.event));
-        let outbox: Vec<String> = lines.map(|line| format!("{}:{}", kept.id(), line.entry.version)).collect();
-        assert_eq!(told, outbox, "callbacks, each counted once");
-        kept.ledger.seal()
+        let lines = stored.ledger.lines().iter().filter(|line| calls_back(&line.entry.event));
+        let expected: Vec<String> =
+            lines.map(|line| format!("{}:{}", stored.id(), line.entry.version)).collect();
+        assert_eq!(told, expected, "callbacks, each counted once");
+        stored.ledger.hash()
     }
 }
 

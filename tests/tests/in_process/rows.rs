@@ -46,15 +46,15 @@ async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
 }
 
 async fn only(harness: &CrashHarness) -> StoredApplication {
-    let mut kept = harness.kept().await;
-    assert_eq!(kept.len(), 1, "one application");
-    kept.remove(0)
+    let mut stored = harness.stored().await;
+    assert_eq!(stored.len(), 1, "one application");
+    stored.remove(0)
 }
 
 /// The record of the stream that shows the documents and the submission.
 async fn submission(harness: &CrashHarness) -> Value {
-    let kept = only(harness).await;
-    change(&kept, 1, kept.version())
+    let stored = only(harness).await;
+    change(&stored, 1, stored.version())
 }
 
 /// How often something happened.

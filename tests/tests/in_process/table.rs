@@ -126,7 +126,7 @@ async fn of_another_tenant_it_is_404_and_stays_as_it_is() {
     let owned: Vec<Operation> =
         operations().into_iter().filter(|operation| operation.path.contains("{id}")).collect();
     assert!(owned.len() >= 8, "{owned:?}");
-    let before = apps.kept().await;
+    let before = apps.stored().await;
     for operation in &owned {
         let answer = sends(&apps, operation, STRANGER, ALL, sound(&apps, operation)).await;
         told(operation, &answer, 404, "not_found");
@@ -136,7 +136,7 @@ async fn of_another_tenant_it_is_404_and_stays_as_it_is() {
         let nowhere = apps.send(request.expect("a request")).await;
         assert_eq!(nowhere.body, answer.body, "{}: not there and not yours look alike", name(operation));
     }
-    assert_eq!(apps.kept().await, before);
+    assert_eq!(apps.stored().await, before);
     for operation in
         operations().iter().filter(|operation| operation.method == "GET" && operation.scope().is_some())
     {

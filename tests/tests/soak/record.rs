@@ -49,7 +49,7 @@ impl fmt::Display for Stats {
 pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Stats {
     let mut stats = Stats::default();
     for ledger in records(stack, filed).await {
-        let head = ledger.head();
+        let head = ledger.state();
         let mut legs = BTreeSet::new();
         for line in ledger.lines() {
             let decision = match line.entry.event {
@@ -87,7 +87,7 @@ pub(crate) async fn before_citizens(
 ) -> (Vec<ApplicationId>, Vec<ApplicationId>) {
     let (mut asked, mut moved) = (Vec::new(), Vec::new());
     for ledger in records(stack, filed).await {
-        let head = ledger.head();
+        let head = ledger.state();
         if head.stage == Stage::SupplementRequested {
             asked.push(head.id);
         } else if head.purpose() == Purpose::Settle && head.is_before_agency() {

@@ -155,10 +155,10 @@ async fn row_43_keys_rotated_while_a_retry_is_pending_both_sign() {
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender(&hub);
     assert_eq!(deliver(&sender, batch(&[callback(4)], 1)).await, ["0"]);
-    let before = kept(&hub, id).await;
+    let before = stored(&hub, id).await;
     let until = hub.clock().now() + SignedDuration::from_hours(24);
     let rotated = Subscription {
-        secret: sealed(&hub, id, 8).await,
+        secret: encrypted(&hub, id, 8).await,
         former: Some(Former { secret: before.secret.clone(), until }),
         revision: before.revision + 1,
         ..before

@@ -42,7 +42,7 @@ async fn in_trouble()
 async fn row_38_a_refusal_is_tried_again_in_place_and_then_held() {
     let (endpoint, _, hub, id, _) = in_trouble().await;
     assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()], "tried at once and after 5 s");
-    let EndpointState::Failing { attempt, since, next_at } = kept(&hub, id).await.state else {
+    let EndpointState::Failing { attempt, since, next_at } = stored(&hub, id).await.state else {
         panic!("not in trouble")
     };
     assert_eq!((attempt, hub.clock().now().duration_since(since)), (2, seconds(21)));
@@ -91,7 +91,7 @@ async fn a_dead_endpoint_is_tried_by_the_schedule_and_then_disabled() {
     let begun = hub.clock().now();
     let mut tries = endpoint.ids().len();
     loop {
-        let state = kept(&hub, id).await.state;
+        let state = stored(&hub, id).await.state;
         let EndpointState::Failing { next_at, .. } = state else { break };
         hub.clock.set(next_at - seconds(1));
         sweep(&sender, &hub).await;
@@ -104,7 +104,7 @@ async fn a_dead_endpoint_is_tried_by_the_schedule_and_then_disabled() {
     assert_eq!(tries, 14);
     let took = hub.clock().now().duration_since(begun).as_secs_f64() / 3_600.0;
     assert!((67.0..=75.5).contains(&took), "{took} hours");
-    let EndpointState::Disabled { reason, .. } = kept(&hub, id).await.state else { panic!("not disabled") };
+    let EndpointState::Disabled { reason, .. } = stored(&hub, id).await.state else { panic!("not disabled") };
     assert_eq!(reason, DisabledReason::Exhausted);
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
     assert_eq!(notices.len(), 1);
@@ -123,7 +123,7 @@ async fn row_38_gone_disables_at_once() {
     let sender = sender(&hub);
     let many: Vec<_> = (1..9).map(|number| callback_of(application(number), 1)).collect();
     assert_eq!(deliver(&sender, batch(&many, 1)).await.len(), 8);
-    let EndpointState::Disabled { reason: DisabledReason::Gone, .. } = kept(&hub, id).await.state else {
+    let EndpointState::Disabled { reason: DisabledReason::Gone, .. } = stored(&hub, id).await.state else {
         panic!("not disabled")
     };
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
@@ -141,7 +141,7 @@ async fn row_38_an_endpoint_that_asks_to_be_left_alone_is() {
     let (endpoint, hub) = (Endpoint::answering(busy).await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     deliver(&sender(&hub), batch(&[callback(1)], 1)).await;
-    let EndpointState::Failing { next_at, .. } = kept(&hub, id).await.state else { panic!("no trouble") };
+    let EndpointState::Failing { next_at, .. } = stored(&hub, id).await.state else { panic!("no trouble") };
     assert_eq!(next_at.duration_since(hub.clock().now()), seconds(7_200));
 }
 
@@ -160,7 +160,7 @@ async fn what_was_held_is_delivered_in_order_when_the_endpoint_answers_again() {
     assert_eq!(of(1), [callback(4).id(), callback(5).id()]);
     assert_eq!(of(2), [callback_of(application(2), 3).id()]);
     assert_eq!((heard.len(), held(&hub, id).await.len()), (3, 0));
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
     let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
     assert_eq!(failed, [], "what had failed has arrived");
     assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty());
@@ -195,7 +195,7 @@ async fn an_endpoint_that_fails_while_it_is_drained_is_in_trouble_again() {
     endpoint.forget();
     sweep(&sender, &hub).await;
     assert!((1..=2).contains(&endpoint.ids().len()), "one for each application at most");
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { attempt: 1, .. }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { attempt: 1, .. }));
     assert_eq!(held(&hub, id).await.len(), 3);
 }
 
@@ -229,7 +229,7 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
             let id = subscribe(&hub, &endpoint.url, &[]).await;
             hub.faults.restart();
             hub.faults.plan(call, fault);
-            let (mut receives, mut calls, mut sender) = (1, 0, courier_over(&hub, &connector));
+            let (mut receives, mut calls, mut sender) = (1, 0, sender_over(&hub, &connector));
             loop {
                 assert!(receives < 12, "{fault:?} at call {call}");
                 let again = deliver(&sender, batch(&[callback(4), callback(5)], receives)).await;
@@ -237,7 +237,7 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
                 if calls >= call {
                     // Whoever died is another process now.
                     hub.faults.restart();
-                    sender = courier_over(&hub, &connector);
+                    sender = sender_over(&hub, &connector);
                 } else {
                     hub.faults.restart();
                     hub.faults.plan(call - calls, fault);
@@ -258,7 +258,7 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
             let heard = endpoint.ids();
             let last = |id: String| heard.iter().rposition(|heard| *heard == id);
             assert!(last(callback(4).id()) < last(callback(5).id()), "{fault:?} at call {call}: {heard:?}");
-            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
             if calls < call {
                 break;
             }
@@ -286,7 +286,7 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             status.store(204, Ordering::SeqCst);
             hub.faults.restart();
             hub.faults.plan(call, fault);
-            let dying = courier_over(&hub, &connector);
+            let dying = sender_over(&hub, &connector);
             dying.wake_due().await;
             for message in hub.queues.drain(&Queue::Drains) {
                 let due = serde_json::from_str(&message.body).unwrap();
@@ -295,7 +295,7 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             let reached = hub.faults.calls().len() >= call;
             hub.faults.restart();
             hub.clock.advance(seconds(400));
-            sweep(&courier_over(&hub, &connector), &hub).await;
+            sweep(&sender_over(&hub, &connector), &hub).await;
             assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
             let mut heard: Vec<String> = Vec::new();
             for id in endpoint.ids() {
@@ -306,7 +306,7 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             assert_eq!(heard.len(), all.len(), "{fault:?} at call {call}");
             let place = |id: String| heard.iter().position(|heard| *heard == id).unwrap();
             assert!(place(all[0].id()) < place(all[1].id()), "{fault:?} at call {call}");
-            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
             if !reached {
                 break;
             }
@@ -339,14 +339,14 @@ async fn a_slow_endpoint_is_drained_by_itself() {
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender(&hub).with_slow(std::time::Duration::ZERO);
     assert!(deliver(&sender, batch(&[callback(1)], 1)).await.is_empty());
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { attempt: 0, .. }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { attempt: 0, .. }));
     assert_eq!(deliver(&sender, batch(&[callback(2)], 1)).await.len(), 1);
     hub.clock.advance(seconds(21));
     assert!(deliver(&sender, batch(&[callback(2), callback(3)], 2)).await.is_empty());
     assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (1, 2));
     assert_eq!(sweep(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
 }
 
 /// An endpoint falls ill again while it is drained: what comes in its first moments overtakes nothing that is held, and
@@ -369,7 +369,7 @@ async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
             let other = callback_of(application(2), 1);
             let left = deliver(&sender, batch(std::slice::from_ref(&other), 1)).await;
             hub.faults.restart();
-            let sender = courier_over(&hub, &connector());
+            let sender = sender_over(&hub, &connector());
             if !left.is_empty() {
                 hub.clock.advance(seconds(21));
                 deliver(&sender, batch(std::slice::from_ref(&other), 2)).await;
@@ -384,7 +384,7 @@ async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
                 endpoint.ids().into_iter().filter(|heard| *heard != other.id()).collect();
             assert_eq!(of_first, [7, 8, 9].map(|version| callback(version).id()), "{fault:?} at {call}");
             assert!(endpoint.ids().contains(&other.id()) && held(&hub, id).await.is_empty());
-            assert!(matches!(kept(&hub, id).await.state, EndpointState::Healthy { .. }));
+            assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
         }
     }
 }
@@ -399,7 +399,7 @@ async fn ill_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<FakeH
     }
     let now = hub.clock().now();
     set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now, next_at: now }).await;
-    let sender = courier_over(&hub, &connector());
+    let sender = sender_over(&hub, &connector());
     (endpoint, hub, id, sender)
 }
 
@@ -422,13 +422,13 @@ async fn one_callback_that_is_refused_holds_up_no_other_application() {
     }
     let now = hub.clock().now();
     set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now - seconds(60), next_at: now }).await;
-    let sender = courier_over(&hub, &connector());
+    let sender = sender_over(&hub, &connector());
     for _ in 0..5 {
         hub.clock.advance(seconds(60));
         sweep(&sender, &hub).await;
     }
     assert_eq!(held(&hub, id).await, [all[0].id(), all[1].id()], "its own application waits");
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Failing { .. }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { .. }));
     // Another callback comes: it does not wait for the schedule of the one that is refused.
     let late = callback_of(application(40), 1);
     hub.deliveries().hold(id, &late, hub.clock().now()).await.unwrap();
@@ -445,10 +445,10 @@ async fn a_message_that_has_come_often_is_held() {
     let (endpoint, _) = Endpoint::with_status(500).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
-    let sender = courier_over(&hub, &connector());
+    let sender = sender_over(&hub, &connector());
     assert!(deliver(&sender, batch(&[callback(4)], 9)).await.is_empty());
     assert_eq!((endpoint.ids().len(), held(&hub, id).await), (0, vec![callback(4).id()]));
-    assert!(matches!(kept(&hub, id).await.state, EndpointState::Recovering { .. }));
+    assert!(matches!(stored(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
 
 /// An endpoint that is gone is disabled at once, whatever else was refused before it said so.
@@ -467,9 +467,9 @@ async fn gone_counts_before_one_refusal() {
         hub.deliveries().hold(id, &callback, hub.clock().now()).await.unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
-    sweep(&courier_over(&hub, &connector()), &hub).await;
+    sweep(&sender_over(&hub, &connector()), &hub).await;
     assert!(matches!(
-        kept(&hub, id).await.state,
+        stored(&hub, id).await.state,
         EndpointState::Disabled { reason: DisabledReason::Gone, .. }
     ));
 }

@@ -122,7 +122,7 @@ pub(crate) fn connector() -> Connector {
 }
 
 /// Another process, but for its connections: making a client takes most of a test's time.
-pub(crate) fn courier_over(hub: &FakeHub, connector: &Connector) -> CallbackSender<FakeHub> {
+pub(crate) fn sender_over(hub: &FakeHub, connector: &Connector) -> CallbackSender<FakeHub> {
     CallbackSender::over(hub.restarted(), connector.clone())
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn keys(byte: u8) -> EndpointKeys {
     EndpointKeys::from_bytes(&[byte; EndpointKeys::BYTES]).unwrap()
 }
 
-pub(crate) async fn sealed(hub: &FakeHub, id: SubscriptionId, byte: u8) -> Vec<u8> {
+pub(crate) async fn encrypted(hub: &FakeHub, id: SubscriptionId, byte: u8) -> Vec<u8> {
     hub.vault().encrypt(SECRET, &id.to_string(), &[byte; EndpointKeys::BYTES]).await.unwrap()
 }
 
@@ -152,7 +152,7 @@ pub(crate) async fn subscribe_as(
         url: url.to_owned(),
         events: events.iter().map(|&event| event.to_owned()).collect(),
         created: hub.clock().now(),
-        secret: sealed(hub, id, 9).await,
+        secret: encrypted(hub, id, 9).await,
         public_key: keys(9).public().map(|key| key.reveal()),
         former: None,
         directed_from: None,
@@ -170,17 +170,17 @@ pub(crate) async fn subscribe(hub: &FakeHub, url: &str, events: &[&str]) -> Subs
 /// Removes a subscription, as an app does.
 pub(crate) async fn remove(hub: &FakeHub, id: SubscriptionId) {
     let gone = Changes { removed: Some(id), ..Changes::default() };
-    let response = StoredResponse { key: id.to_string(), request_hash: String::new(), sealed: Vec::new() };
+    let response = StoredResponse { key: id.to_string(), request_hash: String::new(), encrypted: Vec::new() };
     assert!(hub.subscriptions().commit(&tenant(), &gone, &response).await.unwrap());
 }
 
-pub(crate) async fn kept(hub: &FakeHub, id: SubscriptionId) -> Subscription {
+pub(crate) async fn stored(hub: &FakeHub, id: SubscriptionId) -> Subscription {
     hub.subscriptions().get(&tenant(), id).await.unwrap().unwrap()
 }
 
 /// Writes another state, as an app or another process does.
 pub(crate) async fn set_state(hub: &FakeHub, id: SubscriptionId, state: EndpointState) {
-    let before = kept(hub, id).await;
+    let before = stored(hub, id).await;
     let changed = Subscription { state, revision: before.revision + 1, ..before };
     assert!(hub.subscriptions().replace(&changed).await.unwrap());
 }

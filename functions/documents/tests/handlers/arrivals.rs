@@ -23,7 +23,7 @@ async fn two_uploads_of_one_application_are_one_write() {
     test_hub.put(&two, DocumentKind::named("proof_of_work").unwrap(), PNG);
     let failed = test_hub.tell(&[(&one, Some("v1")), (&two, Some("v1"))]).await;
     assert!(failed.is_empty(), "{failed:?}");
-    let head = test_hub.kept(id).await.ledger.head().clone();
+    let head = test_hub.stored(id).await.ledger.state().clone();
     assert_eq!((head.stage, head.version), (Stage::Submitted, 4));
     let calls = test_hub.hub.faults.calls();
     assert_eq!(calls.iter().filter(|call| **call == "store.append").count(), 1, "{calls:?}");
@@ -65,14 +65,14 @@ async fn a_late_event_finds_its_object_recorded_by_whoever_looked() {
     test_hub.put(&one, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.put(&two, DocumentKind::named("proof_of_work").unwrap(), PNG);
     // No event comes; whoever looks finds the objects.
-    let found = arrivals(&test_hub.hub, test_hub.kept(id).await.ledger.head()).await.unwrap();
+    let found = arrivals(&test_hub.hub, test_hub.stored(id).await.ledger.state()).await.unwrap();
     assert_eq!(found.len(), 2);
     apply_all(&test_hub.hub, id, &found).await.unwrap();
     assert_eq!(test_hub.version(id).await, 4);
     // Now the events come.
     assert!(test_hub.restarted().tell(&[(&one, Some("v1")), (&two, Some("v1"))]).await.is_empty());
     assert_eq!(test_hub.version(id).await, 4);
-    assert_eq!(arrivals(&test_hub.hub, test_hub.kept(id).await.ledger.head()).await.unwrap(), []);
+    assert_eq!(arrivals(&test_hub.hub, test_hub.stored(id).await.ledger.state()).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn an_event_after_the_withdrawal_records_nothing() {
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     apply(&test_hub.hub, id, &Attempt::hub(Command::Expire), None).await.unwrap();
     assert!(test_hub.tell(&[(&key, Some("v1"))]).await.is_empty(), "it is done with");
-    assert_eq!(test_hub.kept(id).await.ledger.head().stage, Stage::Expired);
+    assert_eq!(test_hub.stored(id).await.ledger.state().stage, Stage::Expired);
     assert_eq!(test_hub.version(id).await, 2);
 }
 
@@ -100,9 +100,9 @@ async fn the_version_that_was_verified_is_pinned_and_an_overwrite_is_not_taken()
         b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR something else",
     );
     assert!(test_hub.restarted().tell(&[(&key, Some(&second))]).await.is_empty());
-    let kept = test_hub.kept(id).await;
-    assert_eq!(kept.version(), 2);
-    let stored = kept.ledger.head().documents[0].stored().unwrap().clone();
+    let stored = test_hub.stored(id).await;
+    assert_eq!(stored.version(), 2);
+    let stored = stored.ledger.state().documents[0].stored().unwrap().clone();
     assert_eq!((stored.version.as_str(), stored.size), (first.as_str(), PNG.len() as u64));
     let link = serde_json::from_value(test_hub.read("hohhot-app", id, "d1").await.body).unwrap();
     assert_eq!(test_hub.hub.documents.fetch(&link).as_deref(), Some(PNG));
@@ -116,9 +116,9 @@ async fn an_object_that_was_overwritten_before_its_event_is_the_one_the_event_na
     let first = test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     let second = test_hub.put(&key, DocumentKind::named("household_register").unwrap(), b"<html>");
     assert!(test_hub.tell(&[(&key, Some(&first)), (&key, Some(&second))]).await.is_empty());
-    let kept = test_hub.kept(id).await;
-    assert_eq!(kept.ledger.head().documents[0].stored().unwrap().version, first);
-    assert_eq!(kept.version(), 2);
+    let stored = test_hub.stored(id).await;
+    assert_eq!(stored.ledger.state().documents[0].stored().unwrap().version, first);
+    assert_eq!(stored.version(), 2);
 }
 
 #[tokio::test]
@@ -141,19 +141,19 @@ async fn bad_content_is_refused_with_its_reason_and_the_slot_waits_again() {
         for _ in 0..2 {
             assert!(test_hub.tell(&[(&key, Some(&version))]).await.is_empty());
         }
-        let kept = test_hub.kept(id).await;
-        let last = kept.ledger.lines().last().unwrap();
+        let stored = test_hub.stored(id).await;
+        let last = stored.ledger.lines().last().unwrap();
         assert!(
             matches!(last.entry.event, Event::DocumentRejected { fault: found, .. } if found == fault),
             "{fault:?}"
         );
-        let document = &kept.ledger.head().documents[0];
+        let document = &stored.ledger.state().documents[0];
         assert_eq!((usize::from(document.rejections), &document.content), (round + 1, &Content::Waiting));
     }
     let key = format!("applications/{id}/d1/4");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.tell(&[(&key, Some("v1"))]).await;
-    assert!(test_hub.kept(id).await.ledger.head().documents[0].stored().is_some());
+    assert!(test_hub.stored(id).await.ledger.state().documents[0].stored().is_some());
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_slot_that_was_refused_five_times_is_closed_without_poisoning_the_queu
         );
         assert!(test_hub.tell(&[(&key, Some(&version))]).await.is_empty(), "round {round}");
     }
-    let head = test_hub.kept(id).await.ledger.head().clone();
+    let head = test_hub.stored(id).await.ledger.state().clone();
     assert_eq!(head.documents[0].rejections, domain::limits::REJECTIONS);
     let closed = test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await;
     assert_eq!((closed.status, closed.code()), (409, "bound_reached"));
@@ -256,8 +256,12 @@ async fn a_failure_at_any_call_is_mended_by_delivering_again() {
             test_hub.submitted(id).await;
             let test_hub = test_hub.restarted();
             test_hub.submitted(id).await;
-            let kept = test_hub.kept(id).await;
-            assert_eq!((kept.ledger.head().stage, kept.version()), (Stage::Submitted, 4), "{call} {fault:?}");
+            let stored = test_hub.stored(id).await;
+            assert_eq!(
+                (stored.ledger.state().stage, stored.version()),
+                (Stage::Submitted, 4),
+                "{call} {fault:?}"
+            );
         }
     }
 }

@@ -152,17 +152,17 @@ impl TestHub {
             proof: None,
         };
         let ledger = Ledger::open(id, opened, &cause).unwrap();
-        let kept = StoredApplication { ledger, sealed: vec![number as u8], payload_hash: [0; 32] };
-        self.hub.store().create(&kept, None).await.unwrap();
+        let stored = StoredApplication { ledger, encrypted: vec![number as u8], payload_hash: [0; 32] };
+        self.hub.store().create(&stored, None).await.unwrap();
         id
     }
 
-    pub(crate) async fn kept(&self, id: ApplicationId) -> StoredApplication {
+    pub(crate) async fn stored(&self, id: ApplicationId) -> StoredApplication {
         self.hub.store().get(id).await.unwrap().unwrap()
     }
 
     pub(crate) async fn version(&self, id: ApplicationId) -> u32 {
-        self.kept(id).await.version()
+        self.stored(id).await.version()
     }
 
     /// Puts an object where the slot's round would, and answers its version.
@@ -214,8 +214,8 @@ impl TestHub {
     }
 
     pub(crate) async fn received(&self, id: ApplicationId) {
-        let outbox = self.kept(id).await.ledger.head().outbox;
-        apply(&self.hub, id, &Attempt::hub(Command::Dispatch { outbox }), None).await.unwrap();
+        let message_version = self.stored(id).await.ledger.state().message_version;
+        apply(&self.hub, id, &Attempt::hub(Command::Dispatch { message_version }), None).await.unwrap();
         self.says(id, Finding::Received).await;
     }
 

@@ -58,8 +58,8 @@ async fn agency_says(test_hub: &TestHub, id: &str, agency: &str, finding: Findin
 
 async fn dispatched(test_hub: &TestHub, id: &str) {
     let head = test_hub.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
-    let outbox = head.ledger.head().outbox;
-    hub_does(test_hub, id, Attempt::hub(Command::Dispatch { outbox })).await;
+    let message_version = head.ledger.state().message_version;
+    hub_does(test_hub, id, Attempt::hub(Command::Dispatch { message_version })).await;
 }
 
 #[tokio::test]

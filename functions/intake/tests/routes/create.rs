@@ -35,13 +35,13 @@ async fn a_create_is_one_write_and_keeps_persons_sealed() {
     let writes: Vec<_> =
         test_hub.hub.faults.calls().into_iter().filter(|call| call.starts_with("store.")).collect();
     assert_eq!(writes, ["store.create"]);
-    let kept = test_hub.hub.store().get(answer.id().parse().unwrap()).await.unwrap().unwrap();
-    let events = String::from_utf8(kept.ledger.lines()[0].bytes.clone()).unwrap();
+    let stored = test_hub.hub.store().get(answer.id().parse().unwrap()).await.unwrap().unwrap();
+    let events = String::from_utf8(stored.ledger.lines()[0].bytes.clone()).unwrap();
     for personal in ["张三", "13800000000", "示例街", &crate::support::number("2000-01-01", 11)] {
         assert!(!events.contains(personal) && !answer.body.to_string().contains(personal));
     }
     let personal_data =
-        test_hub.hub.vault().decrypt("personal_data", &answer.id(), &kept.sealed).await.unwrap();
+        test_hub.hub.vault().decrypt("personal_data", &answer.id(), &stored.encrypted).await.unwrap();
     assert!(String::from_utf8_lossy(&personal_data).contains("13800000000"));
 }
 

@@ -29,18 +29,18 @@ async fn subscribed(test_hub: &TestHub) -> (SubscriptionId, String) {
     (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
 }
 
-async fn kept(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
+async fn stored(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
     let tenant = "hohhot-app".parse().unwrap();
     test_hub.hub.subscriptions().get(&tenant, id).await.unwrap().unwrap()
 }
 
-async fn opened(test_hub: &TestHub, id: SubscriptionId, sealed: &[u8]) -> EndpointKeys {
-    let bytes = test_hub.hub.vault().decrypt(SECRET, &id.to_string(), sealed).await.unwrap();
+async fn opened(test_hub: &TestHub, id: SubscriptionId, encrypted: &[u8]) -> EndpointKeys {
+    let bytes = test_hub.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await.unwrap();
     EndpointKeys::from_bytes(&bytes).unwrap()
 }
 
 async fn set_state(test_hub: &TestHub, id: SubscriptionId, state: EndpointState) {
-    let before = kept(test_hub, id).await;
+    let before = stored(test_hub, id).await;
     let changed = Subscription { state, revision: before.revision + 1, ..before };
     assert!(test_hub.hub.subscriptions().replace(&changed).await.unwrap());
 }
@@ -63,7 +63,7 @@ async fn notices(test_hub: &TestHub) -> Vec<String> {
 /// An application with one event that calls back: its withdrawal.
 async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
     let id = sample::id_of(key);
-    let stored = sample::kept_as("hohhot-app", id, 0);
+    let stored = sample::stored_as("hohhot-app", id, 0);
     test_hub.hub.store().create(&stored, None).await.unwrap();
     let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
     let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
@@ -85,7 +85,7 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
         assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
         assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
     }
-    assert_eq!(kept(&test_hub, id).await.revision, 1, "a repeat changes nothing");
+    assert_eq!(stored(&test_hub, id).await.revision, 1, "a repeat changes nothing");
     let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
     let refused = test_hub.patch(&path, "q", &both).await;
     assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
@@ -112,7 +112,7 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
     assert_eq!(change("second", &second).await.status, 200);
     let late = change("first", &first).await;
     assert_eq!((late.status, &late.bytes), (200, &answer.bytes));
-    assert_eq!(kept(&test_hub, id).await.revision, 2);
+    assert_eq!(stored(&test_hub, id).await.revision, 2);
     let misused = change("first", &second).await;
     assert_eq!((misused.status, misused.code()), (422, "key_reused"));
     for end in ["pause", "resume", "test"].map(|end| format!("{path}/{end}")) {
@@ -133,23 +133,23 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
     for number in 0..100 {
         assert_eq!(change(&format!("k{number}"), &second).await.status, 200);
     }
-    let revision = kept(&test_hub, id).await.revision;
+    let revision = stored(&test_hub, id).await.revision;
     assert_eq!((change("first", &first).await.bytes, pause().await.bytes), (answer.bytes, paused.bytes));
-    assert_eq!(kept(&test_hub, id).await.revision, revision);
+    assert_eq!(stored(&test_hub, id).await.revision, revision);
 }
 
 #[tokio::test]
 async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
-    let first = kept(&test_hub, id).await;
+    let first = stored(&test_hub, id).await;
     let rotate = format!("{path}/rotate");
     let rotated = test_hub.post(&rotate, "r1", &json!({})).await;
     assert_eq!(rotated.status, 200, "{}", rotated.body);
     let again = test_hub.post(&rotate, "r1", &json!({})).await;
     assert_eq!(again.bytes, rotated.bytes, "a repeat rotates nothing");
     let secret = Secret::parse(rotated.body["secret"].as_str().unwrap()).unwrap();
-    let now = kept(&test_hub, id).await;
+    let now = stored(&test_hub, id).await;
     let former = now.former.clone().unwrap();
     assert_eq!(former.secret, first.secret);
     let hours = former.until.duration_since(test_hub.hub.clock.now());
@@ -159,7 +159,7 @@ async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
     assert_eq!(rotated.body["public_key"], opened.public().unwrap().reveal());
     let second = test_hub.post(&rotate, "r2", &json!({ "overlap_hours": 0 })).await;
     assert_ne!(second.body["secret"], rotated.body["secret"]);
-    assert_eq!(kept(&test_hub, id).await.former, None, "no overlap");
+    assert_eq!(stored(&test_hub, id).await.former, None, "no overlap");
     let late = test_hub.post(&rotate, "r1", &json!({})).await;
     assert_eq!(late.bytes, rotated.bytes, "however late");
     let other = test_hub.post(&rotate, "r1", &json!({ "overlap_hours": 1 })).await;
@@ -189,7 +189,7 @@ async fn a_rotation_whose_answer_was_lost_is_answered_again() {
         let test_hub = test_hub.restarted();
         let answer = test_hub.post(&format!("{path}/rotate"), "r", &json!({})).await;
         assert_eq!(answer.status, 200, "at call {call}");
-        let now = kept(&test_hub, id).await;
+        let now = stored(&test_hub, id).await;
         let keys = opened(&test_hub, id, &now.secret).await;
         assert_eq!(answer.body["secret"], keys.secret().reveal());
         assert_eq!(now.revision, 1, "rotated once, at call {call}");

@@ -200,7 +200,7 @@ impl AgencyCommand {
                 }
             }
             What::Suspend(Changed { code, why }) => {
-                let made = operator.amend(&code, &AgencyOverride::Suspend, &why.reason).await?;
+                let made = operator.override_agency(&code, &AgencyOverride::Suspend, &why.reason).await?;
                 terminal.line(&format!(
                     "Agency {code} is suspended (change {}). No new case is accepted for it; within a minute nothing \
                      more is sent to it, and its cases are held.",
@@ -252,7 +252,7 @@ fn shown<T: Serialize>(
 /// Resumes, waits until every function knows, and lets go of what was held. Nothing is lost if it is interrupted: the
 /// sweeper sends what is owed.
 async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: &Terminal) -> Result<()> {
-    let made = operator.amend(code, &AgencyOverride::Resume, reason).await?;
+    let made = operator.override_agency(code, &AgencyOverride::Resume, reason).await?;
     terminal.line(&format!("Agency {code} takes cases again (change {}).", made.version));
     if let Some(row) = operator.list().await?.into_iter().find(|row| &row.agency == code)
         && row.suspended_by.is_some()
@@ -284,18 +284,18 @@ async fn keys(
             shown(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys))
         }
         Some(Keys::Add { file, why }) => {
-            let made = operator.amend(code, &read_key(&file)?, &why.reason).await?;
+            let made = operator.override_agency(code, &read_key(&file)?, &why.reason).await?;
             terminal.line(&format!("The key takes effect within a minute (change {}).", made.version));
             Ok(())
         }
         Some(Keys::Revoke { kid, why }) => {
             let revoked = AgencyOverride::RevokeKey { kid: kid.clone() };
-            let made = operator.amend(code, &revoked, &why.reason).await?;
+            let made = operator.override_agency(code, &revoked, &why.reason).await?;
             terminal.line(&format!(
                 "The key {kid} is revoked; every function knows within a minute (change {}).",
                 made.version
             ));
-            let rows = operator.rows().amended(&made);
+            let rows = operator.rows().with_overrides(&made);
             let row = rows.agency(code);
             for (role, left) in [
                 (KeyRole::Signing, row.is_some_and(|row| !row.signing_keys.is_empty())),

@@ -7,7 +7,7 @@ use domain::effect::undelivered;
 use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use platform::agency_registry::FRESH;
-use platform::store::{Asked, Cursor, PAGE, Store as _};
+use platform::store::{Cursor, PAGE, ResendMark, Store as _};
 use serde::Serialize;
 
 use super::Operator;
@@ -49,8 +49,8 @@ impl Operator {
         let mut after = None;
         loop {
             let page = self.page(code, after).await?;
-            for kept in page.items {
-                let head = kept.ledger.head();
+            for stored in page.items {
+                let head = stored.ledger.state();
                 backlog.open += 1;
                 backlog.held += usize::from(undelivered(head).is_some());
                 backlog.oldest.get_or_insert(head.opened_at);
@@ -82,12 +82,16 @@ impl Operator {
         let mut after = None;
         loop {
             let page = self.page(code, after).await?;
-            for kept in page.items {
-                let Some(outbox) = undelivered(kept.ledger.head()) else { continue };
-                let asked = self.overrides.cases.ask_again(kept.id(), outbox.version, Timestamp::now()).await;
-                match asked.with_context(|| format!("releasing {}", kept.id()))? {
-                    Asked::Taken => done.released += 1,
-                    Asked::TooSoon | Asked::Missing => done.left += 1,
+            for stored in page.items {
+                let Some(undelivered) = undelivered(stored.ledger.state()) else { continue };
+                let asked = self
+                    .overrides
+                    .cases
+                    .mark_for_resend(stored.id(), undelivered.version, Timestamp::now())
+                    .await;
+                match asked.with_context(|| format!("releasing {}", stored.id()))? {
+                    ResendMark::Set => done.released += 1,
+                    ResendMark::TooSoon | ResendMark::Missing => done.left += 1,
                 }
             }
             after = page.next;

@@ -1,6 +1,6 @@
 //! The records of what operators changed, each with the hash of the one before it.
 
-use domain::agency_override::{AgencyOverrides, Record, seal};
+use domain::agency_override::{AgencyOverrides, Record, hash};
 use domain::ids::AgencyCode;
 
 /// Most records that are read at once.
@@ -38,13 +38,13 @@ impl ChangeRecords {
                     broken.get_or_insert(wrong);
                 }
             }
-            before = Some((record.version, seal(line.as_bytes())));
+            before = Some((record.version, hash(line.as_bytes())));
             records.push(record);
         }
         let last = before.unwrap_or_default();
         if last.0 != in_force.version {
             broken.get_or_insert(format!("record {} is missing", in_force.version));
-        } else if last.1 != in_force.seal {
+        } else if last.1 != in_force.hash {
             broken.get_or_insert(format!("record {} was changed, or what is in force was", in_force.version));
         }
         ChangeRecords { records, broken }
@@ -87,10 +87,10 @@ mod tests {
         let rows = Agencies::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
         let mut all = AgencyOverrides::default();
         let mut lines = Vec::new();
-        for override_ in [AgencyOverride::Suspend, AgencyOverride::Resume, AgencyOverride::Suspend] {
+        for change in [AgencyOverride::Suspend, AgencyOverride::Resume, AgencyOverride::Suspend] {
             let code = "11".parse().unwrap();
             let why = ("somebody", "a reason");
-            let (next, line) = all.amend(&rows, &code, override_, why, Timestamp::UNIX_EPOCH).unwrap();
+            let (next, line) = all.apply(&rows, &code, change, why, Timestamp::UNIX_EPOCH).unwrap();
             lines.push(String::from_utf8(line).unwrap());
             all = next;
         }

@@ -20,7 +20,7 @@ impl Operator {
     /// Finds a hub and reads what its stack tells of itself.
     ///
     /// # Errors
-    /// It does not answer, there is no such stack, or it was deployed before it had a table of amendments.
+    /// It does not answer, there is no such stack, or it was deployed before it had a table of overrides.
     pub async fn reach(at: &HubLocation) -> Result<Operator> {
         let workspace = Workspace::find()?;
         let (config, rows, by) = match &at.place {
@@ -34,7 +34,7 @@ impl Operator {
         let outputs = cloud.outputs(&at.stack).await?;
         let table = outputs
             .get("AgenciesTableName")
-            .context("the stack was deployed before operators could amend agencies; deploy it again")?;
+            .context("the stack was deployed before operators could override agencies; deploy it again")?;
         let cases = outputs.get("TableName")?;
         Ok(Operator {
             place: at.place.clone(),

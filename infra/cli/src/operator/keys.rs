@@ -47,11 +47,11 @@ pub struct AgencyKey {
 
 /// An agency's keys: those that sign, those that encrypt in the order of use, then what was revoked.
 #[must_use]
-pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<AgencyKey> {
+pub(super) fn listed(row: &AgencyRow, overridden: &OverriddenAgency) -> Vec<AgencyKey> {
     let mut all = Vec::new();
     let lists = [
-        (KeyRole::Signing, &amended.signing_keys, &row.signing_keys),
-        (KeyRole::Encryption, &amended.encryption_keys, &row.encryption_keys),
+        (KeyRole::Signing, &overridden.signing_keys, &row.signing_keys),
+        (KeyRole::Encryption, &overridden.encryption_keys, &row.encryption_keys),
     ];
     let mut revoked: Vec<AgencyKey> = Vec::new();
     for (role, added, written) in lists {
@@ -60,7 +60,7 @@ pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<AgencyK
         for (jwk, origin) in added.chain(written.iter().map(|jwk| (jwk, Origin::Row))) {
             let kid = jwk.get("kid").and_then(Value::as_str).unwrap_or("(without a name)").to_owned();
             let (role, origin) = (Some(role), Some(origin));
-            if amended.revoked.contains(&kid) {
+            if overridden.revoked.contains(&kid) {
                 revoked.push(AgencyKey { kid, role, state: KeyState::Revoked, origin });
                 continue;
             }
@@ -70,7 +70,7 @@ pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<AgencyK
             all.push(AgencyKey { kid, role, state, origin });
         }
     }
-    for kid in &amended.revoked {
+    for kid in &overridden.revoked {
         if !revoked.iter().any(|key| &key.kid == kid) {
             revoked.push(AgencyKey { kid: kid.clone(), role: None, state: KeyState::Revoked, origin: None });
         }
@@ -79,7 +79,7 @@ pub(super) fn listed(row: &AgencyRow, amended: &OverriddenAgency) -> Vec<AgencyK
     all
 }
 
-/// The amendment that adds the key of a file: a public JWK (P-256) with `kid` and `use`.
+/// The override that adds the key of a file: a public JWK (P-256) with `kid` and `use`.
 ///
 /// # Errors
 /// The file cannot be read, holds something else, or holds a PRIVATE key.
@@ -124,12 +124,12 @@ mod tests {
             "signing_keys": [{ "kid": "s1" }], "encryption_keys": [{ "kid": "e1" }],
         }))
         .unwrap();
-        let amended: OverriddenAgency = serde_json::from_value(json!({
+        let overridden: OverriddenAgency = serde_json::from_value(json!({
             "signing_keys": [{ "kid": "s2" }], "encryption_keys": [{ "kid": "e2" }], "revoked": ["s1", "s0"],
         }))
         .unwrap();
         let seen: Vec<_> =
-            listed(&row, &amended).into_iter().map(|key| (key.kid, key.state, key.origin)).collect();
+            listed(&row, &overridden).into_iter().map(|key| (key.kid, key.state, key.origin)).collect();
         let expected = [
             ("s2", KeyState::InUse, Some(Origin::Operator)),
             ("e2", KeyState::InUse, Some(Origin::Operator)),

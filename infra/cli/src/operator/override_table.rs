@@ -1,4 +1,4 @@
-//! The table of amendments: what is in force, and a record of each change, written together or not at all.
+//! The table of overrides: what is in force, and a record of each change, written together or not at all.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ const STATE: &str = "state";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The two tables that an operator changes: the amendments, and the cases as far as asking for one again changes it.
+/// The two tables that an operator changes: the overrides, and the cases as far as asking for one again changes it.
 #[derive(Clone, Debug)]
 pub struct OverrideTable {
     pub(super) cases: AwsStore,
@@ -97,17 +97,17 @@ impl OverrideTable {
         Ok(ChangeRecords::of(lines, in_force))
     }
 
-    /// Makes one amendment over what is in force at that moment.
-    pub(super) async fn amend(
+    /// Makes one override over what is in force at that moment.
+    pub(super) async fn override_agency(
         &self,
         rows: &Agencies,
         agency: &AgencyCode,
-        override_: &AgencyOverride,
+        change: &AgencyOverride,
         why: (&str, &str),
     ) -> Result<AgencyOverrides> {
         for tried in 0..TRIES {
             let before = self.read().await?;
-            let (after, record) = before.amend(rows, agency, override_.clone(), why, Timestamp::now())?;
+            let (after, record) = before.apply(rows, agency, change.clone(), why, Timestamp::now())?;
             let record = String::from_utf8(record).context("the record is no text")?;
             match self.write(&before, &after, &record).await? {
                 Written::Done => return Ok(after),
@@ -142,9 +142,9 @@ impl OverrideTable {
             // Neither answer says for sure that it was not written: a try whose answer was lost makes the next one a
             // conflict with itself. The record does say.
             Err(error) if is_open(&error) => {
-                let kept = self.item(&record_key(after.version)).await?;
-                let kept = kept.as_ref().map(|item| text(item, "bo")).transpose()?;
-                Ok(if kept == Some(record) { Written::Done } else { Written::Again })
+                let stored = self.item(&record_key(after.version)).await?;
+                let stored = stored.as_ref().map(|item| text(item, "bo")).transpose()?;
+                Ok(if stored == Some(record) { Written::Done } else { Written::Again })
             }
             Err(error) => Err(told("recording the change", error)),
         }

@@ -85,7 +85,7 @@ impl Operator {
     /// Every agency at a glance.
     ///
     /// # Errors
-    /// The table of amendments does not answer.
+    /// The table of overrides does not answer.
     pub async fn list(&self) -> Result<Vec<AgencySummary>> {
         let in_force = self.overrides.read().await?;
         Ok(self.rows.agencies().iter().map(|row| self.standing(row, &in_force)).collect())
@@ -102,7 +102,7 @@ impl Operator {
         Ok(AgencyOverview {
             standing: self.standing(row, &in_force),
             capabilities: row.capabilities.clone(),
-            keys: listed(row, &amended(&in_force, code)),
+            keys: listed(row, &overridden(&in_force, code)),
             queue: self.waiting(code).await?,
             cases: self.backlog(code).await?,
             records: chain.last_of(code, RECORDS),
@@ -113,10 +113,10 @@ impl Operator {
     /// An agency's keys.
     ///
     /// # Errors
-    /// No agency has this code, or the table of amendments does not answer.
+    /// No agency has this code, or the table of overrides does not answer.
     pub async fn keys(&self, code: &AgencyCode) -> Result<Vec<AgencyKey>> {
         let row = self.row(code)?;
-        Ok(listed(row, &amended(&self.overrides.read().await?, code)))
+        Ok(listed(row, &overridden(&self.overrides.read().await?, code)))
     }
 
     /// How full an agency's queue is.
@@ -136,8 +136,8 @@ impl Operator {
     }
 
     fn standing(&self, row: &AgencyRow, in_force: &AgencyOverrides) -> AgencySummary {
-        let by_operator = amended(in_force, &row.code).suspended;
-        let now = self.rows.amended(in_force);
+        let by_operator = overridden(in_force, &row.code).suspended;
+        let now = self.rows.with_overrides(in_force);
         let now = now.agency(&row.code).unwrap_or(row);
         AgencySummary {
             agency: row.code.clone(),
@@ -157,6 +157,6 @@ impl Operator {
     }
 }
 
-fn amended(in_force: &AgencyOverrides, code: &AgencyCode) -> OverriddenAgency {
+fn overridden(in_force: &AgencyOverrides, code: &AgencyCode) -> OverriddenAgency {
     in_force.agencies.get(code).cloned().unwrap_or_default()
 }

@@ -49,7 +49,7 @@ impl Operator {
         let key = match kind {
             Probe::Unreadable => stranger.public().clone(),
             Probe::Forged => {
-                let rows = self.rows.amended(&self.overrides.read().await?);
+                let rows = self.rows.with_overrides(&self.overrides.read().await?);
                 let keys = rows.agency(code).into_iter().flat_map(|row| row.encryption_keys.clone());
                 let key = keys.filter_map(|jwk| PublicKey::from_jwk(&jwk).ok()).next();
                 key.with_context(|| format!("agency {code} has no key to encrypt to"))?
@@ -57,7 +57,8 @@ impl Operator {
         };
         let application = ApplicationId::from_bytes16(*Uuid::new_v4().as_bytes());
         let signing = PrivateKey::generate(KeyUse::Signing)?;
-        let envelope = Envelope::seal(&case(code, application)?, Timestamp::now(), &signing, &key)?;
+        let envelope =
+            Envelope::sign_and_encrypt(&case(code, application)?, Timestamp::now(), &signing, &key)?;
         let queue = self.queue_url(code)?;
         let call = self.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&envelope)?);
         let call = call.message_group_id(application.to_string());

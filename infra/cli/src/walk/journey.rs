@@ -41,7 +41,7 @@ pub(crate) struct Arrived {
     /// Its version.
     pub(crate) version: u32,
     /// The seal of its record, as the feed gave it.
-    pub(crate) seal: String,
+    pub(crate) hash: String,
 }
 
 /// Opens an application and goes with it to its end.
@@ -88,7 +88,7 @@ impl<'w> Journey<'w> {
             }
             if self.seen >= end {
                 let version = u32::try_from(self.seen).context("too many events")?;
-                return Ok(Arrived { id: self.opened.id, version, seal: page.seal });
+                return Ok(Arrived { id: self.opened.id, version, hash: page.hash });
             }
         }
     }

@@ -35,24 +35,24 @@ pub(crate) async fn judge(
 ) -> Result<()> {
     terminal.line("");
     let step = terminal.step("Reading the records in the table");
-    let (outbox, events) = records(hub, arrived).await?;
+    let (expected, events) = records(hub, arrived).await?;
     step.done(&format!(
         "{} applications final; their {events} events in the table are chained and sealed as the feed says",
         arrived.len()
     ));
     let step = terminal.step("Counting callbacks");
     until("the last callbacks", REST, async || {
-        anyhow::Ok(outbox.keys().all(|(id, version)| callbacks.find(*id, *version).is_some()).then_some(()))
+        anyhow::Ok(expected.keys().all(|(id, version)| callbacks.find(*id, *version).is_some()).then_some(()))
     })
     .await?;
-    compare(&outbox, &first_of_each(callbacks))?;
+    compare(&expected, &first_of_each(callbacks))?;
     if let Some(reason) = callbacks.rejections().pop() {
         bail!("a callback was rejected: {reason}");
     }
     step.done(&format!(
         "{} callbacks expected, {} received, every signature verified",
-        outbox.len(),
-        outbox.len()
+        expected.len(),
+        expected.len()
     ));
     let step = terminal.step("Waiting for the queues to be empty");
     let queues = rest(hub).await?;
@@ -68,18 +68,18 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Expected, u32
         endpoint: Some(hub.endpoint()),
     };
     let store = AwsStore::new(Aws::new(access).dynamodb(), hub.outputs().get("TableName")?);
-    let (mut outbox, mut events) = (Expected::new(), 0);
-    for Arrived { id, version, seal } in arrived {
-        let kept = store.get(*id).await.with_context(|| format!("the record of {id} does not verify"))?;
-        let ledger = kept.with_context(|| format!("the table has no application {id}"))?.ledger;
-        let head = ledger.head();
+    let (mut expected, mut events) = (Expected::new(), 0);
+    for Arrived { id, version, hash } in arrived {
+        let stored = store.get(*id).await.with_context(|| format!("the record of {id} does not verify"))?;
+        let ledger = stored.with_context(|| format!("the table has no application {id}"))?.ledger;
+        let head = ledger.state();
         ensure!(head.is_final(), "application {id} is not final but {}", head.stage.name());
         ensure!(
             head.version == *version,
             "application {id} has {} events and showed {version}",
             head.version
         );
-        ensure!(ledger.seal() == *seal, "the seal of application {id} is not that of its record");
+        ensure!(ledger.hash() == *hash, "the seal of application {id} is not that of its record");
         events += version;
         for line in ledger.lines().iter().filter(|line| calls_back(&line.entry.event)) {
             let version = line.entry.version;
@@ -88,10 +88,10 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Expected, u32
             let kind = format!("application.{}", line.entry.event.name());
             let url = format!("/v1/applications/{id}");
             let data = Data { application: *id, version, stage: then.stage, url };
-            outbox.insert((*id, version), (kind, data));
+            expected.insert((*id, version), (kind, data));
         }
     }
-    Ok((outbox, events))
+    Ok((expected, events))
 }
 
 /// The first callback about each version of an application: delivery is at least once, so others may follow it.
@@ -105,10 +105,10 @@ fn first_of_each(callbacks: &CallbackLog) -> BTreeMap<(ApplicationId, u32), Rece
 }
 
 /// Checks that the received callbacks are exactly the expected ones.
-fn compare(outbox: &Expected, heard: &BTreeMap<(ApplicationId, u32), ReceivedCallback>) -> Result<()> {
+fn compare(expected: &Expected, heard: &BTreeMap<(ApplicationId, u32), ReceivedCallback>) -> Result<()> {
     for (about, ReceivedCallback { payload, .. }) in heard {
         let (id, version) = about;
-        let Some((kind, data)) = outbox.get(about) else {
+        let Some((kind, data)) = expected.get(about) else {
             bail!("a callback came about version {version} of {id}, which owes none");
         };
         ensure!(
@@ -118,9 +118,9 @@ fn compare(outbox: &Expected, heard: &BTreeMap<(ApplicationId, u32), ReceivedCal
         );
     }
     ensure!(
-        heard.len() == outbox.len(),
+        heard.len() == expected.len(),
         "{} callbacks were expected and {} arrived",
-        outbox.len(),
+        expected.len(),
         heard.len()
     );
     Ok(())
@@ -170,10 +170,10 @@ mod tests {
     #[test]
     fn callbacks_are_what_the_record_owes_no_more_and_no_less() {
         let kind = "application.received";
-        let outbox = Expected::from([((data(6).application, 6), (kind.to_owned(), data(6)))]);
-        assert!(compare(&outbox, &BTreeMap::from([heard(kind, 6)])).is_ok());
-        assert!(compare(&outbox, &BTreeMap::new()).is_err());
-        assert!(compare(&outbox, &BTreeMap::from([heard("application.signed", 6)])).is_err());
-        assert!(compare(&outbox, &BTreeMap::from([heard(kind, 6), heard(kind, 7)])).is_err());
+        let expected = Expected::from([((data(6).application, 6), (kind.to_owned(), data(6)))]);
+        assert!(compare(&expected, &BTreeMap::from([heard(kind, 6)])).is_ok());
+        assert!(compare(&expected, &BTreeMap::new()).is_err());
+        assert!(compare(&expected, &BTreeMap::from([heard("application.signed", 6)])).is_err());
+        assert!(compare(&expected, &BTreeMap::from([heard(kind, 6), heard(kind, 7)])).is_err());
     }
 }

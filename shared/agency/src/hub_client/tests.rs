@@ -154,22 +154,22 @@ async fn an_old_signature_is_renewed_under_the_same_id() {
     })
     .await;
     let (client, config) = client(&url);
-    let mut kept = client.sign(application(1), 5, Finding::Signed).unwrap();
-    assert!(kept.is_fresh(Timestamp::now()));
-    kept.report.iat -= 601;
-    assert!(!kept.is_fresh(Timestamp::now()));
-    let text = serde_json::to_string(&kept).unwrap();
-    let kept: SignedReport = serde_json::from_str(&text).unwrap();
-    client.send(&kept).await.unwrap();
+    let mut stored = client.sign(application(1), 5, Finding::Signed).unwrap();
+    assert!(stored.is_fresh(Timestamp::now()));
+    stored.report.iat -= 601;
+    assert!(!stored.is_fresh(Timestamp::now()));
+    let text = serde_json::to_string(&stored).unwrap();
+    let stored: SignedReport = serde_json::from_str(&text).unwrap();
+    client.send(&stored).await.unwrap();
     // The hub's clock may be ahead: a signature that is young here is too old there.
-    let receipt = client.send(&client.renew(&kept).unwrap()).await.unwrap();
+    let receipt = client.send(&client.renew(&stored).unwrap()).await.unwrap();
     let requests = requests.lock().unwrap();
-    assert_eq!((requests.len(), receipt.report_id), (3, kept.id()));
+    assert_eq!((requests.len(), receipt.report_id), (3, stored.id()));
     let now = Timestamp::now().as_second();
     for request in requests.iter() {
         let report: Report =
             protocol::jose::verify(REPORT_TYP, &request.text(), [config.keys.signing.public()]).unwrap();
-        assert!(now - report.iat < 60 && report.report_id == kept.id());
+        assert!(now - report.iat < 60 && report.report_id == stored.id());
     }
 }
 

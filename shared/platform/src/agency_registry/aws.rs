@@ -1,4 +1,4 @@
-//! AgencyOverrides in DynamoDB: `pk` = `amendments`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. Beside it lie the
+//! AgencyOverrides in DynamoDB: `pk` = `overrides`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. Beside it lie the
 //! records, `sk` = `record#<version>`, which no function reads.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub struct AwsAgencyRegistry {
 }
 
 impl AwsAgencyRegistry {
-    /// The amendments in this table.
+    /// The overrides in this table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         AwsAgencyRegistry { client, table: table.into() }

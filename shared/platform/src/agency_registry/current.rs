@@ -66,12 +66,12 @@ mod tests {
         let hub = FakeHub::new(agencies());
         let code = agencies().agencies()[0].code.clone();
         assert_eq!(state(&hub).await, Ok(AgencyState::Active));
-        hub.agency_registry.amend(&agencies(), &code, AgencyOverride::Suspend);
+        hub.agency_registry.override_agency(&agencies(), &code, AgencyOverride::Suspend);
         assert_eq!(state(&hub).await, Ok(AgencyState::Active));
         assert_eq!(hub.faults.calls().len(), 1);
         hub.clock.advance(FRESH);
         assert_eq!(state(&hub).await, Ok(AgencyState::Suspended));
-        hub.agency_registry.amend(&agencies(), &code, AgencyOverride::Resume);
+        hub.agency_registry.override_agency(&agencies(), &code, AgencyOverride::Resume);
         let now = fresh_agencies(&hub).await.unwrap();
         assert_eq!(now.agencies.agencies()[0].state, AgencyState::Active);
         assert_eq!(hub.faults.calls().len(), 3);

@@ -19,21 +19,21 @@ pub struct FakeAgencyRegistry {
 }
 
 impl FakeAgencyRegistry {
-    /// No amendments; reads obey these faults.
+    /// No overrides; reads obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
         FakeAgencyRegistry { overrides: Arc::default(), faults }
     }
 
-    /// Makes an amendment, as an operator does.
+    /// Makes an override, as an operator does.
     ///
     /// # Panics
-    /// The amendment makes no sense.
-    pub fn amend(&self, rows: &Agencies, agency: &AgencyCode, override_: AgencyOverride) {
+    /// The override makes no sense.
+    pub fn override_agency(&self, rows: &Agencies, agency: &AgencyCode, change: AgencyOverride) {
         let mut all = self.overrides.lock().unwrap_or_else(PoisonError::into_inner);
         let by = ("an operator", "a test");
-        let amended = all.amend(rows, agency, override_, by, Timestamp::UNIX_EPOCH);
-        *all = amended.expect("an override_ that makes sense").0;
+        let overridden = all.apply(rows, agency, change, by, Timestamp::UNIX_EPOCH);
+        *all = overridden.expect("an override_ that makes sense").0;
     }
 }
 

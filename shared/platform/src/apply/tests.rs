@@ -31,10 +31,10 @@ fn hub() -> FakeHub {
 }
 
 async fn opened(hub: &FakeHub, number: u64) -> StoredApplication {
-    let kept = sample::kept("east-app", number);
-    let wake = next_wake(kept.ledger.head(), hub.clock.now());
-    hub.store.create(&kept, wake).await.unwrap();
-    kept
+    let stored = sample::stored("east-app", number);
+    let wake = next_wake(stored.ledger.state(), hub.clock.now());
+    hub.store.create(&stored, wake).await.unwrap();
+    stored
 }
 
 fn stores(number: usize) -> Attempt {
@@ -75,10 +75,10 @@ async fn a_command_is_written_once_and_answers_the_same_again() {
     let id = opened(&hub, 1).await.id();
     let first = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((first.version, first.changed), (2, true));
-    assert_eq!(first.kept.ledger.head().stage, Stage::Withdrawn);
+    assert_eq!(first.stored.ledger.state().stage, Stage::Withdrawn);
     assert_eq!(hub.store.wake(id), None, "what is final is not looked at again");
     let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
-    assert_eq!((again.version, again.changed, again.kept), (2, false, first.kept));
+    assert_eq!((again.version, again.changed, again.stored), (2, false, first.stored));
     let misuse = apply(&hub, id, &withdraws("k", b"other"), None).await;
     assert_eq!(misuse, Err(ApplyError::Refused(Refusal::KeyReused)));
 }
@@ -107,7 +107,7 @@ async fn several_commands_are_one_write_and_one_refusal_stops_no_other() {
     // The second document completes the draft, which submits itself: two events.
     let missing = Refusal::Missing(vec![sample::document(9)]);
     assert_eq!(done.outcomes, [Ok(2), Err(missing), Ok(4), Ok(4)]);
-    assert_eq!(done.kept.ledger.head().stage, Stage::Submitted);
+    assert_eq!(done.stored.ledger.state().stage, Stage::Submitted);
     let writes = hub.faults.calls().into_iter().filter(|call| *call == "store.append").count();
     assert_eq!(writes, 1);
 }
@@ -130,7 +130,7 @@ async fn a_known_state_saves_a_read_but_never_answers() {
     let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((again.version, again.changed), (5, false), "decided again on what the other left");
     assert_eq!(hub.faults.calls()[before..], ["store.append"]);
-    assert_eq!(again.kept, other.store.get(id).await.unwrap().unwrap());
+    assert_eq!(again.stored, other.store.get(id).await.unwrap().unwrap());
 }
 
 #[tokio::test]
@@ -140,20 +140,20 @@ async fn a_refusal_is_decided_on_the_current_state() {
     apply(&hub, id, &stores(1), None).await.unwrap();
     let other = hub.restarted();
     apply(&other, id, &stores(2), None).await.unwrap();
-    apply(&other, id, &Attempt::hub(Command::Dispatch { outbox: 4 }), None).await.unwrap();
+    apply(&other, id, &Attempt::hub(Command::Dispatch { message_version: 4 }), None).await.unwrap();
     // This process remembers a draft, which takes no report; in truth it is dispatched.
     let report = reports("r1", 4, Finding::Received);
     let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
-    assert_eq!((done.version, done.kept.ledger.head().stage), (6, Stage::Received));
-    assert_eq!(done.kept.ledger.lines()[5].entry.proof.as_deref(), Some("evidence"));
+    assert_eq!((done.version, done.stored.ledger.state().stage), (6, Stage::Received));
+    assert_eq!(done.stored.ledger.lines()[5].entry.proof.as_deref(), Some("evidence"));
 }
 
 #[tokio::test]
 async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
     let hub = hub();
-    let kept = opened(&hub, 1).await;
-    let image = apply_all(&hub, kept.id(), &[stores(1), stores(2)]).await.unwrap().kept;
-    let dispatch = [Attempt::hub(Command::Dispatch { outbox: 4 })];
+    let stored = opened(&hub, 1).await;
+    let image = apply_all(&hub, stored.id(), &[stores(1), stores(2)]).await.unwrap().stored;
+    let dispatch = [Attempt::hub(Command::Dispatch { message_version: 4 })];
     let router = hub.restarted();
     let before = hub.faults.calls().len();
     let done = apply_to(&router, image.clone(), &dispatch).await.unwrap();
@@ -169,13 +169,13 @@ async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
 #[tokio::test]
 async fn the_same_command_in_the_same_instant_is_one_entry() {
     let hub = hub();
-    let kept = opened(&hub, 1).await;
-    hub.recent.put(&kept);
+    let stored = opened(&hub, 1).await;
+    hub.recent.put(&stored);
     let other = hub.restarted();
-    let first = apply(&other, kept.id(), &withdraws("k", b""), None).await.unwrap();
-    let second = apply(&hub, kept.id(), &withdraws("k", b""), None).await.unwrap();
-    assert_eq!((second.version, second.kept), (first.version, first.kept));
-    assert_eq!(hub.store.get(kept.id()).await.unwrap().unwrap().version(), 2);
+    let first = apply(&other, stored.id(), &withdraws("k", b""), None).await.unwrap();
+    let second = apply(&hub, stored.id(), &withdraws("k", b""), None).await.unwrap();
+    assert_eq!((second.version, second.stored), (first.version, first.stored));
+    assert_eq!(hub.store.get(stored.id()).await.unwrap().unwrap().version(), 2);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn every_fault_at_every_call_leaves_one_effect() {
             assert!(matches!(broken, Err(ApplyError::Store(_))), "{fault:?} at {call}: {broken:?}");
             let hub = hub.restarted();
             let done = apply(&hub, id, &attempt, None).await.unwrap();
-            assert_eq!((done.version, done.kept.version()), (2, 2), "{fault:?} at {call}");
+            assert_eq!((done.version, done.stored.version()), (2, 2), "{fault:?} at {call}");
             assert_eq!(done.changed, !(call == 2 && matches!(fault, Fault::AnswerLost | Fault::DiesAfter)));
         }
     }
@@ -208,8 +208,8 @@ async fn writers_at_once_all_get_their_turn() {
     }
     let answers: Vec<_> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers.iter().filter(|changed| **changed).count(), 2, "each document once: {answers:?}");
-    let kept = hub.store.get(id).await.unwrap().unwrap();
-    assert_eq!(kept.ledger.head().stage, Stage::Submitted);
+    let stored = hub.store.get(id).await.unwrap().unwrap();
+    assert_eq!(stored.ledger.state().stage, Stage::Submitted);
 }
 
 /// The store's part of the budget: one first card with two documents and three reports.
@@ -221,7 +221,7 @@ async fn an_adults_first_card_stays_within_its_write_units() {
     let steps = [
         (stores(1), false),
         (stores(2), false),
-        (Attempt::hub(Command::Dispatch { outbox: 4 }), false),
+        (Attempt::hub(Command::Dispatch { message_version: 4 }), false),
         (reports("r1", 4, Finding::Received), true),
         (reports("r2", 6, Finding::Signed), true),
         (reports("r3", 7, Finding::Produced), true),

@@ -9,7 +9,7 @@ pub enum Variable {
     SubscriptionsTable,
     /// `DELIVERIES_TABLE`: name of the table of deliveries.
     DeliveriesTable,
-    /// `AGENCIES_TABLE`: name of the table of amendments of agencies.
+    /// `AGENCIES_TABLE`: name of the table of overrides of agencies.
     AgenciesTable,
     /// `BUCKET`: name of the documents bucket.
     Bucket,

@@ -98,13 +98,13 @@ pub fn opened(tenant_name: &str) -> Opened {
 /// A new application of a tenant; `number` seconds after [`start`]. Each call makes other sealed bytes, as
 /// the vault does, so two calls are two requests.
 #[must_use]
-pub fn kept(tenant_name: &str, number: u64) -> StoredApplication {
-    kept_as(tenant_name, id(number), number)
+pub fn stored(tenant_name: &str, number: u64) -> StoredApplication {
+    stored_as(tenant_name, id(number), number)
 }
 
 /// The same under an id of its own.
 #[must_use]
-pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApplication {
+pub fn stored_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApplication {
     let seconds = i64::try_from(number % 1_000_000).unwrap_or_default();
     let cause = Cause {
         by: Actor::Tenant(tenant(tenant_name)),
@@ -113,11 +113,11 @@ pub fn kept_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredAppli
         proof: None,
     };
     let ledger = Ledger::open(id, opened(tenant_name), &cause).expect("an opening");
-    StoredApplication { ledger, sealed: sealed(), payload_hash: [7; 32] }
+    StoredApplication { ledger, encrypted: encrypted(), payload_hash: [7; 32] }
 }
 
 /// About as many bytes as encrypted personal data have, different on each call.
-fn sealed() -> Vec<u8> {
+fn encrypted() -> Vec<u8> {
     std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes()).take(30).flatten().collect()
 }
 
@@ -135,16 +135,16 @@ pub fn object(kind: DocumentKind) -> StoredObject {
 
 /// The application with more events at its end, `seconds` after [`start`].
 #[must_use]
-pub fn after(kept: &StoredApplication, events: Vec<Event>, seconds: i64) -> StoredApplication {
+pub fn after(stored: &StoredApplication, events: Vec<Event>, seconds: i64) -> StoredApplication {
     let cause =
         Cause { by: Actor::Hub, at: start() + SignedDuration::from_secs(seconds), key: None, proof: None };
-    let ledger = kept.ledger.clone().append(events, &cause).expect("more entries");
-    StoredApplication { ledger, ..kept.clone() }
+    let ledger = stored.ledger.clone().append(events, &cause).expect("more entries");
+    StoredApplication { ledger, ..stored.clone() }
 }
 
 /// An event that stores the sample's first document.
 #[must_use]
-pub fn stored() -> Event {
+pub fn document_stored() -> Event {
     Event::DocumentStored {
         document: document(1),
         object: object(DocumentKind::named("household_register").expect("the catalogue has it")),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::{eventually, sample};
 use crate::store::{
-    AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Store, StoredApplication, due_shard,
+    AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, ResendMark, Store, StoredApplication, due_shard,
 };
 
 /// Runs the suite. `make` gives a store to each case: a new one, or one that others use too.
@@ -52,8 +52,8 @@ impl Fresh {
         sample::id_of(&format!("{}/{number}", self.nonce))
     }
 
-    fn kept(&self, number: u64) -> StoredApplication {
-        sample::kept_as(&self.tenant, self.id(number), number)
+    fn stored(&self, number: u64) -> StoredApplication {
+        sample::stored_as(&self.tenant, self.id(number), number)
     }
 }
 
@@ -62,17 +62,17 @@ fn early(seconds: i64) -> Timestamp {
     Timestamp::constant(978_307_200, 0) + SignedDuration::from_secs(seconds)
 }
 
-async fn create(store: &impl Store, kept: &StoredApplication, wake: Option<Timestamp>) -> Created {
-    store.create(kept, wake).await.expect("an answer to create")
+async fn create(store: &impl Store, stored: &StoredApplication, wake: Option<Timestamp>) -> Created {
+    store.create(stored, wake).await.expect("an answer to create")
 }
 
 async fn append(
     store: &impl Store,
-    seen: u32,
+    expected_version: u32,
     after: &StoredApplication,
     wake: Option<Timestamp>,
 ) -> AppendOutcome {
-    store.append(seen, after, wake).await.expect("an answer to append")
+    store.append(expected_version, after, wake).await.expect("an answer to append")
 }
 
 async fn get(store: &impl Store, id: ApplicationId) -> Option<StoredApplication> {
@@ -80,70 +80,70 @@ async fn get(store: &impl Store, id: ApplicationId) -> Option<StoredApplication>
 }
 
 async fn a_new_application_reads_back(store: &impl Store) {
-    let kept = Fresh::new().kept(1);
-    assert_eq!(get(store, kept.id()).await, None);
-    assert_eq!(create(store, &kept, None).await, Created::New);
-    assert_eq!(get(store, kept.id()).await, Some(kept));
+    let stored = Fresh::new().stored(1);
+    assert_eq!(get(store, stored.id()).await, None);
+    assert_eq!(create(store, &stored, None).await, Created::New);
+    assert_eq!(get(store, stored.id()).await, Some(stored));
 }
 
 async fn a_repeat_and_a_misuse_find_the_first(store: &impl Store) {
     let fresh = Fresh::new();
-    let first = fresh.kept(1);
+    let first = fresh.stored(1);
     create(store, &first, None).await;
-    let repeat = fresh.kept(1);
+    let repeat = fresh.stored(1);
     assert_ne!(repeat, first, "a repeat is sealed anew");
     assert_eq!(create(store, &repeat, None).await, Created::Existing(Box::new(first.clone())));
-    let misuse = StoredApplication { payload_hash: [8; 32], ..fresh.kept(1) };
+    let misuse = StoredApplication { payload_hash: [8; 32], ..fresh.stored(1) };
     assert_eq!(create(store, &misuse, None).await, Created::Existing(Box::new(first.clone())));
     assert_eq!(get(store, first.id()).await, Some(first));
 }
 
 async fn the_very_same_create_is_recognised(store: &impl Store) {
-    let kept = Fresh::new().kept(1);
-    create(store, &kept, None).await;
-    assert_eq!(create(store, &kept, None).await, Created::New);
-    let after = sample::after(&kept, vec![sample::stored()], 5);
+    let stored = Fresh::new().stored(1);
+    create(store, &stored, None).await;
+    assert_eq!(create(store, &stored, None).await, Created::New);
+    let after = sample::after(&stored, vec![sample::document_stored()], 5);
     append(store, 1, &after, None).await;
-    assert_eq!(create(store, &kept, None).await, Created::New, "also when others have gone on");
-    assert_eq!(get(store, kept.id()).await, Some(after), "and nothing is undone");
+    assert_eq!(create(store, &stored, None).await, Created::New, "also when others have gone on");
+    assert_eq!(get(store, stored.id()).await, Some(after), "and nothing is undone");
 }
 
 async fn one_of_a_hundred_creates_wins(store: &impl Store) {
     let fresh = Fresh::new();
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
-        let (store, kept) = (store.clone(), fresh.kept(1));
+        let (store, stored) = (store.clone(), fresh.stored(1));
         tasks.spawn(async move {
-            match create(&store, &kept, None).await {
-                Created::New => (true, kept),
+            match create(&store, &stored, None).await {
+                Created::New => (true, stored),
                 Created::Existing(found) => (false, *found),
             }
         });
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|(new, _)| *new).count(), 1);
-    let kept = get(store, fresh.id(1)).await.expect("the one");
-    assert!(answers.iter().all(|(_, answer)| *answer == kept), "all answers are the one");
+    let stored = get(store, fresh.id(1)).await.expect("the one");
+    assert!(answers.iter().all(|(_, answer)| *answer == stored), "all answers are the one");
 }
 
 async fn an_append_needs_the_version_it_saw(store: &impl Store) {
-    let first = Fresh::new().kept(1);
+    let first = Fresh::new().stored(1);
     create(store, &first, None).await;
-    let second = sample::after(&first, vec![sample::stored()], 5);
+    let second = sample::after(&first, vec![sample::document_stored()], 5);
     assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done);
     assert_eq!(get(store, first.id()).await, Some(second.clone()));
     let stale = sample::after(&first, vec![Event::Withdrawn], 6);
     assert_eq!(append(store, 1, &stale, None).await, AppendOutcome::Conflict(Box::new(second.clone())));
     assert_eq!(get(store, first.id()).await, Some(second.clone()), "a conflict changes nothing");
-    let two_more = sample::after(&second, vec![sample::stored(), Event::Withdrawn], 7);
+    let two_more = sample::after(&second, vec![sample::document_stored(), Event::Withdrawn], 7);
     assert_eq!(append(store, 2, &two_more, None).await, AppendOutcome::Done);
     assert_eq!(get(store, first.id()).await, Some(two_more));
 }
 
 async fn the_very_same_append_is_recognised(store: &impl Store) {
-    let first = Fresh::new().kept(1);
+    let first = Fresh::new().stored(1);
     create(store, &first, None).await;
-    let second = sample::after(&first, vec![sample::stored()], 5);
+    let second = sample::after(&first, vec![sample::document_stored()], 5);
     append(store, 1, &second, None).await;
     assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done);
     let third = sample::after(&second, vec![Event::Withdrawn], 6);
@@ -153,11 +153,11 @@ async fn the_very_same_append_is_recognised(store: &impl Store) {
 }
 
 async fn one_of_twenty_appends_wins(store: &impl Store) {
-    let first = Fresh::new().kept(1);
+    let first = Fresh::new().stored(1);
     create(store, &first, None).await;
     let mut tasks = JoinSet::new();
     for seconds in 0..20 {
-        let (store, after) = (store.clone(), sample::after(&first, vec![sample::stored()], seconds));
+        let (store, after) = (store.clone(), sample::after(&first, vec![sample::document_stored()], seconds));
         tasks.spawn(async move { (append(&store, 1, &after, None).await, after) });
     }
     let answers = tasks.join_all().await;
@@ -167,8 +167,8 @@ async fn one_of_twenty_appends_wins(store: &impl Store) {
 }
 
 async fn nothing_is_appended_to_nothing(store: &impl Store) {
-    let first = Fresh::new().kept(1);
-    let second = sample::after(&first, vec![sample::stored()], 5);
+    let first = Fresh::new().stored(1);
+    let second = sample::after(&first, vec![sample::document_stored()], 5);
     assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Missing);
     assert_eq!(get(store, first.id()).await, None);
 }
@@ -181,7 +181,7 @@ async fn is_due(store: &impl Store, id: ApplicationId, now: Timestamp, expected:
 
 async fn the_due_index_is_sparse(store: &impl Store) {
     let fresh = Fresh::new();
-    let first = fresh.kept(1);
+    let first = fresh.stored(1);
     create(store, &first, Some(early(60))).await;
     assert!(is_due(store, first.id(), early(60), true).await, "due at its time");
     assert!(!is_due(store, first.id(), early(59), false).await, "and not before");
@@ -193,21 +193,21 @@ async fn the_due_index_is_sparse(store: &impl Store) {
     append(store, 1, &last, None).await;
     assert!(!is_due(store, first.id(), early(60), false).await, "what is final is out of the index");
 
-    let both = [2, 3].map(|number| fresh.kept(number));
-    for (kept, wake) in both.iter().zip([90, 80]) {
-        create(store, kept, Some(early(wake))).await;
-        assert!(is_due(store, kept.id(), early(90), true).await);
+    let both = [2, 3].map(|number| fresh.stored(number));
+    for (stored, wake) in both.iter().zip([90, 80]) {
+        create(store, stored, Some(early(wake))).await;
+        assert!(is_due(store, stored.id(), early(90), true).await);
     }
-    let never = fresh.kept(4);
+    let never = fresh.stored(4);
     create(store, &never, None).await;
     assert!(!is_due(store, never.id(), Timestamp::MAX, false).await, "no wake-up time, no entry");
-    for kept in &both {
-        append(store, 1, &sample::after(kept, vec![Event::Withdrawn], 5), None).await;
+    for stored in &both {
+        append(store, 1, &sample::after(stored, vec![Event::Withdrawn], 5), None).await;
     }
 }
 
 async fn a_touch_needs_its_version(store: &impl Store) {
-    let first = Fresh::new().kept(1);
+    let first = Fresh::new().stored(1);
     create(store, &first, Some(early(60))).await;
     let touch = async |version, wake| {
         store.touch(first.id(), version, wake).await.expect("an answer to touch");
@@ -242,12 +242,12 @@ async fn all_pages(store: &impl Store, tenant: &str, limit: usize) -> Vec<Vec<St
 
 async fn a_list_has_pages_newest_first(store: &impl Store) {
     let (fresh, other) = (Fresh::new(), Fresh::new());
-    let mut all: Vec<StoredApplication> = (1..=25).map(|number| fresh.kept(number)).collect();
-    for kept in &all {
-        create(store, kept, None).await;
+    let mut all: Vec<StoredApplication> = (1..=25).map(|number| fresh.stored(number)).collect();
+    for stored in &all {
+        create(store, stored, None).await;
     }
     all.reverse();
-    let shards: BTreeSet<u8> = all.iter().map(|kept| kept.id().as_uuid().as_bytes()[15] % 8).collect();
+    let shards: BTreeSet<u8> = all.iter().map(|stored| stored.id().as_uuid().as_bytes()[15] % 8).collect();
     assert!(shards.len() > 3, "the samples are spread over shards");
     let whole = async || store.list(&sample::tenant(&fresh.tenant), PAGE, None).await.expect("a list");
     let page = eventually(whole, |page| page.items.len() == 25).await;
@@ -267,15 +267,15 @@ async fn a_list_has_pages_newest_first(store: &impl Store) {
 async fn a_cursor_stays_valid(store: &impl Store) {
     let fresh = Fresh::new();
     let tenant = sample::tenant(&fresh.tenant);
-    let old: Vec<StoredApplication> = (1..=6).map(|number| fresh.kept(number)).collect();
-    for kept in &old {
-        create(store, kept, None).await;
+    let old: Vec<StoredApplication> = (1..=6).map(|number| fresh.stored(number)).collect();
+    for stored in &old {
+        create(store, stored, None).await;
     }
     let whole = async || store.list(&tenant, PAGE, None).await.expect("a list");
     eventually(whole, |page| page.items.len() == 6).await;
     let first = store.list(&tenant, 3, None).await.expect("a list");
-    create(store, &fresh.kept(7), None).await;
-    append(store, 1, &sample::after(&old[0], vec![sample::stored()], 50), None).await;
+    create(store, &fresh.stored(7), None).await;
+    append(store, 1, &sample::after(&old[0], vec![sample::document_stored()], 50), None).await;
     eventually(whole, |page| page.items.len() == 7).await;
     let cursor = first.next.expect("more").to_string().parse().expect("a cursor of ours");
     let second = store.list(&tenant, 3, Some(cursor)).await.expect("a list");
@@ -291,7 +291,7 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
     let due = Deadline { date: jiff::civil::date(2026, 3, 31), provisional: false };
     let mut open = Vec::new();
     for number in 1..=7 {
-        let draft = fresh.kept(number);
+        let draft = fresh.stored(number);
         create(store, &draft, None).await;
         open.push(sample::after(&draft, vec![Event::Submitted { due }], 100));
     }
@@ -303,7 +303,7 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
             let page =
                 store.before_agency(&"11".parse().expect("an agency"), 3, after).await.expect("a list");
             assert!(page.items.len() <= 3);
-            ours.extend(page.items.into_iter().filter(|kept| ids.contains(&kept.id())));
+            ours.extend(page.items.into_iter().filter(|stored| ids.contains(&stored.id())));
             after = page.next;
             if after.is_none() {
                 return ours;
@@ -311,8 +311,8 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
         }
     };
     assert_eq!(listed().await, [], "a draft is before nobody");
-    for kept in &open {
-        append(store, 1, kept, None).await;
+    for stored in &open {
+        append(store, 1, stored, None).await;
     }
     assert_eq!(eventually(&listed, |ours| ours.len() == 7).await, open, "oldest first, over all shards");
     let taken_back = sample::after(&open[2], vec![Event::Withdrawn], 200);
@@ -320,23 +320,23 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
     open.remove(2);
     assert_eq!(eventually(&listed, |ours| ours.len() == 6).await, open);
     let others = store.before_agency(&"37".parse().expect("an agency"), PAGE, None).await.expect("a list");
-    assert!(others.items.iter().all(|kept| !ids.contains(&kept.id())), "another agency sees nothing");
+    assert!(others.items.iter().all(|stored| !ids.contains(&stored.id())), "another agency sees nothing");
 }
 
 async fn a_message_is_asked_for_again_after_a_while(store: &impl Store) {
-    let kept = Fresh::new().kept(1);
+    let stored = Fresh::new().stored(1);
     let ask = async |message, seconds| {
         let now = sample::start() + SignedDuration::from_secs(seconds);
-        store.ask_again(kept.id(), message, now).await.expect("an answer to ask")
+        store.mark_for_resend(stored.id(), message, now).await.expect("an answer to ask")
     };
-    assert_eq!(ask(2, 0).await, Asked::Missing);
-    create(store, &kept, None).await;
-    assert_eq!(ask(2, 0).await, Asked::Taken);
-    assert_eq!(ask(2, 0).await, Asked::Taken, "the very same mark is recognised");
-    assert_eq!(ask(2, RESEND_SECONDS - 1).await, Asked::TooSoon);
-    assert_eq!(ask(3, RESEND_SECONDS + 1).await, Asked::Taken);
-    assert_eq!(ask(2, RESEND_SECONDS + 2).await, Asked::TooSoon);
-    assert_eq!(get(store, kept.id()).await, Some(kept.clone()), "the record does not change");
-    let after = sample::after(&kept, vec![sample::stored()], 5);
+    assert_eq!(ask(2, 0).await, ResendMark::Missing);
+    create(store, &stored, None).await;
+    assert_eq!(ask(2, 0).await, ResendMark::Set);
+    assert_eq!(ask(2, 0).await, ResendMark::Set, "the very same mark is recognised");
+    assert_eq!(ask(2, RESEND_SECONDS - 1).await, ResendMark::TooSoon);
+    assert_eq!(ask(3, RESEND_SECONDS + 1).await, ResendMark::Set);
+    assert_eq!(ask(2, RESEND_SECONDS + 2).await, ResendMark::TooSoon);
+    assert_eq!(get(store, stored.id()).await, Some(stored.clone()), "the record does not change");
+    let after = sample::after(&stored, vec![sample::document_stored()], 5);
     assert_eq!(append(store, 1, &after, None).await, AppendOutcome::Done, "nor its version");
 }

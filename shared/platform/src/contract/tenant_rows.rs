@@ -82,7 +82,7 @@ fn response(number: u8) -> StoredResponse {
     StoredResponse {
         key: Uuid::new_v4().simple().to_string(),
         request_hash: format!("{number:032}"),
-        sealed: vec![number; 3],
+        encrypted: vec![number; 3],
     }
 }
 
@@ -120,10 +120,10 @@ async fn a_subscription_reads_back_and_goes(subscriptions: &impl Subscriptions) 
     for subscription in [&second, &first] {
         assert!(subscribe(subscriptions, subscription).await);
     }
-    let kept = roster(subscriptions, &tenant).await;
-    let ids: Vec<_> = kept.all.iter().map(|kept| kept.id).collect();
-    assert_eq!((ids, kept.revision), (vec![first.id, second.id], 2), "oldest first");
-    let from: Vec<_> = kept.all.iter().map(|kept| kept.directed_from).collect();
+    let stored = roster(subscriptions, &tenant).await;
+    let ids: Vec<_> = stored.all.iter().map(|stored| stored.id).collect();
+    assert_eq!((ids, stored.revision), (vec![first.id, second.id], 2), "oldest first");
+    let from: Vec<_> = stored.all.iter().map(|stored| stored.directed_from).collect();
     let settled = first.created + PROPAGATION_DELAY;
     assert_eq!(from, [Some(first.created), Some(settled)], "the one that was alone has time to hear of it");
     assert_eq!(all(subscriptions, &other).await, [], "another tenant sees nothing");
@@ -132,7 +132,7 @@ async fn a_subscription_reads_back_and_goes(subscriptions: &impl Subscriptions) 
     assert!(commit(subscriptions, &tenant, &gone, &response(1)).await);
     assert!(!commit(subscriptions, &tenant, &gone, &response(1)).await, "it is gone");
     let left = roster(subscriptions, &tenant).await;
-    assert_eq!((left.all, left.revision), (vec![kept.all[1].clone()], 2));
+    assert_eq!((left.all, left.revision), (vec![stored.all[1].clone()], 2));
 }
 
 async fn a_tenant_has_at_most_ten(subscriptions: &impl Subscriptions) {
@@ -140,9 +140,9 @@ async fn a_tenant_has_at_most_ten(subscriptions: &impl Subscriptions) {
     for number in 0..10 {
         assert!(subscribe(subscriptions, &subscription(&tenant, number)).await);
     }
-    let kept = roster(subscriptions, &tenant).await;
-    assert_eq!(kept.all.len(), SUBSCRIPTIONS);
-    assert!(kept.all.iter().all(|kept| kept.directed_from.is_some()));
+    let stored = roster(subscriptions, &tenant).await;
+    assert_eq!(stored.all.len(), SUBSCRIPTIONS);
+    assert!(stored.all.iter().all(|stored| stored.directed_from.is_some()));
     assert!(!subscribe(subscriptions, &subscription(&tenant, 99)).await);
     assert!(subscribe(subscriptions, &subscription(&fresh_tenant(), 1)).await, "others have theirs");
 }

@@ -40,7 +40,7 @@ pub struct FakeHub {
     pub documents: FakeDocuments,
     /// The vault.
     pub vault: FakeVault,
-    /// The amendments of agencies.
+    /// The overrides of agencies.
     pub agency_registry: FakeAgencyRegistry,
     /// The clock.
     pub clock: FakeClock,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    AGENCY_SHARDS, AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Page, Store, StoreError,
+    AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
     StoredApplication, TENANT_SHARDS, asked_before, shard, store_error,
 };
 use crate::jitter::jitter;
@@ -163,17 +163,21 @@ fn text(item: &Item, name: &'static str) -> Result<String, StoreError> {
     }
 }
 
-fn kept(item: Item) -> Result<StoredApplication, StoreError> {
-    Row::read(row::from_sdk(item))?.kept()
+fn stored(item: Item) -> Result<StoredApplication, StoreError> {
+    Row::read(row::from_sdk(item))?.stored()
 }
 
 impl Store for AwsStore {
-    async fn create(&self, kept: &StoredApplication, wake: Option<Timestamp>) -> Result<Created, StoreError> {
+    async fn create(
+        &self,
+        stored: &StoredApplication,
+        wake: Option<Timestamp>,
+    ) -> Result<Created, StoreError> {
         let sent = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(Row::new(kept, wake).attributes()))
+            .set_item(Some(Row::new(stored, wake).attributes()))
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", row::ID)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -188,10 +192,10 @@ impl Store for AwsStore {
         };
         // A service that answers without the item still has it.
         let found = match failed.item.clone() {
-            Some(item) => self::kept(item)?,
-            None => self.get(kept.id()).await?.ok_or(StoreError::Unavailable)?,
+            Some(item) => self::stored(item)?,
+            None => self.get(stored.id()).await?.ok_or(StoreError::Unavailable)?,
         };
-        Ok(if found.began_as(kept) { Created::New } else { Created::Existing(Box::new(found)) })
+        Ok(if found.began_as(stored) { Created::New } else { Created::Existing(Box::new(found)) })
     }
 
     async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
@@ -204,27 +208,27 @@ impl Store for AwsStore {
             .send()
             .await
             .map_err(|error| store_error("dynamodb.GetItem", &error))?;
-        output.item.map(kept).transpose()
+        output.item.map(stored).transpose()
     }
 
     async fn append(
         &self,
-        seen: u32,
+        expected_version: u32,
         after: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> Result<AppendOutcome, StoreError> {
-        let new = after.ledger.after(seen).iter().map(|line| &line.bytes);
+        let new = after.ledger.after(expected_version).iter().map(|line| &line.bytes);
         let mut set = "#ev = list_append(#ev, :new), #v = :after".to_owned();
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&after.id().to_string())))
-            .condition_expression("#v = :seen")
+            .condition_expression("#v = :expected")
             .expression_attribute_names("#ev", row::EVENTS)
             .expression_attribute_names("#v", row::VERSION)
             .expression_attribute_values(":new", row::list(new))
-            .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()))
+            .expression_attribute_values(":expected", AttributeValue::N(expected_version.to_string()))
             .expression_attribute_values(":after", AttributeValue::N(after.version().to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Some(ttl) = row::time_to_live(after) {
@@ -238,7 +242,7 @@ impl Store for AwsStore {
             update = update.expression_attribute_values(name, value);
         }
         let (mut sets, mut removes) = (set, String::new());
-        match row::agency_key(after.ledger.head()) {
+        match row::agency_key(after.ledger.state()) {
             Some(agency) => {
                 sets.push_str(", #ag = :ag");
                 update = update.expression_attribute_values(":ag", AttributeValue::S(agency));
@@ -267,13 +271,13 @@ impl Store for AwsStore {
             return Err(store_error("dynamodb.UpdateItem", &error));
         };
         let found = match failed.item.clone() {
-            Some(item) => Some(kept(item)?),
+            Some(item) => Some(stored(item)?),
             None => self.get(after.id()).await?,
         };
         Ok(match found {
             None => AppendOutcome::Missing,
             // The SDK retried a write that had committed: it is ours.
-            Some(found) if found.contains(after, seen) => AppendOutcome::Done,
+            Some(found) if found.contains(after, expected_version) => AppendOutcome::Done,
             Some(found) => AppendOutcome::Conflict(Box::new(found)),
         })
     }
@@ -291,12 +295,12 @@ impl Store for AwsStore {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&id.to_string())))
-            .condition_expression("#v = :seen")
+            .condition_expression("#v = :expected")
             .update_expression(format!("{verb} {schedule}"))
             .expression_attribute_names("#v", row::VERSION)
             .expression_attribute_names("#du", row::DUE)
             .expression_attribute_names("#dt", row::WAKE)
-            .expression_attribute_values(":seen", AttributeValue::N(version.to_string()));
+            .expression_attribute_values(":expected", AttributeValue::N(version.to_string()));
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
@@ -328,14 +332,19 @@ impl Store for AwsStore {
         let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
         let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
         // The index lags behind: what has moved on since is left out.
-        page.items.retain(|kept| {
-            let head = kept.ledger.head();
+        page.items.retain(|stored| {
+            let head = stored.ledger.state();
             head.is_before_agency() && head.agency() == agency
         });
         Ok(page)
     }
 
-    async fn ask_again(&self, id: ApplicationId, message: u32, now: Timestamp) -> Result<Asked, StoreError> {
+    async fn mark_for_resend(
+        &self,
+        id: ApplicationId,
+        message: u32,
+        now: Timestamp,
+    ) -> Result<ResendMark, StoreError> {
         let sent = self
             .client
             .update_item()
@@ -351,17 +360,17 @@ impl Store for AwsStore {
             .send()
             .await;
         let error = match sent {
-            Ok(_) => return Ok(Asked::Taken),
+            Ok(_) => return Ok(ResendMark::Set),
             Err(error) => error,
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(match &failed.item {
-                None => Asked::Missing,
+                None => ResendMark::Missing,
                 // The SDK retried a mark that had been made: it is ours.
                 Some(item) if text(item, row::ASKED).is_ok_and(|mark| mark == row::asked(now, message)) => {
-                    Asked::Taken
+                    ResendMark::Set
                 }
-                Some(_) => Asked::TooSoon,
+                Some(_) => ResendMark::TooSoon,
             }),
             _ => Err(store_error("dynamodb.UpdateItem", &error)),
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::row::{self, Row};
 use super::{
-    AGENCY_SHARDS, AppendOutcome, Asked, Created, Cursor, DUE_SHARDS, PAGE, Page, Store, StoreError,
+    AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
     StoredApplication, TENANT_SHARDS, asked_before, shard,
 };
 use crate::faults::{Faults, Turn};
@@ -159,25 +159,29 @@ impl Row {
 }
 
 impl Store for FakeStore {
-    async fn create(&self, kept: &StoredApplication, wake: Option<Timestamp>) -> Result<Created, StoreError> {
+    async fn create(
+        &self,
+        stored: &StoredApplication,
+        wake: Option<Timestamp>,
+    ) -> Result<Created, StoreError> {
         self.call("store.create", |state| {
-            let Some(found) = state.rows.get(&kept.id()).cloned() else {
-                state.put(Row::new(kept, wake));
+            let Some(found) = state.rows.get(&stored.id()).cloned() else {
+                state.put(Row::new(stored, wake));
                 return Ok(Created::New);
             };
             state.charge_refused(Some(&found));
-            let found = found.kept()?;
-            Ok(if found.began_as(kept) { Created::New } else { Created::Existing(Box::new(found)) })
+            let found = found.stored()?;
+            Ok(if found.began_as(stored) { Created::New } else { Created::Existing(Box::new(found)) })
         })
     }
 
     async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
-        self.call("store.get", |state| state.rows.get(&id).cloned().map(Row::kept).transpose())
+        self.call("store.get", |state| state.rows.get(&id).cloned().map(Row::stored).transpose())
     }
 
     async fn append(
         &self,
-        seen: u32,
+        expected_version: u32,
         after: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> Result<AppendOutcome, StoreError> {
@@ -186,20 +190,20 @@ impl Store for FakeStore {
                 state.charge_refused(None);
                 return Ok(AppendOutcome::Missing);
             };
-            if found.version != seen {
+            if found.version != expected_version {
                 state.charge_refused(Some(&found));
-                let found = found.kept()?;
-                return Ok(if found.contains(after, seen) {
+                let found = found.stored()?;
+                return Ok(if found.contains(after, expected_version) {
                     AppendOutcome::Done
                 } else {
                     AppendOutcome::Conflict(Box::new(found))
                 });
             }
             let mut next = found;
-            next.events.extend(after.ledger.after(seen).iter().map(|line| line.bytes.clone()));
+            next.events.extend(after.ledger.after(expected_version).iter().map(|line| line.bytes.clone()));
             next.version = after.version();
             next.wake = wake.map(Timestamp::as_millisecond);
-            next.agency = row::agency_key(after.ledger.head());
+            next.agency = row::agency_key(after.ledger.state());
             next.ttl = row::time_to_live(after);
             state.put(next);
             Ok(AppendOutcome::Done)
@@ -260,22 +264,27 @@ impl Store for FakeStore {
         })
     }
 
-    async fn ask_again(&self, id: ApplicationId, message: u32, now: Timestamp) -> Result<Asked, StoreError> {
+    async fn mark_for_resend(
+        &self,
+        id: ApplicationId,
+        message: u32,
+        now: Timestamp,
+    ) -> Result<ResendMark, StoreError> {
         self.call("store.ask_again", |state| {
             let Some(found) = state.rows.get(&id).cloned() else {
                 state.charge_refused(None);
-                return Ok(Asked::Missing);
+                return Ok(ResendMark::Missing);
             };
             let mark = row::asked(now, message);
             if found.asked.as_ref() == Some(&mark) {
-                return Ok(Asked::Taken);
+                return Ok(ResendMark::Set);
             }
             if found.asked.as_ref().is_some_and(|asked| *asked >= asked_before(now)) {
                 state.charge_refused(Some(&found));
-                return Ok(Asked::TooSoon);
+                return Ok(ResendMark::TooSoon);
             }
             state.put(Row { asked: Some(mark), ..found });
-            Ok(Asked::Taken)
+            Ok(ResendMark::Set)
         })
     }
 

@@ -25,7 +25,7 @@ pub struct StoredApplication {
     /// Its record and head.
     pub ledger: Ledger,
     /// The sealed personal part, as the vault made it.
-    pub sealed: Vec<u8>,
+    pub encrypted: Vec<u8>,
     /// Hash of the request that created it: tells a replay from a misuse of its key.
     pub payload_hash: [u8; 32],
 }
@@ -34,26 +34,26 @@ impl StoredApplication {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> ApplicationId {
-        self.ledger.head().id
+        self.ledger.state().id
     }
 
     /// Its version.
     #[must_use]
     pub fn version(&self) -> u32 {
-        self.ledger.head().version
+        self.ledger.state().version
     }
 
     /// Whether its first version is the very write that made `other`: the sealed part carries a random
     /// nonce, so no two requests ever write the same bytes.
     pub(super) fn began_as(&self, other: &StoredApplication) -> bool {
-        let first = |kept: &StoredApplication| kept.ledger.lines().first().map(|line| line.bytes.clone());
-        self.sealed == other.sealed && first(self) == first(other)
+        let first = |stored: &StoredApplication| stored.ledger.lines().first().map(|line| line.bytes.clone());
+        self.encrypted == other.encrypted && first(self) == first(other)
     }
 
-    /// Whether the entries of `other` after `seen` are in this record at the same place.
-    pub(super) fn contains(&self, other: &StoredApplication, seen: u32) -> bool {
-        let ours = self.ledger.after(seen);
-        let theirs = other.ledger.after(seen);
+    /// Whether the entries of `other` after `expected_version` are in this record at the same place.
+    pub(super) fn contains(&self, other: &StoredApplication, expected_version: u32) -> bool {
+        let ours = self.ledger.after(expected_version);
+        let theirs = other.ledger.after(expected_version);
         ours.len() >= theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.bytes == b.bytes)
     }
 }
@@ -81,9 +81,9 @@ pub enum AppendOutcome {
 
 /// What became of a message that was asked for again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum ResendMark {
     /// The stream shows it, and the router sends it.
-    Taken,
+    Set,
     /// It was asked for a moment ago.
     TooSoon,
     /// There is no such application (any more).

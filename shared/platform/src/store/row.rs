@@ -51,7 +51,7 @@ pub(super) struct Row {
     pub(super) agency: Option<String>,
     pub(super) asked: Option<String>,
     pub(super) payload_hash: [u8; 32],
-    pub(super) sealed: Vec<u8>,
+    pub(super) encrypted: Vec<u8>,
     pub(super) events: Vec<Vec<u8>>,
     /// Epoch seconds.
     pub(super) ttl: Option<i64>,
@@ -103,8 +103,8 @@ pub(super) fn due_key(shard: u8) -> String {
 }
 
 /// When DynamoDB may remove the item, if ever.
-pub(super) fn time_to_live(kept: &StoredApplication) -> Option<i64> {
-    let head = kept.ledger.head();
+pub(super) fn time_to_live(stored: &StoredApplication) -> Option<i64> {
+    let head = stored.ledger.state();
     let never_handed_in = head.leg_opened == 0;
     (head.stage == Stage::Expired && never_handed_in)
         .then(|| (head.changed_at + SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS)).as_second())
@@ -112,8 +112,8 @@ pub(super) fn time_to_live(kept: &StoredApplication) -> Option<i64> {
 
 impl Row {
     /// The item of an application.
-    pub(super) fn new(kept: &StoredApplication, wake: Option<Timestamp>) -> Row {
-        let head = kept.ledger.head();
+    pub(super) fn new(stored: &StoredApplication, wake: Option<Timestamp>) -> Row {
+        let head = stored.ledger.state();
         Row {
             id: head.id,
             version: head.version,
@@ -122,20 +122,20 @@ impl Row {
             wake: wake.map(Timestamp::as_millisecond),
             agency: agency_key(head),
             asked: None,
-            payload_hash: kept.payload_hash,
-            sealed: kept.sealed.clone(),
-            events: kept.ledger.lines().iter().map(|line| line.bytes.clone()).collect(),
-            ttl: time_to_live(kept),
+            payload_hash: stored.payload_hash,
+            encrypted: stored.encrypted.clone(),
+            events: stored.ledger.lines().iter().map(|line| line.bytes.clone()).collect(),
+            ttl: time_to_live(stored),
         }
     }
 
     /// The application of an item, its chain verified.
-    pub(super) fn kept(self) -> Result<StoredApplication, StoreError> {
+    pub(super) fn stored(self) -> Result<StoredApplication, StoreError> {
         if usize::try_from(self.version) != Ok(self.events.len()) {
             return Err(StoreError::Corrupt(LedgerError::Broken(self.version)));
         }
         let ledger = Ledger::read(self.id, self.events)?;
-        Ok(StoredApplication { ledger, sealed: self.sealed, payload_hash: self.payload_hash })
+        Ok(StoredApplication { ledger, encrypted: self.encrypted, payload_hash: self.payload_hash })
     }
 
     /// An item from its attributes. Unknown ones are ignored: a newer version may have written them.
@@ -170,7 +170,7 @@ impl Row {
             agency: optional(&mut found, AGENCY)?,
             asked: optional(&mut found, ASKED)?,
             payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
-            sealed: bytes(&mut found, SEALED)?,
+            encrypted: bytes(&mut found, SEALED)?,
             events: match found.remove(EVENTS) {
                 Some(Attribute::L(events)) => events,
                 _ => return Err(wrong(EVENTS)),
@@ -187,7 +187,7 @@ impl Row {
             (TENANT.to_owned(), AttributeValue::S(self.tenant.clone())),
             (CREATED.to_owned(), AttributeValue::S(self.created.clone())),
             (PAYLOAD_HASH.to_owned(), AttributeValue::B(Blob::new(self.payload_hash))),
-            (SEALED.to_owned(), AttributeValue::B(Blob::new(self.sealed.clone()))),
+            (SEALED.to_owned(), AttributeValue::B(Blob::new(self.encrypted.clone()))),
             (EVENTS.to_owned(), list(&self.events)),
         ]);
         if let Some(wake) = self.wake {
@@ -219,7 +219,7 @@ impl Row {
         size += TENANT.len() + self.tenant.len();
         size += CREATED.len() + self.created.len();
         size += PAYLOAD_HASH.len() + self.payload_hash.len();
-        size += SEALED.len() + self.sealed.len();
+        size += SEALED.len() + self.encrypted.len();
         size += EVENTS.len() + 3 + events;
         if let Some(wake) = self.wake {
             size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
@@ -325,8 +325,8 @@ mod tests {
 
     #[test]
     fn an_item_reads_back_from_both_libraries() {
-        let kept = sample::kept("east-app", 7);
-        let row = Row::new(&kept, Some(sample::start()));
+        let stored = sample::stored("east-app", 7);
+        let row = Row::new(&stored, Some(sample::start()));
         let item = row.attributes();
         let image = item
             .iter()
@@ -348,13 +348,13 @@ mod tests {
             })
             .collect();
         assert_eq!(Row::read(from_sdk(item)).unwrap(), row);
-        assert_eq!(crate::store::read_image(&image).unwrap().kept, kept);
+        assert_eq!(crate::store::read_image(&image).unwrap().stored, stored);
     }
 
     #[test]
     fn what_is_missing_is_named() {
         for name in [ID, VERSION, TENANT, CREATED, PAYLOAD_HASH, SEALED, EVENTS] {
-            let mut item = Row::new(&sample::kept("east-app", 7), None).attributes();
+            let mut item = Row::new(&sample::stored("east-app", 7), None).attributes();
             item.remove(name);
             assert_eq!(Row::read(from_sdk(item)), Err(StoreError::Unreadable(name)));
         }
@@ -362,12 +362,12 @@ mod tests {
 
     #[test]
     fn a_changed_entry_is_found() {
-        let mut row = Row::new(&sample::kept("east-app", 7), None);
+        let mut row = Row::new(&sample::stored("east-app", 7), None);
         row.events.push(row.events[0].clone());
         row.version = 2;
-        assert_eq!(row.clone().kept(), Err(StoreError::Corrupt(LedgerError::Broken(2))));
+        assert_eq!(row.clone().stored(), Err(StoreError::Corrupt(LedgerError::Broken(2))));
         row.version = 3;
-        assert_eq!(row.kept(), Err(StoreError::Corrupt(LedgerError::Broken(3))));
+        assert_eq!(row.stored(), Err(StoreError::Corrupt(LedgerError::Broken(3))));
     }
 
     #[test]

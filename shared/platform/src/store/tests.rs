@@ -24,12 +24,12 @@ fn a_cursor_reads_back_and_nothing_else_does() {
 
 /// An application whose item has exactly this many bytes, without a wake-up time.
 fn sized(number: u64, bytes: usize) -> StoredApplication {
-    let mut kept = sample::kept("east-app", number);
-    kept.sealed.clear();
-    let rest = row::Row::new(&kept, None).size();
-    kept.sealed = vec![0; bytes - rest];
-    assert_eq!(row::Row::new(&kept, None).size(), bytes);
-    kept
+    let mut stored = sample::stored("east-app", number);
+    stored.encrypted.clear();
+    let rest = row::Row::new(&stored, None).size();
+    stored.encrypted = vec![0; bytes - rest];
+    assert_eq!(row::Row::new(&stored, None).size(), bytes);
+    stored
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_write_costs_whole_kibibytes_of_the_larger_item() {
     let store = FakeStore::default();
     let first = sized(1, 2048);
     store.create(&first, None).await.unwrap();
-    let second = sample::after(&first, vec![sample::stored()], 5);
+    let second = sample::after(&first, vec![sample::document_stored()], 5);
     store.append(1, &second, None).await.unwrap();
     assert_eq!(store.units(), Units { table: 2 + 3, indexes: 1 }, "an event makes it larger");
     store.append(1, &sample::after(&first, vec![Event::Withdrawn], 6), None).await.unwrap();
@@ -54,17 +54,17 @@ async fn a_write_costs_whole_kibibytes_of_the_larger_item() {
 #[tokio::test]
 async fn an_index_entry_costs_one_to_put_one_to_remove_and_nothing_to_keep() {
     let store = FakeStore::default();
-    let kept = sized(1, 1000);
+    let stored = sized(1, 1000);
     let at = |seconds| Some(sample::start() + SignedDuration::from_secs(seconds));
-    store.create(&kept, at(60)).await.unwrap();
+    store.create(&stored, at(60)).await.unwrap();
     assert_eq!(store.units().indexes, 2, "one in each index");
-    store.touch(kept.id(), 1, at(60)).await.unwrap();
+    store.touch(stored.id(), 1, at(60)).await.unwrap();
     assert_eq!(store.units().indexes, 2, "nothing has changed");
-    store.touch(kept.id(), 1, at(90)).await.unwrap();
+    store.touch(stored.id(), 1, at(90)).await.unwrap();
     assert_eq!(store.units().indexes, 4, "a changed key is a removal and a new entry");
-    store.touch(kept.id(), 1, None).await.unwrap();
+    store.touch(stored.id(), 1, None).await.unwrap();
     assert_eq!(store.units().indexes, 5, "a removal");
-    store.touch(kept.id(), 1, None).await.unwrap();
+    store.touch(stored.id(), 1, None).await.unwrap();
     assert_eq!(store.units().indexes, 5, "no entry before, none after");
 }
 
@@ -72,8 +72,8 @@ async fn an_index_entry_costs_one_to_put_one_to_remove_and_nothing_to_keep() {
 async fn a_lost_answer_is_a_write_that_can_be_repeated() {
     let faults = Faults::default();
     let store = FakeStore::new(faults.clone());
-    let first = sample::kept("east-app", 1);
-    let second = sample::after(&first, vec![sample::stored()], 5);
+    let first = sample::stored("east-app", 1);
+    let second = sample::after(&first, vec![sample::document_stored()], 5);
     faults.plan(1, Fault::Before);
     faults.plan(2, Fault::AnswerLost);
     faults.plan(4, Fault::Throttled);
@@ -90,7 +90,7 @@ async fn a_lost_answer_is_a_write_that_can_be_repeated() {
 
 #[tokio::test]
 async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
-    let draft = sample::kept("east-app", 1);
+    let draft = sample::stored("east-app", 1);
     let submitted = Event::Submitted {
         due: domain::calendar::Calendar::official().deadline(domain::decide::today(sample::start()), 20),
     };
@@ -144,11 +144,11 @@ impl Model {
         let mut found: Vec<StoredApplication> = self
             .0
             .values()
-            .map(|(kept, _)| kept)
-            .filter(|kept| kept.ledger.head().tenant().as_str() == tenant)
+            .map(|(stored, _)| stored)
+            .filter(|stored| stored.ledger.state().tenant().as_str() == tenant)
             .cloned()
             .collect();
-        found.sort_by_key(|kept| (kept.ledger.head().opened_at, kept.id().to_string()));
+        found.sort_by_key(|stored| (stored.ledger.state().opened_at, stored.id().to_string()));
         found.reverse();
         found
     }
@@ -169,30 +169,30 @@ impl Model {
 async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
     match call {
         Call::Create { number, wake } => {
-            let kept = sample::kept(&tenant_of(number), number);
-            let expected = match model.0.get(&kept.id()) {
+            let stored = sample::stored(&tenant_of(number), number);
+            let expected = match model.0.get(&stored.id()) {
                 Some((found, _)) => Created::Existing(Box::new(found.clone())),
                 None => Created::New,
             };
-            assert_eq!(store.create(&kept, wake.map(at)).await, Ok(expected));
-            model.0.entry(kept.id()).or_insert((kept, wake));
+            assert_eq!(store.create(&stored, wake.map(at)).await, Ok(expected));
+            model.0.entry(stored.id()).or_insert((stored, wake));
         }
         Call::Append { number, behind, wake } => {
             let id = sample::id(number);
-            let current = model.0.get(&id).map(|(kept, _)| kept.clone());
+            let current = model.0.get(&id).map(|(stored, _)| stored.clone());
             let Some(current) = current else {
-                let kept = sample::kept(&tenant_of(number), number);
-                let after = sample::after(&kept, vec![Event::Received], step);
+                let stored = sample::stored(&tenant_of(number), number);
+                let after = sample::after(&stored, vec![Event::Received], step);
                 assert_eq!(store.append(1, &after, wake.map(at)).await, Ok(AppendOutcome::Missing));
                 return;
             };
-            let seen = current.version().saturating_sub(behind).max(1);
-            let until = usize::try_from(seen).unwrap();
+            let expected_version = current.version().saturating_sub(behind).max(1);
+            let until = usize::try_from(expected_version).unwrap();
             let lines = current.ledger.lines()[..until].iter().map(|line| line.bytes.clone());
             let then = StoredApplication { ledger: Ledger::read(id, lines).unwrap(), ..current.clone() };
-            let after = sample::after(&then, vec![sample::stored()], step);
-            let answer = store.append(seen, &after, wake.map(at)).await;
-            if seen == current.version() {
+            let after = sample::after(&then, vec![sample::document_stored()], step);
+            let answer = store.append(expected_version, &after, wake.map(at)).await;
+            if expected_version == current.version() {
                 assert_eq!(answer, Ok(AppendOutcome::Done));
                 model.0.insert(id, (after, wake));
             } else {
@@ -201,7 +201,7 @@ async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
         }
         Call::Touch { number, behind, wake } => {
             let id = sample::id(number);
-            let version = model.0.get(&id).map_or(1, |(kept, _)| kept.version()) + behind;
+            let version = model.0.get(&id).map_or(1, |(stored, _)| stored.version()) + behind;
             assert_eq!(store.touch(id, version, wake.map(at)).await, Ok(()));
             if let Some((_, known)) = model.0.get_mut(&id).filter(|_| behind == 0) {
                 *known = wake;
@@ -239,8 +239,8 @@ proptest! {
             let (store, mut model) = (FakeStore::default(), Model::default());
             for (step, call) in (100..).zip(calls) {
                 compare(&store, &mut model, call, step).await;
-                for (id, (kept, wake)) in &model.0 {
-                    assert_eq!(store.get(*id).await, Ok(Some(kept.clone())));
+                for (id, (stored, wake)) in &model.0 {
+                    assert_eq!(store.get(*id).await, Ok(Some(stored.clone())));
                     assert_eq!(store.wake(*id), wake.map(at));
                 }
                 assert_eq!(store.ids().len(), model.0.len());

@@ -71,7 +71,7 @@ fn row(subscription: &Subscription) -> Result<Row, StoreError> {
     };
     Ok(Row {
         body: Some(serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?),
-        sealed: Some(subscription.secret.clone()),
+        encrypted: Some(subscription.secret.clone()),
         former: subscription.former.as_ref().map(|former| former.secret.clone()),
         revision: subscription.revision,
         due: subscription.state.due().map(Timestamp::as_millisecond),
@@ -89,7 +89,7 @@ fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
         url: body.url,
         events: body.events,
         created: body.created,
-        secret: row.sealed.ok_or(StoreError::Unreadable("se"))?,
+        secret: row.encrypted.ok_or(StoreError::Unreadable("se"))?,
         public_key: body.public_key,
         former,
         directed_from: body.directed_from,
@@ -182,7 +182,7 @@ mod tests {
         let body = r#"{"url":"https://app.example/","created":"2026-03-02T01:00:00Z"}"#;
         let before = Row {
             body: Some(body.to_owned()),
-            sealed: Some(vec![1, 2, 3]),
+            encrypted: Some(vec![1, 2, 3]),
             ..Row::new(key(&tenant, number))
         };
         let read = read(&tenant, before).expect("a subscription");

@@ -97,7 +97,7 @@ fn item(row: Row) -> Item {
             item.insert(name.to_owned(), AttributeValue::S(text));
         }
     }
-    for (name, bytes) in [("se", row.sealed), ("fo", row.former)] {
+    for (name, bytes) in [("se", row.encrypted), ("fo", row.former)] {
         if let Some(bytes) = bytes {
             item.insert(name.to_owned(), AttributeValue::B(Blob::new(bytes)));
         }
@@ -143,7 +143,7 @@ fn read(item: &Item) -> Result<Row, StoreError> {
     Ok(Row {
         key: key(item)?,
         body: text(item, "bo")?,
-        sealed: bytes(item, "se")?,
+        encrypted: bytes(item, "se")?,
         former: bytes(item, "fo")?,
         request_hash: text(item, "wh")?,
         revision: numeral(item, "rv")?.unwrap_or_default(),
@@ -281,7 +281,7 @@ mod tests {
         let full = Row {
             key: key.clone(),
             body: Some("{}".to_owned()),
-            sealed: Some(vec![1]),
+            encrypted: Some(vec![1]),
             former: Some(vec![2]),
             request_hash: Some("hash".to_owned()),
             revision: 7,

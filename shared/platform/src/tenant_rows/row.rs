@@ -31,7 +31,7 @@ pub struct Row {
     /// `bo`: the JSON body.
     pub(crate) body: Option<String>,
     /// `se`: encrypted bytes.
-    pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) encrypted: Option<Vec<u8>>,
     /// `fo`: the keys before the last rotation, encrypted.
     pub(crate) former: Option<Vec<u8>>,
     /// `wh`: hash of the whole request.
@@ -44,7 +44,7 @@ pub struct Row {
 
 impl Row {
     pub(crate) fn new(key: Key) -> Row {
-        Row { key, body: None, sealed: None, former: None, request_hash: None, revision: 0, due: None }
+        Row { key, body: None, encrypted: None, former: None, request_hash: None, revision: 0, due: None }
     }
 }
 

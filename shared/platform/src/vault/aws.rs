@@ -10,14 +10,14 @@ use aws_sdk_kms::types::DataKeySpec;
 use lru::LruCache;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::envelope::{DataKey, Envelope, seal};
+use super::envelope::{DataKey, Envelope, encrypt};
 use super::{Vault, VaultError};
 use crate::failure::Failure;
 
 /// How long a data key seals.
-const SEALS_FOR: Duration = Duration::from_secs(5 * 60);
+const USED_FOR: Duration = Duration::from_secs(5 * 60);
 /// How many values a data key seals.
-const SEALS: u32 = 1000;
+const USES: u32 = 1000;
 /// How many unwrapped keys are remembered.
 const OPENED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// How long an unwrapped key is remembered: a key that an operator disables stops opening within it.
@@ -35,12 +35,12 @@ pub struct AwsVault {
 
 #[derive(Debug)]
 struct Keys {
-    sealing: Option<Sealing>,
+    current: Option<CurrentKey>,
     opened: LruCache<Vec<u8>, (DataKey, Instant)>,
 }
 
 #[derive(Debug)]
-struct Sealing {
+struct CurrentKey {
     key: DataKey,
     until: Instant,
     left: u32,
@@ -50,13 +50,13 @@ impl AwsVault {
     /// Takes a client and the key's ARN. Nothing is called.
     #[must_use]
     pub fn new(client: Client, key_id: String) -> Self {
-        let keys = Keys { sealing: None, opened: LruCache::new(OPENED) };
+        let keys = Keys { current: None, opened: LruCache::new(OPENED) };
         AwsVault { client, key_id, keys: Arc::new(Mutex::new(keys)) }
     }
 
     /// The key to seal with, new where the last one is used up. Two callers at once may each make one:
     /// that costs a call and harms nothing.
-    async fn sealing_key(&self) -> Result<DataKey, VaultError> {
+    async fn encryption_key(&self) -> Result<DataKey, VaultError> {
         if let Some(key) = self.lock().take_seal(Instant::now()) {
             return Ok(key);
         }
@@ -103,13 +103,13 @@ impl AwsVault {
 
 impl Keys {
     fn take_seal(&mut self, now: Instant) -> Option<DataKey> {
-        let sealing = self.sealing.as_mut().filter(|sealing| now < sealing.until && sealing.left > 0)?;
-        sealing.left -= 1;
-        Some(sealing.key.clone())
+        let current = self.current.as_mut().filter(|current| now < current.until && current.left > 0)?;
+        current.left -= 1;
+        Some(current.key.clone())
     }
 
     fn remember(&mut self, key: &DataKey, wrapped: Vec<u8>, now: Instant) {
-        self.sealing = Some(Sealing { key: key.clone(), until: now + SEALS_FOR, left: SEALS - 1 });
+        self.current = Some(CurrentKey { key: key.clone(), until: now + USED_FOR, left: USES - 1 });
         self.opened.put(wrapped, (key.clone(), now + OPENED_FOR));
     }
 
@@ -137,16 +137,16 @@ fn vault_error(trouble: Failure) -> VaultError {
 
 impl Vault for AwsVault {
     async fn encrypt(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        seal(&self.sealing_key().await?, field, owner, plaintext)
+        encrypt(&self.encryption_key().await?, field, owner, plaintext)
     }
 
     async fn decrypt(
         &self,
         field: &str,
         owner: &str,
-        sealed: &[u8],
+        encrypted: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let envelope = Envelope::read(sealed)?;
+        let envelope = Envelope::read(encrypted)?;
         envelope.open(&self.opening_key(envelope.wrapped).await?, field, owner)
     }
 }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_data_key_seals_for_five_minutes_and_a_thousand_values() {
-        let mut keys = Keys { sealing: None, opened: LruCache::new(OPENED) };
+        let mut keys = Keys { current: None, opened: LruCache::new(OPENED) };
         let key = DataKey::new(&[7; 32], b"w").unwrap();
         let now = Instant::now();
         assert!(keys.take_seal(now).is_none());
@@ -167,7 +167,7 @@ mod tests {
         let taken = (0..2000).filter(|_| keys.take_seal(now).is_some()).count();
         assert_eq!(taken, 999);
         keys.remember(&key, b"w".to_vec(), now);
-        assert!(keys.take_seal(now + SEALS_FOR).is_none());
+        assert!(keys.take_seal(now + USED_FOR).is_none());
         assert!(keys.opened(b"w", now).is_some());
         assert!(keys.opened(b"x", now).is_none());
         assert!(keys.opened(b"w", now + OPENED_FOR).is_none());

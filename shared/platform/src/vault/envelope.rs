@@ -57,22 +57,27 @@ fn bound_to(header: &[u8], field: &str, owner: &str) -> Vec<u8> {
 }
 
 /// Seals a value under a key.
-pub(super) fn seal(key: &DataKey, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
+pub(super) fn encrypt(
+    key: &DataKey,
+    field: &str,
+    owner: &str,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, VaultError> {
     if plaintext.len() > PLAINTEXT_BYTES {
         return Err(VaultError::TooLarge);
     }
     let length = u16::try_from(key.wrapped.len()).map_err(|_| VaultError::TooLarge)?;
-    let mut sealed = vec![VERSION];
-    sealed.extend(length.to_be_bytes());
-    sealed.extend(&key.wrapped[..]);
-    let aad = bound_to(&sealed, field, owner);
+    let mut encrypted = vec![VERSION];
+    encrypted.extend(length.to_be_bytes());
+    encrypted.extend(&key.wrapped[..]);
+    let aad = bound_to(&encrypted, field, owner);
     // Random: at most 1,000 values share a key, far below the 2^32 that NIST SP 800-38D allows.
     let nonce = Nonce::try_generate().map_err(|_| VaultError::Unavailable)?;
     let payload = Payload { msg: plaintext, aad: &aad };
     let ciphertext = key.cipher()?.encrypt(&nonce, payload).map_err(|_| VaultError::TooLarge)?;
-    sealed.extend(&nonce[..]);
-    sealed.extend(ciphertext);
-    Ok(sealed)
+    encrypted.extend(&nonce[..]);
+    encrypted.extend(ciphertext);
+    Ok(encrypted)
 }
 
 /// The parts of a sealed value.
@@ -86,8 +91,8 @@ pub(super) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Reads the layout.
-    pub(super) fn read(sealed: &'a [u8]) -> Result<Envelope<'a>, VaultError> {
-        let ([VERSION, high, low], rest) = sealed.split_first_chunk().ok_or(VaultError::Corrupt)? else {
+    pub(super) fn read(encrypted: &'a [u8]) -> Result<Envelope<'a>, VaultError> {
+        let ([VERSION, high, low], rest) = encrypted.split_first_chunk().ok_or(VaultError::Corrupt)? else {
             return Err(VaultError::Corrupt);
         };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -99,7 +104,7 @@ impl<'a> Envelope<'a> {
         if ciphertext.len() < TAG_BYTES {
             return Err(VaultError::Corrupt);
         }
-        Ok(Envelope { header: &sealed[..3 + length], wrapped, nonce, ciphertext })
+        Ok(Envelope { header: &encrypted[..3 + length], wrapped, nonce, ciphertext })
     }
 
     /// Opens the value under its unwrapped key.
@@ -123,10 +128,10 @@ mod tests {
     #[test]
     fn a_wrapped_key_has_a_length_that_kms_takes() {
         for (length, sound) in [(0, false), (1, true), (WRAPPED_BYTES, true), (WRAPPED_BYTES + 1, false)] {
-            let mut sealed = vec![VERSION];
-            sealed.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
-            sealed.extend(vec![0; length + NONCE_BYTES + TAG_BYTES]);
-            assert_eq!(Envelope::read(&sealed).is_ok(), sound, "{length} bytes");
+            let mut encrypted = vec![VERSION];
+            encrypted.extend(u16::try_from(length).unwrap_or_default().to_be_bytes());
+            encrypted.extend(vec![0; length + NONCE_BYTES + TAG_BYTES]);
+            assert_eq!(Envelope::read(&encrypted).is_ok(), sound, "{length} bytes");
         }
     }
 }

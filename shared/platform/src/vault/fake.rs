@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::envelope::{DataKey, Envelope, seal};
+use super::envelope::{DataKey, Envelope, encrypt};
 use super::{Vault, VaultError};
 use crate::faults::{Faults, Turn};
 
@@ -34,17 +34,17 @@ impl FakeVault {
 
 impl Vault for FakeVault {
     async fn encrypt(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        seal(&self.turn("vault.encrypt")?, field, owner, plaintext)
+        encrypt(&self.turn("vault.encrypt")?, field, owner, plaintext)
     }
 
     async fn decrypt(
         &self,
         field: &str,
         owner: &str,
-        sealed: &[u8],
+        encrypted: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let key = self.turn("vault.decrypt")?;
-        let envelope = Envelope::read(sealed)?;
+        let envelope = Envelope::read(encrypted)?;
         if envelope.wrapped != WRAPPED {
             return Err(VaultError::Corrupt);
         }
@@ -73,8 +73,8 @@ mod tests {
         }
     }
 
-    fn opens(field: &str, owner: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        match now(FakeVault::default().decrypt(field, owner, sealed)) {
+    fn opens(field: &str, owner: &str, encrypted: &[u8]) -> Option<Vec<u8>> {
+        match now(FakeVault::default().decrypt(field, owner, encrypted)) {
             Ok(plain) => Some(plain.to_vec()),
             Err(error) => {
                 assert_eq!(error, VaultError::Corrupt);
@@ -90,29 +90,29 @@ mod tests {
             field in "[a-z]{0,4}", owner in "[a-z]{0,4}",
             other_field in "[a-z]{0,4}", other_owner in "[a-z]{0,4}",
         ) {
-            let sealed = now(FakeVault::default().encrypt(&field, &owner, &plain)).unwrap();
-            prop_assert_eq!(opens(&field, &owner, &sealed), Some(plain.clone()));
+            let encrypted = now(FakeVault::default().encrypt(&field, &owner, &plain)).unwrap();
+            prop_assert_eq!(opens(&field, &owner, &encrypted), Some(plain.clone()));
             if (&field, &owner) != (&other_field, &other_owner) {
-                prop_assert_eq!(opens(&other_field, &other_owner, &sealed), None);
+                prop_assert_eq!(opens(&other_field, &other_owner, &encrypted), None);
             }
-            prop_assert!(plain.len() < 8 || !sealed.windows(plain.len()).any(|part| part == plain));
+            prop_assert!(plain.len() < 8 || !encrypted.windows(plain.len()).any(|part| part == plain));
         }
 
         #[test]
         fn any_changed_byte_is_noticed(at in any::<prop::sample::Index>(), flip in 1..=u8::MAX, cut in 1..20_usize) {
-            let sealed = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
-            let mut changed = sealed.clone();
+            let encrypted = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
+            let mut changed = encrypted.clone();
             *at.get_mut(&mut changed) ^= flip;
             prop_assert_eq!(opens("personal_data", "a", &changed), None);
-            prop_assert_eq!(opens("personal_data", "a", &sealed[..sealed.len() - cut]), None);
+            prop_assert_eq!(opens("personal_data", "a", &encrypted[..encrypted.len() - cut]), None);
         }
     }
 
     #[test]
     fn every_byte_counts() {
-        let sealed = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
+        let encrypted = now(FakeVault::default().encrypt("personal_data", "a", b"personal")).unwrap();
+        for at in 0..encrypted.len() {
+            let mut changed = encrypted.clone();
             changed[at] ^= 1;
             assert_eq!(opens("personal_data", "a", &changed), None, "byte {at}");
         }

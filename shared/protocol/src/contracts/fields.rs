@@ -40,7 +40,7 @@ pub(crate) fn content_type(schema: &mut Schema) {
     put(schema, json!({ "const": "application/jose" }));
 }
 
-pub(crate) fn sealed_case(schema: &mut Schema) {
+pub(crate) fn encrypted_case(schema: &mut Schema) {
     put(schema, json!({ "pattern": JWE, "contentMediaType": "application/jose" }));
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn event_data(schema: &mut Schema) {
     put(schema, json!({ "type": "object", "properties": members, "additionalProperties": true }));
 }
 
-pub(crate) fn seal(schema: &mut Schema) {
+pub(crate) fn hash(schema: &mut Schema) {
     put(schema, json!({ "pattern": "^[A-Za-z0-9_-]{43}$" }));
 }
 

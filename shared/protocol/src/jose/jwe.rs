@@ -58,10 +58,10 @@ pub fn encrypt(plaintext: &[u8], cty: &str, to: &PublicKey) -> Result<String, Jo
     let key = derive(shared.raw_secret_bytes(), "A256GCM", 32, &[], &[]);
     let mut nonce = [0u8; NONCE];
     OsRng.fill_bytes(&mut nonce);
-    let sealed = cipher(&key)?
+    let encrypted = cipher(&key)?
         .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: header.as_bytes() })
         .map_err(|_| JoseError::Payload)?;
-    let (ciphertext, tag) = sealed.split_at(sealed.len() - TAG);
+    let (ciphertext, tag) = encrypted.split_at(encrypted.len() - TAG);
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     Ok(format!("{header}..{}.{}.{}", encode(&nonce), encode(ciphertext), encode(tag)))
 }
@@ -92,9 +92,9 @@ pub fn decrypt<'k>(jwe: &str, keys: impl IntoIterator<Item = &'k PrivateKey>) ->
     if tag.len() != TAG {
         return Err(JoseError::Malformed);
     }
-    let sealed = [decode(ciphertext)?, tag].concat();
+    let encrypted = [decode(ciphertext)?, tag].concat();
     cipher(&derived)?
-        .decrypt(&Nonce::from(nonce), Payload { msg: &sealed, aad: header_text.as_bytes() })
+        .decrypt(&Nonce::from(nonce), Payload { msg: &encrypted, aad: header_text.as_bytes() })
         .map_err(|_| JoseError::Forged)
 }
 

@@ -36,7 +36,7 @@ async fn row_20_a_second_report_on_one_message_changes_nothing() {
         let once = only(&harness).await;
         harness.hub.clock.advance(SignedDuration::from_mins(31));
         let second = say(&harness, &case, finding).await.body(409);
-        assert_eq!(second["stage"], once.ledger.head().stage.name(), "it is told what is known");
+        assert_eq!(second["stage"], once.ledger.state().stage.name(), "it is told what is known");
         assert_eq!(only(&harness).await, once, "its second report changes nothing");
     }
     say(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
@@ -52,7 +52,7 @@ async fn row_25_a_report_ahead_of_its_turn_is_refused_over_http() {
     let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     harness.report(&received).await.body(200);
     harness.report(&signed).await.body(200);
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Signed);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Signed);
     assert_eq!(harness.refused(BEIJING), ["illegal_step"]);
 }
 
@@ -68,7 +68,7 @@ async fn row_25_a_report_ahead_of_its_turn_waits_in_the_queue() {
     assert_eq!(harness.reports_queued(&[&received], now).await, Answer::Batch(0));
     assert_eq!(harness.reports_queued(&[&signed], now).await, Answer::Batch(0));
     assert_eq!(harness.reports_queued(&[&produced, &received], now).await, Answer::Batch(0));
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Produced);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Produced);
 }
 
 #[tokio::test]

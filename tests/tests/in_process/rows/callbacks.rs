@@ -33,8 +33,8 @@ async fn dispatched(harness: &CrashHarness) -> Outgoing {
     let keys = file(harness, TENANT, "a-key").await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
     assert_eq!(harness.show(&[submission(harness).await]).await, Answer::Batch(0));
-    let kept = only(harness).await;
-    let record = crate::crash_harness::change(&kept, kept.version() - 1, kept.version());
+    let stored = only(harness).await;
+    let record = crate::crash_harness::change(&stored, stored.version() - 1, stored.version());
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
     harness.hub.queues.drain(&Queue::Callbacks).pop().expect("a callback")
 }

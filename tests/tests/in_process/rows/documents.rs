@@ -41,9 +41,9 @@ async fn row_31_the_sweeper_finds_an_upload_without_an_s3_event() {
     let (harness, _) = with_a_draft().await;
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     harness.sweep().await;
-    let kept = only(&harness).await;
-    assert!(kept.ledger.lines().iter().any(|line| matches!(line.entry.event, Event::Submitted { .. })));
-    assert_eq!(kept.ledger.head().stage, Stage::Dispatched, "and the sweeper saw to the rest");
+    let stored = only(&harness).await;
+    assert!(stored.ledger.lines().iter().any(|line| matches!(line.entry.event, Event::Submitted { .. })));
+    assert_eq!(stored.ledger.state().stage, Stage::Dispatched, "and the sweeper saw to the rest");
     assert_eq!(harness.take(BEIJING).len(), 1);
 }
 
@@ -53,7 +53,7 @@ async fn row_32_an_overwrite_is_ignored_and_the_verified_version_is_served() {
     let (harness, case) = with_a_case().await;
     let before = only(&harness).await;
     let document = &case.documents[0];
-    let key = before.ledger.head().documents[0].object_key(case.application);
+    let key = before.ledger.state().documents[0].object_key(case.application);
     harness.hub.documents.put(&key, "application/pdf", None, b"%PDF-1.4 another");
     assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
     assert_eq!(only(&harness).await, before);
@@ -87,14 +87,14 @@ async fn row_33_wrong_uploads_are_refused_and_the_slot_stays_open() {
     let kind = Some(domain::catalogue::DocumentKind::named("household_register").unwrap());
     harness.hub.documents.put(&key, "application/pdf", kind, b"");
     assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
-    let kept = only(&harness).await;
+    let stored = only(&harness).await;
     let Some(Event::DocumentRejected { fault, .. }) =
-        kept.ledger.lines().last().map(|line| &line.entry.event)
+        stored.ledger.lines().last().map(|line| &line.entry.event)
     else {
-        panic!("{:?}", kept.ledger.lines().last());
+        panic!("{:?}", stored.ledger.lines().last());
     };
     assert_eq!(*fault, DocumentFault::Empty);
-    assert_eq!(kept.ledger.head().missing().count(), 2, "its slot waits again");
+    assert_eq!(stored.ledger.state().missing().count(), 2, "its slot waits again");
 }
 
 /// A slot is open for a quarter of an hour. Asked again, the hub signs another for the same document.

@@ -30,7 +30,7 @@ async fn row_01_a_retry_after_a_crash_before_the_write_creates_one_application()
     harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesBefore);
     assert!(!harness.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
     harness.restart();
-    assert!(harness.kept().await.is_empty());
+    assert!(harness.stored().await.is_empty());
     harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     only(&harness).await;
 }
@@ -42,22 +42,22 @@ async fn row_02_a_retry_after_a_lost_answer_gets_the_same_id_and_body() {
     harness.hub.faults.plan(write_of_a_creation().await, Fault::DiesAfter);
     assert!(!harness.post(TENANT, APPLICATIONS, "a-key", &body).await.is_settled());
     harness.restart();
-    let kept = only(&harness).await;
+    let stored = only(&harness).await;
     let first = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
-    assert_eq!(first["id"], json!(kept.id()));
+    assert_eq!(first["id"], json!(stored.id()));
     let second = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     assert_eq!(first, second, "the clock stands, so the links are the same too");
-    assert_eq!(only(&harness).await, kept);
+    assert_eq!(only(&harness).await, stored);
 }
 
 #[tokio::test]
 async fn row_03_one_key_with_another_body_is_refused_and_changes_nothing() {
     let (harness, _) = with_a_draft().await;
-    let kept = only(&harness).await;
+    let stored = only(&harness).await;
     let other = body(&papers());
     let refused = harness.post(TENANT, APPLICATIONS, "a-key", &other).await.body(422);
     assert_eq!(refused["type"], "/problems/key_reused");
-    assert_eq!(only(&harness).await, kept, "nothing changed");
+    assert_eq!(only(&harness).await, stored, "nothing changed");
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn row_04_one_key_of_two_tenants_makes_two_applications() {
     let one = harness.post("one-app", APPLICATIONS, "a-key", &body).await.body(201);
     let two = harness.post("two-app", APPLICATIONS, "a-key", &body).await.body(201);
     assert_ne!(one["id"], two["id"]);
-    assert_eq!(harness.kept().await.len(), 2);
+    assert_eq!(harness.stored().await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -141,7 +141,7 @@ async fn row_08_a_withdrawal_during_the_uploads_is_never_a_conflict() {
                 Answer::Swept(_) => panic!("nobody sweeps"),
             }
         }
-        assert_eq!(only(&harness).await.ledger.head().stage, Stage::Withdrawn);
+        assert_eq!(only(&harness).await.ledger.state().stage, Stage::Withdrawn);
     }
 }
 
@@ -154,7 +154,7 @@ async fn row_07_a_throttled_call_is_answered_503_and_its_retry_succeeds() {
         harness.hub.faults.plan(call, Fault::Throttled);
         let told = harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(503);
         assert_eq!(told["type"], "/problems/throttled");
-        assert!(harness.kept().await.is_empty());
+        assert!(harness.stored().await.is_empty());
         harness.post(TENANT, APPLICATIONS, "a-key", &body).await.body(201);
     }
 }

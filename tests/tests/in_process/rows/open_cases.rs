@@ -29,8 +29,8 @@ async fn with_cases(number: usize) -> CrashHarness {
         harness.uploaded(&keys).await;
         harness.hub.clock.advance(SignedDuration::from_secs(1));
     }
-    for kept in harness.kept().await {
-        harness.show(&[change(&kept, 1, kept.version())]).await;
+    for stored in harness.stored().await {
+        harness.show(&[change(&stored, 1, stored.version())]).await;
     }
     harness
 }
@@ -81,15 +81,15 @@ async fn a_message_is_sent_again_under_its_own_id() {
     assert_eq!((&answer["outcome"], &answer["message"]), (&json!("accepted"), &json!(case.version)));
     harness.hub.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(resend(&harness, BEIJING, wanted.clone()).await["outcome"], "too_soon");
-    let kept = only(&harness).await;
-    let record = asked_again(&kept, harness.hub.clock.now(), case.version);
+    let stored = only(&harness).await;
+    let record = asked_again(&stored, harness.hub.clock.now(), case.version);
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
     let sent = harness.take(BEIJING);
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].id, format!("{}:{}", case.application, case.version));
     assert_ne!(sent[0].dedup, sent[0].id, "the queue takes it as new");
     assert_eq!(harness.opened(BEIJING, &sent[0]), case, "and it is the same case");
-    assert_eq!(only(&harness).await, kept, "the record does not change");
+    assert_eq!(only(&harness).await, stored, "the record does not change");
     harness.hub.clock.advance(SignedDuration::from_secs(6));
     assert_eq!(resend(&harness, BEIJING, wanted).await["outcome"], "accepted");
 }
@@ -141,11 +141,11 @@ async fn row_19_the_sweeper_sends_again_what_the_agency_queue_has_dropped() {
 #[tokio::test]
 async fn a_withdrawal_reaches_a_suspended_agency() {
     let (harness, case) = with_a_case().await;
-    harness.amend(BEIJING, AgencyOverride::Suspend);
+    harness.override_agency(BEIJING, AgencyOverride::Suspend);
     let path = format!("/v1/applications/{}/withdraw", case.application);
     harness.post(TENANT, &path, "back", &json!({})).await.body(200);
-    let kept = only(&harness).await;
-    let record = change(&kept, kept.version() - 1, kept.version());
+    let stored = only(&harness).await;
+    let record = change(&stored, stored.version() - 1, stored.version());
     assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
     assert_eq!(harness.take(BEIJING).len(), 1);
 }
@@ -155,7 +155,7 @@ async fn a_withdrawal_reaches_a_suspended_agency() {
 async fn what_cannot_be_sent_is_tried_ever_more_seldom() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
-    harness.amend(BEIJING, AgencyOverride::Suspend);
+    harness.override_agency(BEIJING, AgencyOverride::Suspend);
     let id = only(&harness).await.id();
     let mut waits = Vec::new();
     for _ in 0..7 {

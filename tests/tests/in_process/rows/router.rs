@@ -72,9 +72,9 @@ async fn row_14_only_the_failed_entry_of_a_batch_is_retried() {
         let keys = file(&harness, TENANT, key).await;
         harness.uploaded(&keys).await;
     }
-    let kept = harness.kept().await;
-    let records: Vec<Value> = kept.iter().map(|kept| change(kept, 1, kept.version())).collect();
-    let refused = format!("{}:{}", kept[1].id(), kept[1].ledger.head().leg_opened);
+    let stored = harness.stored().await;
+    let records: Vec<Value> = stored.iter().map(|stored| change(stored, 1, stored.version())).collect();
+    let refused = format!("{}:{}", stored[1].id(), stored[1].ledger.state().leg_opened);
     harness.hub.queues.refuse(&refused, u32::MAX, SendError::Throttled);
     assert_eq!(harness.show(&records).await, Answer::Batch(1));
     let taken = harness.take(BEIJING);
@@ -128,7 +128,7 @@ async fn row_16_the_sweeper_sends_what_the_router_missed_for_a_day() {
     harness.hub.clock.advance(SignedDuration::from_hours(25));
     harness.sweep().await;
     assert_eq!(harness.take(BEIJING).len(), 1);
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Dispatched);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Dispatched);
 }
 
 /// The agency waits for the citizen, and the citizen has answered.
@@ -145,7 +145,7 @@ async fn row_16_the_sweeper_sends_a_supplement_that_the_router_missed() {
     let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 1, "sent once, and then recorded");
     assert_eq!(harness.opened(BEIJING, &messages[0]).notice, NoticeKind::Supplemented);
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Supplemented);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Supplemented);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
 }
 
 async fn report(harness: &CrashHarness, finding: Finding) {
-    let head = only(harness).await.ledger.head().clone();
+    let head = only(harness).await.ledger.state().clone();
     let jws = harness.signed(BEIJING, head.id, head.leg_opened, finding);
     harness.report(&jws).await.body(200);
 }
@@ -228,9 +228,9 @@ async fn row_17_the_order_holds_when_a_shard_splits() {
                 2 => report(&harness, residence_is_missing()).await,
                 _ => supplement(&harness).await,
             }
-            let kept = only(&harness).await;
-            records.push(change(&kept, shown, kept.version()));
-            shown = kept.version();
+            let stored = only(&harness).await;
+            records.push(change(&stored, shown, stored.version()));
+            shown = stored.version();
             harness.show(&records[step..]).await;
             if step + 1 == split {
                 harness.restart();

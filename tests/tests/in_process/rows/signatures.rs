@@ -49,7 +49,7 @@ async fn row_42_a_replayed_report_has_no_second_effect() {
     assert_eq!(refused["type"], "/problems/signature_expired");
     assert_eq!(refused["now"], harness.hub.clock.now().as_second());
     assert_eq!(harness.report(&taken).await.body(200), first, "a repeat has no second effect");
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Received);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Received);
     assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
 }
 
@@ -62,7 +62,7 @@ async fn a_report_waits_in_the_queue_and_does_not_age() {
     let sent = harness.hub.clock.now();
     harness.hub.clock.advance(SignedDuration::from_hours(72));
     assert_eq!(harness.reports_queued(&[&jws], sent).await, Answer::Batch(0));
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Received);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Received);
     let now = harness.hub.clock.now();
     assert_eq!(harness.reports_queued(&[&old], now).await, Answer::Batch(0), "refused and done with");
     assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
@@ -74,7 +74,7 @@ async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
     let (harness, case) = with_a_case().await;
     let next = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let jwk = next.public().to_jwk().expect("a public key");
-    harness.amend(BEIJING, AgencyOverride::AddKey { role: KeyRole::Signing, jwk });
+    harness.override_agency(BEIJING, AgencyOverride::AddKey { role: KeyRole::Signing, jwk });
     let by_old = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     harness.report(&by_old).await.body(200);
     let report = Report {
@@ -87,7 +87,7 @@ async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
     };
     let by_new = sign(REPORT_TYP, &report, &next).expect("a signed report");
     harness.report(&by_new).await.body(200);
-    harness.amend(BEIJING, AgencyOverride::RevokeKey { kid: harness.signing_kid(BEIJING) });
+    harness.override_agency(BEIJING, AgencyOverride::RevokeKey { kid: harness.signing_kid(BEIJING) });
     let refused = harness.report(&by_old).await.body(401);
     assert_eq!(refused["type"], "/problems/unknown_key");
     harness.report(&by_new).await.body(200);
@@ -98,16 +98,16 @@ async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
 async fn row_18_an_agency_is_suspended_and_resumed_without_a_deploy() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
-    harness.amend(BEIJING, AgencyOverride::Suspend);
+    harness.override_agency(BEIJING, AgencyOverride::Suspend);
     assert_eq!(harness.show(&[submission(&harness).await]).await, Answer::Batch(0));
     assert!(harness.take(BEIJING).is_empty(), "it is held");
     refuses_new_cases(&harness).await;
-    harness.amend(BEIJING, AgencyOverride::Resume);
+    harness.override_agency(BEIJING, AgencyOverride::Resume);
     let held = only(&harness).await;
-    let record = asked_again(&held, harness.hub.clock.now(), held.ledger.head().outbox);
+    let record = asked_again(&held, harness.hub.clock.now(), held.ledger.state().message_version);
     assert_eq!(harness.show(&[record.clone(), record]).await, Answer::Batch(0));
     assert_eq!(harness.take(BEIJING).len(), 1, "asked for twice in a batch is sent once");
-    assert_eq!(only(&harness).await.ledger.head().stage, Stage::Dispatched);
+    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Dispatched);
 }
 
 async fn refuses_new_cases(harness: &CrashHarness) {

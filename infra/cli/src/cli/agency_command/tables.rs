@@ -133,7 +133,7 @@ fn records(records: &[Record]) -> String {
     let rows: Vec<[String; 5]> = records
         .iter()
         .map(|record| {
-            let what = match &record.override_ {
+            let what = match &record.change {
                 AgencyOverride::Suspend => "suspend".to_owned(),
                 AgencyOverride::Resume => "resume".to_owned(),
                 AgencyOverride::AddKey { role, jwk } => {

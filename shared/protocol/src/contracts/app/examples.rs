@@ -281,7 +281,7 @@ fn events() -> Value {
         ],
         "after": 6,
         "more": false,
-        "seal": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+        "hash": "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
     })
 }
 

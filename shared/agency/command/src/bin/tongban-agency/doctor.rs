@@ -88,8 +88,8 @@ fn keys(config: &AgencyConfig) -> Vec<DoctorCheck> {
         }
     };
     let opens = |key: &protocol::jose::PrivateKey| {
-        let sealed = encrypt(b"check", "JWS", key.public()).and_then(|jwe| decrypt(&jwe, [key]));
-        sealed.is_ok() && made_for(key.public(), KeyUse::Encryption)
+        let encrypted = encrypt(b"check", "JWS", key.public()).and_then(|jwe| decrypt(&jwe, [key]));
+        encrypted.is_ok() && made_for(key.public(), KeyUse::Encryption)
     };
     let kids: Vec<_> = config.keys.encryption.iter().map(|key| key.public().kid()).collect();
     let encryption = if config.keys.encryption.iter().all(opens) {
