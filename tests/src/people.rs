@@ -5,8 +5,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use domain::decide::today;
 use domain::identity_number::IdentityNumber;
+use domain::time::today;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use serde_json::{Value, json};

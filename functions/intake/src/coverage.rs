@@ -2,9 +2,9 @@
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
-use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::Places;
+use domain::time::today;
 use http_kit::fields::{Fields, FromFields, choice, text, whole};
 use jiff::Timestamp;
 use jiff::civil::Date;

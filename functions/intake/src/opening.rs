@@ -4,7 +4,6 @@ use std::str::FromStr;
 
 use domain::agencies::{Agencies, NotCovered};
 use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
-use domain::decide::today;
 use domain::division::DivisionCode;
 use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
@@ -12,6 +11,7 @@ use domain::ids::{DocumentId, TenantId};
 use domain::limits;
 use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
+use domain::time::today;
 use http_kit::fields::{
     Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
 };

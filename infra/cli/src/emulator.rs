@@ -4,7 +4,7 @@
 //! it, and a variable that the template forgot must not be hidden by one of this machine.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -104,19 +104,6 @@ impl Emulator {
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
-    }
-
-    /// The last of its log, for an error message.
-    #[must_use]
-    pub fn last_words(&self, bytes: u64) -> String {
-        let mut text = Vec::new();
-        if let Ok(mut file) = File::open(&self.log) {
-            let length = file.metadata().map_or(0, |metadata| metadata.len());
-            if file.seek(SeekFrom::Start(length.saturating_sub(bytes))).is_ok() {
-                let _ = file.read_to_end(&mut text);
-            }
-        }
-        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Whether it has ended by itself, and how.

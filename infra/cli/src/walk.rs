@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
 use app_client::{AppClient, CallbackLog, CallbackReceiver};
-use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
+use domain::time::today;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;

@@ -266,7 +266,7 @@ mod tests {
             let json = serde_json::to_value(&finding).expect("json");
             assert_eq!(json["kind"].as_str(), Finding::kind_of(finding.step()));
         }
-        for step in Step::ALL {
+        for &step in Step::ALL {
             let by_agency =
                 matches!(step.taken_by(), crate::stage::Taker::Agency | crate::stage::Taker::AppOrAgency);
             assert_eq!(Finding::kind_of(step).is_some(), by_agency, "{step:?}");

@@ -1,7 +1,6 @@
 //! Decides whether a command may happen, and which events it causes.
 
-use jiff::tz::Offset;
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::application::{Application, Document};
@@ -14,6 +13,7 @@ use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
 use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
+use crate::time::today;
 
 /// Why a command is refused. No refusal carries personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -90,15 +90,6 @@ pub struct Fault {
     pub pointer: String,
     /// Stable code, for example `too_long`.
     pub code: &'static str,
-}
-
-/// China's one time zone; deadlines are days there. UTC+8 all year.
-pub const CHINA: Offset = Offset::constant(8);
-
-/// The calendar day in China at `now`.
-#[must_use]
-pub fn today(now: Timestamp) -> Date {
-    CHINA.to_datetime(now).date()
 }
 
 /// Decides a command. `Ok` without an event means that the command was done before, so nothing changes.

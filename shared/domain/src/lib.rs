@@ -27,4 +27,5 @@ pub mod stage;
 pub mod step;
 pub mod table;
 mod text;
+pub mod time;
 pub mod wake;

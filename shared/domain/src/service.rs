@@ -43,9 +43,12 @@ pub struct TitledKind {
 }
 
 /// How sure a rule is. What is not from a source is to be confirmed before going live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Certainty {
     /// A published source says so.
     Source,
@@ -57,16 +60,12 @@ pub enum Certainty {
 
 impl Certainty {
     /// Every certainty.
-    pub const ALL: [Certainty; 3] = [Certainty::Source, Certainty::Mirror, Certainty::Unconfirmed];
+    pub const ALL: &'static [Certainty] = <Certainty as strum::VariantArray>::VARIANTS;
 
     /// The stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Certainty::Source => "source",
-            Certainty::Mirror => "mirror",
-            Certainty::Unconfirmed => "unconfirmed",
-        }
+        self.into()
     }
 }
 
@@ -133,9 +132,12 @@ pub struct CaseRow {
 }
 
 /// From which place of the application the acting agency is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// 户籍地.
     Registration,
@@ -147,16 +149,12 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 3] = [Role::Registration, Role::MoveIn, Role::MoveOut];
+    pub const ALL: &'static [Role] = <Role as strum::VariantArray>::VARIANTS;
 
     /// The stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Role::Registration => "registration",
-            Role::MoveIn => "move_in",
-            Role::MoveOut => "move_out",
-        }
+        self.into()
     }
 }
 

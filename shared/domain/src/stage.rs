@@ -9,10 +9,24 @@ pub use crate::step::{Step, Taker};
 
 /// Where an application stands. The names follow `domain.md`; each agency leg runs through
 /// `Dispatched` and `Received` again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(description = "Where an application stands."))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Stage {
     /// Opened by the app; documents are still coming in.
     Draft,
@@ -64,60 +78,12 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order a reader expects.
-    pub const ALL: [Stage; 23] = [
-        Stage::Draft,
-        Stage::Submitted,
-        Stage::Dispatched,
-        Stage::Received,
-        Stage::SupplementRequested,
-        Stage::Supplemented,
-        Stage::Signed,
-        Stage::Produced,
-        Stage::Posted,
-        Stage::Ready,
-        Stage::Collected,
-        Stage::NotIssued,
-        Stage::Approved,
-        Stage::Verified,
-        Stage::MovedOut,
-        Stage::Settled,
-        Stage::Lapsed,
-        Stage::RestoredAtOrigin,
-        Stage::Issued,
-        Stage::Completed,
-        Stage::Withdrawn,
-        Stage::Rejected,
-        Stage::Expired,
-    ];
+    pub const ALL: &'static [Stage] = <Stage as strum::VariantArray>::VARIANTS;
 
     /// The stable name used on every wire, for example `supplement_requested`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Stage::Draft => "draft",
-            Stage::Submitted => "submitted",
-            Stage::Dispatched => "dispatched",
-            Stage::Received => "received",
-            Stage::SupplementRequested => "supplement_requested",
-            Stage::Supplemented => "supplemented",
-            Stage::Signed => "signed",
-            Stage::Produced => "produced",
-            Stage::Posted => "posted",
-            Stage::Ready => "ready",
-            Stage::Collected => "collected",
-            Stage::NotIssued => "not_issued",
-            Stage::Approved => "approved",
-            Stage::Verified => "verified",
-            Stage::MovedOut => "moved_out",
-            Stage::Settled => "settled",
-            Stage::Lapsed => "lapsed",
-            Stage::RestoredAtOrigin => "restored_at_origin",
-            Stage::Issued => "issued",
-            Stage::Completed => "completed",
-            Stage::Withdrawn => "withdrawn",
-            Stage::Rejected => "rejected",
-            Stage::Expired => "expired",
-        }
+        self.into()
     }
 
     /// Whether nothing can happen any more, on whichever leg.
@@ -128,9 +94,23 @@ impl Stage {
 }
 
 /// What an agency is asked to do on a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Purpose {
     /// Review, sign and produce an identity card.
     Decide,
@@ -148,26 +128,12 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 6] = [
-        Purpose::Decide,
-        Purpose::Approve,
-        Purpose::MoveOut,
-        Purpose::Settle,
-        Purpose::Restore,
-        Purpose::Certify,
-    ];
+    pub const ALL: &'static [Purpose] = <Purpose as strum::VariantArray>::VARIANTS;
 
     /// The stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Purpose::Decide => "decide",
-            Purpose::Approve => "approve",
-            Purpose::MoveOut => "move_out",
-            Purpose::Settle => "settle",
-            Purpose::Restore => "restore",
-            Purpose::Certify => "certify",
-        }
+        self.into()
     }
 }
 
@@ -345,7 +311,7 @@ pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
 #[must_use]
 pub fn reports(purpose: Purpose) -> Vec<Step> {
     let mut found = Vec::new();
-    for stage in Stage::ALL {
+    for &stage in Stage::ALL {
         if !reachable(purpose).contains(&stage) {
             continue;
         }

@@ -3,8 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 /// A kind of change. Who may cause it follows from the kind: see [`Step::taken_by`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
     /// A document arrived and was verified.
     StoreDocument,
@@ -72,62 +86,12 @@ pub enum Taker {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 24] = [
-        Step::StoreDocument,
-        Step::RejectDocument,
-        Step::Submit,
-        Step::Dispatch,
-        Step::Receive,
-        Step::RequestSupplement,
-        Step::Supplement,
-        Step::Sign,
-        Step::NotIssue,
-        Step::Produce,
-        Step::Post,
-        Step::MakeReady,
-        Step::HandOver,
-        Step::Approve,
-        Step::Verify,
-        Step::MoveOut,
-        Step::Settle,
-        Step::Lapse,
-        Step::Restore,
-        Step::Issue,
-        Step::Reject,
-        Step::Withdraw,
-        Step::Expire,
-        Step::MarkOverdue,
-    ];
+    pub const ALL: &'static [Step] = <Step as strum::VariantArray>::VARIANTS;
 
     /// The stable wire name, for example `request_supplement`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Step::StoreDocument => "store_document",
-            Step::RejectDocument => "reject_document",
-            Step::Submit => "submit",
-            Step::Dispatch => "dispatch",
-            Step::Receive => "receive",
-            Step::RequestSupplement => "request_supplement",
-            Step::Supplement => "supplement",
-            Step::Sign => "sign",
-            Step::NotIssue => "not_issue",
-            Step::Produce => "produce",
-            Step::Post => "post",
-            Step::MakeReady => "make_ready",
-            Step::HandOver => "hand_over",
-            Step::Approve => "approve",
-            Step::Verify => "verify",
-            Step::MoveOut => "move_out",
-            Step::Settle => "settle",
-            Step::Lapse => "lapse",
-            Step::Restore => "restore",
-            Step::Issue => "issue",
-            Step::Reject => "reject",
-            Step::Withdraw => "withdraw",
-            Step::Expire => "expire",
-            Step::MarkOverdue => "mark_overdue",
-        }
+        self.into()
     }
 
     /// The wire name (`kind`) of the report that takes this step, `None` where an agency does not take it.

@@ -9,8 +9,9 @@ use crate::stage::{Purpose, Stage, Taker, reachable, steps};
 #[must_use]
 pub fn transition_table() -> String {
     let mut table = String::from("| stage | possible steps |\n|---|---|\n");
-    for stage in Stage::ALL {
-        let on: Vec<Purpose> = Purpose::ALL.into_iter().filter(|p| reachable(*p).contains(&stage)).collect();
+    for &stage in Stage::ALL {
+        let on: Vec<Purpose> =
+            Purpose::ALL.iter().copied().filter(|p| reachable(*p).contains(&stage)).collect();
         let mut rows: Vec<String> = Vec::new();
         let mut seen = Vec::new();
         for purpose in &on {

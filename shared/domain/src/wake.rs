@@ -4,10 +4,10 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::application::Application;
 use crate::command::Command;
-use crate::decide::CHINA;
 use crate::effect::{QUEUE_KEEPS, in_queue_since, undelivered};
 use crate::limits;
 use crate::stage::{Step, next};
+use crate::time::CHINA;
 
 /// How long a step that should happen at once may take before the sweeper looks: an upload event, a
 /// dispatch by the router.

@@ -7,7 +7,7 @@ use domain::application::CommandKey;
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, ServiceRow, When, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command, Finding, Report};
-use domain::decide::{Refusal, decide, today};
+use domain::decide::{Refusal, decide};
 use domain::effect::{notices, undelivered};
 use domain::event::{
     DocumentFault, Event, HandOver, Leg, MissingItem, Opened, Places, Provider, Slot, StoredObject,
@@ -15,6 +15,7 @@ use domain::event::{
 use domain::ids::{ApplicationId, DocumentId};
 use domain::ledger::{Cause, Ledger};
 use domain::stage::{Purpose, Stage, Step, next, reachable, steps};
+use domain::time::today;
 use domain::wake::{due, next_wake};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -307,7 +308,7 @@ proptest! {
 /// From every stage that can be reached on a leg there is a path to an end.
 #[test]
 fn every_stage_has_a_way_out() {
-    for purpose in Purpose::ALL {
+    for &purpose in Purpose::ALL {
         for stage in reachable(purpose) {
             let mut open = vec![(stage, purpose)];
             let mut at = 0;
@@ -334,12 +335,13 @@ fn every_stage_has_a_way_out() {
 /// Every stage is used by some leg, and every step leads somewhere.
 #[test]
 fn nothing_in_the_machine_is_dead() {
-    for stage in Stage::ALL {
-        assert!(Purpose::ALL.into_iter().any(|purpose| reachable(purpose).contains(&stage)), "{stage:?}");
+    for &stage in Stage::ALL {
+        assert!(Purpose::ALL.iter().copied().any(|purpose| reachable(purpose).contains(&stage)), "{stage:?}");
     }
-    for step in Step::ALL {
+    for &step in Step::ALL {
         let used = Purpose::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .any(|purpose| reachable(purpose).iter().any(|stage| next(*stage, purpose, step).is_some()));
         assert!(used, "{step:?}");
     }

@@ -1,7 +1,4 @@
 //! Serves API Gateway requests, and for some functions the batches of a queue, too.
-//!
-//! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
-//! because API Gateway puts everything from the caller into members of its own.
 
 use std::future::Future;
 
@@ -16,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
-use platform::batch::deadline;
+use platform::batch::{deadline, is_batch};
 
 /// Every character that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -57,7 +54,7 @@ where
     F: Future<Output = SqsBatchResponse>,
 {
     let LambdaEvent { payload, context } = event;
-    if payload.get("Records").is_some() {
+    if is_batch(&payload) {
         let batch: SqsEvent = serde_json::from_value(payload)?;
         return Ok(serde_json::to_value(queue(batch, deadline(&context)).await)?);
     }

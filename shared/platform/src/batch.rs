@@ -13,6 +13,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 /// Groups handled at once.
@@ -40,6 +41,13 @@ impl Failure {
     pub fn poison(reason: impl fmt::Display) -> Self {
         Failure::Poison(reason.to_string())
     }
+}
+
+/// Whether Lambda passed a batch of records and not an HTTP request or a schedule's event. API Gateway puts everything from a
+/// caller into members of its own, so a caller cannot add `Records`.
+#[must_use]
+pub fn is_batch(event: &Value) -> bool {
+    event.get("Records").is_some()
 }
 
 /// A message of an SQS queue.

@@ -226,7 +226,7 @@ fn transfer() -> Scenario {
     let mut body = form("household_transfer", &papers);
     body["reason"] = json!("job_transfer");
     body["accepted_at"] = json!("370102");
-    let today = domain::decide::today(jiff::Timestamp::now());
+    let today = domain::time::today(jiff::Timestamp::now());
     let moved_out = Finding::MovedOut {
         certificate: "QY-1".to_owned(),
         issued_on: today,

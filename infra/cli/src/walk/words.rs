@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_stage_has_words_that_fit_their_column() {
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Draft) {
+        for stage in Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Draft) {
             let known = WORDS.iter().any(|(name, _, _)| *name == stage.name());
             assert!(known, "{stage:?}");
         }

@@ -93,7 +93,7 @@ impl AgencyScript {
             }
             _ => return None,
         };
-        let all = Purpose::ALL.into_iter();
+        let all = Purpose::ALL.iter().copied();
         Some(all.fold(AgencyScript::new(name), |script, purpose| script.on(purpose, lines(purpose))))
     }
 

@@ -75,18 +75,18 @@ impl Faults {
     }
 
     /// One of a closed list; the first one stands in where it is none, since the fault is noted.
-    pub(super) fn one_of<T: Copy, const N: usize>(
+    pub(super) fn one_of<T: Copy>(
         &mut self,
         at: &str,
         what: &str,
         written: &str,
-        all: [T; N],
+        all: &[T],
         name: fn(T) -> &'static str,
     ) -> T {
-        if let Some(found) = all.into_iter().find(|one| name(*one) == written) {
+        if let Some(found) = all.iter().copied().find(|one| name(*one) == written) {
             return found;
         }
-        let known: Vec<&str> = all.into_iter().map(name).collect();
+        let known: Vec<&str> = all.iter().copied().map(name).collect();
         self.note(at, format!("has the unknown {what} `{written}`; there are {}", known.join(", ")));
         all[0]
     }

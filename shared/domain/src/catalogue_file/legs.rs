@@ -44,7 +44,7 @@ pub(super) fn leg(service: &str, raw: RawLeg, kinds: &[TitledKind], faults: &mut
 fn sendable(at: &str, purpose: Purpose, names: &[String], faults: &mut Faults) -> Vec<Step> {
     let mut sent = Vec::new();
     for name in names {
-        let Some(step) = Step::ALL.into_iter().find(|step| step.report_kind() == Some(name)) else {
+        let Some(step) = Step::ALL.iter().copied().find(|step| step.report_kind() == Some(name)) else {
             faults.note(at, format!("names the unknown report `{name}`"));
             continue;
         };
@@ -154,5 +154,5 @@ fn openers(purpose: Purpose) -> impl Iterator<Item = Step> {
                     && steps(*stage, purpose).iter().any(|(possible, _)| possible == step)
             })
     };
-    Step::ALL.into_iter().filter(opens)
+    Step::ALL.iter().copied().filter(opens)
 }

@@ -92,7 +92,7 @@ async fn a_lost_answer_is_a_write_that_can_be_repeated() {
 async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
     let draft = sample::stored("east-app", 1);
     let submitted = Event::Submitted {
-        due: domain::calendar::Calendar::official().deadline(domain::decide::today(sample::start()), 20),
+        due: domain::calendar::Calendar::official().deadline(domain::time::today(sample::start()), 20),
     };
     let expired = sample::after(&draft, vec![Event::Expired], 5);
     let handed_in = sample::after(&draft, vec![submitted, Event::Expired], 5);

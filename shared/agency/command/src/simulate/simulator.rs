@@ -1,8 +1,8 @@
 //! A case handler that follows a script.
 
 use domain::command::Finding;
-use domain::decide::today;
 use domain::effect::NoticeKind;
+use domain::time::today;
 use jiff::Timestamp;
 use protocol::case::Case;
 
