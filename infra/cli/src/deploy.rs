@@ -108,6 +108,9 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     if !exists && checked.issuers.is_none() {
         terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
     }
+    if !exists && options.alarm_topic.is_none() {
+        terminal.line("! No --alarm-topic given: alarms change their state and notify nobody until a deployment names a topic");
+    }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
     let situation = hub_keys::KeySituation {

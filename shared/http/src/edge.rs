@@ -8,11 +8,14 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_http::request::RequestContext;
 
 use crate::problem::{Code, Language, Problem};
 use crate::rate_limit::Slot;
+
+/// The header with the id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Adds the middleware to a function's routes. Call it after every route is added.
 pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
@@ -45,6 +48,10 @@ async fn finish(mut request: Request, next: Next) -> Response {
     // Answers contain one citizen's data, so no cache may store them.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The id that a caller quotes to support; the log line below has it as `trace`.
+    if let Some(id) = trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.insert(REQUEST_ID, id);
+    }
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         method = method.as_str(),

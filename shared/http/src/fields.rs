@@ -22,7 +22,7 @@
 //! assert_eq!(faults.len(), 3);
 //! ```
 
-mod body;
+pub(crate) mod body;
 mod coded;
 
 use std::collections::BTreeSet;

@@ -86,15 +86,6 @@ impl Problem {
             .with_detail(format!("正文最多 {bound} 字节。"), format!("A body has at most {bound} bytes."))
     }
 
-    /// 400, with the place of a syntax error, counted from 1.
-    #[must_use]
-    pub fn malformed(line: usize, column: usize) -> Self {
-        Problem::new(Code::MalformedJson)
-            .with_detail(format!("第 {line} 行第 {column} 列。"), format!("At line {line}, column {column}."))
-            .with_member("line", json!(line))
-            .with_member("column", json!(column))
-    }
-
     /// 401 with a challenge (RFC 6750, section 3). The challenge tells a missing token from a rejected one, and nothing more.
     #[must_use]
     pub fn unauthorized(has_token: bool) -> Self {

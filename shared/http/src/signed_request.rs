@@ -3,13 +3,13 @@
 use axum::body::to_bytes;
 use axum::extract::Request;
 use domain::ids::AgencyCode;
-use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::report::{DocumentRequest, FRESH_SECONDS};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::fields::body::check_type;
 use crate::problem::{Code, Problem};
 use platform::agency_registry::current_agencies;
 use platform::clock::Clock as _;
@@ -21,11 +21,7 @@ use platform::hub::Hub;
 /// 415 for another content type, 413 when the body is too large, 400 when it is not text.
 pub async fn signed_body(request: Request, most: usize) -> Result<String, Problem> {
     let (parts, body) = request.into_parts();
-    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/jose") {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
+    check_type(&parts.headers, "application/jose")?;
     let bytes = to_bytes(body, most).await.map_err(|_| Problem::too_large(most))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::MalformedSignature))?;
     Ok(text.trim().to_owned())

@@ -26,6 +26,7 @@ pub use published::{Fetch, FetchError};
 use crate::problem::{Code, Problem};
 use issuer_key::{Key, key};
 use platform::config::Mode;
+use protocol::json;
 use protocol::operations::operation::Scope;
 use published::Published;
 
@@ -148,7 +149,8 @@ impl Issuers {
     /// # Errors
     /// As [`Issuers::parse`].
     pub fn parse_with(json: &str, mode: Mode, fetch: &Fetch) -> Result<Issuers, IssuersError> {
-        let rows: Vec<IssuerRow> = serde_json::from_str(json).map_err(|_| IssuersError::Shape)?;
+        let rows: Vec<IssuerRow> =
+            json::from_slice(json.as_bytes(), json.len()).map_err(|_| IssuersError::Shape)?;
         let mut issuers = HashMap::new();
         for IssuerRow { issuer, audience, keys, jwks_uri } in rows {
             if issuer.is_empty() || audience.is_empty() {
@@ -231,7 +233,7 @@ fn may_be_asked(url: &str, mode: Mode) -> bool {
 fn claimed_issuer(token: &str) -> Result<String, TokenError> {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
-    let claimed: Claimed = serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)?;
+    let claimed: Claimed = json::from_slice(&bytes, TOKEN_BYTES).map_err(|_| TokenError::Malformed)?;
     claimed.iss.ok_or(TokenError::NotForUs)
 }
 

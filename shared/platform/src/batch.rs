@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use protocol::json;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -82,17 +83,8 @@ impl Message {
     /// # Errors
     /// [`Failure::Poison`] with the position, without the content.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.body).map_err(|error| {
-            let kind = match error.classify() {
-                serde_json::error::Category::Data => "not of the expected shape",
-                _ => "not JSON",
-            };
-            Failure::Poison(format!(
-                "the body is {kind}, at line {}, column {}",
-                error.line(),
-                error.column()
-            ))
-        })
+        json::from_slice(self.body.as_bytes(), self.body.len())
+            .map_err(|error| Failure::Poison(format!("the body of the message cannot be read: {error}")))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod contracts;
 pub mod coverage;
 pub mod form;
 pub mod jose;
+pub mod json;
 pub mod operations;
 pub mod problem;
 pub mod report;

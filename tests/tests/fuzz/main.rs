@@ -90,7 +90,17 @@ impl Run {
 
     async fn ask(&self, stack: &LocalStack) -> Output {
         Command::new(self.tools.program("st"))
-            .args(["run", "openapi.json", "--phases", &phases().join(","), "--report", "json", "--report-json-path", "report.json", "--url"])
+            .args([
+                "run",
+                "openapi.json",
+                "--phases",
+                &phases().join(","),
+                "--report",
+                "json",
+                "--report-json-path",
+                "report.json",
+                "--url",
+            ])
             .arg(stack.api_url_by_number().expect("the address of the API"))
             .current_dir(&self.folder)
             .env("NO_COLOR", "1")

@@ -5,8 +5,9 @@ use std::fmt;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
+use protocol::json;
 use serde_json::{Map, Value};
 
 use super::{FieldError, FromFields, read_as};
@@ -67,7 +68,7 @@ impl Json {
         let value = if bytes.is_empty() && may_be_empty {
             Value::Object(Map::new())
         } else {
-            serde_json::from_slice(bytes).map_err(|error| Problem::malformed(error.line(), error.column()))?
+            json::parse(bytes, BATCH_BYTES).map_err(Problem::from)?
         };
         Ok(Json::of(value))
     }
@@ -79,8 +80,8 @@ impl Json {
         }
         let bytes = to_bytes(body, bound).await.map_err(|_| Problem::too_large(bound))?;
         let nothing = bytes.is_empty() && may_be_empty;
-        if !nothing && !is_json(&parts.headers) {
-            return Err(Problem::new(Code::UnsupportedMediaType));
+        if !nothing {
+            check_type(&parts.headers, "application/json")?;
         }
         Json::parse(&bytes, may_be_empty)
     }
@@ -137,11 +138,36 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// `application/json`, with or without parameters: RFC 8259 knows UTF-8 alone, whatever they say.
-fn is_json(headers: &HeaderMap) -> bool {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+/// Checks what a body is said to be: the media type, UTF-8 as its character set, and no content coding.
+///
+/// # Errors
+/// 415, naming what is taken.
+pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let refused = |zh: String, en: String| Err(Problem::new(Code::UnsupportedMediaType).with_detail(zh, en));
+    if text(CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        return refused(
+            "正文不得压缩：不接受 Content-Encoding。".to_owned(),
+            "A body is not compressed: leave out Content-Encoding.".to_owned(),
+        );
+    }
+    let mut parts = text(CONTENT_TYPE).unwrap_or_default().split(';').map(str::trim);
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(media_type)) {
+        return refused(
+            format!("Content-Type 须为 {media_type}。"),
+            format!("The Content-Type is {media_type}."),
+        );
+    }
+    let charset =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match charset.map(|(_, value)| value.trim_matches('"')) {
+        Some(other)
+            if !["utf-8", "utf8", "us-ascii"].iter().any(|known| other.eq_ignore_ascii_case(known)) =>
+        {
+            refused("字符集须为 UTF-8。".to_owned(), "The character set is UTF-8.".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The value with its members in order, whatever order the map of the JSON library keeps.

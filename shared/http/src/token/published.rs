@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use protocol::json;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -141,7 +142,7 @@ impl Published {
     /// The keys of a set. One that is for something else, or of a kind that is not taken, is passed over, as RFC 7517
     /// says.
     fn read(&self, bytes: &[u8]) -> Result<HashMap<String, Arc<Key>>, FetchError> {
-        let set: Set = serde_json::from_slice(bytes).map_err(|_| FetchError::NoKeys)?;
+        let set: Set = json::from_slice(bytes, bytes.len()).map_err(|_| FetchError::NoKeys)?;
         let mut keys = HashMap::new();
         for value in set.keys.iter().take(KEYS) {
             match key(value, &self.issuer, &self.audience) {

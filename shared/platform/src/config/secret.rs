@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::jose::PrivateKey;
+use protocol::json;
 use zeroize::Zeroizing;
 
 /// Bytes of the shortest id secret.
@@ -43,6 +44,6 @@ pub(super) fn id_secret(text: &str) -> Result<Secret, &'static str> {
 }
 
 pub(super) fn signing_key(text: &str) -> Result<PrivateKey, &'static str> {
-    let jwk = serde_json::from_str(text).map_err(|_| "not JSON")?;
+    let jwk = json::parse(text.as_bytes(), text.len()).map_err(|_| "not JSON")?;
     PrivateKey::from_jwk(&jwk).map_err(|_| "not a private P-256 JWK")
 }
