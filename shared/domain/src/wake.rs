@@ -39,7 +39,7 @@ pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
     [deadline, look, stored].into_iter().flatten().min()
 }
 
-/// Wait before the next check of an application that has not changed for `age`: the wait doubles the age, from [`GRACE`] to
+/// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within [`GRACE`] and
 /// [`AGAIN`]. A short failure is retried soon, and a long failure costs one check an hour.
 fn retry_policy(age: SignedDuration) -> SignedDuration {
     if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(AGAIN) }
