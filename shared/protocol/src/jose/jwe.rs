@@ -36,7 +36,7 @@ struct ProtectedHeader {
     zip: Option<Value>,
 }
 
-/// Encrypts to one P-256 key. `cty` says what is inside, for example `JWS`.
+/// Encrypts to one P-256 key. `cty` names the type of the plaintext, for example `JWS`.
 ///
 /// # Errors
 /// [`JoseError::Key`] when the key is not on P-256.
