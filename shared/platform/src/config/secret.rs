@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::jose::PrivateKey;
 use zeroize::Zeroizing;
 
-/// Bytes of the shortest id secret.
+/// Least length of an id secret, in bytes.
 const ID_SECRET_BYTES: usize = 32;
 
-/// A secret. `Debug` does not show it; it is wiped when dropped.
+/// A secret. `Debug` does not show it; its memory is wiped on drop.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -21,7 +21,7 @@ impl Secret {
         Secret(Zeroizing::new(bytes))
     }
 
-    /// The secret itself.
+    /// The secret's bytes. They must not be logged.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
