@@ -71,7 +71,7 @@ async fn a_malformed_body_fails_only_its_own_record() {
 }
 
 #[tokio::test]
-async fn row_21_a_failure_ends_only_its_own_group() {
+async fn row_21_a_failure_ends_its_group_and_no_other() {
     let work = Work::default();
     let event = sqs(&[
         ("a1", Some("a"), "1"),
@@ -89,7 +89,7 @@ async fn row_21_a_failure_ends_only_its_own_group() {
 }
 
 #[tokio::test]
-async fn row_45_a_record_that_does_not_finish_in_time_is_reported() {
+async fn row_45_what_is_not_finished_in_time_is_reported() {
     let work = Work::default();
     let event = sqs(&[
         ("1", None, "1"),
