@@ -1,4 +1,4 @@
-//! The agencies that a function carries beside its binary, in `agencies.json`.
+//! Reads the agencies from `agencies.json`, which the function's package holds beside the binary.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,6 @@ struct Rows {
     agencies: Vec<AgencyRow>,
 }
 
-/// Reads `agencies.json` in a folder.
 pub(super) fn read(folder: &str) -> Result<Agencies, String> {
     let path = PathBuf::from(folder).join("agencies.json");
     let bytes = std::fs::read(path).map_err(|error| format!("agencies.json: {}", error.kind()))?;

@@ -8,10 +8,10 @@ use protocol::jose::PrivateKey;
 use protocol::json;
 use zeroize::Zeroizing;
 
-/// Bytes of the shortest id secret.
+/// Least length of an id secret, in bytes.
 const ID_SECRET_BYTES: usize = 32;
 
-/// A secret. `Debug` does not show it; it is wiped when dropped.
+/// A secret. `Debug` does not show it; its memory is wiped on drop.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -22,7 +22,7 @@ impl Secret {
         Secret(Zeroizing::new(bytes))
     }
 
-    /// The secret itself.
+    /// The secret's bytes. They must not be logged.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

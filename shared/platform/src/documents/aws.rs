@@ -1,4 +1,4 @@
-//! S3.
+//! Documents in S3.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -29,13 +29,13 @@ pub struct AwsDocuments {
 }
 
 impl AwsDocuments {
-    /// Takes a client, the bucket and the ARN of the key that encrypts it. Nothing is called.
+    /// Uses this bucket, and the KMS key with this ARN. Makes no call.
     #[must_use]
     pub fn new(client: Client, bucket: String, key_id: String) -> Self {
         AwsDocuments { client, bucket, key_id }
     }
 
-    /// The first bytes of an object and what S3 knows of it.
+    /// The first bytes of an object and its metadata.
     async fn beginning(
         &self,
         key: &str,
@@ -48,7 +48,7 @@ impl AwsDocuments {
             .set_version_id(version.map(str::to_owned))
             .range(format!("bytes=0-{}", HEAD_BYTES - 1))
             .customize()
-            // S3 is asked for the checksum of the whole object, which the SDK would compare with the part.
+            // The request asks S3 for the checksum of the complete object; the SDK would compare it with the range.
             .config_override(
                 Builder::new().response_checksum_validation(ResponseChecksumValidation::WhenRequired),
             )
@@ -59,9 +59,9 @@ impl AwsDocuments {
             .await
     }
 
-    /// Everything but the first bytes: of an empty object there are none, and S3 leaves a checksum out of a
-    /// ranged answer at its discretion.
-    async fn whole(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
+    /// The metadata of an object without its first bytes: for an empty object, which has no range, and for the checksum,
+    /// which S3 may leave out of a ranged answer.
+    async fn metadata_of(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = self
             .client
             .head_object()
@@ -115,7 +115,7 @@ impl Documents for AwsDocuments {
             .bucket(&self.bucket)
             .key(key)
             .version_id(version)
-            // Whatever a browser makes of it, it is a file to save, not a page to run.
+            // Browsers must save the document, never render it as a page.
             .response_content_disposition("attachment")
             .presigned(expiry(ttl)?)
             .await
@@ -148,7 +148,7 @@ impl Documents for AwsDocuments {
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = match self.beginning(key, version).await {
             Ok(answer) => answer,
-            Err(error) if is_empty_object(&error) => return self.whole(key, version).await,
+            Err(error) if is_empty_object(&error) => return self.metadata_of(key, version).await,
             Err(error) => return absent("S3.GetObject", &error),
         };
         let Some(total) = total(&answer) else { return Err(DocumentsError::Unavailable) };
@@ -164,13 +164,13 @@ impl Documents for AwsDocuments {
         head.truncate(HEAD_BYTES);
         let sha256 = match found.sha256 {
             Some(sha256) => Some(sha256),
-            None => self.whole(key, Some(&found.version)).await?.and_then(|whole| whole.sha256),
+            None => self.metadata_of(key, Some(&found.version)).await?.and_then(|object| object.sha256),
         };
         Ok(Some(Arrival { head: Head(head), sha256, ..found }))
     }
 }
 
-/// The whole object's size: behind the slash of `Content-Range`, or the length of an answer that is whole.
+/// Size of the complete object: the number after the slash of `Content-Range`, or the length of an answer without a range.
 fn total(answer: &GetObjectOutput) -> Option<u64> {
     match answer.content_range() {
         Some(range) => range.rsplit_once('/')?.1.parse().ok(),
@@ -178,14 +178,14 @@ fn total(answer: &GetObjectOutput) -> Option<u64> {
     }
 }
 
-/// No range of an empty object can be given, so S3 answers 416.
+/// An empty object has no valid range, so S3 answers 416.
 fn is_empty_object(error: &SdkError<GetObjectError>) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("InvalidRange")
         || error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416)
 }
 
-/// A missing object is an answer. Only 404 is one, and not that of a missing bucket: 403 is the bucket's
-/// policy speaking, and taking either for "not there" would hide a mistake.
+/// `None` for a missing object. Only a 404 that is not `NoSuchBucket` means a missing object: to take a missing bucket or
+/// a 403 of the bucket policy for a missing object would hide a mistake in the deployment.
 fn absent<E: ProvideErrorMetadata>(
     operation: &'static str,
     error: &SdkError<E>,
@@ -199,9 +199,9 @@ fn absent<E: ProvideErrorMetadata>(
 }
 
 fn documents_error<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E>) -> DocumentsError {
-    // A HEAD answer has no body, and so no code.
+    // The answer to a HEAD request has no body, so it has no error code.
     if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 403) {
-        tracing::warn!(operation, code = 403, "an AWS call failed");
+        tracing::warn!(operation, code = 403, "an AWS call was denied; the caller decides whether to retry");
         return DocumentsError::Denied;
     }
     match Failure::of(operation, error) {
