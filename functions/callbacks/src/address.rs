@@ -1,14 +1,14 @@
-//! Which addresses a callback may be sent to: public unicast ones. A tenant names a host, and the host's
-//! owner names its address, so neither may lead into the hub's own network.
+//! Restricts callbacks to public unicast addresses. A tenant chooses a host name and the host's owner chooses its addresses,
+//! and neither may reach the hub's own network.
 //!
-//! The ranges are those of the IANA special-purpose address registries (RFC 6890), read as data. A form that
-//! carries an IPv4 address within an IPv6 one is refused whole: nobody needs it to be reached in public.
+//! The ranges are those of the IANA special-purpose address registries (RFC 6890). IPv6 addresses that embed an IPv4 address
+//! are rejected altogether: no public endpoint needs them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use platform::config::Mode;
 
-/// IPv4 ranges that are never called: address and bits of the prefix.
+/// IPv4 ranges that are never called: address and prefix length.
 const CLOSED_4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network, unspecified
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
@@ -27,10 +27,10 @@ const CLOSED_4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
 ];
 
-/// The one IPv6 range that holds public unicast addresses. Outside of it lie loopback, `::ffff:…`, NAT64
+/// The IPv6 range of public unicast addresses. Outside this range are loopback, `::ffff:…`, NAT64
 /// (64:ff9b::/96, 64:ff9b:1::/48), unique local (fc00::/7), link-local, site-local and multicast.
 const OPEN_6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-/// What is closed within it.
+/// Ranges within [`OPEN_6`] that are never called.
 const CLOSED_6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -38,9 +38,9 @@ const CLOSED_6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Whether a callback may be sent to an address. A developer's machine may be called on itself, too.
+/// Whether a callback may be sent to this address. In [`Mode::Local`] loopback addresses are allowed, too.
 #[must_use]
-pub fn may_be_called(address: IpAddr, mode: Mode) -> bool {
+pub fn is_allowed(address: IpAddr, mode: Mode) -> bool {
     if mode == Mode::Local && address.is_loopback() {
         return true;
     }
@@ -64,7 +64,7 @@ fn in_range_6(address: Ipv6Addr, (base, bits): (Ipv6Addr, u32)) -> bool {
 mod tests {
     use super::*;
 
-    /// First and last address of every closed range, and the forms that hide one in another.
+    /// First and last address of every closed range, and addresses that embed another.
     const CLOSED: [&str; 50] = [
         "0.0.0.0",
         "0.255.255.255",
@@ -122,13 +122,13 @@ mod tests {
     fn row_40_no_closed_address_is_called() {
         for text in CLOSED.iter().chain(&["ff02::1", "4000::1", "e000::1"]) {
             let address: IpAddr = text.parse().expect("an address");
-            assert!(!may_be_called(address, Mode::Live), "{text}");
-            assert_eq!(may_be_called(address, Mode::Local), address.is_loopback(), "{text}");
+            assert!(!is_allowed(address, Mode::Live), "{text}");
+            assert_eq!(is_allowed(address, Mode::Local), address.is_loopback(), "{text}");
         }
     }
 
     #[test]
-    fn public_addresses_are_called() {
+    fn public_addresses_are_allowed() {
         let open = [
             "1.1.1.1",
             "9.255.255.255",
@@ -153,7 +153,7 @@ mod tests {
             "2003::1",
         ];
         for text in open {
-            assert!(may_be_called(text.parse().expect("an address"), Mode::Live), "{text}");
+            assert!(is_allowed(text.parse().expect("an address"), Mode::Live), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Wires the webhooks: see `handler`.
+//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule (`drain`).
 
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let sender = &CallbackSender::new(hub, config.mode)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
-        // A batch of a queue has records; the schedule has none.
+        // A queue batch has the member `Records`; the event of the schedule does not.
         if payload.get("Records").is_none() {
             return Ok::<_, Error>(json!({ "woken": sender.wake_due().await }));
         }
