@@ -1,7 +1,7 @@
-//! Serves API Gateway requests, and for some functions the batches of a queue, too.
+//! Serves API Gateway requests and, for some functions, batches of an SQS queue.
 //!
 //! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
-//! because API Gateway puts everything from the caller into members of its own.
+//! because API Gateway nests everything from the caller in other members.
 
 use std::future::Future;
 
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use platform::batch::deadline;
 
-/// Every character that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
+/// The characters that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Serves requests until Lambda ends the process.
@@ -34,7 +34,7 @@ pub async fn serve_http(routes: Router) -> Result<(), Error> {
     .await
 }
 
-/// Serves both triggers until Lambda ends the process.
+/// Serves requests and queue batches until Lambda ends the process.
 ///
 /// # Errors
 /// When the Lambda runtime cannot be reached.
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(payload: Value) -> Result<Value, Error> {
+    async fn invoke(payload: Value) -> Result<Value, Error> {
         let routes =
             Router::new().route("/v1/health", get(async || axum::Json(json!({ "status": "ok" })))).route(
                 "/v1/things/{id}/parts/{part}",
@@ -138,19 +138,19 @@ mod tests {
         for id in ["a?b", "a#b", "a/../b", "../../x", "%2F", "50%", "a b", "名", "\u{0}", "a;b&c=d+e", "~-._"]
         {
             let (raw, parameters) = (format!("/v1/things/{id}/parts/d1"), json!({ "id": id, "part": "d1" }));
-            let answered = ask(request(route, &raw, &parameters)).await.unwrap();
+            let answered = invoke(request(route, &raw, &parameters)).await.unwrap();
             assert_eq!(answered["statusCode"], 200, "{id:?}: {answered}");
             assert_eq!(answered["body"], json!([id, "d1"]).to_string());
         }
-        let nowhere = ask(request("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
+        let nowhere = invoke(request("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
         assert_eq!(nowhere["statusCode"], 404);
     }
 
     #[tokio::test]
-    async fn a_batch_and_a_request_are_told_apart() {
-        let batch = ask(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
+    async fn a_batch_and_a_request_are_distinguished() {
+        let batch = invoke(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
         assert_eq!(batch, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
-        let answered = ask(request("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
+        let answered = invoke(request("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
         assert_eq!(
             (&answered["statusCode"], &answered["body"]),
             (&json!(200), &json!("{\"status\":\"ok\"}"))
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_an_error() {
-        assert!(ask(json!({ "hello": 1 })).await.is_err());
+    async fn an_unknown_event_is_an_error() {
+        assert!(invoke(json!({ "hello": 1 })).await.is_err());
     }
 }
