@@ -1,5 +1,5 @@
-//! The middleware of every HTTP answer: the caller's language, the trace id, one log line, and the framework's own
-//! refusals as problems.
+//! The middleware around every route: answers in the caller's language, adds the trace id, writes one log line, and turns
+//! the framework's own refusals into problems.
 
 use std::time::Instant;
 
@@ -28,9 +28,9 @@ pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
 async fn finish(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let language = Language::of(request.headers());
-    let trace = trace(&request);
+    let trace = trace_id(&request);
     let method = request.method().clone();
-    // The route, not the path: what a caller puts into a path may be anything.
+    // The log has the route, not the path: a caller may put personal data into a path.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
@@ -42,8 +42,8 @@ async fn finish(mut request: Request, next: Next) -> Response {
         None => answer,
     };
     let headers = answer.headers_mut();
-    if let Some(standing) = slot.get() {
-        standing.tell(headers);
+    if let Some(decision) = slot.get() {
+        decision.write_headers(headers);
     }
     // Answers contain one citizen's data, so no cache may store them.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -70,15 +70,15 @@ async fn finish(mut request: Request, next: Next) -> Response {
 pub struct Trace(pub Option<String>);
 
 /// The id of API Gateway, otherwise the id of the tracing header.
-fn trace(request: &Request) -> Option<String> {
+fn trace_id(request: &Request) -> Option<String> {
     match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
-        _ => traced(request.headers()),
+        _ => header_trace_id(request.headers()),
     }
 }
 
-/// The root of `X-Amzn-Trace-Id`. A caller may have written it, so its form is checked.
-fn traced(headers: &HeaderMap) -> Option<String> {
+/// The root of `X-Amzn-Trace-Id`. A caller can forge this header, so its form is checked.
+fn header_trace_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get("x-amzn-trace-id")?.to_str().ok()?;
     let root = given.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
     let hex = |sign: u8| sign.is_ascii_hexdigit() || sign == b'-';
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_none_is_not_repeated() {
+    fn a_malformed_trace_id_is_not_repeated() {
         let of = |text: &'static str| {
-            traced(&HeaderMap::from_iter([(
+            header_trace_id(&HeaderMap::from_iter([(
                 "x-amzn-trace-id".parse().unwrap(),
                 HeaderValue::from_static(text),
             )]))

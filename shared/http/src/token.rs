@@ -1,8 +1,8 @@
 //! Access tokens of app backends: JWTs (RFC 9068 style) of known issuers.
 //!
-//! Everything that a token could talk the verifier into is fixed beforehand: who may issue one is part of the
-//! configuration, an issuer's keys are there too or where it publishes them, a key has one algorithm, and issuer and
-//! audience follow from the key. A token names an issuer and a key and proves both; it chooses nothing else.
+//! A token cannot influence how it is verified. The configuration names the issuers and their keys, or the address at which
+//! an issuer publishes its keys. Each key has one algorithm, one issuer and one audience. A token only selects an issuer and
+//! a key.
 
 mod issuer_key;
 mod published;
@@ -30,60 +30,61 @@ use protocol::json;
 use protocol::operations::operation::Scope;
 use published::Published;
 
-/// Seconds by which the issuer's clock may differ from ours.
+/// Maximum difference between the issuer's clock and the hub's, in seconds.
 pub const LEEWAY: i64 = 60;
-/// Longest life of a token in seconds, from `iat` to `exp`: a day. A longer one is refused whoever signed it.
+/// Maximum lifetime of a token in seconds, from `iat` to `exp`: a day. A token with a longer lifetime is rejected.
 pub const LIFETIME: i64 = 24 * 60 * 60;
-/// Bytes of a token.
+/// Maximum size of a token: 8 KiB.
 pub const TOKEN_BYTES: usize = 8 * 1024;
-/// Who calls, as a verified token says.
+
+/// The caller that a verified token identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The app backend.
+    /// Tenant of the app backend, from the claim `tenant`.
     pub tenant: TenantId,
-    /// What it may do; scopes that are not known are left out.
+    /// Scopes of the token; unknown scopes are ignored.
     pub scopes: BTreeSet<Scope>,
 }
 
 impl Caller {
-    /// Demands a scope.
+    /// Checks that the token has this scope.
     ///
     /// # Errors
-    /// 403 `insufficient_scope`, naming it.
+    /// 403 `insufficient_scope`, with the name of the scope.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
     }
 }
 
-/// Why a token is refused. All look the same to the caller; the log may tell them apart.
+/// Cause of a token's rejection. The caller is answered the same for every cause; the log has the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// There is none, or not as `Bearer`.
-    #[error("no bearer token")]
+    /// The request has no `Authorization` header, several of them, or another scheme than `Bearer`.
+    #[error("the request has no bearer token")]
     Missing,
-    /// Not a JWT, or too long.
-    #[error("not a token")]
+    /// The token is not a JWT, or larger than [`TOKEN_BYTES`].
+    #[error("the token is malformed or too long")]
     Malformed,
-    /// No key with its `kid`.
-    #[error("unknown key")]
+    /// The issuer has no key with the token's `kid`.
+    #[error("the issuer has no key with the token's kid")]
     UnknownKey,
-    /// Its issuer's keys cannot be read: not the caller's fault.
-    #[error("the issuer's keys cannot be read")]
+    /// The issuer's published keys cannot be fetched. The caller is answered 503, not 401.
+    #[error("the issuer's keys cannot be fetched")]
     NoKeys,
-    /// Another algorithm than the key's, or a header that is not understood.
-    #[error("header not accepted")]
+    /// The header has another algorithm than the key, another `typ`, or `crit`.
+    #[error("the token's header is not accepted: algorithm, typ or crit")]
     Header,
-    /// Its signature does not verify.
-    #[error("signature does not verify")]
+    /// The signature does not verify.
+    #[error("the token's signature does not verify")]
     Forged,
-    /// Of another issuer than the key's, or for someone else.
-    #[error("wrong issuer or audience")]
+    /// The issuer is not configured, or the audience is not the hub.
+    #[error("the token has another issuer or audience")]
     NotForUs,
-    /// Past its time, before it, or meant to live too long.
-    #[error("not valid now")]
+    /// The token is expired, not valid yet, or has a lifetime above [`LIFETIME`].
+    #[error("the token is expired, not valid yet, or valid for too long")]
     NotNow,
-    /// Names no tenant.
-    #[error("no tenant")]
+    /// The claim `tenant` is missing or malformed.
+    #[error("the token has no valid claim `tenant`")]
     NoTenant,
 }
 
@@ -98,15 +99,15 @@ struct IssuerRow {
     jwks_uri: Option<String>,
 }
 
-/// Where an issuer's keys are.
+/// Source of an issuer's keys.
 enum Source {
-    /// In the configuration.
+    /// The keys are part of the configuration.
     Fixed(HashMap<String, Arc<Key>>),
-    /// Where the issuer publishes them.
+    /// The issuer publishes the keys.
     Published(Published),
 }
 
-/// The issuers whose tokens are taken, by name. Clones share the keys.
+/// The issuers whose tokens are accepted, by name. Clones share the keys.
 #[derive(Clone)]
 pub struct Issuers(Arc<HashMap<String, Source>>);
 
@@ -116,9 +117,9 @@ impl fmt::Debug for Issuers {
     }
 }
 
-/// Who a token says it is of. Nothing is believed of it before the issuer's key has verified it.
+/// The unverified issuer of a token. It only selects the keys that verify the token.
 #[derive(Deserialize)]
-struct Claimed {
+struct UnverifiedClaims {
     iss: Option<String>,
 }
 
@@ -135,19 +136,19 @@ struct Claims {
 }
 
 impl Issuers {
-    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` in the place of `keys`. An
-    /// empty list is a hub that lets no app backend in yet.
+    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` instead of `keys`. With
+    /// an empty list the hub rejects every token.
     ///
     /// # Errors
-    /// [`IssuersError`]: one unusable row makes the whole list unusable.
+    /// [`IssuersError`] when any row is unusable.
     pub fn parse(json: &str, mode: Mode) -> Result<Issuers, IssuersError> {
         Issuers::parse_with(json, mode, &published::over_http())
     }
 
-    /// As [`Issuers::parse`], with another way to read what issuers publish.
+    /// Like [`Issuers::parse`], with another way to fetch published keys.
     ///
     /// # Errors
-    /// As [`Issuers::parse`].
+    /// Same as [`Issuers::parse`].
     pub fn parse_with(json: &str, mode: Mode, fetch: &Fetch) -> Result<Issuers, IssuersError> {
         let rows: Vec<IssuerRow> =
             json::from_slice(json.as_bytes(), json.len()).map_err(|_| IssuersError::Shape)?;
@@ -158,7 +159,7 @@ impl Issuers {
             }
             let source = match (keys.is_empty(), jwks_uri) {
                 (false, None) => Source::Fixed(fixed(&keys, &issuer, &audience)?),
-                (true, Some(url)) if may_be_asked(&url, mode) => {
+                (true, Some(url)) if is_allowed_jwks_uri(&url, mode) => {
                     Source::Published(Published::new(url, issuer.clone(), audience, fetch.clone()))
                 }
                 (true, Some(_)) => return Err(IssuersError::Address),
@@ -171,18 +172,17 @@ impl Issuers {
         Ok(Issuers(Arc::new(issuers)))
     }
 
-    /// Who calls, by the `Authorization` header.
+    /// Identifies the caller by the `Authorization` header.
     ///
     /// # Errors
-    /// 401 with a challenge (RFC 6750); why is logged, and not told to the caller. 503 where the issuer's keys cannot be
-    /// read.
+    /// 401 with a challenge (RFC 6750); the cause is logged, not returned. 503 when the issuer's keys cannot be fetched.
     pub async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
         let verified = match bearer(headers) {
             Ok(token) => self.verify(token, now).await,
             Err(error) => Err(error),
         };
         verified.map_err(|error| {
-            tracing::info!(reason = %error, "access token rejected: the caller is answered 401, or 503 when the issuer's keys cannot be read");
+            tracing::info!(reason = %error, "access token rejected: the caller is answered 401, or 503 when the issuer's keys cannot be fetched");
             match error {
                 TokenError::NoKeys => Problem::new(Code::Unavailable),
                 other => Problem::unauthorized(other != TokenError::Missing),
@@ -199,7 +199,7 @@ impl Issuers {
             return Err(TokenError::Malformed);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            // Algorithms that the library does not know, `none` above all.
+            // The library does not know the algorithm, for example `none`.
             jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
             _ => TokenError::Malformed,
         })?;
@@ -216,7 +216,7 @@ impl Issuers {
             return Err(TokenError::Header);
         }
         let claims: Claims =
-            jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(refusal)?.claims;
+            jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(token_error)?.claims;
         claims.valid_at(now.as_second())?;
         let tenant = claims.tenant.and_then(|tenant| tenant.parse().ok()).ok_or(TokenError::NoTenant)?;
         let named = claims.scope.unwrap_or_default();
@@ -225,8 +225,8 @@ impl Issuers {
     }
 }
 
-/// Whether keys may be read from an address.
-fn may_be_asked(url: &str, mode: Mode) -> bool {
+/// Whether keys may be fetched from this address: `https`, and `http://127.0.0.1` on a developer's machine.
+fn is_allowed_jwks_uri(url: &str, mode: Mode) -> bool {
     url.starts_with("https://") || (mode == Mode::Local && url.starts_with("http://127.0.0.1:"))
 }
 
@@ -254,7 +254,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
 }
 
-fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
+fn token_error(error: jsonwebtoken::errors::Error) -> TokenError {
     use jsonwebtoken::errors::ErrorKind;
     match error.kind() {
         ErrorKind::InvalidSignature => TokenError::Forged,
@@ -265,7 +265,7 @@ fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
     }
 }
 
-/// The keys of a configuration.
+/// Reads the keys that the configuration contains.
 fn fixed(
     values: &[serde_json::Value],
     issuer: &str,

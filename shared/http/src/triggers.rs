@@ -1,4 +1,7 @@
-//! Serves API Gateway requests, and for some functions the batches of a queue, too.
+//! Serves API Gateway requests and, for some functions, batches of an SQS queue.
+//!
+//! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
+//! because API Gateway nests everything from the caller in other members.
 
 use std::future::Future;
 
@@ -18,7 +21,7 @@ use serde_json::Value;
 
 use platform::batch::{deadline, is_batch};
 
-/// Every character that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
+/// The characters that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Characters that no URI has (RFC 3986, section 2). `%` stays: what a caller encoded is encoded.
@@ -48,7 +51,7 @@ pub async fn serve_http(routes: Router) -> Result<(), Error> {
         .await
 }
 
-/// Serves both triggers until Lambda ends the process.
+/// Serves requests and queue batches until Lambda ends the process.
 ///
 /// # Errors
 /// When the Lambda runtime cannot be reached.
@@ -143,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(payload: Value) -> Result<Value, Error> {
+    async fn invoke(payload: Value) -> Result<Value, Error> {
         let routes =
             Router::new().route("/v1/health", get(async || axum::Json(json!({ "status": "ok" })))).route(
                 "/v1/things/{id}/parts/{part}",
@@ -240,8 +243,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_and_a_request_are_told_apart() {
-        let batch = ask(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
+    async fn a_batch_and_a_request_are_distinguished() {
+        let batch = invoke(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
         assert_eq!(batch, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
         let answered = ask(event("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
         assert_eq!(
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_an_error() {
-        assert!(ask(json!({ "hello": 1 })).await.is_err());
+    async fn an_unknown_event_is_an_error() {
+        assert!(invoke(json!({ "hello": 1 })).await.is_err());
     }
 }

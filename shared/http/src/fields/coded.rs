@@ -1,4 +1,4 @@
-//! The stable codes of values that do not parse.
+//! Stable codes for parse errors of field values.
 
 use domain::division::{DivisionCodeError, JurisdictionError};
 use domain::identity_number::IdentityNumberError;
@@ -8,7 +8,7 @@ use domain::person::{AddressError, MobileNumberError, PersonNameError};
 use platform::documents::{ChecksumError, MediaTypeError};
 use platform::store::CursorError;
 
-/// An error with a stable code, which clients and the table of texts go by.
+/// An error with a stable code. Clients match on the code, and the table of texts has a row for it.
 pub trait Coded {
     /// The code, for example `mobile_number_length`.
     fn code(&self) -> &'static str;

@@ -1,4 +1,4 @@
-//! The one map from refusals and failures to answers.
+//! Maps refusals and failures to problems.
 
 use domain::agencies::{NotCovered, Place};
 use domain::decide::Refusal;
@@ -35,7 +35,7 @@ impl From<Refusal> for Problem {
             Refusal::Stale { seen, from, to } => Problem::new(Code::StaleVersion)
                 .with_detail(
                     format!("依据的是版本 {seen}，可接受的是 {from} 至 {to}。"),
-                    format!("It builds on version {seen}; versions {from} to {to} are accepted."),
+                    format!("The report builds on version {seen}; versions {from} to {to} are accepted."),
                 )
                 .with_member("seen", seen.into())
                 .with_member("version", to.into()),
@@ -184,7 +184,7 @@ impl From<JoseError> for Problem {
 }
 
 impl From<Vec<NotCovered>> for Problem {
-    /// 422, naming each place that is not covered and, as `offered_by`, who does offer the service.
+    /// 422, with each place that is not covered and, as `offered_by`, the agencies that offer the service.
     fn from(reasons: Vec<NotCovered>) -> Self {
         let mut offers = Vec::new();
         let mut lacking = Vec::new();
@@ -222,7 +222,7 @@ fn pointer(place: Place) -> &'static str {
     }
 }
 
-/// A failure that no repeat mends is logged here, where its cause is still known, and told to nobody else.
+/// 500 for a failure that no retry fixes. The cause is logged here, because the problem does not contain it.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
     tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must look");
@@ -239,7 +239,7 @@ mod tests {
     use crate::problem::Language;
 
     #[test]
-    fn each_refusal_has_its_answer() {
+    fn each_refusal_has_its_status() {
         let document = domain::ids::DocumentId::numbered(2).into_iter().collect();
         let answers = [
             (Refusal::NotYours, 404),
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn not_yours_is_not_there() {
+    fn another_tenants_application_is_answered_like_an_unknown_one() {
         assert_eq!(Problem::from(Refusal::NotYours), Problem::from(ApplyError::NotFound));
         assert_eq!(Problem::from(IdError::Application), Problem::not_found());
     }
 
     #[test]
-    fn what_will_pass_is_503_and_the_rest_is_ours() {
-        let passing = [
+    fn temporary_failures_are_503_and_others_reveal_nothing() {
+        let temporary = [
             Problem::from(StoreError::Throttled),
             StoreError::Unavailable.into(),
             ApplyError::Contended.into(),
@@ -272,21 +272,21 @@ mod tests {
             DocumentsError::Denied.into(),
             SendError::Held.into(),
         ];
-        for problem in passing {
+        for problem in temporary {
             assert_eq!(problem.status().as_u16(), 503);
         }
-        let ours = [
+        let internal = [
             Problem::from(StoreError::Corrupt(LedgerError::Broken(3))),
             VaultError::Corrupt.into(),
             SendError::NoQueue.into(),
         ];
-        for problem in ours {
+        for problem in internal {
             assert_eq!(problem.body(Language::English, None).as_object().map(serde_json::Map::len), Some(3));
         }
     }
 
     #[test]
-    fn who_does_offer_it_is_named() {
+    fn not_covered_names_the_agencies_that_offer_the_service() {
         let codes = ["37", "11", "11"].iter().filter_map(|code| code.parse().ok()).collect();
         let problem = Problem::from(vec![NotCovered::NotOffered { role: Place::MoveIn, offered_by: codes }]);
         let body = problem.body(Language::English, None);

@@ -1,4 +1,4 @@
-//! Keys of token issuers: each has one algorithm, issuer and audience, which a token cannot change.
+//! Keys of token issuers. Each key has one algorithm, issuer and audience, which a token cannot change.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,36 +6,36 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, K
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use thiserror::Error;
 
-/// Bytes of the shortest RSA modulus: 2048 bits (NIST SP 800-131A).
+/// Minimum size of an RSA modulus in bytes: 2048 bits (NIST SP 800-131A).
 const RSA_BYTES: usize = 256;
 
-/// Why the issuers of a configuration cannot be used. Never holds a key.
+/// Cause for which a configuration's issuers cannot be used. Never contains a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IssuersError {
-    /// Not a JSON list of issuers.
-    #[error("not a list of {{issuer, audience, keys or jwks_uri}}")]
+    /// The value is not a JSON list of issuers.
+    #[error("must be a list of {{issuer, audience, keys or jwks_uri}}")]
     Shape,
-    /// Two rows of one issuer.
+    /// Two rows have the same issuer.
     #[error("an issuer is named twice")]
     Twice,
-    /// Where keys are published must be `https`; on a developer's machine also `http://127.0.0.1`.
+    /// A `jwks_uri` is not `https`; on a developer's machine `http://127.0.0.1` is accepted, too.
     #[error("a jwks_uri is not an https address")]
     Address,
-    /// A key without a `kid`.
+    /// A key has no `kid`.
     #[error("a key has no kid")]
     NoKid,
     /// Two keys share a `kid`.
     #[error("two keys have the same kid")]
     KidTwice,
-    /// A key that cannot be used: only RSA from 2048 bits, P-256 and Ed25519 for signatures can.
+    /// A key has another type or use: only RSA from 2048 bits, P-256 and Ed25519 for signatures are accepted.
     #[error("a key is not RSA from 2048 bits, P-256 or Ed25519 for signatures")]
     Key,
-    /// A private or symmetric key: the hub must hold nothing that can sign a token.
+    /// A key is private or symmetric. The hub must not hold a key that can sign tokens.
     #[error("a key is private or symmetric")]
     Private,
 }
 
-/// A key that verifies an issuer's tokens, with its one algorithm.
+/// A key that verifies an issuer's tokens, with its algorithm.
 pub(super) struct Key {
     pub(super) decoding: DecodingKey,
     pub(super) validation: Validation,
@@ -58,13 +58,13 @@ pub(super) fn key(
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[audience]);
     validation.set_required_spec_claims(&["iss", "aud"]);
-    // Times are compared with the hub's own clock, below.
+    // `Claims::valid_at` compares the times with the hub's clock.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     Ok((kid, Key { decoding, validation }))
 }
 
-/// The one algorithm of a key; `None` where it is for something else.
+/// The algorithm of a key; `None` when the key is of another type or has another purpose.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     let (algorithm, named) = match &jwk.algorithm {
         AlgorithmParameters::RSA(rsa) if modulus_bytes(&rsa.n)? >= RSA_BYTES => {
