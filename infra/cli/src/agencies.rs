@@ -16,13 +16,13 @@ use toml::{Spanned, Value};
 use crate::secrets::AgencyKeys;
 
 /// A row as it is written, each value with its place in the file.
-type Written = BTreeMap<String, Spanned<Value>>;
+type RawRow = BTreeMap<String, Spanned<Value>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    agency: Vec<Spanned<Written>>,
+    agency: Vec<Spanned<RawRow>>,
 }
 
 /// The agencies as the repository lists them.
@@ -174,7 +174,7 @@ const FIELDS: [&str; 10] = [
 struct Row<'t> {
     text: &'t str,
     line: usize,
-    written: &'t Written,
+    written: &'t RawRow,
     flaws: Vec<Flaw>,
 }
 

@@ -63,7 +63,7 @@ pub async fn account(region: &str, profile: Option<&str>) -> SdkConfig {
 /// AWS cannot be asked.
 pub async fn caller(config: &SdkConfig) -> anyhow::Result<(String, String)> {
     let caller = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-    let caller = caller.map_err(|error| told("asking whose account this is", error))?;
+    let caller = caller.map_err(|error| call_error("asking whose account this is", error))?;
     let account = caller.account().map(str::to_owned).context("AWS does not say whose account this is")?;
     Ok((account, caller.arn().unwrap_or("an unnamed caller").to_owned()))
 }
@@ -94,7 +94,7 @@ pub fn signed_headers(
 }
 
 /// What AWS said, in one sentence.
-pub fn told<E, R>(doing: &str, error: SdkError<E, R>) -> Error
+pub fn call_error<E, R>(doing: &str, error: SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     R: Debug + Send + Sync + 'static,

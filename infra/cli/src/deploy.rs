@@ -1,4 +1,4 @@
-//! Deploys the hub to a real account, or checks without one all that can be checked.
+//! Deploys the hub to a real account, or checks without one all that can be input.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::python::Tools;
 use crate::secrets::new_id_secret;
-use crate::stack::{Cloud, Outputs, Parameter, Wanted};
+use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
 use crate::terminal::Terminal;
 use crate::workspace::Workspace;
@@ -65,7 +65,7 @@ pub struct DeployOptions {
 }
 
 /// What is deployed, as far as it does not depend on the account.
-struct Checked {
+struct DeploymentInput {
     list: AgencyList,
     agencies: Vec<u8>,
     keyless: Vec<AgencyCode>,
@@ -81,9 +81,9 @@ struct Checked {
 /// CloudFormation says.
 pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> {
     let workspace = Workspace::find()?;
-    let checked = check(&workspace, options)?;
-    if !checked.keyless.is_empty() {
-        let codes: Vec<String> = checked.keyless.iter().map(AgencyCode::to_string).collect();
+    let input = check(&workspace, options)?;
+    if !input.keyless.is_empty() {
+        let codes: Vec<String> = input.keyless.iter().map(AgencyCode::to_string).collect();
         terminal.line(&format!(
             "! {} agencies have no keys in infra/agencies.toml and stay suspended until they do: {}",
             codes.len(),
@@ -91,13 +91,13 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
         ));
     }
     if options.dry_run {
-        return dry_run(&workspace, &checked, terminal);
+        return dry_run(&workspace, &input, terminal);
     }
     let aws = aws::account(&options.region, options.profile.as_deref()).await;
     let (account, _) = aws::caller(&aws).await?;
-    let accounts = checked.list.accounts(|_| account.clone());
-    let template = template::render(&checked.template, &accounts)?;
-    let package = release(&workspace, &checked.agencies, terminal)?;
+    let accounts = input.list.accounts(|_| account.clone());
+    let template = template::render(&input.template, &accounts)?;
+    let package = release(&workspace, &input.agencies, terminal)?;
     let bucket = options
         .artifacts_bucket
         .clone()
@@ -105,7 +105,7 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
 
     let cloud = Cloud::new(&aws);
     let exists = cloud.exists(&options.stack).await?;
-    if !exists && checked.issuers.is_none() {
+    if !exists && input.issuers.is_none() {
         terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
     }
     let published =
@@ -113,21 +113,26 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     let situation = hub_keys::KeySituation {
         exists,
         published: published.as_deref(),
-        given: checked.hub_public_keys.as_deref(),
+        given: input.hub_public_keys.as_deref(),
         rotate: options.rotate_hub_key,
     };
     let keys = hub_keys::plan(situation, &PrivateKey::generate(KeyUse::Signing)?)?;
-    let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
+    let parameters = parameters(options, &input, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, terminal).await?;
-    let mut wanted =
-        Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
-    let mut outputs = change(&cloud, &wanted, options, terminal).await?;
+    let mut deployment = Deployment {
+        stack: &options.stack,
+        bucket: &bucket,
+        template: &template,
+        package: &package,
+        parameters,
+    };
+    let mut outputs = change(&cloud, &deployment, options, terminal).await?;
     if let Some((public, signing)) = keys.then {
         terminal.line("The new key is published. A second update makes the hub sign with it.");
-        wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
-        wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
-        outputs = change(&cloud, &wanted, options, terminal).await.context(
+        deployment.parameters.insert("HubPublicKeys", Parameter::Value(public));
+        deployment.parameters.insert("HubSigningKey", Parameter::Value(signing));
+        outputs = change(&cloud, &deployment, options, terminal).await.context(
             "The new key is published but not in use yet: the second update failed. Run the command again.",
         )?;
     }
@@ -137,7 +142,7 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
             .line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
         terminal.line(&format!(
             "former ones (at most {}), at {}/.well-known/jwks.json; whoever keeps a copy fetches it again.",
-            hub_keys::FORMER,
+            hub_keys::FORMER_KEYS,
             outputs.get("ApiUrl")?
         ));
     }
@@ -147,11 +152,11 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
 /// Shows what a change will do, and applies it unless what was accepted would be lost.
 async fn change(
     cloud: &Cloud,
-    wanted: &Wanted<'_>,
+    deployment: &Deployment<'_>,
     options: &DeployOptions,
     terminal: &Terminal,
 ) -> Result<Outputs> {
-    let change = cloud.prepare(wanted, terminal).await?;
+    let change = cloud.prepare(deployment, terminal).await?;
     terminal.line(&change.plan.to_string());
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
@@ -165,7 +170,7 @@ async fn change(
 }
 
 /// Checks what lies in the repository and what was given.
-fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
+fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInput> {
     if !stack_name(&options.stack) {
         bail!(
             "a stack name has 1 to {STACK_NAME} characters of a-z, 0-9 and hyphen and begins with a letter, because queues and the bucket are named after it"
@@ -189,7 +194,7 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
         .as_ref()
         .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
     let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
-    Ok(Checked { list, agencies, keyless, template, issuers, hub_public_keys })
+    Ok(DeploymentInput { list, agencies, keyless, template, issuers, hub_public_keys })
 }
 
 /// Whether S3 and SQS take names that begin with it.
@@ -219,7 +224,7 @@ fn issuers(text: &str) -> Result<String> {
 }
 
 /// The checks that need no account: the linter, and the functions packed as this machine builds them.
-fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Result<()> {
+fn dry_run(workspace: &Workspace, input: &DeploymentInput, terminal: &Terminal) -> Result<()> {
     let step = terminal.step("Checking the template");
     let tools = {
         let _alone = workspace.lock()?;
@@ -234,7 +239,7 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
     let binaries = functions::build(workspace, terminal)?;
-    let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
+    let package = functions::pack(workspace, &binaries, &input.agencies, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
     terminal
         .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
@@ -243,10 +248,10 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
 
 fn parameters(
     options: &DeployOptions,
-    checked: &Checked,
+    input: &DeploymentInput,
     accounts: &BTreeMap<AgencyCode, String>,
     exists: bool,
-    keys: &hub_keys::Plan,
+    keys: &hub_keys::KeyPlan,
 ) -> Result<BTreeMap<&'static str, Parameter>> {
     let mut parameters = BTreeMap::from([
         ("AgencyCodes", Parameter::Value(template::agency_codes(accounts))),
@@ -262,7 +267,7 @@ fn parameters(
     if let Some(signing) = &keys.signing {
         parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));
     }
-    if let Some(issuers) = &checked.issuers {
+    if let Some(issuers) = &input.issuers {
         parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
     }
     let Limits { requests_per_minute, applications_per_day } = options.limits;

@@ -21,13 +21,13 @@ use crate::workspace::{Workspace, write_whole};
 /// Port of the local AWS unless another is asked for.
 pub const PORT: u16 = 4580;
 /// The agencies as they were deployed, in the folder of what runs.
-const ROWS: &str = "agencies.json";
+const AGENCIES_FILE: &str = "agencies.json";
 /// What runs it; see there.
 const GUARD: &str = include_str!("guard.py");
 /// How long it may take to answer.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two looks at something that is awaited.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The running local AWS. Dropping it ends it and every function process.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it on a port of 127.0.0.1; port 0 takes any that is free.
+    /// Starts it on a port of 127.0.0.1; port 0 takes any that is available_port.
     ///
     /// # Errors
     /// The port is in use, or it does not answer within half a minute.
@@ -49,7 +49,7 @@ impl Emulator {
         port: u16,
         http: &reqwest::Client,
     ) -> Result<Emulator> {
-        let port = free(port)?;
+        let port = available_port(port)?;
         let folder = workspace.state(&format!("run/{port}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
@@ -58,13 +58,13 @@ impl Emulator {
         let log = workspace.state(&format!("logs/local-aws-{port}.log"));
         let child = spawn(tools, port, &folder, &log)?;
         let mut emulator = Emulator { child, port, folder, log };
-        emulator.answers(http).await?;
+        emulator.wait_until_healthy(http).await?;
         Ok(emulator)
     }
 
-    async fn answers(&mut self, http: &reqwest::Client) -> Result<()> {
+    async fn wait_until_healthy(&mut self, http: &reqwest::Client) -> Result<()> {
         let address = format!("{}/_ministack/health", self.endpoint());
-        let until = Instant::now() + START;
+        let until = Instant::now() + START_TIMEOUT;
         loop {
             if let Some(status) = self.ended()? {
                 bail!("the local AWS ended at once ({status}); see {}", self.log.display());
@@ -76,7 +76,7 @@ impl Emulator {
             if Instant::now() > until {
                 bail!("the local AWS does not answer; see {}", self.log.display());
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -90,8 +90,8 @@ impl Emulator {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn keep_rows(&self, rows: &[u8]) -> Result<()> {
-        write_whole(&self.folder.join(ROWS), rows, false)
+    pub fn save_agencies(&self, rows: &[u8]) -> Result<()> {
+        write_whole(&self.folder.join(AGENCIES_FILE), rows, false)
     }
 
     /// Its port.
@@ -141,15 +141,15 @@ impl Drop for Emulator {
 
 /// Where the hub on a port of this machine keeps its agencies as they were deployed.
 #[must_use]
-pub fn rows_of(workspace: &Workspace, port: u16) -> PathBuf {
-    workspace.state(&format!("run/{port}/{ROWS}"))
+pub fn agencies_file(workspace: &Workspace, port: u16) -> PathBuf {
+    workspace.state(&format!("run/{port}/{AGENCIES_FILE}"))
 }
 
 /// A port of 127.0.0.1 that can be listened on: this one, or with 0 any.
 ///
 /// # Errors
 /// It is in use.
-pub fn free(port: u16) -> Result<u16> {
+pub fn available_port(port: u16) -> Result<u16> {
     match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
         Ok(listener) => Ok(listener.local_addr().context("the port has no number")?.port()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -204,8 +204,8 @@ mod tests {
     fn a_port_in_use_is_one_sentence() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let told = free(port).unwrap_err().to_string();
+        let told = available_port(port).unwrap_err().to_string();
         assert!(told.starts_with(&format!("port {port} is in use")), "{told}");
-        assert!(free(0).unwrap() > 0);
+        assert!(available_port(0).unwrap() > 0);
     }
 }

@@ -7,7 +7,7 @@ use protocol::jose::{PrivateKey, PublicKey};
 use serde_json::Value;
 
 /// Former keys that stay published beside the one in use: messages they signed may still lie in a queue.
-pub const FORMER: usize = 3;
+pub const FORMER_KEYS: usize = 3;
 
 /// What a stack has, and what is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct KeySituation<'a> {
 
 /// What a deployment does about the keys. A part that is `None` stays as the stack has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct KeyPlan {
     /// The published keys of the deployment.
     pub public: Option<String>,
     /// The private key of the deployment.
@@ -39,7 +39,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// The stack publishes no key and none is given, or one is given that is of no use.
-pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
+pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<KeyPlan> {
     let KeySituation { exists, published, given, rotate } = situation;
     let new = key.public().to_jwk()?;
     let signing = key.to_jwk()?.to_string();
@@ -50,7 +50,7 @@ pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
                 "the stack does not exist yet. Deploy without --rotate-hub-key and --hub-public-keys: the first deployment creates a key"
             );
         }
-        return Ok(Plan { public: Some(set(&[new])), signing: Some(signing), then: None, new: kid });
+        return Ok(KeyPlan { public: Some(set(&[new])), signing: Some(signing), then: None, new: kid });
     }
     let former = match (published, given) {
         (Some(published), None) => keys(published).context("what the stack publishes")?,
@@ -65,12 +65,12 @@ pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
         ),
     };
     if !rotate {
-        return Ok(Plan { public: published.is_none().then(|| set(&former)), ..Plan::default() });
+        return Ok(KeyPlan { public: published.is_none().then(|| set(&former)), ..KeyPlan::default() });
     }
-    let stored: Vec<Value> = former.into_iter().take(FORMER).collect();
+    let stored: Vec<Value> = former.into_iter().take(FORMER_KEYS).collect();
     let before: Vec<Value> = stored.iter().cloned().chain([new.clone()]).collect();
     let after: Vec<Value> = [new].into_iter().chain(stored).collect();
-    Ok(Plan { public: Some(set(&before)), signing: None, then: Some((set(&after), signing)), new: kid })
+    Ok(KeyPlan { public: Some(set(&before)), signing: None, then: Some((set(&after), signing)), new: kid })
 }
 
 fn set(keys: &[Value]) -> String {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn an_ordinary_deployment_leaves_the_keys_alone() {
         let published = public(&[&key()]);
-        assert_eq!(plan(old(Some(&published), None, false), &key()).unwrap(), Plan::default());
+        assert_eq!(plan(old(Some(&published), None, false), &key()).unwrap(), KeyPlan::default());
     }
 
     #[test]
