@@ -229,12 +229,12 @@ impl Cloud {
     ///
     /// # Errors
     /// AWS cannot be asked.
-    pub async fn discard(&self, change_set_: ChangeSet) -> Result<()> {
+    pub async fn discard(&self, prepared: ChangeSet) -> Result<()> {
         let gone = self
             .cloudformation
             .delete_change_set()
-            .stack_name(&change_set_.stack)
-            .change_set_name(&change_set_.change_set)
+            .stack_name(&prepared.stack)
+            .change_set_name(&prepared.change_set)
             .send()
             .await;
         gone.map_err(|error| call_error("removing the change set", error))?;
@@ -246,10 +246,10 @@ impl Cloud {
     /// # Errors
     /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
     /// gone back to what was there before.
-    pub async fn apply(&self, change_set_: ChangeSet, terminal: &Terminal) -> Result<Outputs> {
-        let stack = change_set_.stack.clone();
-        if change_set_.plan.is_empty() {
-            self.discard(change_set_).await?;
+    pub async fn apply(&self, prepared: ChangeSet, terminal: &Terminal) -> Result<Outputs> {
+        let stack = prepared.stack.clone();
+        if prepared.plan.is_empty() {
+            self.discard(prepared).await?;
             return self.outputs(&stack).await;
         }
         let step = terminal.step("Deploying");
@@ -258,7 +258,7 @@ impl Cloud {
             .cloudformation
             .execute_change_set()
             .stack_name(&stack)
-            .change_set_name(&change_set_.change_set)
+            .change_set_name(&prepared.change_set)
             .client_request_token(&token)
             .send()
             .await;
@@ -283,7 +283,7 @@ impl Cloud {
             }
             pause.wait("the stack").await?;
         }
-        step.done(&format!("Deployed: {}", change_set_.plan.summary()));
+        step.done(&format!("Deployed: {}", prepared.plan.summary()));
         self.outputs(&stack).await
     }
 

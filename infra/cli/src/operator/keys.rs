@@ -89,7 +89,7 @@ fn add_key(text: &str) -> Result<AgencyOverride> {
     let jwk: Value = serde_json::from_str(text).context("the file is not JSON")?;
     if jwk.get("d").is_some() {
         bail!(
-            "the file contains a PRIVATE key: everyone who has keys it can act as the agency. Generate a new key and give its public part"
+            "the file contains a PRIVATE key: everyone who has seen it can act as the agency. Generate a new key and give its public part"
         );
     }
     let member = |name: &str| jwk.get(name).and_then(Value::as_str);
