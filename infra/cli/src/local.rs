@@ -17,13 +17,13 @@ use serde_json::Value;
 
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
-use crate::emulator::{Emulator, PORT, free};
+use crate::emulator::{Emulator, PORT, available_port};
 use crate::endpoints::{account_of, http_client, url_by_number};
 use crate::functions::{self, Package};
 use crate::plan::Plan;
 use crate::python::Tools;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
-use crate::stack::{Cloud, Outputs, Parameter, Wanted};
+use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
 use crate::terminal::Terminal;
 use crate::workspace::Workspace;
@@ -115,7 +115,7 @@ impl LocalStack {
     pub async fn start(options: LocalOptions, terminal: &Terminal) -> Result<LocalStack> {
         let workspace = Workspace::find()?;
         // Told before anything is built, which may take minutes.
-        free(options.port)?;
+        available_port(options.port)?;
         let http = http_client(None)?;
         let (tools, prepared) = {
             let _alone = workspace.lock()?;
@@ -126,7 +126,7 @@ impl LocalStack {
         step.done(&format!("Local AWS on port {}", emulator.port()));
         let aws = aws::local(&emulator.endpoint(), aws::LOCAL_ACCOUNT);
         let (outputs, _) = deploy(&aws, &options, &prepared, terminal).await?;
-        emulator.keep_rows(&prepared.rows)?;
+        emulator.save_agencies(&prepared.rows)?;
         let http = http_client(Some((outputs.get("ApiId")?, emulator.port())))?;
         let sqs = sqs::Client::new(&aws);
         let Prepared { secrets, agencies, .. } = prepared;
@@ -143,7 +143,7 @@ impl LocalStack {
             prepare(&self.workspace, &self.options, terminal)?
         };
         let (outputs, plan) = deploy(&self.aws, &self.options, &prepared, terminal).await?;
-        self.emulator.keep_rows(&prepared.rows)?;
+        self.emulator.save_agencies(&prepared.rows)?;
         self.outputs = outputs;
         self.secrets = prepared.secrets;
         self.agencies = prepared.agencies;
@@ -311,7 +311,7 @@ async fn deploy(
     cloud.ensure_bucket(ARTIFACTS).await?;
     cloud.upload(ARTIFACTS, &prepared.package, terminal).await?;
     let value = |text: &str| Parameter::Value(text.to_owned());
-    let wanted = Wanted {
+    let deployment = Deployment {
         stack: &options.stack,
         bucket: ARTIFACTS,
         template: &prepared.template,
@@ -328,7 +328,7 @@ async fn deploy(
             ("WakeRate", value(&options.wake_rate)),
         ]),
     };
-    let change = cloud.prepare(&wanted, terminal).await?;
+    let change = cloud.prepare(&deployment, terminal).await?;
     let plan = change.plan.clone();
     Ok((cloud.apply(change, terminal).await?, plan))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use console::style;
 
 /// Resources that hold what was accepted: one of them replaced or removed is data lost.
-const KEEPERS: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
+const DATA_RESOURCES: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
 
 /// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ impl Change {
             Action::Modify => self.replacement.as_deref().is_some_and(|replaced| replaced != "False"),
             Action::Add | Action::Other => false,
         };
-        goes && KEEPERS.contains(&self.kind.as_str())
+        goes && DATA_RESOURCES.contains(&self.kind.as_str())
     }
 }
 

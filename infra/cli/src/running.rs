@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use domain::ids::TenantId;
 
 use crate::aws::{self, LOCAL_ACCOUNT};
-use crate::emulator::rows_of;
+use crate::emulator::agencies_file;
 use crate::endpoints::{endpoint_of, http_client, url_by_number};
 use crate::secrets::Secrets;
 use crate::stack::Cloud;
@@ -31,7 +31,7 @@ impl RunningHub {
     /// It does not answer, is another repository's, or has no such stack.
     pub async fn find(port: u16, stack: &str) -> Result<RunningHub> {
         let workspace = Workspace::find()?;
-        rows_here(&workspace, port, "say where it is with --hub-port or TONGBAN_PORT").await?;
+        deployed_agencies(&workspace, port, "say where it is with --hub-port or TONGBAN_PORT").await?;
         let cloud = Cloud::new(&aws::local(&endpoint_of(port), LOCAL_ACCOUNT));
         if !cloud.exists(stack).await? {
             bail!("there is no stack {stack}; --stack or TONGBAN_STACK names another");
@@ -70,14 +70,14 @@ impl RunningHub {
 ///
 /// # Errors
 /// No hub answers there, it is still being deployed, or it is another repository's.
-pub(crate) async fn rows_here(workspace: &Workspace, port: u16, otherwise: &str) -> Result<Vec<u8>> {
+pub(crate) async fn deployed_agencies(workspace: &Workspace, port: u16, otherwise: &str) -> Result<Vec<u8>> {
     let health = http_client(None)?.get(format!("{}/_ministack/health", endpoint_of(port))).timeout(ANSWER);
     if !health.send().await.is_ok_and(|answer| answer.status().is_success()) {
         bail!(
             "no hub answers on port {port} of this machine. Start one with `cargo run -- up`, or {otherwise}"
         );
     }
-    let path = rows_of(workspace, port);
+    let path = agencies_file(workspace, port);
     fs::read(&path).with_context(|| {
         format!(
             "the hub on port {port} is still being deployed, or is not this repository's: {} cannot be read",

@@ -50,16 +50,16 @@ pub struct Secrets {
 
 /// How they are written: private JWKs.
 #[derive(Default, Serialize, Deserialize)]
-struct Written {
+struct KeyFile {
     id_secret: Option<String>,
     hub: Option<Value>,
     issuer: Option<Value>,
     #[serde(default)]
-    agencies: BTreeMap<String, WrittenAgency>,
+    agencies: BTreeMap<String, StoredAgencyKeys>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WrittenAgency {
+struct StoredAgencyKeys {
     signing: Value,
     encryption: Value,
 }
@@ -71,15 +71,15 @@ impl Secrets {
     /// The file cannot be read or written, or holds something else.
     pub fn open<'c>(path: &Path, agencies: impl IntoIterator<Item = &'c AgencyCode>) -> Result<Secrets> {
         let damaged = || format!("{} is damaged; remove it and run this again", path.display());
-        let written: Written = match fs::read(path) {
+        let written: KeyFile = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(damaged)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Written::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => KeyFile::default(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let mut secrets = Secrets {
             id_secret: written.id_secret.map_or_else(new_id_secret, Ok)?,
-            hub: read_or_make(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
-            issuer: read_or_make(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            hub: read_or_generate(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            issuer: read_or_generate(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
             agencies: BTreeMap::new(),
         };
         let mut codes: BTreeSet<AgencyCode> = agencies.into_iter().cloned().collect();
@@ -87,8 +87,9 @@ impl Secrets {
         for code in codes {
             let stored = written.agencies.get(&code.to_string());
             let keys = AgencyKeys {
-                signing: read_or_make(stored.map(|k| &k.signing), KeyUse::Signing).with_context(damaged)?,
-                encryption: read_or_make(stored.map(|k| &k.encryption), KeyUse::Encryption)
+                signing: read_or_generate(stored.map(|k| &k.signing), KeyUse::Signing)
+                    .with_context(damaged)?,
+                encryption: read_or_generate(stored.map(|k| &k.encryption), KeyUse::Encryption)
                     .with_context(damaged)?,
             };
             secrets.agencies.insert(code, keys);
@@ -100,13 +101,13 @@ impl Secrets {
         Ok(secrets)
     }
 
-    fn written(&self) -> Result<Written> {
+    fn written(&self) -> Result<KeyFile> {
         let agencies = self.agencies.iter().map(|(code, keys)| {
             let written =
-                WrittenAgency { signing: keys.signing.to_jwk()?, encryption: keys.encryption.to_jwk()? };
+                StoredAgencyKeys { signing: keys.signing.to_jwk()?, encryption: keys.encryption.to_jwk()? };
             Ok((code.to_string(), written))
         });
-        Ok(Written {
+        Ok(KeyFile {
             id_secret: Some(self.id_secret.clone()),
             hub: Some(self.hub.to_jwk()?),
             issuer: Some(self.issuer.to_jwk()?),
@@ -190,7 +191,7 @@ pub fn new_id_secret() -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn read_or_make(written: Option<&Value>, usage: KeyUse) -> Result<PrivateKey> {
+fn read_or_generate(written: Option<&Value>, usage: KeyUse) -> Result<PrivateKey> {
     Ok(match written {
         Some(jwk) => PrivateKey::from_jwk(jwk)?,
         None => PrivateKey::generate(usage)?,

@@ -13,13 +13,13 @@ use aws_sdk_cloudformation::types::{Capability, ChangeAction, ChangeSetStatus, C
 use aws_sdk_s3 as s3;
 use uuid::Uuid;
 
-use crate::aws::{self, told};
+use crate::aws::{self, call_error};
 use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
 use crate::terminal::Terminal;
 
 /// The longest a change set or a stack may take.
-const LONGEST: Duration = Duration::from_secs(45 * 60);
+const DEPLOYMENT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
 /// CloudFormation and S3 of one account.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub enum Parameter {
 }
 
 /// What is to be deployed.
-pub struct Wanted<'w> {
+pub struct Deployment<'w> {
     /// Name of the stack.
     pub stack: &'w str,
     /// Bucket of zips and template.
@@ -55,7 +55,7 @@ pub struct Wanted<'w> {
 
 /// A change set that was made and not yet applied.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct ChangeSet {
     stack: String,
     change_set: String,
     /// What it will do.
@@ -119,7 +119,7 @@ impl Cloud {
             Ok(found) => Ok(found.stacks().first().and_then(|stack| stack.stack_status().cloned())),
             Err(error) => {
                 // CloudFormation has no error of its own for a stack that is not there.
-                let error = told("reading the stack", error);
+                let error = call_error("reading the stack", error);
                 if error.to_string().contains("does not exist") { Ok(None) } else { Err(error) }
             }
         }
@@ -129,12 +129,12 @@ impl Cloud {
     ///
     /// # Errors
     /// CloudFormation refuses the template or a parameter, in its own words.
-    pub async fn prepare(&self, wanted: &Wanted<'_>, terminal: &Terminal) -> Result<Prepared> {
+    pub async fn prepare(&self, deployment: &Deployment<'_>, terminal: &Terminal) -> Result<ChangeSet> {
         let step = terminal.step("Asking CloudFormation what will change");
-        let exists = self.exists(wanted.stack).await?;
-        let template = self.template_url(wanted).await?;
+        let exists = self.exists(deployment.stack).await?;
+        let template = self.template_url(deployment).await?;
         let (kind, previous) = if exists {
-            (ChangeSetType::Update, self.parameters(wanted.stack).await?.into_keys().collect())
+            (ChangeSetType::Update, self.parameters(deployment.stack).await?.into_keys().collect())
         } else {
             (ChangeSetType::Create, Vec::new())
         };
@@ -142,20 +142,20 @@ impl Cloud {
         let made = self
             .cloudformation
             .create_change_set()
-            .stack_name(wanted.stack)
+            .stack_name(deployment.stack)
             .change_set_name(&name)
             .change_set_type(kind)
             .template_url(template)
-            .set_parameters(Some(parameters(wanted, &previous)))
+            .set_parameters(Some(parameters(deployment, &previous)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
             .send()
             .await
-            .map_err(|error| told("making the change set", error))?;
+            .map_err(|error| call_error("making the change set", error))?;
         let change_set = made.id().unwrap_or(&name).to_owned();
-        let plan = self.planned(wanted.stack, &change_set).await?;
+        let plan = self.planned(deployment.stack, &change_set).await?;
         drop(step);
-        Ok(Prepared { stack: wanted.stack.to_owned(), change_set, plan })
+        Ok(ChangeSet { stack: deployment.stack.to_owned(), change_set, plan })
     }
 
     /// The parameters of a deployed stack with their values; a secret's value is not told.
@@ -164,7 +164,7 @@ impl Cloud {
     /// There is no such stack.
     pub async fn parameters(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
-        let found = found.map_err(|error| told("reading the stack", error))?;
+        let found = found.map_err(|error| call_error("reading the stack", error))?;
         let parameters = found.stacks().iter().flat_map(|stack| stack.parameters());
         let pair = |parameter: &cloudformation::types::Parameter| {
             let value = parameter.parameter_value().unwrap_or_default();
@@ -175,7 +175,7 @@ impl Cloud {
 
     /// Waits for the change set and reads it, page by page.
     async fn planned(&self, stack: &str, change_set: &str) -> Result<Plan> {
-        let mut pause = Pause::new();
+        let mut pause = PollPause::new();
         let mut changes = Vec::new();
         let mut page = None;
         loop {
@@ -187,7 +187,7 @@ impl Cloud {
                 .set_next_token(page.take())
                 .send()
                 .await
-                .map_err(|error| told("reading the change set", error))?;
+                .map_err(|error| call_error("reading the change set", error))?;
             match read.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
                 Some(ChangeSetStatus::Failed) => {
@@ -229,7 +229,7 @@ impl Cloud {
     ///
     /// # Errors
     /// AWS cannot be asked.
-    pub async fn discard(&self, prepared: Prepared) -> Result<()> {
+    pub async fn discard(&self, prepared: ChangeSet) -> Result<()> {
         let gone = self
             .cloudformation
             .delete_change_set()
@@ -237,7 +237,7 @@ impl Cloud {
             .change_set_name(&prepared.change_set)
             .send()
             .await;
-        gone.map_err(|error| told("removing the change set", error))?;
+        gone.map_err(|error| call_error("removing the change set", error))?;
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl Cloud {
     /// # Errors
     /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
     /// gone back to what was there before.
-    pub async fn apply(&self, prepared: Prepared, terminal: &Terminal) -> Result<Outputs> {
+    pub async fn apply(&self, prepared: ChangeSet, terminal: &Terminal) -> Result<Outputs> {
         let stack = prepared.stack.clone();
         if prepared.plan.is_empty() {
             self.discard(prepared).await?;
@@ -262,8 +262,8 @@ impl Cloud {
             .client_request_token(&token)
             .send()
             .await;
-        begun.map_err(|error| told("applying the change set", error))?;
-        let mut pause = Pause::new();
+        begun.map_err(|error| call_error("applying the change set", error))?;
+        let mut pause = PollPause::new();
         loop {
             let status = self.status(&stack).await?;
             match status {
@@ -293,7 +293,7 @@ impl Cloud {
     /// There is no such stack.
     pub async fn outputs(&self, stack: &str) -> Result<Outputs> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
-        let found = found.map_err(|error| told("reading the stack", error))?;
+        let found = found.map_err(|error| call_error("reading the stack", error))?;
         let outputs = found.stacks().iter().flat_map(|stack| stack.outputs());
         let pair = |output: &cloudformation::types::Output| {
             Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
@@ -303,13 +303,13 @@ impl Cloud {
 }
 
 /// The template's parameters with their values, `previous` being those the stack already has.
-fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
+fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
     let own = [
-        ("ArtifactsBucket", Parameter::Value(wanted.bucket.to_owned())),
-        ("ArtifactsPrefix", Parameter::Value(wanted.package.prefix.clone())),
+        ("ArtifactsBucket", Parameter::Value(deployment.bucket.to_owned())),
+        ("ArtifactsPrefix", Parameter::Value(deployment.package.prefix.clone())),
     ];
     let mut values: BTreeMap<&str, Parameter> = own.into_iter().collect();
-    values.extend(wanted.parameters.iter().map(|(key, value)| (*key, value.clone())));
+    values.extend(deployment.parameters.iter().map(|(key, value)| (*key, value.clone())));
     for key in previous {
         values.entry(key).or_insert(Parameter::Previous);
     }
@@ -327,14 +327,14 @@ fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::t
 }
 
 /// Growing pauses between two looks, up to a last moment.
-struct Pause {
+struct PollPause {
     next: Duration,
     until: Instant,
 }
 
-impl Pause {
-    fn new() -> Pause {
-        Pause { next: Duration::from_millis(50), until: Instant::now() + LONGEST }
+impl PollPause {
+    fn new() -> PollPause {
+        PollPause { next: Duration::from_millis(50), until: Instant::now() + DEPLOYMENT_TIMEOUT }
     }
 
     async fn wait(&mut self, what: &str) -> Result<()> {
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn what_is_not_named_keeps_its_value() {
         let package = Package { prefix: "functions/1".to_owned(), zips: BTreeMap::new() };
-        let wanted = Wanted {
+        let deployment = Deployment {
             stack: "s",
             bucket: "b",
             template: "",
@@ -362,7 +362,7 @@ mod tests {
             parameters: [("Mode", Parameter::Value("live".to_owned()))].into(),
         };
         let previous = ["IdSecret", "Mode"].map(str::to_owned);
-        let told: Vec<String> = parameters(&wanted, &previous)
+        let told: Vec<String> = parameters(&deployment, &previous)
             .iter()
             .map(|p| {
                 let key = p.parameter_key().unwrap_or_default();

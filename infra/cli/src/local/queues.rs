@@ -7,7 +7,7 @@ use aws_sdk_sqs as sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::LocalStack;
-use crate::aws::told;
+use crate::aws::call_error;
 
 /// How many messages a queue holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl LocalStack {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told("listing the queues", error))?;
+            let page = page.map_err(|error| call_error("listing the queues", error))?;
             urls.extend_from_slice(page.queue_urls());
         }
         let mut depths = Vec::with_capacity(urls.len());
@@ -86,7 +86,7 @@ impl Depth {
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
             .send()
             .await
-            .map_err(|error| told(&format!("reading the queue {queue_url}"), error))?;
+            .map_err(|error| call_error(&format!("reading the queue {queue_url}"), error))?;
         let empty = HashMap::new();
         let attributes = asked.attributes().unwrap_or(&empty);
         let number =

@@ -3,13 +3,13 @@
 use anyhow::Result;
 
 use super::Cloud;
-use crate::aws::told;
+use crate::aws::call_error;
 
 impl Cloud {
     /// What happened last, for whoever waits.
     pub(super) async fn latest_event(&self, stack: &str) -> Result<String> {
         let events = self.cloudformation.describe_stack_events().stack_name(stack).send().await;
-        let events = events.map_err(|error| told("reading the stack's events", error))?;
+        let events = events.map_err(|error| call_error("reading the stack's events", error))?;
         Ok(events.stack_events().first().map_or_else(String::new, |event| {
             let status = event.resource_status().map_or("", |status| status.as_str());
             format!("{} {status}", event.logical_resource_id().unwrap_or_default())
@@ -21,7 +21,7 @@ impl Cloud {
         let mut pages = self.cloudformation.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut first = None;
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told("reading the stack's events", error))?;
+            let page = page.map_err(|error| call_error("reading the stack's events", error))?;
             for event in page.stack_events() {
                 let ours = event.client_request_token().is_none_or(|own| own == token);
                 let failed =

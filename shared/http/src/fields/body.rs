@@ -138,7 +138,10 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Whether the content type is `application/json`. Parameters are ignored: JSON is always UTF-8 (RFC 8259, section 8.1).
+/// Checks what the headers say of a body: the media type, UTF-8 as its character set, no content coding.
+///
+/// # Errors
+/// 415, naming what is accepted.
 pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let refused = |zh: String, en: String| Err(Problem::new(Code::UnsupportedMediaType).with_detail(zh, en));
