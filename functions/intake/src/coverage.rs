@@ -5,7 +5,7 @@ use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
 use domain::division::DivisionCode;
 use domain::event::Places;
 use domain::time::today;
-use http_kit::fields::{Fields, FromFields, choice, text, whole};
+use http_kit::fields::{Fields, FromFields, choice, integer, text};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};

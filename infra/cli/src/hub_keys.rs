@@ -89,7 +89,7 @@ fn set(keys: &[Value]) -> String {
 /// The public keys in a text: a JWK, a list of JWKs, or a JWK set.
 fn keys(text: &str) -> Result<Vec<Value>> {
     let value: Value =
-        json::parse(text.as_bytes(), text.len()).context("the hub's public keys cannot be read")?;
+        protocol::json::parse(text.as_bytes(), text.len()).context("the hub's public keys cannot be read")?;
     let list = match value.get("keys").unwrap_or(&value) {
         Value::Array(list) => list.clone(),
         jwk => vec![jwk.clone()],

@@ -203,7 +203,7 @@ impl JwksSource {
 /// The keys of a set that verify signatures. Other keys are ignored (RFC 7517 section 5); a set without a usable key is an
 /// error.
 fn parse_jwks(bytes: &[u8]) -> Result<Vec<PublicKey>, JoseError> {
-    let set: JwkSet = json::from_slice(bytes, bytes.len()).map_err(|_| JoseError::Payload)?;
+    let set: JwkSet = protocol::json::from_slice(bytes, bytes.len()).map_err(|_| JoseError::Payload)?;
     let signing = |jwk: &&Value| jwk.get("use").is_none_or(|usage| usage == "sig");
     let keys: Vec<PublicKey> =
         set.keys.iter().filter(signing).filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect();

@@ -22,7 +22,7 @@ use platform::hub::Hub;
 pub async fn signed_body(request: Request, max_bytes: usize) -> Result<String, Problem> {
     let (parts, body) = request.into_parts();
     check_type(&parts.headers, "application/jose")?;
-    let bytes = to_bytes(body, most).await.map_err(|_| Problem::too_large(most))?;
+    let bytes = to_bytes(body, max_bytes).await.map_err(|_| Problem::too_large(max_bytes))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::MalformedSignature))?;
     Ok(text.trim().to_owned())
 }

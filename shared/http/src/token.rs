@@ -233,7 +233,8 @@ fn is_allowed_jwks_uri(url: &str, mode: Mode) -> bool {
 fn claimed_issuer(token: &str) -> Result<String, TokenError> {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
-    let claimed: Claimed = json::from_slice(&bytes, TOKEN_BYTES).map_err(|_| TokenError::Malformed)?;
+    let claimed: UnverifiedClaims =
+        json::from_slice(&bytes, TOKEN_BYTES).map_err(|_| TokenError::Malformed)?;
     claimed.iss.ok_or(TokenError::NotForUs)
 }
 

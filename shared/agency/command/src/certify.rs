@@ -17,7 +17,7 @@ mod outcome;
 mod probes;
 mod rotation;
 mod session;
-mod turns;
+mod single_case;
 
 use std::time::Duration;
 

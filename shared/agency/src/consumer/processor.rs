@@ -158,7 +158,7 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
 
     /// Decrypts and verifies a message.
     async fn open(&self, message: &ReceivedMessage) -> Result<(EventId, Case), OpenError> {
-        let envelope: Envelope = json::from_slice(message.body.as_bytes(), message.body.len())
+        let envelope: Envelope = protocol::json::from_slice(message.body.as_bytes(), message.body.len())
             .map_err(|_| OpenError::unreadable("the message is not a CloudEvent of the hub"))?;
         let case = match envelope.open(&self.keys, &*self.hub_keys.current().await?) {
             Err(JoseError::UnknownKey) => {

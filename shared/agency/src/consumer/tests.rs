@@ -89,9 +89,10 @@ impl RunningConsumer {
     }
 }
 
-/// And a redrive that brings an old message after a new one changes nothing.
+/// A redriven old message after a newer one changes nothing either.
+/// Row 22 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_22_a_message_that_comes_again_is_handled_once() {
+async fn a_repeated_message_is_handled_once() {
     let mut running = run(
         async |_| Ok(HandlerOutcome::Done),
         |queue, config, hub| {
@@ -136,8 +137,9 @@ async fn a_case_keeps_its_order_while_others_go_on() {
     assert!(queue.messages().is_empty());
 }
 
+/// Row 21 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
+async fn an_unreadable_message_stays_and_blocks_only_its_own_case() {
     let canary = "110101202311012176";
     let mut running = run(
         async |_| Ok(HandlerOutcome::Done),
@@ -179,8 +181,9 @@ async fn long_work_keeps_its_message() {
     assert!(queue.messages().is_empty());
 }
 
+/// Row 20 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_20_a_repeated_delivery_waits_while_the_first_is_in_progress() {
+async fn a_repeated_delivery_waits_while_the_first_is_in_progress() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
         Ok(HandlerOutcome::Done)

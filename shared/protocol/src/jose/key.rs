@@ -128,7 +128,7 @@ impl KeySet {
     /// [`JoseError::Key`] when a key cannot be written as JSON.
     pub fn to_json(&self) -> Result<Value, JoseError> {
         let keys = self.keys.iter().map(PublicKey::to_jwk).collect::<Result<Vec<_>, _>>()?;
-        Ok(json!({ "keys": keys }))
+        Ok(serde_json::json!({ "keys": keys }))
     }
 }
 

@@ -15,13 +15,13 @@ const EVENTS: u32 = 100;
 
 /// A document to upload: a small PDF that shows what it stands for.
 #[derive(Clone, Debug)]
-pub struct Paper(SampleDocument);
+pub struct UploadDocument(SampleDocument);
 
-impl Paper {
+impl UploadDocument {
     /// Makes a document of this kind.
     #[must_use]
-    pub fn new(kind: &'static str) -> Paper {
-        Paper(SampleDocument::pdf(kind, "CERTIFICATION, invented"))
+    pub fn new(kind: &'static str) -> UploadDocument {
+        UploadDocument(SampleDocument::pdf(kind, "CERTIFICATION, invented"))
     }
 }
 
@@ -68,10 +68,10 @@ impl App {
     pub async fn file(
         &self,
         mut body: Value,
-        papers: &[Paper],
+        documents: &[UploadDocument],
         created: impl FnOnce(ApplicationId),
     ) -> Result<ApplicationView, CertifyError> {
-        let documents: Vec<SampleDocument> = papers.iter().map(|paper| paper.0.clone()).collect();
+        let documents: Vec<SampleDocument> = documents.iter().map(|document| document.0.clone()).collect();
         body["submit"] = "when_complete".into();
         let view = self.client.create(body, &documents).await.map_err(failed)?;
         created(view.id);
@@ -83,8 +83,13 @@ impl App {
     ///
     /// # Errors
     /// [`CertifyError`].
-    pub async fn add(&self, id: ApplicationId, slot: DocumentId, paper: &Paper) -> Result<(), CertifyError> {
-        self.client.add_document(id, slot, &paper.0).await.map_err(failed)
+    pub async fn add(
+        &self,
+        id: ApplicationId,
+        slot: DocumentId,
+        document: &UploadDocument,
+    ) -> Result<(), CertifyError> {
+        self.client.add_document(id, slot, &document.0).await.map_err(failed)
     }
 
     /// Downloads a document.

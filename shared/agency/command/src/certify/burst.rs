@@ -11,7 +11,7 @@ use super::applicant::TestApplicant;
 use super::error::CertifyError;
 use super::outcome::NotPassed;
 use super::session::Session;
-use super::turns::DECIDED;
+use super::single_case::DECIDED;
 
 /// Cases filed concurrently; a hub on one machine does not take more.
 const AT_ONCE: usize = 8;

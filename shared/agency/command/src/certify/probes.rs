@@ -10,7 +10,7 @@ use super::error::CertifyError;
 use super::operator::{BadMessage, BadMessageKind};
 use super::outcome::NotPassed;
 use super::session::Session;
-use super::turns;
+use super::single_case;
 use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
 /// Visibility timeout of a message that certification received.
@@ -36,7 +36,7 @@ pub(super) async fn forged(session: &Session<'_>) -> Result<(), NotPassed> {
 async fn probe(session: &Session<'_>, kind: BadMessageKind) -> Result<(), NotPassed> {
     let since = Timestamp::now();
     let probe = session.needed_operator()?.probe(session.agency(), kind).await?;
-    let others = turns::ordinary(session).await;
+    let others = single_case::ordinary(session).await;
     // Remove the bad message whatever the consumer did.
     let removed = remove_message(session, &probe).await;
     let reported = session.refused(probe.application, since).await?;

@@ -11,7 +11,7 @@ use protocol::backlog::ResendOutcome;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::app::Paper;
+use super::app::UploadDocument;
 use super::applicant::TestApplicant;
 use super::error::CertifyError;
 use super::outcome::NotPassed;
@@ -84,7 +84,7 @@ async fn answer(
                 slot.requirement
             ));
         };
-        session.app.add(id, slot.id, &Paper::new(kind.name())).await?;
+        session.app.add(id, slot.id, &UploadDocument::new(kind.name())).await?;
     }
     session.app.step(id, "supplement", &json!({})).await?;
     Ok(())
