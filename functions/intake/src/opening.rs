@@ -5,7 +5,7 @@ use std::str::FromStr;
 use domain::agencies::{Agencies, NotCovered};
 use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
 use domain::decide::today;
-use domain::division::DivisionCode;
+use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
@@ -13,7 +13,7 @@ use domain::limits;
 use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
 use http_kit::fields::{
-    Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
+    Coded, FieldError, Fields, FromFields as _, Place, choice, flag, list, object, read_with, text,
 };
 use http_kit::uploads::{Declared, assign};
 use jiff::Timestamp;
@@ -251,14 +251,19 @@ fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u
     }
 }
 
+/// Reads a division of today.
+fn division(place: Place<'_>) -> Option<DivisionCode> {
+    text::<CurrentDivision>(place).map(DivisionCode::from)
+}
+
 /// The places. Who moves, moves to the acceptance place where `move_in` is left out.
 fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
-    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", text);
-    let registered_at = fields.required("registered_at", text);
+    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", division);
+    let registered_at = fields.required("registered_at", division);
     let move_in = match row.map(ServiceRow::moves_in) {
         Some(true) => {
             let given = fields.has("move_in");
-            let read = fields.optional("move_in", text);
+            let read = fields.optional("move_in", division);
             if given { Some(read?) } else { Some(accepted_at.clone()?) }
         }
         Some(false) => {
@@ -266,7 +271,7 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
             None
         }
         None => {
-            fields.optional("move_in", text::<DivisionCode>);
+            fields.optional("move_in", division);
             None
         }
     };

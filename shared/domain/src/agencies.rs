@@ -98,9 +98,12 @@ pub enum NotCovered {
         /// What it lacks.
         lacks: Vec<String>,
     },
-    /// The acceptance place belongs to the agency that decides: the citizen applies there directly.
-    #[error("the agency of the acceptance place decides itself")]
+    /// The acceptance place or the move-in place belongs to the agency of the place of registration: the citizen applies
+    /// there directly.
+    #[error("the agency of the place of registration decides itself")]
     SamePlace {
+        /// The place to report: `move_in` when the citizen moves within the agency's area.
+        role: Place,
         /// Which agency.
         agency: AgencyCode,
     },
@@ -202,7 +205,15 @@ impl Agencies {
             // A move-in agency may well be the acceptance place's own; the one that decides may not.
             let own = role == Place::RegisteredAt && agency.code.jurisdiction().covers(&places.accepted_at);
             if own {
-                note(NotCovered::SamePlace { agency: agency.code.clone() });
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
+            }
+            // A move within one agency's area is no matter between agencies. Where the citizen also applies there, the
+            // place of registration says so already.
+            let moves_within = role == Place::MoveIn
+                && !agency.code.jurisdiction().covers(&places.accepted_at)
+                && self.covering(service, &places.registered_at, today) == Some(agency);
+            if moves_within {
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
             }
             let lacks: Vec<String> =
                 capabilities.iter().filter(|needed| !agency.capabilities.contains(needed)).cloned().collect();

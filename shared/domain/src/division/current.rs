@@ -39,7 +39,7 @@ fn rows_under<P: AsRef<str>>(table: &'static str, prefix: P) -> impl Iterator<It
 }
 
 /// A division of today: code and name in Chinese.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Division {
     /// Six digits.
     pub code: &'static str,
@@ -123,6 +123,17 @@ impl CurrentDivisionError {
             CurrentDivisionError::NotCounty => "division_not_county",
             CurrentDivisionError::Abolished { .. } => "division_abolished",
             CurrentDivisionError::Unknown => "unknown_division",
+        }
+    }
+
+    /// The successor of an abolished division, where one is known.
+    #[must_use]
+    pub fn successor(self) -> Option<Division> {
+        match self {
+            CurrentDivisionError::Abolished { successor } => successor,
+            CurrentDivisionError::Code(_)
+            | CurrentDivisionError::NotCounty
+            | CurrentDivisionError::Unknown => None,
         }
     }
 }
