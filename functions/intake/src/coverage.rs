@@ -2,7 +2,7 @@
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
-use domain::division::DivisionCode;
+use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::Places;
 use domain::time::today;
 use http_kit::fields::{Fields, FromFields, choice, integer, text};
@@ -32,7 +32,8 @@ pub struct Question {
 impl FromFields for Question {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let service: Option<Service> = fields.required("service", choice);
-        let (from, to) = (fields.optional("from", text), fields.optional("to", text));
+        let from = fields.optional("from", text::<CurrentDivision>).map(DivisionCode::from);
+        let to = fields.optional("to", text::<CurrentDivision>).map(DivisionCode::from);
         let row = service.map(service_row);
         let mut when = None;
         for name in current().case_members() {

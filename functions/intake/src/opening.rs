@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use domain::agencies::{Agencies, NotCovered};
 use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
-use domain::division::DivisionCode;
+use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
@@ -13,7 +13,7 @@ use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
 use domain::time::today;
 use http_kit::fields::{
-    Coded, FieldError, Fields, FromFields as _, boolean, choice, list, object, read_with, text,
+    Coded, FieldError, Fields, FromFields as _, Place, boolean, choice, list, object, read_with, text,
 };
 use http_kit::uploads::{DeclaredUpload, assign};
 use jiff::Timestamp;
@@ -252,14 +252,19 @@ fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u
     }
 }
 
+/// Reads the code of a current division.
+fn division(place: Place<'_>) -> Option<DivisionCode> {
+    text::<CurrentDivision>(place).map(DivisionCode::from)
+}
+
 /// The places. Without `move_in`, the citizen of a transfer moves to the acceptance place.
 fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
-    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", text);
-    let registered_at = fields.required("registered_at", text);
+    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", division);
+    let registered_at = fields.required("registered_at", division);
     let move_in = match row.map(ServiceRow::moves_in) {
         Some(true) => {
             let given = fields.has("move_in");
-            let read = fields.optional("move_in", text);
+            let read = fields.optional("move_in", division);
             if given { Some(read?) } else { Some(accepted_at.clone()?) }
         }
         Some(false) => {
@@ -267,7 +272,7 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
             None
         }
         None => {
-            fields.optional("move_in", text::<DivisionCode>);
+            fields.optional("move_in", division);
             None
         }
     };

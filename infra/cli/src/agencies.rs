@@ -5,6 +5,7 @@ use std::fmt;
 
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::Service;
+use domain::division::{AbolishedDivision, Jurisdiction};
 use domain::ids::AgencyCode;
 use jiff::civil::Date;
 use protocol::jose::{KeyUse, PublicKey};
@@ -184,7 +185,11 @@ impl RowReader<'_> {
         }
         let code = self.required("code").and_then(|text| {
             let code = text.parse::<AgencyCode>();
-            code.map_err(|_| self.flaw("code", "`code` is not two, four or six digits of a division")).ok()
+            let code = code
+                .map_err(|_| self.flaw("code", "`code` is not two, four or six digits of a division"))
+                .ok()?;
+            self.check_division(code.jurisdiction());
+            Some(code)
         });
         let zh = self.required("zh");
         let en = self.required("en");
@@ -216,6 +221,21 @@ impl RowReader<'_> {
             encryption_keys,
         };
         Some((row, account))
+    }
+
+    /// An agency that answers for no division of today would never receive a case.
+    fn check_division(&mut self, jurisdiction: &Jurisdiction) {
+        if jurisdiction.current_divisions().next().is_some() {
+            return;
+        }
+        let was = match jurisdiction.abolished() {
+            Some(AbolishedDivision { was, successor: Some(successor), .. }) => {
+                format!(": {was} was abolished, its successor is {successor}")
+            }
+            Some(AbolishedDivision { was, .. }) => format!(": {was} was abolished"),
+            None => String::new(),
+        };
+        self.flaw("code", &format!("no division of today begins with `code`{was}"));
     }
 
     fn flaw(&mut self, field: &str, what: &str) {

@@ -98,9 +98,14 @@ pub enum NotCovered {
         /// Missing capabilities.
         lacks: Vec<String>,
     },
-    /// The acceptance place belongs to the deciding agency, so the citizen must apply there directly.
-    #[error("the acceptance place belongs to the deciding agency: the citizen must apply there directly")]
+    /// The acceptance place or the move-in place belongs to the agency of the place of registration, so the citizen must
+    /// apply there directly.
+    #[error(
+        "the agency of the place of registration is responsible for this place, too: the citizen must apply there directly"
+    )]
     SamePlace {
+        /// The place to report: `move_in` when the citizen moves within the agency's area.
+        role: Place,
         /// Code of the agency.
         agency: AgencyCode,
     },
@@ -202,7 +207,15 @@ impl Agencies {
             // The move-in agency may be that of the acceptance place; the deciding agency may not.
             let own = role == Place::RegisteredAt && agency.code.jurisdiction().covers(&places.accepted_at);
             if own {
-                note(NotCovered::SamePlace { agency: agency.code.clone() });
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
+            }
+            // A move within one agency's area is no matter between agencies. Where the citizen also applies there, the
+            // place of registration says so already.
+            let moves_within = role == Place::MoveIn
+                && !agency.code.jurisdiction().covers(&places.accepted_at)
+                && self.covering(service, &places.registered_at, today) == Some(agency);
+            if moves_within {
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
             }
             let lacks: Vec<String> =
                 capabilities.iter().filter(|needed| !agency.capabilities.contains(needed)).cloned().collect();

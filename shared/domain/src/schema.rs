@@ -90,8 +90,8 @@ texts! {
         "examples": ["11", "1501"],
     });
     DivisionCode: "DivisionCode" => json_schema!({
-        "description": "A division code (GB/T 2260): six digits, the first two of a province. The lower digits are not \
-            checked: divisions are merged and renamed every year.",
+        "description": "A division code (GB/T 2260): six digits, the first two of a province. A new application and a \
+            coverage query need the code of a county or district of today; stored codes are kept when a division is abolished.",
         "type": "string",
         "pattern": format!("^({})[0-9]{{4}}$", *PROVINCE),
         "examples": ["150102"],

@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use domain::division::Division;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
@@ -49,13 +50,15 @@ pub struct FieldError {
     pub pointer: String,
     /// Stable code, for example `required`.
     pub code: &'static str,
+    /// The division that replaces an abolished one; the detail names it.
+    pub successor: Option<Division>,
 }
 
 impl FieldError {
     /// A wrong field at this pointer, with this code.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
-        FieldError { pointer: pointer.into(), code }
+        FieldError { pointer: pointer.into(), code, successor: None }
     }
 }
 
@@ -133,7 +136,7 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// Records a fault at this place.
     fn fault<T>(self, code: &'static str) -> Option<T> {
-        self.faults.push(FieldError { pointer: self.pointer, code });
+        self.faults.push(FieldError::new(self.pointer, code));
         None
     }
 
@@ -189,7 +192,7 @@ impl Fields<'_> {
 
     /// Records a fault at a member, for rules between fields.
     pub fn refuse(&mut self, name: &str, code: &'static str) {
-        self.faults.push(FieldError { pointer: format!("{}/{name}", self.pointer), code });
+        self.faults.push(FieldError::new(format!("{}/{name}", self.pointer), code));
     }
 
     fn report_unknown(&mut self) {
@@ -199,7 +202,7 @@ impl Fields<'_> {
             .keys()
             .filter(|name| !self.known.contains(name.as_str()))
             .take(room)
-            .map(|name| FieldError { pointer: self.pointer_of_unknown(name), code: "unknown_field" })
+            .map(|name| FieldError::new(self.pointer_of_unknown(name), "unknown_field"))
             .collect();
         self.faults.extend(unknown);
     }
@@ -219,11 +222,17 @@ impl Fields<'_> {
 
 /// Reads a string by its type's `FromStr`.
 pub fn text<T: FromStr<Err: Coded>>(place: Place<'_>) -> Option<T> {
-    let parsed = match place.value.as_str() {
-        Some(text) => text.parse::<T>().map_err(|error| error.code()),
-        None => Err("not_text"),
+    let Some(text) = place.value.as_str() else {
+        return place.fault("not_text");
     };
-    place.or_fault(parsed)
+    match text.parse::<T>() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let successor = error.successor();
+            place.faults.push(FieldError { successor, ..FieldError::new(place.pointer, error.code()) });
+            None
+        }
+    }
 }
 
 /// Reads free text of bounded length (in characters), without control characters.

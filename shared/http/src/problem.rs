@@ -192,7 +192,13 @@ impl Problem {
         }
         if !parts.errors.is_empty() {
             let errors = parts.errors.iter().map(|error| {
-                let detail = texts::field(error.code).of(language);
+                let mut detail = texts::field(error.code).of(language).to_owned();
+                if let Some(successor) = error.successor {
+                    match language {
+                        Language::Chinese => detail.push_str(&format!("，现为 {successor}")),
+                        Language::English => detail.push_str(&format!(" Its successor is {successor}.")),
+                    }
+                }
                 json!({ "pointer": error.pointer, "code": error.code, "detail": detail })
             });
             body.insert("errors".into(), errors.collect());

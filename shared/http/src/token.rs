@@ -16,8 +16,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::TenantId;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use jiff::Timestamp;
-use serde::Deserialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub use issuer_key::IssuersError;
@@ -26,8 +27,8 @@ pub use published::{Fetch, FetchError};
 use crate::problem::{Code, Problem};
 use issuer_key::{Key, key};
 use platform::config::Mode;
-use protocol::json;
 use protocol::operations::operation::Scope;
+use protocol::{jose, json};
 use published::Published;
 
 /// Maximum difference between the issuer's clock and the hub's, in seconds.
@@ -86,6 +87,9 @@ pub enum TokenError {
     /// The claim `tenant` is missing or malformed.
     #[error("the token has no valid claim `tenant`")]
     NoTenant,
+    /// The token names a tenant of another issuer.
+    #[error("the issuer does not speak for the tenant that the token names")]
+    OtherTenant,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +101,16 @@ struct IssuerRow {
     keys: Vec<serde_json::Value>,
     #[serde(default)]
     jwks_uri: Option<String>,
+    /// The tenants that the issuer speaks for; a list of several issuers names them for each.
+    #[serde(default)]
+    tenants: Option<BTreeSet<TenantId>>,
+}
+
+/// An issuer whose tokens are accepted.
+struct Issuer {
+    source: Source,
+    /// Tenants that its tokens may name; `None` for any, when the hub has no other issuer.
+    tenants: Option<BTreeSet<TenantId>>,
 }
 
 /// Source of an issuer's keys.
@@ -109,7 +123,7 @@ enum Source {
 
 /// The issuers whose tokens are accepted, by name. Clones share the keys.
 #[derive(Clone)]
-pub struct Issuers(Arc<HashMap<String, Source>>);
+pub struct Issuers(Arc<HashMap<String, Issuer>>);
 
 impl fmt::Debug for Issuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,9 +139,11 @@ struct UnverifiedClaims {
 
 #[derive(Deserialize)]
 struct Claims {
+    #[serde(deserialize_with = "numeric_date")]
     exp: i64,
+    #[serde(deserialize_with = "numeric_date")]
     iat: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_numeric_date")]
     nbf: Option<i64>,
     #[serde(default)]
     tenant: Option<String>,
@@ -135,9 +151,26 @@ struct Claims {
     scope: Option<String>,
 }
 
+/// Reads a NumericDate, seconds since 1970 that may have a fraction (RFC 7519, section 2).
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let seconds = number.as_i64().or_else(|| number.as_f64().and_then(whole_seconds));
+    seconds.ok_or_else(|| D::Error::custom("not a NumericDate"))
+}
+
+fn optional_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    numeric_date(deserializer).map(Some)
+}
+
+/// The whole seconds of a date within the years that the clock knows.
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    SignedDuration::try_from_secs_f64(seconds).ok().map(|duration| duration.as_secs())
+}
+
 impl Issuers {
     /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` instead of `keys`. With
-    /// an empty list the hub rejects every token.
+    /// an empty list the hub rejects every token. Each of several issuers names its `"tenants":["…"]`, so that one cannot
+    /// read another's applications.
     ///
     /// # Errors
     /// [`IssuersError`] when any row is unusable.
@@ -153,7 +186,17 @@ impl Issuers {
         let rows: Vec<IssuerRow> =
             json::from_slice(json.as_bytes(), json.len()).map_err(|_| IssuersError::Shape)?;
         let mut issuers = HashMap::new();
-        for IssuerRow { issuer, audience, keys, jwks_uri } in rows {
+        let several = rows.len() > 1;
+        let mut claimed = BTreeSet::new();
+        for IssuerRow { issuer, audience, keys, jwks_uri, tenants } in rows {
+            if several && tenants.is_none() {
+                return Err(IssuersError::Tenants);
+            }
+            for tenant in tenants.iter().flatten() {
+                if !claimed.insert(tenant.clone()) {
+                    return Err(IssuersError::TenantTwice(tenant.clone()));
+                }
+            }
             if issuer.is_empty() || audience.is_empty() {
                 return Err(IssuersError::Shape);
             }
@@ -165,7 +208,7 @@ impl Issuers {
                 (true, Some(_)) => return Err(IssuersError::Address),
                 (true, None) | (false, Some(_)) => return Err(IssuersError::Shape),
             };
-            if issuers.insert(issuer, source).is_some() {
+            if issuers.insert(issuer, Issuer { source, tenants }).is_some() {
                 return Err(IssuersError::Twice);
             }
         }
@@ -203,15 +246,14 @@ impl Issuers {
             jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
             _ => TokenError::Malformed,
         })?;
-        let source = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
+        let issuer = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
         let kid = header.kid.as_deref().ok_or(TokenError::UnknownKey)?;
-        let key = match source {
+        let key = match &issuer.source {
             Source::Fixed(keys) => keys.get(kid).cloned(),
             Source::Published(published) => published.key(kid, now).await.map_err(|_| TokenError::NoKeys)?,
         };
         let key = key.ok_or(TokenError::UnknownKey)?;
-        let typed =
-            header.typ.as_deref().is_none_or(|typ| ["jwt", "at+jwt"].contains(&typ.to_lowercase().as_str()));
+        let typed = header.typ.as_deref().is_none_or(is_token_type);
         if !key.validation.algorithms.contains(&header.alg) || !typed || header.crit.is_some() {
             return Err(TokenError::Header);
         }
@@ -219,6 +261,9 @@ impl Issuers {
             jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(token_error)?.claims;
         claims.valid_at(now.as_second())?;
         let tenant = claims.tenant.and_then(|tenant| tenant.parse().ok()).ok_or(TokenError::NoTenant)?;
+        if issuer.tenants.as_ref().is_some_and(|tenants| !tenants.contains(&tenant)) {
+            return Err(TokenError::OtherTenant);
+        }
         let named = claims.scope.unwrap_or_default();
         let scopes = Scope::ALL.into_iter().filter(|scope| named.split(' ').any(|name| name == scope.name()));
         Ok(Caller { tenant, scopes: scopes.collect() })
@@ -230,7 +275,15 @@ fn is_allowed_jwks_uri(url: &str, mode: Mode) -> bool {
     url.starts_with("https://") || (mode == Mode::Local && url.starts_with("http://127.0.0.1:"))
 }
 
+/// Whether `typ` is that of a token: `JWT` (RFC 7519) or `at+jwt` (RFC 9068), with or without `application/`.
+fn is_token_type(typ: &str) -> bool {
+    let typ = typ.to_lowercase();
+    ["jwt", "at+jwt"].contains(&typ.strip_prefix("application/").unwrap_or(&typ))
+}
+
 fn claimed_issuer(token: &str) -> Result<String, TokenError> {
+    // Both parts are read strictly before the library reads them: it takes the last of two members of one name.
+    jose::header(token).map_err(|_| TokenError::Header)?;
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
     let claimed: UnverifiedClaims =

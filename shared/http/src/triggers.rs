@@ -180,11 +180,11 @@ mod tests {
         for id in ["a?b", "a#b", "a/../b", "../../x", "%2F", "50%", "a b", "名", "\u{0}", "a;b&c=d+e", "~-._"]
         {
             let (raw, parameters) = (format!("/v1/things/{id}/parts/d1"), json!({ "id": id, "part": "d1" }));
-            let answered = ask(event(route, &raw, &parameters)).await.unwrap();
+            let answered = invoke(event(route, &raw, &parameters)).await.unwrap();
             assert_eq!(answered["statusCode"], 200, "{id:?}: {answered}");
             assert_eq!(answered["body"], json!([id, "d1"]).to_string());
         }
-        let nowhere = ask(event("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
+        let nowhere = invoke(event("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
         assert_eq!(nowhere["statusCode"], 404);
     }
 
@@ -228,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn i1_no_request_ends_the_process(event in hostile()) {
-            let answered = ask(event).now_or_never().unwrap().unwrap();
+            let answered = invoke(event).now_or_never().unwrap().unwrap();
             prop_assert!([200, 404].contains(&answered["statusCode"].as_u64().unwrap()), "{}", answered);
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         let mut event = event("GET /v1/health", "/v1/health", &json!({}));
         for query in ["x=<y>", "service=\"first_identity_card\"", "a b", "名", "%zz", "\u{0}"] {
             event["rawQueryString"] = query.into();
-            assert_eq!(ask(event.clone()).await.unwrap()["statusCode"], 200, "{query}");
+            assert_eq!(invoke(event.clone()).await.unwrap()["statusCode"], 200, "{query}");
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
     async fn a_batch_and_a_request_are_distinguished() {
         let batch = invoke(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
         assert_eq!(batch, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
-        let answered = ask(event("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
+        let answered = invoke(event("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
         assert_eq!(
             (&answered["statusCode"], &answered["body"]),
             (&json!(200), &json!("{\"status\":\"ok\"}"))

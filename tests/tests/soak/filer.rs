@@ -94,7 +94,8 @@ impl<'s> Filer<'s> {
     async fn file_one(&self, agency: AgencyCode, service: Service) -> (ApplicationId, BTreeSet<AgencyCode>) {
         let citizen = Citizen::aged(30);
         let code = agency.to_string();
-        let registered_at = if code.len() == 2 { format!("{code}0102") } else { format!("{code}02") };
+        let registered_at =
+            agency.jurisdiction().current_divisions().next().expect("a division").code.to_owned();
         // Acceptance place and place of registration must differ.
         let accepted_at = if code == "1501" { "110105" } else { HOHHOT };
         let (body, documents) = match service.name() {

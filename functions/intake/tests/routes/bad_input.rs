@@ -1,6 +1,7 @@
 //! Invalid requests are answered with a problem that lists every fault.
 
 use axum::body::Body;
+use domain::identity_number::IdentityNumber;
 use http::Request;
 use http_kit::testing::{Answer, TestHub};
 use serde_json::{Value, json};
@@ -71,6 +72,11 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         ("/accepted_at", json!(150_102), "not_text"),
         ("/registered_at", json!("990101"), "division_code_province"),
         ("/registered_at", json!("11010x"), "division_code_not_digits"),
+        // P4
+        ("/accepted_at", json!("150100"), "division_not_county"),
+        ("/accepted_at", json!("320482"), "division_abolished"),
+        ("/registered_at", json!("510213"), "division_abolished"),
+        ("/registered_at", json!("440399"), "unknown_division"),
         ("/applicant", json!("张三"), "not_an_object"),
         ("/applicant", json!([]), "not_an_object"),
         ("/applicant/name", json!(""), "person_name_empty"),
@@ -219,6 +225,61 @@ async fn an_uncovered_place_is_422_with_the_agencies_that_offer_the_service() {
     is_problem(&answer, 422, "not_covered");
     assert_eq!(answer.body["lacks"], json!(["script:mongolian"]));
     body["registered_at"] = "110105".into();
+    assert_eq!(test_hub.create("k", &body).await.status, 201);
+}
+
+/// P4.
+#[tokio::test]
+async fn an_abolished_place_is_refused_and_its_successor_named() {
+    let test_hub = new_hub();
+    let mut body = adult();
+    body["registered_at"] = "510213".into();
+    for (accept, detail) in [
+        ("zh", "该区划已撤销，现为 500107 九龙坡区"),
+        ("en", "Names a division that was abolished. Its successor is 500107 九龙坡区."),
+    ] {
+        let request = test_hub
+            .request("POST", "/v1/applications", "hohhot-app")
+            .header("idempotency-key", "k")
+            .header("accept-language", accept)
+            .header("content-type", "application/json");
+        let answer = test_hub.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        is_problem(&answer, 422, "invalid_fields");
+        assert_eq!(answer.body["errors"][0]["detail"], detail);
+    }
+    // The number of a person keeps the code of the time when it was issued.
+    let number = IdentityNumber::compute("510213", "1990-01-01".parse().unwrap(), 11).unwrap();
+    let mut body = adult();
+    body["applicant"]["identity_number"] = number.as_str().into();
+    assert_eq!(test_hub.create("k", &body).await.status, 201);
+}
+
+/// P5.
+#[tokio::test]
+async fn a_move_within_one_agencys_area_is_refused_at_the_move_in_place() {
+    let test_hub = new_hub();
+    let mut body = adult();
+    body["service"] = "household_transfer".into();
+    body["reason"] = "job_transfer".into();
+    body.as_object_mut().unwrap().remove("commitment");
+    for (accepted_at, registered_at, move_in, pointer) in [
+        ("150102", "110105", "110105", "/move_in"),
+        ("150102", "110105", "110101", "/move_in"),
+        ("110105", "150102", "150105", "/move_in"),
+        ("110105", "110105", "110105", "/registered_at"),
+    ] {
+        body["accepted_at"] = accepted_at.into();
+        body["registered_at"] = registered_at.into();
+        body["move_in"] = move_in.into();
+        let answer = test_hub.create("k", &body).await;
+        is_problem(&answer, 422, "not_covered");
+        assert_eq!(answer.fault(pointer).as_deref(), Some("same_place"), "{}", answer.body);
+        let batch = json!({ "applications": [{ "key": "k", "application": body.clone() }] });
+        let answer = test_hub.post("/v1/applications/batch", "b", &batch).await;
+        assert_eq!(answer.body["results"][0]["problem"]["errors"][0]["pointer"], pointer);
+    }
+    body["accepted_at"] = "150102".into();
+    body["move_in"] = "370102".into();
     assert_eq!(test_hub.create("k", &body).await.status, 201);
 }
 

@@ -95,6 +95,10 @@ async fn an_invalid_query_is_422() {
         ("", "/service", "required"),
         ("service=passport", "/service", "not_one_of"),
         ("service=first_identity_card&to=1", "/to", "division_code_length"),
+        // P4
+        ("service=first_identity_card&to=510213", "/to", "division_abolished"),
+        ("service=first_identity_card&to=440399", "/to", "unknown_division"),
+        ("service=first_identity_card&from=150100", "/from", "division_not_county"),
         ("service=first_identity_card&age=151", "/age", "out_of_range"),
         ("service=first_identity_card&reason=graduation", "/reason", "not_expected"),
         ("service=household_transfer&reason=kinship", "/reason", "case_not_of_service"),

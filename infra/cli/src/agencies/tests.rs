@@ -44,6 +44,20 @@ fn rows_are_read() {
     assert_eq!(accounts.values().collect::<Vec<_>>(), ["000000000000", "210987654321"]);
 }
 
+/// P4.
+#[test]
+fn codes_that_begin_no_division_of_today_are_all_refused() {
+    let row = |code: &str| GOOD.split("\n\n").next().unwrap().replace("\"11\"", &format!("\"{code}\""));
+    let text: String = ["3414", "510213", "1599", "4419"].map(row).concat();
+    let told = flaws(&text);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].contains("agency 3414: no division of today begins with `code`: 341400 巢湖市 was abolished")
+    );
+    assert!(told[1].ends_with("510213 九龙坡区 was abolished, its successor is 500107 九龙坡区"), "{told:?}");
+    assert!(told[2].ends_with("agency 1599: no division of today begins with `code`"), "{told:?}");
+}
+
 #[test]
 fn all_faults_are_reported_at_once_with_their_lines() {
     let text = r#"[[agency]]

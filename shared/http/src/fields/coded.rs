@@ -1,6 +1,6 @@
 //! Stable codes for parse errors of field values.
 
-use domain::division::{DivisionCodeError, JurisdictionError};
+use domain::division::{CurrentDivisionError, Division, DivisionCodeError, JurisdictionError};
 use domain::identity_number::IdentityNumberError;
 use domain::ids::IdError;
 use domain::person::{AddressError, MobileNumberError, PersonNameError};
@@ -12,6 +12,21 @@ use platform::store::CursorError;
 pub trait Coded {
     /// The code, for example `mobile_number_length`.
     fn code(&self) -> &'static str;
+
+    /// The division to name instead, when the value is an abolished one.
+    fn successor(&self) -> Option<Division> {
+        None
+    }
+}
+
+impl Coded for CurrentDivisionError {
+    fn code(&self) -> &'static str {
+        CurrentDivisionError::code(*self)
+    }
+
+    fn successor(&self) -> Option<Division> {
+        CurrentDivisionError::successor(*self)
+    }
 }
 
 macro_rules! coded {

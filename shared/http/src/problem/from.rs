@@ -56,10 +56,7 @@ impl From<Refusal> for Problem {
                     .with_errors(errors)
             }
             Refusal::Invalid(faults) => Problem::invalid(
-                faults
-                    .into_iter()
-                    .map(|fault| FieldError { pointer: fault.pointer, code: fault.code })
-                    .collect(),
+                faults.into_iter().map(|fault| FieldError::new(fault.pointer, fault.code)).collect(),
             ),
             Refusal::Bound(bound) => Problem::new(Code::BoundReached).with_member("bound", bound.into()),
         }
@@ -199,7 +196,7 @@ impl From<Vec<NotCovered>> for Problem {
                     lacking.extend(lacks);
                     ("/capabilities", "incapable")
                 }
-                NotCovered::SamePlace { agency: _ } => ("/registered_at", "same_place"),
+                NotCovered::SamePlace { role, agency: _ } => (pointer(role), "same_place"),
             };
             errors.push(FieldError::new(pointer, code));
         }

@@ -241,8 +241,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("incapable", "该地机关不具备所需能力", "The agency there lacks a capability that is needed."),
     (
         "same_place",
-        "受理地即户籍地，请直接就近办理",
-        "The acceptance place is the place of household registration; apply there directly.",
+        "受理地或迁入地与户籍地属同一机关，请直接就近办理",
+        "The agency of the place of household registration is responsible for this place, too; apply there directly.",
     ),
     // persons
     ("identity_number_length", "须为 18 位", "Must have 18 characters."),
@@ -269,6 +269,13 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("division_code_length", "须为 6 位", "Must have 6 digits."),
     ("division_code_not_digits", "须为数字", "Must be digits."),
     ("division_code_province", "省级代码不存在", "Must begin with the code of a province."),
+    (
+        "division_not_county",
+        "须为县级区划代码",
+        "Must name a county or district, not a whole province or prefecture.",
+    ),
+    ("division_abolished", "该区划已撤销", "Must name a current division; this division was abolished."),
+    ("unknown_division", "区划代码不存在", "Must be the code of a division."),
     ("jurisdiction_length", "须为 2、4 或 6 位", "Must have 2, 4 or 6 digits."),
     ("jurisdiction_not_digits", "须为数字", "Must be digits."),
     ("jurisdiction_province", "省级代码不存在", "Must begin with the code of a province."),
@@ -285,7 +292,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use domain::division::{DivisionCodeError, JurisdictionError};
+    use domain::division::{CurrentDivisionError as Current, DivisionCodeError, JurisdictionError};
     use domain::identity_number::IdentityNumberError as Number;
     use domain::ids::IdError;
     use domain::person::{AddressError, MobileNumberError, PersonNameError};
@@ -327,6 +334,9 @@ mod tests {
                 .to_vec(),
             [AddressError::Empty, AddressError::TooLong, AddressError::ControlCharacter]
                 .map(AddressError::code)
+                .to_vec(),
+            [Current::NotCounty, Current::Abolished { successor: None }, Current::Unknown]
+                .map(Current::code)
                 .to_vec(),
             [DivisionCodeError::Length, DivisionCodeError::NotDigits, DivisionCodeError::Province]
                 .map(DivisionCodeError::code)

@@ -2,12 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::TenantId;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use thiserror::Error;
 
 /// Minimum size of an RSA modulus in bytes: 2048 bits (NIST SP 800-131A).
 const RSA_BYTES: usize = 256;
+/// Bytes of a coordinate of a P-256 or Ed25519 key.
+const COORDINATE_BYTES: usize = 32;
 
 /// Cause for which a configuration's issuers cannot be used. Never contains a key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,6 +24,12 @@ pub enum IssuersError {
     /// A `jwks_uri` is not `https`; on a developer's machine `http://127.0.0.1` is accepted, too.
     #[error("a jwks_uri is not an https address")]
     Address,
+    /// One of several issuers names no tenants.
+    #[error("with more than one issuer, each names the tenants it speaks for: \"tenants\": [\"…\"]")]
+    Tenants,
+    /// Two issuers speak for one tenant.
+    #[error("two issuers name the tenant {0}")]
+    TenantTwice(TenantId),
     /// A key has no `kid`.
     #[error("a key has no kid")]
     NoKid,
@@ -30,6 +39,9 @@ pub enum IssuersError {
     /// A key has another type or use: only RSA from 2048 bits, P-256 and Ed25519 for signatures are accepted.
     #[error("a key is not RSA from 2048 bits, P-256 or Ed25519 for signatures")]
     Key,
+    /// A coordinate of a P-256 or Ed25519 key has not 32 bytes.
+    #[error("a coordinate of a key has not 32 bytes: leading zeros belong to it (RFC 7518, section 6.2.1.2)")]
+    Coordinate,
     /// A key is private or symmetric. The hub must not hold a key that can sign tokens.
     #[error("a key is private or symmetric")]
     Private,
@@ -53,6 +65,10 @@ pub(super) fn key(
     let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| IssuersError::Key)?;
     let kid = jwk.common.key_id.clone().filter(|kid| !kid.is_empty()).ok_or(IssuersError::NoKid)?;
     let algorithm = algorithm(&jwk).ok_or(IssuersError::Key)?;
+    // The library takes a coordinate without its leading zero and then verifies nothing with the key.
+    if !has_full_coordinates(&jwk) {
+        return Err(IssuersError::Coordinate);
+    }
     let decoding = DecodingKey::from_jwk(&jwk).map_err(|_| IssuersError::Key)?;
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[issuer]);
@@ -86,6 +102,17 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
         .as_ref()
         .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
     (as_named && to_sign && to_verify).then_some(algorithm)
+}
+
+/// Whether the coordinates of a key have all their bytes, leading zeros too.
+fn has_full_coordinates(jwk: &Jwk) -> bool {
+    let is_full =
+        |text: &str| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == COORDINATE_BYTES);
+    match &jwk.algorithm {
+        AlgorithmParameters::EllipticCurve(ec) => is_full(&ec.x) && is_full(&ec.y),
+        AlgorithmParameters::OctetKeyPair(okp) => is_full(&okp.x),
+        _ => true,
+    }
 }
 
 fn modulus_bytes(n: &str) -> Option<usize> {

@@ -243,3 +243,63 @@ fn debug_shows_no_key_material() {
     let shown = format!("{:?}", issuer.issuers);
     assert!(!shown.contains(issuer.jwk["x"].as_str().unwrap()), "{shown}");
 }
+
+#[test]
+fn o2_an_issuer_speaks_for_its_own_tenants_alone() {
+    let (one, other) = (test_issuer(), test_issuer());
+    let row = |issuer: &str, login: &TestIssuer, tenants: Value| json!({ "issuer": issuer, "audience": "tongban", "keys": [login.jwk], "tenants": tenants });
+    let parse = |rows: Value| Issuers::parse(&rows.to_string(), Mode::Live);
+    let rows = json!([
+        row(ISSUER, &one, json!(["app-nmg"])),
+        row("https://other.example", &other, json!(["app-sc"]))
+    ]);
+    let issuers = parse(rows).unwrap();
+    let now = Timestamp::from_second(NOW).unwrap();
+    let verify = |token: String| issuers.verify(&token, now).now_or_never().unwrap();
+    assert_eq!(verify(one.token(&claims())).unwrap().tenant.to_string(), "app-nmg");
+    let mut foreign = claims();
+    foreign["iss"] = "https://other.example".into();
+    assert_eq!(verify(other.token(&foreign)), Err(TokenError::OtherTenant));
+    foreign["tenant"] = "app-sc".into();
+    assert!(verify(other.token(&foreign)).is_ok());
+    let unnamed =
+        json!([row(ISSUER, &one, Value::Null), row("https://other.example", &other, json!(["app-sc"]))]);
+    assert_eq!(parse(unnamed).unwrap_err(), IssuersError::Tenants);
+    let both = json!([
+        row(ISSUER, &one, json!(["app-sc"])),
+        row("https://other.example", &other, json!(["app-sc"]))
+    ]);
+    assert!(matches!(parse(both), Err(IssuersError::TenantTwice(_))));
+}
+
+#[test]
+fn a7_tokens_that_the_standards_allow_are_taken() {
+    let login = test_issuer();
+    let mut fraction = claims();
+    fraction["iat"] = json!(NOW as f64 + 0.75);
+    fraction["exp"] = json!(NOW as f64 + 3600.5);
+    assert!(login.verify(&login.token(&fraction)).is_ok());
+    for typ in ["JWT", "at+jwt", "application/at+jwt", "application/JWT"] {
+        let mut header = login.header();
+        header.typ = Some(typ.to_owned());
+        assert!(login.verify(&encode(&header, &claims(), &login.signing).unwrap()).is_ok(), "{typ}");
+    }
+}
+
+#[test]
+fn a7_a_coordinate_without_its_leading_zero_is_refused_with_the_configuration() {
+    let mut jwk = test_issuer().jwk;
+    let bytes = URL_SAFE_NO_PAD.decode(jwk["x"].as_str().unwrap()).unwrap();
+    jwk["x"] = URL_SAFE_NO_PAD.encode(&bytes[1..]).into();
+    assert_eq!(Issuers::parse(&configuration(&[jwk]), Mode::Live).unwrap_err(), IssuersError::Coordinate);
+}
+
+#[test]
+fn i3_a_claim_that_stands_twice_is_refused() {
+    let login = test_issuer();
+    let token = login.token(&claims());
+    let twice = r#"{"iss":"https://login.example","aud":"tongban","tenant":"a","ten\u0061nt":"b"}"#;
+    let parts: Vec<&str> = token.split('.').collect();
+    let forged = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(twice), parts[2]);
+    assert_eq!(login.verify(&forged), Err(TokenError::Malformed));
+}

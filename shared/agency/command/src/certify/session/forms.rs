@@ -70,11 +70,10 @@ pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'stat
     .next()
 }
 
-/// A division that the agency is responsible for: its code, extended to six digits.
+/// The first division of today that the agency is responsible for.
 fn place_of(agency: &AgencyCode) -> Result<DivisionCode, CertifyError> {
-    let code = agency.to_string();
-    let tail = "0102".get(code.len().saturating_sub(2).min(4)..).unwrap_or_default();
-    format!("{code}{tail}").parse().map_err(|_| CertifyError::Place)
+    let division = agency.jurisdiction().current_divisions().next().ok_or(CertifyError::Place)?;
+    division.code.parse().map_err(|_| CertifyError::Place)
 }
 
 #[cfg(test)]
@@ -83,7 +82,7 @@ mod tests {
 
     #[test]
     fn an_agency_answers_for_the_place_its_code_begins() {
-        for (code, place) in [("11", "110102"), ("1504", "150402")] {
+        for (code, place) in [("11", "110101"), ("1504", "150402"), ("1529", "152921")] {
             let agency: AgencyCode = code.parse().expect("a code");
             assert_eq!(place_of(&agency).expect("a place").to_string(), place);
         }
