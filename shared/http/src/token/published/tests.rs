@@ -153,8 +153,12 @@ fn a_jwks_uri_is_https() {
     ] {
         assert_eq!(parse(url, mode), Some(IssuersError::Address), "{url}");
     }
-    let row = json!({ "issuer": ISSUER, "audience": "a", "jwks_uri": URL });
-    assert_eq!(Issuers::parse(&json!([row, row]).to_string(), Mode::Live).err(), Some(IssuersError::Twice));
+    let row =
+        |tenant: &str| json!({ "issuer": ISSUER, "audience": "a", "jwks_uri": URL, "tenants": [tenant] });
+    assert_eq!(
+        Issuers::parse(&json!([row("a"), row("b")]).to_string(), Mode::Live).err(),
+        Some(IssuersError::Twice)
+    );
     let both = json!([{ "issuer": ISSUER, "audience": "a", "jwks_uri": URL, "keys": [{}] }]);
     assert_eq!(Issuers::parse(&both.to_string(), Mode::Live).err(), Some(IssuersError::Shape));
 }
