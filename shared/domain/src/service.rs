@@ -4,6 +4,7 @@
 //! response, and agencies get the reports of a leg with the case.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::names::{DocumentKind, Service, When};
 use crate::stage::{Purpose, Step};
@@ -43,9 +44,8 @@ pub struct TitledKind {
 }
 
 /// Certainty of a rule. Rules without a published source must be confirmed before going live.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -60,7 +60,7 @@ pub enum Certainty {
 
 impl Certainty {
     /// Every certainty.
-    pub const ALL: &'static [Certainty] = <Certainty as strum::VariantArray>::VARIANTS;
+    pub const ALL: &'static [Certainty] = <Certainty as VariantArray>::VARIANTS;
 
     /// Stable wire name.
     #[must_use]
@@ -132,9 +132,8 @@ pub struct CaseRow {
 }
 
 /// The place of the application whose agency acts on a leg.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -149,7 +148,7 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: &'static [Role] = <Role as strum::VariantArray>::VARIANTS;
+    pub const ALL: &'static [Role] = <Role as VariantArray>::VARIANTS;
 
     /// Stable wire name.
     #[must_use]

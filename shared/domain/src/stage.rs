@@ -4,25 +4,14 @@
 //! limits the reports that a leg of the catalogue may send.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 pub use crate::step::{Step, Taker};
 
 /// Stage of an application. The names follow `domain.md`. Each agency leg passes through `Dispatched` and `Received`
 /// again.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(description = "Stage of an application."))]
 #[serde(rename_all = "snake_case")]
@@ -78,7 +67,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order of a typical application.
-    pub const ALL: &'static [Stage] = <Stage as strum::VariantArray>::VARIANTS;
+    pub const ALL: &'static [Stage] = <Stage as VariantArray>::VARIANTS;
 
     /// Stable wire name, for example `supplement_requested`.
     #[must_use]
@@ -94,20 +83,8 @@ impl Stage {
 }
 
 /// Task of the agency on a leg.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -128,7 +105,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: &'static [Purpose] = <Purpose as strum::VariantArray>::VARIANTS;
+    pub const ALL: &'static [Purpose] = <Purpose as VariantArray>::VARIANTS;
 
     /// Stable wire name.
     #[must_use]

@@ -1,22 +1,11 @@
 //! The steps of an application, and the party that takes each. [`crate::stage`] has the stage that each step leads to.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// A kind of change. [`Step::taken_by`] says which party takes it.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Step {
@@ -86,7 +75,7 @@ pub enum Taker {
 
 impl Step {
     /// Every step.
-    pub const ALL: &'static [Step] = <Step as strum::VariantArray>::VARIANTS;
+    pub const ALL: &'static [Step] = <Step as VariantArray>::VARIANTS;
 
     /// Stable wire name, for example `request_supplement`.
     #[must_use]

@@ -1,4 +1,4 @@
-//! DeclaredUpload uploads and their assignment to slots.
+//! Declared uploads and their assignment to slots.
 
 use domain::catalogue::DocumentKind;
 use domain::event::{Provider, Slot};
