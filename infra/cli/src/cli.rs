@@ -80,6 +80,7 @@ struct Deploy {
     #[arg(long)]
     dry_run: bool,
     /// JSON file with the issuers of access tokens: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" instead of "keys".
+    /// Each of several issuers lists its "tenants".
     #[arg(long, value_name = "FILE")]
     token_issuers: Option<PathBuf>,
     /// Requests per minute that the hub accepts from one app backend.

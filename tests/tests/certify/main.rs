@@ -230,7 +230,7 @@ fn the_guide_leads_to_a_certified_consumer() {
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
         println!(
-            "guide: {count} commands, {:.0} s to a passes_every_check consumer\n{text}",
+            "guide: {count} commands, {:.0} s until the consumer is certified\n{text}",
             took.as_secs_f64()
         );
     }
