@@ -1,8 +1,8 @@
 //! The queues that the hub sends to: one FIFO queue for each agency, queues for callbacks and drains, and a quarantine.
 //!
 //! A queue is never the record: the hub sends a lost message again from the table. Messages of a group (an application)
-//! keep their order: a call carries at most one message of each group, and the next message follows only after the queue
-//! accepted the one before, because a batch may fail in part.
+//! keep their order: a call carries at most one message of each group, and the next message follows only after the
+//! queue accepted the one before, because a batch may fail in part.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -37,8 +37,8 @@ pub enum Queue {
     Agency(AgencyCode),
     /// The callbacks to app backends.
     Callbacks,
-    /// The endpoints whose stored callbacks may be due. Separate from the callbacks, so that a long drain does not delay
-    /// them.
+    /// The endpoints whose stored callbacks may be due. Separate from the callbacks, so that a long drain does not
+    /// delay them.
     Drains,
     /// The stream records that the router cannot read, each with the reason. A standard queue, without order.
     Quarantine,
@@ -93,11 +93,12 @@ pub type Receipts = Vec<(String, Result<(), SendError>)>;
 
 /// Sends messages to queues.
 pub trait Queues: Clone + Send + Sync + 'static {
-    /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that failed,
-    /// up to [`TRIES`] attempts with jitter. A message waits until the queue has accepted the earlier ones of its group.
+    /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that
+    /// failed, up to [`TRIES`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
+    /// its group.
     ///
     /// # Errors
-    /// [`SendError::NoQueue`] when the queue is not configured: nothing was sent. The receipts report every other error.
+    /// [`SendError::NoQueue`] when the queue is not configured: nothing was sent. The receipts report all other errors.
     fn send(
         &self,
         queue: Queue,

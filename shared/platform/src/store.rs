@@ -1,7 +1,7 @@
 //! Stores applications: one item for each application, one conditional write for each step.
 //!
-//! Attribute names are short because DynamoDB bills an update by the size of the complete item. The state is not stored:
-//! `domain::ledger` computes it from the events.
+//! Attribute names are short because DynamoDB bills an update by the size of the complete item. The state is not
+//! stored: `domain::ledger` computes it from the events.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -31,7 +31,8 @@ pub use model::{
     StoredApplication, TENANT_SHARDS, due_shard,
 };
 
-/// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are added.
+/// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
+/// added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
@@ -78,8 +79,8 @@ pub struct Page<T> {
 
 /// Stores applications.
 ///
-/// Every call may fail with [`StoreError`]. After [`StoreError::Unavailable`] a write may have happened, and a repeat is
-/// safe.
+/// Every call may fail with [`StoreError`]. After [`StoreError::Unavailable`] a write may have happened, and a repeat
+/// is safe.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Writes a new application, or returns the stored application with the same id. A repeat of the same write answers
     /// [`Created::New`].
@@ -105,8 +106,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
-    /// Replaces the wake-up time if `version` is still the current version. Otherwise does nothing, because the write of
-    /// the newer version has set the wake-up time.
+    /// Replaces the wake-up time if `version` is still the current version. Otherwise does nothing, because the write
+    /// of the newer version has set the wake-up time.
     fn touch(
         &self,
         id: ApplicationId,

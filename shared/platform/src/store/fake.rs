@@ -13,8 +13,8 @@ use super::{
 };
 use crate::faults::{Faults, Turn};
 
-/// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the write,
-/// rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
+/// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the
+/// write, rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
     /// Units of the table.

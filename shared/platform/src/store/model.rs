@@ -99,7 +99,7 @@ pub enum StoreError {
     /// The table did not answer in time. A write may have happened.
     #[error("the store is not available")]
     Unavailable,
-    /// The stored events do not form a valid hash chain.
+    /// The stored events cannot be read, or their hash chain is broken.
     #[error("the record is corrupt")]
     Corrupt(#[from] LedgerError),
     /// A stored attribute is missing or has the wrong type.

@@ -22,7 +22,7 @@ pub(super) const VERSION: &str = "v";
 pub(super) const TENANT: &str = "tn";
 /// Created at and id: range key of the tenant index.
 pub(super) const CREATED: &str = "cr";
-/// Shard: hash key of the due index; absent when no step is due by time.
+/// Shard: hash key of the due index; absent when the application has no wake-up time.
 pub(super) const DUE: &str = "du";
 /// Wake-up time, epoch milliseconds: range key of the due index.
 pub(super) const WAKE: &str = "dt";
