@@ -1,4 +1,4 @@
-//! An agency's open cases: lists them, and requests their messages again.
+//! Lists an agency's open cases, and marks cases whose messages the agency requests again.
 //!
 //! This function only marks the application. The table's stream carries the mark to the router, and the router sends
 //! the message, as it sends every message.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 pub struct Keyring(HashMap<String, (AgencyCode, PublicKey)>);
 
 impl Keyring {
-    /// The keys of all agencies. A suspended agency's keys are included, because it may still report on its open cases.
+    /// The keys of all agencies. A suspended agency may still report on its open cases.
     #[must_use]
     pub fn of(agencies: &Agencies) -> Keyring {
         let mut keys = HashMap::new();

@@ -80,7 +80,7 @@ impl FakeStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one call as the next planned fault says.
+    /// Runs one call, subject to the fault planned for it.
     fn call<T>(
         &self,
         name: &'static str,

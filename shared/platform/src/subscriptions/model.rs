@@ -15,7 +15,7 @@ pub const SECRET: &str = "secret";
 pub struct Subscription {
     /// The subscription's id.
     pub id: SubscriptionId,
-    /// The tenant who owns it.
+    /// The tenant that owns the subscription.
     pub tenant: TenantId,
     /// The callback's URL.
     pub url: String,
