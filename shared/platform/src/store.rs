@@ -136,8 +136,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
 
     /// Marks the application so that the router, which reads the table's stream, sends the message of version `message`
-    /// again. Refused when the last mark is less than [`RESEND_SECONDS`] old at `now`. Does not check that such a message
-    /// exists.
+    /// again. Refused when the last mark is less than [`RESEND_SECONDS`] old at `now`. Does not check that such a
+    /// message exists.
     fn mark_for_resend(
         &self,
         id: ApplicationId,
