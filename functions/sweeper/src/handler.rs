@@ -21,7 +21,7 @@ use protocol::jose::PrivateKey;
 use serde::Serialize;
 use thiserror::Error;
 
-/// Applications of one shard in one sweep; the next sweep takes the rest.
+/// Most applications of one shard in one sweep; the next sweep takes the rest.
 pub const PER_SHARD: usize = 200;
 
 /// Sweeps the applications whose wake-up time has come.
@@ -33,9 +33,9 @@ pub struct Sweeper<H> {
 /// The counts of one sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
-    /// Applications whose time had come.
+    /// Applications whose wake-up time had come.
     pub due: u32,
-    /// Steps taken, uploads and dispatches recorded.
+    /// Writes that took a step or recorded uploads or a dispatch.
     pub moved: u32,
     /// Messages sent.
     pub sent: u32,
@@ -122,8 +122,8 @@ impl<H: Hub> Sweeper<H> {
         Ok(applied.stored)
     }
 
-    /// Sends the undelivered message of the current leg's agency, and sends it again when the queue's retention period has
-    /// passed without a report. Returns the message's version.
+    /// Sends the undelivered message of the current leg's agency, and sends it again when the queue's retention period
+    /// has passed without a report. Returns the message's version.
     async fn dispatch(
         &self,
         stored: &StoredApplication,
