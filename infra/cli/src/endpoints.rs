@@ -24,7 +24,7 @@ pub fn account_of(code: &AgencyCode) -> String {
 
 /// An HTTP client. With an API id and port, it resolves the API's name below `.localhost`, which not every system does.
 pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
-    // A second call fails without effect: the provider is installed already.
+    // The call fails without effect when a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
     if let Some((id, port)) = api {
