@@ -88,8 +88,8 @@ impl fmt::Display for AgencyConfigError {
 }
 
 impl AgencyConfig {
-    /// Reads a file, JSON when its name ends in `.json` and TOML otherwise, and overrides it with the environment. Keys are
-    /// given inline or as paths relative to the file; a key file holds a JWK, a list of JWKs or a JWK set.
+    /// Reads a file, JSON when its name ends in `.json` and TOML otherwise, and overrides it with the environment. Keys
+    /// are given inline or as paths relative to the file; a key file holds a JWK, a list of JWKs or a JWK set.
     ///
     /// # Errors
     /// [`AgencyConfigError`] with every problem.

@@ -35,7 +35,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An HTTP client for the hub at an address, with bounds on connecting and on a whole exchange. It follows no redirect.
+/// An HTTP client for the hub at an address, with bounds on connecting and on a complete exchange. Follows no redirect.
 ///
 /// # Errors
 /// No TLS provider is available.
@@ -121,8 +121,8 @@ pub(crate) async fn check_status(response: reqwest::Result<Response>) -> Result<
     }))
 }
 
-/// Reads a body of at most `most` bytes. A longer body is [`HubClientError::InvalidResponse`], and the rest of it is not
-/// read.
+/// Reads a body of at most `most` bytes. A longer body is [`HubClientError::InvalidResponse`], and the rest of it is
+/// not read.
 pub(crate) async fn read_body(mut response: Response, most: u64) -> Result<Vec<u8>, FailedTry> {
     let mut bytes = Vec::new();
     loop {

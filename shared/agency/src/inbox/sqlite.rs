@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use super::port::{Inbox, InboxError};
 
-/// Days that an application is remembered after its last message. A case can be open for over a year, and the hub resends
-/// old messages of open cases.
+/// Days that an application is remembered after its last message. A case can be open for over a year, and the hub
+/// resends old messages of open cases.
 pub const KEPT_DAYS: i64 = 400;
 /// How long one access waits for a write lock of another process.
 const BUSY: Duration = Duration::from_secs(5);

@@ -1,9 +1,9 @@
-//! Why certification itself could not go on.
+//! The errors that end certification.
 
 use agency::problem::HubProblem;
 use thiserror::Error;
 
-/// Why certification could not go on. Says nothing about the consumer.
+/// Why certification stopped. Not a verdict on the consumer.
 #[derive(Debug, Error)]
 pub enum CertifyError {
     /// This system has no usable TLS provider.

@@ -15,8 +15,8 @@ use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
 /// Visibility timeout of a message that certification received.
 const HIDDEN: Duration = Duration::from_secs(5);
-/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same message,
-/// and more receives win it sooner.
+/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same
+/// message, and more receives win it sooner.
 const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_millis(13);

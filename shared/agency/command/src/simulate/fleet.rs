@@ -26,8 +26,8 @@ use agency::journal::ConsumerJournal;
 use agency::queue::CaseQueue;
 use agency::stop::{Stop, Stopper};
 
-/// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a crash
-/// can hit the next case too.
+/// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a
+/// crash can hit the next case too.
 const STEPS: u32 = 20;
 /// Messages remembered as having caused a crash.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -46,8 +46,8 @@ pub struct FleetAgency<Q> {
 pub struct StopConditions {
     /// After this time.
     pub after: Option<Duration>,
-    /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its visibility
-    /// timeout: a message that a crashed agency held comes back only then.
+    /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its
+    /// visibility timeout: a message that a crashed agency held comes back only then.
     pub idle: Option<Duration>,
 }
 
@@ -197,7 +197,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// A new consumer, with nothing but its configuration and its inbox file.
+    /// A new consumer, which shares only configuration and inbox file with the crashed consumer.
     fn consumer<Q: CaseQueue + Clone>(
         &self,
         member: &FleetAgency<Q>,

@@ -1,4 +1,5 @@
-//! The application forms of certification: invented people, each with a computed identity number, in a division of the agency.
+//! The application forms of certification: invented people, each with a computed identity number, in a division of the
+//! agency.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -58,8 +59,8 @@ impl ApplicantForms {
 /// Full years of every invented citizen, at least: old enough for every form without a guardian.
 const AGE: u8 = 30;
 
-/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: nobody but the
-/// agency under test acts on it, and nobody but the applicant is named.
+/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: only the agency
+/// under test acts on the case, and the form names only the applicant.
 pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'static CaseRow)> {
     let rows = catalogue().iter().filter(|row| row.legs.len() == 1 && row.leg(purpose).is_some());
     rows.filter_map(|row| {
