@@ -17,7 +17,7 @@ pub(crate) struct ToolFolder {
 }
 
 impl ToolFolder {
-    /// The folder for the packages that these texts pin. Nothing is created.
+    /// The folder for the packages that these texts pin. Does not create the folder.
     pub(crate) fn of(workspace: &Workspace, prefix: &str, pinned: &[&str]) -> ToolFolder {
         let digest = Sha256::digest(pinned.join("\0").as_bytes());
         let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();

@@ -47,7 +47,7 @@ pub fn http_client(hub: &Url) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .connect_timeout(CONNECT)
         .timeout(EXCHANGE)
-        // A signed report goes to the configured address and nowhere else.
+        // A redirect must not send a signed report to another address.
         .redirect(Policy::none());
     if is_loopback(hub) {
         builder = builder.no_proxy();
@@ -88,7 +88,7 @@ pub(crate) enum FailedTry {
     Permanent(HubClientError),
 }
 
-/// Passes a successful response on, its body not yet read, and classifies every other one.
+/// Returns a successful response before reading its body. Classifies every other response as retryable or permanent.
 pub(crate) async fn check_status(response: reqwest::Result<Response>) -> Result<Response, FailedTry> {
     let response = match response {
         Ok(response) => response,

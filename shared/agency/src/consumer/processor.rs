@@ -59,7 +59,7 @@ fn no_keys_delay(times: u32) -> Duration {
 /// Why a message was not decrypted and verified.
 #[derive(Debug)]
 enum OpenError {
-    /// No retry makes the message readable. Holds the reason, and nothing of the message.
+    /// No retry makes the message readable. Holds the reason but no content of the message.
     Unreadable(String),
     /// The hub's keys are not available now.
     NoHubKeys(HubKeysError),

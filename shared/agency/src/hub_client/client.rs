@@ -101,7 +101,7 @@ impl HubClient {
         serde_json::from_slice(&body).map_err(|_| HubClientError::InvalidResponse)
     }
 
-    /// Waits before the next try after a failed one.
+    /// Waits after a failed try.
     ///
     /// # Errors
     /// The failure is permanent, or the retry policy allows no further try.

@@ -19,7 +19,7 @@ const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Code of the problem for a signature that is too old.
 const EXPIRED: &str = "signature_expired";
 
-/// A report and its signature. It serializes, so that an agency can store it and send it after a restart.
+/// A report and its signature. An agency can serialize and store this value, and send the report after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedReport {
     /// The signed content.

@@ -24,7 +24,7 @@ pub trait Inbox: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Whether this message, or a later one of the same application, was handled.
+    /// Whether this message, or a later message of the same application, was handled.
     ///
     /// # Errors
     /// [`InboxError`]: the message stays in the queue.

@@ -38,9 +38,9 @@ const TABLE: &str = "
 #[error("the inbox file has schema version {0}, but this library only knows version {LAYOUT}")]
 struct UnknownSchema(i64);
 
-/// An inbox in an SQLite file: one row an application, with the highest handled version. It survives crashes and power
-/// loss, and several processes may share the file. It holds ids and versions but no personal data, and forgets an
-/// application [`KEPT_DAYS`] after its last message.
+/// An inbox in an SQLite file: one row an application, with the highest handled version. The file survives crashes and
+/// power loss, and several processes may share the file. The inbox holds ids and versions but no personal data, and
+/// forgets an application [`KEPT_DAYS`] after its last message.
 #[derive(Clone, Debug)]
 pub struct SqliteInbox {
     path: PathBuf,

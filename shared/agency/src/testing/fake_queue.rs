@@ -17,8 +17,8 @@ struct StoredMessage {
     visible_at: Instant,
 }
 
-/// A FIFO queue in memory that keeps the order within a group and hides delivered messages. It goes by tokio's clock,
-/// which a test may pause. Clones share the messages.
+/// A FIFO queue in memory that keeps the order within a group and hides delivered messages. Uses tokio's clock, which a
+/// test may pause. Clones share the messages.
 #[derive(Clone, Debug, Default)]
 pub struct FakeQueue(Arc<State>);
 

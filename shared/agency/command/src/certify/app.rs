@@ -61,7 +61,7 @@ impl App {
         self.client.post_signed(&format!("/{path}"), jws).await.map_err(failed)
     }
 
-    /// Creates an application, reports its id, and uploads its documents. The last one submits the application.
+    /// Creates an application, reports its id, and uploads its documents. The last upload submits the application.
     ///
     /// # Errors
     /// [`CertifyError`].

@@ -59,7 +59,7 @@ async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(),
     let failed = |error: agency::queue::QueueError| CertifyError::Queue(error.to_string());
     let (mut own, mut empty) = (0, 0);
     while Instant::now() < end {
-        // No pause between the receives, because the consumer makes none either.
+        // The consumer polls without a pause, so this loop does too.
         let receives = (0..RECEIVES).map(async |turn| {
             sleep(APART * turn).await;
             queue.receive(BATCH, WAIT, HIDDEN).await

@@ -1,4 +1,5 @@
-//! Many agencies in one process. Each behaves like a process of its own: a crash loses everything but its inbox file.
+//! Many agencies in one process. Each agency behaves like a separate process: a crash loses everything except the
+//! inbox file.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,7 @@ pub struct StopConditions {
     /// After this time.
     pub after: Option<Duration>,
     /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its
-    /// visibility timeout: a message that a crashed agency held comes back only then.
+    /// visibility timeout: only then does SQS deliver a message of a crashed agency again.
     pub idle: Option<Duration>,
 }
 
@@ -228,8 +229,8 @@ fn lock(stats: &Mutex<Stats>) -> MutexGuard<'_, Stats> {
     stats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The messages that have caused a crash of an agency. Each causes one crash only, or an agency with several cases in
-/// progress would never stop crashing. The fleet keeps this list, because the agency loses its memory.
+/// The messages that have caused a crash of an agency. A message causes one crash only, or an agency with several cases
+/// in progress would never stop crashing. The fleet holds this list, because a crash clears the agency's memory.
 type CrashedMessages = Arc<Mutex<LruCache<(ApplicationId, u32), ()>>>;
 
 /// A simulator that schedules a crash of its process for some messages.
