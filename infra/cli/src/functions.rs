@@ -28,7 +28,7 @@ pub type Binaries = BTreeMap<&'static str, PathBuf>;
 /// The zips of one build.
 #[derive(Clone, Debug)]
 pub struct Package {
-    /// Key prefix in the bucket, different for each build.
+    /// Key prefix in the bucket, derived from the content of the zips.
     pub prefix: String,
     /// Each function's zip.
     pub zips: BTreeMap<&'static str, PathBuf>,
@@ -42,8 +42,8 @@ pub fn build(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
-    // The agencies' command is built for developers who act as an agency. This crate is in the list so that cargo chooses
-    // the same features as for the other builds.
+    // The agencies' command is built for developers who act as an agency. This crate is in the list so that cargo
+    // chooses the same features as for the other builds.
     for package in FUNCTIONS.into_iter().chain(["tongban-agency", "tongban"]) {
         command.args(["--package", package]);
     }
@@ -53,8 +53,8 @@ pub fn build(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
 /// Runs a build and returns the binaries that cargo reports.
 pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Terminal) -> Result<Binaries> {
     let step = terminal.step("Building the functions");
-    // `cargo run` sets variables for its package. Some build scripts (ring's) run again whenever these change, which costs a
-    // minute each time this command and a plain `cargo build` alternate.
+    // `cargo run` sets variables for its package. Some build scripts (ring's) run again whenever these change, which
+    // costs a minute each time this command and a plain `cargo build` alternate.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(names_a_package) {
             command.env_remove(name);

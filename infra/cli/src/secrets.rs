@@ -1,6 +1,6 @@
-//! The keys of a hub on this machine, made once and kept under `target` for its owner alone.
+//! The keys of a local hub, generated once and stored under `target` in a file that only its owner may read.
 //!
-//! A live hub's keys are made by `deploy` and kept nowhere but in its stack.
+//! For a live hub, `deploy` generates the keys and stores them only in the stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,23 +23,23 @@ use crate::workspace::write_whole;
 pub const ISSUER: &str = "urn:tongban:local";
 /// Audience of access tokens.
 pub const AUDIENCE: &str = "tongban";
-/// Every scope there is.
+/// All scopes.
 pub const SCOPES: [&str; 3] = ["applications:read", "applications:write", "subscriptions:write"];
-/// Hours a local access token is good for where nothing else is said: a working day.
+/// Default lifetime of a local access token in hours: a working day.
 pub const TOKEN_HOURS: u8 = 12;
-/// Hours of the longest local access token; the hub refuses what lives longer than a day.
+/// Longest lifetime of a local access token in hours; the hub refuses tokens that live longer than a day.
 pub const TOKEN_HOURS_MOST: u8 = 24;
 
 /// An agency's private keys.
 #[derive(Clone, Debug)]
 pub struct AgencyKeys {
-    /// Signs its reports.
+    /// Signs the agency's reports.
     pub signing: PrivateKey,
-    /// Opens its messages.
+    /// Decrypts the agency's messages.
     pub encryption: PrivateKey,
 }
 
-/// All keys of a local hub and of the agencies and the token issuer around it.
+/// All keys of a local hub, its agencies and its token issuer.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     id_secret: String,
@@ -48,7 +48,7 @@ pub struct Secrets {
     agencies: BTreeMap<AgencyCode, AgencyKeys>,
 }
 
-/// How they are written: private JWKs.
+/// The form of the key file: private JWKs.
 #[derive(Default, Serialize, Deserialize)]
 struct KeyFile {
     id_secret: Option<String>,
@@ -65,10 +65,10 @@ struct StoredAgencyKeys {
 }
 
 impl Secrets {
-    /// Reads the file, and makes and writes what it lacks.
+    /// Reads the key file. Generates the missing keys and writes them into the file.
     ///
     /// # Errors
-    /// The file cannot be read or written, or holds something else.
+    /// The file cannot be read or written, or is damaged.
     pub fn open<'c>(path: &Path, agencies: impl IntoIterator<Item = &'c AgencyCode>) -> Result<Secrets> {
         let damaged = || format!("{} is damaged; remove it and run this again", path.display());
         let written: KeyFile = match fs::read(path) {
@@ -115,13 +115,13 @@ impl Secrets {
         })
     }
 
-    /// Base64url of the 32 bytes that application ids are derived with.
+    /// The 32 bytes from which application ids are derived, in base64url.
     #[must_use]
     pub fn id_secret(&self) -> &str {
         &self.id_secret
     }
 
-    /// The key the hub signs its messages with.
+    /// The key that signs the hub's messages.
     #[must_use]
     pub fn hub(&self) -> &PrivateKey {
         &self.hub
@@ -133,16 +133,16 @@ impl Secrets {
         &self.agencies
     }
 
-    /// Whose access tokens the hub accepts, as its environment has it.
+    /// The accepted token issuers, in the form of the hub's environment variable.
     ///
     /// # Errors
-    /// The key cannot be written.
+    /// The key has no JWK form.
     pub fn token_issuers(&self) -> Result<String> {
         let keys = [self.issuer.public().to_jwk()?];
         Ok(json!([{ "issuer": ISSUER, "audience": AUDIENCE, "keys": keys }]).to_string())
     }
 
-    /// An access token (RFC 9068) for an app backend, good for some hours, at most [`TOKEN_HOURS_MOST`].
+    /// An access token (RFC 9068) for an app backend, valid for `hours`, at most [`TOKEN_HOURS_MOST`].
     ///
     /// # Errors
     /// The key cannot sign.
@@ -163,7 +163,7 @@ impl Secrets {
         self.signed("at+jwt", &claims)
     }
 
-    /// Claims of any kind under the issuer's key: for tests of tokens that must be refused.
+    /// Signs arbitrary claims with the issuer's key, for tests of tokens that the hub must refuse.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -172,10 +172,10 @@ impl Secrets {
     }
 }
 
-/// The public keys that agencies verify the hub's messages with, the one in use first, as its environment has them.
+/// The public keys that verify the hub's messages, the key in use first, in the form of the hub's environment variable.
 ///
 /// # Errors
-/// A key cannot be written.
+/// A key has no JWK form.
 pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<String> {
     let keys = keys.into_iter().map(PublicKey::to_jwk).collect::<Result<Vec<Value>, _>>()?;
     Ok(json!({ "keys": keys }).to_string())
@@ -184,7 +184,7 @@ pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<Str
 /// 32 random bytes in base64url.
 ///
 /// # Errors
-/// The system has no randomness.
+/// The system gives no random bytes.
 pub fn new_id_secret() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;

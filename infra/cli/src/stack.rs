@@ -1,4 +1,4 @@
-//! Deploys the template through a change set: the same steps for the local AWS and for a real account.
+//! Deploys the template through a change set. The steps are the same for the local AWS and for a real account.
 
 mod artifacts;
 mod events;
@@ -18,7 +18,7 @@ use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
 use crate::terminal::Terminal;
 
-/// The longest a change set or a stack may take.
+/// Bound on one change set and on one deployment.
 const DEPLOYMENT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
 /// CloudFormation and S3 of one account.
@@ -33,36 +33,31 @@ pub struct Cloud {
 /// A parameter's value.
 #[derive(Clone)]
 pub enum Parameter {
-    /// This one.
     Value(String),
-    /// What the stack has: for secrets that nobody else keeps.
+    /// The stack's present value, for secrets that only the stack stores.
     Previous,
 }
 
-/// What is to be deployed.
 pub struct Deployment<'w> {
-    /// Name of the stack.
     pub stack: &'w str,
-    /// Bucket of zips and template.
+    /// Bucket of the zips and the template.
     pub bucket: &'w str,
     /// The template with every agency.
     pub template: &'w str,
-    /// The functions.
     pub package: &'w Package,
-    /// Parameters besides where the zips lie. What is not named keeps its value, or the template's default.
+    /// Parameters besides bucket and prefix of the zips. Other parameters keep their value or the template's default.
     pub parameters: BTreeMap<&'static str, Parameter>,
 }
 
-/// A change set that was made and not yet applied.
+/// A change set that is not applied yet.
 #[derive(Debug)]
 pub struct ChangeSet {
     stack: String,
     change_set: String,
-    /// What it will do.
     pub plan: Plan,
 }
 
-/// What a deployed stack tells of itself.
+/// The outputs of a deployed stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs(BTreeMap<String, String>);
 
@@ -70,19 +65,17 @@ impl Outputs {
     /// One output by its key in the template.
     ///
     /// # Errors
-    /// The stack has none of that name.
+    /// The stack has no such output.
     pub fn get(&self, key: &str) -> Result<&str> {
         self.0.get(key).map(String::as_str).with_context(|| format!("the stack has no output {key}"))
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
 impl Cloud {
-    /// The clients.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Cloud {
         Cloud {
@@ -96,7 +89,7 @@ impl Cloud {
     /// Whether the stack exists, so that a deployment is an update.
     ///
     /// # Errors
-    /// AWS cannot be asked, or the stack is in a state that only a person can end.
+    /// The call to AWS fails, another deployment is in progress, or the first deployment was rolled back.
     pub async fn exists(&self, stack: &str) -> Result<bool> {
         Ok(match self.status(stack).await? {
             None | Some(StackStatus::ReviewInProgress) => false,
@@ -118,17 +111,17 @@ impl Cloud {
         match asked {
             Ok(found) => Ok(found.stacks().first().and_then(|stack| stack.stack_status().cloned())),
             Err(error) => {
-                // CloudFormation has no error of its own for a stack that is not there.
+                // CloudFormation reports a missing stack as a general validation error: only the text differs.
                 let error = call_error("reading the stack", error);
                 if error.to_string().contains("does not exist") { Ok(None) } else { Err(error) }
             }
         }
     }
 
-    /// Makes a change set and reads what it will do. Nothing changes yet.
+    /// Creates a change set and reads its changes. The stack does not change yet.
     ///
     /// # Errors
-    /// CloudFormation refuses the template or a parameter, in its own words.
+    /// CloudFormation refuses the template or a parameter; the error has CloudFormation's message.
     pub async fn prepare(&self, deployment: &Deployment<'_>, terminal: &Terminal) -> Result<ChangeSet> {
         let step = terminal.step("Asking CloudFormation what will change");
         let exists = self.exists(deployment.stack).await?;
@@ -158,10 +151,10 @@ impl Cloud {
         Ok(ChangeSet { stack: deployment.stack.to_owned(), change_set, plan })
     }
 
-    /// The parameters of a deployed stack with their values; a secret's value is not told.
+    /// The parameters of a deployed stack with their values. CloudFormation masks the values of secrets.
     ///
     /// # Errors
-    /// There is no such stack.
+    /// The stack does not exist.
     pub async fn parameters(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
         let found = found.map_err(|error| call_error("reading the stack", error))?;
@@ -173,7 +166,7 @@ impl Cloud {
         Ok(parameters.filter_map(pair).collect())
     }
 
-    /// Waits for the change set and reads it, page by page.
+    /// Waits for the change set and reads its changes page by page.
     async fn planned(&self, stack: &str, change_set: &str) -> Result<Plan> {
         let mut pause = PollPause::new();
         let mut changes = Vec::new();
@@ -225,10 +218,10 @@ impl Cloud {
         }
     }
 
-    /// Leaves the change set unused.
+    /// Deletes the change set without applying it.
     ///
     /// # Errors
-    /// AWS cannot be asked.
+    /// The call to AWS fails.
     pub async fn discard(&self, prepared: ChangeSet) -> Result<()> {
         let gone = self
             .cloudformation
@@ -241,11 +234,11 @@ impl Cloud {
         Ok(())
     }
 
-    /// Applies a change set and waits for its end.
+    /// Applies a change set and waits for the end of the deployment.
     ///
     /// # Errors
-    /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
-    /// gone back to what was there before.
+    /// The deployment failed and CloudFormation rolled it back; the error names the first resource that failed, and the
+    /// reason.
     pub async fn apply(&self, prepared: ChangeSet, terminal: &Terminal) -> Result<Outputs> {
         let stack = prepared.stack.clone();
         if prepared.plan.is_empty() {
@@ -268,7 +261,7 @@ impl Cloud {
             let status = self.status(&stack).await?;
             match status {
                 Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => break,
-                // What is replaced is being cleared away; the stack is already what was asked for.
+                // The stack has all changes; CloudFormation still deletes the replaced resources.
                 Some(StackStatus::UpdateCompleteCleanupInProgress) => {}
                 Some(status) if !status.as_str().ends_with("IN_PROGRESS") => {
                     let why = self.first_failure(&stack, &token).await?;
@@ -290,7 +283,7 @@ impl Cloud {
     /// The outputs of a deployed stack.
     ///
     /// # Errors
-    /// There is no such stack.
+    /// The stack does not exist.
     pub async fn outputs(&self, stack: &str) -> Result<Outputs> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
         let found = found.map_err(|error| call_error("reading the stack", error))?;
@@ -302,7 +295,7 @@ impl Cloud {
     }
 }
 
-/// The template's parameters with their values, `previous` being those the stack already has.
+/// The template's parameters with their values. `previous` names the parameters that the stack already has.
 fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
     let own = [
         ("ArtifactsBucket", Parameter::Value(deployment.bucket.to_owned())),
@@ -326,7 +319,7 @@ fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudform
         .collect()
 }
 
-/// Growing pauses between two looks, up to a last moment.
+/// Growing pauses between two polls, up to a deadline.
 struct PollPause {
     next: Duration,
     until: Instant,

@@ -35,8 +35,8 @@ impl DocumentFile {
     /// Reads a file. `name` is a requirement of the service or, where that leaves a choice, a kind of document.
     ///
     /// # Errors
-    /// The service requires no such document, the file cannot be read, or the file is not a PDF, JPEG or PNG of 1 byte to
-    /// 20 MiB.
+    /// The service requires no such document, the file cannot be read, or the file is not a PDF, JPEG or PNG of 1 byte
+    /// to 20 MiB.
     pub fn read(service: Service, name: &str, path: &Path) -> Result<DocumentFile> {
         let kind = kind_of(service, name)?;
         let shown = path.display();
@@ -84,7 +84,7 @@ fn hashed(file: &mut File, size: u64) -> std::io::Result<(Vec<u8>, String)> {
     }
 }
 
-/// The kind of document for a name, which is a requirement or a kind.
+/// The kind of document for a name of a requirement or of a kind.
 fn kind_of(service: Service, name: &str) -> Result<DocumentKind> {
     let requirements = || service_row(service).cases.iter().flat_map(|case| &case.documents);
     if let Some(requirement) = requirements().find(|requirement| requirement.name == name)

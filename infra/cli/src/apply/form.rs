@@ -67,7 +67,8 @@ impl Form {
         Ok(Form { body: Value::Object(fields), documents, path: path.to_owned(), text, syntax })
     }
 
-    /// An idempotency key derived from the content alone: the same form with the same documents is the same application.
+    /// An idempotency key derived from the content alone: the same form with the same documents is the same
+    /// application.
     #[must_use]
     pub fn key(&self) -> String {
         let digest = Sha256::digest(self.body.to_string().as_bytes());

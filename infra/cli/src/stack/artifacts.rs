@@ -1,4 +1,4 @@
-//! The bucket that a stack's zips and templates lie in.
+//! The bucket of a stack's zips and templates.
 
 use std::fs;
 
@@ -12,10 +12,10 @@ use crate::functions::Package;
 use crate::terminal::Terminal;
 
 impl Cloud {
-    /// Makes the bucket for zips, unless it is there.
+    /// Creates the bucket when it is missing.
     ///
     /// # Errors
-    /// It belongs to somebody else, or AWS cannot be asked.
+    /// The bucket's name belongs to another account, or a call to AWS fails.
     pub async fn ensure_bucket(&self, bucket: &str) -> Result<()> {
         if self.s3.head_bucket().bucket(bucket).send().await.is_ok() {
             return Ok(());
@@ -30,7 +30,7 @@ impl Cloud {
         Ok(())
     }
 
-    /// Puts the zips where the template will look for them; what lies there already is the same.
+    /// Uploads the zips. Skips existing objects: the key contains a hash of the zips, so their content is the same.
     ///
     /// # Errors
     /// A zip cannot be read, or AWS refuses it.
@@ -49,9 +49,9 @@ impl Cloud {
         Ok(())
     }
 
-    /// Puts the template where CloudFormation can read it, and says where that is.
+    /// Uploads the template and returns the object's URL for CloudFormation.
     pub(super) async fn template_url(&self, deployment: &Deployment<'_>) -> Result<String> {
-        // Its name follows from its content, so that a change set never reads what a later one put there.
+        // A random name: no later deployment overwrites the template of this change set.
         let name = Uuid::new_v4().simple();
         let key = format!("templates/{}-{name}.yaml", deployment.stack);
         let body = deployment.template.as_bytes().to_vec().into();

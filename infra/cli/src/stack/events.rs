@@ -1,4 +1,4 @@
-//! What CloudFormation tells while it works.
+//! The stack's events during a deployment.
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use super::Cloud;
 use crate::aws::call_error;
 
 impl Cloud {
-    /// What happened last, for whoever waits.
+    /// The latest event, to show as progress.
     pub(super) async fn latest_event(&self, stack: &str) -> Result<String> {
         let events = self.cloudformation.describe_stack_events().stack_name(stack).send().await;
         let events = events.map_err(|error| call_error("reading the stack's events", error))?;
@@ -16,7 +16,7 @@ impl Cloud {
         }))
     }
 
-    /// The resource that failed first, and why; the others only followed.
+    /// The resource that failed first, and the reason. Later failures are consequences of the first.
     pub(super) async fn first_failure(&self, stack: &str, token: &str) -> Result<String> {
         let mut pages = self.cloudformation.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut first = None;

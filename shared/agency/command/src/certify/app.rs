@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::error::CertifyError;
 
-/// Events of an application that are read at once; no application has as many.
+/// Most events that one call reads; no application of certification has as many.
 const EVENTS: u32 = 100;
 
-/// A document to upload: a small PDF that shows what it stands for.
+/// A document to upload: a small PDF that names its kind.
 #[derive(Clone, Debug)]
 pub struct UploadDocument(SampleDocument);
 
@@ -61,7 +61,7 @@ impl App {
         self.client.post_signed(&format!("/{path}"), jws).await.map_err(failed)
     }
 
-    /// Creates an application, reports its id, and uploads its documents. The last one submits the application.
+    /// Creates an application, reports its id, and uploads its documents. The last upload submits the application.
     ///
     /// # Errors
     /// [`CertifyError`].
@@ -108,7 +108,7 @@ impl App {
         self.client.application(id).await.map_err(failed)
     }
 
-    /// Takes one of the app's own steps.
+    /// Posts an action of the app on an application.
     ///
     /// # Errors
     /// [`CertifyError`].

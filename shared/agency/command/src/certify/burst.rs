@@ -61,7 +61,7 @@ pub(super) async fn burst(session: &Session<'_>) -> Result<String, NotPassed> {
     Ok(format!("{} cases in {all:.1} s, {rate:.2} a second; filed within {filing:.1} s", session.burst))
 }
 
-/// The cases that are not decided yet. Stops reading at the first few open ones: the others are later in the queue.
+/// The cases that are not decided yet. Reading stops after a few open cases: the other cases are later in the queue.
 async fn still_open(
     session: &Session<'_>,
     open: Vec<ApplicationId>,

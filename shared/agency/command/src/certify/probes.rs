@@ -15,8 +15,8 @@ use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
 /// Visibility timeout of a message that certification received.
 const HIDDEN: Duration = Duration::from_secs(5);
-/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same message,
-/// and more receives win it sooner.
+/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same
+/// message, and more receives win it sooner.
 const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_millis(13);
@@ -59,7 +59,7 @@ async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(),
     let failed = |error: agency::queue::QueueError| CertifyError::Queue(error.to_string());
     let (mut own, mut empty) = (0, 0);
     while Instant::now() < end {
-        // No pause between the receives, because the consumer makes none either.
+        // The consumer polls without a pause, so this loop does too.
         let receives = (0..RECEIVES).map(async |turn| {
             sleep(APART * turn).await;
             queue.receive(BATCH, WAIT, HIDDEN).await

@@ -211,8 +211,8 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws the
-    /// others. A case that the hub does not let close stays open.
+    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws
+    /// the others. A case that the hub does not let close stays open.
     pub(super) async fn clean_up(&self) {
         if let Err(NotPassed::Failed(reason) | NotPassed::Skipped(reason)) =
             self.revoke_registered_key().await

@@ -126,7 +126,8 @@ pub(super) async fn reordering(session: &Session<'_>) -> Result<(), NotPassed> {
         let (id, requested) = request_supplement(session).await?;
         let opening = opening_of(session, id).await?;
         answer(session, id, &requested).await?;
-        // The newer message is in the queue once the hub has recorded its dispatch; the case stays open until it is decided.
+        // The newer message is in the queue once the hub has recorded its dispatch; the case stays open until it is
+        // decided.
         let end = Instant::now() + session.timeout;
         let in_time = loop {
             if Instant::now() > end {

@@ -1,4 +1,5 @@
-//! The application forms of certification: invented people, each with a computed identity number, in a division of the agency.
+//! The application forms of certification: invented people, each with a computed identity number, in a division of the
+//! agency.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -39,7 +40,7 @@ impl ApplicantForms {
     /// The form of a case of the catalogue, for an invented citizen of this name who is over 30.
     pub(super) fn form(&self, row: &ServiceRow, case: &CaseRow, name: TestApplicant) -> Value {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % 1000;
-        // A valid birth date always gives a number. The hub would refuse a form without one.
+        // A valid birth date always gives an identity number. The hub would refuse a form without a number.
         let identity = IdentityNumber::compute("152301", date(1990, 1, 1), number).ok();
         fill(&fields(row.service, case.when, Some(AGE)), |field| {
             Some(match (field.pointer, field.kind) {
@@ -55,15 +56,15 @@ impl ApplicantForms {
     }
 }
 
-/// Full years of every invented citizen, at least: old enough for every form without a guardian.
+/// Least age of every invented citizen in full years: old enough for every form without a guardian.
 const AGE: u8 = 30;
 
-/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: nobody but the
-/// agency under test acts on it, and nobody but the applicant is named.
+/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: only the agency
+/// under test acts on the case, and the form names only the applicant.
 pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'static CaseRow)> {
     let rows = catalogue().iter().filter(|row| row.legs.len() == 1 && row.leg(purpose).is_some());
     rows.filter_map(|row| {
-        // Where the age chooses the case, it is the one for the age of the invented citizens.
+        // Where the age chooses the case, take the case for the age of the invented citizens.
         let mut cases = row.cases.iter().filter(|case| row.member().is_some() || case.ages.contain(AGE));
         Some((row, cases.find(|case| !case.relative)?))
     })
