@@ -128,8 +128,18 @@ mod tests {
             assert_eq!(headers["content-language"], "zh-CN");
             assert_eq!(body["type"], format!("/problems/{code}"));
             assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
+            assert_eq!(headers["request-id"], "1-67891233-abcdef012345678912345678");
         }
         assert_eq!(send("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
+    }
+
+    #[tokio::test]
+    async fn k5_an_answer_without_a_problem_has_the_id_to_quote() {
+        let (answered, headers, _) = send("GET", "/v1/health", "en").await;
+        assert_eq!(
+            (answered, &headers["request-id"]),
+            (200, &HeaderValue::from_static("1-67891233-abcdef012345678912345678"))
+        );
     }
 
     #[tokio::test]

@@ -195,3 +195,32 @@ fn a_query_is_read_like_a_body() {
         assert_eq!(Query::<Page>::parse(wrong).unwrap_err().status().as_u16(), 422, "{wrong}");
     }
 }
+
+#[test]
+fn i4_a_compressed_body_and_another_character_set_are_415() {
+    let check = |content_type: &'static str, coding: Option<&'static str>| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("content-type", http::HeaderValue::from_static(content_type));
+        if let Some(coding) = coding {
+            headers.insert("content-encoding", http::HeaderValue::from_static(coding));
+        }
+        body::check_type(&headers, "application/json").map_err(|problem| problem.code().name())
+    };
+    for content_type in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/json;charset=\"utf-8\"",
+        "application/json; profile=x",
+    ] {
+        assert_eq!(check(content_type, None), Ok(()), "{content_type}");
+    }
+    assert_eq!(check("application/json", Some("identity")), Ok(()));
+    for coding in ["gzip", "br", "gzip, identity", ""] {
+        assert_eq!(check("application/json", Some(coding)), Err("unsupported_media_type"), "{coding}");
+    }
+    for content_type in
+        ["application/json; charset=gbk", "application/json; Charset=\"GB18030\"", "text/plain", ""]
+    {
+        assert_eq!(check(content_type, None), Err("unsupported_media_type"), "{content_type}");
+    }
+}
