@@ -236,7 +236,10 @@ async fn an_abolished_place_is_refused_and_its_successor_named() {
     body["registered_at"] = "510213".into();
     for (accept, detail) in [
         ("zh", "该区划已撤销，现为 500107 九龙坡区"),
-        ("en", "Names a division that was abolished. Its successor is 500107 九龙坡区."),
+        (
+            "en",
+            "Must name a current division; this division was abolished. Its successor is 500107 九龙坡区.",
+        ),
     ] {
         let request = test_hub
             .request("POST", "/v1/applications", "hohhot-app")
