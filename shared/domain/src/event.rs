@@ -108,7 +108,7 @@ pub struct StoredObject {
 pub enum DocumentFault {
     /// The file is empty.
     Empty,
-    /// The file has more than [`crate::limits::DOCUMENT_BYTES`].
+    /// The file has more than 20 MiB.
     TooLarge,
     /// The content does not match the media type.
     ContentMismatch,
