@@ -68,7 +68,7 @@ pub(crate) async fn a_kit_works_as_handed_out(test_hub: Arc<TestHub>) {
     assert_eq!(pulled.status.code(), Some(4), "{pulled:?}");
 
     let hub = settings["hub_url"].as_str().expect("an address");
-    let keys = test_hub.stack().http().get(format!("{hub}/.success-known/jwks.json")).send().await;
+    let keys = test_hub.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
     let text = keys.expect("an answer").text().await.expect("a body");
     assert!(text.contains(test_hub.stack().hub_key().kid()), "{text}");
 }
