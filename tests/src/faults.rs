@@ -55,7 +55,12 @@ pub fn citations(path: &str, source: &str) -> Citations {
 /// Whether a source contains a function of this name.
 #[must_use]
 pub fn has_function(source: &str, name: &str) -> bool {
-    source.lines().any(|line| function(line.trim()) == Some(name))
+    functions(source).any(|function| function == name)
+}
+
+/// The names of the functions of a source.
+pub fn functions(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().filter_map(|line| function(line.trim()))
 }
 
 /// The name of the function whose declaration begins in this line.

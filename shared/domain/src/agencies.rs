@@ -209,8 +209,8 @@ impl Agencies {
             if own {
                 note(NotCovered::SamePlace { role, agency: agency.code.clone() });
             }
-            // A move within one agency's area is no matter between agencies. Where the citizen also applies there, the
-            // place of registration says so already.
+            // A move within one agency's area needs no other agency. When the acceptance place is in that area, too,
+            // the fault of the place of registration already says so.
             let moves_within = role == Place::MoveIn
                 && !agency.code.jurisdiction().covers(&places.accepted_at)
                 && self.covering(service, &places.registered_at, today) == Some(agency);

@@ -32,6 +32,7 @@ use std::str::FromStr;
 use domain::division::Division;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use protocol::json::is_plain_name;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -40,8 +41,6 @@ pub use coded::Coded;
 
 /// Maximum number of faults that one answer reports.
 pub const FAULTS: usize = 50;
-/// Longest unknown field name that is repeated to the caller, in characters.
-const NAME_CHARACTERS: usize = 40;
 
 /// One wrong field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,13 +209,7 @@ impl Fields<'_> {
     /// Pointer of an unknown member. A name that does not look like a field name may be personal data, for example an
     /// identity number, so the pointer then stops at the object.
     fn pointer_of_unknown(&self, name: &str) -> String {
-        let plain = |sign: char| sign.is_ascii_alphabetic() || sign == '_' || sign == '-';
-        let digits = name.chars().filter(char::is_ascii_digit).count();
-        let is_name = name.len() <= NAME_CHARACTERS
-            && name.starts_with(plain)
-            && digits <= 2
-            && name.chars().all(|sign| plain(sign) || sign.is_ascii_digit());
-        if is_name { format!("{}/{name}", self.pointer) } else { self.pointer.clone() }
+        if is_plain_name(name) { format!("{}/{name}", self.pointer) } else { self.pointer.clone() }
     }
 }
 

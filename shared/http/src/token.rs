@@ -27,8 +27,9 @@ pub use published::{Fetch, FetchError};
 use crate::problem::{Code, Problem};
 use issuer_key::{Key, key};
 use platform::config::Mode;
+use protocol::jose::{self, JoseError};
+use protocol::json;
 use protocol::operations::operation::Scope;
-use protocol::{jose, json};
 use published::Published;
 
 /// Maximum difference between the issuer's clock and the hub's, in seconds.
@@ -101,7 +102,7 @@ struct IssuerRow {
     keys: Vec<serde_json::Value>,
     #[serde(default)]
     jwks_uri: Option<String>,
-    /// The tenants that the issuer speaks for; a list of several issuers names them for each.
+    /// Tenants that the issuer's tokens may name. Required of each of several issuers.
     #[serde(default)]
     tenants: Option<BTreeSet<TenantId>>,
 }
@@ -162,7 +163,7 @@ fn optional_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
     numeric_date(deserializer).map(Some)
 }
 
-/// The whole seconds of a date within the years that the clock knows.
+/// The whole seconds of a number of seconds; `None` beyond the range of a duration.
 fn whole_seconds(seconds: f64) -> Option<i64> {
     SignedDuration::try_from_secs_f64(seconds).ok().map(|duration| duration.as_secs())
 }
@@ -241,9 +242,8 @@ impl Issuers {
         if token.len() > TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            // The library does not know the algorithm, for example `none`.
-            jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
+        let header = jose::header(token).map_err(|error| match error {
+            JoseError::Header => TokenError::Header,
             _ => TokenError::Malformed,
         })?;
         let issuer = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
@@ -281,9 +281,8 @@ fn is_token_type(typ: &str) -> bool {
     ["jwt", "at+jwt"].contains(&typ.strip_prefix("application/").unwrap_or(&typ))
 }
 
+/// The issuer that the token names. This reader refuses repeated claims; the library would take the last.
 fn claimed_issuer(token: &str) -> Result<String, TokenError> {
-    // Both parts are read strictly before the library reads them: it takes the last of two members of one name.
-    jose::header(token).map_err(|_| TokenError::Header)?;
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
     let claimed: UnverifiedClaims =

@@ -1,7 +1,4 @@
 //! Serves API Gateway requests and, for some functions, batches of an SQS queue.
-//!
-//! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
-//! because API Gateway nests everything from the caller in other members.
 
 use std::future::Future;
 
@@ -24,7 +21,7 @@ use platform::batch::{deadline, is_batch};
 /// The characters that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Characters that no URI has (RFC 3986, section 2). `%` stays: what a caller encoded is encoded.
+/// Characters that no URI contains (RFC 3986, section 2). `%` is not one of them: the caller's own encoding stays.
 const NOT_IN_URI: AsciiSet = CONTROLS
     .add(b' ')
     .add(b'"')
@@ -38,7 +35,7 @@ const NOT_IN_URI: AsciiSet = CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Bytes of a path or a query, encoded. API Gateway takes 10 KiB of request line and headers.
+/// Maximum size of an encoded path or query in bytes. API Gateway accepts 10 KiB of request line and headers.
 const URI_PART_BYTES: usize = 24 * 1024;
 
 /// Serves requests until Lambda ends the process.
@@ -86,9 +83,9 @@ async fn http(routes: Router, payload: Value, context: Context) -> Result<Value,
     Ok(serde_json::to_value(Adapter::from(routes).ready().await?.call(event).await?)?)
 }
 
-/// Reads a request so that nothing in it can end the process. `lambda_http` builds the URI from path, query, `Host` and
-/// `X-Forwarded-Proto`, and panics where that gives none; it panics too on a body that is not the base64 it is said to be.
-/// The hub reads neither header.
+/// Reads a request so that nothing in it can end the process. `lambda_http` builds a URI from path, query, `Host` and
+/// `X-Forwarded-Proto` and panics when the result is not a URI; it also panics on a body that is not valid base64 although the
+/// event says so. The hub reads neither header.
 fn read_request(mut payload: Value) -> Result<ApiGatewayV2httpRequest, Error> {
     if let Some(headers) = payload.get_mut("headers").and_then(Value::as_object_mut) {
         headers.retain(|name, value| is_header(name, value));
@@ -112,7 +109,7 @@ fn is_header(name: &str, value: &Value) -> bool {
         && value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok())
 }
 
-/// A part of a URI with what no URI has percent-encoded, and cut where it is longer than any that the hub takes.
+/// Percent-encodes what no URI contains, and cuts the part at [`URI_PART_BYTES`]: no handler accepts a longer one.
 fn for_uri(part: &str) -> String {
     utf8_percent_encode(part, &NOT_IN_URI).flat_map(str::chars).take(URI_PART_BYTES).collect()
 }
@@ -188,7 +185,7 @@ mod tests {
         assert_eq!(nowhere["statusCode"], 404);
     }
 
-    /// What a caller may put into the event, each in the place of what stands there.
+    /// Events with texts that a caller controls: path, query, parameter, headers, body.
     fn hostile() -> impl Strategy<Value = Value> {
         let text = prop_oneof![
             ".{0,40}",
@@ -234,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i1_a_query_that_is_no_uri_is_an_ordinary_query() {
+    async fn i1_a_query_with_characters_of_no_uri_is_answered() {
         let mut event = event("GET /v1/health", "/v1/health", &json!({}));
         for query in ["x=<y>", "service=\"first_identity_card\"", "a b", "名", "%zz", "\u{0}"] {
             event["rawQueryString"] = query.into();

@@ -1,9 +1,9 @@
 //! The one reader of JSON from outside: request bodies, reports, tokens, JOSE headers, keys, queue messages, configuration.
 //!
 //! RFC 8259 leaves open what a reader does with a repeated member, and serde_json takes the last one without a word. Two
-//! programs that read one document differently are a hole, so this reader follows I-JSON (RFC 7493): UTF-8 only, each member
-//! once, however its name is spelled with escapes. It also refuses U+FFFD, the trace of text that another program decoded with
-//! the wrong character set, and bounds size and depth before a value is built.
+//! programs that read one document differently are a hole, so this reader follows I-JSON (RFC 7493): UTF-8 only, and each
+//! member once, also when escapes spell its name. It also refuses U+FFFD, which a program writes that decodes a text with the
+//! wrong character set, and it bounds size and depth.
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqA
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
-/// Levels of objects and lists within each other.
+/// Maximum number of levels of objects and lists.
 pub const DEPTH: usize = 32;
-/// Wrong members that one error names.
+/// Maximum number of members that one error names.
 const NAMED: usize = 20;
-/// Characters of a member's name that an error repeats.
+/// Maximum length of a member's name that an error repeats.
 const NAME_CHARACTERS: usize = 40;
-/// The replacement character, which decoders write for bytes that they cannot read.
+/// The replacement character, which decoders write for undecodable bytes.
 const REPLACEMENT: char = '\u{FFFD}';
 
-/// Why a text is not taken as JSON. No error repeats a value.
+/// Why a text is refused. No error repeats a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JsonError {
-    /// The text has more bytes than the caller takes.
+    /// The text has more bytes than the caller accepts.
     #[error("the JSON text has more than {0} bytes")]
     TooLarge(usize),
-    /// A byte that no UTF-8 text has.
+    /// The text is not UTF-8 from this byte on, counted from 0.
     #[error("byte {0} is not UTF-8")]
     NotUtf8(usize),
     /// The text begins with a byte order mark.
@@ -35,23 +35,23 @@ pub enum JsonError {
     /// The text is not JSON.
     #[error("{expected} at line {line}, column {column}")]
     Syntax {
-        /// What the reader met or missed, in the words of the JSON library, which repeat nothing of the text.
+        /// The JSON library's description of the mistake, which repeats nothing of the text.
         expected: String,
-        /// From 1.
+        /// Line, from 1.
         line: usize,
-        /// From 1.
+        /// Column in bytes, from 1.
         column: usize,
     },
-    /// Objects and lists lie too deep within each other.
+    /// The text has more than [`DEPTH`] levels of objects and lists.
     #[error("more than {DEPTH} levels of objects and lists")]
     TooDeep,
-    /// Members that stand in one object more than once, by JSON pointer.
-    #[error("members stand twice: {}", .0.join(", "))]
+    /// JSON pointers of members that their object has more than once.
+    #[error("members are repeated: {}", .0.join(", "))]
     Duplicates(Vec<String>),
-    /// Texts with U+FFFD, by JSON pointer.
+    /// JSON pointers of texts with U+FFFD.
     #[error("texts were decoded with the wrong character set before (U+FFFD): {}", .0.join(", "))]
     Replacement(Vec<String>),
-    /// The JSON is well formed and has another shape than the reader needs.
+    /// The JSON is well formed, but is not the expected type.
     #[error("the JSON has another shape: {0}")]
     Shape(String),
 }
@@ -70,7 +70,7 @@ pub fn parse(bytes: &[u8], bound: usize) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
     let mut findings = Findings::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = Node { findings: &mut findings, pointer: String::new(), depth: 0 }
+    let read = Node { findings: &mut findings, place: Place::Root, depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
     let value = read.map_err(|error| if findings.too_deep { JsonError::TooDeep } else { syntax(&error) })?;
@@ -91,26 +91,24 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8], bound: usize) -> Result<T, 
     serde_json::from_value(parse(bytes, bound)?).map_err(|error| JsonError::Shape(shape(&error)))
 }
 
-/// The library's words without their position, and the position from 1: at an empty text the library says column 0.
+/// The library's message without its position. The library counts columns from 0 in an empty text, the error from 1.
 fn syntax(error: &serde_json::Error) -> JsonError {
     let text = error.to_string();
     let expected = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words).to_owned();
     JsonError::Syntax { expected, line: error.line().max(1), column: error.column().max(1) }
 }
 
-/// What is wrong with the shape, without the values that the library quotes.
+/// The library's message about a shape, without the value or name that it quotes.
 fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let quoted =
-        ["invalid type", "invalid value", "unknown variant"].iter().any(|begin| text.starts_with(begin));
-    if quoted {
-        text.rsplit_once("expected ").map_or_else(String::new, |(_, what)| format!("expected {what}"))
-    } else {
-        text
+    let quoting = ["invalid type", "invalid value", "invalid length", "unknown variant", "unknown field"];
+    if !quoting.iter().any(|begin| text.starts_with(begin)) {
+        return text;
     }
+    text.rsplit_once("expected ").map_or_else(String::new, |(_, expected)| format!("expected {expected}"))
 }
 
-/// A member's name as an error may repeat it. A name that does not look like one may be anything, an identity number too.
+/// Whether an error may repeat a member's name. A name in another form may be an identity number.
 #[must_use]
 pub fn is_plain_name(name: &str) -> bool {
     let plain = |sign: char| sign.is_ascii_alphabetic() || sign == '_' || sign == '-';
@@ -120,7 +118,7 @@ pub fn is_plain_name(name: &str) -> bool {
         && name.chars().all(|sign| plain(sign) || sign.is_ascii_digit())
 }
 
-/// What is wrong although the text can be read to its end.
+/// Mistakes that do not stop the reader.
 #[derive(Default)]
 struct Findings {
     duplicates: Vec<String>,
@@ -128,21 +126,41 @@ struct Findings {
     too_deep: bool,
 }
 
+/// The place of a value. The JSON pointer is written only for a finding.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Root,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    /// The JSON pointer. A name that no error may repeat is left out, so that the pointer names its object.
+    fn pointer(self) -> String {
+        match self {
+            Place::Root => String::new(),
+            Place::Member(object, name) if is_plain_name(name) => format!("{}/{name}", object.pointer()),
+            Place::Member(object, _) => object.pointer(),
+            Place::Item(list, index) => format!("{}/{index}", list.pointer()),
+        }
+    }
+}
+
 /// Builds one value.
-struct Node<'f> {
+struct Node<'f, 'p> {
     findings: &'f mut Findings,
-    pointer: String,
+    place: Place<'p>,
     depth: usize,
 }
 
-impl Node<'_> {
-    fn check(&mut self, text: &str) {
+impl Node<'_, '_> {
+    fn check_text(&mut self, text: &str) {
         if text.contains(REPLACEMENT) && self.findings.replacements.len() < NAMED {
-            self.findings.replacements.push(self.pointer.clone());
+            self.findings.replacements.push(self.place.pointer());
         }
     }
 
-    fn deeper<E: serde::de::Error>(&mut self) -> Result<(), E> {
+    fn descend<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.depth += 1;
         if self.depth > DEPTH {
             self.findings.too_deep = true;
@@ -152,7 +170,7 @@ impl Node<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -160,7 +178,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for Node<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,35 +206,32 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_str<E>(mut self, text: &str) -> Result<Value, E> {
-        self.check(text);
+        self.check_text(text);
         Ok(Value::String(text.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Value, A::Error> {
-        self.deeper()?;
+        self.descend()?;
         let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(Node {
-            findings: &mut *self.findings,
-            pointer: format!("{}/{}", self.pointer, values.len()),
-            depth: self.depth,
-        })? {
+        loop {
+            let place = Place::Item(&self.place, values.len());
+            let node = Node { findings: &mut *self.findings, place, depth: self.depth };
+            let Some(value) = list.next_element_seed(node)? else { return Ok(Value::Array(values)) };
             values.push(value);
         }
-        Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value, A::Error> {
-        self.deeper()?;
+        self.descend()?;
         let mut members = Map::new();
         while let Some(name) = object.next_key::<String>()? {
-            self.check(&name);
-            let pointer =
-                if is_plain_name(&name) { format!("{}/{name}", self.pointer) } else { self.pointer.clone() };
+            self.check_text(&name);
+            let place = Place::Member(&self.place, &name);
             if members.contains_key(&name) && self.findings.duplicates.len() < NAMED {
-                self.findings.duplicates.push(pointer.clone());
+                self.findings.duplicates.push(place.pointer());
             }
-            let value =
-                object.next_value_seed(Node { findings: &mut *self.findings, pointer, depth: self.depth })?;
+            let node = Node { findings: &mut *self.findings, place, depth: self.depth };
+            let value = object.next_value_seed(node)?;
             members.insert(name, value);
         }
         Ok(Value::Object(members))
@@ -294,6 +309,15 @@ mod tests {
         let error = from_slice::<Vec<u8>>(br#"["11010519491231002X"]"#, 100).unwrap_err().to_string();
         assert!(!error.contains("1101"), "{error}");
         assert!(error.contains("expected u8"), "{error}");
+
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Known {
+            #[allow(dead_code, reason = "only its name counts")]
+            name: String,
+        }
+        let unknown = from_slice::<Known>(br#"{"11010519491231002X":1}"#, 100).unwrap_err().to_string();
+        assert!(!unknown.contains("1101") && unknown.contains("expected `name`"), "{unknown}");
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 
 mod docs;
 mod faults;
+mod field_cases;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -228,7 +228,7 @@ async fn an_uncovered_place_is_422_with_the_agencies_that_offer_the_service() {
     assert_eq!(test_hub.create("k", &body).await.status, 201);
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[tokio::test]
 async fn an_abolished_place_is_refused_and_its_successor_named() {
     let test_hub = new_hub();
@@ -257,7 +257,7 @@ async fn an_abolished_place_is_refused_and_its_successor_named() {
     assert_eq!(test_hub.create("k", &body).await.status, 201);
 }
 
-/// P5.
+/// Case P5 of `tests/FIELD_CASES.md`.
 #[tokio::test]
 async fn a_move_within_one_agencys_area_is_refused_at_the_move_in_place() {
     let test_hub = new_hub();

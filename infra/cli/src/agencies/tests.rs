@@ -44,7 +44,7 @@ fn rows_are_read() {
     assert_eq!(accounts.values().collect::<Vec<_>>(), ["000000000000", "210987654321"]);
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn codes_that_begin_no_division_of_today_are_all_refused() {
     let row = |code: &str| GOOD.split("\n\n").next().unwrap().replace("\"11\"", &format!("\"{code}\""));

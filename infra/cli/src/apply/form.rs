@@ -52,9 +52,8 @@ impl Form {
         };
         let mut fields: Map<String, Value> = match syntax {
             Syntax::Toml => toml::from_str(&text).with_context(|| format!("{shown} is not well formed"))?,
-            Syntax::Json => {
-                serde_json::from_str(&text).with_context(|| format!("{shown} is not well formed"))?
-            }
+            Syntax::Json => protocol::json::from_slice(text.as_bytes(), text.len())
+                .with_context(|| format!("{shown} is not well formed"))?,
         };
         let documents = documents(service, &mut fields, path, more)?;
         let named = fields.entry("service").or_insert_with(|| json!(service));

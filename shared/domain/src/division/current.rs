@@ -1,4 +1,4 @@
-//! The divisions of today, and the abolished ones with their successors.
+//! Current divisions, and abolished ones with their successors.
 //!
 //! The tables are text that is compiled in. A lookup is a binary search over the bytes, so a function pays nothing for them
 //! when it starts. `data/divisions/README.md` names the sources.
@@ -18,7 +18,7 @@ static ABOLISHED: &str = include_str!("../../data/divisions/abolished.txt");
 /// The rows of a table whose code is the prefix or greater.
 fn rows_from(table: &'static str, prefix: &str) -> Lines<'static> {
     let bytes = table.as_bytes();
-    // Both are always the start of a row, or the end of the table. A comment sorts before every row, since '#' < '0'.
+    // `low` and `high` are always the start of a row or the end of the table. Comments sort first: '#' < '0'.
     let (mut low, mut high) = (0, bytes.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -38,10 +38,10 @@ fn rows_under<P: AsRef<str>>(table: &'static str, prefix: P) -> impl Iterator<It
     rows_from(table, prefix.as_ref()).take_while(move |row| row.starts_with(prefix.as_ref()))
 }
 
-/// A division of today: code and name in Chinese.
+/// A current division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Division {
-    /// Six digits.
+    /// Code of six digits.
     pub code: &'static str,
     /// Name in Chinese, for example 新城区.
     pub name: &'static str,
@@ -53,14 +53,14 @@ impl fmt::Display for Division {
     }
 }
 
-/// A division that exists no more.
+/// An abolished division.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AbolishedDivision {
     /// The former code and name.
     pub was: Division,
-    /// Year of the last table that has the code. 2019: abolished in 2019 or later.
+    /// Year of the last yearly table with this code; the tables end in 2019.
     pub last_seen: u16,
-    /// The division that has the place of today, where the name leads to one.
+    /// The current division at the same place; `None` when its name does not identify one.
     pub successor: Option<Division>,
 }
 
@@ -76,7 +76,7 @@ fn abolished_division(code: &str) -> Option<AbolishedDivision> {
     Some(AbolishedDivision { was: Division { code, name: columns.next()? }, last_seen, successor })
 }
 
-/// Whether the row is at county level. A prefecture without counties (Dongguan 441900) counts as one.
+/// Whether the row is at county level. A prefecture without counties (Dongguan 441900) counts as county level.
 fn is_county(row: &str) -> bool {
     let (prefecture, county) = (&row[..4], &row[4..6]);
     county != "00" || (!prefecture.ends_with("00") && rows_under(CURRENT, prefecture).nth(1).is_none())
@@ -87,35 +87,35 @@ fn county(row: &'static str) -> Option<Division> {
     is_county(row).then_some(Division { code, name })
 }
 
-/// The code of a division that exists today at county level: where somebody lives, is registered or applies.
+/// The code of a current division at county level: a place of residence, registration or application.
 ///
-/// Only new values are checked. What was stored before reads as a [`DivisionCode`], because a division may be
-/// abolished while an application is under way.
+/// Only new values are checked. Stored values are read as a [`DivisionCode`], because a division may be abolished while an
+/// application is open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrentDivision(DivisionCode);
 
-/// Why a text is no [`CurrentDivision`]. Never holds the text itself.
+/// Why a text is not a [`CurrentDivision`]. No variant contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum CurrentDivisionError {
-    /// Not the form of a division code.
+    /// The text does not have the form of a division code.
     #[error(transparent)]
     Code(#[from] DivisionCodeError),
-    /// A whole province or prefecture.
+    /// The code names a whole province or prefecture.
     #[error("the code names a whole province or prefecture, not a county or district")]
     NotCounty,
     /// The division was abolished.
     #[error("the division was abolished")]
     Abolished {
-        /// Its successor, where one is known.
+        /// The successor, if known.
         successor: Option<Division>,
     },
-    /// In no table.
+    /// No table has the code.
     #[error("no division has this code")]
     Unknown,
 }
 
 impl CurrentDivisionError {
-    /// The stable name of the problem.
+    /// Stable code of the fault, for example `division_abolished`.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -126,7 +126,7 @@ impl CurrentDivisionError {
         }
     }
 
-    /// The successor of an abolished division, where one is known.
+    /// The successor of an abolished division, if known.
     #[must_use]
     pub fn successor(self) -> Option<Division> {
         match self {
@@ -139,20 +139,20 @@ impl CurrentDivisionError {
 }
 
 impl CurrentDivision {
-    /// Its row of the table.
+    /// Code and name of the division.
     #[must_use]
     pub fn division(&self) -> Option<Division> {
         current_division(&self.0.to_string())
     }
 
-    /// Every division of today at county level, in order of the code.
+    /// Every current division at county level, ordered by code.
     pub fn all() -> impl Iterator<Item = Division> {
         rows_from(CURRENT, "0").filter_map(county)
     }
 }
 
 impl AbolishedDivision {
-    /// Every abolished division, in order of the code.
+    /// Every abolished division, ordered by code.
     pub fn all() -> impl Iterator<Item = AbolishedDivision> {
         rows_from(ABOLISHED, "0").filter_map(|row| abolished_division(&row[..6]))
     }
@@ -194,13 +194,13 @@ impl fmt::Display for CurrentDivision {
 }
 
 impl Jurisdiction {
-    /// The divisions of today at county level that it covers, in order of the code. Empty where nothing of today begins
-    /// with its digits.
+    /// The current divisions at county level that this jurisdiction covers, ordered by code. Empty when no current code
+    /// begins with its digits.
     pub fn current_divisions(&self) -> impl Iterator<Item = Division> + use<> {
         rows_under(CURRENT, self.to_string()).filter_map(county)
     }
 
-    /// The division whose code its digits were, filled up with zeros, where that was abolished.
+    /// The abolished division whose code these digits are, padded with zeros; `None` when a current code begins with them.
     #[must_use]
     pub fn abolished(&self) -> Option<AbolishedDivision> {
         let nothing_today = self.current_divisions().next().is_none();

@@ -148,14 +148,14 @@ pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Pr
     if text(CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
         return refused(
             "正文不得压缩：不接受 Content-Encoding。".to_owned(),
-            "A body is not compressed: leave out Content-Encoding.".to_owned(),
+            "The body must not be compressed: leave out Content-Encoding.".to_owned(),
         );
     }
     let mut parts = text(CONTENT_TYPE).unwrap_or_default().split(';').map(str::trim);
     if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(media_type)) {
         return refused(
             format!("Content-Type 须为 {media_type}。"),
-            format!("The Content-Type is {media_type}."),
+            format!("The Content-Type must be {media_type}."),
         );
     }
     let charset =
@@ -164,7 +164,7 @@ pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Pr
         Some(other)
             if !["utf-8", "utf8", "us-ascii"].iter().any(|known| other.eq_ignore_ascii_case(known)) =>
         {
-            refused("字符集须为 UTF-8。".to_owned(), "The character set is UTF-8.".to_owned())
+            refused("字符集须为 UTF-8。".to_owned(), "The character set must be UTF-8.".to_owned())
         }
         _ => Ok(()),
     }

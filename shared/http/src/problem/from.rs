@@ -121,7 +121,7 @@ impl From<IdError> for Problem {
 }
 
 impl From<JsonError> for Problem {
-    /// 400 or 413, with the place of the mistake and nothing of what stands there.
+    /// 400 or 413, with the place of the mistake and without the text at that place.
     fn from(error: JsonError) -> Self {
         let problem = Problem::new(Code::MalformedJson);
         let at = |pointers: Vec<String>, code| {
@@ -131,11 +131,11 @@ impl From<JsonError> for Problem {
             JsonError::TooLarge(bound) => Problem::too_large(bound),
             JsonError::NotUtf8(byte) => problem.with_detail(
                 format!("第 {} 字节不是 UTF-8。正文须为 UTF-8。", byte.saturating_add(1)),
-                format!("Byte {} is not UTF-8. A body is UTF-8.", byte.saturating_add(1)),
+                format!("Byte {} is not UTF-8. The body must be UTF-8.", byte.saturating_add(1)),
             ),
             JsonError::ByteOrderMark => problem.with_detail(
                 "正文以字节顺序标记（EF BB BF）开头，须去掉。",
-                "The body begins with a byte order mark (EF BB BF). Leave it out.",
+                "The body begins with a byte order mark (EF BB BF). Send it without one.",
             ),
             JsonError::Syntax { expected, line, column } => problem
                 .with_detail(
@@ -146,15 +146,15 @@ impl From<JsonError> for Problem {
                 .with_member("column", column.into()),
             JsonError::TooDeep => problem.with_detail(
                 format!("对象和数组最多嵌套 {DEPTH} 层。"),
-                format!("Objects and lists lie at most {DEPTH} levels within each other."),
+                format!("Objects and lists are nested at most {DEPTH} levels deep."),
             ),
             JsonError::Duplicates(pointers) => problem
-                .with_detail("同一成员出现两次。", "A member stands twice in one object.")
+                .with_detail("同一成员出现两次。", "A member is repeated in one object.")
                 .with_errors(at(pointers, "duplicate")),
             JsonError::Replacement(pointers) => problem
                 .with_detail(
                     "文本含 U+FFFD：此前曾用错误的字符集解码。",
-                    "A text has U+FFFD: it was decoded with the wrong character set before.",
+                    "A text contains U+FFFD: it was decoded with the wrong character set before.",
                 )
                 .with_errors(at(pointers, "replacement_character")),
             JsonError::Shape(what) => {
@@ -173,7 +173,7 @@ impl From<JoseError> for Problem {
             JoseError::SignatureForm => {
                 return Problem::new(Code::BadSignature).with_detail(
                     "ES256 签名为 64 字节的 R 与 S（RFC 7518 第 3.4 节），不是 DER 格式。",
-                    "An ES256 signature is R and S, 64 bytes (RFC 7518, section 3.4), and not the DER form.",
+                    "An ES256 signature must be R and S, 64 bytes (RFC 7518, section 3.4), not DER.",
                 );
             }
         })

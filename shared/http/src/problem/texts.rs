@@ -214,6 +214,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("too_long", "过长", "Is too long."),
     ("control_character", "不得含控制字符", "Must not contain control characters."),
     ("duplicate", "重复", "Must not be given twice."),
+    ("replacement_character", "含乱码字符 U+FFFD", "Must be sent as UTF-8: the text contains U+FFFD."),
     ("invalid", "不可接受", "Is not acceptable for this field."),
     ("unknown", "所指对象不存在", "Refers to an object that does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
@@ -354,6 +355,7 @@ mod tests {
         for code in codes.concat() {
             assert!(known(code), "{code}");
         }
+        assert!(known("duplicate") && known("replacement_character"));
         assert!(!known("no such code") && !field("no such code").en.is_empty());
     }
 }

@@ -295,7 +295,7 @@ fn a7_a_coordinate_without_its_leading_zero_is_refused_with_the_configuration() 
 }
 
 #[test]
-fn i3_a_claim_that_stands_twice_is_refused() {
+fn i3_a_repeated_claim_is_refused() {
     let login = test_issuer();
     let token = login.token(&claims());
     let twice = r#"{"iss":"https://login.example","aud":"tongban","tenant":"a","ten\u0061nt":"b"}"#;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::JoseError;
 use crate::json;
 
-/// Bytes of a JWK set.
+/// Maximum size of a JWK set, in bytes.
 const SET_BYTES: usize = 64 * 1024;
 
 /// The use of a key (RFC 7517 section 4.2).

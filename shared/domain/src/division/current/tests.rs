@@ -44,7 +44,7 @@ fn the_tables_have_as_many_rows_as_their_sources() {
     assert_eq!(named.count(), 2_376);
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn every_current_code_parses_and_keeps_its_name() {
     for division in CurrentDivision::all() {
@@ -53,7 +53,7 @@ fn every_current_code_parses_and_keeps_its_name() {
     }
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn every_abolished_code_is_refused_with_its_successor() {
     for abolished in AbolishedDivision::all() {
@@ -64,7 +64,7 @@ fn every_abolished_code_is_refused_with_its_successor() {
     }
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn abolished_codes_of_the_field_name_their_successor() {
     for (code, successor) in [
@@ -86,7 +86,7 @@ fn abolished_codes_of_the_field_name_their_successor() {
     assert_eq!((chongwen.was.name, chongwen.last_seen), ("崇文区", 2009));
 }
 
-/// P4. 440399 and 460302 are in none of the yearly tables either.
+/// Case P4 of `tests/FIELD_CASES.md`. 440399 and 460302 are in no yearly table.
 #[test]
 fn codes_in_no_table_are_unknown() {
     for code in ["440399", "460302", "429099", "110199", "111111"] {
@@ -94,7 +94,7 @@ fn codes_in_no_table_are_unknown() {
     }
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn corps_cities_and_counties_under_a_province_are_current() {
     for (code, name) in [
@@ -109,7 +109,7 @@ fn corps_cities_and_counties_under_a_province_are_current() {
     }
 }
 
-/// P4.
+/// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn a_whole_prefecture_is_refused_unless_it_has_no_counties() {
     for code in ["441900", "442000", "460400", "620200"] {
@@ -159,7 +159,7 @@ fn a_jurisdiction_lists_its_current_divisions() {
 }
 
 proptest! {
-    /// P4.
+    /// Case P4 of `tests/FIELD_CASES.md`.
     #[test]
     fn any_other_code_is_unknown_or_a_whole_prefecture(number in 110_000_u32..660_000) {
         let text = number.to_string();

@@ -12,7 +12,7 @@ use crate::screen::{members, print, spinner};
 use crate::setting;
 
 /// Most bytes of a file with a finding.
-const FILE_BYTES: u64 = 64 * 1024;
+const FILE_BYTES: usize = 64 * 1024;
 
 /// The arguments give no valid finding.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +40,11 @@ fn finding(given: &Report) -> Result<Finding> {
         (Some(file), _) => {
             let name = || file.display().to_string();
             ensure!(
-                std::fs::metadata(file).with_context(name)?.len() <= FILE_BYTES,
+                std::fs::metadata(file).with_context(name)?.len() <= FILE_BYTES as u64,
                 "{} is over 64 KiB",
                 name()
             );
-            serde_json::from_slice(&std::fs::read(file).with_context(name)?).with_context(name)?
+            protocol::json::parse(&std::fs::read(file).with_context(name)?, FILE_BYTES).with_context(name)?
         }
         (None, Some(kind)) => written(kind, given)?,
         (None, None) => bail!("name a finding, or give --file"),
