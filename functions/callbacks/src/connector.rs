@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,9 +56,12 @@ pub struct Head {
 }
 
 /// Connections to endpoints, which are kept between callbacks. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connector {
     client: reqwest::Client,
+    /// A client that keeps no connection. Made when it is first needed: reading the root certificates takes time.
+    fresh: Arc<OnceLock<reqwest::Client>>,
+    resolver: Guard,
     mode: Mode,
     deadline: Duration,
 }
@@ -72,15 +75,9 @@ impl Connector {
     pub fn new(mode: Mode, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
         // A client cannot be built without; an error means that the program has chosen one already: it may.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(Guard::new(lookup, mode)))
-            .https_only(mode == Mode::Live)
-            .pool_max_idle_per_host(IDLE)
-            .user_agent("tongban")
-            .build()?;
-        Ok(Connector { client, mode, deadline: DEADLINE })
+        let resolver = Guard::new(lookup, mode);
+        let client = client(&resolver, mode, IDLE)?;
+        Ok(Connector { client, fresh: Arc::default(), resolver, mode, deadline: DEADLINE })
     }
 
     /// The same with another deadline than [`DEADLINE`].
@@ -112,7 +109,16 @@ impl Connector {
             return Err(Cause::RefusedAddress);
         }
         let request = self.client.post(url).headers(headers(head)?).body(body);
-        let mut answer = request.send().await.map_err(|error| cause(&error))?;
+        let request = request.build().map_err(|_| Cause::Protocol)?;
+        let again = request.try_clone();
+        let mut sent = self.client.execute(request).await;
+        // The callback keeps its id, so an endpoint that has taken it all the same recognises the repeat.
+        if let (Some(again), true) = (again, sent.as_ref().is_err_and(may_be_stale))
+            && let Ok(fresh) = self.without_kept_connections()
+        {
+            sent = fresh.execute(again).await;
+        }
+        let mut answer = sent.map_err(|error| cause(&error))?;
         let (status, asked) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
         let mut read = 0;
         // Nothing in the body matters. One that breaks off changes nothing: the status has been given.
@@ -124,6 +130,32 @@ impl Connector {
         }
         Ok((status, asked))
     }
+
+    /// A client whose every request gets a connection of its own.
+    fn without_kept_connections(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.fresh.get() {
+            return Ok(client);
+        }
+        let client = client(&self.resolver, self.mode, 0)?;
+        Ok(self.fresh.get_or_init(|| client))
+    }
+}
+
+fn client(resolver: &Guard, mode: Mode, idle: usize) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(resolver.clone()))
+        .https_only(mode == Mode::Live)
+        .pool_max_idle_per_host(idle)
+        .user_agent("tongban")
+        .build()
+}
+
+/// Whether a request may have met a kept connection that the endpoint was about to close: a connection was there, and it
+/// ended before the head of a response was complete.
+fn may_be_stale(error: &reqwest::Error) -> bool {
+    !error.is_connect() && cause(error) == Cause::Reset
 }
 
 fn headers(head: &Head) -> Result<HeaderMap, Cause> {
@@ -160,6 +192,9 @@ fn cause(error: &reqwest::Error) -> Cause {
         }
         if source.is::<rustls::Error>() {
             return Cause::Tls;
+        }
+        if source.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return Cause::Reset;
         }
         next = match source.downcast_ref::<io::Error>() {
             // What is wrapped in an I/O error is no source of it.
