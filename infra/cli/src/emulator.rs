@@ -94,6 +94,12 @@ impl Emulator {
         write_whole(&self.folder.join(ROWS), rows, false)
     }
 
+    /// The id of the process whose children are the function processes.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {

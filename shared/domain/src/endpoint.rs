@@ -78,8 +78,8 @@ pub enum DisabledReason {
 pub enum EndpointEvent {
     /// The endpoint took a callback.
     Delivered,
-    /// The endpoint took a callback that was sent to it directly, so late that other applications waited.
-    DeliveredSlowly,
+    /// A direct delivery was given up because other applications would have waited for it. The callback may have arrived.
+    TooSlow,
     /// A process is about to make the attempt that is due. Counted before the attempt, so that one process makes it.
     Claimed(Jitter),
     /// An attempt failed.
@@ -260,7 +260,7 @@ pub fn next(
         (Failing { since, .. }, Event::Delivered) => (Recovering { since }, vec![WakeDrainer]),
         (Healthy { .. } | Recovering { .. }, Event::Delivered) => (state, vec![]),
 
-        (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::DeliveredSlowly) => {
+        (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::TooSlow) => {
             (Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY }, vec![])
         }
 
@@ -305,7 +305,7 @@ pub fn next(
         (
             Disabled { .. } | Paused { .. },
             Event::Delivered
-            | Event::DeliveredSlowly
+            | Event::TooSlow
             | Event::Claimed(_)
             | Event::Failed { .. }
             | Event::AnsweredGone

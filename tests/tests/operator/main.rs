@@ -76,6 +76,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         ("policies::every_queue_is_its_agencys_alone", |test_hub| {
             Box::pin(policies::every_queue_is_its_agencys_alone(test_hub))
         }),
+        ("policies::a_killed_process_costs_thirty_seconds_on_every_queue", |test_hub| {
+            Box::pin(policies::a_killed_process_costs_thirty_seconds_on_every_queue(test_hub))
+        }),
         ("policies::row_23_every_queue_is_watched", |test_hub| {
             Box::pin(policies::row_23_every_queue_is_watched(test_hub))
         }),

@@ -46,17 +46,17 @@ async fn every_case_is_decided_once() {
     };
     let stack = Arc::new(start_hub(options).await.expect("a hub"));
     let absent: AgencyCode = ABSENT.parse().expect("an agency code");
-    let agencies = Agencies::start(&stack, &absent);
+    let agencies = Agencies::start(&stack, Some(&absent));
     say(&format!("filing {cases} cases"));
     let begun = Instant::now();
-    let filed = Filer::new(&stack).file(cases).await;
+    let filed = Filer::new(&stack).file(0..cases).await;
     let filing = begun.elapsed();
     say("all filed; waiting until every case is decided");
     let deadline = PATIENCE * u32::try_from(cases).expect("a number of cases") + Duration::from_secs(300);
     let end = until("every case decided", deadline, async || {
         citizens_act(&stack, &filed).await;
         stack.sweep().await.expect("a sweep");
-        let stats = stats(&stack, &filed, &absent).await;
+        let stats = stats(&stack, &filed, Some(&absent)).await;
         stats.is_settled().then_some(stats)
     })
     .await;
