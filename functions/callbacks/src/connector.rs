@@ -11,7 +11,7 @@ use platform::config::Mode;
 use platform::deliveries::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::resolve::{Guard, Lookup, NoAddress};
 
@@ -22,6 +22,8 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_BYTES: usize = 16 * 1024;
 /// Longest wait that an endpoint may ask for.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Time before a request is repeated that met a server between two states (502, 503, 504).
+const REPEAT_AFTER: Duration = Duration::from_millis(300);
 /// Idle connections kept to one host.
 const IDLE: usize = 8;
 
@@ -89,12 +91,28 @@ impl Connector {
     /// Posts a body. `now` is what a date in `Retry-After` is counted from.
     pub async fn post(&self, url: &str, head: &Head, body: Vec<u8>, now: Timestamp) -> Answer {
         let begun = Instant::now();
-        let (result, retry_after) = match timeout(self.deadline, self.exchange(url, head, body)).await {
+        let (result, retry_after) = match timeout(self.deadline, self.exchange_twice(url, head, body)).await {
             Ok(Ok((status, asked))) => (Ok(status.as_u16()), retry_after(status, asked.as_ref(), now)),
             Ok(Err(cause)) => (Err(cause), None),
             Err(_) => (Err(Cause::Timeout), None),
         };
         Answer { result, retry_after, took: begun.elapsed() }
+    }
+
+    /// Repeats a request once that was answered 502, 503 or 504 without a `Retry-After`. Most such answers come from a
+    /// gateway whose server is just being replaced; none of them is a reason yet to store the callbacks of a whole tenant.
+    async fn exchange_twice(
+        &self,
+        url: &str,
+        head: &Head,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
+        let (status, asked) = self.exchange(url, head, body.clone()).await?;
+        if asked.is_some() || !matches!(status.as_u16(), 502..=504) {
+            return Ok((status, asked));
+        }
+        sleep(REPEAT_AFTER).await;
+        self.exchange(url, head, body).await
     }
 
     async fn exchange(

@@ -219,6 +219,23 @@ async fn a_kept_connection_that_the_endpoint_closes_is_no_failure() {
     assert!(*connections.lock().unwrap() >= 2);
 }
 
+/// An answer of a gateway whose server is being replaced does not store the callbacks of a whole tenant.
+#[tokio::test]
+async fn a_503_is_repeated_once_before_the_endpoint_fails() {
+    for (answers, state) in [([503, 204], "healthy"), ([503, 503], "failing"), ([500, 204], "failing")] {
+        let place = AtomicUsize::new(0);
+        let answer = move || {
+            let status = answers[place.fetch_add(1, Ordering::SeqCst).min(1)];
+            StatusCode::from_u16(status).unwrap().into_response()
+        };
+        let endpoint = Endpoint::answering(answer).await;
+        let hub = hub();
+        let id = subscribe(&hub, &endpoint.url, &[]).await;
+        deliver(&sender(&hub), batch(&[callback(1)], 1)).await;
+        assert_eq!(stored(&hub, id).await.state.name(), state, "{answers:?}");
+    }
+}
+
 /// One fresh connection, and no more: an endpoint that closes every connection fails.
 #[tokio::test]
 async fn an_endpoint_that_closes_fresh_connections_is_asked_twice_and_fails() {
