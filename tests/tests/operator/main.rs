@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 11] = [
+    let plays: [(&str, Trialled); 12] = [
         ("suspension::holds_and_releases", |test_hub| Box::pin(suspension::holds_and_releases(test_hub))),
         ("keys::count_and_count_no_more", |test_hub| Box::pin(keys::count_and_count_no_more(test_hub))),
         ("keys::what_makes_no_sense_is_refused", |test_hub| {
