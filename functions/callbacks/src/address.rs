@@ -1,15 +1,15 @@
-//! Which addresses a callback may be sent to: public unicast ones. A tenant names a host, and the host's
-//! owner names its address, so neither may lead into the hub's own network.
+//! Restricts callbacks to public unicast addresses. A tenant chooses a host name and the host's owner chooses its addresses,
+//! and neither may reach the hub's own network.
 //!
-//! The ranges are those of the IANA special-purpose address registries (RFC 6890), read as data. A form that
-//! carries an IPv4 address within an IPv6 one is refused whole: nobody needs it to be reached in public.
+//! The ranges are those of the IANA special-purpose address registries (RFC 6890). IPv6 addresses that embed an IPv4 address
+//! are rejected altogether: no public endpoint needs them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use platform::config::Mode;
 
-/// IPv4 ranges that are never called.
+/// IPv4 ranges that are never called: address and prefix length.
 const CLOSED_4: [Ipv4Net; 15] = [
     v4([0, 0, 0, 0], 8),       // this network, unspecified
     v4([10, 0, 0, 0], 8),      // private
@@ -28,10 +28,10 @@ const CLOSED_4: [Ipv4Net; 15] = [
     v4([240, 0, 0, 0], 4),     // reserved, broadcast
 ];
 
-/// The only IPv6 range with public unicast addresses. Outside of it are loopback, `::ffff:…`, NAT64
+/// The IPv6 range of public unicast addresses. Outside this range are loopback, `::ffff:…`, NAT64
 /// (64:ff9b::/96, 64:ff9b:1::/48), unique local (fc00::/7), link-local, site-local and multicast.
 const OPEN_6: Ipv6Net = v6([0x2000, 0], 3);
-/// Closed ranges within [`OPEN_6`].
+/// Ranges within [`OPEN_6`] that are never called.
 const CLOSED_6: [Ipv6Net; 4] = [
     v6([0x2001, 0], 23),     // protocol assignments, Teredo
     v6([0x2001, 0xdb8], 32), // documentation
@@ -47,9 +47,9 @@ const fn v6([a, b]: [u16; 2], bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
-/// Whether a callback may be sent to an address. A developer's machine may be called on itself, too.
+/// Whether a callback may be sent to this address. In [`Mode::Local`] loopback addresses are allowed, too.
 #[must_use]
-pub fn may_be_called(address: IpAddr, mode: Mode) -> bool {
+pub fn is_allowed(address: IpAddr, mode: Mode) -> bool {
     if mode == Mode::Local && address.is_loopback() {
         return true;
     }
@@ -65,7 +65,7 @@ pub fn may_be_called(address: IpAddr, mode: Mode) -> bool {
 mod tests {
     use super::*;
 
-    /// First and last address of every closed range, and the forms that hide one in another.
+    /// First and last address of every closed range, and addresses that embed another.
     const CLOSED: [&str; 50] = [
         "0.0.0.0",
         "0.255.255.255",
@@ -123,13 +123,13 @@ mod tests {
     fn row_40_no_closed_address_is_called() {
         for text in CLOSED.iter().chain(&["ff02::1", "4000::1", "e000::1"]) {
             let address: IpAddr = text.parse().expect("an address");
-            assert!(!may_be_called(address, Mode::Live), "{text}");
-            assert_eq!(may_be_called(address, Mode::Local), address.is_loopback(), "{text}");
+            assert!(!is_allowed(address, Mode::Live), "{text}");
+            assert_eq!(is_allowed(address, Mode::Local), address.is_loopback(), "{text}");
         }
     }
 
     #[test]
-    fn public_addresses_are_called() {
+    fn public_addresses_are_allowed() {
         let open = [
             "1.1.1.1",
             "9.255.255.255",
@@ -154,7 +154,7 @@ mod tests {
             "2003::1",
         ];
         for text in open {
-            assert!(may_be_called(text.parse().expect("an address"), Mode::Live), "{text}");
+            assert!(is_allowed(text.parse().expect("an address"), Mode::Live), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One POST to one endpoint: within one deadline, to an address that may be called, and nowhere else.
+//! Sends one POST to an endpoint, within one deadline and only to an allowed address.
 
 use std::error::Error;
 use std::io;
@@ -13,143 +13,143 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{StatusCode, Url};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::resolve::{Guard, Lookup, NoAddress};
+use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
-/// One deadline over connecting, headers and body.
+/// Deadline for connection, headers and body together.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of an answer's body that are read, so that its connection can be used again. A longer body is cut,
-/// and its connection with it.
+/// Maximum number of bytes read of an answer's body. Reading the body allows the connection to be reused; after a longer body
+/// the connection is closed.
 pub const BODY_BYTES: usize = 16 * 1024;
-/// Longest wait that an endpoint may ask for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// Time before a request is repeated that met a server between two states (502, 503, 504).
+/// Maximum wait that an endpoint may request with `Retry-After`: a day.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Wait before a request is repeated after 502, 503 or 504.
 const REPEAT_AFTER: Duration = Duration::from_millis(300);
-/// Idle connections kept to one host.
+/// Maximum number of idle connections to a host.
 const IDLE: usize = 8;
 
-/// What came of a POST.
+/// Result of a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status, or why there is none.
+    /// HTTP status, or the cause for which the endpoint gave none.
     pub result: Result<u16, Cause>,
-    /// How long the endpoint asks to be left alone (429 and 503 only), at most [`LONGEST_WAIT`].
+    /// Wait that the endpoint requests with `Retry-After` (429 and 503 only), at most [`MAX_RETRY_AFTER`].
     pub retry_after: Option<Duration>,
-    /// How long it took.
+    /// Duration of the exchange.
     pub took: Duration,
 }
 
 impl Answer {
-    /// Whether the callback has arrived.
+    /// Whether the endpoint has accepted the callback with a 2xx status.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.result.is_ok_and(|status| (200..300).contains(&status))
     }
 }
 
-/// What is sent besides the body.
+/// Headers of a callback (Standard Webhooks).
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct WebhookHeaders {
     /// `webhook-id`.
     pub id: String,
-    /// `webhook-timestamp`, in seconds.
+    /// `webhook-timestamp`, in seconds since 1970.
     pub seconds: i64,
-    /// `webhook-signature`.
+    /// `webhook-signature`: one or more signatures, separated by spaces.
     pub signatures: String,
 }
 
-/// Connections to endpoints, which are kept between callbacks. Clones share them.
+/// The HTTP client for endpoints. It keeps connections between callbacks; clones share them.
 #[derive(Clone)]
 pub struct Connector {
     client: reqwest::Client,
-    /// A client that keeps no connection. Made when it is first needed: reading the root certificates takes time.
+    /// A client that keeps no connection. Built on first use, because parsing the root certificates takes time.
     fresh: Arc<OnceLock<reqwest::Client>>,
-    resolver: Guard,
+    resolver: GuardedResolver,
     mode: Mode,
     deadline: Duration,
 }
 
 impl Connector {
-    /// A connector that finds addresses by this lookup. It follows no redirect and obeys no proxy of its
-    /// environment.
+    /// A connector that resolves names with this lookup. It does not follow redirects and ignores proxy variables.
     ///
     /// # Errors
-    /// Where no HTTP client can be made.
+    /// When the HTTP client cannot be built.
     pub fn new(mode: Mode, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
-        // A client cannot be built without; an error means that the program has chosen one already: it may.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
-        let resolver = Guard::new(lookup, mode);
+        // reqwest needs a process-wide provider. An error means that the program has already installed one.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let resolver = GuardedResolver::new(lookup, mode);
         let client = client(&resolver, mode, IDLE)?;
         Ok(Connector { client, fresh: Arc::default(), resolver, mode, deadline: DEADLINE })
     }
 
-    /// The same with another deadline than [`DEADLINE`].
+    /// The same connector with another deadline than [`DEADLINE`].
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Connector { deadline, ..self }
     }
 
-    /// Posts a body. `now` is what a date in `Retry-After` is counted from.
-    pub async fn post(&self, url: &str, head: &Head, body: Vec<u8>, now: Timestamp) -> Answer {
-        let begun = Instant::now();
-        let (result, retry_after) = match timeout(self.deadline, self.exchange_twice(url, head, body)).await {
-            Ok(Ok((status, asked))) => (Ok(status.as_u16()), retry_after(status, asked.as_ref(), now)),
-            Ok(Err(cause)) => (Err(cause), None),
-            Err(_) => (Err(Cause::Timeout), None),
-        };
-        Answer { result, retry_after, took: begun.elapsed() }
+    /// Posts a body. A date in `Retry-After` is converted to a wait from `now`.
+    pub async fn post(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>, now: Timestamp) -> Answer {
+        let started = Instant::now();
+        let (result, retry_after) =
+            match timeout(self.deadline, self.exchange_twice(url, webhook, body)).await {
+                Ok(Ok((status, header))) => (Ok(status.as_u16()), retry_after(status, header.as_ref(), now)),
+                Ok(Err(cause)) => (Err(cause), None),
+                Err(_) => (Err(Cause::Timeout), None),
+            };
+        Answer { result, retry_after, took: started.elapsed() }
     }
 
-    /// Repeats a request once that was answered 502, 503 or 504 without a `Retry-After`. Most such answers come from a
-    /// gateway whose server is just being replaced; none of them is a reason yet to store the callbacks of a whole tenant.
+    /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server is
+    /// being replaced, and a single one must not cause all callbacks of the tenant to be stored.
     async fn exchange_twice(
         &self,
         url: &str,
-        head: &Head,
+        webhook: &WebhookHeaders,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
-        let (status, asked) = self.exchange(url, head, body.clone()).await?;
-        if asked.is_some() || !matches!(status.as_u16(), 502..=504) {
-            return Ok((status, asked));
+        let (status, retry_after) = self.exchange(url, webhook, body.clone()).await?;
+        if retry_after.is_some() || !matches!(status.as_u16(), 502..=504) {
+            return Ok((status, retry_after));
         }
         sleep(REPEAT_AFTER).await;
-        self.exchange(url, head, body).await
+        self.exchange(url, webhook, body).await
     }
 
     async fn exchange(
         &self,
         url: &str,
-        head: &Head,
+        webhook: &WebhookHeaders,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
         let url = Url::parse(url).map_err(|_| Cause::RefusedAddress)?;
-        // An address in place of a name passes by the resolver, so it is looked at here.
-        if !may_be_connected_to(&url, self.mode) {
+        // The resolver does not see a URL with an address instead of a name, so that URL is checked here.
+        if !is_allowed_url(&url, self.mode) {
             return Err(Cause::RefusedAddress);
         }
-        let request = self.client.post(url).headers(headers(head)?).body(body);
+        let request = self.client.post(url).headers(headers(webhook)?).body(body);
         let request = request.build().map_err(|_| Cause::Protocol)?;
-        let again = request.try_clone();
+        let repeat = request.try_clone();
         let mut sent = self.client.execute(request).await;
-        // The callback keeps its id, so an endpoint that has taken it all the same recognises the repeat.
-        if let (Some(again), true) = (again, sent.as_ref().is_err_and(may_be_stale))
+        // The repeat has the same `webhook-id`, so an endpoint that did receive the first request recognises it.
+        if let (Some(repeat), true) = (repeat, sent.as_ref().is_err_and(may_be_stale))
             && let Ok(fresh) = self.without_kept_connections()
         {
-            sent = fresh.execute(again).await;
+            sent = fresh.execute(repeat).await;
         }
         let mut answer = sent.map_err(|error| cause(&error))?;
-        let (status, asked) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
+        let (status, retry_after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
         let mut read = 0;
-        // Nothing in the body matters. One that breaks off changes nothing: the status has been given.
+        // The body is not used. Errors while reading it are ignored, because the status is already known.
         while let Ok(Some(part)) = answer.chunk().await {
             read += part.len();
             if read > BODY_BYTES {
                 break;
             }
         }
-        Ok((status, asked))
+        Ok((status, retry_after))
     }
 
-    /// A client whose every request gets a connection of its own.
+    /// The client that opens a new connection for every request.
     fn without_kept_connections(&self) -> Result<&reqwest::Client, reqwest::Error> {
         if let Some(client) = self.fresh.get() {
             return Ok(client);
@@ -159,7 +159,7 @@ impl Connector {
     }
 }
 
-fn client(resolver: &Guard, mode: Mode, idle: usize) -> Result<reqwest::Client, reqwest::Error> {
+fn client(resolver: &GuardedResolver, mode: Mode, idle: usize) -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -170,24 +170,24 @@ fn client(resolver: &Guard, mode: Mode, idle: usize) -> Result<reqwest::Client, 
         .build()
 }
 
-/// Whether a request may have met a kept connection that the endpoint was about to close: a connection was there, and it
-/// ended before the head of a response was complete.
+/// Whether the endpoint may have closed a kept connection at the moment of the request: a connection existed, and it ended
+/// before the head of the response was complete.
 fn may_be_stale(error: &reqwest::Error) -> bool {
     !error.is_connect() && cause(error) == Cause::Reset
 }
 
-fn headers(head: &Head) -> Result<HeaderMap, Cause> {
+fn headers(webhook: &WebhookHeaders) -> Result<HeaderMap, Cause> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Cause::Protocol);
     Ok(HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (HeaderName::from_static("webhook-id"), value(&head.id)?),
-        (HeaderName::from_static("webhook-timestamp"), HeaderValue::from(head.seconds)),
-        (HeaderName::from_static("webhook-signature"), value(&head.signatures)?),
+        (HeaderName::from_static("webhook-id"), value(&webhook.id)?),
+        (HeaderName::from_static("webhook-timestamp"), HeaderValue::from(webhook.seconds)),
+        (HeaderName::from_static("webhook-signature"), value(&webhook.signatures)?),
     ]))
 }
 
-/// Live: a name over https at port 443. On a developer's machine a loopback address at any port, too.
-fn may_be_connected_to(url: &Url, mode: Mode) -> bool {
+/// Whether the URL may be called. Live: https on port 443 to a host name. Local: any name or loopback address, any port.
+fn is_allowed_url(url: &Url, mode: Mode) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>().ok();
     match mode {
@@ -198,7 +198,7 @@ fn may_be_connected_to(url: &Url, mode: Mode) -> bool {
     }
 }
 
-/// Names why there was no answer. The error itself stays out of everything: it holds the URL.
+/// The cause of a failed request. The error itself is neither logged nor stored, because it contains the URL.
 fn cause(error: &reqwest::Error) -> Cause {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(source) = next {
@@ -215,7 +215,7 @@ fn cause(error: &reqwest::Error) -> Cause {
             return Cause::Reset;
         }
         next = match source.downcast_ref::<io::Error>() {
-            // What is wrapped in an I/O error is no source of it.
+            // `source()` skips the error that an I/O error wraps, so it is read with `get_ref`.
             Some(error) => match error.get_ref() {
                 Some(inner) => Some(inner),
                 None => return if is_refused(error) { Cause::Connect } else { Cause::Reset },
@@ -233,21 +233,21 @@ fn is_refused(error: &io::Error) -> bool {
     )
 }
 
-/// RFC 9110 section 10.2.3: seconds, or a date.
-fn retry_after(status: StatusCode, asked: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
+/// The wait of `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(status: StatusCode, header: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
     if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    let text = asked?.to_str().ok()?.trim();
+    let text = header?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-            // A date that has passed asks for nothing.
+            // A date in the past is no wait.
             Duration::try_from(at.duration_since(now)).unwrap_or_default()
         }
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -279,9 +279,9 @@ mod tests {
 
     #[test]
     fn row_40_live_connects_to_names_at_443_alone() {
-        let may = |url: &str, mode| may_be_connected_to(&Url::parse(url).expect("a url"), mode);
+        let allowed = |url: &str, mode| is_allowed_url(&Url::parse(url).expect("a url"), mode);
         for url in ["https://app.example.cn/hooks", "https://app.example.cn:443/"] {
-            assert!(may(url, Mode::Live), "{url}");
+            assert!(allowed(url, Mode::Live), "{url}");
         }
         for url in [
             "http://app.example.cn/",
@@ -292,9 +292,11 @@ mod tests {
             "https://[::ffff:169.254.169.254]/",
             "https://[64:ff9b::1]/",
         ] {
-            assert!(!may(url, Mode::Live), "{url}");
+            assert!(!allowed(url, Mode::Live), "{url}");
         }
-        assert!(may("http://127.0.0.1:4000/", Mode::Local) && may("http://[::1]:4000/", Mode::Local));
-        assert!(!may("http://169.254.169.254/", Mode::Local) && !may("http://0x0a.0.0.1/", Mode::Local));
+        assert!(allowed("http://127.0.0.1:4000/", Mode::Local) && allowed("http://[::1]:4000/", Mode::Local));
+        assert!(
+            !allowed("http://169.254.169.254/", Mode::Local) && !allowed("http://0x0a.0.0.1/", Mode::Local)
+        );
     }
 }

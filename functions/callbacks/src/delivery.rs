@@ -1,8 +1,8 @@
-//! One callback to one endpoint: sent directly while the endpoint takes callbacks, else stored for later.
-//! [`domain::endpoint`] decides; this file carries the decision out.
+//! Delivers a callback to an endpoint: directly while the endpoint is healthy, otherwise stores it for later. The rules are
+//! in [`domain::endpoint`]; this file executes them.
 //!
-//! Only the drainer ([`crate::drain`]) sends callbacks to a failing endpoint and, in the first moments, the message that
-//! met the failure. So a dead endpoint costs a write for each event, and delays no other endpoint.
+//! A failing endpoint is called only by the drainer ([`crate::drain`]) and, shortly after the first failure, by retries of the
+//! message that failed. A dead endpoint therefore costs one write for each event and delays no other endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,26 +24,26 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::connector::{Answer, Connector, Head};
+use crate::connector::{Answer, Connector, WebhookHeaders};
 use crate::endpoints::{Endpoint, Endpoints};
 use crate::journal::Journal;
 use crate::resolve::SystemLookup;
 
-/// Sockets of a process, at once.
+/// Maximum number of concurrent requests of a process.
 pub const SOCKETS: usize = 64;
-/// Sockets to one endpoint, at once.
+/// Maximum number of concurrent requests to one endpoint.
 pub const SOCKETS_EACH: usize = 8;
-/// Time that a direct delivery may take, the wait for a socket included. A batch of the queue is answered when its slowest
-/// delivery has ended, so whoever comes behind an endpoint that hangs waits as long. A delivery that takes longer is given
-/// up; its callback is stored, and the drainer, whom nobody waits for, gives it the connector's own deadline.
+/// Maximum duration of a direct delivery, including the wait for a socket. A batch is answered when its slowest delivery has
+/// ended, so the messages behind an endpoint that hangs wait as long. A delivery that takes longer is abandoned and its
+/// callback is stored. The drainer, which delays no other endpoint, gives it the deadline of the connector.
 pub const PATIENCE: Duration = Duration::from_millis(1_500);
-/// Receives of a message after which its callback is stored, whatever the endpoint takes of others: long before the
-/// queue moves the message to its dead-letter queue.
+/// Receives of a message after which its callback is stored, even when the endpoint accepts others. The queue moves a
+/// message to its dead-letter queue much later.
 const MAX_RECEIVES: u32 = 8;
-/// Endpoints whose sockets are counted at once.
+/// Number of endpoint semaphores from which unused ones are removed.
 const COUNTED: usize = 1_000;
 
-/// Delivers callbacks. Clones share connections and memory.
+/// Delivers callbacks. Clones share connections, caches and limits.
 #[derive(Clone)]
 pub struct CallbackSender<H> {
     pub(crate) hub: H,
@@ -56,10 +56,10 @@ pub struct CallbackSender<H> {
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// A sender with its own connections, which it keeps between callbacks.
+    /// A sender with a connector of its own.
     ///
     /// # Errors
-    /// Where no HTTP client can be made.
+    /// When the HTTP client cannot be built.
     pub fn new(hub: H, mode: Mode) -> Result<Self, reqwest::Error> {
         Ok(CallbackSender::over(hub, Connector::new(mode, Arc::new(SystemLookup))?))
     }
@@ -78,7 +78,7 @@ impl<H: Hub> CallbackSender<H> {
         }
     }
 
-    /// The same with another bound than [`PATIENCE`].
+    /// The same sender with another bound than [`PATIENCE`].
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         CallbackSender { patience, ..self }
@@ -88,8 +88,8 @@ impl<H: Hub> CallbackSender<H> {
         self.hub.clock().now()
     }
 
-    /// To every subscription of the tenant that wants it: a message of its own to each, so that none waits for another;
-    /// or at once, to one that has never had another beside it.
+    /// Delivers a callback to every subscription of the tenant that wants it. Each subscription gets its own message, so that
+    /// no endpoint waits for another. The callback is sent directly to a subscription that has always been the only one.
     pub(crate) async fn to_all(&self, callback: Callback, message: &Message) -> Result<(), Failure> {
         let mut wanted = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
         wanted.retain(|endpoint| endpoint.subscription.wants(&callback.kind));
@@ -102,7 +102,7 @@ impl<H: Hub> CallbackSender<H> {
             Directed { subscription, callback: callback.clone(), again: false }
         });
         self.send_directed(directed.collect()).await?;
-        // One at most: the second one of a tenant is directed from its first moment.
+        // At most one: a tenant's second subscription has its own messages from the beginning.
         for endpoint in direct {
             self.direct(endpoint, &callback, message, message.receives).await?;
         }
@@ -122,12 +122,12 @@ impl<H: Hub> CallbackSender<H> {
         self.send(Queue::Callbacks, messages).await.map_err(Failure::retry)
     }
 
-    /// To one subscription.
+    /// Delivers a callback to one subscription.
     pub(crate) async fn to_one(&self, directed: Directed, message: &Message) -> Result<(), Failure> {
         let Directed { subscription, callback, again } = directed;
-        let known = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
-        let known = known.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
-        let endpoint = match known {
+        let cached = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
+        let cached = cached.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
+        let endpoint = match cached {
             Some(endpoint) => Some(endpoint),
             None => self.endpoints.fresh(&callback.tenant, subscription).await.map_err(Failure::retry)?,
         };
@@ -154,14 +154,14 @@ impl<H: Hub> CallbackSender<H> {
             Route::Post | Route::PostUnlessStored if message.receives > MAX_RECEIVES => {
                 self.store(&endpoint, callback).await
             }
-            Route::Post => self.try_it(&endpoint, callback, message, number).await,
+            Route::Post => self.attempt(&endpoint, callback, message, number).await,
             Route::PostUnlessStored => {
                 if self.is_stored(id, callback).await? {
                     return self.store(&endpoint, callback).await;
                 }
-                self.try_it(&endpoint, callback, message, number).await
+                self.attempt(&endpoint, callback, message, number).await
             }
-            // The endpoint had recovered, and failed again while a drainer delivered to it.
+            // The endpoint had recovered and failed again while a drainer was delivering.
             Route::ClaimUnlessStored if self.is_stored(id, callback).await? => {
                 self.store(&endpoint, callback).await
             }
@@ -170,23 +170,23 @@ impl<H: Hub> CallbackSender<H> {
                 let Some(claimed) = claim.map_err(Failure::retry)?.endpoint else {
                     return self.wait_until_settled(&endpoint, message).await;
                 };
-                // The result of the attempt is written over the claim, so that the attempt counts once.
+                // The result of the attempt replaces the claim, so that the attempt counts once.
                 let mut before = (*claimed).clone();
                 before.subscription.state = endpoint.state();
-                self.try_it(&before, callback, message, number).await
+                self.attempt(&before, callback, message, number).await
             }
             Route::Store => self.store(&endpoint, callback).await,
             Route::Wait => self.wait_until_settled(&endpoint, message).await,
         }
     }
 
-    /// Whether a callback of the same application is stored.
+    /// Whether an earlier callback of the same application is stored.
     async fn is_stored(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
         self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)
     }
 
-    /// Sends a callback to an endpoint directly, and records what the endpoint made of it.
-    async fn try_it(
+    /// Sends a callback to the endpoint and records the result.
+    async fn attempt(
         &self,
         endpoint: &Endpoint,
         callback: &Callback,
@@ -196,9 +196,9 @@ impl<H: Hub> CallbackSender<H> {
         let at = self.now();
         let posted = timeout(self.patience, self.post(endpoint, callback, number)).await;
         let Ok((attempt, answer)) = posted else {
-            return self.given_up(endpoint, callback, message, number, at).await;
+            return self.abandoned(endpoint, callback, message, number, at).await;
         };
-        self.journal.note(attempt);
+        self.journal.add(attempt);
         if !answer.is_delivered() {
             let changed = self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
             return match changed {
@@ -207,11 +207,11 @@ impl<H: Hub> CallbackSender<H> {
             };
         }
         let transition = self.transition(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)?;
-        if transition.wakes_drainer { self.wake(endpoint).await } else { Ok(()) }
+        if transition.wakes_drainer { self.wake_drainer(endpoint).await } else { Ok(()) }
     }
 
-    /// Records that a direct delivery took too long, and has the callbacks of the endpoint stored from now on.
-    async fn given_up(
+    /// Records that a direct delivery took too long, so that the callbacks of the endpoint are stored from now on.
+    async fn abandoned(
         &self,
         endpoint: &Endpoint,
         callback: &Callback,
@@ -222,7 +222,7 @@ impl<H: Hub> CallbackSender<H> {
         let id = endpoint.subscription.id;
         let latency_ms = u32::try_from(self.patience.as_millis()).unwrap_or(u32::MAX);
         let (callback, result) = (callback.clone(), Err(Cause::Timeout));
-        self.journal.note(Attempt { subscription: id, callback, number, at, result, latency_ms });
+        self.journal.add(Attempt { subscription: id, callback, number, at, result, latency_ms });
         tracing::warn!(subscription = %id, latency_ms, "an endpoint is slow; its callbacks are stored from now on");
         match self.after(endpoint, EndpointEvent::TooSlow).await.map_err(Failure::retry)? {
             None => Ok(()),
@@ -230,7 +230,7 @@ impl<H: Hub> CallbackSender<H> {
         }
     }
 
-    /// The message comes again when the endpoint is tried next, or when events are held.
+    /// Returns the message to the queue until the endpoint is due again, or its callbacks are stored instead.
     async fn wait_until_settled(&self, endpoint: &Endpoint, message: &Message) -> Result<(), Failure> {
         let state = endpoint.state();
         let times = [state.settles_at(), state.due()];
@@ -243,22 +243,25 @@ impl<H: Hub> CallbackSender<H> {
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
-    /// Stores a callback for a drainer. The endpoint may have recovered meanwhile, in a process that saw nothing stored:
-    /// then it recovers again, so that the schedule has it drained even where this process dies before it wakes the drainer.
+    /// Stores a callback for a drainer. Another process may have found nothing stored and marked the endpoint healthy in the
+    /// meantime. The endpoint then returns to state `recovering`, so that the schedule wakes a drainer even if this process
+    /// crashes before it does.
     async fn store(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
-        let Some(now) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
+        let Some(current) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
             return Ok(());
         };
-        let transition = self.transition(&now, EndpointEvent::Stored).await.map_err(Failure::retry)?;
+        let transition = self.transition(&current, EndpointEvent::Stored).await.map_err(Failure::retry)?;
         if transition.endpoint.is_none() {
-            return Err(Failure::retry("the endpoint changed while a callback was stored for it"));
+            return Err(Failure::retry(
+                "the state of the endpoint changed while a callback was stored for it",
+            ));
         }
-        if transition.wakes_drainer { self.wake(&now).await } else { Ok(()) }
+        if transition.wakes_drainer { self.wake_drainer(&current).await } else { Ok(()) }
     }
 
-    pub(crate) async fn wake(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+    pub(crate) async fn wake_drainer(&self, endpoint: &Endpoint) -> Result<(), Failure> {
         let tenant = endpoint.subscription.tenant.clone();
         let drain = Drain { tenant, subscription: endpoint.subscription.id };
         let message = drain_message(drain, &Uuid::new_v4().simple().to_string()).map_err(Failure::poison)?;
@@ -269,7 +272,7 @@ impl<H: Hub> CallbackSender<H> {
         self.hub.queues().send(queue, messages).await?.into_iter().try_for_each(|(_, result)| result)
     }
 
-    /// Posts a callback once: what is to be logged, and what came of it.
+    /// Posts a callback once. Returns the entry for the delivery log and the endpoint's answer.
     pub(crate) async fn post(
         &self,
         endpoint: &Endpoint,
@@ -278,15 +281,15 @@ impl<H: Hub> CallbackSender<H> {
     ) -> (Attempt, Answer) {
         let id = endpoint.subscription.id;
         let each = self.sockets_of(id);
-        // Neither is ever closed; a place is given back when it is dropped.
-        let _each = each.acquire().await;
-        let _one = self.sockets.acquire().await;
+        // The semaphores are never closed. Dropping a permit releases it.
+        let _endpoint_permit = each.acquire().await;
+        let _process_permit = self.sockets.acquire().await;
         let at = self.now();
-        // Ids, numbers and names: there is nothing in it that JSON cannot say.
+        // Serialisation cannot fail: the payload has only ids, numbers and names.
         let body = serde_json::to_vec(&callback.payload()).unwrap_or_default();
         let signatures = endpoint.sign(&callback.id(), at, &body);
-        let head = Head { id: callback.id(), seconds: at.as_second(), signatures };
-        let answer = self.connector.post(&endpoint.subscription.url, &head, body, at).await;
+        let webhook = WebhookHeaders { id: callback.id(), seconds: at.as_second(), signatures };
+        let answer = self.connector.post(&endpoint.subscription.url, &webhook, body, at).await;
         let latency_ms = u32::try_from(answer.took.as_millis()).unwrap_or(u32::MAX);
         let callback = callback.clone();
         (Attempt { subscription: id, callback, number, at, result: answer.result, latency_ms }, answer)

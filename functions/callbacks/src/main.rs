@@ -1,4 +1,4 @@
-//! Wires the webhooks: see `handler`.
+//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule (`drain`).
 
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;

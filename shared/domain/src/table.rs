@@ -1,11 +1,11 @@
-//! The transition table, printed from the code for this crate's README.
+//! Generates the transition table of this crate's README.
 
 use std::fmt::Write as _;
 
 use crate::stage::{Purpose, Stage, Taker, reachable, steps};
 
-/// The table in Markdown: one row for each stage, one line for each step with who takes it and where it
-/// leads. Legs in brackets where a step exists on some legs only.
+/// The table in Markdown: one row for each stage, one line for each step with its taker and the next stage. Brackets list the
+/// legs when only some legs have the step.
 #[must_use]
 pub fn transition_table() -> String {
     let mut table = String::from("| stage | possible steps |\n|---|---|\n");

@@ -1,4 +1,4 @@
-//! What a simulated agency decides: for each purpose a list of lines, each with a condition and an action.
+//! The decisions of a simulated agency: for each purpose a list of lines, each with a condition and an action.
 
 mod choice;
 mod line;
