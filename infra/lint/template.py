@@ -40,6 +40,10 @@ READS = {
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
 }
+# The longest visibility timeout of a queue that a function reads: what a killed process costs.
+LONGEST_VISIBILITY = 30
+# The shortest time, in seconds, for which a message that fails is received again before it is a dead letter.
+SHORTEST_RETRIES = 900
 # Actions that AWS offers no narrower resource for.
 ANY_RESOURCE = {"dynamodb:ListStreams"}
 
@@ -185,6 +189,26 @@ def alarms(resources: dict) -> list[str]:
     return wrong
 
 
+def mappings(resources: dict) -> list[str]:
+    """A killed process costs a short visibility timeout, no function works longer, and a failure is retried for long."""
+    wrong = []
+    for name, mapping in resources.items():
+        source = mapping["Properties"].get("EventSourceArn", {}).get("Fn::GetAtt", ["", ""])[0]
+        queue = resources.get(source, {})
+        if mapping["Type"] != "AWS::Lambda::EventSourceMapping" or queue.get("Type") != "AWS::SQS::Queue":
+            continue
+        visibility = queue["Properties"].get("VisibilityTimeout", 30)
+        timeout = resources[mapping["Properties"]["FunctionName"]["Ref"]]["Properties"].get("Timeout", 3)
+        receives = queue["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+        if visibility < timeout:
+            wrong.append(f"{name}: {source} is visible again after {visibility} s, before its function ends at {timeout} s")
+        if visibility > LONGEST_VISIBILITY:
+            wrong.append(f"{name}: a killed process costs {source} {visibility} s, more than {LONGEST_VISIBILITY} s")
+        if receives * visibility < SHORTEST_RETRIES:
+            wrong.append(f"{name}: {source} gives a message up after {receives * visibility} s, before {SHORTEST_RETRIES} s")
+    return wrong
+
+
 def main() -> int:
     """Runs the checks and prints the faults."""
     arguments = argparse.ArgumentParser(description="Checks the template as it is deployed.")
@@ -201,6 +225,7 @@ def main() -> int:
         wrong += expectations(resources, agencies)
         wrong += queue_policies(resources, agencies)
         wrong += alarms(resources)
+        wrong += mappings(resources)
         ignored = ["--ignore-checks", *IGNORED] if IGNORED else []
         linter = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
         command = [*linter, "--regions", *REGIONS, *ignored, "--format", "parseable", "--template", path]

@@ -70,6 +70,25 @@ pub fn transfer_documents(by_reason: &'static str) -> Vec<SampleDocument> {
     ]
 }
 
+/// A renewal of an identity card.
+#[must_use]
+pub fn renewal(citizen: &Citizen, reason: &str, accepted_at: &str, registered_at: &str) -> Value {
+    json!({
+        "service": "identity_card_renewal",
+        "renewal": reason,
+        "accepted_at": accepted_at,
+        "registered_at": registered_at,
+        "applicant": citizen.json(),
+        "address": citizen.address,
+    })
+}
+
+/// The two documents of a renewal after a registered item changed.
+#[must_use]
+pub fn renewal_documents() -> Vec<SampleDocument> {
+    vec![SampleDocument::png("identity_card", "card"), SampleDocument::pdf("household_register", "register")]
+}
+
 /// A household certificate.
 #[must_use]
 pub fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, registered_at: &str) -> Value {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use platform::config::Mode;
 use platform::deliveries::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
@@ -22,6 +22,8 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_BYTES: usize = 16 * 1024;
 /// Maximum wait that an endpoint may request with `Retry-After`: a day.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Wait before a request is repeated after 502, 503 or 504.
+const REPEAT_AFTER: Duration = Duration::from_millis(300);
 /// Maximum number of idle connections to a host.
 const IDLE: usize = 8;
 
@@ -56,9 +58,12 @@ pub struct WebhookHeaders {
 }
 
 /// The HTTP client for endpoints. It keeps connections between callbacks; clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connector {
     client: reqwest::Client,
+    /// A client that keeps no connection. Built on first use, because parsing the root certificates takes time.
+    fresh: Arc<OnceLock<reqwest::Client>>,
+    resolver: GuardedResolver,
     mode: Mode,
     deadline: Duration,
 }
@@ -71,15 +76,9 @@ impl Connector {
     pub fn new(mode: Mode, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
         // reqwest needs a process-wide provider. An error means that the program has already installed one.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(GuardedResolver::new(lookup, mode)))
-            .https_only(mode == Mode::Live)
-            .pool_max_idle_per_host(IDLE)
-            .user_agent("tongban")
-            .build()?;
-        Ok(Connector { client, mode, deadline: DEADLINE })
+        let resolver = GuardedResolver::new(lookup, mode);
+        let client = client(&resolver, mode, IDLE)?;
+        Ok(Connector { client, fresh: Arc::default(), resolver, mode, deadline: DEADLINE })
     }
 
     /// The same connector with another deadline than [`DEADLINE`].
@@ -91,12 +90,29 @@ impl Connector {
     /// Posts a body. A date in `Retry-After` is converted to a wait from `now`.
     pub async fn post(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>, now: Timestamp) -> Answer {
         let started = Instant::now();
-        let (result, retry_after) = match timeout(self.deadline, self.exchange(url, webhook, body)).await {
-            Ok(Ok((status, header))) => (Ok(status.as_u16()), retry_after(status, header.as_ref(), now)),
-            Ok(Err(cause)) => (Err(cause), None),
-            Err(_) => (Err(Cause::Timeout), None),
-        };
+        let (result, retry_after) =
+            match timeout(self.deadline, self.exchange_twice(url, webhook, body)).await {
+                Ok(Ok((status, header))) => (Ok(status.as_u16()), retry_after(status, header.as_ref(), now)),
+                Ok(Err(cause)) => (Err(cause), None),
+                Err(_) => (Err(Cause::Timeout), None),
+            };
         Answer { result, retry_after, took: started.elapsed() }
+    }
+
+    /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server is
+    /// being replaced, and a single one must not cause all callbacks of the tenant to be stored.
+    async fn exchange_twice(
+        &self,
+        url: &str,
+        webhook: &WebhookHeaders,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
+        let (status, retry_after) = self.exchange(url, webhook, body.clone()).await?;
+        if retry_after.is_some() || !matches!(status.as_u16(), 502..=504) {
+            return Ok((status, retry_after));
+        }
+        sleep(REPEAT_AFTER).await;
+        self.exchange(url, webhook, body).await
     }
 
     async fn exchange(
@@ -111,7 +127,16 @@ impl Connector {
             return Err(Cause::RefusedAddress);
         }
         let request = self.client.post(url).headers(headers(webhook)?).body(body);
-        let mut answer = request.send().await.map_err(|error| cause(&error))?;
+        let request = request.build().map_err(|_| Cause::Protocol)?;
+        let repeat = request.try_clone();
+        let mut sent = self.client.execute(request).await;
+        // The repeat has the same `webhook-id`, so an endpoint that did receive the first request recognises it.
+        if let (Some(repeat), true) = (repeat, sent.as_ref().is_err_and(may_be_stale))
+            && let Ok(fresh) = self.without_kept_connections()
+        {
+            sent = fresh.execute(repeat).await;
+        }
+        let mut answer = sent.map_err(|error| cause(&error))?;
         let (status, retry_after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
         let mut read = 0;
         // The body is not used. Errors while reading it are ignored, because the status is already known.
@@ -123,6 +148,32 @@ impl Connector {
         }
         Ok((status, retry_after))
     }
+
+    /// The client that opens a new connection for every request.
+    fn without_kept_connections(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.fresh.get() {
+            return Ok(client);
+        }
+        let client = client(&self.resolver, self.mode, 0)?;
+        Ok(self.fresh.get_or_init(|| client))
+    }
+}
+
+fn client(resolver: &GuardedResolver, mode: Mode, idle: usize) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(Arc::new(resolver.clone()))
+        .https_only(mode == Mode::Live)
+        .pool_max_idle_per_host(idle)
+        .user_agent("tongban")
+        .build()
+}
+
+/// Whether the endpoint may have closed a kept connection at the moment of the request: a connection existed, and it ended
+/// before the head of the response was complete.
+fn may_be_stale(error: &reqwest::Error) -> bool {
+    !error.is_connect() && cause(error) == Cause::Reset
 }
 
 fn headers(webhook: &WebhookHeaders) -> Result<HeaderMap, Cause> {
@@ -159,6 +210,9 @@ fn cause(error: &reqwest::Error) -> Cause {
         }
         if source.is::<rustls::Error>() {
             return Cause::Tls;
+        }
+        if source.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) {
+            return Cause::Reset;
         }
         next = match source.downcast_ref::<io::Error>() {
             // `source()` skips the error that an I/O error wraps, so it is read with `get_ref`.

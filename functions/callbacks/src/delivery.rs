@@ -14,13 +14,14 @@ use jiff::Timestamp;
 use platform::batch::{Failure, Message};
 use platform::clock::Clock as _;
 use platform::config::Mode;
-use platform::deliveries::{Attempt, Deliveries as _};
+use platform::deliveries::{Attempt, Cause, Deliveries as _};
 use platform::hub::Hub;
 use platform::jitter::schedule_jitter;
 use platform::outbox::drain_message;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
 use protocol::callback::{Callback, CallbackMessage, Directed, Drain};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::connector::{Answer, Connector, WebhookHeaders};
@@ -32,9 +33,10 @@ use crate::resolve::SystemLookup;
 pub const SOCKETS: usize = 64;
 /// Maximum number of concurrent requests to one endpoint.
 pub const SOCKETS_EACH: usize = 8;
-/// Duration from which a successful delivery counts as slow. Callbacks of a slow endpoint are stored and drained separately,
-/// because they would delay the other messages of a batch.
-pub const SLOW: Duration = Duration::from_secs(5);
+/// Maximum duration of a direct delivery, including the wait for a socket. A batch is answered when its slowest delivery has
+/// ended, so the messages behind an endpoint that hangs wait as long. A delivery that takes longer is abandoned and its
+/// callback is stored. The drainer, which delays no other endpoint, gives it the deadline of the connector.
+pub const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Receives of a message after which its callback is stored, even when the endpoint accepts others. The queue moves a
 /// message to its dead-letter queue much later.
 const MAX_RECEIVES: u32 = 8;
@@ -48,7 +50,7 @@ pub struct CallbackSender<H> {
     pub(crate) endpoints: Endpoints<H>,
     pub(crate) journal: Journal<H>,
     connector: Connector,
-    slow: Duration,
+    patience: Duration,
     sockets: Arc<Semaphore>,
     each: Arc<Mutex<HashMap<SubscriptionId, Arc<Semaphore>>>>,
 }
@@ -69,17 +71,17 @@ impl<H: Hub> CallbackSender<H> {
             endpoints: Endpoints::new(hub.clone()),
             journal: Journal::new(hub.clone()),
             connector,
-            slow: SLOW,
+            patience: PATIENCE,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             each: Arc::default(),
             hub,
         }
     }
 
-    /// The same sender with another threshold than [`SLOW`].
+    /// The same sender with another bound than [`PATIENCE`].
     #[must_use]
-    pub fn with_slow(self, slow: Duration) -> Self {
-        CallbackSender { slow, ..self }
+    pub fn with_patience(self, patience: Duration) -> Self {
+        CallbackSender { patience, ..self }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -191,7 +193,11 @@ impl<H: Hub> CallbackSender<H> {
         message: &Message,
         number: u32,
     ) -> Result<(), Failure> {
-        let (attempt, answer) = self.post(endpoint, callback, number).await;
+        let at = self.now();
+        let posted = timeout(self.patience, self.post(endpoint, callback, number)).await;
+        let Ok((attempt, answer)) = posted else {
+            return self.abandoned(endpoint, callback, message, number, at).await;
+        };
         self.journal.add(attempt);
         if !answer.is_delivered() {
             let changed = self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
@@ -200,26 +206,27 @@ impl<H: Hub> CallbackSender<H> {
                 Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
             };
         }
-        if answer.took >= self.slow {
-            self.delivered_slowly(endpoint).await;
-            return Ok(());
-        }
         let transition = self.transition(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)?;
         if transition.wakes_drainer { self.wake_drainer(endpoint).await } else { Ok(()) }
     }
 
-    /// Records that the endpoint is slow, so that its callbacks are stored from now on. When the write fails, the next slow
-    /// delivery tries again.
-    async fn delivered_slowly(&self, endpoint: &Endpoint) {
+    /// Records that a direct delivery took too long, so that the callbacks of the endpoint are stored from now on.
+    async fn abandoned(
+        &self,
+        endpoint: &Endpoint,
+        callback: &Callback,
+        message: &Message,
+        number: u32,
+        at: Timestamp,
+    ) -> Result<(), Failure> {
         let id = endpoint.subscription.id;
-        match self.transition(endpoint, EndpointEvent::DeliveredSlowly).await {
-            Ok(_) => {
-                tracing::info!(subscription = %id, "an endpoint is slow; its callbacks are stored from now on");
-            }
-            Err(error) => {
-                tracing::warn!(subscription = %id, %error, "an endpoint is slow, but its state could not be written; \
-                    the next slow delivery tries again");
-            }
+        let latency_ms = u32::try_from(self.patience.as_millis()).unwrap_or(u32::MAX);
+        let (callback, result) = (callback.clone(), Err(Cause::Timeout));
+        self.journal.add(Attempt { subscription: id, callback, number, at, result, latency_ms });
+        tracing::warn!(subscription = %id, latency_ms, "an endpoint is slow; its callbacks are stored from now on");
+        match self.after(endpoint, EndpointEvent::TooSlow).await.map_err(Failure::retry)? {
+            None => Ok(()),
+            Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
         }
     }
 

@@ -97,6 +97,12 @@ impl Emulator {
         write_whole(&self.folder.join(AGENCIES_FILE), rows, false)
     }
 
+    /// The id of the process whose children are the function processes.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

@@ -269,6 +269,12 @@ impl LocalStack {
         self.emulator.log()
     }
 
+    /// The id of the process whose children are the function processes.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.emulator.process_id()
+    }
+
     /// The process that runs the hub.
     pub fn emulator(&mut self) -> &mut Emulator {
         &mut self.emulator

@@ -77,8 +77,9 @@ pub enum DisabledReason {
 pub enum EndpointEvent {
     /// The endpoint accepted a callback.
     Delivered,
-    /// The endpoint accepted a direct callback so slowly that callbacks of other applications had to wait.
-    DeliveredSlowly,
+    /// A direct delivery was abandoned because callbacks of other applications would have waited. The callback may have
+    /// arrived.
+    TooSlow,
     /// A process claims the attempt that is due. Counted before the attempt, so that only one process makes it.
     Claimed(Jitter),
     /// An attempt failed.
@@ -259,7 +260,7 @@ pub fn next(
         (Failing { since, .. }, Event::Delivered) => (Recovering { since }, vec![WakeDrainer]),
         (Healthy { .. } | Recovering { .. }, Event::Delivered) => (state, vec![]),
 
-        (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::DeliveredSlowly) => {
+        (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::TooSlow) => {
             (Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY }, vec![])
         }
 
@@ -304,7 +305,7 @@ pub fn next(
         (
             Disabled { .. } | Paused { .. },
             Event::Delivered
-            | Event::DeliveredSlowly
+            | Event::TooSlow
             | Event::Claimed(_)
             | Event::Failed { .. }
             | Event::AnsweredGone

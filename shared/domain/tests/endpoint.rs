@@ -128,12 +128,13 @@ impl Scenario {
         direct: bool,
     ) -> bool {
         let event = match answer {
-            Answer::Slow if direct => EndpointEvent::DeliveredSlowly,
+            Answer::Slow if direct => EndpointEvent::TooSlow,
             Answer::Ok | Answer::Slow => EndpointEvent::Delivered,
             Answer::Fails => EndpointEvent::Failed { retry_after: None, jitter: Jitter::default() },
             Answer::Gone => EndpointEvent::AnsweredGone,
         };
-        let delivered = matches!(answer, Answer::Ok | Answer::Slow);
+        // A direct delivery that was too slow is given up, and its callback comes again.
+        let delivered = matches!(answer, Answer::Ok) || (matches!(answer, Answer::Slow) && !direct);
         if delivered {
             assert!(
                 self.stored.first().is_none_or(|first| *first >= version),

@@ -149,7 +149,8 @@ pub(crate) async fn a_failing_endpoint_gets_its_callbacks_later(test_hub: Arc<Te
         (now.state == "failing" && now.held == Some(1)).then_some(())
     })
     .await;
-    assert!((1..=3).contains(&app.receiver.turned_away()), "{}", app.receiver.turned_away());
+    // Up to three attempts, each repeated once.
+    assert!((2..=6).contains(&app.receiver.turned_away()), "{}", app.receiver.turned_away());
     app.receiver.answer(None);
     until("the endpoint active again", SOON, async || {
         test_hub.stack().invoke("callbacks", &json!({})).await.expect("the drainers must run");

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 11] = [
+    let plays: [(&str, Trialled); 12] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -79,6 +79,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         }),
         ("policies::every_queue_is_its_agencys_alone", |test_hub| {
             Box::pin(policies::every_queue_is_its_agencys_alone(test_hub))
+        }),
+        ("policies::a_killed_process_costs_thirty_seconds_on_every_queue", |test_hub| {
+            Box::pin(policies::a_killed_process_costs_thirty_seconds_on_every_queue(test_hub))
         }),
         ("policies::every_queue_has_alarms", |test_hub| Box::pin(policies::every_queue_has_alarms(test_hub))),
     ];

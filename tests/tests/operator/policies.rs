@@ -88,6 +88,27 @@ pub(crate) async fn every_queue_has_alarms(test_hub: Arc<TestHub>) {
     check.says("no-depth", (letters, fewer), "RouterQuarantine has alarms on [],", 1);
 }
 
+/// A killed process costs a short visibility timeout on every queue that a function reads, and a failure is retried for long.
+pub(crate) async fn a_killed_process_costs_thirty_seconds_on_every_queue(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
+    check.sound();
+    for (queue, receives) in [("Callback", 360), ("Drain", 120), ("Uploads", 30), ("Reports", 30)] {
+        let with = |seconds: u32, receives: u32| {
+            format!(
+                "VisibilityTimeout: {seconds}\n      SqsManagedSseEnabled: true\n      RedrivePolicy: {{ \
+                 deadLetterTargetArn: !GetAtt {queue}Dead.Arn, maxReceiveCount: {receives} }}"
+            )
+        };
+        let now = with(30, receives);
+        let says = |name: &str, changed: &str, told| {
+            check.says(&format!("{name}-{queue}"), (&now, changed), told, 1);
+        };
+        says("long", &with(180, receives), "a killed process costs");
+        says("short", &with(20, 1_000), "before its function ends at 29 s");
+        says("few", &with(30, 5), "gives a message up after 150 s");
+    }
+}
+
 /// The template check that CI runs.
 struct Check {
     test_hub: Arc<TestHub>,

@@ -46,10 +46,10 @@ async fn every_case_is_decided_once() {
     };
     let stack = Arc::new(start_hub(options).await.expect("a hub"));
     let absent: AgencyCode = ABSENT.parse().expect("an agency code");
-    let agencies = Agencies::start(&stack, &absent);
+    let agencies = Agencies::start(&stack, Some(&absent));
     say(&format!("filing {cases} cases"));
     let begun = Instant::now();
-    let filed = Filer::new(&stack).file(cases).await;
+    let filed = Filer::new(&stack).file(0..cases).await;
     let filing = begun.elapsed();
     say("all filed; waiting until every case is decided");
     let deadline =
@@ -57,7 +57,7 @@ async fn every_case_is_decided_once() {
     let end = until("every case decided", deadline, async || {
         citizens_act(&stack, &filed).await;
         stack.sweep().await.expect("a sweep");
-        let stats = stats(&stack, &filed, &absent).await;
+        let stats = stats(&stack, &filed, Some(&absent)).await;
         stats.only_absent_agency_waits().then_some(stats)
     })
     .await;

@@ -46,7 +46,7 @@ impl fmt::Display for Stats {
 ///
 /// # Panics
 /// A case was decided twice, or a record does not verify.
-pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Stats {
+pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: Option<&AgencyCode>) -> Stats {
     let mut stats = Stats::default();
     for ledger in records(stack, filed).await {
         let state = ledger.state();
@@ -66,7 +66,7 @@ pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode
             stats.supplements += usize::from(matches!(line.entry.event, Event::Supplemented { .. }));
         }
         if state.is_before_agency() {
-            let away = state.agency() == absent && state.stage == Stage::Dispatched;
+            let away = Some(state.agency()) == absent && state.stage == Stage::Dispatched;
             stats.waiting += usize::from(away);
             stats.under_way += usize::from(!away);
         } else if state.leg_opened == 0 {
@@ -97,7 +97,8 @@ pub(crate) async fn before_citizens(
     (waiting, moved)
 }
 
-async fn records(stack: &LocalStack, filed: &Filed) -> Vec<Ledger> {
+/// The records of these applications; of one that is not written yet there is none.
+pub(crate) async fn records(stack: &LocalStack, filed: &Filed) -> Vec<Ledger> {
     let client = Client::new(stack.aws());
     let table = stack.outputs().get("TableName").expect("an output");
     let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().send();

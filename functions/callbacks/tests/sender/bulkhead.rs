@@ -81,6 +81,39 @@ async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once
     }
 }
 
+/// Row C5 of the cases from the field. One process works the queue's batches one after the other, as the queue's mapping
+/// does for a process: what waits behind endpoints that hang waits no longer than their batch is held.
+#[tokio::test]
+async fn a_first_callback_waits_two_seconds_at_most_behind_endpoints_that_hang() {
+    let hub = hub();
+    let (well, _) = Endpoint::with_status(204).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    let (mut silent, mut hanging) = (Vec::new(), Vec::new());
+    for place in 0..3 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let tenant = sample::tenant(&format!("hanging-app-{place}"));
+        subscribe_as(&hub, tenant.clone(), &format!("http://{}/", listener.local_addr().unwrap()), &[]).await;
+        hanging.extend((0..12).map(|number| {
+            let callback = Callback { tenant: tenant.clone(), ..pending(100 * place + number) };
+            (number, callback)
+        }));
+        silent.push(listener);
+    }
+    // The tenants file at the same time.
+    hanging.sort_by_key(|(number, _)| *number);
+    let hanging: Vec<Callback> = hanging.into_iter().map(|(_, callback)| callback).collect();
+    let first = Callback { tenant: sample::tenant("another-app"), ..pending(1_000) };
+    let sender = sender(&hub);
+    let begun = Instant::now();
+    for callbacks in hanging.chunks(BATCH as usize) {
+        assert_eq!(deliver(&sender, batch(callbacks, 1)).await.len(), callbacks.len(), "each comes again");
+    }
+    assert!(deliver(&sender, batch(&[first], 1)).await.is_empty());
+    let late = begun.elapsed();
+    assert_eq!(well.ids().len(), 1);
+    assert!(late < Duration::from_secs(2), "the first callback of a healthy endpoint comes {late:?} late");
+}
+
 #[tokio::test]
 async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
     let hub = hub();

@@ -9,7 +9,7 @@ use domain::endpoint::{DisabledReason, EndpointState};
 use domain::ids::SubscriptionId;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
-use platform::deliveries::{Deliveries as _, NoticeKind, Which};
+use platform::deliveries::{Cause, Deliveries as _, NoticeKind, Which};
 use platform::faults::Fault;
 use platform::hub::{FakeHub, Hub as _};
 use platform::queues::Queue;
@@ -338,20 +338,22 @@ async fn more_than_a_page_is_drained() {
     assert_eq!(log.items.len(), 450);
 }
 
-/// All callbacks of a slow endpoint arrive, but outside the batches of other endpoints.
+/// All callbacks of a slow endpoint arrive, but outside the batches of other endpoints. The first one is abandoned and repeated.
 #[tokio::test]
 async fn a_slow_endpoint_is_drained_separately() {
     // With a threshold of zero, every delivery is slow.
     let (endpoint, _) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
-    let sender = sender(&hub).with_slow(std::time::Duration::ZERO);
-    assert!(deliver(&sender, batch(&[callback(1)], 1)).await.is_empty());
+    let sender = sender(&hub).with_patience(std::time::Duration::ZERO);
+    assert_eq!(deliver(&sender, batch(&[callback(1), callback(2)], 1)).await, ["0", "1"]);
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { attempt: 0, .. }));
-    assert_eq!(deliver(&sender, batch(&[callback(2)], 1)).await.len(), 1);
+    let log = hub.deliveries().attempts(id, Which::All, None, 9).await.unwrap();
+    assert_eq!(log.items[0].result, Err(Cause::Timeout));
     hub.clock.advance(seconds(21));
-    assert!(deliver(&sender, batch(&[callback(2), callback(3)], 2)).await.is_empty());
-    assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (1, 2));
+    assert!(deliver(&sender, batch(&[callback(1), callback(2), callback(3)], 2)).await.is_empty());
+    assert_eq!(held(&hub, id).await.len(), 3);
+    endpoint.clear();
     assert_eq!(run_schedule(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use callbacks::connector::{Answer, Connector, WebhookHeaders};
 use callbacks::resolve::{Found, Lookup};
+use domain::endpoint::EndpointState;
 use futures_util::{StreamExt as _, stream};
 use platform::clock::{Clock as _, FakeClock};
 use platform::config::Mode;
@@ -17,7 +19,7 @@ use platform::deliveries::Cause;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use crate::support::{Endpoint, connector};
+use crate::support::*;
 
 /// Deadline for endpoints that never finish their answer.
 const SHORT: Duration = Duration::from_millis(300);
@@ -183,6 +185,71 @@ async fn a_connection_is_reused() {
         assert_eq!(post(&connector, &url).await.result, Ok(200));
     }
     assert_eq!(*names.lookups.lock().unwrap(), 1, "one lookup, one connection");
+}
+
+/// An endpoint that answers the first request of every connection and closes the connection on the second request,
+/// as servers do whose idle time is over. Returns its address and the number of its connections.
+async fn closing_on_the_second_request() -> (String, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let connections = Arc::<Mutex<usize>>::default();
+    let counted = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            *counted.lock().unwrap() += 1;
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _first = stream.read(&mut request).await.unwrap();
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+                let _second = stream.read(&mut request).await.unwrap();
+            });
+        }
+    });
+    (url, connections)
+}
+
+/// Row C3 of the cases from the field.
+#[tokio::test]
+async fn a_kept_connection_that_the_endpoint_closes_is_no_failure() {
+    let (url, connections) = closing_on_the_second_request().await;
+    let hub = hub();
+    let id = subscribe(&hub, &url, &[]).await;
+    let sender = sender(&hub);
+    for version in 1..=4 {
+        assert!(deliver(&sender, batch(&[callback(version)], 1)).await.is_empty(), "version {version}");
+    }
+    assert_eq!(stored(&hub, id).await.state, EndpointState::default(), "the endpoint is healthy");
+    assert!(*connections.lock().unwrap() >= 2);
+}
+
+/// An answer of a gateway whose server is being replaced does not store the callbacks of a whole tenant.
+#[tokio::test]
+async fn a_503_is_repeated_once_before_the_endpoint_fails() {
+    for (answers, state) in [([503, 204], "healthy"), ([503, 503], "failing"), ([500, 204], "failing")] {
+        let place = AtomicUsize::new(0);
+        let answer = move || {
+            let status = answers[place.fetch_add(1, Ordering::SeqCst).min(1)];
+            StatusCode::from_u16(status).unwrap().into_response()
+        };
+        let endpoint = Endpoint::answering(answer).await;
+        let hub = hub();
+        let id = subscribe(&hub, &endpoint.url, &[]).await;
+        deliver(&sender(&hub), batch(&[callback(1)], 1)).await;
+        assert_eq!(stored(&hub, id).await.state.name(), state, "{answers:?}");
+    }
+}
+
+/// One fresh connection, and no more: an endpoint that closes every connection fails.
+#[tokio::test]
+async fn an_endpoint_that_closes_fresh_connections_is_asked_twice_and_fails() {
+    static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+    let url = raw(|stream| async move {
+        CONNECTIONS.fetch_add(1, Ordering::SeqCst);
+        drop(stream);
+    })
+    .await;
+    assert_eq!(post(&connector(), &url).await.result, Err(Cause::Reset));
+    assert_eq!(CONNECTIONS.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub fn endpoint_table() -> String {
     let failed = EndpointEvent::Failed { retry_after: None, jitter: Jitter::default() };
     let rows = [
         ("a callback was delivered", EndpointEvent::Delivered),
-        ("a direct delivery took 5 seconds or more", EndpointEvent::DeliveredSlowly),
+        ("a direct delivery took 1.5 seconds", EndpointEvent::TooSlow),
         ("a process claims the attempt that is due", EndpointEvent::Claimed(Jitter::default())),
         ("an attempt failed", failed),
         ("the endpoint answered 410", EndpointEvent::AnsweredGone),
