@@ -218,6 +218,7 @@ inline! {
     Media => json_schema!({
         "type": "string",
         "enum": ["application/pdf", "image/jpeg", "image/png"],
+        "title": "MediaType",
     });
     /// What an agency writes in its own words; it may not be left blank.
     Words => text(limits::TEXT, true);

@@ -64,7 +64,7 @@ pub struct CoveredCase {
 
 /// A field of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FormField"))]
 pub struct Field {
     /// Where it stands in the body: a JSON pointer (RFC 6901), the same that errors use.
     pub pointer: &'static str,

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::IntoParams as _;
 
 use super::ContractError;
+use super::naming::name_parts;
 use crate::operations;
 use crate::operations::operation::{Access, Operation};
 
@@ -41,11 +42,12 @@ pub fn document() -> Result<Value, ContractError> {
             finish(operation, &mut shared, &examples)?;
         }
     }
-    document["webhooks"] = webhooks::webhooks();
-    examples::add(
-        &mut document["webhooks"]["callback"]["post"]["requestBody"]["content"]["application/json"],
-        &examples,
-    );
+    let mut callback = webhooks::callback();
+    examples::add(&mut callback["post"]["requestBody"]["content"]["application/json"], &examples);
+    // Not under `webhooks`: generators of clients make a call of each of these, openapi-generator's one for Python does
+    // not compile.
+    document["paths"]["/v1/subscriptions"]["post"]["callbacks"] =
+        json!({ "callback": { "{$request.body#/url}": callback } });
     document["components"] = components()?;
     if let Some(responses) = document["components"]["responses"].as_object_mut() {
         responses.extend(shared);
@@ -158,7 +160,7 @@ fn frame() -> Map<String, Value> {
 /// What a developer reads first.
 const INTRODUCTION: &str = "\
 A citizen applies where they live; the agency that decides sits elsewhere. An app backend opens the application, uploads \
-its documents, submits it, and is told of every change by callback (`webhooks`), or reads the events.
+its documents, submits it, and is told of every change by callback (`subscribe`), or reads the events.
 
 **Who calls.** OAuth 2.0 client credentials: an access token (JWT) of a registered issuer as `Authorization: Bearer`. \
 What is not the caller's looks as if it did not exist (404).
@@ -179,6 +181,7 @@ and `RateLimit` what there is of the minute and what is left; beyond it, or beyo
 fn components() -> Result<Value, ContractError> {
     let mut schemas = names::schemas().map_err(ContractError::TwoSchemas)?;
     schemas.extend(bodies::schemas());
+    let schemas = name_parts(schemas, "#/components/schemas/").map_err(ContractError::TwoSchemas)?;
     Ok(json!({
         "schemas": schemas,
         "securitySchemes": { "token": {
@@ -244,7 +247,7 @@ fn components() -> Result<Value, ContractError> {
             "content": {
                 "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
                 "application/json": {
-                    "schema": { "type": "object", "properties": { "message": { "type": "string" } } },
+                    "schema": { "$ref": "#/components/schemas/GatewayRefusal" },
                     "examples": { "throttled": { "value": { "message": "Too Many Requests" } } },
                 },
             },

@@ -54,6 +54,17 @@ fn object(description: &str, required: &[&str], properties: Value) -> Value {
     })
 }
 
+/// A schema under the name that its type has in a generated client.
+fn titled(title: &str, mut schema: Value) -> Value {
+    schema["title"] = title.into();
+    schema
+}
+
+/// A member that is left out or `null`. Generators of clients fail at a bare `type: null`.
+fn absent() -> Value {
+    json!({ "type": ["string", "null"], "const": null })
+}
+
 /// The bodies of one service: the cases that name a relative have a body of their own.
 fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
     let words = row.service.name().split('_');
@@ -102,7 +113,9 @@ fn person() -> Value {
 fn document(kinds: &[DocumentKind]) -> Value {
     let properties = json!({
         "kind": { "type": "string", "enum": kinds },
-        "media_type": { "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"] },
+        "media_type": {
+            "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"], "title": "MediaType",
+        },
         "size": {
             "description": "Bytes.", "type": "integer", "minimum": 1, "maximum": limits::DOCUMENT_BYTES,
         },
@@ -141,7 +154,7 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
         },
         "submit": {
             "description": "`when_complete`: it is handed in by itself once its last document is in.",
-            "enum": ["manual", "when_complete", null],
+            "type": ["string", "null"], "enum": ["manual", "when_complete", null], "title": "SubmitMode",
         },
         "documents": {
             "description": "What will be uploaded; each answers a requirement of its own.",
@@ -179,14 +192,14 @@ fn confirmation() -> Value {
     json!({
         "description": "What the acceptance place confirms.",
         "oneOf": [
-            object("The result was handed over.", &["confirm", "how"], json!({
+            titled("HandOverConfirmation", object("The result was handed over.", &["confirm", "how"], json!({
                 "confirm": { "type": "string", "const": "hand_over" },
                 "how": { "type": "string", "enum": ways },
-            })),
-            object("The citizen has settled at the place moved to.", &["confirm"], json!({
+            }))),
+            titled("SettleConfirmation", object("The citizen has settled at the place moved to.", &["confirm"], json!({
                 "confirm": { "type": "string", "const": "settle" },
-                "how": { "type": "null" },
-            })),
+                "how": absent(),
+            }))),
         ],
     })
 }
@@ -206,6 +219,7 @@ fn batch() -> Value {
         },
         }),
     );
+    let each = titled("BatchEntry", each);
     let many = json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": each });
     object("Applications, up to 100 and 512 KiB.", &["applications"], json!({ "applications": many }))
 }
@@ -217,12 +231,16 @@ fn subscription() -> Value {
 fn subscription_change() -> Value {
     let mut properties = endpoint();
     properties["url"]["type"] = json!(["string", "null"]);
-    let mut change = object("What is to change; what is not named stays.", &[], properties);
-    change["anyOf"] = json!([
-        { "required": ["url"], "properties": { "url": { "type": "string" } } },
-        { "required": ["events"], "properties": { "events": { "type": "array" } } },
-    ]);
-    change
+    let (mut with_url, mut with_events) = (properties.clone(), properties);
+    with_url["url"]["type"] = json!("string");
+    with_events["events"]["type"] = json!("array");
+    json!({
+        "description": "What is to change; what is not named stays.",
+        "anyOf": [
+            titled("SubscriptionUrlChange", object("Another URL.", &["url"], with_url)),
+            titled("SubscriptionEventsChange", object("Other events.", &["events"], with_events)),
+        ],
+    })
 }
 
 fn rotation() -> Value {
@@ -240,22 +258,21 @@ fn replay() -> Value {
         "description": "Every callback since this moment.",
         "type": "string", "format": "date-time", "minLength": 20, "maxLength": 40,
     });
-    let absent = json!({ "type": "null" });
     json!({
         "description": "What is to be sent again.",
         "anyOf": [
-            object("One callback.", &["application", "version"], json!({
+            titled("ReplayOne", object("One callback.", &["application", "version"], json!({
                 "application": of("ApplicationId"),
                 "version": { "description": "Of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
-                "since": absent, "failed": absent,
-            })),
-            object("All since a moment, some applications a request: go on with `next`.", &["since"], json!({
-                "since": since, "cursor": cursor, "application": absent, "version": absent, "failed": absent,
-            })),
-            object("Those whose last attempt of the last 7 days failed: go on with `next`.", &["failed"], json!({
+                "since": absent(), "failed": absent(),
+            }))),
+            titled("ReplaySince", object("All since a moment, some applications a request: go on with `next`.", &["since"], json!({
+                "since": since, "cursor": cursor, "application": absent(), "version": absent(), "failed": absent(),
+            }))),
+            titled("ReplayFailed", object("Those whose last attempt of the last 7 days failed: go on with `next`.", &["failed"], json!({
                 "failed": { "type": "boolean", "const": true }, "cursor": cursor,
-                "application": absent, "version": absent, "since": absent,
-            })),
+                "application": absent(), "version": absent(), "since": absent(),
+            }))),
         ],
     })
 }
@@ -270,7 +287,7 @@ fn endpoint() -> Value {
         "events": {
             "description": "Which events are called back; all without it.",
             "type": ["array", "null"], "maxItems": 32,
-            "items": { "type": "string", "enum": CALLED_BACK },
+            "items": { "type": "string", "enum": CALLED_BACK, "title": "CallbackType" },
         },
     })
 }

@@ -93,6 +93,11 @@ written! {
         "required": ["status"],
         "properties": { "status": { "type": "string", "const": "ok" } },
     });
+    GatewayRefusalBody: "GatewayRefusal" => |_| json_schema!({
+        "description": "What the gateway before the hub answers, which is no problem.",
+        "type": "object",
+        "properties": { "message": { "type": "string" } },
+    });
     ServicesBody: "Services" => |generator| {
         let row = generator.subschema_for::<domain::catalogue::ServiceRow>();
         let kind = generator.subschema_for::<domain::catalogue::TitledKind>();
@@ -123,6 +128,7 @@ written! {
             "type": "object",
             "required": ["results"],
             "properties": { "results": { "type": "array", "minItems": 1, "maxItems": 100, "items": {
+                "title": "BatchResult",
                 "type": "object",
                 "required": ["key", "status"],
                 "properties": {
@@ -153,6 +159,7 @@ written! {
             "required": ["deliveries"],
             "properties": {
                 "deliveries": { "type": "array", "items": {
+                    "title": "Delivery",
                     "type": "object",
                     "required": ["webhook_id", "type", "application", "version", "attempt", "at", "delivered", "latency_ms"],
                     "properties": {
@@ -166,6 +173,7 @@ written! {
                         "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "What was answered." },
                         "cause": {
                             "description": "Why there was no status.",
+                            "type": "string",
                             "enum": ["timeout", "dns", "refused_address", "tls", "connect", "reset", "protocol"],
                         },
                         "latency_ms": { "type": "integer", "minimum": 0 },
@@ -184,16 +192,17 @@ written! {
             "required": ["notices", "more"],
             "properties": {
                 "notices": { "type": "array", "items": {
+                    "title": "SubscriptionNotice",
                     "type": "object",
                     "required": ["type", "subscription", "at"],
                     "properties": {
-                        "type": { "enum": [
+                        "type": { "type": "string", "enum": [
                             "subscription.disabled", "subscription.enabled", "subscription.paused",
                             "subscription.secret_rotated",
                         ] },
                         "subscription": subscription,
                         "at": at,
-                        "reason": { "enum": ["gone", "exhausted"], "description": "Why it was disabled." },
+                        "reason": { "type": "string", "enum": ["gone", "exhausted"], "description": "Why it was disabled." },
                     },
                 } },
                 "after": { "type": "string", "description": "Pass as `after` to read on, now or later." },
@@ -236,6 +245,7 @@ written! {
     });
     ProblemPageBody: "ProblemPage" => |_| {
         let text = json!({
+            "title": "ProblemText",
             "type": "object",
             "required": ["title", "who", "advice"],
             "properties": {
@@ -287,6 +297,7 @@ pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<ReplayedBody>,
         SchemaGenerator::subschema_for::<TestedBody>,
         SchemaGenerator::subschema_for::<DescriptionBody>,
+        SchemaGenerator::subschema_for::<GatewayRefusalBody>,
         SchemaGenerator::subschema_for::<HealthBody>,
         SchemaGenerator::subschema_for::<ProblemPageBody>,
         SchemaGenerator::subschema_for::<ServicesBody>,

@@ -46,11 +46,11 @@ pub const TYPES: [(&str, &str); 23] = [
     (TEST, "The app asked for a test. The application exists nowhere."),
 ];
 
-/// The document's `webhooks`.
-pub(super) fn webhooks() -> Value {
+/// The request of a callback.
+pub(super) fn callback() -> Value {
     let types: Vec<String> = TYPES.iter().map(|(kind, tells)| format!("- `{kind}`: {tells}")).collect();
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": schema });
-    json!({ "callback": { "post": {
+    json!({ "post": {
         "operationId": "callback",
         "tags": ["subscriptions"],
         "summary": "An application changed",
@@ -79,7 +79,7 @@ pub(super) fn webhooks() -> Value {
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Callback" } } },
         },
         "responses": responses(),
-    } } })
+    } })
 }
 
 const DESCRIPTION: &str = "\
