@@ -86,24 +86,32 @@ impl Naming<'_> {
     }
 }
 
-/// Writes a choice of constants as an enumeration. The descriptions of the constants become lines of its description.
+/// Writes a choice of constants as an enumeration, whose description has a line for each of them. Constants beside an
+/// object become one text: clients generated from an enumeration or constants there do not compile or fail at a value.
 fn join_constants(schema: &mut Value) {
     let Some(members) = schema.as_object_mut() else { return };
-    let Some(constants) = members.get("oneOf").and_then(Value::as_array) else { return };
-    let values: Vec<Value> = constants.iter().map(|constant| constant["const"].clone()).collect();
-    if !values.iter().all(Value::is_string) {
-        return;
-    }
+    let Some(choices) = members.get_mut("oneOf").and_then(Value::as_array_mut) else { return };
+    let (constants, others): (Vec<Value>, Vec<Value>) =
+        choices.drain(..).partition(|choice| choice["const"].is_string());
+    let values: Vec<&str> = constants.iter().filter_map(|constant| constant["const"].as_str()).collect();
     let lines = constants.iter().filter_map(|constant| {
         Some(format!("- `{}`: {}", constant["const"].as_str()?, constant["description"].as_str()?))
     });
     let lines = lines.collect::<Vec<_>>().join("\n");
-    let description = members.get("description").and_then(Value::as_str).unwrap_or_default();
-    let description = format!("{description}\n\n{lines}").trim().to_owned();
-    members.remove("oneOf");
-    members.insert("type".to_owned(), "string".into());
-    members.insert("enum".to_owned(), values.into());
-    members.insert("description".to_owned(), description.into());
+    if others.is_empty() {
+        members.remove("oneOf");
+        let description = members.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = format!("{description}\n\n{lines}").trim().to_owned();
+        members.insert("type".to_owned(), "string".into());
+        members.insert("enum".to_owned(), json!(values));
+        members.insert("description".to_owned(), description.into());
+    } else if values.is_empty() {
+        *choices = others;
+    } else {
+        let pattern = format!("^({})$", values.join("|"));
+        choices.push(json!({ "type": "string", "pattern": pattern, "description": lines }));
+        choices.extend(others);
+    }
 }
 
 /// Moves the members that every variant has into each of the variants, so that each is complete.
