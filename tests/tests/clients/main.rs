@@ -247,7 +247,7 @@ fn generate(target: &Target, document: &str) {
     let mut command = generator("openapi-generator-cli");
     command.args(["generate", "-g", target.name, "-i"]).arg(contract(document)).arg("-o").arg(&client);
     let log = printed(command);
-    for sign in ["Exception", " ERROR ", "FILEPATH_COLLISION", "Inline schema created"] {
+    for sign in ["Exception in thread", " ERROR ", "FILEPATH_COLLISION", "Inline schema created"] {
         let line = log.lines().find(|line| line.contains(sign));
         assert_eq!(line, None, "{} {document}", target.name);
     }
