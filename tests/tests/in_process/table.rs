@@ -344,6 +344,7 @@ async fn throttled_it_is_503_with_the_time_to_come_again() {
     assert_eq!(
         rest,
         [
+            "GET /problems",
             "GET /problems/{code}",
             "GET /v1/health",
             "GET /v1/openapi.json",

@@ -169,8 +169,9 @@ What is not the caller's looks as if it did not exist (404).
 same key is answered as the first was, at any time.
 
 **Errors** are problems (RFC 9457), in Chinese or English as `Accept-Language` asks. Decide by the last segment of \
-`type`; resolved against the address of the interface, `type` is the page that says what to do. Every wrong field is \
-named at once, by JSON pointer. After a 503, and where no answer came, send the same request again after `Retry-After`, \
+`type`; resolved against the address of the interface, `type` is the page that says what to do. `/problems` lists all \
+codes, those of wrong fields too. Every wrong field is named at once, by JSON pointer. After a 503, and where no answer \
+came, send the same request again after `Retry-After`, \
 with jitter. Readers ignore members that they do not know.
 
 **Limits.** A tenant has so many requests a minute, and so many new applications a day. Answers tell by `RateLimit-Policy` \

@@ -42,9 +42,9 @@ impl JsonSchema for KeySet {
                         "x": coordinate, "y": coordinate,
                         "kid": { "type": "string", "minLength": 1, "description": "The name a signature gives." },
                         "use": { "type": "string", "const": "sig" },
-                        "alg": { "type": "string", "enum": ["ES256", "EdDSA"] }
-                    },
-                    "not": { "required": ["d"] }
+                        "alg": { "type": "string", "enum": ["ES256", "EdDSA"] },
+                        "d": { "not": {} }
+                    }
                 }
             } }
         })

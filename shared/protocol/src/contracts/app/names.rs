@@ -54,6 +54,7 @@ names!(
     Nothing,
     Notices,
     ProblemPage,
+    ProblemTable,
     Replay,
     Replayed,
     Rotation,
@@ -243,6 +244,28 @@ written! {
             "components": { "type": "object" },
         },
     });
+    ProblemTableBody: "ProblemTable" => |generator| {
+        let page = generator.subschema_for::<ProblemPageBody>();
+        json_schema!({
+            "description": "All codes of problems and of wrong fields.",
+            "type": "object",
+            "required": ["problems", "fields"],
+            "properties": {
+                "problems": { "type": "array", "minItems": 1, "items": page },
+                "fields": { "type": "array", "minItems": 1, "items": {
+                    "title": "FieldCode",
+                    "description": "A code of a wrong field, with what the field must be.",
+                    "type": "object",
+                    "required": ["code", "zh", "en"],
+                    "properties": {
+                        "code": { "type": "string", "pattern": "^[a-z][a-z0-9_]*$" },
+                        "zh": { "type": "string" },
+                        "en": { "type": "string" },
+                    },
+                } },
+            },
+        })
+    };
     ProblemPageBody: "ProblemPage" => |_| {
         let text = json!({
             "title": "ProblemText",
@@ -300,6 +323,7 @@ pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<GatewayRefusalBody>,
         SchemaGenerator::subschema_for::<HealthBody>,
         SchemaGenerator::subschema_for::<ProblemPageBody>,
+        SchemaGenerator::subschema_for::<ProblemTableBody>,
         SchemaGenerator::subschema_for::<ServicesBody>,
         SchemaGenerator::subschema_for::<SubscriptionsBody>,
     ] {
