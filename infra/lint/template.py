@@ -1,11 +1,12 @@
-"""Checks infra/template.yaml as it is deployed: with every agency of infra/agencies.toml.
+"""Checks infra/template.yaml with every agency of infra/agencies.toml, as `tongban deploy` renders it.
 
     python infra/lint/template.py [--own-checks] [TEMPLATE]
 
-With --own-checks cfn-lint itself, which takes most of the time, does not run. Run with a Python that has infra/cli/requirements.txt. Says what is wrong and ends with 1, or ends with 0.
+--own-checks skips cfn-lint, which takes most of the time. Needs a Python with infra/cli/requirements.txt. Prints every
+fault and exits with 1, or exits with 0.
 
-cfn-lint expands the template's Fn::ForEach loops itself and checks what they produce, but takes a loop over a parameter
-from that parameter's default; so the rows and the codes are written in first, as `tongban deploy` does.
+cfn-lint expands the template's Fn::ForEach loops and checks the resulting resources. For a loop over a parameter it uses
+the parameter's default, so this script first writes the agencies and their codes into the template.
 """
 
 import argparse
@@ -25,13 +26,13 @@ from cfnlint.template import Template
 from cfnlint.template.transforms._language_extensions import language_extension
 
 INFRA = Path(__file__).resolve().parent.parent
-# One region of each partition that must work: aws and aws-cn.
+# One region of each supported partition: aws and aws-cn.
 REGIONS = ["us-east-1", "cn-north-1"]
 # CloudFormation's limit on the resources of one stack.
 MOST_RESOURCES = 500
-# Rules that are not followed, each with its reason. Empty, and to be kept so.
+# cfn-lint rules to ignore, each with its reason. Keep this list empty.
 IGNORED: list[str] = []
-# What an agency may do with its queue, and nothing else.
+# All actions that an agency may perform on its queue.
 READS = {
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
@@ -44,12 +45,12 @@ ANY_RESOURCE = {"dynamodb:ListStreams"}
 
 
 def account_of(row: dict) -> str:
-    """The account that reads an agency's queue: one of its own for each, so that no two can be taken for each other."""
+    """The account that reads an agency's queue. A row without an account gets a distinct one, which exposes mix-ups."""
     return row.get("account", f"{row['code']:0<12}")
 
 
 def rendered(template: str, agencies: list[dict]) -> str:
-    """The template with the agencies written between its markers and their codes as the parameter's default."""
+    """The template with the agencies between the markers, and their codes as the parameter's default."""
     accounts = {row["code"]: account_of(row) for row in agencies}
     rows = "".join(f'    "{code}": {{ Account: "{account}" }}\n' for code, account in accounts.items())
     reporters = ", ".join(f'"{account}"' for account in sorted(set(accounts.values())))
@@ -69,7 +70,7 @@ def rendered(template: str, agencies: list[dict]) -> str:
 
 
 def literals(template: str) -> list[str]:
-    """Lines that name a partition or a domain which aws-cn does not have.
+    """Lines that name a partition, or a domain that aws-cn does not have.
 
     Service principals are the exception: `lambda.amazonaws.com` is the same in every partition.
     """
@@ -93,7 +94,7 @@ def expanded(path: str) -> dict:
 
 
 def expectations(resources: dict, agencies: list[dict]) -> list[str]:
-    """What cfn-lint cannot know: every agency has its parts, the stack fits, and no role reaches everything."""
+    """Checks that cfn-lint lacks: each agency has its resources, the stack fits its limit, no role has wildcard rights."""
     wrong = []
     if len(resources) > MOST_RESOURCES:
         wrong.append(f"{len(resources)} resources are more than the {MOST_RESOURCES} one stack may have")
@@ -115,13 +116,13 @@ def expectations(resources: dict, agencies: list[dict]) -> list[str]:
 
 
 def live(statements: list) -> list[dict]:
-    """The statements of a policy as a live stack has them."""
+    """The statements that a policy has in a live stack."""
     kept = [item["Fn::If"][1] if "Fn::If" in item and item["Fn::If"][0] == "Live" else item for item in statements]
     return [item for item in kept if item != {"Ref": "AWS::NoValue"}]
 
 
 def queue_policies(resources: dict, agencies: list[dict]) -> list[str]:
-    """An agency's queue is read by its account alone, over TLS alone; its dead letters by nobody but the hub."""
+    """Only the agency's account may read the agency's queue, and only over TLS. The dead-letter queue has no policy."""
     wrong = []
     put_on: dict[str, list[str]] = {}
     for name, resource in resources.items():
@@ -163,7 +164,10 @@ def queue_policies(resources: dict, agencies: list[dict]) -> list[str]:
 
 
 def alarms(resources: dict) -> list[str]:
-    """A queue that stands still makes no error anywhere: what works it is watched by age, what it gave up by number."""
+    """Each queue with a consumer has an alarm on message age, and each dead-letter queue an alarm on message count.
+
+    A consumer that stops causes no error, so no other alarm would show the stop.
+    """
     watched: dict[str, set[str]] = {}
     for resource in resources.values():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
@@ -182,7 +186,7 @@ def alarms(resources: dict) -> list[str]:
 
 
 def main() -> int:
-    """Runs every check."""
+    """Runs the checks and prints the faults."""
     arguments = argparse.ArgumentParser(description="Checks the template as it is deployed.")
     arguments.add_argument("--own-checks", action="store_true", help="leaves cfn-lint out")
     arguments.add_argument("template", nargs="?", type=Path, default=INFRA / "template.yaml")

@@ -1,4 +1,4 @@
-//! An agency's process: its program, its settings, its environment.
+//! The agency program `tongban-agency`: its path, configuration and environment.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,10 +11,10 @@ use tongban::aws::LOCAL_REGION;
 use tongban::endpoints::account_of;
 use tongban::local::LocalStack;
 
-/// The program, beside the folder of a test's own.
+/// File name of the program. Cargo builds it one folder above the test's own executable.
 const PROGRAM: &str = "tongban-agency";
 
-/// What an agency's process is given: its own account, and where AWS is.
+/// Environment of an agency's process: the credentials of its AWS account, and the local AWS endpoint.
 #[must_use]
 pub fn environment(stack: &LocalStack, code: &AgencyCode) -> [(&'static str, String); 4] {
     [
@@ -25,10 +25,10 @@ pub fn environment(stack: &LocalStack, code: &AgencyCode) -> [(&'static str, Str
     ]
 }
 
-/// The agency's program, built beside this test.
+/// Path of the agency program of this build.
 ///
 /// # Panics
-/// It is not built.
+/// The program is not built.
 #[must_use]
 pub fn program() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test");
@@ -37,10 +37,10 @@ pub fn program() -> PathBuf {
     program
 }
 
-/// Its settings with its private keys.
+/// The configuration of an agency, with its private keys inline.
 ///
 /// # Panics
-/// There is no such agency.
+/// The stack has no agency with this code.
 #[must_use]
 pub fn settings(stack: &LocalStack, code: &AgencyCode) -> Value {
     let agency = stack.agency(code).expect("an agency");
@@ -56,10 +56,10 @@ pub fn settings(stack: &LocalStack, code: &AgencyCode) -> Value {
     })
 }
 
-/// Writes a file that this user alone may read.
+/// Writes a file that only this user may read.
 ///
 /// # Panics
-/// It cannot be written.
+/// The file cannot be written.
 pub fn write_private(path: &Path, text: &str) {
     let mut options = fs::OpenOptions::new();
     let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(path).expect("a file");

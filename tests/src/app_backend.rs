@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::receiver::Receiver;
 use crate::until::until;
 
-/// How long the hub or an agency may take for anything that it does by itself.
+/// Deadline for a step that the hub or an agency takes without a request of the test.
 pub const SOON: Duration = Duration::from_secs(90);
 
 /// One tenant with every scope.
@@ -26,7 +26,7 @@ pub struct AppBackend {
     client: AppClient,
 }
 
-/// A request of a test; whoever sends it decides which status is right.
+/// A request under construction. The test decides which status of the response is right.
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct TestRequest(AppRequest);
@@ -137,7 +137,7 @@ impl AppBackend {
     /// Uploads every declared document of an application.
     ///
     /// # Panics
-    /// The hub gave a link for something else, or the store refuses an upload.
+    /// The number of links differs from the number of documents, or the store refuses an upload.
     pub async fn upload_all(&self, created: &ApplicationView, documents: &[SampleDocument]) {
         let links = created.documents.iter().filter(|slot| slot.upload.is_some()).count();
         assert_eq!(links, documents.len(), "every declared document has a link: {created:?}");
@@ -152,7 +152,7 @@ impl AppBackend {
         self.client.upload(link, &document.bytes).await.expect("an uploaded document");
     }
 
-    /// Downloads what a signed link leads to.
+    /// Downloads the object behind a signed link.
     ///
     /// # Panics
     /// The store refuses the download.

@@ -1,9 +1,9 @@
-//! Finds circles between the files of a crate: `a.rs` uses a name of `b.rs`, which uses a name of `a.rs`.
+//! Finds circular uses between the files of a crate: `a.rs` uses a name of `b.rs`, which uses a name of `a.rs`.
 //!
 //! A file uses another when one of its paths, in a `use` or in the code, leads to an item that the other file defines.
 //! `mod child;` and `pub use child::Name` alone are no use of the child: the parent only lists and re-exports it. A name
-//! that is taken from the parent and only re-exported there counts for the file that defines it. Code under
-//! `#[cfg(test)]` is left out.
+//! that is imported from the parent and only re-exported there counts for the file that defines the name. Code under
+//! `#[cfg(test)]` is ignored.
 
 mod graph;
 mod module;
@@ -17,7 +17,7 @@ use crate::repository;
 /// The sources of a crate, by path.
 pub type Sources = BTreeMap<String, String>;
 
-/// Every circle in the crates under these folders, each as a list of files with the names that lead from one to the next.
+/// Every circle in the crates under these folders, written as `a.rs -> (Name) b.rs -> (Other) a.rs`.
 ///
 /// # Panics
 /// A source cannot be read or is not Rust.
@@ -32,7 +32,7 @@ pub fn circles_under(folders: &[&str]) -> Vec<String> {
     roots.iter().flat_map(|root| circles(root, &sources)).collect()
 }
 
-/// Whether a crate begins in this file: a library, or a binary.
+/// Whether this file is the root of a library or of a binary.
 fn is_root(path: &str) -> bool {
     let path = Path::new(path);
     let folder = path.parent().and_then(Path::file_name).and_then(|name| name.to_str());
@@ -47,7 +47,7 @@ fn is_bin(folder: &Path) -> bool {
     folder.ends_with("src/bin")
 }
 
-/// The circles of one crate, which begins in the file `root`.
+/// The circles of the crate whose root file is `root`.
 fn circles(root: &str, sources: &Sources) -> Vec<String> {
     let modules = module::read_crate(root, sources);
     graph::circles(&modules.uses())

@@ -1,4 +1,4 @@
-//! The OpenAPI documents as they are checked in: for tests that must not forget a route.
+//! Reads the checked-in OpenAPI document, so that a test can cover every route.
 
 use serde_json::{Value, json};
 
@@ -9,45 +9,45 @@ use crate::repository::text;
 pub struct Operation {
     /// `GET`, `POST`, …
     pub method: String,
-    /// With its parameters in braces.
+    /// Path, with parameters in braces.
     pub path: String,
-    /// What the document says of it.
+    /// The operation object of the document.
     pub said: Value,
 }
 
 impl Operation {
-    /// Whether it takes a body.
+    /// Whether the operation accepts a body.
     #[must_use]
     pub fn has_body(&self) -> bool {
         self.said.get("requestBody").is_some()
     }
 
-    /// Whether it cannot be asked without a body.
+    /// Whether the operation requires a body.
     #[must_use]
     pub fn needs_body(&self) -> bool {
         self.said["requestBody"]["required"] == true
     }
 
-    /// Whether it demands an access token.
+    /// Whether the operation requires an access token.
     #[must_use]
     pub fn needs_token(&self) -> bool {
         self.said["security"].as_array().is_some_and(|ways| !ways.is_empty())
     }
 
-    /// The scope it demands of the token; `None` where any will do.
+    /// The scope that the operation requires; `None` when any token is accepted.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.said["security"][0]["token"][0].as_str()
     }
 
-    /// Whether it takes a parameter of this name.
+    /// Whether the operation has a parameter of this name.
     #[must_use]
     pub fn takes(&self, parameter: &str) -> bool {
         let mut parameters = self.said["parameters"].as_array().into_iter().flatten();
         parameters.any(|given| given["name"] == parameter)
     }
 
-    /// The statuses it may answer with.
+    /// The described statuses.
     #[must_use]
     pub fn statuses(&self) -> Vec<u16> {
         let answers = self.said["responses"].as_object().into_iter().flatten();
@@ -58,7 +58,7 @@ impl Operation {
 /// The document of the interface for apps.
 ///
 /// # Panics
-/// It is no JSON.
+/// The document is not JSON.
 #[must_use]
 pub fn for_apps() -> Value {
     serde_json::from_str(&text("shared/protocol/contracts/app.openapi.json")).expect("JSON")

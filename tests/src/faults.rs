@@ -1,17 +1,17 @@
-//! The table in `tests/FAULTS.md` and the tests that cite its rows.
+//! Reads the table in `tests/FAULTS.md` and finds the tests that cite its rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A test, by its file and its function: `tests/tests/in_process/crashes.rs::a_journey_survives_any_call`.
+/// A test by file and function: `tests/tests/in_process/crashes.rs::a_case_survives_a_fault_at_any_call`.
 pub type TestName = String;
 
 /// Tests by the row that they prove.
 pub type Citations = BTreeMap<u32, BTreeSet<TestName>>;
 
-/// The rows of the table, each with the tests that it names.
+/// The rows of the table, each with its tests.
 ///
 /// # Panics
-/// A row has not five cells, or two rows have one number.
+/// A row does not have five cells, or two rows have the same number.
 #[must_use]
 pub fn table(markdown: &str) -> Citations {
     let mut rows = Citations::new();
@@ -22,7 +22,7 @@ pub fn table(markdown: &str) -> Citations {
         let tests =
             cells[4].split("<br>").filter_map(|test| test.trim().strip_prefix('`')?.strip_suffix('`'));
         let before = rows.insert(number, tests.map(str::to_owned).collect());
-        assert!(before.is_none(), "row {number} is there twice");
+        assert!(before.is_none(), "row {number} is in the table twice");
     }
     rows
 }
@@ -52,13 +52,13 @@ pub fn citations(path: &str, source: &str) -> Citations {
     cited
 }
 
-/// Whether a source has a function of this name.
+/// Whether a source contains a function of this name.
 #[must_use]
 pub fn has_function(source: &str, name: &str) -> bool {
     source.lines().any(|line| function(line.trim()) == Some(name))
 }
 
-/// The name of the function that a line begins.
+/// The name of the function whose declaration begins in this line.
 fn function(line: &str) -> Option<&str> {
     let words = ["pub ", "pub(crate) ", "pub(super) ", "async "];
     let line = words.iter().fold(line, |line, word| line.strip_prefix(word).unwrap_or(line));
@@ -66,7 +66,7 @@ fn function(line: &str) -> Option<&str> {
     rest.find(['(', '<']).map(|end| &rest[..end])
 }
 
-/// Row numbers in a text: after the word `row` or `rows`, numbers with commas, `and` and `to` between them.
+/// Row numbers in a text: numbers after the word `row` or `rows`, separated by commas, `and` and `to`.
 fn rows_in(text: &str) -> BTreeSet<u32> {
     let mut rows = BTreeSet::new();
     let mut words = text.split_whitespace().peekable();

@@ -1,13 +1,13 @@
-//! What an app backend fills in: the bodies of applications, and the papers they need.
+//! Request bodies of applications, and the documents that each application needs.
 
 use crate::people::Citizen;
 use app_client::SampleDocument;
 use serde_json::{Value, json};
 
-/// Xincheng, Hohhot: where most citizens here apply.
+/// Acceptance place of most test applications: Xincheng, Hohhot.
 pub const HOHHOT: &str = "150102";
 
-/// A first card of an adult.
+/// An adult's first card.
 #[must_use]
 pub fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
     json!({
@@ -20,26 +20,26 @@ pub fn first_card(citizen: &Citizen, accepted_at: &str, registered_at: &str) -> 
     })
 }
 
-/// The two papers of an adult's first card.
+/// The two documents of an adult's first card.
 #[must_use]
-pub fn adult_papers() -> Vec<SampleDocument> {
+pub fn adult_documents() -> Vec<SampleDocument> {
     vec![
         SampleDocument::pdf("household_register", "register"),
         SampleDocument::jpeg("proof_of_residence", "residence"),
     ]
 }
 
-/// A first card of a child, for whom the guardian applies.
+/// A child's first card. The guardian applies.
 #[must_use]
-pub fn childs_card(child: &Citizen, guardian: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
+pub fn child_card(child: &Citizen, guardian: &Citizen, accepted_at: &str, registered_at: &str) -> Value {
     let mut body = first_card(child, accepted_at, registered_at);
     body["guardian"] = guardian.json();
     body
 }
 
-/// The three papers of a child's first card.
+/// The three documents of a child's first card.
 #[must_use]
-pub fn childs_papers() -> Vec<SampleDocument> {
+pub fn child_documents() -> Vec<SampleDocument> {
     vec![
         SampleDocument::jpeg("identity_card", "guardian"),
         SampleDocument::pdf("birth_certificate", "birth"),
@@ -47,7 +47,7 @@ pub fn childs_papers() -> Vec<SampleDocument> {
     ]
 }
 
-/// A transfer that moves to where it is applied for.
+/// A transfer to the acceptance place.
 #[must_use]
 pub fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, registered_at: &str) -> Value {
     json!({
@@ -60,9 +60,9 @@ pub fn transfer(citizen: &Citizen, reason: &str, accepted_at: &str, registered_a
     })
 }
 
-/// The three papers of a transfer, the last one by its reason.
+/// The three documents of a transfer. The kind of the third depends on the reason.
 #[must_use]
-pub fn transfer_papers(by_reason: &'static str) -> Vec<SampleDocument> {
+pub fn transfer_documents(by_reason: &'static str) -> Vec<SampleDocument> {
     vec![
         SampleDocument::pdf("household_register", "register"),
         SampleDocument::png("identity_card", "card"),
@@ -83,13 +83,13 @@ pub fn certificate(citizen: &Citizen, kind: &str, accepted_at: &str, registered_
     })
 }
 
-/// The two papers every certificate needs.
+/// The two documents that every certificate needs.
 #[must_use]
-pub fn certificate_papers() -> Vec<SampleDocument> {
+pub fn certificate_documents() -> Vec<SampleDocument> {
     vec![SampleDocument::png("identity_card", "card"), SampleDocument::pdf("household_register", "register")]
 }
 
-/// The same body, handed in by itself once its last paper is in.
+/// The same body, submitted by the hub once the last required document is uploaded.
 #[must_use]
 pub fn when_complete(mut body: Value) -> Value {
     body["submit"] = json!("when_complete");

@@ -1,4 +1,4 @@
-//! A local AWS with the hub for the targets that need one.
+//! Starts the hub on a local AWS, for test targets that need a running hub.
 
 use anyhow::Result;
 use tongban::local::{LocalOptions, LocalStack};
@@ -6,7 +6,7 @@ use tongban::terminal::Terminal;
 
 use crate::progress::say;
 
-/// Starts a local AWS and deploys the hub to it, and says so.
+/// Starts a local AWS and deploys the hub to it. Prints both steps on standard error.
 ///
 /// # Errors
 /// As for [`LocalStack::start`].
@@ -18,19 +18,19 @@ pub async fn start_hub(options: LocalOptions) -> Result<LocalStack> {
     Ok(hub)
 }
 
-/// Starts a local AWS with the hub under this name, which ends with this process.
+/// Starts a hub whose stack has this name. The hub ends with the test process.
 ///
 /// # Panics
-/// It does not start.
+/// The hub does not start.
 #[must_use]
-pub fn lasting_hub(stack: &str) -> &'static LocalStack {
+pub fn process_wide_hub(stack: &str) -> &'static LocalStack {
     let options = LocalOptions {
         port: 0,
         stack: stack.to_owned(),
         log_level: "warn".to_owned(),
         ..LocalOptions::default()
     };
-    // The tests of these targets run processes, and use nothing else of this runtime.
+    // A runtime of its own: the tests of these targets only run processes and need no runtime.
     let started = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(start_hub(options)).expect("a hub")

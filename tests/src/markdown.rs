@@ -2,10 +2,10 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// Beginnings of what has a slash and is no path of the repository: media types, and what a build leaves behind.
+/// Prefixes of texts that contain a slash but are no path of the repository: media types, URLs, build output.
 const NO_PATHS: [&str; 6] = ["application/", "text/", "image/", "multipart/", "http", "target/"];
 
-/// The targets of a page's links to files and headings of the repository, as they are written.
+/// The targets, as written, of a page's links to files and headings of the repository.
 #[must_use]
 pub fn links(markdown: &str) -> Vec<String> {
     let text = without_code_blocks(markdown);
@@ -39,7 +39,7 @@ pub fn paths(markdown: &str) -> Vec<String> {
     quoted.filter(is_path).map(known).collect()
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// The anchors that GitHub gives to a page's headings.
 #[must_use]
 pub fn anchors(markdown: &str) -> Vec<String> {
     let text = without_code_blocks(markdown);

@@ -1,47 +1,47 @@
-//! Invented people. Nobody has these names; the identity numbers are computed.
+//! Invented citizens. Nobody has these names, and the identity numbers are computed.
 //!
-//! Each one is a canary: what identifies them is kept, and a test looks for it where it must not be.
+//! Each citizen is a canary: the name, number and address are recorded, and tests search for them in logs and queues.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use domain::decide::today;
 use domain::identity_number::IdentityNumber;
+use domain::time::today;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use serde_json::{Value, json};
 
-/// What the second part of an invented name is put together from.
+/// The characters of the given names.
 const SYLLABLES: [char; 16] =
     ['娜', '敖', '乌', '嘎', '仁', '钦', '娅', '晗', '霏', '珞', '琤', '翀', '彧', '垚', '鑫', '祎'];
 
 static NUMBER: AtomicU16 = AtomicU16::new(0);
 static CANARIES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Someone who applies, or on whose behalf someone does.
+/// An applicant, a guardian, or a person on whose behalf somebody applies.
 #[derive(Clone, Debug)]
 pub struct Citizen {
-    /// Name, like no other in this run.
+    /// Name, unique in this run.
     pub name: String,
-    /// A computed identity number.
+    /// Computed identity number.
     pub identity_number: String,
-    /// A number of the mainland.
+    /// Mobile number of the mainland.
     pub mobile: String,
-    /// Where they live.
+    /// Address.
     pub address: String,
 }
 
 impl Citizen {
-    /// Someone of an age in full years today, whose birthday was a while ago.
+    /// A citizen of this age in full years, whose birthday was some time ago.
     #[must_use]
     pub fn aged(years: i32) -> Citizen {
         Citizen::born(day_before_today(Span::new().years(years).days(40)))
     }
 
-    /// Someone born on a day.
+    /// A citizen born on this day.
     ///
     /// # Panics
-    /// After 4,095 people.
+    /// More than 4,096 citizens are created in one run.
     #[must_use]
     pub fn born(birth: Date) -> Citizen {
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -50,7 +50,7 @@ impl Citizen {
         let citizen = Citizen {
             name: format!("拓跋{}{}{}", syllable(8), syllable(4), syllable(0)),
             identity_number: IdentityNumber::compute("152301", birth, number % 1000)
-                .expect("a sound birth date")
+                .expect("a valid birth date")
                 .as_str()
                 .to_owned(),
             mobile: format!("1990000{number:04}"),
@@ -61,30 +61,30 @@ impl Citizen {
         citizen
     }
 
-    /// As a person of a request.
+    /// The citizen as a person in a request.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({ "name": self.name, "identity_number": self.identity_number, "mobile": self.mobile })
     }
 }
 
-/// The day in China, a span before today.
+/// The day in China this span before today.
 ///
 /// # Panics
-/// The span is too long for a calendar.
+/// The span is longer than the calendar.
 #[must_use]
 pub fn day_before_today(span: Span) -> Date {
     today(Timestamp::now()).checked_sub(span).expect("a day of the calendar")
 }
 
-/// The first trace of an invented person in a text: as it is, or as JSON escapes it.
+/// The first canary in a text, plain or escaped as in JSON.
 #[must_use]
 pub fn trace_in(text: &str) -> Option<String> {
     let canaries = CANARIES.lock().expect("the canaries");
     canaries.iter().find(|canary| text.contains(canary.as_str()) || text.contains(&escaped(canary))).cloned()
 }
 
-/// How many there are to look for.
+/// Number of recorded canaries.
 #[must_use]
 pub fn canaries() -> usize {
     CANARIES.lock().expect("the canaries").len()
@@ -105,17 +105,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_is_someone_else_and_leaves_traces() {
+    fn citizens_differ_and_their_traces_are_found() {
         let (one, two) = (Citizen::aged(30), Citizen::aged(30));
         assert_ne!(one.name, two.name);
         assert_ne!(one.identity_number, two.identity_number);
-        let number: IdentityNumber = one.identity_number.parse().expect("a sound number");
+        let number: IdentityNumber = one.identity_number.parse().expect("a valid number");
         assert_eq!(number.age_on(today(Timestamp::now())), 30);
         assert_eq!(trace_in(&format!("log: {}", one.name)), Some(one.name.clone()));
         let json = format!("\"{}\"", escaped(&two.address));
         assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), two.address);
         assert_eq!(trace_in(&json), Some(two.address));
-        assert_eq!(trace_in("nothing of anybody"), None);
+        assert_eq!(trace_in("no personal data"), None);
         assert!(canaries() >= 8);
     }
 }

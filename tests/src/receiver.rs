@@ -1,11 +1,11 @@
-//! An app backend's receiver for tests: records callbacks, and fails the test on one that does not verify.
+//! A callback receiver for tests. It records callbacks, and fails the test when a callback does not verify.
 
 use app_client::{CallbackLog, CallbackReceiver, ReceivedCallback};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use protocol::callback::Secret;
 
-/// Receives callbacks on a port of its own until it is dropped.
+/// Receives callbacks on its own port until it is dropped.
 #[derive(Debug)]
 pub struct Receiver {
     receiver: CallbackReceiver,
@@ -53,7 +53,7 @@ impl Receiver {
         self.receiver.also_trust(Secret::parse(secret).expect("a webhook secret"));
     }
 
-    /// How many of the trusted secrets signed the last callback with this id.
+    /// Number of trusted secrets that signed the last callback with this id.
     ///
     /// # Panics
     /// No such callback has arrived.
@@ -63,7 +63,7 @@ impl Receiver {
         calls.iter().rfind(|call| call.id == id).expect("a callback that has arrived").signed_by
     }
 
-    /// Answers every callback with this status from now on, without recording it; `None` ends that.
+    /// Answers every later callback with this status and does not record it. `None` ends that.
     ///
     /// # Panics
     /// The number is not an HTTP status.
@@ -71,7 +71,7 @@ impl Receiver {
         self.receiver.force_status(status.map(|code| StatusCode::from_u16(code).expect("a status")));
     }
 
-    /// How many callbacks were answered with a forced status.
+    /// Number of callbacks that were answered with a forced status.
     #[must_use]
     pub fn turned_away(&self) -> usize {
         self.receiver.turned_away()

@@ -1,4 +1,4 @@
-//! The repository's own files, for checks of what is written.
+//! Reads the files of the repository, for tests that check sources and pages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,19 @@ use std::path::{Path, PathBuf};
 /// The repository's top folder.
 #[must_use]
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in a folder of the repository")
 }
 
-/// Reads a text of the repository.
+/// Reads a text file of the repository.
 ///
 /// # Panics
-/// It is not there.
+/// The file does not exist.
 #[must_use]
 pub fn text(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every file under a folder of the repository with this ending, by its path from the top. What builds leave
-/// behind is skipped.
+/// Every file with this ending under a folder of the repository, by its path from the top. Skips build output.
 ///
 /// # Panics
 /// The folder cannot be read.

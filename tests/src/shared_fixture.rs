@@ -1,4 +1,4 @@
-//! One fixture for all trials of a target: the first trial that needs it starts it, and the last one ends it.
+//! One fixture for all trials of a target: the first trial that needs the fixture starts it, and the last trial ends it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
-/// Trials at once, unless `--test-threads` says otherwise. The local AWS is one process.
+/// Concurrent trials unless `--test-threads` is given. All trials share one local AWS process.
 const THREADS: usize = 4;
 
 /// The body of a trial.
@@ -14,10 +14,10 @@ pub type TrialBody = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Starts the fixture.
 type Start<F> = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<F>> + Send>>;
 
-/// `None` before the first trial. Then the fixture, or the error that every trial fails with.
+/// `None` before the first trial; then the fixture, or the error with which every trial fails.
 type Started<F> = Option<Result<Arc<F>, String>>;
 
-/// The arguments of the command line, with this harness's own number of trials at once.
+/// The command line's arguments, with this harness's default number of threads.
 #[must_use]
 pub fn arguments() -> Arguments {
     let mut arguments = Arguments::from_args();
@@ -39,7 +39,7 @@ impl<F> Clone for SharedFixture<F> {
 }
 
 impl<F: Send + Sync + 'static> SharedFixture<F> {
-    /// A fixture that is not started yet.
+    /// Creates a fixture that the first trial starts.
     ///
     /// # Errors
     /// The runtime cannot be built.
@@ -48,7 +48,7 @@ impl<F: Send + Sync + 'static> SharedFixture<F> {
         Ok(SharedFixture { runtime: Arc::new(runtime), start, started: Arc::default() })
     }
 
-    /// A trial that shares the fixture with others.
+    /// A trial that shares the fixture with other trials.
     #[must_use]
     pub fn trial(
         &self,
@@ -63,14 +63,14 @@ impl<F: Send + Sync + 'static> SharedFixture<F> {
         })
     }
 
-    /// The trial that has the fixture for itself, and ends it.
+    /// The last trial: owns the fixture and ends it.
     #[must_use]
     pub fn last(&self, name: &'static str, body: impl FnOnce(F) -> TrialBody + Send + 'static) -> Trial {
         let shared = self.clone();
         Trial::test(name, move || {
             drop(shared.fixture()?);
-            let fixture = shared.lock().take().ok_or("the fixture has ended already")??;
-            let fixture = Arc::into_inner(fixture).ok_or("another trial still holds the fixture")?;
+            let fixture = shared.lock().take().ok_or("an earlier trial has ended the fixture")??;
+            let fixture = Arc::into_inner(fixture).ok_or("another trial still uses the fixture")?;
             shared.runtime.block_on(body(fixture));
             Ok(())
         })

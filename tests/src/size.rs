@@ -1,6 +1,6 @@
-//! Short and full form of the tests.
+//! The short and the full form of the tests.
 
-/// The variable that says which form runs.
+/// The environment variable that selects the form.
 pub const VARIABLE: &str = "TONGBAN_TESTS";
 
 /// Whether the tests run in their full form: every case, as `.ci/run` runs them. The short form makes the same assertions
@@ -13,7 +13,7 @@ pub fn is_full() -> bool {
     match std::env::var(VARIABLE).as_deref() {
         Err(std::env::VarError::NotPresent) | Ok("" | "short") => false,
         Ok("full") => true,
-        Ok(other) => panic!("{VARIABLE} is `short` or `full`, not `{other}`"),
+        Ok(other) => panic!("{VARIABLE} must be `short` or `full`, not `{other}`"),
         Err(error) => panic!("{VARIABLE}: {error}"),
     }
 }

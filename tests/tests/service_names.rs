@@ -1,4 +1,4 @@
-//! Services are data: no source outside tests names a service, a case of one or a kind of document.
+//! Services are data: no source outside tests names a service, a case of a service or a kind of document.
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use std::collections::BTreeSet;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use domain::catalogue::{DocumentKind, catalogue};
 
-/// The sources outside tests: `tests` folders, `tests.rs`, what only the feature `testing` builds, and the suites that
-/// fakes and real adapters share are tests.
+/// The sources outside tests. Tests are `tests` folders, `tests.rs`, the modules of the feature `testing`, and the contract
+/// suites.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -25,25 +25,25 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A source up to its unit tests, which stand last.
+/// A source without its unit tests, which are last in a file.
 fn without_unit_tests(text: &str) -> &str {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     &text[..end]
 }
 
-/// The name as a Rust constant or variant would have it.
+/// The name in camel case.
 fn camel(name: &str) -> String {
     name.split('_').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
 }
 
-/// Whether the text has the word with nothing of a word beside it.
+/// Whether the text contains the word with no letter, digit or underscore beside it.
 fn has_word(text: &str, word: &str) -> bool {
     let of_word = |character: char| character.is_alphanumeric() || character == '_';
     text.match_indices(word)
         .any(|(at, _)| !text[..at].ends_with(of_word) && !text[at + word.len()..].starts_with(of_word))
 }
 
-/// The names of the catalogue that a text has: one of several words anywhere, one of a single word as a string.
+/// The names of the catalogue in a text: names of several words anywhere, names of one word only as a string.
 fn named<'a>(text: &str, names: &'a BTreeSet<&'static str>) -> Vec<&'a str> {
     let is_named = |name: &&&'static str| {
         let name = **name;
@@ -55,7 +55,7 @@ fn named<'a>(text: &str, names: &'a BTreeSet<&'static str>) -> Vec<&'a str> {
     names.iter().filter(is_named).copied().collect()
 }
 
-/// Names of cases that are words of other lists, too: `same_person` is the code of a field error.
+/// Case names that other lists use too: `same_person` is also the code of a field error.
 const OTHER_WORDS: [&str; 1] = ["same_person"];
 
 fn names() -> BTreeSet<&'static str> {
@@ -82,7 +82,7 @@ fn no_source_outside_tests_names_a_service() {
             faults.push(format!("{}: {}", file.strip_prefix(root).unwrap().display(), found.join(", ")));
         }
     }
-    assert!(faults.is_empty(), "these names belong into data:\n{}", faults.join("\n"));
+    assert!(faults.is_empty(), "move these names into data:\n{}", faults.join("\n"));
 }
 
 #[test]

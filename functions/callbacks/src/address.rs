@@ -1,70 +1,71 @@
-//! Which addresses a callback may be sent to: public unicast ones. A tenant names a host, and the host's
-//! owner names its address, so neither may lead into the hub's own network.
+//! Restricts callbacks to public unicast addresses. A tenant chooses a host name and the host's owner chooses its addresses,
+//! and neither may reach the hub's own network.
 //!
-//! The ranges are those of the IANA special-purpose address registries (RFC 6890), read as data. A form that
-//! carries an IPv4 address within an IPv6 one is refused whole: nobody needs it to be reached in public.
+//! The ranges are those of the IANA special-purpose address registries (RFC 6890). IPv6 addresses that embed an IPv4 address
+//! are rejected altogether: no public endpoint needs them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
 use platform::config::Mode;
 
-/// IPv4 ranges that are never called: address and bits of the prefix.
-const CLOSED_4: [(Ipv4Addr, u32); 15] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network, unspecified
-    (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
-    (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT; a cloud's metadata, too
-    (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
-    (Ipv4Addr::new(169, 254, 0, 0), 16),  // link-local; metadata and credentials
-    (Ipv4Addr::new(172, 16, 0, 0), 12),   // private
-    (Ipv4Addr::new(192, 0, 0, 0), 24),    // protocol assignments
-    (Ipv4Addr::new(192, 0, 2, 0), 24),    // documentation
-    (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays
-    (Ipv4Addr::new(192, 168, 0, 0), 16),  // private
-    (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarks
-    (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation
-    (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation
-    (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast
-    (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, broadcast
+/// IPv4 ranges that are never called: address and prefix length.
+const CLOSED_4: [Ipv4Net; 15] = [
+    v4([0, 0, 0, 0], 8),       // this network, unspecified
+    v4([10, 0, 0, 0], 8),      // private
+    v4([100, 64, 0, 0], 10),   // carrier-grade NAT; the metadata address of a cloud, too
+    v4([127, 0, 0, 0], 8),     // loopback
+    v4([169, 254, 0, 0], 16),  // link-local; metadata and credentials
+    v4([172, 16, 0, 0], 12),   // private
+    v4([192, 0, 0, 0], 24),    // protocol assignments
+    v4([192, 0, 2, 0], 24),    // documentation
+    v4([192, 88, 99, 0], 24),  // 6to4 relays
+    v4([192, 168, 0, 0], 16),  // private
+    v4([198, 18, 0, 0], 15),   // benchmarks
+    v4([198, 51, 100, 0], 24), // documentation
+    v4([203, 0, 113, 0], 24),  // documentation
+    v4([224, 0, 0, 0], 4),     // multicast
+    v4([240, 0, 0, 0], 4),     // reserved, broadcast
 ];
 
-/// The one IPv6 range that holds public unicast addresses. Outside of it lie loopback, `::ffff:…`, NAT64
+/// The IPv6 range of public unicast addresses. Outside this range are loopback, `::ffff:…`, NAT64
 /// (64:ff9b::/96, 64:ff9b:1::/48), unique local (fc00::/7), link-local, site-local and multicast.
-const OPEN_6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-/// What is closed within it.
-const CLOSED_6: [(Ipv6Addr, u32); 4] = [
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo
-    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
+const OPEN_6: Ipv6Net = v6([0x2000, 0], 3);
+/// Ranges within [`OPEN_6`] that are never called.
+const CLOSED_6: [Ipv6Net; 4] = [
+    v6([0x2001, 0], 23),     // protocol assignments, Teredo
+    v6([0x2001, 0xdb8], 32), // documentation
+    v6([0x2002, 0], 16),     // 6to4
+    v6([0x3fff, 0], 20),     // documentation
 ];
 
-/// Whether a callback may be sent to an address. A developer's machine may be called on itself, too.
+const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
+}
+
+const fn v6([a, b]: [u16; 2], bits: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
+}
+
+/// Whether a callback may be sent to this address. In [`Mode::Local`] loopback addresses are allowed, too.
 #[must_use]
-pub fn may_be_called(address: IpAddr, mode: Mode) -> bool {
+pub fn is_allowed(address: IpAddr, mode: Mode) -> bool {
     if mode == Mode::Local && address.is_loopback() {
         return true;
     }
     match address {
-        IpAddr::V4(address) => !CLOSED_4.iter().any(|range| in_range_4(address, *range)),
+        IpAddr::V4(address) => !CLOSED_4.iter().any(|range| range.contains(&address)),
         IpAddr::V6(address) => {
-            in_range_6(address, OPEN_6) && !CLOSED_6.iter().any(|range| in_range_6(address, *range))
+            OPEN_6.contains(&address) && !CLOSED_6.iter().any(|range| range.contains(&address))
         }
     }
-}
-
-fn in_range_4(address: Ipv4Addr, (base, bits): (Ipv4Addr, u32)) -> bool {
-    (u32::from(address) ^ u32::from(base)) >> (32 - bits) == 0
-}
-
-fn in_range_6(address: Ipv6Addr, (base, bits): (Ipv6Addr, u32)) -> bool {
-    (u128::from(address) ^ u128::from(base)) >> (128 - bits) == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// First and last address of every closed range, and the forms that hide one in another.
+    /// First and last address of every closed range, and addresses that embed another.
     const CLOSED: [&str; 50] = [
         "0.0.0.0",
         "0.255.255.255",
@@ -122,13 +123,13 @@ mod tests {
     fn row_40_no_closed_address_is_called() {
         for text in CLOSED.iter().chain(&["ff02::1", "4000::1", "e000::1"]) {
             let address: IpAddr = text.parse().expect("an address");
-            assert!(!may_be_called(address, Mode::Live), "{text}");
-            assert_eq!(may_be_called(address, Mode::Local), address.is_loopback(), "{text}");
+            assert!(!is_allowed(address, Mode::Live), "{text}");
+            assert_eq!(is_allowed(address, Mode::Local), address.is_loopback(), "{text}");
         }
     }
 
     #[test]
-    fn public_addresses_are_called() {
+    fn public_addresses_are_allowed() {
         let open = [
             "1.1.1.1",
             "9.255.255.255",
@@ -153,7 +154,7 @@ mod tests {
             "2003::1",
         ];
         for text in open {
-            assert!(may_be_called(text.parse().expect("an address"), Mode::Live), "{text}");
+            assert!(is_allowed(text.parse().expect("an address"), Mode::Live), "{text}");
         }
     }
 }

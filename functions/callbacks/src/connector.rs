@@ -1,4 +1,4 @@
-//! One POST to one endpoint: within one deadline, to an address that may be called, and nowhere else.
+//! Sends one POST to an endpoint, within one deadline and only to an allowed address.
 
 use std::error::Error;
 use std::io;
@@ -13,49 +13,49 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{StatusCode, Url};
 use tokio::time::{Instant, timeout};
 
-use crate::resolve::{Guard, Lookup, NoAddress};
+use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
-/// One deadline over connecting, headers and body.
+/// Deadline for connection, headers and body together.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of an answer's body that are read, so that its connection can be used again. A longer body is cut,
-/// and its connection with it.
+/// Maximum number of bytes read of an answer's body. Reading the body allows the connection to be reused; after a longer body
+/// the connection is closed.
 pub const BODY_BYTES: usize = 16 * 1024;
-/// Longest wait that an endpoint may ask for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-/// Idle connections kept to one host.
+/// Maximum wait that an endpoint may request with `Retry-After`: a day.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Maximum number of idle connections to a host.
 const IDLE: usize = 8;
 
-/// What came of a POST.
+/// Result of a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The status, or why there is none.
+    /// HTTP status, or the cause for which the endpoint gave none.
     pub result: Result<u16, Cause>,
-    /// How long the endpoint asks to be left alone (429 and 503 only), at most [`LONGEST_WAIT`].
+    /// Wait that the endpoint requests with `Retry-After` (429 and 503 only), at most [`MAX_RETRY_AFTER`].
     pub retry_after: Option<Duration>,
-    /// How long it took.
+    /// Duration of the exchange.
     pub took: Duration,
 }
 
 impl Answer {
-    /// Whether the callback has arrived.
+    /// Whether the endpoint has accepted the callback with a 2xx status.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.result.is_ok_and(|status| (200..300).contains(&status))
     }
 }
 
-/// What is sent besides the body.
+/// Headers of a callback (Standard Webhooks).
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct WebhookHeaders {
     /// `webhook-id`.
     pub id: String,
-    /// `webhook-timestamp`, in seconds.
+    /// `webhook-timestamp`, in seconds since 1970.
     pub seconds: i64,
-    /// `webhook-signature`.
+    /// `webhook-signature`: one or more signatures, separated by spaces.
     pub signatures: String,
 }
 
-/// Connections to endpoints, which are kept between callbacks. Clones share them.
+/// The HTTP client for endpoints. It keeps connections between callbacks; clones share them.
 #[derive(Clone, Debug)]
 pub struct Connector {
     client: reqwest::Client,
@@ -64,18 +64,17 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A connector that finds addresses by this lookup. It follows no redirect and obeys no proxy of its
-    /// environment.
+    /// A connector that resolves names with this lookup. It does not follow redirects and ignores proxy variables.
     ///
     /// # Errors
-    /// Where no HTTP client can be made.
+    /// When the HTTP client cannot be built.
     pub fn new(mode: Mode, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
-        // A client cannot be built without; an error means that the program has chosen one already: it may.
-        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        // reqwest needs a process-wide provider. An error means that the program has already installed one.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .dns_resolver(Arc::new(Guard::new(lookup, mode)))
+            .dns_resolver(Arc::new(GuardedResolver::new(lookup, mode)))
             .https_only(mode == Mode::Live)
             .pool_max_idle_per_host(IDLE)
             .user_agent("tongban")
@@ -83,61 +82,61 @@ impl Connector {
         Ok(Connector { client, mode, deadline: DEADLINE })
     }
 
-    /// The same with another deadline than [`DEADLINE`].
+    /// The same connector with another deadline than [`DEADLINE`].
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Connector { deadline, ..self }
     }
 
-    /// Posts a body. `now` is what a date in `Retry-After` is counted from.
-    pub async fn post(&self, url: &str, head: &Head, body: Vec<u8>, now: Timestamp) -> Answer {
-        let begun = Instant::now();
-        let (result, retry_after) = match timeout(self.deadline, self.exchange(url, head, body)).await {
-            Ok(Ok((status, asked))) => (Ok(status.as_u16()), retry_after(status, asked.as_ref(), now)),
+    /// Posts a body. A date in `Retry-After` is converted to a wait from `now`.
+    pub async fn post(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>, now: Timestamp) -> Answer {
+        let started = Instant::now();
+        let (result, retry_after) = match timeout(self.deadline, self.exchange(url, webhook, body)).await {
+            Ok(Ok((status, header))) => (Ok(status.as_u16()), retry_after(status, header.as_ref(), now)),
             Ok(Err(cause)) => (Err(cause), None),
             Err(_) => (Err(Cause::Timeout), None),
         };
-        Answer { result, retry_after, took: begun.elapsed() }
+        Answer { result, retry_after, took: started.elapsed() }
     }
 
     async fn exchange(
         &self,
         url: &str,
-        head: &Head,
+        webhook: &WebhookHeaders,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
         let url = Url::parse(url).map_err(|_| Cause::RefusedAddress)?;
-        // An address in place of a name passes by the resolver, so it is looked at here.
-        if !may_be_connected_to(&url, self.mode) {
+        // The resolver does not see a URL with an address instead of a name, so that URL is checked here.
+        if !is_allowed_url(&url, self.mode) {
             return Err(Cause::RefusedAddress);
         }
-        let request = self.client.post(url).headers(headers(head)?).body(body);
+        let request = self.client.post(url).headers(headers(webhook)?).body(body);
         let mut answer = request.send().await.map_err(|error| cause(&error))?;
-        let (status, asked) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
+        let (status, retry_after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
         let mut read = 0;
-        // Nothing in the body matters. One that breaks off changes nothing: the status has been given.
+        // The body is not used. Errors while reading it are ignored, because the status is already known.
         while let Ok(Some(part)) = answer.chunk().await {
             read += part.len();
             if read > BODY_BYTES {
                 break;
             }
         }
-        Ok((status, asked))
+        Ok((status, retry_after))
     }
 }
 
-fn headers(head: &Head) -> Result<HeaderMap, Cause> {
+fn headers(webhook: &WebhookHeaders) -> Result<HeaderMap, Cause> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Cause::Protocol);
     Ok(HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (HeaderName::from_static("webhook-id"), value(&head.id)?),
-        (HeaderName::from_static("webhook-timestamp"), HeaderValue::from(head.seconds)),
-        (HeaderName::from_static("webhook-signature"), value(&head.signatures)?),
+        (HeaderName::from_static("webhook-id"), value(&webhook.id)?),
+        (HeaderName::from_static("webhook-timestamp"), HeaderValue::from(webhook.seconds)),
+        (HeaderName::from_static("webhook-signature"), value(&webhook.signatures)?),
     ]))
 }
 
-/// Live: a name over https at port 443. On a developer's machine a loopback address at any port, too.
-fn may_be_connected_to(url: &Url, mode: Mode) -> bool {
+/// Whether the URL may be called. Live: https on port 443 to a host name. Local: any name or loopback address, any port.
+fn is_allowed_url(url: &Url, mode: Mode) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>().ok();
     match mode {
@@ -148,7 +147,7 @@ fn may_be_connected_to(url: &Url, mode: Mode) -> bool {
     }
 }
 
-/// Names why there was no answer. The error itself stays out of everything: it holds the URL.
+/// The cause of a failed request. The error itself is neither logged nor stored, because it contains the URL.
 fn cause(error: &reqwest::Error) -> Cause {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(source) = next {
@@ -162,7 +161,7 @@ fn cause(error: &reqwest::Error) -> Cause {
             return Cause::Tls;
         }
         next = match source.downcast_ref::<io::Error>() {
-            // What is wrapped in an I/O error is no source of it.
+            // `source()` skips the error that an I/O error wraps, so it is read with `get_ref`.
             Some(error) => match error.get_ref() {
                 Some(inner) => Some(inner),
                 None => return if is_refused(error) { Cause::Connect } else { Cause::Reset },
@@ -180,21 +179,21 @@ fn is_refused(error: &io::Error) -> bool {
     )
 }
 
-/// RFC 9110 section 10.2.3: seconds, or a date.
-fn retry_after(status: StatusCode, asked: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
+/// The wait of `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(status: StatusCode, header: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
     if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
-    let text = asked?.to_str().ok()?.trim();
+    let text = header?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
             let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-            // A date that has passed asks for nothing.
+            // A date in the past is no wait.
             Duration::try_from(at.duration_since(now)).unwrap_or_default()
         }
     };
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -226,9 +225,9 @@ mod tests {
 
     #[test]
     fn row_40_live_connects_to_names_at_443_alone() {
-        let may = |url: &str, mode| may_be_connected_to(&Url::parse(url).expect("a url"), mode);
+        let allowed = |url: &str, mode| is_allowed_url(&Url::parse(url).expect("a url"), mode);
         for url in ["https://app.example.cn/hooks", "https://app.example.cn:443/"] {
-            assert!(may(url, Mode::Live), "{url}");
+            assert!(allowed(url, Mode::Live), "{url}");
         }
         for url in [
             "http://app.example.cn/",
@@ -239,9 +238,11 @@ mod tests {
             "https://[::ffff:169.254.169.254]/",
             "https://[64:ff9b::1]/",
         ] {
-            assert!(!may(url, Mode::Live), "{url}");
+            assert!(!allowed(url, Mode::Live), "{url}");
         }
-        assert!(may("http://127.0.0.1:4000/", Mode::Local) && may("http://[::1]:4000/", Mode::Local));
-        assert!(!may("http://169.254.169.254/", Mode::Local) && !may("http://0x0a.0.0.1/", Mode::Local));
+        assert!(allowed("http://127.0.0.1:4000/", Mode::Local) && allowed("http://[::1]:4000/", Mode::Local));
+        assert!(
+            !allowed("http://169.254.169.254/", Mode::Local) && !allowed("http://0x0a.0.0.1/", Mode::Local)
+        );
     }
 }

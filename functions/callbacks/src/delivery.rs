@@ -1,8 +1,8 @@
-//! One callback to one endpoint: sent directly while the endpoint takes callbacks, else stored for later.
-//! [`domain::endpoint`] decides; this file carries the decision out.
+//! Delivers a callback to an endpoint: directly while the endpoint is healthy, otherwise stores it for later. The rules are
+//! in [`domain::endpoint`]; this file executes them.
 //!
-//! Only the drainer ([`crate::drain`]) sends callbacks to a failing endpoint and, in the first moments, the message that
-//! met the failure. So a dead endpoint costs a write for each event, and delays no other endpoint.
+//! A failing endpoint is called only by the drainer ([`crate::drain`]) and, shortly after the first failure, by retries of the
+//! message that failed. A dead endpoint therefore costs one write for each event and delays no other endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,25 +23,25 @@ use protocol::callback::{Callback, CallbackMessage, Directed, Drain};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::connector::{Answer, Connector, Head};
+use crate::connector::{Answer, Connector, WebhookHeaders};
 use crate::endpoints::{Endpoint, Endpoints};
 use crate::journal::Journal;
 use crate::resolve::SystemLookup;
 
-/// Sockets of a process, at once.
+/// Maximum number of concurrent requests of a process.
 pub const SOCKETS: usize = 64;
-/// Sockets to one endpoint, at once.
+/// Maximum number of concurrent requests to one endpoint.
 pub const SOCKETS_EACH: usize = 8;
-/// An endpoint that takes this long is no better than one that fails, for whoever waits beside it: its callbacks
-/// are held and drained by themselves, although each arrives.
+/// Duration from which a successful delivery counts as slow. Callbacks of a slow endpoint are stored and drained separately,
+/// because they would delay the other messages of a batch.
 pub const SLOW: Duration = Duration::from_secs(5);
-/// Receives of a message after which its callback is stored, whatever the endpoint takes of others: long before the
-/// queue moves the message to its dead-letter queue.
+/// Receives of a message after which its callback is stored, even when the endpoint accepts others. The queue moves a
+/// message to its dead-letter queue much later.
 const MAX_RECEIVES: u32 = 8;
-/// Endpoints whose sockets are counted at once.
+/// Number of endpoint semaphores from which unused ones are removed.
 const COUNTED: usize = 1_000;
 
-/// Delivers callbacks. Clones share connections and memory.
+/// Delivers callbacks. Clones share connections, caches and limits.
 #[derive(Clone)]
 pub struct CallbackSender<H> {
     pub(crate) hub: H,
@@ -54,10 +54,10 @@ pub struct CallbackSender<H> {
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// A sender with its own connections, which it keeps between callbacks.
+    /// A sender with a connector of its own.
     ///
     /// # Errors
-    /// Where no HTTP client can be made.
+    /// When the HTTP client cannot be built.
     pub fn new(hub: H, mode: Mode) -> Result<Self, reqwest::Error> {
         Ok(CallbackSender::over(hub, Connector::new(mode, Arc::new(SystemLookup))?))
     }
@@ -76,7 +76,7 @@ impl<H: Hub> CallbackSender<H> {
         }
     }
 
-    /// The same with another bound than [`SLOW`].
+    /// The same sender with another threshold than [`SLOW`].
     #[must_use]
     pub fn with_slow(self, slow: Duration) -> Self {
         CallbackSender { slow, ..self }
@@ -86,8 +86,8 @@ impl<H: Hub> CallbackSender<H> {
         self.hub.clock().now()
     }
 
-    /// To every subscription of the tenant that wants it: a message of its own to each, so that none waits for another;
-    /// or at once, to one that has never had another beside it.
+    /// Delivers a callback to every subscription of the tenant that wants it. Each subscription gets its own message, so that
+    /// no endpoint waits for another. The callback is sent directly to a subscription that has always been the only one.
     pub(crate) async fn to_all(&self, callback: Callback, message: &Message) -> Result<(), Failure> {
         let mut wanted = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
         wanted.retain(|endpoint| endpoint.subscription.wants(&callback.kind));
@@ -100,7 +100,7 @@ impl<H: Hub> CallbackSender<H> {
             Directed { subscription, callback: callback.clone(), again: false }
         });
         self.send_directed(directed.collect()).await?;
-        // One at most: the second one of a tenant is directed from its first moment.
+        // At most one: a tenant's second subscription has its own messages from the beginning.
         for endpoint in direct {
             self.direct(endpoint, &callback, message, message.receives).await?;
         }
@@ -120,12 +120,12 @@ impl<H: Hub> CallbackSender<H> {
         self.send(Queue::Callbacks, messages).await.map_err(Failure::retry)
     }
 
-    /// To one subscription.
+    /// Delivers a callback to one subscription.
     pub(crate) async fn to_one(&self, directed: Directed, message: &Message) -> Result<(), Failure> {
         let Directed { subscription, callback, again } = directed;
-        let known = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
-        let known = known.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
-        let endpoint = match known {
+        let cached = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
+        let cached = cached.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
+        let endpoint = match cached {
             Some(endpoint) => Some(endpoint),
             None => self.endpoints.fresh(&callback.tenant, subscription).await.map_err(Failure::retry)?,
         };
@@ -152,14 +152,14 @@ impl<H: Hub> CallbackSender<H> {
             Route::Post | Route::PostUnlessStored if message.receives > MAX_RECEIVES => {
                 self.store(&endpoint, callback).await
             }
-            Route::Post => self.try_it(&endpoint, callback, message, number).await,
+            Route::Post => self.attempt(&endpoint, callback, message, number).await,
             Route::PostUnlessStored => {
                 if self.is_stored(id, callback).await? {
                     return self.store(&endpoint, callback).await;
                 }
-                self.try_it(&endpoint, callback, message, number).await
+                self.attempt(&endpoint, callback, message, number).await
             }
-            // The endpoint had recovered, and failed again while a drainer delivered to it.
+            // The endpoint had recovered and failed again while a drainer was delivering.
             Route::ClaimUnlessStored if self.is_stored(id, callback).await? => {
                 self.store(&endpoint, callback).await
             }
@@ -168,23 +168,23 @@ impl<H: Hub> CallbackSender<H> {
                 let Some(claimed) = claim.map_err(Failure::retry)?.endpoint else {
                     return self.wait_until_settled(&endpoint, message).await;
                 };
-                // The result of the attempt is written over the claim, so that the attempt counts once.
+                // The result of the attempt replaces the claim, so that the attempt counts once.
                 let mut before = (*claimed).clone();
                 before.subscription.state = endpoint.state();
-                self.try_it(&before, callback, message, number).await
+                self.attempt(&before, callback, message, number).await
             }
             Route::Store => self.store(&endpoint, callback).await,
             Route::Wait => self.wait_until_settled(&endpoint, message).await,
         }
     }
 
-    /// Whether a callback of the same application is stored.
+    /// Whether an earlier callback of the same application is stored.
     async fn is_stored(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
         self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)
     }
 
-    /// Sends a callback to an endpoint directly, and records what the endpoint made of it.
-    async fn try_it(
+    /// Sends a callback to the endpoint and records the result.
+    async fn attempt(
         &self,
         endpoint: &Endpoint,
         callback: &Callback,
@@ -192,7 +192,7 @@ impl<H: Hub> CallbackSender<H> {
         number: u32,
     ) -> Result<(), Failure> {
         let (attempt, answer) = self.post(endpoint, callback, number).await;
-        self.journal.note(attempt);
+        self.journal.add(attempt);
         if !answer.is_delivered() {
             let changed = self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
             return match changed {
@@ -205,11 +205,11 @@ impl<H: Hub> CallbackSender<H> {
             return Ok(());
         }
         let transition = self.transition(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)?;
-        if transition.wakes_drainer { self.wake(endpoint).await } else { Ok(()) }
+        if transition.wakes_drainer { self.wake_drainer(endpoint).await } else { Ok(()) }
     }
 
-    /// Has the callbacks of a slow endpoint stored from now on. Where that cannot be written, the next slow delivery
-    /// tries again.
+    /// Records that the endpoint is slow, so that its callbacks are stored from now on. When the write fails, the next slow
+    /// delivery tries again.
     async fn delivered_slowly(&self, endpoint: &Endpoint) {
         let id = endpoint.subscription.id;
         match self.transition(endpoint, EndpointEvent::DeliveredSlowly).await {
@@ -217,13 +217,13 @@ impl<H: Hub> CallbackSender<H> {
                 tracing::info!(subscription = %id, "an endpoint is slow; its callbacks are stored from now on");
             }
             Err(error) => {
-                tracing::warn!(subscription = %id, %error, "an endpoint is slow, which could not be written; \
+                tracing::warn!(subscription = %id, %error, "an endpoint is slow, but its state could not be written; \
                     the next slow delivery tries again");
             }
         }
     }
 
-    /// The message comes again when the endpoint is tried next, or when events are held.
+    /// Returns the message to the queue until the endpoint is due again, or its callbacks are stored instead.
     async fn wait_until_settled(&self, endpoint: &Endpoint, message: &Message) -> Result<(), Failure> {
         let state = endpoint.state();
         let times = [state.settles_at(), state.due()];
@@ -236,22 +236,25 @@ impl<H: Hub> CallbackSender<H> {
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
-    /// Stores a callback for a drainer. The endpoint may have recovered meanwhile, in a process that saw nothing stored:
-    /// then it recovers again, so that the schedule has it drained even where this process dies before it wakes the drainer.
+    /// Stores a callback for a drainer. Another process may have found nothing stored and marked the endpoint healthy in the
+    /// meantime. The endpoint then returns to state `recovering`, so that the schedule wakes a drainer even if this process
+    /// crashes before it does.
     async fn store(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
-        let Some(now) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
+        let Some(current) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
             return Ok(());
         };
-        let transition = self.transition(&now, EndpointEvent::Stored).await.map_err(Failure::retry)?;
+        let transition = self.transition(&current, EndpointEvent::Stored).await.map_err(Failure::retry)?;
         if transition.endpoint.is_none() {
-            return Err(Failure::retry("the endpoint changed while a callback was stored for it"));
+            return Err(Failure::retry(
+                "the state of the endpoint changed while a callback was stored for it",
+            ));
         }
-        if transition.wakes_drainer { self.wake(&now).await } else { Ok(()) }
+        if transition.wakes_drainer { self.wake_drainer(&current).await } else { Ok(()) }
     }
 
-    pub(crate) async fn wake(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+    pub(crate) async fn wake_drainer(&self, endpoint: &Endpoint) -> Result<(), Failure> {
         let tenant = endpoint.subscription.tenant.clone();
         let drain = Drain { tenant, subscription: endpoint.subscription.id };
         let message = drain_message(drain, &Uuid::new_v4().simple().to_string()).map_err(Failure::poison)?;
@@ -262,7 +265,7 @@ impl<H: Hub> CallbackSender<H> {
         self.hub.queues().send(queue, messages).await?.into_iter().try_for_each(|(_, result)| result)
     }
 
-    /// Posts a callback once: what is to be logged, and what came of it.
+    /// Posts a callback once. Returns the entry for the delivery log and the endpoint's answer.
     pub(crate) async fn post(
         &self,
         endpoint: &Endpoint,
@@ -271,15 +274,15 @@ impl<H: Hub> CallbackSender<H> {
     ) -> (Attempt, Answer) {
         let id = endpoint.subscription.id;
         let each = self.sockets_of(id);
-        // Neither is ever closed; a place is given back when it is dropped.
-        let _each = each.acquire().await;
-        let _one = self.sockets.acquire().await;
+        // The semaphores are never closed. Dropping a permit releases it.
+        let _endpoint_permit = each.acquire().await;
+        let _process_permit = self.sockets.acquire().await;
         let at = self.now();
-        // Ids, numbers and names: there is nothing in it that JSON cannot say.
+        // Serialisation cannot fail: the payload has only ids, numbers and names.
         let body = serde_json::to_vec(&callback.payload()).unwrap_or_default();
         let signatures = endpoint.sign(&callback.id(), at, &body);
-        let head = Head { id: callback.id(), seconds: at.as_second(), signatures };
-        let answer = self.connector.post(&endpoint.subscription.url, &head, body, at).await;
+        let webhook = WebhookHeaders { id: callback.id(), seconds: at.as_second(), signatures };
+        let answer = self.connector.post(&endpoint.subscription.url, &webhook, body, at).await;
         let latency_ms = u32::try_from(answer.took.as_millis()).unwrap_or(u32::MAX);
         let callback = callback.clone();
         (Attempt { subscription: id, callback, number, at, result: answer.result, latency_ms }, answer)

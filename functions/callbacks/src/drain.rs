@@ -20,34 +20,34 @@ use crate::connector::{Answer, DEADLINE};
 use crate::delivery::{CallbackSender, SOCKETS_EACH};
 use crate::endpoints::Endpoint;
 
-/// Held callbacks read at once.
+/// Number of stored callbacks read in one page.
 pub const PAGE: usize = 200;
-/// Endpoints that one wake looks after; what is due beyond them is due at the next one.
+/// Maximum number of endpoints that one run of the schedule wakes; the others are woken by the next run.
 pub const WOKEN: usize = 1_000;
-/// How long a page is delivered by what was read before it: as long as anything is remembered of an endpoint.
+/// Maximum time to deliver a page with the endpoint state read before it: as long as cached endpoints are used.
 const PAGE_TIME: Duration = Duration::from_secs(15);
-/// Refused callbacks of a page that end it.
-const REFUSALS: usize = 3;
-/// Time kept for writing down what was done.
+/// Number of failed callbacks after which the rest of a page is not tried.
+const FAILURES: usize = 3;
+/// Time reserved for writing the results.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// What became of some held callbacks.
+/// Results of delivering stored callbacks: lines for the delivery log, and the answer that ended the delivery.
 #[derive(Default)]
-struct Outcome {
+struct DrainOutcome {
     lines: Vec<Line>,
     failure: Option<Answer>,
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// What the schedule does: writes what is left of the log, and wakes the drainers of all endpoints that are due. One
-    /// that was woken a moment ago and has not come to it is not woken again.
+    /// Runs on the schedule: writes the rest of the delivery log and wakes the drainers of all due endpoints. Two runs in the
+    /// same minute wake a drainer once, because the messages have the same deduplication id. Returns the number of messages.
     pub async fn wake_due(&self) -> usize {
         self.journal.write().await;
         let now = self.now();
         let due = match self.hub.subscriptions().due(now, WOKEN).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!(%error, "the due endpoints could not be read; the next wake tries again");
+                tracing::warn!(%error, "the due endpoints could not be read; the next run of the schedule tries again");
                 return 0;
             }
         };
@@ -59,21 +59,21 @@ impl<H: Hub> CallbackSender<H> {
         let messages = match messages {
             Ok(messages) => messages,
             Err(error) => {
-                tracing::error!(%error, "no drainer could be woken; held callbacks wait for the next wake");
+                tracing::error!(%error, "no drainer could be woken; stored callbacks wait for the next run of the schedule");
                 return 0;
             }
         };
         let count = messages.len();
         if let Err(error) = self.send(Queue::Drains, messages).await {
-            tracing::warn!(%error, "some drainers could not be woken; the next wake tries again");
+            tracing::warn!(%error, "some drainers could not be woken; the next run of the schedule tries again");
         }
         count
     }
 
-    /// Delivers what is held for an endpoint, if it is due, until `deadline`; the rest by another message.
+    /// Delivers the stored callbacks of a due endpoint until `deadline`, then enqueues a message that continues.
     ///
     /// # Errors
-    /// What is to be tried again. Nothing that is held is lost, and something may be delivered twice.
+    /// A failure to retry. No stored callback is lost, and some may be delivered twice.
     pub async fn drain(&self, drain: &Drain, deadline: Instant) -> Result<(), Failure> {
         let (tenant, id) = (&drain.tenant, drain.subscription);
         let Some(mut endpoint) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
@@ -81,13 +81,13 @@ impl<H: Hub> CallbackSender<H> {
         };
         while endpoint.state().may_drain(self.now()) {
             if !has_time(deadline) {
-                return self.wake(&endpoint).await;
+                return self.wake_drainer(&endpoint).await;
             }
             let page = self.hub.deliveries().held(id, None, PAGE).await.map_err(Failure::retry)?;
             let changed = if page.is_empty() {
-                self.emptied(&endpoint).await?
+                self.drained(&endpoint).await?
             } else if let EndpointState::Failing { attempt, .. } = endpoint.state() {
-                self.probe(&endpoint, candidate(&page, attempt)).await?
+                self.probe(&endpoint, probe_callback(&page, attempt)).await?
             } else {
                 self.deliver_page(&endpoint, page, deadline).await?
             };
@@ -99,8 +99,8 @@ impl<H: Hub> CallbackSender<H> {
         Ok(())
     }
 
-    /// No callback is stored: the endpoint is healthy, unless one was stored while that was written.
-    async fn emptied(&self, endpoint: &Endpoint) -> Result<Option<Arc<Endpoint>>, Failure> {
+    /// Marks an endpoint without stored callbacks as healthy, unless a callback was stored in the meantime.
+    async fn drained(&self, endpoint: &Endpoint) -> Result<Option<Arc<Endpoint>>, Failure> {
         if matches!(endpoint.state(), EndpointState::Healthy { .. }) {
             return Ok(None);
         }
@@ -122,13 +122,13 @@ impl<H: Hub> CallbackSender<H> {
         }
         lines.push(Line::Released(endpoint.subscription.id, callback.clone()));
         self.write(lines).await?;
-        // This drainer is the one that the transition wakes: it goes on with the recovering endpoint.
+        // The transition asks for a drainer. This drainer continues with the recovering endpoint, so no message is sent.
         self.after(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)
     }
 
-    /// Delivers a page, for as long as what is known of the endpoint counts. A callback that alone is refused ends its
-    /// application; an answer that says that the endpoint is away, or several refusals, end the page. The endpoint is in state
-    /// `failing` after each of these.
+    /// Delivers a page while the endpoint state read before it is fresh enough. A rejected callback stops its application. An
+    /// unavailable endpoint, or [`FAILURES`] rejected callbacks, stop the page. The endpoint is in state `failing` after each
+    /// of these.
     async fn deliver_page(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -136,16 +136,18 @@ impl<H: Hub> CallbackSender<H> {
         deadline: Instant,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
         let deadline = deadline.min(Instant::now() + PAGE_TIME + DEADLINE + MARGIN);
-        let refused = &AtomicUsize::new(0);
+        let failures = &AtomicUsize::new(0);
         let applications = page.chunk_by(|a, b| a.application == b.application);
-        let deliveries = applications.map(|of_one| self.in_order(endpoint, of_one, refused, deadline));
-        let outcomes: Vec<Outcome> = stream::iter(deliveries).buffer_unordered(SOCKETS_EACH).collect().await;
-        let mut all = Outcome::default();
+        let deliveries =
+            applications.map(|callbacks| self.deliver_in_order(endpoint, callbacks, failures, deadline));
+        let outcomes: Vec<DrainOutcome> =
+            stream::iter(deliveries).buffer_unordered(SOCKETS_EACH).collect().await;
+        let mut all = DrainOutcome::default();
         for outcome in outcomes {
             all.lines.extend(outcome.lines);
-            // What is about the endpoint counts before what is about one callback: it may be gone, or say when to come again.
-            let failures = [all.failure, outcome.failure].into_iter().flatten();
-            all.failure = failures.max_by_key(is_away);
+            // A failure of the endpoint has precedence over a rejected callback: the answer may be 410 or have `Retry-After`.
+            let answers = [all.failure, outcome.failure].into_iter().flatten();
+            all.failure = answers.max_by_key(is_endpoint_failure);
         }
         self.write(all.lines).await?;
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
@@ -154,27 +156,29 @@ impl<H: Hub> CallbackSender<H> {
                 self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
                 Ok(None)
             }
-            // It may have been paused meanwhile.
+            // The endpoint may have been paused in the meantime.
             None => self.endpoints.fresh(tenant, id).await.map_err(Failure::retry),
         }
     }
 
-    async fn in_order(
+    /// Delivers the callbacks of one application in version order, until the first failure.
+    async fn deliver_in_order(
         &self,
         endpoint: &Endpoint,
         callbacks: &[Callback],
-        refused: &AtomicUsize,
+        failures: &AtomicUsize,
         deadline: Instant,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
+    ) -> DrainOutcome {
+        let mut outcome = DrainOutcome::default();
         for callback in callbacks {
-            if refused.load(Ordering::Relaxed) >= REFUSALS || !has_time(deadline) {
+            if failures.load(Ordering::Relaxed) >= FAILURES || !has_time(deadline) {
                 break;
             }
             let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
             outcome.lines.push(Line::Attempted(attempt));
             if !answer.is_delivered() {
-                refused.fetch_add(if is_away(&answer) { REFUSALS } else { 1 }, Ordering::Relaxed);
+                failures
+                    .fetch_add(if is_endpoint_failure(&answer) { FAILURES } else { 1 }, Ordering::Relaxed);
                 outcome.failure = Some(answer);
                 break;
             }
@@ -188,24 +192,24 @@ impl<H: Hub> CallbackSender<H> {
     }
 }
 
-/// The callback that a failing endpoint is tried with: another application's each time, so that one callback that is
-/// refused does not stand for them all.
-fn candidate(page: &[Callback], attempt: u32) -> &Callback {
-    let heads: Vec<&Callback> =
-        page.chunk_by(|a, b| a.application == b.application).filter_map(|of_one| of_one.first()).collect();
-    let place = usize::try_from(attempt).unwrap_or_default() % heads.len().max(1);
-    heads.get(place).copied().unwrap_or(&page[0])
+/// Selects the callback that probes a failing endpoint. Each attempt uses another application, so that one rejected callback
+/// does not keep the endpoint failing.
+fn probe_callback(page: &[Callback], attempt: u32) -> &Callback {
+    let oldest: Vec<&Callback> =
+        page.chunk_by(|a, b| a.application == b.application).filter_map(<[Callback]>::first).collect();
+    let index = usize::try_from(attempt).unwrap_or_default() % oldest.len().max(1);
+    oldest.get(index).copied().unwrap_or(&page[0])
 }
 
-/// Whether an answer is about the endpoint, and not about one callback.
-fn is_away(answer: &Answer) -> bool {
+/// Whether the failure concerns the endpoint and not only the callback.
+fn is_endpoint_failure(answer: &Answer) -> bool {
     match answer.result {
         Ok(status) => matches!(status, 410 | 429 | 502..=504),
         Err(_) => true,
     }
 }
 
-/// The number of this attempt. A stored callback was tried before, or would have been: its first attempt is the second.
+/// Number of the attempt. A stored callback counts as tried once, so its numbers start at 2.
 fn number(state: EndpointState) -> u32 {
     state.failures().saturating_add(1).max(2)
 }

@@ -1,4 +1,4 @@
-//! What this process knows of endpoints: remembered for moments, read afresh where it counts.
+//! A short-lived cache of endpoints with their decrypted keys, and uncached reads where the current state matters.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,26 +14,26 @@ use platform::vault::{Vault as _, VaultError};
 use protocol::callback::EndpointKeys;
 use thiserror::Error;
 
-/// Tenants remembered at once.
+/// Maximum number of cached tenants.
 pub const TENANTS: usize = 1_000;
 
-/// A subscription with its keys opened.
+/// A subscription with its decrypted keys.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// The subscription, as it was read.
+    /// The subscription at the time of the read.
     pub subscription: Subscription,
     keys: Arc<EndpointKeys>,
     former: Option<Arc<EndpointKeys>>,
 }
 
 impl Endpoint {
-    /// How it was when it was read.
+    /// State of the endpoint at the time of the read.
     #[must_use]
     pub fn state(&self) -> EndpointState {
         self.subscription.state
     }
 
-    /// The signatures of a body: by the keys, and by those before them while they still sign.
+    /// Signs a body with the current keys and, until the overlap ends, with the former keys.
     #[must_use]
     pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
         let mut signatures = self.keys.sign(id, now.as_second(), body);
@@ -46,74 +46,74 @@ impl Endpoint {
     }
 }
 
-/// Why endpoints cannot be read. Each is worth another attempt.
+/// Cause for which endpoints cannot be read or written. A retry may succeed in each case.
 #[derive(Debug, Error)]
 pub enum EndpointsError {
     /// The subscriptions cannot be read or written.
-    #[error("the subscriptions cannot be reached")]
+    #[error("the subscriptions cannot be read or written")]
     Subscriptions(#[from] StoreError),
-    /// A key cannot be opened.
-    #[error("a key cannot be opened")]
+    /// A key cannot be decrypted.
+    #[error("a key of the subscription cannot be decrypted")]
     Vault(#[from] VaultError),
 }
 
 #[derive(Clone)]
-struct Remembered {
+struct CachedEndpoints {
     at: Timestamp,
     endpoints: Vec<Arc<Endpoint>>,
 }
 
-/// The endpoints that this process knows. Clones share them.
+/// The cache. Clones share its entries.
 #[derive(Clone)]
 pub(crate) struct Endpoints<H> {
     hub: H,
-    known: Arc<Mutex<HashMap<TenantId, Remembered>>>,
+    cache: Arc<Mutex<HashMap<TenantId, CachedEndpoints>>>,
 }
 
 impl<H: Hub> Endpoints<H> {
     pub(crate) fn new(hub: H) -> Self {
-        Endpoints { hub, known: Arc::default() }
+        Endpoints { hub, cache: Arc::default() }
     }
 
-    /// A tenant's endpoints, at most [`REMEMBERED`] old.
+    /// A tenant's endpoints, read at most [`REMEMBERED`] ago.
     pub(crate) async fn of(&self, tenant: &TenantId) -> Result<Vec<Arc<Endpoint>>, EndpointsError> {
         let now = self.hub.clock().now();
-        let before = self.known().get(tenant).cloned();
-        if let Some(known) = before.as_ref().filter(|known| now.duration_since(known.at) < REMEMBERED) {
-            return Ok(known.endpoints.clone());
+        let before = self.cache().get(tenant).cloned();
+        if let Some(cached) = before.as_ref().filter(|cached| now.duration_since(cached.at) < REMEMBERED) {
+            return Ok(cached.endpoints.clone());
         }
-        let before = before.map(|known| known.endpoints).unwrap_or_default();
+        let before = before.map(|cached| cached.endpoints).unwrap_or_default();
         let mut endpoints = Vec::new();
         for subscription in self.hub.subscriptions().of(tenant).await?.all {
-            endpoints.push(Arc::new(self.open(subscription, &before).await?));
+            endpoints.push(Arc::new(self.decrypt(subscription, &before).await?));
         }
-        // A tenant without a subscription is asked for each time, so that its first one counts at once.
+        // A tenant without subscriptions is not cached, so that its first subscription receives callbacks at once.
         if !endpoints.is_empty() {
-            let mut known = self.known();
-            if known.len() >= TENANTS {
-                known.clear();
+            let mut cache = self.cache();
+            if cache.len() >= TENANTS {
+                cache.clear();
             }
-            known.insert(tenant.clone(), Remembered { at: now, endpoints: endpoints.clone() });
+            cache.insert(tenant.clone(), CachedEndpoints { at: now, endpoints: endpoints.clone() });
         }
         Ok(endpoints)
     }
 
-    /// One endpoint as it is now; `None` where it is gone.
+    /// Reads one endpoint without the cache; `None` when its subscription is deleted.
     pub(crate) async fn fresh(
         &self,
         tenant: &TenantId,
         id: SubscriptionId,
     ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
-        let before = self.known().get(tenant).map(|known| known.endpoints.clone()).unwrap_or_default();
+        let before = self.cache().get(tenant).map(|cached| cached.endpoints.clone()).unwrap_or_default();
         let Some(subscription) = self.hub.subscriptions().get(tenant, id).await? else {
             return Ok(None);
         };
-        let endpoint = Arc::new(self.open(subscription, &before).await?);
-        self.learn(&endpoint);
+        let endpoint = Arc::new(self.decrypt(subscription, &before).await?);
+        self.update_cache(&endpoint);
         Ok(Some(endpoint))
     }
 
-    /// Writes another state; the endpoint with it, or `None` where somebody else was faster.
+    /// Writes the state. Returns the changed endpoint, or `None` when another process has changed it first.
     pub(crate) async fn change(
         &self,
         endpoint: &Endpoint,
@@ -126,14 +126,14 @@ impl<H: Hub> Endpoints<H> {
             return Ok(None);
         }
         let changed = Arc::new(changed);
-        self.learn(&changed);
+        self.update_cache(&changed);
         Ok(Some(changed))
     }
 
-    /// What is remembered of a tenant's others stays as old as it is.
-    fn learn(&self, endpoint: &Arc<Endpoint>) {
-        if let Some(known) = self.known().get_mut(&endpoint.subscription.tenant) {
-            for old in &mut known.endpoints {
+    /// Replaces the endpoint in the cache. The entry keeps its age, because the tenant's other endpoints were not read.
+    fn update_cache(&self, endpoint: &Arc<Endpoint>) {
+        if let Some(cached) = self.cache().get_mut(&endpoint.subscription.tenant) {
+            for old in &mut cached.endpoints {
                 if old.subscription.id == endpoint.subscription.id {
                     *old = endpoint.clone();
                 }
@@ -141,8 +141,8 @@ impl<H: Hub> Endpoints<H> {
         }
     }
 
-    /// Opens what is sealed, unless the same was opened before.
-    async fn open(
+    /// Decrypts the keys of a subscription. Unchanged keys are taken from `before`.
+    async fn decrypt(
         &self,
         subscription: Subscription,
         before: &[Arc<Endpoint>],
@@ -161,16 +161,16 @@ impl<H: Hub> Endpoints<H> {
         encrypted: &[u8],
         before: &[Arc<Endpoint>],
     ) -> Result<Arc<EndpointKeys>, EndpointsError> {
-        for known in before.iter().filter(|known| known.subscription.id == id) {
-            if known.subscription.secret == encrypted {
-                return Ok(known.keys.clone());
+        for cached in before.iter().filter(|cached| cached.subscription.id == id) {
+            if cached.subscription.secret == encrypted {
+                return Ok(cached.keys.clone());
             }
         }
         let bytes = self.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await?;
         Ok(Arc::new(EndpointKeys::from_bytes(&bytes).map_err(|_| VaultError::Corrupt)?))
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<TenantId, Remembered>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, HashMap<TenantId, CachedEndpoints>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! From a batch of the callback queue, or of the queue of drains, to deliveries.
+//! Consumes batches of the callback queue and of the drain queue.
 //!
-//! An application is a group of the callback queue, so its events arrive in version order; other applications
-//! do not wait. Drains come through a queue of their own, an invocation each.
+//! Each application is a message group of the callback queue, so its events arrive in version order and do not delay other
+//! applications. The drain queue delivers one message to an invocation.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +23,8 @@ pub async fn callbacks<H: Hub>(
     event: SqsEvent,
     deadline: Instant,
 ) -> SqsBatchResponse {
-    let waiting: Mutex<HashMap<String, String>> = Mutex::new(
+    // Receipts by message id of the messages that no handler has started.
+    let unstarted: Mutex<HashMap<String, String>> = Mutex::new(
         event
             .records
             .iter()
@@ -31,13 +32,13 @@ pub async fn callbacks<H: Hub>(
             .collect(),
     );
     let response = messages(event, deadline, async |message: Message| {
-        waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&message.id);
+        unstarted.lock().unwrap_or_else(PoisonError::into_inner).remove(&message.id);
         callback(sender, message, deadline).await
     })
     .await;
-    sender.journal.settle().await;
-    let waiting = waiting.into_inner().unwrap_or_else(PoisonError::into_inner);
-    hurry(sender, waiting).await;
+    sender.journal.flush_due().await;
+    let unstarted = unstarted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    shorten_visibility(sender, unstarted).await;
     response
 }
 
@@ -53,11 +54,11 @@ async fn callback<H: Hub>(
     }
 }
 
-/// What waited behind an earlier event of its application comes again soon after it, and not when the queue's
-/// own time is up.
-async fn hurry<H: Hub>(sender: &CallbackSender<H>, waiting: HashMap<String, String>) {
+/// Makes messages that waited behind a failed message of their application return soon, and not only after the queue's
+/// visibility timeout.
+async fn shorten_visibility<H: Hub>(sender: &CallbackSender<H>, unstarted: HashMap<String, String>) {
     let soon = Duration::try_from(PROPAGATION_DELAY).unwrap_or_default();
-    for receipt in waiting.into_values() {
+    for receipt in unstarted.into_values() {
         if let Err(error) = sender.hub.queues().postpone(Queue::Callbacks, &receipt, soon).await {
             tracing::warn!(%error, "the visibility of a waiting callback message could not be shortened; the message returns after its visibility timeout");
         }

@@ -1,9 +1,8 @@
-//! The log of attempts, written in few calls and never in the way of a delivery.
+//! The buffer of the delivery log. It writes attempts in few calls, and a failed write never fails a delivery.
 //!
-//! What went well at once is written with a later batch of its process, when a call is full or the oldest has
-//! waited for [`LATE`], and when the schedule wakes the process. So the newest successes may be missing for a
-//! minute, or until a process that stands still has work again, and for good where it ends; a failure, whatever follows one, and a test, which somebody waits
-//! for, is written before its batch is answered.
+//! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for [`MAX_DELAY`], and
+//! when the schedule wakes the process. The newest successes may therefore be missing for a minute, longer while a process is
+//! idle, and for ever when a process ends. Failures, retries and test events are written before their batch is answered.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +13,10 @@ use platform::deliveries::{Attempt, BATCH, Deliveries as _, Line};
 use platform::hub::Hub;
 use protocol::callback::TEST;
 
-/// How long a success waits for others, at most, while callbacks go on.
-const LATE: SignedDuration = SignedDuration::from_secs(10);
-/// Lines that wait at once, at most: beyond them the log has been out of reach for long.
-const WAITING: usize = 1_000;
+/// Maximum time that a success waits for others while the process has batches.
+const MAX_DELAY: SignedDuration = SignedDuration::from_secs(10);
+/// Maximum number of waiting lines. More are dropped: the log has then been unavailable for a long time.
+const MAX_WAITING: usize = 1_000;
 
 #[derive(Default)]
 struct Waiting {
@@ -38,12 +37,12 @@ impl<H: Hub> Journal<H> {
         Journal { hub, waiting: Arc::default() }
     }
 
-    /// Takes note of an attempt.
-    pub(crate) fn note(&self, attempt: Attempt) {
+    /// Adds an attempt to the buffer.
+    pub(crate) fn add(&self, attempt: Attempt) {
         let mut waiting = self.lock();
         waiting.urgent |= attempt.number > 1 || !attempt.is_delivered() || attempt.callback.kind == TEST;
         waiting.oldest.get_or_insert(attempt.at);
-        if waiting.lines.len() < WAITING {
+        if waiting.lines.len() < MAX_WAITING {
             waiting.lines.push(Line::Attempted(attempt));
         } else {
             tracing::warn!(
@@ -53,12 +52,12 @@ impl<H: Hub> Journal<H> {
         }
     }
 
-    /// Writes what must be written by now.
-    pub(crate) async fn settle(&self) {
+    /// Writes the buffer when a line is urgent or late, or the buffer is full.
+    pub(crate) async fn flush_due(&self) {
         let now = self.hub.clock().now();
         let is_due = {
             let waiting = self.lock();
-            let late = waiting.oldest.is_some_and(|oldest| now.duration_since(oldest) >= LATE);
+            let late = waiting.oldest.is_some_and(|oldest| now.duration_since(oldest) >= MAX_DELAY);
             waiting.urgent || late || waiting.lines.len() >= BATCH
         };
         if is_due {
@@ -66,8 +65,8 @@ impl<H: Hub> Journal<H> {
         }
     }
 
-    /// Writes all there is. What cannot be written waits for the next time, and is told in the function's own log: no
-    /// delivery depends on it.
+    /// Writes the buffer. After a failure the lines wait for the next write; the failure is logged only, because no delivery
+    /// depends on the log.
     pub(crate) async fn write(&self) {
         let now = self.hub.clock().now();
         let lines = mem::take(&mut *self.lock()).lines;
@@ -76,7 +75,7 @@ impl<H: Hub> Journal<H> {
         }
         let Err(error) = self.hub.deliveries().write(lines.clone()).await else { return };
         let mut waiting = self.lock();
-        let (count, room) = (lines.len(), WAITING.saturating_sub(waiting.lines.len()));
+        let (count, room) = (lines.len(), MAX_WAITING.saturating_sub(waiting.lines.len()));
         tracing::warn!(count, lost = count.saturating_sub(room), %error, "delivery attempts could not be written to the delivery log; the next batch tries again");
         waiting.lines.splice(0..0, lines.into_iter().take(room));
         waiting.oldest = Some(now);

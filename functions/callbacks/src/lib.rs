@@ -1,4 +1,4 @@
-//! Webhooks: delivers signed callbacks to app backends, directly or when their endpoint answers again.
+#![doc = include_str!("../README.md")]
 
 pub mod address;
 pub mod connector;

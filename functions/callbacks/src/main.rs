@@ -1,9 +1,9 @@
-//! Wires the webhooks: see `handler`.
+//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule (`drain`).
 
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use platform::batch::deadline;
+use platform::batch::{deadline, is_batch};
 use platform::config::Variable;
 use platform::startup::start;
 use serde_json::{Value, json};
@@ -22,8 +22,7 @@ async fn main() -> Result<(), Error> {
     let sender = &CallbackSender::new(hub, config.mode)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
-        // A batch of a queue has records; the schedule has none.
-        if payload.get("Records").is_none() {
+        if !is_batch(&payload) {
             return Ok::<_, Error>(json!({ "woken": sender.wake_due().await }));
         }
         let batch = serde_json::from_value(payload)?;

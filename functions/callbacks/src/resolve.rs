@@ -1,7 +1,7 @@
-//! From a host's name to the addresses that are connected to, and to no other.
+//! Resolves host names and checks every address.
 //!
-//! The check lies inside the connector's own resolver, so the address that was checked is the one that is
-//! connected to: a name that leads elsewhere at the next lookup is checked again at the next lookup.
+//! The check is part of the HTTP client's resolver, so the client connects to exactly the addresses that were checked. A name
+//! that resolves differently at the next lookup is checked again (protection against DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,14 +12,14 @@ use platform::config::Mode;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use crate::address::may_be_called;
+use crate::address::is_allowed;
 
 /// The future of a lookup.
 pub type Found = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// What knows the addresses of a name.
+/// Resolves host names. Tests replace the system's resolver.
 pub trait Lookup: Send + Sync + 'static {
-    /// The addresses of a name, as they are now.
+    /// The current addresses of a name.
     fn lookup(&self, name: String) -> Found;
 }
 
@@ -36,31 +36,31 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Why a name leads nowhere. Neither the name nor an address is told: both are the tenant's.
+/// Cause for which a name has no usable address. Contains neither the name nor an address, because both are the tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoAddress {
     /// The name has no address.
     #[error("the name has no address")]
     Unknown,
-    /// One of its addresses may not be called. All must be: a mixed answer is an attempt.
-    #[error("an address may not be called")]
+    /// At least one address may not be called. A name with public and internal addresses is rejected, too.
+    #[error("the name has an address that may not be called")]
     Refused,
 }
 
-/// A resolver that hands out addresses that may be called.
+/// A resolver that only returns allowed addresses.
 #[derive(Clone)]
-pub(crate) struct Guard {
+pub(crate) struct GuardedResolver {
     lookup: Arc<dyn Lookup>,
     mode: Mode,
 }
 
-impl Guard {
+impl GuardedResolver {
     pub(crate) fn new(lookup: Arc<dyn Lookup>, mode: Mode) -> Self {
-        Guard { lookup, mode }
+        GuardedResolver { lookup, mode }
     }
 }
 
-impl Resolve for Guard {
+impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (found, mode) = (self.lookup.lookup(name.as_str().to_owned()), self.mode);
         Box::pin(async move {
@@ -68,10 +68,10 @@ impl Resolve for Guard {
             if found.is_empty() {
                 return Err(NoAddress::Unknown.into());
             }
-            if !found.iter().all(|address| may_be_called(*address, mode)) {
+            if !found.iter().all(|address| is_allowed(*address, mode)) {
                 return Err(NoAddress::Refused.into());
             }
-            // The port is the URL's: the connector sets it where there is none.
+            // Port 0 makes the client use the URL's port.
             let addresses: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
             Ok(addresses)
         })

@@ -1,4 +1,4 @@
-//! What an event makes of an endpoint, written and told. The rules are those of [`domain::endpoint`].
+//! Applies an event to an endpoint: writes the new state and notifies the tenant. The rules are in [`domain::endpoint`].
 
 use std::sync::Arc;
 
@@ -15,16 +15,16 @@ use crate::endpoints::{Endpoint, EndpointsError};
 /// Status that ends a subscription (Standard Webhooks).
 const GONE: u16 = 410;
 
-/// What became of an event.
+/// Result of applying an event.
 pub(crate) struct Transition {
-    /// The endpoint after the event; `None` where another process changed it first.
+    /// The endpoint after the event; `None` when another process has changed it first.
     pub(crate) endpoint: Option<Arc<Endpoint>>,
-    /// Whether a drainer is to be woken.
+    /// Whether the caller must wake a drainer.
     pub(crate) wakes_drainer: bool,
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// Writes the state after an event, and tells the tenant where the machine says so.
+    /// Writes the state after an event. When the endpoint becomes disabled, writes a notice for the tenant.
     pub(crate) async fn transition(
         &self,
         endpoint: &Endpoint,
@@ -37,10 +37,11 @@ impl<H: Hub> CallbackSender<H> {
         }
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         if let EndpointState::Disabled { reason, at, .. } = state {
-            // The notice is written before the state: a process that dies between the two leads to a second notice,
-            // never to none.
+            // The notice is written before the state, so that a crash between the two writes causes a second notice and not a
+            // missing one.
             let current = self.endpoints.fresh(tenant, id).await?;
-            if current.is_some_and(|it| it.subscription.revision != endpoint.subscription.revision) {
+            if current.is_some_and(|current| current.subscription.revision != endpoint.subscription.revision)
+            {
                 return Ok(Transition { endpoint: None, wakes_drainer });
             }
             let notice = Notice { kind: NoticeKind::Disabled, subscription: id, at, reason: Some(reason) };
@@ -54,7 +55,8 @@ impl<H: Hub> CallbackSender<H> {
         Ok(Transition { endpoint: changed, wakes_drainer })
     }
 
-    /// The endpoint after an event, whoever changed it; `None` where it is gone.
+    /// Applies an event and returns the endpoint, even when another process has changed it first; `None` when its
+    /// subscription is deleted.
     pub(crate) async fn after(
         &self,
         endpoint: &Endpoint,
@@ -66,7 +68,7 @@ impl<H: Hub> CallbackSender<H> {
         }
     }
 
-    /// The endpoint after a failed attempt, whoever changed it; `None` where it is gone.
+    /// Applies a failed attempt and returns the endpoint, as [`CallbackSender::after`] does.
     pub(crate) async fn failed(
         &self,
         endpoint: &Endpoint,
@@ -74,7 +76,7 @@ impl<H: Hub> CallbackSender<H> {
     ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
         let (status, cause) = (answer.result.ok(), answer.result.err());
         let (id, state) = (endpoint.subscription.id, endpoint.state().name());
-        tracing::warn!(subscription = %id, state, status, ?cause, "an attempt at an endpoint failed");
+        tracing::warn!(subscription = %id, state, status, ?cause, "a delivery attempt failed; the callback is retried or stored");
         let event = match answer.result {
             Ok(GONE) => EndpointEvent::AnsweredGone,
             _ => EndpointEvent::Failed {

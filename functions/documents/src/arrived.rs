@@ -1,7 +1,8 @@
 //! S3 events of uploaded documents: inspects each object and records all documents of one application in one write.
 //!
-//! S3 may send an event twice, late or out of order. An event that is recorded already, or comes too late to matter, is
-//! deleted. An event of an object that no upload link can have created goes to the dead-letter queue for an operator.
+//! S3 may send an event twice, late or out of order. An event whose document is recorded already, or cannot be recorded any
+//! more, has no effect and is deleted. An event of an object that no upload link can have created goes to the dead-letter
+//! queue for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +27,7 @@ pub struct Recorder<H> {
 /// The members of an S3 event message that the hub uses.
 #[derive(Deserialize)]
 struct S3Message {
-    /// `s3:TestEvent`, which S3 sends once when notifications are set.
+    /// `s3:TestEvent`, which S3 sends once when notifications are configured.
     #[serde(rename = "Event")]
     event: Option<String>,
     #[serde(rename = "Records", default)]
@@ -50,14 +51,14 @@ struct Object {
     version: Option<String>,
 }
 
-/// The work on one application, done once for all messages of a batch.
+/// The uploads of one application in a batch. They are recorded once, for all messages of the batch.
 #[derive(Default)]
 struct Work {
     arrived: Vec<Arrived>,
     outcome: OnceCell<Result<Strays, Failure>>,
 }
 
-/// Documents that an application has no slot for, so no upload link can have created their objects.
+/// Documents for which the application has no slot, so no upload link can have created their objects.
 type Strays = BTreeSet<DocumentId>;
 
 impl<H: Hub> Recorder<H> {
@@ -72,9 +73,9 @@ impl<H: Hub> Recorder<H> {
         let mut work: BTreeMap<ApplicationId, Work> = BTreeMap::new();
         for message in batch.records.iter().cloned().map(Message::from) {
             for arrived in arrived(&message).unwrap_or_default() {
-                let known = &mut work.entry(arrived.application).or_default().arrived;
-                if !known.contains(&arrived) {
-                    known.push(arrived);
+                let uploads = &mut work.entry(arrived.application).or_default().arrived;
+                if !uploads.contains(&arrived) {
+                    uploads.push(arrived);
                 }
             }
         }
@@ -86,7 +87,9 @@ impl<H: Hub> Recorder<H> {
                     work.outcome.get_or_init(|| self.record_all(one.application, &work.arrived)).await;
                 if outcome.clone()?.contains(&one.document) {
                     let Arrived { application, document, .. } = one;
-                    return Err(Failure::poison(format!("application {application} has no {document}")));
+                    return Err(Failure::poison(format!(
+                        "application {application} has no document {document}"
+                    )));
                 }
             }
             Ok(())
@@ -94,7 +97,7 @@ impl<H: Hub> Recorder<H> {
         .await
     }
 
-    /// Records all documents that arrived for one application, in one write.
+    /// Records all uploaded documents of one application in one write.
     async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
         let stored = self.application(id, arrived).await?;
         let mut attempts = Vec::with_capacity(arrived.len());
@@ -111,14 +114,14 @@ impl<H: Hub> Recorder<H> {
             tracing::info!(
                 application = %id,
                 reason = refusal.name(),
-                "upload not recorded: the application has moved on, the object stays in the bucket"
+                "upload not recorded: the application does not accept the document any more; the object stays in the bucket"
             );
         }
         Ok(strays)
     }
 
-    /// The application, from the process's cache when the cached state has every slot. A slot is never removed, and a
-    /// stored document stays stored; the write detects every other change.
+    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are never
+    /// removed, stored documents remain stored, and the write detects every other change.
     async fn application(
         &self,
         id: ApplicationId,
@@ -128,18 +131,18 @@ impl<H: Hub> Recorder<H> {
             return Ok(recent);
         }
         let stored = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
-        let stored = stored.ok_or_else(|| Failure::poison(format!("there is no application {id}")))?;
+        let stored = stored.ok_or_else(|| Failure::poison(format!("no application has the id {id}")))?;
         self.hub.recent().put(&stored);
         Ok(stored)
     }
 }
 
 fn strays(stored: &StoredApplication, arrived: &[Arrived]) -> Strays {
-    let head = stored.ledger.state();
-    arrived.iter().map(|one| one.document).filter(|document| head.document(*document).is_none()).collect()
+    let state = stored.ledger.state();
+    arrived.iter().map(|one| one.document).filter(|document| state.document(*document).is_none()).collect()
 }
 
-/// The objects that a message names. Keys are not decoded: the hub's own keys need no decoding.
+/// The objects that a message names. S3 URL-encodes keys, but the hub's keys have no characters that need encoding.
 fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
     let s3_message: S3Message = message.json()?;
     if s3_message.records.is_empty() {
@@ -154,9 +157,8 @@ fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
         .into_iter()
         .map(|record| {
             let Object { key, version } = record.s3.object;
-            let (application, document, round) = parse_object_key(&key).ok_or_else(|| {
-                Failure::poison("the object key has none of the forms that the hub creates")
-            })?;
+            let (application, document, round) = parse_object_key(&key)
+                .ok_or_else(|| Failure::poison("the object key does not have the form of the hub's keys"))?;
             Ok(Arrived { application, document, round, version })
         })
         .collect()

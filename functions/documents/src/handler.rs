@@ -1,4 +1,4 @@
-//! The routes: for app backends by access token, for agencies by signed request.
+//! The routes: app backends authenticate by access token, agencies by signed request.
 
 use axum::extract::{Path, Request, State};
 use axum::{Json, Router};
@@ -9,7 +9,7 @@ use http_kit::operations::OperationRouter as _;
 use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use http_kit::signed_request::signed_body;
-use http_kit::uploads::Declared;
+use http_kit::uploads::DeclaredUpload;
 use platform::hub::Hub;
 use protocol::operations::agencies::LINK_DOCUMENT;
 use protocol::operations::documents::{LINK_TO_READ, LINK_TO_UPLOAD};
@@ -40,7 +40,7 @@ impl<H: Hub> HasAuthenticator for LinkHandler<H> {
     }
 }
 
-/// The routes.
+/// Routes of the function, with the middleware of [`http_kit::edge`].
 pub fn routes<H: Hub>(handler: LinkHandler<H>) -> Router {
     let routes = Router::new()
         .operation(&LINK_TO_READ, read::<H>)
@@ -53,7 +53,7 @@ async fn upload<H: Hub>(
     caller: Authenticated,
     State(handler): State<LinkHandler<H>>,
     Path((id, document)): Path<(String, String)>,
-    body: Body<Declared>,
+    body: Body<DeclaredUpload>,
 ) -> Result<Json<Link>, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
     let stored = owned_application(&handler.hub, &caller.tenant, id).await?;

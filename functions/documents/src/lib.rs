@@ -1,4 +1,4 @@
-//! Documents: links to upload and to read, and the record of what arrived.
+#![doc = include_str!("../README.md")]
 
 pub mod agency;
 pub mod arrived;

@@ -1,13 +1,14 @@
 //! Creates many applications in one request, for app backends that collect applications while offline.
 //!
 //! Each application has its own idempotency key, and its result is what a single request with the same key and body would
-//! get. The batch itself is not stored. An app sends a batch again as it is when it received no answer, or a partial one.
+//! get. The batch itself is not stored. When the answer is lost or some applications failed, an app sends the same batch
+//! again.
 
 use std::collections::HashSet;
 
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
-use http_kit::fields::{Fields, FromFields, Json, any, list, object, text};
+use http_kit::fields::{Fields, FromFields, Json, list, object, text, unchecked};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::problem::{Language, Problem};
 use platform::hub::Hub;
@@ -17,9 +18,9 @@ use serde_json::Value;
 
 use crate::creator::Creator;
 
-/// Most applications in a batch.
+/// Maximum number of applications in a batch.
 pub const APPLICATIONS: usize = 100;
-/// Applications that are created at the same time.
+/// Number of applications created concurrently.
 const CONCURRENCY: usize = 8;
 
 /// The applications of a batch, each with its idempotency key.
@@ -30,7 +31,7 @@ impl FromFields for NewApplications {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let item = |fields: &mut Fields<'_>| {
             let key = fields.required("key", text::<IdempotencyKey>);
-            let application = fields.required("application", any);
+            let application = fields.required("application", unchecked);
             Some((key?, Json::of(application?)))
         };
         let batch = fields.required("applications", list(1..=APPLICATIONS, |place| object(item)(place)))?;
@@ -47,7 +48,7 @@ impl FromFields for NewApplications {
 /// The result of each application, in the order of the request.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// One result an application.
+    /// Results, one for each application.
     pub results: Vec<ItemResult>,
 }
 
@@ -90,13 +91,13 @@ impl ItemResult {
     }
 }
 
-/// Creates the applications. One that is refused does not keep the others from being created.
+/// Creates the applications. A rejected application does not affect the others.
 pub async fn create_all<H: Hub>(
     creator: &Creator<H>,
     NewApplications(batch): NewApplications,
     language_and_trace: (Language, Option<&str>),
 ) -> Results {
-    // Reservations are made one after the other, so that the first applications of the batch get what is left of the quota.
+    // Reservations are made in sequence, so that the first applications of the batch get the rest of the quota.
     let mut reserved = Vec::with_capacity(batch.len());
     for (key, body) in batch {
         reserved.push((key, body, creator.reserve().await));

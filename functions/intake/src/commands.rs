@@ -1,7 +1,7 @@
 //! Commands of an app on an existing application: submit, supplement, withdraw, confirm.
 //!
-//! The answer shows the application at the version after the command, so a repeat receives the same bytes, whatever has
-//! happened since.
+//! The answer shows the application at the version after the command. A repeat therefore receives the same bytes, even after
+//! later events.
 
 use domain::command::{Attempt, Command};
 use domain::decide::Refusal;
@@ -42,7 +42,7 @@ pub async fn command<H: Hub>(
         | Refusal::Invalid(_)
         | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),
     };
-    if let Some(view) = submitted_by_itself(&stored, attempt) {
+    if let Some(view) = auto_submitted(&stored, attempt) {
         return view;
     }
     match refusal {
@@ -51,8 +51,8 @@ pub async fn command<H: Hub>(
     }
 }
 
-/// Applies a command whose documents are missing in the record. They may be in the bucket while their S3 events are still
-/// on the way; the documents that the bucket has are recorded in the same write as the command.
+/// Applies a command whose documents are not recorded yet. The bucket may have them while their S3 events are still on the
+/// way. Documents found in the bucket are recorded in the same write as the command.
 async fn with_arrivals<H: Hub>(
     hub: &H,
     stored: StoredApplication,
@@ -60,12 +60,12 @@ async fn with_arrivals<H: Hub>(
     refusal: Refusal,
 ) -> Result<ApplicationView, Problem> {
     let mut attempts = arrivals(hub, stored.ledger.state()).await?;
-    // Also where none is found: S3 may have told of the last one since the refusal.
+    // Applied even when the bucket has no new document: an S3 event may have recorded the last one since the refusal.
     attempts.push(attempt.clone());
     let applied = apply_to(hub, stored, &attempts).await?;
     match applied.outcomes.last() {
         Some(Ok(version)) => view(&applied.stored, *version),
-        Some(Err(refusal)) => match submitted_by_itself(&applied.stored, attempt) {
+        Some(Err(refusal)) => match auto_submitted(&applied.stored, attempt) {
             Some(view) => view,
             None => Err(ApplyError::Refused(refusal.clone()).into()),
         },
@@ -73,14 +73,11 @@ async fn with_arrivals<H: Hub>(
     }
 }
 
-/// An application that submits itself with its last document needs no submit; asked for one, it answers with what the
-/// submission made of it, however late.
-fn submitted_by_itself(
-    stored: &StoredApplication,
-    attempt: &Attempt,
-) -> Option<Result<ApplicationView, Problem>> {
-    let head = stored.ledger.state();
-    if !head.opened.submit_when_complete || attempt.command != Command::Submit {
+/// The answer to `submit` for an application that was submitted automatically with its last document: the view at the
+/// version of the submission, even after later events.
+fn auto_submitted(stored: &StoredApplication, attempt: &Attempt) -> Option<Result<ApplicationView, Problem>> {
+    let state = stored.ledger.state();
+    if !state.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
     }
     let submitted =
@@ -88,11 +85,11 @@ fn submitted_by_itself(
     Some(view(stored, submitted.entry.version))
 }
 
-/// The application as of a version.
+/// The application at a version.
 ///
 /// # Errors
-/// 503 where the version is not in the record, which a version from the record itself always is.
+/// 503 when the ledger does not contain the version. Versions read from the ledger itself never fail.
 pub fn view(stored: &StoredApplication, version: u32) -> Result<ApplicationView, Problem> {
-    let head = stored.ledger.at(version).ok_or(ApplyError::Contended)?;
-    Ok(ApplicationView::from(&head))
+    let state = stored.ledger.at(version).ok_or(ApplyError::Contended)?;
+    Ok(ApplicationView::from(&state))
 }

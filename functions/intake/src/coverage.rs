@@ -1,38 +1,39 @@
-//! Who takes what: the answer an app needs before it lets a citizen fill in a form.
+//! Answers `GET /v1/coverage`: which agencies offer a service for given places, and with which documents and form fields.
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
-use domain::decide::today;
-use domain::division::DivisionCode;
+use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::Places;
-use http_kit::fields::{Fields, FromFields, choice, text, whole};
+use domain::time::today;
+use http_kit::fields::{Fields, FromFields, choice, integer, text};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
 use protocol::form::fields;
 
-/// Years of the oldest applicant that is asked for.
+/// Maximum age that a query may name, in years.
 const OLDEST: u64 = 150;
 
-/// What is asked.
+/// Query of `GET /v1/coverage`.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The service.
+    /// The service that the applicant wants.
     pub service: Service,
-    /// Where the citizen applies; of a transfer, where they move to.
+    /// Acceptance place; for a transfer, the place to which the citizen moves.
     pub from: Option<DivisionCode>,
-    /// Where the citizen is registered.
+    /// Place of household registration.
     pub to: Option<DivisionCode>,
     /// The case of the service.
     pub when: Option<When>,
-    /// Full years of the applicant.
+    /// Applicant's age in completed years.
     pub age: Option<u8>,
 }
 
 impl FromFields for Question {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let service: Option<Service> = fields.required("service", choice);
-        let (from, to) = (fields.optional("from", text), fields.optional("to", text));
+        let from = fields.optional("from", text::<CurrentDivision>).map(DivisionCode::from);
+        let to = fields.optional("to", text::<CurrentDivision>).map(DivisionCode::from);
         let row = service.map(service_row);
         let mut when = None;
         for name in current().case_members() {
@@ -46,7 +47,7 @@ impl FromFields for Question {
                 fields.refuse(name, "case_not_of_service");
             }
         }
-        let age = fields.optional("age", whole(0..=OLDEST)).and_then(|age| u8::try_from(age).ok());
+        let age = fields.optional("age", integer(0..=OLDEST)).and_then(|age| u8::try_from(age).ok());
         let service = service?;
         if let (Some(row), Some(age)) = (row, age) {
             when = row.case_at(age).map(|case| case.when).or(when);
@@ -55,7 +56,7 @@ impl FromFields for Question {
     }
 }
 
-/// Answers from the agencies' rows alone.
+/// Computes the answer from the agencies' rows only; nothing is read or written.
 #[must_use]
 pub fn coverage(question: &Question, agencies: &Agencies, now: Timestamp) -> Coverage {
     let row = service_row(question.service);
@@ -97,7 +98,8 @@ fn offerer(agency: &AgencyRow, service: Service) -> Offerer {
     Offerer { agency: agency.code.clone(), name: agency.title(), since: agency.offers.get(&service).copied() }
 }
 
-/// The same judgement as at intake. Without `from` only the place of registration is judged.
+/// Reasons for which the hub would reject an application, by the same rules as at creation. Without `from`, only the place
+/// of registration is checked.
 fn reasons(
     question: &Question,
     to: &DivisionCode,
@@ -131,10 +133,10 @@ fn reasons(
 
 fn legs(question: &Question, to: &DivisionCode, agencies: &Agencies, today: Date) -> Vec<CoveredLeg> {
     let row = service_row(question.service);
-    let taken = question.when.and_then(|when| row.case(when));
+    let case = question.when.and_then(|when| row.case(when));
     row.legs
         .iter()
-        .filter(|leg| taken.is_none_or(|case| !case.skips.contains(&leg.purpose)))
+        .filter(|leg| case.is_none_or(|case| !case.skips.contains(&leg.purpose)))
         .filter_map(|leg| {
             let place = match leg.role {
                 Role::Registration | Role::MoveOut => Some(to),

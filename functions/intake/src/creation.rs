@@ -9,7 +9,7 @@ use http_kit::fields::{FieldError, Json};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::problem::{Code, Problem};
-use http_kit::uploads::{Declared, assign};
+use http_kit::uploads::{DeclaredUpload, assign};
 use platform::agency_messages::PERSONAL_DATA;
 use platform::agency_registry::current_agencies;
 use platform::apply::ApplyError;
@@ -35,8 +35,8 @@ pub struct CreatedApplication {
 
 /// Creates the application of `tenant` under `key`.
 ///
-/// A replay receives the first answer for ever, even when its body is not valid any more (the applicant has turned 16, the
-/// agency is suspended).
+/// A replay always receives the first answer, even when its body is not valid any more: the applicant has turned 16, or the
+/// agency is suspended.
 ///
 /// # Errors
 /// 422 with every wrong field, or when the key was used for another body; 503 when the application cannot be stored.
@@ -53,27 +53,28 @@ pub async fn create<H: Hub>(
     let opening = match opening::read(&body.value, tenant, &agencies.agencies, hub.clock().now()) {
         Ok(opening) => opening,
         Err(defects) => {
-            let known = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
+            let existing = hub.store().get(id).await?.ok_or_else(|| Problem::from(defects))?;
             let declared = opening::declared_before(&body.value);
-            let view = answer(hub, &known, payload_hash, &declared).await?;
+            let view = answer(hub, &existing, payload_hash, &declared).await?;
             return Ok(CreatedApplication { view, is_new: false });
         }
     };
     let declared = opening.declared.clone();
-    let stored = keep(hub, id, payload_hash, opening).await?;
+    let new = new_application(hub, id, payload_hash, opening).await?;
     let (stored, is_new) =
-        match hub.store().create(&stored, next_wake(stored.ledger.state(), hub.clock().now())).await? {
+        match hub.store().create(&new, next_wake(new.ledger.state(), hub.clock().now())).await? {
             Created::New => {
-                hub.recent().put(&stored);
-                (stored, true)
+                hub.recent().put(&new);
+                (new, true)
             }
-            Created::Existing(known) => (*known, false),
+            Created::Existing(existing) => (*existing, false),
         };
     let view = answer(hub, &stored, payload_hash, &declared).await?;
     Ok(CreatedApplication { view, is_new })
 }
 
-async fn keep<H: Hub>(
+/// The application at version 1, with encrypted personal data.
+async fn new_application<H: Hub>(
     hub: &H,
     id: ApplicationId,
     payload_hash: [u8; 32],
@@ -82,7 +83,7 @@ async fn keep<H: Hub>(
     let cause = Cause {
         by: Actor::Tenant(opening.opened.tenant.clone()),
         at: hub.clock().now(),
-        // The id itself is what makes the request the same request.
+        // The application's id is derived from the idempotency key, so the event needs no key.
         key: None,
         proof: None,
     };
@@ -98,19 +99,19 @@ async fn answer<H: Hub>(
     hub: &H,
     stored: &StoredApplication,
     payload_hash: [u8; 32],
-    declared: &[Declared],
+    declared: &[DeclaredUpload],
 ) -> Result<ApplicationView, Problem> {
     if stored.payload_hash != payload_hash {
         return Err(Problem::new(Code::KeyReused));
     }
     let mut view = view(stored, 1)?;
-    let head = stored.ledger.state();
-    let slots: &[Slot] = &head.opened.slots;
+    let state = stored.ledger.state();
+    let slots: &[Slot] = &state.opened.slots;
     for (document, slot) in declared.iter().zip(assign(declared, slots)) {
-        let current = slot.and_then(|slot| head.document(slot));
+        let current = slot.and_then(|slot| state.document(slot));
         let shown = view.documents.iter_mut().find(|shown| Some(shown.id) == slot);
         if let (Some(current), Some(shown)) = (current, shown) {
-            let request = document.at(current.object_key(head.id));
+            let request = document.at(current.object_key(state.id));
             shown.upload = Some(hub.documents().upload_slot(&request).await?);
         }
     }

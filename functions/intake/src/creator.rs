@@ -30,11 +30,11 @@ impl<H: Hub> Creator<H> {
         self.quota.reserve(&self.hub, &self.tenant).await
     }
 
-    /// Creates an application. Replays do not count against the daily quota, and are answered when the quota is used up,
-    /// too. Rejected requests do not count either.
+    /// Creates an application. Replays do not count against the daily quota, and are answered even when the quota is used
+    /// up. Rejected requests do not count either.
     ///
     /// # Errors
-    /// The reservation's 429; what [`creation::create`] answers.
+    /// The reservation's 429; the errors of [`creation::create`].
     pub(crate) async fn create(
         &self,
         key: &IdempotencyKey,
@@ -45,8 +45,8 @@ impl<H: Hub> Creator<H> {
         let reservation = match reservation {
             Ok(reservation) => Some(reservation),
             Err(used_up) => {
-                let known = hub.store().get(namespace.application(tenant, key)).await?;
-                known.ok_or(used_up)?;
+                let existing = hub.store().get(namespace.application(tenant, key)).await?;
+                existing.ok_or(used_up)?;
                 None
             }
         };

@@ -8,12 +8,12 @@ use platform::hub::Hub;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// How many applications a tenant may create in a day, from midnight UTC. Clones share the counts.
+/// Limits the applications that a tenant creates in a day, counted from midnight UTC. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct DailyQuota(Option<RateLimiter>);
 
 impl DailyQuota {
-    /// A quota of so many applications; `None` sets no quota.
+    /// A quota of `limit` applications a day; `None` sets no quota.
     #[must_use]
     pub fn new(limit: Option<u32>) -> Self {
         let policy = |limit| Policy { name: "day", limit, window: DAY_SECONDS };

@@ -11,7 +11,7 @@ const DOCUMENT: &str = include_str!("../../../shared/protocol/contracts/app.open
 /// The document changes with a deploy only.
 const CACHE: &str = "public, max-age=300";
 
-/// Entity tag of the document, computed on the first request for it, so that no other request pays for the hash.
+/// Entity tag of the document, computed on the first request for it, so that other requests do not pay for the hash.
 static TAG: LazyLock<Tag> = LazyLock::new(|| Tag::content(DOCUMENT.as_bytes()));
 
 /// Answers with the document, or with 304 when the caller has it.

@@ -1,4 +1,4 @@
-//! The HTTP operations of intake. Each handler translates between HTTP and the modules that decide.
+//! The HTTP operations of intake. A handler reads the request, calls the module with the logic and writes the answer.
 
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -47,10 +47,10 @@ use crate::description;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
 
-/// Of the catalogue and the hub's keys, which change with a deploy only and are the same for every caller.
+/// `Cache-Control` of the catalogue and the hub's keys: they change with a deploy only and are the same for every caller.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-/// Of coverage: the answer changes when an agency is added, changed or suspended.
+/// `Cache-Control` of coverage: the answer changes when an agency is added, changed or suspended.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("private, no-cache");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -60,13 +60,13 @@ pub struct Intake<H> {
     hub: H,
     authenticator: Authenticator<H>,
     namespace: Namespace,
-    /// The hub's public keys, as they are published.
+    /// The hub's public keys as a JWKS.
     keys: Value,
     quota: DailyQuota,
 }
 
 impl<H: Hub> Intake<H> {
-    /// Intake on these ports, with the rate limits of a tenant.
+    /// State on these ports. `keys` is the hub's public JWKS; `limits` apply to each tenant.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, limits: Limits) -> Self {
         let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
@@ -88,7 +88,7 @@ impl<H: Hub> HasAuthenticator for Intake<H> {
     }
 }
 
-/// The routes.
+/// Routes of the function, with the middleware of [`http_kit::edge`].
 pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
     let routes = Router::new()
         .operation(&READ_KEYS, jwks::<H>)
@@ -120,7 +120,7 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// The public keys by which agencies verify the hub's messages (RFC 7517, section 5).
+/// The public keys with which agencies verify the hub's messages, as a JWKS (RFC 7517, section 5).
 async fn jwks<H: Hub>(State(intake): State<Intake<H>>) -> impl IntoResponse {
     ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(intake.keys))
 }
@@ -146,8 +146,7 @@ async fn covered<H: Hub>(
     Query(question): Query<Question>,
     held: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    // Agencies are read without a cache, and callers must revalidate: an agency that was suspended a moment ago is not
-    // offered any more.
+    // The agencies are read without a cache and callers must revalidate, so that a suspended agency is not offered any more.
     let agencies = fresh_agencies(&intake.hub).await?;
     let answer: Coverage = coverage(&question, &agencies.agencies, intake.hub.clock().now());
     let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
@@ -225,7 +224,7 @@ async fn withdraw<H: Hub>(request: CommandRequest<H>, body: Body<Nothing>) -> An
     request.apply("withdraw", &body.canonical, Command::Withdraw).await
 }
 
-/// What the acceptance place confirms.
+/// Body of `confirm`: the acceptance place reports the hand-over of a result, or the registration of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Confirmation {
     HandOver(HandOver),
@@ -266,11 +265,11 @@ async fn confirm<H: Hub>(request: CommandRequest<H>, body: Body<Confirmation>) -
     request.apply("confirm", &body.canonical, command).await
 }
 
-/// What every command on an application carries, apart from its body.
+/// The parts that every command on an application has, apart from its body.
 struct CommandRequest<H> {
     hub: H,
     tenant: TenantId,
-    /// The id as the path has it: a malformed id is answered 404, after the rest of the request is checked.
+    /// The unparsed id of the path. A malformed id is answered 404, after the rest of the request is checked.
     id: String,
     key: IdempotencyKey,
     at: IfMatch,
@@ -294,7 +293,7 @@ impl<H: Hub> CommandRequest<H> {
     async fn apply(self, name: &str, body: &[u8], command: Command) -> Answer {
         let id: ApplicationId = self.id.parse()?;
         let by = Actor::Tenant(self.tenant);
-        // The key is stored in the application's item, so the application's id needs no part in the fingerprint.
+        // The key is stored in the application's item, so the fingerprint need not contain the application's id.
         let fingerprint = [b"POST ", name.as_bytes(), b"\n", body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
         let attempt = Attempt { by, key: Some(key), command, only_at: self.at.version() };

@@ -1,4 +1,4 @@
-//! Intake: where app backends apply, read and are told who takes what.
+#![doc = include_str!("../README.md")]
 
 pub mod batch;
 pub mod commands;

@@ -1,55 +1,55 @@
-//! The body of a new application: everything that is wrong with it is found at once.
+//! Reads and checks the body of a new application. Every fault is reported at once.
 
 use std::str::FromStr;
 
 use domain::agencies::{Agencies, NotCovered};
 use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
-use domain::decide::today;
-use domain::division::DivisionCode;
+use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
 use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
+use domain::time::today;
 use http_kit::fields::{
-    Coded, FieldError, Fields, FromFields as _, choice, flag, list, object, read_with, text,
+    Coded, FieldError, Fields, FromFields as _, Place, boolean, choice, list, object, read_with, text,
 };
-use http_kit::uploads::{Declared, assign};
+use http_kit::uploads::{DeclaredUpload, assign};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Capabilities one application may need.
+/// Maximum number of capabilities in a request.
 const CAPABILITIES: usize = 8;
-/// Characters of a capability.
+/// Maximum length of a capability's name, in characters.
 const CAPABILITY_CHARACTERS: usize = 40;
 
-/// What a valid body opens.
+/// The result of a valid body: the data of a new application.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// The first event.
+    /// The application's first event.
     pub opened: Opened,
-    /// The personal part, to be sealed.
+    /// The personal data, still in the clear; the caller encrypts it.
     pub personal_data: PersonalData,
-    /// The documents that will be uploaded.
-    pub declared: Vec<Declared>,
+    /// The documents that the app will upload.
+    pub declared: Vec<DeclaredUpload>,
 }
 
-/// Why a body opens nothing.
+/// All faults of an invalid body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defects {
     /// Every wrong field.
     pub faults: Vec<FieldError>,
-    /// Every reason why nobody would take it, as far as it can be told.
+    /// Every reason for which no agency takes the application. Empty when the fields do not suffice to check coverage.
     pub not_covered: Vec<NotCovered>,
 }
 
-/// Reads and checks a body. The applicant's age is that of the day in China: the 16th birthday counts.
+/// Reads and checks a body. The applicant's age is computed on the current date in China; the 16th birthday counts as 16.
 ///
 /// # Errors
-/// [`Defects`], all of them.
+/// Every fault of the body, as [`Defects`].
 pub fn read(
     body: &Value,
     tenant: &TenantId,
@@ -66,7 +66,7 @@ pub fn read(
             Some(Ok(legs)) => Some(legs),
             Some(Err(problems)) => {
                 not_covered = problems;
-                // Only the refusal of the places is wrong with the body, and it is told apart.
+                // Uncovered places are reported separately from wrong fields, so reading continues without legs.
                 Some(Vec::new())
             }
             None => None,
@@ -84,8 +84,8 @@ pub fn read(
         };
         let personal_data = PersonalData {
             applicant: requested.applicant?.person()?,
-            guardian: requested.guardian.and_then(Sketch::person),
-            relative: requested.relative.and_then(Sketch::person),
+            guardian: requested.guardian.and_then(PartialPerson::person),
+            relative: requested.relative.and_then(PartialPerson::person),
             address: requested.address?,
         };
         Some(Opening { opened, personal_data, declared: declared? })
@@ -97,20 +97,20 @@ pub fn read(
     }
 }
 
-/// What the body asks for, as far as it can be read.
+/// The members of the body; `None` for a wrong or absent member.
 struct RequestedApplication {
     service: Option<Service>,
     when: Option<When>,
     places: Option<Places>,
-    applicant: Option<Sketch>,
-    guardian: Option<Sketch>,
-    relative: Option<Sketch>,
+    applicant: Option<PartialPerson>,
+    guardian: Option<PartialPerson>,
+    relative: Option<PartialPerson>,
     address: Option<Address>,
     capabilities: Vec<String>,
     submit_when_complete: bool,
 }
 
-/// When an application is handed in.
+/// Time of the submission: by a command, or automatically with the last document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Submit {
@@ -122,15 +122,16 @@ enum Submit {
 impl RequestedApplication {
     fn read(fields: &mut Fields<'_>, today: Date) -> RequestedApplication {
         let service = fields.required("service", choice::<Service>);
-        let applicant = fields.required("applicant", object(|fields| Some(Sketch::read(fields, today))));
+        let applicant =
+            fields.required("applicant", object(|fields| Some(PartialPerson::read(fields, today))));
         let age = applicant.as_ref().and_then(|applicant| applicant.age_on(today));
         let row = service.map(service_row);
         let when = when(fields, row, age);
         let places = places(fields, row);
-        let guardian = fields.optional("guardian", object(|fields| Some(Sketch::read(fields, today))));
-        let relative = fields.optional("relative", object(|fields| Some(Sketch::read(fields, today))));
+        let guardian = fields.optional("guardian", object(|fields| Some(PartialPerson::read(fields, today))));
+        let relative = fields.optional("relative", object(|fields| Some(PartialPerson::read(fields, today))));
         let address = fields.required("address", text);
-        let commitment = fields.optional("commitment", flag);
+        let commitment = fields.optional("commitment", boolean);
         let capabilities = fields.optional("capabilities", list(0..=CAPABILITIES, text::<Capability>));
         let submit = fields.optional("submit", choice::<Submit>).unwrap_or_default();
         if let Some(age) = age {
@@ -142,16 +143,16 @@ impl RequestedApplication {
         if row.is_some_and(|row| row.commitment) && commitment != Some(true) {
             fields.refuse("commitment", "required");
         }
-        let mut known: Vec<&IdentityNumber> = Vec::new();
+        let mut numbers: Vec<&IdentityNumber> = Vec::new();
         let persons = [("applicant", &applicant), ("guardian", &guardian), ("relative", &relative)];
         for (name, person) in persons {
             let Some(number) = person.as_ref().and_then(|person| person.identity_number.as_ref()) else {
                 continue;
             };
-            if known.contains(&number) {
+            if numbers.contains(&number) {
                 fields.refuse(&format!("{name}/identity_number"), "same_person");
             }
-            known.push(number);
+            numbers.push(number);
         }
         let mut capabilities: Vec<String> =
             capabilities.unwrap_or_default().into_iter().map(|capability| capability.0).collect();
@@ -171,7 +172,7 @@ impl RequestedApplication {
         }
     }
 
-    /// A slot for each required document, and one for what the agency issues.
+    /// A slot for each required document and for each document that an agency issues.
     fn slots(&self) -> Option<Vec<Slot>> {
         let row = service_row(self.service?);
         let case = row.case(self.when?)?;
@@ -194,15 +195,15 @@ impl RequestedApplication {
     }
 }
 
-/// A person as far as it can be read.
-struct Sketch {
+/// The members of a person; `None` for a wrong or absent member.
+struct PartialPerson {
     name: Option<PersonName>,
     identity_number: Option<IdentityNumber>,
     mobile: Option<MobileNumber>,
 }
 
-impl Sketch {
-    fn read(fields: &mut Fields<'_>, today: Date) -> Sketch {
+impl PartialPerson {
+    fn read(fields: &mut Fields<'_>, today: Date) -> PartialPerson {
         let name = fields.required("name", text);
         let number: Option<IdentityNumber> = fields.required("identity_number", text);
         let identity_number = number.and_then(|number| match number.checked_on(today) {
@@ -212,7 +213,7 @@ impl Sketch {
                 None
             }
         });
-        Sketch { name, identity_number, mobile: fields.optional("mobile", text) }
+        PartialPerson { name, identity_number, mobile: fields.optional("mobile", text) }
     }
 
     fn age_on(&self, day: Date) -> Option<u8> {
@@ -224,13 +225,13 @@ impl Sketch {
     }
 }
 
-/// The case of the service: the one that the applicant's age or a member of the body chooses. A member that chooses the
-/// case of another service is refused.
+/// The case of the service, selected by the applicant's age or by a member of the body. A member that belongs to another
+/// service is rejected.
 fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u8>) -> Option<When> {
     let mut chosen = None;
     for name in current().case_members() {
         let Some(row) = row else {
-            // Without a service nobody can tell whether the member belongs here: it counts as known.
+            // Without a service the member cannot be checked, so it only counts as known.
             fields.optional(name, |_| Some(()));
             continue;
         };
@@ -251,14 +252,19 @@ fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u
     }
 }
 
-/// The places. Who moves, moves to the acceptance place where `move_in` is left out.
+/// Reads the code of a current division.
+fn division(place: Place<'_>) -> Option<DivisionCode> {
+    text::<CurrentDivision>(place).map(DivisionCode::from)
+}
+
+/// The places. Without `move_in`, the citizen of a transfer moves to the acceptance place.
 fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
-    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", text);
-    let registered_at = fields.required("registered_at", text);
+    let accepted_at: Option<DivisionCode> = fields.required("accepted_at", division);
+    let registered_at = fields.required("registered_at", division);
     let move_in = match row.map(ServiceRow::moves_in) {
         Some(true) => {
             let given = fields.has("move_in");
-            let read = fields.optional("move_in", text);
+            let read = fields.optional("move_in", division);
             if given { Some(read?) } else { Some(accepted_at.clone()?) }
         }
         Some(false) => {
@@ -266,22 +272,22 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
             None
         }
         None => {
-            fields.optional("move_in", text::<DivisionCode>);
+            fields.optional("move_in", division);
             None
         }
     };
     Some(Places { accepted_at: accepted_at?, registered_at: registered_at?, move_in })
 }
 
-/// A guardian applies for a citizen below the service's age, and nobody else names one: the hub keeps no person that the
-/// case does not need. Without a service no age is known, so nothing is said.
+/// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person that the
+/// case does not need. Without a service the age limit is unknown, so nothing is checked.
 fn check_guardian(fields: &mut Fields<'_>, row: Option<&ServiceRow>, age: u8) {
     if let Some(row) = row {
         expect_or_refuse(fields, "guardian", row.needs_guardian(age), "guardian_required");
     }
 }
 
-/// Refuses a member that is needed and missing, or given and not needed.
+/// Rejects a needed member that is missing, and a given member that is not needed.
 fn expect_or_refuse(fields: &mut Fields<'_>, name: &'static str, needed: bool, missing: &'static str) {
     match (needed, fields.has(name)) {
         (true, false) => fields.refuse(name, missing),
@@ -296,11 +302,11 @@ fn not_expected(fields: &mut Fields<'_>, name: &'static str) {
     }
 }
 
-/// The declared documents, each of which must answer a requirement of its own.
-fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<Declared>> {
+/// The declared documents. Each must fit another slot.
+fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<DeclaredUpload>> {
     let given = fields.has("documents");
-    let read =
-        fields.optional("documents", list(0..=limits::DOCUMENTS, |place| object(Declared::read)(place)));
+    let read = fields
+        .optional("documents", list(0..=limits::DOCUMENTS, |place| object(DeclaredUpload::read)(place)));
     let declared = if given { read? } else { Vec::new() };
     for (index, slot) in assign(&declared, slots?).into_iter().enumerate() {
         if slot.is_none() {
@@ -310,17 +316,17 @@ fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<Decla
     Some(declared)
 }
 
-/// The declared documents of a body that was valid once, whatever it is today.
+/// The declared documents of a replayed body, which may not be valid any more. Invalid declarations are skipped.
 #[must_use]
-pub fn declared_before(body: &Value) -> Vec<Declared> {
+pub fn declared_before(body: &Value) -> Vec<DeclaredUpload> {
     let documents = body.get("documents").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     documents.iter().filter_map(|document| http_kit::fields::read(document).ok()).collect()
 }
 
-/// Something not every agency can do, for example `script:mongolian`.
+/// A capability that the application needs and not every agency has, for example `script:mongolian`.
 struct Capability(String);
 
-/// Not 1 to 40 of `a-z 0-9 : _ -`, the first a letter.
+/// The name is not a letter followed by up to 39 of `a-z 0-9 : _ -`.
 struct CapabilityError;
 
 impl Coded for CapabilityError {
@@ -336,9 +342,9 @@ impl FromStr for Capability {
         let sign = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'-')
         };
-        let sound = text.len() <= CAPABILITY_CHARACTERS
+        let is_valid = text.len() <= CAPABILITY_CHARACTERS
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(sign);
-        if sound { Ok(Capability(text.to_owned())) } else { Err(CapabilityError) }
+        if is_valid { Ok(Capability(text.to_owned())) } else { Err(CapabilityError) }
     }
 }

@@ -1,5 +1,5 @@
-//! Serves the pages that the `type` of a problem leads to: what the problem means, who can fix it and how, in both
-//! languages; and a table of all codes, of problems and of wrong fields. Browsers receive HTML, programs JSON.
+//! Serves the pages to which the `type` of a problem refers. A page explains the problem, and who can fix it and how, in both
+//! languages; another page lists all codes of problems and of wrong fields. Browsers receive HTML, programs JSON.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
@@ -44,7 +44,7 @@ fn in_the_wanted_form(
     (about, kind, html()).into_response()
 }
 
-/// Browsers name HTML first in `Accept`. A caller that names JSON first, or neither, receives JSON.
+/// Whether `Accept` names HTML first, as browsers do. A caller that names JSON first, or neither, receives JSON.
 fn prefers_html(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
@@ -99,7 +99,8 @@ fn table_page() -> String {
     )
 }
 
-/// Nothing of the request is on it, and no text of the tables has a sign that HTML takes for its own.
+/// The page as HTML. It contains no part of the request, and a test checks that the texts contain no HTML characters, so
+/// nothing is escaped.
 fn page(code: Code, advice: &Advice) -> String {
     let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
     let (zh, en) = (advice.who.zh(), advice.who.en());
@@ -107,7 +108,7 @@ fn page(code: Code, advice: &Advice) -> String {
         "<!doctype html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>{name}</title></head><body>\n\
          <h1><code>{name}</code> ({status})</h1>\n\
          <section lang=\"zh-CN\"><h2>{}</h2><p>{}</p><p>由谁解决：{zh}。</p></section>\n\
-         <section lang=\"en\"><h2>{}</h2><p>{}</p><p>Who can mend it: {en}.</p></section>\n\
+         <section lang=\"en\"><h2>{}</h2><p>{}</p><p>Who can fix it: {en}.</p></section>\n\
          </body></html>\n",
         title.zh, advice.zh, title.en, advice.en,
     )
@@ -123,11 +124,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_its_page_and_no_page_is_of_none() {
+    fn kinds_of_problems_and_pages_correspond() {
         let kinds: BTreeSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
         let pages: BTreeSet<&str> = ADVICE.iter().map(|advice| advice.code).collect();
         assert_eq!(kinds, pages);
-        assert_eq!(ADVICE.len(), pages.len(), "one page each");
+        assert_eq!(ADVICE.len(), pages.len(), "a kind has two pages");
         for advice in ADVICE {
             assert!(advice.en.is_ascii() && !advice.zh.is_ascii(), "{}", advice.code);
             assert!(!format!("{}{}", advice.zh, advice.en).contains(['<', '>', '&']), "{}", advice.code);

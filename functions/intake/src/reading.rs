@@ -6,7 +6,7 @@ use domain::application::Application;
 use domain::catalogue::Service;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::stage::Stage;
-use http_kit::fields::{Fields, FromFields, choice, flag, moment, page_limit, text, whole};
+use http_kit::fields::{Fields, FromFields, boolean, choice, integer, page_limit, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
@@ -15,13 +15,13 @@ use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication}
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Most applications that one page of a list examines. When few of them pass the filter the page is short, and its cursor
-/// continues after the last one examined.
+/// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is short and
+/// its cursor continues after the last examined application.
 const EXAMINED: usize = 500;
-/// Longest wait for an event, in seconds. API Gateway ends a request after 30.
+/// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
-/// Pauses between two reads while a request waits for an event. They grow, because each read costs.
-const LOOKS: [Duration; 4] = [
+/// Pauses between two reads while a request waits for an event. They grow to save reads.
+const PAUSES: [Duration; 4] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
     Duration::from_millis(1_000),
@@ -47,14 +47,14 @@ struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, head: &Application) -> bool {
-        // The agency that acts, or acted last; a draft is before none.
-        let agency = (head.leg_opened > 0).then(|| head.agency());
-        self.stage.is_none_or(|stage| head.stage == stage)
-            && self.service.is_none_or(|service| head.opened.service == service)
+    fn matches(&self, state: &Application) -> bool {
+        // The agency of the open leg, or of the last one; a draft has none yet.
+        let agency = (state.leg_opened > 0).then(|| state.agency());
+        self.stage.is_none_or(|stage| state.stage == stage)
+            && self.service.is_none_or(|service| state.opened.service == service)
             && self.agency.as_ref().is_none_or(|wanted| agency == Some(wanted))
-            && self.updated_since.is_none_or(|since| head.changed_at >= since)
-            && self.overdue.is_none_or(|overdue| head.overdue == overdue)
+            && self.updated_since.is_none_or(|since| state.changed_at >= since)
+            && self.overdue.is_none_or(|overdue| state.overdue == overdue)
     }
 }
 
@@ -66,8 +66,8 @@ impl FromFields for ListQuery {
             stage: fields.optional("stage", choice),
             service: fields.optional("service", choice),
             agency: fields.optional("agency", text),
-            updated_since: fields.optional("updated_since", moment),
-            overdue: fields.optional("overdue", flag),
+            updated_since: fields.optional("updated_since", timestamp),
+            overdue: fields.optional("overdue", boolean),
         };
         Some(ListQuery { limit, cursor, filter })
     }
@@ -83,30 +83,30 @@ pub struct EventsQuery {
 
 impl FromFields for EventsQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let after = fields.optional("after", whole(0..=u64::from(u32::MAX))).unwrap_or(0);
-        let wait = fields.optional("wait", whole(0..=LONGEST_WAIT)).unwrap_or(0);
+        let after = fields.optional("after", integer(0..=u64::from(u32::MAX))).unwrap_or(0);
+        let wait = fields.optional("wait", integer(0..=LONGEST_WAIT)).unwrap_or(0);
         let (limit, wait) = (page_limit(fields), Duration::from_secs(wait));
         Some(EventsQuery { limit, after: u32::try_from(after).ok()?, wait })
     }
 }
 
-/// A page of the tenant's applications, newest first. Where a filter is given, up to [`EXAMINED`] are looked at: a page
-/// may be short, or empty, and still have a next one.
+/// A page of the tenant's applications, newest first. A filtered page examines at most [`EXAMINED`] applications, so it may be
+/// short or empty and still have a next page.
 ///
 /// # Errors
-/// 503 where they cannot be read.
+/// 503 when the store cannot be read.
 pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Result<ApplicationsPage, Problem> {
     let ListQuery { limit, mut cursor, filter } = query;
-    // Without a filter no more is read than fits.
-    let at_once = if filter == Filter::default() { limit } else { STORE_PAGE };
+    // Without a filter every application read is part of the page.
+    let batch_size = if filter == Filter::default() { limit } else { STORE_PAGE };
     let (mut applications, mut examined) = (Vec::new(), 0);
     loop {
-        let page = hub.store().list(tenant, at_once, cursor).await?;
+        let page = hub.store().list(tenant, batch_size, cursor).await?;
         cursor = page.next;
-        examined += at_once;
+        examined += batch_size;
         let mut items = page.items.iter().peekable();
         while let Some(stored) = items.next() {
-            if filter.takes(stored.ledger.state()) {
+            if filter.matches(stored.ledger.state()) {
                 applications.push(ApplicationView::from(stored.ledger.state()));
             }
             if applications.len() == limit && items.peek().is_some() {
@@ -121,11 +121,11 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
     Ok(ApplicationsPage { applications, next: cursor.map(|cursor| cursor.to_string()) })
 }
 
-/// A page of an application's events, in version order. Where there is none yet it is waited for, as long as was
-/// asked, unless none can come any more.
+/// A page of an application's events, in version order. Without events after `after`, the request waits for one up to `wait`,
+/// unless the application is final.
 ///
 /// # Errors
-/// 404 as [`owned_application`]; 503 where it cannot be read.
+/// 404 as [`owned_application`]; 503 when the store cannot be read.
 pub async fn events<H: Hub>(
     hub: &H,
     tenant: &TenantId,
@@ -133,16 +133,16 @@ pub async fn events<H: Hub>(
     query: EventsQuery,
 ) -> Result<EventsPage, Problem> {
     let end = Instant::now() + query.wait;
-    let mut looks = LOOKS.into_iter();
-    let mut pause = LOOKS[LOOKS.len() - 1];
+    let mut pauses = PAUSES.into_iter();
+    let mut pause = PAUSES[PAUSES.len() - 1];
     loop {
         let stored = owned_application(hub, tenant, id).await?;
-        let head = stored.ledger.state();
+        let state = stored.ledger.state();
         let left = end.saturating_duration_since(Instant::now());
-        if head.version > query.after || head.is_final() || left.is_zero() {
+        if state.version > query.after || state.is_final() || left.is_zero() {
             return Ok(page(&stored, query));
         }
-        pause = looks.next().unwrap_or(pause);
+        pause = pauses.next().unwrap_or(pause);
         sleep(pause.min(left)).await;
     }
 }

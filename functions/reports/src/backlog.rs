@@ -1,7 +1,7 @@
-//! An agency's open cases: lists them, and requests their messages again.
+//! Lists an agency's open cases, and marks cases whose messages the agency requests again.
 //!
-//! This function only marks the application. The table's stream carries the mark to the router, and the router sends the
-//! message, as it sends every message.
+//! This function only marks the application. The table's stream carries the mark to the router, and the router sends
+//! the message, as it sends every message.
 
 use std::collections::HashSet;
 

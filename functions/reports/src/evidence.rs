@@ -1,8 +1,8 @@
 //! Evidence of a refused report: what the agency signed, when the report arrived, and why the hub refused it.
 //!
-//! Evidence of an applied report is part of the application's record. A refused report may name an application that belongs
-//! to another agency or does not exist, so its evidence is stored in the bucket, locked as documents are, by agency and
-//! day. The object key is derived from the report's bytes, so a repeat writes the same object.
+//! Evidence of an applied report is part of the application's record. A refused report may name an application that
+//! belongs to another agency or does not exist, so its evidence is stored in the bucket, locked as documents are, by
+//! agency and day. The object key is derived from the report's bytes, so a repeat writes the same object.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use jiff::Timestamp;
@@ -29,7 +29,8 @@ struct Evidence<'e> {
 /// Stores a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>.json`.
 ///
 /// # Errors
-/// When the bucket does not answer. The refusal must not be answered then, so that the agency sends it again.
+/// When the bucket does not answer. The caller must not answer the refusal then, so that the agency sends the report
+/// again.
 pub(crate) async fn keep<H: Hub>(
     hub: &H,
     agency: &AgencyCode,

@@ -1,4 +1,4 @@
-//! Agency reports: verifies signed reports and applies them, lists an agency's open cases and sends messages again.
+//! Agency reports: verifies signed reports and applies them, lists an agency's open cases and takes resend requests.
 
 mod backlog;
 mod evidence;

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use crate::report::ReportHandler;
 use crate::report_error::ReportError;
 
-/// Applies a batch of reports. No sender hears an answer here.
+/// Applies a batch of reports. The senders get no answer.
 ///
-/// A refused report is deleted, because its evidence is stored. A report that arrived before its predecessor is retried,
-/// because the queue has no order. A report that no agency signed is retried until the queue moves it to the dead-letter
-/// queue, where an operator looks at it.
+/// A refused report is deleted, because its evidence is stored. A report that arrived before its predecessor is
+/// retried, because the queue has no order. A report that no agency signed is retried until the queue moves it to the
+/// dead-letter queue, where an operator looks at it.
 pub async fn reports<H: Hub>(
     handler: &ReportHandler<H>,
     event: SqsEvent,

@@ -17,10 +17,10 @@ use protocol::report::{REPORT_TYP, Receipt, Report};
 use crate::evidence;
 use crate::report_error::ReportError;
 
-/// Bytes of a report. The largest one, a full supplement list, is well below.
+/// Largest signed report, in bytes. The largest valid report, a full supplement list, is much smaller.
 pub const REPORT_BYTES: usize = 64 * 1024;
 
-/// Takes reports.
+/// Verifies and applies reports.
 #[derive(Clone)]
 pub struct ReportHandler<H> {
     pub(crate) hub: H,
@@ -32,17 +32,18 @@ impl<H: Hub> ReportHandler<H> {
         ReportHandler { hub }
     }
 
-    /// Verifies and applies a report that arrived at a time. A repeat answers as the first did, however old it is.
-    /// The JWS is kept as evidence: of what is applied in the record, of what is refused in the bucket.
+    /// Verifies and applies a report that arrived at the time `arrived`. A repeat gets the first answer, at any age.
+    /// The JWS is stored as evidence: in the application's record when the report is applied, in the bucket when the
+    /// report is refused.
     ///
     /// # Errors
-    /// [`ReportError`]. A refusal is answered only after its evidence is kept.
+    /// [`ReportError`]. A refusal is answered only after its evidence is stored.
     pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
         let agencies = current_agencies(&self.hub).await?;
         let (signer, report) = match agencies.keyring.verify::<Report>(REPORT_TYP, jws) {
             Ok(verified) => verified,
             Err(error) => {
-                // Anybody can send this. Its hash finds it again where a sender asks.
+                // Anybody can send such a report. The hash finds the log line when a sender asks.
                 let sha256 = evidence::sha256(jws);
                 tracing::warn!(sha256, %error, "report rejected: no known agency signed it");
                 return Err(error.into());
@@ -70,7 +71,7 @@ impl<H: Hub> ReportHandler<H> {
             return Err(ReportError::OtherAgency);
         }
         let by = Actor::Agency(signer.clone());
-        // A report that is signed again is the same report: neither the signature nor its time count.
+        // A report that is signed again is the same report: the hash leaves out the signature and its time.
         let body =
             serde_json::to_vec(&Report { iat: 0, ..report.clone() }).map_err(|_| ReportError::Unwritable)?;
         let attempt = Attempt {
@@ -104,7 +105,7 @@ impl<H: Hub> ReportHandler<H> {
         let id = report.application;
         let evidence = || Some(jws.to_owned());
         match apply(&self.hub, id, attempt, evidence()).await {
-            // The issued certificate may be in S3 already, and its event on the way.
+            // The issued certificate may be in S3 already, although its event has not arrived.
             Err(ApplyError::Refused(Refusal::Missing(missing))) => {
                 self.look_for_uploads(report).await?;
                 match apply(&self.hub, id, attempt, evidence()).await {

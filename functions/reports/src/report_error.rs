@@ -58,7 +58,7 @@ impl ReportError {
     }
 }
 
-/// Each cause is answered as the map in `http_kit::problem` says.
+/// `http_kit::problem` maps each cause to its answer.
 impl From<ReportError> for Problem {
     fn from(error: ReportError) -> Self {
         match error {

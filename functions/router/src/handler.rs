@@ -1,8 +1,8 @@
-//! From a batch of stream records to messages.
+//! Turns a batch of stream records into messages.
 //!
-//! The stream is the outbox: an entry that is in the new image and not in the old one is a change, and
-//! [`domain::effect`] says what it owes. Everything here may be repeated: a message carries the same id each
-//! time, and a dispatch that is recorded already is not recorded again.
+//! The stream is the outbox: an entry in the new image and not in the old one is a change, and [`domain::effect`]
+//! decides which messages the change causes. Repeats are safe: a message has the same id every time, and a recorded
+//! dispatch is not recorded again.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
@@ -20,34 +20,34 @@ use platform::store::StoredApplication;
 use protocol::callback::CallbackMessage;
 use protocol::jose::PrivateKey;
 
-/// Routes what the stream shows.
+/// Sends the messages of the changes in the stream.
 pub struct Router<H> {
     hub: H,
     signing: PrivateKey,
 }
 
-/// A change of one application, as one stream record shows it.
+/// A change of one application, from one stream record.
 pub struct Change {
-    /// The application after it.
+    /// The application after the change.
     pub stored: StoredApplication,
-    /// Version before it; 0 for a new one.
+    /// Version before the change; 0 for a new application.
     pub previous_version: u32,
-    /// Version of a message that was asked for again with this change.
+    /// Version of the message that this change requests again.
     pub asked: Option<u32>,
 }
 
-/// A message that is owed, and the dispatch to record once it is sent.
+/// A pending message: the index of its change, and the version whose dispatch is recorded after the send.
 struct Owed {
     change: usize,
     recorded: Option<u32>,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routed {
-    /// Every message is sent and recorded, or its case waits in the table for the sweeper.
+    /// Every message is sent and recorded, or the case waits in the table for the sweeper.
     Done,
-    /// Some of it must be tried again.
+    /// A step failed: the change must be routed again.
     Again,
 }
 
@@ -57,13 +57,13 @@ impl<H: Hub> Router<H> {
         Router { hub, signing }
     }
 
-    /// Its ports.
+    /// The router's ports.
     pub fn hub(&self) -> &H {
         &self.hub
     }
 
-    /// Sends what the changes owe, ten messages a call, and records the dispatches. One answer for each
-    /// change, in order. An application whose earlier change failed is not touched by a later one.
+    /// Sends the messages of the changes and records the dispatches. Returns one outcome for each change, in order.
+    /// When the messages of a change cannot be built, later changes of the same application are not routed either.
     pub async fn route_changes(&self, changes: &[Change]) -> Vec<Routed> {
         let mut routed = vec![Routed::Done; changes.len()];
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
@@ -78,7 +78,7 @@ impl<H: Hub> Router<H> {
                 Ok(messages) => {
                     for (queue, outgoing, recorded) in messages {
                         let id = (queue.clone(), outgoing.id.clone());
-                        // Owed and asked for in one batch is one message.
+                        // A message that a change causes and the same batch requests again is sent once.
                         if let Entry::Vacant(place) = pending.entry(id) {
                             place.insert(Owed { change: index, recorded });
                             queues.entry(queue).or_default().push(outgoing);
@@ -123,7 +123,7 @@ impl<H: Hub> Router<H> {
         routed
     }
 
-    /// The messages a change owes: first to agencies, then to the app backend.
+    /// The messages of a change: first to agencies, then to the app backend.
     async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
         let mut messages = Vec::new();
         let ledger = &change.stored.ledger;
@@ -135,8 +135,8 @@ impl<H: Hub> Router<H> {
                 Ok((queue, outgoing)) => {
                     messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
                 }
-                // What is recorded as owed is found by the sweeper. A withdrawal that nobody can be told of is seen by
-                // its agency in the refusal of its next report.
+                // The sweeper finds every case without a recorded dispatch. An agency that misses a withdrawal learns
+                // of it when the hub refuses the agency's next report.
                 Err(error) if error.waits_for_agency() => {
                     let (application, version) = (change.stored.id(), notice.version);
                     tracing::error!(%application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
@@ -154,8 +154,8 @@ impl<H: Hub> Router<H> {
         Ok(messages)
     }
 
-    /// Records that the message owed by a version was dispatched. Whatever else has happened to the
-    /// application since, a dispatch that no longer fits is no failure.
+    /// Records the dispatch of the message of a version; false when the record must be retried. Succeeds when the
+    /// application has changed meanwhile and the dispatch no longer applies.
     async fn record(&self, stored: &StoredApplication, message_version: u32) -> bool {
         let attempt = Attempt::hub(Command::Dispatch { message_version });
         match apply_to(&self.hub, stored.clone(), &[attempt]).await {

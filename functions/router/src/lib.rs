@@ -1,4 +1,5 @@
-//! The router: reads the table's stream, sends what each change owes, and records each dispatch.
+//! The router: reads the stream of the applications table, sends the messages of each change, and records each
+//! dispatch.
 
 pub mod handler;
 pub mod records;

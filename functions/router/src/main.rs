@@ -1,4 +1,4 @@
-//! Wires the router: see `handler` and `records`.
+//! Starts the function: reads its environment, builds the router, handles stream batches.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::batch::deadline;

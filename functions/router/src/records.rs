@@ -1,4 +1,4 @@
-//! From a Lambda event of the table's stream to changes, and back to what must come again.
+//! Turns a Lambda event of the table's stream into changes, and the outcomes into the answer to Lambda.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -11,13 +11,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::handler::{Change, Routed, Router};
 
 impl<H: Hub> Router<H> {
-    /// Handles a batch until `deadline`. The answer names the earliest record that must come again: Lambda
-    /// sends everything from it on once more, and everything here may be repeated.
+    /// Handles a batch until `deadline`. The answer names the earliest record that must be retried: Lambda delivers
+    /// that record and all later ones again, and repeats are safe.
     ///
-    /// A record that cannot be read is set aside with its reason, so that it never holds up the others.
+    /// An unreadable record goes to the quarantine queue with the reason, so that it does not block the others.
     pub async fn handle(&self, event: Event, deadline: Instant) -> DynamoDbEventResponse {
         let first = event.records.first().map(sequence);
-        // On the heap: the future is large, and is one layer too deep for the compiler otherwise.
+        // Boxed, because the compiler does not accept the deeply nested future otherwise.
         match timeout_at(deadline, Box::pin(self.handle_all(&event.records))).await {
             Ok(failed) => answer(failed),
             Err(_) => {
@@ -64,7 +64,7 @@ impl<H: Hub> Router<H> {
             reason,
             "a stream record cannot be read; its position goes to the quarantine queue"
         );
-        // Ids and the reason: what the record holds stays in the table.
+        // Only ids and the reason: the record may contain personal data.
         let body = json!({ "sequence": sequence, "key": record.change.keys, "reason": reason }).to_string();
         let quarantined =
             Outgoing { id: sequence.clone(), group: "quarantine".to_owned(), dedup: sequence, body };
@@ -75,7 +75,7 @@ impl<H: Hub> Router<H> {
     }
 }
 
-/// The change a record shows; `None` where it has no new image: the item was removed.
+/// The change in a record; `None` for a removed item, which has no new image.
 fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
     let new = &record.change.new_image;
     if new.is_empty() {

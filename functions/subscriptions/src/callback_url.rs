@@ -1,4 +1,4 @@
-//! Which URLs a subscription may name.
+//! Checks the callback URL of a subscription.
 
 use std::net::IpAddr;
 
@@ -7,18 +7,18 @@ use http::uri::Scheme;
 use platform::config::Mode;
 
 /// Whether a callback URL is acceptable: https on port 443 to a host name; in [`Mode::Local`] also http to a loopback
-/// address. The address that the name resolves to is checked at each call, because it may change.
+/// address. The resolved address is checked at each connection, because it may change.
 pub(crate) fn is_acceptable(url: &str, mode: Mode) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>().ok();
     // A resolver may read a host that looks like a number as an address: 0x7f.1, 2130706433.
-    let named = host.contains('.')
+    let is_name = host.contains('.')
         && host.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_alphabetic));
     let plain = !authority.as_str().contains('@') && !url.contains('#');
-    let usual = authority.port_u16().is_none_or(|port| port == 443);
-    let public = *scheme == Scheme::HTTPS && usual && address.is_none() && named;
+    let default_port = authority.port_u16().is_none_or(|port| port == 443);
+    let public = *scheme == Scheme::HTTPS && default_port && address.is_none() && is_name;
     let local = mode == Mode::Local && address.is_some_and(|address| address.is_loopback());
     let http = *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
     plain && (public || (local && http))

@@ -1,7 +1,7 @@
 //! The log of delivery attempts, and the notices of a tenant.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
-use http_kit::fields::{Fields, FromFields, flag, page_limit, text};
+use http_kit::fields::{Fields, FromFields, boolean, page_limit, text};
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::deliveries::{Attempt, Cause, Deliveries as _, LogCursor, Notice, Which};
@@ -20,7 +20,7 @@ pub struct DeliveriesQuery {
 
 impl FromFields for DeliveriesQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let failed = fields.optional("failed", flag).unwrap_or(false);
+        let failed = fields.optional("failed", boolean).unwrap_or(false);
         let which = if failed { Which::Failed } else { Which::All };
         Some(DeliveriesQuery { which, limit: page_limit(fields), cursor: fields.optional("cursor", text) })
     }
@@ -60,7 +60,7 @@ pub struct DeliveryView {
     /// Status of the endpoint's answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// Why there was no answer.
+    /// Cause for which the endpoint gave no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Duration of the attempt in milliseconds.
@@ -85,8 +85,8 @@ impl From<Attempt> for DeliveryView {
 }
 
 /// Answer of `GET …/deliveries`: attempts, the newest first; with `failed`, the last attempt of each callback that was
-/// not delivered. Successes are written in groups: the newest may be missing for a minute, and a few are lost when a
-/// process ends. Failures and test events are never missing.
+/// not delivered. Successes are written in groups, so the newest may be missing for a minute, and a few are lost when
+/// a process ends. Failures and test events are written at once.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveriesPage {
     /// The attempts of this page.
@@ -135,9 +135,9 @@ pub async fn notices<H: Hub>(
     tenant: &TenantId,
     query: NoticesQuery,
 ) -> Result<NoticesPage, Problem> {
-    let before = query.after.clone();
+    let previous = query.after.clone();
     let page = hub.deliveries().notices(tenant, query.after, query.limit).await?;
-    let after = page.items.last().map(LogCursor::behind).or(before);
+    let after = page.items.last().map(LogCursor::behind).or(previous);
     Ok(NoticesPage {
         more: page.next.is_some(),
         notices: page.items,

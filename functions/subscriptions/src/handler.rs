@@ -57,7 +57,7 @@ impl<H: Hub> HasAuthenticator for SubscriptionHandler<H> {
     }
 }
 
-/// The routes.
+/// Routes of the function, with the middleware of [`http_kit::edge`].
 pub fn routes<H: Hub>(handler: SubscriptionHandler<H>) -> Router {
     let routes = Router::new()
         .operation(&LIST_SUBSCRIPTIONS, list_subscriptions::<H>)
@@ -75,7 +75,7 @@ pub fn routes<H: Hub>(handler: SubscriptionHandler<H>) -> Router {
     edge(routes).with_state(handler)
 }
 
-/// What every request that changes one subscription carries: the caller's tenant, the subscription's id and the
+/// The parts that every request to change a subscription has: the caller's tenant, the subscription's id and the
 /// idempotency key.
 struct ChangeRequest<H> {
     handler: SubscriptionHandler<H>,

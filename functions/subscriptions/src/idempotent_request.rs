@@ -1,7 +1,7 @@
-//! Requests that change a subscription, answered once.
+//! Requests that change a subscription exactly once.
 //!
-//! The answer is stored in the same transaction as the change. A repeat of the request, however late, changes nothing
-//! and receives the same bytes. Stored answers are encrypted: some contain secret keys.
+//! The answer is stored in the same transaction as the change. A repeat, however late, changes nothing and receives the
+//! same bytes. Stored answers are encrypted: some contain secret keys.
 
 use std::future::Future;
 
@@ -22,9 +22,9 @@ use serde::Serialize;
 
 use crate::lookup::find;
 
-/// Purpose under which the vault encrypts stored answers; the owner of each is the request's key.
+/// The vault's purpose for stored answers. The vault's owner of an answer is the request's key.
 const ANSWER: &str = "answer";
-/// Attempts to commit a change while other requests change the same subscription.
+/// Maximum attempts to commit a change while other requests change the same subscription.
 const COMMIT_ATTEMPTS: usize = 5;
 
 /// A request that creates or changes a subscription, with its idempotency key.
@@ -35,7 +35,7 @@ pub struct IdempotentRequest<'a, H> {
     pub(crate) id: SubscriptionId,
     /// Key of the stored answer: derived from the subscription and the idempotency key.
     answer_key: String,
-    /// Derived from the whole request. Two requests with the same key and another fingerprint are a misuse (422).
+    /// Derived from the complete request. A request with a known key and another fingerprint is answered 422.
     pub(crate) fingerprint: [u8; 16],
 }
 
@@ -43,7 +43,7 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
     /// A request to create a subscription. The subscription's id is derived from the idempotency key.
     ///
     /// # Errors
-    /// 500 when the derived bytes are no subscription id, which cannot happen.
+    /// 500 when the derived bytes are not a subscription id, which cannot happen.
     pub fn of_new_subscription(
         hub: &'a H,
         namespace: &Namespace,
@@ -56,7 +56,7 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         Ok(IdempotentRequest { hub, tenant, id, answer_key: id.as_uuid().simple().to_string(), fingerprint })
     }
 
-    /// A request to change a subscription. An idempotency key serves one request of a subscription, whatever its
+    /// A request to change a subscription. An idempotency key can be used for one request of a subscription only, of any
     /// purpose.
     pub fn of_subscription(
         hub: &'a H,
@@ -76,7 +76,7 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         hex(self.fingerprint)
     }
 
-    /// The subscription as it is now.
+    /// The current subscription.
     ///
     /// # Errors
     /// 404 when the tenant has no subscription with this id.
@@ -84,11 +84,11 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         find(self.hub, self.tenant, self.id).await
     }
 
-    /// The stored answer, or the answer that `decide` computes, committed with its change. `decide` runs again when
-    /// another request has changed the subscription meanwhile.
+    /// Returns the stored answer. Without one, runs `decide` and commits its answer and change together. `decide` runs again
+    /// when another request has changed the subscription in the meantime.
     ///
     /// # Errors
-    /// 422 when the key was used for another request; what `decide` returns; 503 after [`COMMIT_ATTEMPTS`] conflicts.
+    /// 422 when the key was used for another request; the errors of `decide`; 503 after [`COMMIT_ATTEMPTS`] conflicts.
     pub(crate) async fn answer_once<T, F>(
         &self,
         decide: impl Fn() -> F + Send + Sync,
@@ -124,12 +124,12 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         Err(Problem::new(Code::Throttled))
     }
 
-    /// Records a notice. The caller has the answer; other people of the tenant read notices.
+    /// Writes a notice, best effort: the caller has the answer, and notices inform the tenant's other staff.
     async fn notify(&self, kind: NoticeKind) {
         let (subscription, at) = (self.id, self.hub.clock().now());
         let notice = Notice { kind, subscription, at, reason: None };
         if let Err(error) = self.hub.deliveries().notify(self.tenant, &notice).await {
-            tracing::warn!(%subscription, %error, "the subscription was changed, but its notice could not be written");
+            tracing::warn!(%subscription, %error, "the subscription was changed, but its notice could not be written; the tenant's notices lack this change");
         }
     }
 }
@@ -138,11 +138,11 @@ fn hex(bytes: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
-/// What a request decides, before it is committed.
+/// The result of `decide`, before the commit.
 #[derive(Debug)]
 pub(crate) struct Outcome<T> {
     pub(crate) changes: Changes,
-    /// Notice that is written after the commit.
+    /// Notice to write after the commit.
     pub(crate) notice: Option<NoticeKind>,
     pub(crate) answer: T,
 }

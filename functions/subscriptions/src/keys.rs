@@ -1,7 +1,7 @@
 //! Keys of a subscription and their rotation.
 
 use domain::ids::SubscriptionId;
-use http_kit::fields::{Fields, FromFields, whole};
+use http_kit::fields::{Fields, FromFields, integer};
 use http_kit::problem::{Code, Problem};
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::view::view;
 
-/// Hours that the former keys keep signing when the request names no overlap.
+/// Default overlap of former and new keys, in hours.
 const OVERLAP_HOURS: u64 = 24;
-/// Longest overlap that a request may name, in hours.
-const LONGEST_OVERLAP: u64 = 168;
+/// Maximum overlap, in hours: a week.
+const MAX_OVERLAP_HOURS: u64 = 168;
 
 /// Body of `POST /v1/subscriptions/{id}/rotate`.
 #[derive(Clone, Copy, Debug)]
@@ -30,13 +30,13 @@ impl FromFields for Rotation {
     const MAY_BE_EMPTY: bool = true;
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let hours = fields.optional("overlap_hours", whole(0..=LONGEST_OVERLAP)).unwrap_or(OVERLAP_HOURS);
+        let hours = fields.optional("overlap_hours", integer(0..=MAX_OVERLAP_HOURS)).unwrap_or(OVERLAP_HOURS);
         Some(Rotation { overlap: SignedDuration::from_hours(i64::try_from(hours).ok()?) })
     }
 }
 
-/// Gives a subscription new keys. The former keys sign beside the new ones until the overlap ends; keys from before an
-/// earlier rotation stop at once.
+/// Gives a subscription new keys. Until the overlap ends, callbacks are signed with the former keys, too. Keys replaced by an
+/// earlier rotation are dropped at once.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.

@@ -1,7 +1,4 @@
-//! Callback subscriptions of app backends: create, read, change, rotate keys, pause, resume, test, replay; the deliveries
-//! of the last 7 days and the notices of the last 30.
-//!
-//! The function changes subscriptions and enqueues callbacks. `functions/callbacks` sends them.
+#![doc = include_str!("../README.md")]
 
 mod callback_url;
 pub mod delivery_log;

@@ -1,4 +1,4 @@
-//! The one way to a tenant's subscription.
+//! Loads a subscription on behalf of a tenant.
 
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::problem::Problem;

@@ -35,12 +35,12 @@ pub async fn resume<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<Stored
     let decide =
         || async { Ok(after(request.subscription().await?, EndpointEvent::ResumeRequested, request.hub)) };
     let answer = request.answer_once(decide).await?;
-    // On a repeat, too: the first request may have committed and then crashed before it woke the drainer.
+    // A repeat wakes the drainer, too: the first request may have crashed between the commit and the wake.
     wake_drainer(request).await;
     Ok(answer)
 }
 
-/// The subscription after an event, with the notice that the state machine asks for.
+/// The subscription after an event, with the notice that the state machine requires.
 fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome<SubscriptionView> {
     let (state, effects) = next(before.state, event, hub.clock().now());
     if before.state == state {
@@ -60,7 +60,7 @@ fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome
     }
 }
 
-/// Wakes the drainer of held callbacks. If the message cannot be sent, the schedule wakes the drainer within a minute.
+/// Wakes the drainer of stored callbacks. When the message cannot be sent, the schedule wakes the drainer within a minute.
 async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
     let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
     let drain = Drain { tenant: request.tenant.clone(), subscription: id };
@@ -70,6 +70,6 @@ async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
         receipts.into_iter().try_for_each(|(_, result)| result)
     };
     if let Err(error) = sent.await {
-        tracing::warn!(subscription = %id, %error, "the drainer could not be woken: held callbacks wait for the schedule");
+        tracing::warn!(subscription = %id, %error, "the drainer could not be woken; stored callbacks wait for the schedule");
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
-use http_kit::fields::{FieldError, Fields, FromFields, flag, moment, text, whole};
+use http_kit::fields::{FieldError, Fields, FromFields, boolean, integer, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Problem};
 use jiff::Timestamp;
@@ -18,9 +18,9 @@ use serde::Serialize;
 
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 
-/// Applications that one replay request reads.
+/// Maximum number of applications that one replay request reads.
 const APPLICATIONS: usize = 25;
-/// Failed callbacks that one replay request sends.
+/// Maximum number of failed callbacks that one replay request sends.
 const FAILED: usize = 100;
 
 /// Body of `POST /v1/subscriptions/{id}/replay`: exactly one of three selections.
@@ -28,21 +28,21 @@ const FAILED: usize = 100;
 pub enum Replay {
     /// The callback of one event.
     One {
-        /// The application.
+        /// Id of the application.
         application: ApplicationId,
         /// Version of the application that the event made.
         version: u32,
     },
     /// All callbacks since a time, one page of applications a request.
     Since {
-        /// Time of the oldest event.
+        /// Earliest time of an event.
         since: Timestamp,
-        /// Place of the next page.
+        /// Cursor of the page; `None` for the first.
         cursor: Option<Cursor>,
     },
     /// Callbacks whose last attempt of the last 7 days failed, one page a request.
     Failed {
-        /// Place of the next page.
+        /// Cursor of the page; `None` for the first.
         cursor: Option<LogCursor>,
     },
 }
@@ -53,24 +53,24 @@ impl FromFields for Replay {
         let (since, failed) = (fields.has("since"), fields.has("failed"));
         for name in ["application", "version", "since", "failed"] {
             if !fields.has(name) {
-                // Marks a field that is `null` as known: `null` means absent.
+                // `null` counts as absent, so the field must not be reported as unknown.
                 fields.optional(name, |_| Some(()));
             }
         }
         match (one, since, failed) {
             (true, false, false) => {
                 let application = fields.required("application", text);
-                let version = fields.required("version", whole(1..=u64::from(u32::MAX)));
+                let version = fields.required("version", integer(1..=u64::from(u32::MAX)));
                 let version = version.and_then(|version| u32::try_from(version).ok());
                 Some(Replay::One { application: application?, version: version? })
             }
             (false, true, false) => {
-                let since = fields.required("since", moment);
+                let since = fields.required("since", timestamp);
                 let cursor = fields.optional("cursor", text);
                 Some(Replay::Since { since: since?, cursor })
             }
             (false, false, true) => {
-                if fields.required("failed", flag) == Some(false) {
+                if fields.required("failed", boolean) == Some(false) {
                     fields.refuse("failed", "invalid");
                 }
                 Some(Replay::Failed { cursor: fields.optional("cursor", text) })
@@ -108,7 +108,7 @@ pub struct SentTestEvent {
     pub webhook_id: String,
 }
 
-/// Enqueues a test event. Its application id is derived from the request; no application has it.
+/// Enqueues a test event. Its application id is derived from the request and belongs to no application.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
@@ -130,7 +130,7 @@ pub async fn send_test_event<H: Hub>(request: &IdempotentRequest<'_, H>) -> Resu
     request.answer_once(decide).await
 }
 
-/// Enqueues callbacks again, each under its first `webhook-id`.
+/// Enqueues callbacks again, each with its original `webhook-id`.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription or no application with this id, 422 when a version has no callback or the key
@@ -142,19 +142,19 @@ pub async fn replay<H: Hub>(
     let decide = || async {
         let IdempotentRequest { hub, tenant, id, .. } = *request;
         let subscription = request.subscription().await?;
-        let (again, next) = match replay {
+        let (callbacks, next) = match replay {
             Replay::One { application, version } => {
                 (vec![one(hub, tenant, *application, *version).await?], None)
             }
             Replay::Since { since, cursor } => all_since(hub, &subscription, *since, cursor.clone()).await?,
             Replay::Failed { cursor } => {
                 let page = hub.deliveries().attempts(id, Which::Failed, cursor.clone(), FAILED).await?;
-                let callbacks = page.items.into_iter().map(|attempt| attempt.callback).collect();
-                (callbacks, page.next.map(|next| next.to_string()))
+                let failed = page.items.into_iter().map(|attempt| attempt.callback).collect();
+                (failed, page.next.map(|next| next.to_string()))
             }
         };
-        let queued = again.len();
-        send(request, again, true).await?;
+        let queued = callbacks.len();
+        send(request, callbacks, true).await?;
         Ok(Outcome::unchanged(Replayed { queued, next }))
     };
     request.answer_once(decide).await
@@ -180,16 +180,16 @@ async fn all_since<H: Hub>(
     cursor: Option<Cursor>,
 ) -> Result<(Vec<Callback>, Option<String>), Problem> {
     let page = hub.store().list(&subscription.tenant, APPLICATIONS, cursor).await?;
-    let wanted = |callback: &Callback| callback.at >= since && subscription.wants(&callback.kind);
-    let all = page.items.iter().flat_map(|stored| callbacks(&stored.ledger, 0)).filter(wanted).collect();
+    let matches = |callback: &Callback| callback.at >= since && subscription.wants(&callback.kind);
+    let all = page.items.iter().flat_map(|stored| callbacks(&stored.ledger, 0)).filter(matches).collect();
     Ok((all, page.next.map(|next| next.to_string())))
 }
 
 /// Enqueues callbacks to the request's subscription.
 ///
-/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. A
-/// request that crashes between the two sends again when it is repeated: within five minutes SQS drops the second
-/// message; later it is delivered twice under the same `webhook-id`.
+/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. When a
+/// request crashes between the two steps, its repeat sends the messages again. SQS drops a duplicate within five minutes;
+/// a later one is delivered with the same `webhook-id`.
 async fn send<H: Hub>(
     request: &IdempotentRequest<'_, H>,
     callbacks: Vec<Callback>,

@@ -2,7 +2,7 @@
 
 use domain::endpoint::EndpointState;
 use domain::ids::{SubscriptionId, TenantId};
-use http_kit::fields::{FieldError, Fields, FromFields, list, words};
+use http_kit::fields::{FieldError, Fields, FromFields, free_text, list};
 use http_kit::problem::{Code, Problem};
 use platform::clock::Clock as _;
 use platform::config::Mode;
@@ -18,9 +18,9 @@ use crate::keys::new_keys;
 use crate::lookup::find;
 use crate::view::view;
 
-/// Most characters of a callback URL.
+/// Maximum length of a callback URL, in characters.
 const URL_CHARACTERS: usize = 1024;
-/// Most event types that one subscription names.
+/// Maximum number of event types that a subscription names.
 const EVENT_TYPES: usize = 32;
 
 /// Body of `POST /v1/subscriptions`.
@@ -32,15 +32,15 @@ pub struct NewSubscription {
 
 impl FromFields for NewSubscription {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.required("url", words(1..=URL_CHARACTERS));
+        let url = fields.required("url", free_text(1..=URL_CHARACTERS));
         let events = event_types(fields).unwrap_or_default();
         Some(NewSubscription { url: url?, events })
     }
 }
 
-/// The event types of the field `events`, sorted, each once.
+/// The event types of the field `events`, sorted and without duplicates.
 fn event_types(fields: &mut Fields<'_>) -> Option<Vec<String>> {
-    let mut events = fields.optional("events", list(0..=EVENT_TYPES, words(1..=64)))?;
+    let mut events = fields.optional("events", list(0..=EVENT_TYPES, free_text(1..=64)))?;
     for (index, event) in events.iter().enumerate() {
         if !CALLED_BACK.contains(&event.as_str()) {
             fields.refuse(&format!("events/{index}"), "unknown");
@@ -60,7 +60,7 @@ pub struct SubscriptionChange {
 
 impl FromFields for SubscriptionChange {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.optional("url", words(1..=URL_CHARACTERS));
+        let url = fields.optional("url", free_text(1..=URL_CHARACTERS));
         let change = SubscriptionChange { url, events: event_types(fields) };
         if !fields.has("url") && !fields.has("events") {
             fields.refuse("url", "required");
@@ -79,15 +79,15 @@ pub struct SubscriptionsPage {
 /// Creates a subscription.
 ///
 /// # Errors
-/// 422 for a URL that is not acceptable or a key that was used for another request, 409 when the tenant has as many
-/// subscriptions as it may have.
+/// 422 for a URL that is not acceptable or a key that was used for another request, 409 when the tenant has
+/// reached its maximum number of subscriptions.
 pub async fn subscribe<H: Hub>(
     request: &IdempotentRequest<'_, H>,
     mode: Mode,
-    wanted: &NewSubscription,
+    new: &NewSubscription,
 ) -> Result<StoredAnswer, Problem> {
     let decide = || async {
-        if !is_acceptable(&wanted.url, mode) {
+        if !is_acceptable(&new.url, mode) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
         let IdempotentRequest { hub, tenant, id, .. } = *request;
@@ -96,8 +96,8 @@ pub async fn subscribe<H: Hub>(
         let subscription = Subscription {
             id,
             tenant: tenant.clone(),
-            url: wanted.url.clone(),
-            events: wanted.events.clone(),
+            url: new.url.clone(),
+            events: new.events.clone(),
             created: hub.clock().now(),
             secret,
             public_key: keys.public().map(|key| key.reveal()),
@@ -135,7 +135,7 @@ pub async fn unsubscribe<H: Hub>(request: &IdempotentRequest<'_, H>) -> Result<S
     request.answer_once(decide).await
 }
 
-/// One subscription, with the number of callbacks that are held for it.
+/// One subscription, with the number of callbacks stored for it.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id.

@@ -1,11 +1,11 @@
-//! How a subscription is shown to its tenant.
+//! The view of a subscription in answers.
 
 use domain::endpoint::{DisabledReason, EndpointState};
 use platform::subscriptions::Subscription;
 use protocol::app::SubscriptionView;
 use protocol::callback::Secret;
 
-/// The subscription as JSON shows it. `secret` is given only when it was made by this request.
+/// The view of a subscription. `secret` is given only in the answer to the request that created it.
 pub(crate) fn view(subscription: Subscription, secret: Option<&Secret>) -> SubscriptionView {
     let state = subscription.state;
     let reason = match state {

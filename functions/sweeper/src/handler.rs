@@ -1,8 +1,8 @@
 //! One sweep over the index of wake-up times.
 //!
-//! For each application whose time has come: take the step that time has made due (expire, lapse, overdue),
-//! record uploads whose event never came, send the message that an agency is owed where the router did not, and
-//! set the next wake-up time. Two sweeps at once do no harm: every effect has its id, every write its version.
+//! For each application whose wake-up time has come: record uploads whose S3 event was lost, take the step that is due
+//! (expire, lapse, overdue), send the agency's message if the router did not, and set the next wake-up time. Concurrent
+//! sweeps are safe: every message has its id, and every write its expected version.
 
 use domain::command::{Attempt, Command};
 use domain::effect::{lost_in_queue, open_notices, undelivered};
@@ -21,42 +21,42 @@ use protocol::jose::PrivateKey;
 use serde::Serialize;
 use thiserror::Error;
 
-/// Applications taken from one shard in one sweep; the rest is taken by the next.
+/// Most applications of one shard in one sweep; the next sweep takes the rest.
 pub const PER_SHARD: usize = 200;
 
-/// Sweeps.
+/// Sweeps the applications whose wake-up time has come.
 pub struct Sweeper<H> {
     hub: H,
     signing: PrivateKey,
 }
 
-/// What a sweep did.
+/// The counts of one sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
-    /// Applications whose time had come.
+    /// Applications whose wake-up time had come.
     pub due: u32,
-    /// Steps taken, uploads and dispatches recorded.
+    /// Writes that took a step or recorded uploads or a dispatch.
     pub moved: u32,
     /// Messages sent.
     pub sent: u32,
-    /// Cases that wait because their agency cannot be sent a message.
+    /// Cases that wait because their agency is suspended, unknown or has no key.
     pub waiting: u32,
-    /// Applications that could not be looked at; the next sweep does.
+    /// Applications that could not be swept; the next sweep tries again.
     pub failed: u32,
 }
 
-/// Why an application could not be looked at.
+/// Why an application could not be swept.
 #[derive(Debug, Error)]
 enum Failure {
-    #[error("not applied")]
+    #[error("a command could not be applied")]
     Apply(#[from] ApplyError),
-    #[error("not kept")]
+    #[error("the store failed")]
     Store(#[from] StoreError),
-    #[error("not looked at")]
+    #[error("the bucket could not be searched for uploads")]
     Documents(#[from] DocumentsError),
-    #[error("not sent")]
+    #[error("the queue did not accept the message")]
     Send(#[from] SendError),
-    #[error("not sealed")]
+    #[error("the message to the agency could not be built")]
     Message(#[from] Undeliverable),
 }
 
@@ -81,7 +81,7 @@ impl<H: Hub> Sweeper<H> {
             };
             for id in ids {
                 swept.due += 1;
-                if let Err(error) = self.look_at(id, &mut swept).await {
+                if let Err(error) = self.sweep_one(id, &mut swept).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::warn!(application = %id, %error, cause, "an application could not be swept; the next sweep tries again");
                     swept.failed += 1;
@@ -91,7 +91,7 @@ impl<H: Hub> Sweeper<H> {
         swept
     }
 
-    async fn look_at(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
+    async fn sweep_one(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
         let Some(mut stored) = self.hub.store().get(id).await? else { return Ok(()) };
         let now = self.hub.clock().now();
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
@@ -122,21 +122,21 @@ impl<H: Hub> Sweeper<H> {
         Ok(applied.stored)
     }
 
-    /// Sends what the current leg's agency is owed: while its dispatch is not recorded, and again when its queue has
-    /// kept it for as long as a queue keeps anything. `Some` is the version that owes it.
+    /// Sends the undelivered message of the current leg's agency, and sends it again when the queue's retention period
+    /// has passed without a report. Returns the message's version.
     async fn dispatch(
         &self,
         stored: &StoredApplication,
         now: Timestamp,
         swept: &mut Swept,
     ) -> Result<Option<u32>, Failure> {
-        let head = stored.ledger.state();
-        let lost = || lost_in_queue(head, now).then(|| open_notices(&stored.ledger).pop()).flatten();
-        let Some(notice) = undelivered(head).or_else(lost) else { return Ok(None) };
+        let state = stored.ledger.state();
+        let lost = || lost_in_queue(state, now).then(|| open_notices(&stored.ledger).pop()).flatten();
+        let Some(notice) = undelivered(state).or_else(lost) else { return Ok(None) };
         let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Again).await
         {
             Ok(message) => message,
-            // The alarm was given when the router met it first.
+            // The router has already logged the error that raises the alarm.
             Err(error @ Undeliverable::Suspended(_)) => {
                 tracing::info!(application = %stored.id(), %error, "the case is held: its agency is suspended; it is sent when the agency resumes");
                 swept.waiting += 1;

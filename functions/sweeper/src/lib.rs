@@ -1,3 +1,3 @@
-//! The sweeper: looks at the applications whose time has come, and does what nobody else did.
+//! The sweeper: takes the steps that are due by time, and repeats work that other functions missed.
 
 pub mod handler;

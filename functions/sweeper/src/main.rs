@@ -1,4 +1,4 @@
-//! Wires the sweeper: see `handler`.
+//! Starts the function: reads its environment, builds the sweeper, sweeps on each event.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::config::Variable;

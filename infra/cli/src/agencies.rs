@@ -1,10 +1,11 @@
-//! Reads `infra/agencies.toml`: every row is checked, and all that is wrong is told at once, each with its line.
+//! Reads and checks `infra/agencies.toml`. Reports all faults at once, each with its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::Service;
+use domain::division::{AbolishedDivision, Jurisdiction};
 use domain::ids::AgencyCode;
 use jiff::civil::Date;
 use protocol::jose::{KeyUse, PublicKey};
@@ -15,30 +16,30 @@ use toml::{Spanned, Value};
 
 use crate::secrets::AgencyKeys;
 
-/// A row as it is written, each value with its place in the file.
-type Written = BTreeMap<String, Spanned<Value>>;
+/// An unchecked row. Each value has its position in the file.
+type RawRow = BTreeMap<String, Spanned<Value>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    agency: Vec<Spanned<Written>>,
+    agency: Vec<Spanned<RawRow>>,
 }
 
-/// The agencies as the repository lists them.
+/// The rows of the file, each with the account that reads the queue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgencyList {
     rows: Vec<(AgencyRow, Option<String>)>,
 }
 
-/// Something wrong with a row.
+/// A fault of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// Line of the file, from 1.
     pub line: usize,
-    /// The agency's code as it is written, where it has one.
+    /// The agency's code, unchecked. `None` when the row has no code.
     pub agency: Option<String>,
-    /// What is wrong.
+    /// Description of the fault.
     pub what: String,
 }
 
@@ -52,16 +53,16 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// The file cannot be used. Shows every flaw, one a line.
+/// All faults of the file, one per line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", .0.iter().map(Flaw::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Flaws(pub Vec<Flaw>);
 
 impl AgencyList {
-    /// Reads and checks the file's text.
+    /// Reads and checks the text of the file.
     ///
     /// # Errors
-    /// Every flaw of every row; of a text that is no TOML, the first.
+    /// Every fault of every row. If the text is not TOML, the first syntax error.
     pub fn parse(text: &str) -> Result<AgencyList, Flaws> {
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
@@ -73,7 +74,7 @@ impl AgencyList {
         for written in &file.agency {
             let first = written.get_ref().values().map(|value| value.span().start).min();
             let line = line_of(text, first.unwrap_or(written.span().start));
-            let mut reader = Row { text, line, written: written.get_ref(), flaws: Vec::new() };
+            let mut reader = RowReader { text, line, written: written.get_ref(), flaws: Vec::new() };
             let row = reader.read();
             if let Some((row, _)) = &row
                 && let Some(earlier) = lines.insert(row.code.clone(), line)
@@ -90,12 +91,11 @@ impl AgencyList {
         if flaws.is_empty() { Ok(AgencyList { rows }) } else { Err(Flaws(flaws)) }
     }
 
-    /// The rows.
     pub fn rows(&self) -> impl Iterator<Item = &AgencyRow> {
         self.rows.iter().map(|(row, _)| row)
     }
 
-    /// The account that reads each agency's queue: its own, or what `otherwise` says.
+    /// The account that reads each agency's queue: the row's account, else the result of `otherwise`.
     pub fn accounts(&self, otherwise: impl Fn(&AgencyCode) -> String) -> BTreeMap<AgencyCode, String> {
         self.rows
             .iter()
@@ -103,8 +103,8 @@ impl AgencyList {
             .collect()
     }
 
-    /// The rows for a live hub, and the codes of those that have no keys yet. Nothing could be sent to
-    /// them or believed of them, so they are suspended until they have.
+    /// The rows for a live hub, and the codes of agencies without keys. Those are suspended, because the hub can neither
+    /// encrypt to them nor verify their reports.
     #[must_use]
     pub fn live(&self) -> (Vec<AgencyRow>, Vec<AgencyCode>) {
         let mut keyless = Vec::new();
@@ -123,10 +123,10 @@ impl AgencyList {
         (rows, keyless)
     }
 
-    /// The rows for a hub on this machine: every agency with keys of its own made up here.
+    /// The rows for a hub on this machine, with the generated keys of each agency.
     ///
     /// # Errors
-    /// A key that cannot be written as a JWK.
+    /// A key cannot be written as a JWK.
     pub fn local(
         &self,
         keys: &BTreeMap<AgencyCode, AgencyKeys>,
@@ -144,10 +144,10 @@ impl AgencyList {
     }
 }
 
-/// What the functions carry as `agencies.json`.
+/// The content of `agencies.json`, which is packed with each function.
 ///
 /// # Errors
-/// No rows, or two with one code.
+/// The list is empty, or two rows have the same code.
 pub fn agencies_json(rows: Vec<AgencyRow>) -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&Agencies::new(rows)?)?)
 }
@@ -156,7 +156,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Every field a row may have.
+/// The fields of a row.
 const FIELDS: [&str; 10] = [
     "code",
     "zh",
@@ -170,22 +170,26 @@ const FIELDS: [&str; 10] = [
     "encryption_keys",
 ];
 
-/// One row being read.
-struct Row<'t> {
+/// Reads one row and collects its faults.
+struct RowReader<'t> {
     text: &'t str,
     line: usize,
-    written: &'t Written,
+    written: &'t RawRow,
     flaws: Vec<Flaw>,
 }
 
-impl Row<'_> {
+impl RowReader<'_> {
     fn read(&mut self) -> Option<(AgencyRow, Option<String>)> {
         for name in self.written.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
-            self.flaw(name, &format!("there is no field `{name}`"));
+            self.flaw(name, &format!("unknown field `{name}`"));
         }
         let code = self.required("code").and_then(|text| {
             let code = text.parse::<AgencyCode>();
-            code.map_err(|_| self.flaw("code", "`code` is not two, four or six digits of a division")).ok()
+            let code = code
+                .map_err(|_| self.flaw("code", "`code` is not two, four or six digits of a division"))
+                .ok()?;
+            self.check_division(code.jurisdiction());
+            Some(code)
         });
         let zh = self.required("zh");
         let en = self.required("en");
@@ -198,7 +202,7 @@ impl Row<'_> {
             }
         });
         let offers = self.offers();
-        self.named_in_public(&offers);
+        self.check_public(&offers);
         let capabilities = self.capabilities();
         let account = self.account();
         let signing_keys = self.keys("signing_keys", KeyUse::Signing);
@@ -219,6 +223,21 @@ impl Row<'_> {
         Some((row, account))
     }
 
+    /// An agency that answers for no division of today would never receive a case.
+    fn check_division(&mut self, jurisdiction: &Jurisdiction) {
+        if jurisdiction.current_divisions().next().is_some() {
+            return;
+        }
+        let was = match jurisdiction.abolished() {
+            Some(AbolishedDivision { was, successor: Some(successor), .. }) => {
+                format!(": {was} was abolished, its successor is {successor}")
+            }
+            Some(AbolishedDivision { was, .. }) => format!(": {was} was abolished"),
+            None => String::new(),
+        };
+        self.flaw("code", &format!("no division of today begins with `code`{was}"));
+    }
+
     fn flaw(&mut self, field: &str, what: &str) {
         let at = self.written.get(field).map(|value| line_of(self.text, value.span().start));
         let code = self.written.get("code").and_then(|value| value.get_ref().as_str());
@@ -237,7 +256,7 @@ impl Row<'_> {
         match self.value(field) {
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
             Some(_) => {
-                self.flaw(field, &format!("`{field}` is not a text"));
+                self.flaw(field, &format!("`{field}` is not a non-empty string"));
                 None
             }
             None => {
@@ -271,13 +290,13 @@ impl Row<'_> {
 
     fn offers(&mut self) -> BTreeMap<Service, Date> {
         if !self.written.contains_key("offers") {
-            self.flaw("offers", "`offers` is missing; an agency that offers nothing says {}");
+            self.flaw("offers", "`offers` is missing; an agency without services has `offers = {}`");
         }
         let mut offers = BTreeMap::new();
         for (name, since) in self.table("offers") {
             let service = Service::named(&name);
             if service.is_none() {
-                self.flaw("offers", &format!("there is no service `{name}`"));
+                self.flaw("offers", &format!("unknown service `{name}`"));
             }
             let since = match &since {
                 Value::String(text) => text.parse::<Date>().ok(),
@@ -285,39 +304,39 @@ impl Row<'_> {
                 _ => None,
             };
             if since.is_none() {
-                self.flaw("offers", &format!("the day since which it offers `{name}` is not a date"));
+                self.flaw("offers", &format!("the start of the offer `{name}` is not a date"));
             }
             offers.extend(service.zip(since));
         }
         offers
     }
 
-    /// Where an offer was named is for readers of the file; it must at least be about an offer.
-    fn named_in_public(&mut self, offers: &BTreeMap<Service, Date>) {
+    /// Checks `public`. Only readers of the file use its texts, but each must belong to an offer.
+    fn check_public(&mut self, offers: &BTreeMap<Service, Date>) {
         for (name, source) in self.table("public") {
             if !Service::named(&name).is_some_and(|service| offers.contains_key(&service)) {
                 self.flaw("public", &format!("`public` names `{name}`, which is not offered"));
             }
             if source.as_str().is_none_or(str::is_empty) {
-                self.flaw("public", &format!("`public` does not say who named `{name}`"));
+                self.flaw("public", &format!("`public` has no source for `{name}`"));
             }
         }
     }
 
     fn capabilities(&mut self) -> Vec<String> {
-        let mut seen = BTreeSet::new();
+        let mut capabilities = BTreeSet::new();
         for capability in self.list("capabilities") {
             let plain = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b':' | b'-' | b'_');
             match capability.as_str() {
                 Some(text) if !text.is_empty() && text.bytes().all(plain) => {
-                    seen.insert(text.to_owned());
+                    capabilities.insert(text.to_owned());
                 }
                 Some(_) | None => {
-                    self.flaw("capabilities", "a capability is written like `script:mongolian`")
+                    self.flaw("capabilities", "a capability has lower-case letters, `:`, `-` and `_` only, for example `script:mongolian`")
                 }
             }
         }
-        seen.into_iter().collect()
+        capabilities.into_iter().collect()
     }
 
     fn account(&mut self) -> Option<String> {
@@ -327,7 +346,7 @@ impl Row<'_> {
                 Some(text.to_owned())
             }
             Some(_) | None => {
-                self.flaw("account", "`account` is not a text of 12 digits");
+                self.flaw("account", "`account` is not a string of 12 digits");
                 None
             }
         }
@@ -347,7 +366,9 @@ impl Row<'_> {
             if jwk.get("d").is_some() {
                 self.flaw(
                     field,
-                    &format!("key {number} of `{field}` is PRIVATE: withdraw it and list its public part"),
+                    &format!(
+                        "key {number} of `{field}` is PRIVATE: replace the key and list only the public part"
+                    ),
                 );
             } else if PublicKey::from_jwk(&jwk).is_err()
                 || text("crv").as_deref() != Some("P-256")
@@ -356,7 +377,7 @@ impl Row<'_> {
             {
                 self.flaw(field, &format!("key {number} of `{field}` is not {wanted}"));
             } else if !names.insert(text("kid")) {
-                self.flaw(field, &format!("two keys of `{field}` have one \"kid\""));
+                self.flaw(field, &format!("two keys of `{field}` have the same \"kid\""));
             } else {
                 keys.push(jwk);
             }

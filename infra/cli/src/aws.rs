@@ -1,4 +1,4 @@
-//! How AWS is reached: the real one through the usual profiles, the local one by its address.
+//! Access to AWS: to a real account through the usual profiles, to the local AWS by its address.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -25,7 +25,7 @@ fn https() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// The local AWS, as one of its accounts. There an access key of 12 digits is that account's root.
+/// Configuration for an account of the local AWS, which takes an access key of 12 digits for the root of that account.
 #[must_use]
 pub fn local(endpoint: &str, account: &str) -> SdkConfig {
     let credentials = Credentials::new(account, "test", None, None, "local");
@@ -38,15 +38,15 @@ pub fn local(endpoint: &str, account: &str) -> SdkConfig {
         .build()
 }
 
-/// S3, addressed as the local AWS needs it where it is the local one.
+/// An S3 client. The local AWS needs path-style addresses.
 #[must_use]
 pub fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
-    let here = config.endpoint_url().is_some();
-    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(here).build();
+    let is_local = config.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(is_local).build();
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// A real account, through environment, profile or instance role.
+/// Configuration for a real account, from environment, profile or instance role.
 pub async fn account(region: &str, profile: Option<&str>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -57,21 +57,21 @@ pub async fn account(region: &str, profile: Option<&str>) -> SdkConfig {
     loader.load().await
 }
 
-/// Whose calls these are: the account's number, and the caller's name as AWS knows it.
+/// The account number and the ARN of the caller.
 ///
 /// # Errors
-/// AWS cannot be asked.
+/// The call to STS fails.
 pub async fn caller(config: &SdkConfig) -> anyhow::Result<(String, String)> {
     let caller = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-    let caller = caller.map_err(|error| told("asking whose account this is", error))?;
-    let account = caller.account().map(str::to_owned).context("AWS does not say whose account this is")?;
-    Ok((account, caller.arn().unwrap_or("an unnamed caller").to_owned()))
+    let caller = caller.map_err(|error| call_error("reading the caller's account", error))?;
+    let account = caller.account().map(str::to_owned).context("AWS returned no account for the caller")?;
+    Ok((account, caller.arn().unwrap_or("unknown caller").to_owned()))
 }
 
-/// The headers that sign a call of the local AWS made without an SDK (Signature Version 4).
+/// Signature headers (Signature Version 4) for a call to the local AWS without an SDK.
 ///
 /// # Errors
-/// The address is no address.
+/// The address is not a URL.
 pub fn signed_headers(
     service: &str,
     method: &str,
@@ -93,20 +93,20 @@ pub fn signed_headers(
     Ok(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// What AWS said, in one sentence.
-pub fn told<E, R>(doing: &str, error: SdkError<E, R>) -> Error
+/// An error of an AWS call, in one sentence with its cause.
+pub fn call_error<E, R>(doing: &str, error: SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     R: Debug + Send + Sync + 'static,
 {
-    if let Some(said) = error.as_service_error()
-        && let (Some(code), Some(message)) = (said.code(), said.message())
+    if let Some(service_error) = error.as_service_error()
+        && let (Some(code), Some(message)) = (service_error.code(), service_error.message())
     {
-        return anyhow!("{doing}: AWS said {code}: {message}");
+        return anyhow!("{doing}: AWS answered {code}: {message}");
     }
     let details = DisplayErrorContext(&error).to_string();
     if details.contains("provided credentials") || details.contains("CredentialsNotLoaded") {
-        return anyhow!("{doing}: no AWS credentials were found; set a profile or the usual variables");
+        return anyhow!("{doing}: no AWS credentials were found; use --profile or set AWS_PROFILE");
     }
     if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
         return anyhow!("{doing}: AWS cannot be reached");

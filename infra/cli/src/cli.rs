@@ -22,26 +22,26 @@ use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::secrets::SCOPES;
 use tongban::terminal::Terminal;
-use tongban::walk::{Sample, TENANT, Walked, sample, walk};
+use tongban::walk::{FinishedWalk, Sample, TENANT, sample, walk};
 
-/// Tongban (通办) on this machine: starts a local AWS, deploys the hub to it, walks one application of each
-/// service through it, and serves until Ctrl-C.
+/// Tongban (通办) on this machine: starts a local AWS, deploys the hub, walks one application of each service through the
+/// hub, and serves until Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "tongban", version, about, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    what: Option<What>,
+    command: Option<Command>,
     #[command(flatten)]
-    here: Here,
+    local: LocalPort,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Walks one application of each service through a hub of its own, and ends: 0 if all went well.
-    Demo(Here),
+enum Command {
+    /// Starts a separate hub, walks one application of each service through it, and ends with exit code 0 or 1.
+    Demo(LocalPort),
     /// Starts the hub without the walk and serves until Ctrl-C.
     Up(Up),
-    /// Deploys the hub to a real account: prints the plan and applies it.
+    /// Deploys the hub to an AWS account: prints the plan and applies it.
     Deploy(Deploy),
     Token(token::Token),
     Apply(apply::Apply),
@@ -50,8 +50,8 @@ enum What {
 }
 
 #[derive(Clone, Debug, Args)]
-struct Here {
-    /// Port of the local AWS on 127.0.0.1; 0 takes any that is free.
+struct LocalPort {
+    /// Port of the local AWS on 127.0.0.1; 0 chooses a free port.
     #[arg(long, default_value_t = PORT)]
     port: u16,
 }
@@ -59,8 +59,8 @@ struct Here {
 #[derive(Clone, Debug, Args)]
 struct Up {
     #[command(flatten)]
-    here: Here,
-    /// Another list of agencies than infra/agencies.toml.
+    local: LocalPort,
+    /// List of agencies to use instead of infra/agencies.toml.
     #[arg(long, value_name = "FILE")]
     agencies: Option<PathBuf>,
 }
@@ -76,54 +76,52 @@ struct Deploy {
     /// Profile of the AWS configuration.
     #[arg(long)]
     profile: Option<String>,
-    /// Checks everything that needs no account, and changes nothing.
+    /// Runs the checks that need no account, and changes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// JSON file: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" in the place of "keys".
+    /// JSON file with the issuers of access tokens: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" instead of "keys".
+    /// Each of several issuers lists its "tenants".
     #[arg(long, value_name = "FILE")]
     token_issuers: Option<PathBuf>,
-    /// Requests that one app backend may send in a minute.
+    /// Requests per minute that the hub accepts from one app backend.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_minute: Option<u32>,
-    /// New applications that one app backend may open in a day.
+    /// New applications per day that the hub accepts from one app backend.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     applications_per_day: Option<u32>,
-    /// SNS topic that alarms go to.
+    /// SNS topic that receives the alarms.
     #[arg(long, value_name = "ARN")]
     alarm_topic: Option<String>,
     /// Bucket for the functions' zips.
     #[arg(long, value_name = "NAME")]
     artifacts_bucket: Option<String>,
-    /// Goes on though a table, bucket or key would be replaced or removed.
+    /// Deploys even if a table, bucket or key is replaced or removed.
     #[arg(long)]
     allow_data_loss: bool,
-    /// Makes the hub a new signing key: publishes it, then signs with it. Up to three former ones stay published.
+    /// Creates a new signing key for the hub, publishes it, then signs with it. Up to three former keys stay published.
     #[arg(long)]
     rotate_hub_key: bool,
-    /// JSON file: the public key of a stack that was deployed before the hub published its keys.
+    /// JSON file with the public key of a stack that was deployed before the hub published its keys.
     #[arg(long, value_name = "FILE")]
     hub_public_keys: Option<PathBuf>,
 }
 
 impl Cli {
-    /// Does what was asked, and says how the program ends.
-    ///
-    /// # Errors
-    /// Whatever stopped it, in one sentence.
+    /// Runs the command and returns the exit code.
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let terminal = Terminal::new();
-        let done = match self.what {
-            None => serve(options(&self.here), &terminal, true).await,
-            Some(What::Up(up)) => {
-                let options = LocalOptions { agencies: up.agencies, ..options(&up.here) };
+        let done = match self.command {
+            None => serve(options(&self.local), &terminal, true).await,
+            Some(Command::Up(up)) => {
+                let options = LocalOptions { agencies: up.agencies, ..options(&up.local) };
                 serve(options, &terminal, false).await
             }
-            Some(What::Demo(here)) => interruptible(demo(&here, &terminal)).await,
-            Some(What::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &terminal)).await,
-            Some(What::Apply(wanted)) => return wanted.run(&terminal).await,
-            Some(What::Listen(wanted)) => wanted.run(&terminal).await,
-            Some(What::Token(wanted)) => interruptible(wanted.run(&terminal)).await,
-            Some(What::Agency(agency)) => interruptible(agency.run(&terminal)).await,
+            Some(Command::Demo(local)) => interruptible(demo(&local, &terminal)).await,
+            Some(Command::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &terminal)).await,
+            Some(Command::Apply(wanted)) => return wanted.run(&terminal).await,
+            Some(Command::Listen(wanted)) => wanted.run(&terminal).await,
+            Some(Command::Token(wanted)) => interruptible(wanted.run(&terminal)).await,
+            Some(Command::Agency(agency)) => interruptible(agency.run(&terminal)).await,
         };
         done.map(|()| ExitCode::SUCCESS)
     }
@@ -150,20 +148,20 @@ impl From<Deploy> for DeployOptions {
     }
 }
 
-fn options(here: &Here) -> LocalOptions {
-    LocalOptions { port: here.port, ..LocalOptions::default() }
+fn options(local: &LocalPort) -> LocalOptions {
+    LocalOptions { port: local.port, ..LocalOptions::default() }
 }
 
-async fn demo(here: &Here, terminal: &Terminal) -> Result<()> {
+async fn demo(local: &LocalPort, terminal: &Terminal) -> Result<()> {
     let begun = Instant::now();
-    let hub = LocalStack::start(options(here), terminal).await?;
+    let hub = LocalStack::start(options(local), terminal).await?;
     walk(&hub, terminal).await?.end().await;
     terminal.line("");
-    terminal.line(&format!("All went well, in {:.1} s.", begun.elapsed().as_secs_f32()));
+    terminal.line(&format!("The walk succeeded in {:.1} s.", begun.elapsed().as_secs_f32()));
     Ok(())
 }
 
-/// Starts, walks, and stays until it is told to end.
+/// Starts the hub, walks if `walks` is set, and serves until a signal.
 async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Result<()> {
     let start = async {
         let hub = LocalStack::start(options, terminal).await?;
@@ -181,7 +179,7 @@ async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Resul
     loop {
         tokio::select! {
             signal = &mut end => {
-                terminal.line("Ending.");
+                terminal.line("Stopping.");
                 if let Some(walked) = walked {
                     walked.end().await;
                 }
@@ -189,49 +187,55 @@ async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Resul
             }
             _ = look.tick() => {
                 if let Some(status) = hub.emulator().ended()? {
-                    bail!("the local AWS ended by itself ({status}); see {}", hub.log().display());
+                    bail!("the local AWS stopped unexpectedly ({status}). Its log is {}", hub.log().display());
                 }
             }
         }
     }
 }
 
-/// Where everything is, and what to try. Every command can be pasted into a shell as it stands.
-fn welcome(hub: &LocalStack, walked: Option<&Walked>, terminal: &Terminal) -> Result<()> {
+/// Prints the addresses and sample commands. Each command can be pasted into a shell unchanged.
+fn welcome(hub: &LocalStack, walked: Option<&FinishedWalk>, terminal: &Terminal) -> Result<()> {
     let api = hub.api_url()?;
     let bold = |text: &str| style(text.to_owned()).bold().to_string();
     terminal.line("");
     terminal.line(&format!("The hub serves at {}", bold(api)));
-    terminal.line(&format!("The local AWS is at {}; it writes to {}", hub.endpoint(), hub.log().display()));
+    terminal.line(&format!("The local AWS is at {}; its log is {}", hub.endpoint(), hub.log().display()));
     if let Some(walked) = walked {
         let names: Vec<String> =
             walked.agencies().map(|code| code.jurisdiction().name().en.to_owned()).collect();
-        terminal.line(&format!("HubLocation work by script as long as this runs: {}", names.join(", ")));
+        terminal.line(&format!(
+            "These agencies decide cases by script until this command ends: {}",
+            names.join(", ")
+        ));
     }
     terminal.line("");
     terminal.line(&bold(&format!(
-        "In another terminal, a token of the app backend {TENANT}, good for twelve hours:"
+        "For another terminal, an access token of the app backend {TENANT}, valid for twelve hours:"
     )));
     terminal.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
-    for (what, command) in commands(api, walked.map(Walked::first), &sample(hub)?) {
+    for (title, command) in commands(api, walked.map(FinishedWalk::first), &sample(hub)?) {
         terminal.line("");
-        terminal.line(&bold(what));
+        terminal.line(&bold(title));
         terminal.line(&command);
     }
     terminal.line("");
-    terminal.line("Ctrl-C ends it.");
+    terminal.line("Ctrl-C stops the hub.");
     Ok(())
 }
 
-/// Three things to try, each with what it shows. The person is invented.
+/// Three sample commands with their titles. The person is invented.
 fn commands(api: &str, first: Option<ApplicationId>, sample: &Sample) -> [(&'static str, String); 3] {
     let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
     let first = match first {
         Some(id) => (
-            "What happened to the first application above, event by event:",
+            "The events of the first application above:",
             format!("{curl} {api}/v1/applications/{id}/events"),
         ),
-        None => ("What is offered, and what each service needs:", format!("{curl} {api}/v1/services")),
+        None => (
+            "The services, and the documents and fields that each requires:",
+            format!("{curl} {api}/v1/services"),
+        ),
     };
     let Sample { coverage_query, body } = sample;
     let coverage = format!("{curl} '{api}/v1/coverage?{coverage_query}'");
@@ -240,7 +244,7 @@ fn commands(api: &str, first: Option<ApplicationId>, sample: &Sample) -> [(&'sta
     );
     [
         first,
-        ("Who would decide an application like it:", coverage),
-        ("An application of your own; the answer names the documents that are missing:", open),
+        ("The agencies that would decide such an application:", coverage),
+        ("A new application; the response names the missing documents:", open),
     ]
 }

@@ -1,4 +1,4 @@
-//! Deploys the hub to a real account, or checks without one all that can be checked.
+//! Deploys the hub to a real account, or runs only the checks that need no account.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,52 +20,51 @@ use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::python::Tools;
 use crate::secrets::new_id_secret;
-use crate::stack::{Cloud, Outputs, Parameter, Wanted};
+use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
 use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
-/// What a build for Lambda needs, pinned by hash.
+/// Python packages for a build for Lambda, pinned by hash.
 const RELEASE_REQUIREMENTS: &str = "infra/cli/requirements-release.txt";
-/// The C library of the `provided.al2023` runtime: a binary linked against a later one does not start there.
+/// The C library of the `provided.al2023` runtime: a binary linked against a later version does not start.
 const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
-/// The most bytes CloudFormation takes in one parameter.
+/// Limit of CloudFormation for one parameter, in bytes.
 const LARGEST_PARAMETER: usize = 4096;
-/// The most characters of a stack's name: its bucket adds `-documents-`, an account and a region, and S3 takes 63.
+/// Limit of a stack's name, in characters: its bucket appends `-documents-`, account and region, and S3 allows 63.
 const STACK_NAME: usize = 24;
-/// The most bytes of `TOKEN_ISSUERS`: Lambda takes 4096 for a function's whole environment, and four public keys of the
-/// hub are in it too.
+/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public keys
+/// of the hub.
 const LARGEST_ISSUERS: usize = 2560;
 
-/// Where to, and with what.
+/// Target and options of a deployment.
 #[derive(Clone, Debug)]
 pub struct DeployOptions {
-    /// Name of the stack.
     pub stack: String,
-    /// AWS region, `cn-north-1` and `cn-northwest-1` included.
+    /// AWS region, also `cn-north-1` or `cn-northwest-1`.
     pub region: String,
-    /// Profile of the AWS configuration; the usual chain without one.
+    /// Profile of the AWS configuration. `None` uses the default credential chain.
     pub profile: Option<String>,
-    /// Checks everything that needs no account, and changes nothing.
+    /// Runs only the checks that need no account.
     pub dry_run: bool,
-    /// A JSON file of the issuers whose access tokens are accepted; the stack keeps its own without one.
+    /// JSON file of the issuers whose access tokens the hub accepts. `None` keeps the issuers of the stack.
     pub token_issuers: Option<PathBuf>,
-    /// Requests of a tenant in a minute, and its new applications in a day; the stack keeps its own without them.
+    /// Limits of a tenant. `None` keeps the limits of the stack.
     pub limits: Limits,
-    /// ARN of the SNS topic that alarms go to; the stack keeps its own without one.
+    /// ARN of the SNS topic for alarms. `None` keeps the topic of the stack.
     pub alarm_topic: Option<String>,
-    /// The bucket for zips, made where it is not there; named after account and region without one.
+    /// Bucket for zips, created if missing. `None` uses a name made of account and region.
     pub artifacts_bucket: Option<String>,
-    /// Goes on though a table, bucket or key would be replaced or removed.
+    /// Deploys even if a table, bucket or key is replaced or removed.
     pub allow_data_loss: bool,
-    /// Makes the hub a new signing key; the former ones stay published.
+    /// Creates a new signing key for the hub. Former keys stay published.
     pub rotate_hub_key: bool,
-    /// A file with the public key of a stack that was deployed before the hub published its keys.
+    /// File with the public key of a stack that was deployed before the hub published its keys.
     pub hub_public_keys: Option<PathBuf>,
 }
 
-/// What is deployed, as far as it does not depend on the account.
-struct Checked {
+/// The checked input of a deployment that does not depend on the account.
+struct DeploymentInput {
     list: AgencyList,
     agencies: Vec<u8>,
     keyless: Vec<AgencyCode>,
@@ -77,27 +76,26 @@ struct Checked {
 /// Deploys, or with `dry_run` only checks.
 ///
 /// # Errors
-/// Each in one sentence: an agency, the template, a parameter or the code is wrong, no credentials, or what
-/// CloudFormation says.
+/// An agency, the template, a parameter or the code is wrong; credentials are missing; or CloudFormation refuses the change.
 pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> {
     let workspace = Workspace::find()?;
-    let checked = check(&workspace, options)?;
-    if !checked.keyless.is_empty() {
-        let codes: Vec<String> = checked.keyless.iter().map(AgencyCode::to_string).collect();
+    let input = check(&workspace, options)?;
+    if !input.keyless.is_empty() {
+        let codes: Vec<String> = input.keyless.iter().map(AgencyCode::to_string).collect();
         terminal.line(&format!(
-            "! {} agencies have no keys in infra/agencies.toml and stay suspended until they do: {}",
+            "! {} agencies have no keys in infra/agencies.toml and stay suspended until keys are added: {}",
             codes.len(),
             codes.join(" ")
         ));
     }
     if options.dry_run {
-        return dry_run(&workspace, &checked, terminal);
+        return dry_run(&workspace, &input, terminal);
     }
     let aws = aws::account(&options.region, options.profile.as_deref()).await;
     let (account, _) = aws::caller(&aws).await?;
-    let accounts = checked.list.accounts(|_| account.clone());
-    let template = template::render(&checked.template, &accounts)?;
-    let package = release(&workspace, &checked.agencies, terminal)?;
+    let accounts = input.list.accounts(|_| account.clone());
+    let template = template::render(&input.template, &accounts)?;
+    let package = release(&workspace, &input.agencies, terminal)?;
     let bucket = options
         .artifacts_bucket
         .clone()
@@ -105,53 +103,62 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
 
     let cloud = Cloud::new(&aws);
     let exists = cloud.exists(&options.stack).await?;
-    if !exists && checked.issuers.is_none() {
+    if !exists && input.issuers.is_none() {
         terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
+    }
+    if !exists && options.alarm_topic.is_none() {
+        terminal.line("! No --alarm-topic given: alarms change their state and notify nobody until a deployment names a topic");
     }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
     let situation = hub_keys::KeySituation {
         exists,
         published: published.as_deref(),
-        given: checked.hub_public_keys.as_deref(),
+        given: input.hub_public_keys.as_deref(),
         rotate: options.rotate_hub_key,
     };
     let keys = hub_keys::plan(situation, &PrivateKey::generate(KeyUse::Signing)?)?;
-    let parameters = parameters(options, &checked, &accounts, exists, &keys)?;
+    let parameters = parameters(options, &input, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, terminal).await?;
-    let mut wanted =
-        Wanted { stack: &options.stack, bucket: &bucket, template: &template, package: &package, parameters };
-    let mut outputs = change(&cloud, &wanted, options, terminal).await?;
-    if let Some((public, signing)) = keys.then {
+    let mut deployment = Deployment {
+        stack: &options.stack,
+        bucket: &bucket,
+        template: &template,
+        package: &package,
+        parameters,
+    };
+    let mut outputs = change(&cloud, &deployment, options, terminal).await?;
+    if let Some((public, signing)) = keys.second_update {
         terminal.line("The new key is published. A second update makes the hub sign with it.");
-        wanted.parameters.insert("HubPublicKeys", Parameter::Value(public));
-        wanted.parameters.insert("HubSigningKey", Parameter::Value(signing));
-        outputs = change(&cloud, &wanted, options, terminal).await.context(
+        deployment.parameters.insert("HubPublicKeys", Parameter::Value(public));
+        deployment.parameters.insert("HubSigningKey", Parameter::Value(signing));
+        outputs = change(&cloud, &deployment, options, terminal).await.context(
             "The new key is published but not in use yet: the second update failed. Run the command again.",
         )?;
     }
     report(&outputs, terminal);
     if let Some(kid) = keys.new {
-        terminal
-            .line(&format!("The hub signs its messages with the new key {kid}. Agencies find it, and the"));
         terminal.line(&format!(
-            "former ones (at most {}), at {}/.well-known/jwks.json; whoever keeps a copy fetches it again.",
-            hub_keys::FORMER,
+            "The hub signs its messages with the new key {kid}. Agencies find this key and the"
+        ));
+        terminal.line(&format!(
+            "former keys (at most {}), at {}/.well-known/jwks.json, and must refresh their copies.",
+            hub_keys::FORMER_KEYS,
             outputs.get("ApiUrl")?
         ));
     }
     Ok(())
 }
 
-/// Shows what a change will do, and applies it unless what was accepted would be lost.
+/// Prints the plan and applies it. Refuses a plan that loses accepted data, unless the options allow the loss.
 async fn change(
     cloud: &Cloud,
-    wanted: &Wanted<'_>,
+    deployment: &Deployment<'_>,
     options: &DeployOptions,
     terminal: &Terminal,
 ) -> Result<Outputs> {
-    let change = cloud.prepare(wanted, terminal).await?;
+    let change = cloud.prepare(deployment, terminal).await?;
     terminal.line(&change.plan.to_string());
     let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
     if !losses.is_empty() && !options.allow_data_loss {
@@ -164,8 +171,8 @@ async fn change(
     cloud.apply(change, terminal).await
 }
 
-/// Checks what lies in the repository and what was given.
-fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
+/// Checks the files of the repository and the options.
+fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInput> {
     if !stack_name(&options.stack) {
         bail!(
             "a stack name has 1 to {STACK_NAME} characters of a-z, 0-9 and hyphen and begins with a letter, because queues and the bucket are named after it"
@@ -178,7 +185,7 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
     let accounts = list.accounts(|_| aws::LOCAL_ACCOUNT.to_owned());
     template::render(&template, &accounts)?;
     if template::agency_codes(&accounts).len() > LARGEST_PARAMETER {
-        bail!("{} agencies are more than one parameter of a stack holds", accounts.len());
+        bail!("the codes of {} agencies exceed the size of a stack's parameter", accounts.len());
     }
     let issuers = options.token_issuers.as_ref().map(|path| {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -189,10 +196,10 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<Checked> {
         .as_ref()
         .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
     let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
-    Ok(Checked { list, agencies, keyless, template, issuers, hub_public_keys })
+    Ok(DeploymentInput { list, agencies, keyless, template, issuers, hub_public_keys })
 }
 
-/// Whether S3 and SQS take names that begin with it.
+/// Whether names of buckets and queues may begin with this name.
 fn stack_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=STACK_NAME).contains(&name.len())
@@ -201,12 +208,12 @@ fn stack_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Checks a list of token issuers as the functions read it, and writes it as short as it can be.
+/// Checks a list of token issuers with the parser of the functions, and returns it as compact JSON.
 fn issuers(text: &str) -> Result<String> {
     let _read: Issuers = Issuers::parse(text, Mode::Live)?;
     let short = serde_json::from_str::<Value>(text)?.to_string();
     if short == "[]" {
-        bail!("no issuer is named");
+        bail!("the list of token issuers is empty");
     }
     if short.len() > LARGEST_ISSUERS {
         bail!(
@@ -218,8 +225,8 @@ fn issuers(text: &str) -> Result<String> {
     Ok(short)
 }
 
-/// The checks that need no account: the linter, and the functions packed as this machine builds them.
-fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Result<()> {
+/// The checks that need no account: runs the linter, and builds and packs the functions for this machine.
+fn dry_run(workspace: &Workspace, input: &DeploymentInput, terminal: &Terminal) -> Result<()> {
     let step = terminal.step("Checking the template");
     let tools = {
         let _alone = workspace.lock()?;
@@ -234,7 +241,7 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
     let binaries = functions::build(workspace, terminal)?;
-    let package = functions::pack(workspace, &binaries, &checked.agencies, "dry-run")?;
+    let package = functions::pack(workspace, &binaries, &input.agencies, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
     terminal
         .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
@@ -243,17 +250,17 @@ fn dry_run(workspace: &Workspace, checked: &Checked, terminal: &Terminal) -> Res
 
 fn parameters(
     options: &DeployOptions,
-    checked: &Checked,
+    input: &DeploymentInput,
     accounts: &BTreeMap<AgencyCode, String>,
     exists: bool,
-    keys: &hub_keys::Plan,
+    keys: &hub_keys::KeyPlan,
 ) -> Result<BTreeMap<&'static str, Parameter>> {
     let mut parameters = BTreeMap::from([
         ("AgencyCodes", Parameter::Value(template::agency_codes(accounts))),
         ("Mode", Parameter::Value("live".to_owned())),
     ]);
     if !exists {
-        // Made here once and kept by the stack alone.
+        // Generated once. Only the stack stores it.
         parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
     }
     if let Some(public) = &keys.public {
@@ -262,7 +269,7 @@ fn parameters(
     if let Some(signing) = &keys.signing {
         parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));
     }
-    if let Some(issuers) = &checked.issuers {
+    if let Some(issuers) = &input.issuers {
         parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
     }
     let Limits { requests_per_minute, applications_per_day } = options.limits;
@@ -276,7 +283,7 @@ fn parameters(
     Ok(parameters)
 }
 
-/// Builds the functions as they ship and for the C library they will find.
+/// Builds the functions for release, against the C library of Lambda's runtime.
 fn release(workspace: &Workspace, agencies: &[u8], terminal: &Terminal) -> Result<Package> {
     let tools = {
         let _alone = workspace.lock()?;
@@ -299,8 +306,8 @@ fn release(workspace: &Workspace, agencies: &[u8], terminal: &Terminal) -> Resul
     }
     let built = command.output().context("cargo-lambda cannot be run")?;
     if !built.status.success() {
-        let said = String::from_utf8_lossy(&built.stderr);
-        bail!("the functions do not build for Lambda:\n{}", said.trim_end());
+        let errors = String::from_utf8_lossy(&built.stderr);
+        bail!("the functions do not build for Lambda:\n{}", errors.trim_end());
     }
     step.done("Functions built for Lambda");
     let binaries = FUNCTIONS.into_iter().map(|name| (name, folder.join(name).join("bootstrap"))).collect();
@@ -319,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_is_named_as_s3_names_buckets() {
+    fn a_stack_name_fits_the_names_of_buckets() {
         assert!(stack_name("tongban-prod") && stack_name(&"a".repeat(24)) && !stack_name(&"a".repeat(25)));
         for wrong in ["", "Tongban", "1st", "under_score", "hyphen-", &"a".repeat(41)] {
             assert!(!stack_name(wrong), "{wrong}");
@@ -333,8 +340,8 @@ mod tests {
         let list = |source: &str| format!(r#"[ {{"issuer":"i", "audience":"tongban", {source}}} ]"#);
         assert!(!issuers(&list(&format!(r#""keys": [{public}]"#))).unwrap().contains(' '));
         let private = key.to_jwk().unwrap();
-        let told = issuers(&list(&format!(r#""keys": [{private}]"#))).unwrap_err().to_string();
-        assert_eq!(told, "a key is private or symmetric");
+        let refusal = issuers(&list(&format!(r#""keys": [{private}]"#))).unwrap_err().to_string();
+        assert_eq!(refusal, "a key is private or symmetric");
         assert!(issuers(&list(r#""jwks_uri": "https://issuer.example.org/keys""#)).is_ok());
         assert!(issuers(&list(r#""jwks_uri": "http://issuer.example.org/keys""#)).is_err());
         assert!(issuers("{}").is_err() && issuers("[ ]").is_err());

@@ -1,10 +1,10 @@
-//! The local AWS as one process group that never outlives this process.
+//! The local AWS as a process group that never outlives this process.
 //!
-//! It runs with IAM enforced, each function under its own role, in an environment of its own: functions inherit
-//! it, and a variable that the template forgot must not be hidden by one of this machine.
+//! The local AWS enforces IAM, and each function has its own role. Its environment is empty except for a few variables,
+//! because functions inherit it: a variable of this machine must not hide one that the template lacks.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use crate::aws::LOCAL_REGION;
 use crate::python::Tools;
 use crate::workspace::{Workspace, write_whole};
 
-/// Port of the local AWS unless another is asked for.
+/// Default port of the local AWS.
 pub const PORT: u16 = 4580;
-/// The agencies as they were deployed, in the folder of what runs.
-const ROWS: &str = "agencies.json";
-/// What runs it; see there.
+/// File of the deployed agencies, in the folder of the running local AWS.
+const AGENCIES_FILE: &str = "agencies.json";
+/// Python program that runs the local AWS and ends it with this process.
 const GUARD: &str = include_str!("guard.py");
-/// How long it may take to answer.
-const START: Duration = Duration::from_secs(30);
-/// Between two looks at something that is awaited.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long the local AWS may take to become healthy.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two health checks.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The running local AWS. Dropping it ends it and every function process.
+/// The running local AWS. Dropping the value ends it and every function process.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
@@ -39,17 +39,17 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it on a port of 127.0.0.1; port 0 takes any that is free.
+    /// Starts the local AWS on a port of 127.0.0.1; port 0 chooses a free port.
     ///
     /// # Errors
-    /// The port is in use, or it does not answer within half a minute.
+    /// The port is in use, or the local AWS does not answer within half a minute.
     pub async fn start(
         workspace: &Workspace,
         tools: &Tools,
         port: u16,
         http: &reqwest::Client,
     ) -> Result<Emulator> {
-        let port = free(port)?;
+        let port = available_port(port)?;
         let folder = workspace.state(&format!("run/{port}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
@@ -58,79 +58,68 @@ impl Emulator {
         let log = workspace.state(&format!("logs/local-aws-{port}.log"));
         let child = spawn(tools, port, &folder, &log)?;
         let mut emulator = Emulator { child, port, folder, log };
-        emulator.answers(http).await?;
+        emulator.wait_until_healthy(http).await?;
         Ok(emulator)
     }
 
-    async fn answers(&mut self, http: &reqwest::Client) -> Result<()> {
+    async fn wait_until_healthy(&mut self, http: &reqwest::Client) -> Result<()> {
         let address = format!("{}/_ministack/health", self.endpoint());
-        let until = Instant::now() + START;
+        let until = Instant::now() + START_TIMEOUT;
         loop {
             if let Some(status) = self.ended()? {
-                bail!("the local AWS ended at once ({status}); see {}", self.log.display());
+                bail!("the local AWS stopped during its start ({status}); see {}", self.log.display());
             }
             let answer = http.get(&address).timeout(Duration::from_secs(2)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
             if Instant::now() > until {
-                bail!("the local AWS does not answer; see {}", self.log.display());
+                bail!(
+                    "the local AWS does not answer after {} s; see {}",
+                    START_TIMEOUT.as_secs(),
+                    self.log.display()
+                );
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Its address.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Keeps the agencies as they were deployed beside what runs, for the operator's commands.
+    /// Saves the deployed agencies for the operator's commands.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub fn keep_rows(&self, rows: &[u8]) -> Result<()> {
-        write_whole(&self.folder.join(ROWS), rows, false)
+    pub fn save_agencies(&self, rows: &[u8]) -> Result<()> {
+        write_whole(&self.folder.join(AGENCIES_FILE), rows, false)
     }
 
-    /// Its port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it writes, function output included.
+    /// The log, including the functions' output.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The last of its log, for an error message.
-    #[must_use]
-    pub fn last_words(&self, bytes: u64) -> String {
-        let mut text = Vec::new();
-        if let Ok(mut file) = File::open(&self.log) {
-            let length = file.metadata().map_or(0, |metadata| metadata.len());
-            if file.seek(SeekFrom::Start(length.saturating_sub(bytes))).is_ok() {
-                let _ = file.read_to_end(&mut text);
-            }
-        }
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    /// Whether it has ended by itself, and how.
+    /// The exit status if the local AWS has ended.
     ///
     /// # Errors
-    /// The system does not say.
+    /// The status of the process cannot be read.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("the local AWS cannot be watched")
+        self.child.try_wait().context("the status of the local AWS cannot be read")
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // The guard is for when nobody is left to do this: here the whole group is ended at once.
+        // Ends the process group at once. The guard does the same when this process is killed before.
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         }
@@ -139,21 +128,23 @@ impl Drop for Emulator {
     }
 }
 
-/// Where the hub on a port of this machine keeps its agencies as they were deployed.
+/// File with the deployed agencies of the hub on a port of this machine.
 #[must_use]
-pub fn rows_of(workspace: &Workspace, port: u16) -> PathBuf {
-    workspace.state(&format!("run/{port}/{ROWS}"))
+pub fn agencies_file(workspace: &Workspace, port: u16) -> PathBuf {
+    workspace.state(&format!("run/{port}/{AGENCIES_FILE}"))
 }
 
-/// A port of 127.0.0.1 that can be listened on: this one, or with 0 any.
+/// Checks that a port of 127.0.0.1 is free; 0 chooses a free port.
 ///
 /// # Errors
-/// It is in use.
-pub fn free(port: u16) -> Result<u16> {
+/// The port is in use.
+pub fn available_port(port: u16) -> Result<u16> {
     match TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
-        Ok(listener) => Ok(listener.local_addr().context("the port has no number")?.port()),
+        Ok(listener) => Ok(listener.local_addr().context("the number of the port cannot be read")?.port()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!("port {port} is in use: end what listens there, or choose another with --port")
+            bail!(
+                "port {port} is in use: end the program that listens on it, or choose another port with --port"
+            )
         }
         Err(error) => Err(error).with_context(|| format!("port {port} cannot be listened on")),
     }
@@ -178,7 +169,7 @@ fn spawn(tools: &Tools, port: u16, folder: &Path, log: &Path) -> Result<Child> {
         .context("the local AWS cannot be started")
 }
 
-/// All that it, and so a function, finds in its environment besides three paths.
+/// The environment of the local AWS, and so of each function, besides three paths.
 fn environment(port: u16) -> Vec<(&'static str, String)> {
     vec![
         ("LANG", "C.UTF-8".to_owned()),
@@ -201,11 +192,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_in_use_is_one_sentence() {
+    fn a_port_in_use_is_reported() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let told = free(port).unwrap_err().to_string();
-        assert!(told.starts_with(&format!("port {port} is in use")), "{told}");
-        assert!(free(0).unwrap() > 0);
+        let error = available_port(port).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("port {port} is in use")), "{error}");
+        assert!(available_port(0).unwrap() > 0);
     }
 }

@@ -22,9 +22,10 @@ pub fn account_of(code: &AgencyCode) -> String {
     format!("{:0<12}", code.to_string())
 }
 
-/// An HTTP client. With an API id and port, it resolves the API's name below `.localhost`, which not every system does.
+/// An HTTP client. With an API id and a port, the client resolves the API's name below `.localhost`: not every system
+/// resolves such names.
 pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
-    // A second call fails and changes nothing: the first one installed the same provider.
+    // The call fails without effect when a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60));
     if let Some((id, port)) = api {

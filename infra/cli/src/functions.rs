@@ -1,4 +1,4 @@
-//! Builds the functions and packs each as Lambda takes it: a zip with `bootstrap` and `agencies.json`.
+//! Builds the functions and packs each into a zip for Lambda, with `bootstrap` and `agencies.json`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,10 +16,10 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
-/// The functions, by crate, binary and zip name.
+/// The functions. Crate, binary and zip have the same name.
 pub const FUNCTIONS: [&str; 7] =
     ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
-/// The most bytes AWS Lambda takes of a function, unpacked.
+/// Limit of AWS Lambda for an unpacked function, in bytes.
 const LARGEST: u64 = 250 * 1024 * 1024;
 
 /// Each function's binary.
@@ -28,33 +28,33 @@ pub type Binaries = BTreeMap<&'static str, PathBuf>;
 /// The zips of one build.
 #[derive(Clone, Debug)]
 pub struct Package {
-    /// Key prefix: a new build has a new one.
+    /// Key prefix in the bucket, derived from the content of the zips.
     pub prefix: String,
     /// Each function's zip.
     pub zips: BTreeMap<&'static str, PathBuf>,
 }
 
-/// Builds the functions with the profile that everything here runs with.
+/// Builds the functions with the profile of local runs and tests.
 ///
 /// # Errors
-/// They do not compile; the compiler's own words went to the terminal.
+/// A function does not compile; the error has the compiler's output.
 pub fn build(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--bins", "--message-format", "json-render-diagnostics"]);
-    // With the agencies' program, for whoever plays one. This crate is among them so that cargo chooses the
-    // features that everything else here was built with.
+    // The agencies' command is built for developers who act as an agency. This crate is in the list so that cargo
+    // chooses the same features as for the other builds.
     for package in FUNCTIONS.into_iter().chain(["tongban-agency", "tongban"]) {
         command.args(["--package", package]);
     }
     run(workspace, &mut command, terminal)
 }
 
-/// Runs a build and takes the binaries from what it reports.
+/// Runs a build and returns the binaries that cargo reports.
 pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Terminal) -> Result<Binaries> {
     let step = terminal.step("Building the functions");
-    // `cargo run` says which package it runs. Build scripts see that, and some (ring's) run again whenever it changes:
-    // a minute of compiling each time this command and a plain `cargo build` take turns.
+    // `cargo run` sets variables for its package. Some build scripts (ring's) run again whenever these change, which
+    // costs a minute each time this command and a plain `cargo build` alternate.
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(names_a_package) {
             command.env_remove(name);
@@ -68,35 +68,35 @@ pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Termi
         .spawn()
         .context("cargo cannot be run")?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        bail!("cargo cannot be read");
+        bail!("the output of cargo cannot be read");
     };
-    let (found, said) = std::thread::scope(|scope| {
-        let said = scope.spawn(|| progress(stderr, &step));
-        (binaries(stdout), said.join().unwrap_or_default())
+    let (found, errors) = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| progress(stderr, &step));
+        (binaries(stdout), errors.join().unwrap_or_default())
     });
-    let status = child.wait().context("cargo cannot be waited for")?;
+    let status = child.wait().context("the exit status of cargo cannot be read")?;
     if !status.success() {
         drop(step);
-        bail!("the functions do not build:\n{}", said.trim_end());
+        bail!("the functions do not build:\n{}", errors.trim_end());
     }
     let found = found?;
     let missing: Vec<&str> = FUNCTIONS.into_iter().filter(|name| !found.contains_key(name)).collect();
     if !missing.is_empty() {
-        bail!("the build made no binary of {}", missing.join(", "));
+        bail!("the build has no binary for {}", missing.join(", "));
     }
     step.done("Functions built");
     Ok(found)
 }
 
-/// Whether cargo sets this variable for the package that it runs, and not a person for all of cargo.
+/// Whether cargo sets this variable for the package that it runs. Variables that a person sets for cargo do not count.
 fn names_a_package(variable: &str) -> bool {
     ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_"].iter().any(|begin| variable.starts_with(begin))
         || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"].contains(&variable)
 }
 
-/// Shows the crate under way, and keeps the compiler's complaints.
+/// Shows the current crate, and collects the compiler's errors.
 fn progress(stderr: impl io::Read, step: &Step) -> String {
-    let mut said = String::new();
+    let mut errors = String::new();
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         let text = line.trim_start();
         if ["Compiling", "Building", "Downloaded", "Downloading", "Finished", "Blocking"]
@@ -105,18 +105,18 @@ fn progress(stderr: impl io::Read, step: &Step) -> String {
         {
             step.at(text);
         } else {
-            said.push_str(&line);
-            said.push('\n');
+            errors.push_str(&line);
+            errors.push('\n');
         }
     }
-    said
+    errors
 }
 
 /// The executables among cargo's messages.
 fn binaries(stdout: impl io::Read) -> Result<Binaries> {
     let mut found = Binaries::new();
     for line in BufReader::new(stdout).lines() {
-        let line = line.context("cargo cannot be read")?;
+        let line = line.context("the output of cargo cannot be read")?;
         let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
         let name = message.pointer("/target/name").and_then(Value::as_str);
         let path = message.get("executable").and_then(Value::as_str);
@@ -129,10 +129,10 @@ fn binaries(stdout: impl io::Read) -> Result<Binaries> {
     Ok(found)
 }
 
-/// Packs each binary with the agencies; what did not change since the last time is not packed again.
+/// Packs each binary with the agencies. Unchanged zips are reused.
 ///
 /// # Errors
-/// A file cannot be read or written, or a function is larger than Lambda takes.
+/// A file cannot be read or written, or a function exceeds the limit of Lambda.
 pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &str) -> Result<Package> {
     let folder = workspace.state("zips").join(kind);
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be written", folder.display()))?;
@@ -162,11 +162,11 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &
     Ok(Package { prefix, zips })
 }
 
-/// What a zip depends on: the binary as cargo left it, and the agencies.
+/// A hash of the inputs of a zip: the binary's size and modification time, and the agencies.
 fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
     let metadata = fs::metadata(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
     if metadata.len() > LARGEST {
-        bail!("{} has more than the 250 MiB that Lambda takes", binary.display());
+        bail!("{} exceeds Lambda's limit of 250 MiB", binary.display());
     }
     let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut hash = Sha256::new();
@@ -177,7 +177,7 @@ fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
 }
 
 fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()> {
-    // Local zips are read again at once by the same machine: packing them tighter costs more than it saves.
+    // Local zips are read at once on the same machine: compression costs more time than it saves.
     let method =
         if kind.starts_with("local") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
     let file = File::create(zip).with_context(|| format!("{} cannot be written", zip.display()))?;
@@ -195,7 +195,7 @@ fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()
     Ok(())
 }
 
-/// Leaves debug information out, where the machine has the tool for it: the zip is a third of the size.
+/// Removes debug information if `strip` is installed. The zip then has a third of the size.
 fn strip(from: &Path, to: &Path) -> bool {
     let done = Command::new("strip")
         .arg("--strip-debug")
@@ -232,19 +232,19 @@ mod tests {
 
     #[test]
     fn executables_are_found_among_cargos_messages() {
-        let said = concat!(
+        let errors = concat!(
             r#"{"reason":"compiler-artifact","target":{"name":"domain"},"executable":null}"#,
             "\nnot json\n",
             r#"{"reason":"compiler-artifact","target":{"name":"router"},"executable":"/t/router"}"#,
             "\n",
             r#"{"reason":"compiler-artifact","target":{"name":"tongban"},"executable":"/t/tongban"}"#,
         );
-        let found = binaries(said.as_bytes()).unwrap();
+        let found = binaries(errors.as_bytes()).unwrap();
         assert_eq!(found, BTreeMap::from([("router", PathBuf::from("/t/router"))]));
     }
 
     #[test]
-    fn a_build_sees_a_persons_settings_and_not_which_package_runs() {
+    fn a_build_inherits_settings_but_no_package_variables() {
         for stored in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
             assert!(!names_a_package(stored), "{stored}");
         }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_holds_a_program_and_the_agencies() {
+    fn a_zip_has_the_binary_and_the_agencies() {
         let folder = std::env::temp_dir().join(format!("tongban-zip-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder).unwrap();
         let binary = folder.join("binary");
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(archive.by_name("agencies.json").unwrap().size(), 2);
         let first = digest_of(&zip).unwrap();
         pack_one(&zip, &binary, b"{}", "live").unwrap();
-        assert_eq!(digest_of(&zip).unwrap(), first, "the same content is the same zip");
+        assert_eq!(digest_of(&zip).unwrap(), first, "the same content makes the same zip");
         assert_ne!(stamp_of(&binary, b"{}").unwrap(), stamp_of(&binary, b"[]").unwrap());
         fs::remove_dir_all(&folder).unwrap();
     }

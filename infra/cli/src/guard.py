@@ -1,7 +1,7 @@
-"""Runs the local AWS for as long as whoever started it lives.
+"""Runs the local AWS until its parent process ends.
 
-Standard input is a pipe that the starter holds and never writes to. When it closes, however the starter ended, this
-process and every function process it started are killed: they are one process group, and this process leads it.
+Standard input is a pipe that the parent holds and never writes to. The pipe closes when the parent ends for any reason. Then
+this process kills its process group, which includes every function process.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import threading
 
 if os.getpgrp() != os.getpid():
-    sys.exit("not the leader of a process group")
+    sys.exit("this process must be the leader of a process group")
 
 
 def watch():

@@ -1,45 +1,44 @@
-//! The keys a live hub signs its messages with: which one is in use, and which are published beside it.
+//! The signing keys of a live hub: the key in use, and the published former keys.
 //!
-//! The stack alone keeps the private key and tells it to nobody, so what is published is a parameter of its own.
+//! Only the stack stores the private key, and AWS never returns it. So the public keys are a separate parameter.
 
 use anyhow::{Context as _, Result, bail};
 use protocol::jose::{PrivateKey, PublicKey};
 use serde_json::Value;
 
-/// Former keys that stay published beside the one in use: messages they signed may still lie in a queue.
-pub const FORMER: usize = 3;
+/// Number of former keys that stay published: messages signed with them may still be in a queue.
+pub const FORMER_KEYS: usize = 3;
 
-/// What a stack has, and what is asked for.
+/// State of the stack, and the options of the deployment.
 #[derive(Clone, Copy, Debug)]
 pub struct KeySituation<'a> {
-    /// Whether the stack is there already.
     pub exists: bool,
-    /// What it publishes, where it does.
+    /// The keys that the stack publishes, as JSON.
     pub published: Option<&'a str>,
-    /// A file's text with the key that a stack has which publishes none.
+    /// Text of the file given with `--hub-public-keys`.
     pub given: Option<&'a str>,
-    /// Whether a new key takes over.
+    /// Whether a new key replaces the key in use.
     pub rotate: bool,
 }
 
-/// What a deployment does about the keys. A part that is `None` stays as the stack has it.
+/// The parameters of a deployment for the keys. `None` keeps the value of the stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The published keys of the deployment.
+pub struct KeyPlan {
+    /// The keys to publish.
     pub public: Option<String>,
-    /// The private key of the deployment.
+    /// The private key.
     pub signing: Option<String>,
-    /// The same pair for a second change, once the new key is published everywhere.
-    pub then: Option<(String, String)>,
-    /// The key in use afterwards, where it is a new one.
+    /// Published keys and private key for a second update, after the new key is published.
+    pub second_update: Option<(String, String)>,
+    /// Id of the new key in use.
     pub new: Option<String>,
 }
 
-/// Decides what a deployment does about the keys. `key` is the one that would be new.
+/// Chooses the parameters for the keys. `key` is the candidate for a new key.
 ///
 /// # Errors
-/// The stack publishes no key and none is given, or one is given that is of no use.
-pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
+/// The stack publishes no key and no key is given, or the given key does not fit the stack.
+pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<KeyPlan> {
     let KeySituation { exists, published, given, rotate } = situation;
     let new = key.public().to_jwk()?;
     let signing = key.to_jwk()?.to_string();
@@ -50,42 +49,53 @@ pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<Plan> {
                 "the stack does not exist yet. Deploy without --rotate-hub-key and --hub-public-keys: the first deployment creates a key"
             );
         }
-        return Ok(Plan { public: Some(set(&[new])), signing: Some(signing), then: None, new: kid });
+        return Ok(KeyPlan {
+            public: Some(set(&[new])),
+            signing: Some(signing),
+            second_update: None,
+            new: kid,
+        });
     }
     let former = match (published, given) {
-        (Some(published), None) => keys(published).context("what the stack publishes")?,
+        (Some(published), None) => keys(published).context("the parameter HubPublicKeys of the stack")?,
         (None, Some(given)) => keys(given)?,
         (Some(_), Some(_)) => {
             bail!("the stack already publishes its keys. Run the command without --hub-public-keys")
         }
         (None, None) => bail!(
-            "the stack was deployed before the hub published its keys, and AWS does not tell the key it signs with. \
-             Its public part was printed at the first deployment and given to every agency: write it into a file \
-             and deploy once with --hub-public-keys FILE"
+            "the stack was deployed before the hub published its keys, and AWS does not return the signing key. The first \
+                         deployment printed its public part, and every agency has it: write it into a file and deploy once with \
+                         --hub-public-keys FILE"
         ),
     };
     if !rotate {
-        return Ok(Plan { public: published.is_none().then(|| set(&former)), ..Plan::default() });
+        return Ok(KeyPlan { public: published.is_none().then(|| set(&former)), ..KeyPlan::default() });
     }
-    let stored: Vec<Value> = former.into_iter().take(FORMER).collect();
-    let before: Vec<Value> = stored.iter().cloned().chain([new.clone()]).collect();
-    let after: Vec<Value> = [new].into_iter().chain(stored).collect();
-    Ok(Plan { public: Some(set(&before)), signing: None, then: Some((set(&after), signing)), new: kid })
+    let kept: Vec<Value> = former.into_iter().take(FORMER_KEYS).collect();
+    let before: Vec<Value> = kept.iter().cloned().chain([new.clone()]).collect();
+    let after: Vec<Value> = [new].into_iter().chain(kept).collect();
+    Ok(KeyPlan {
+        public: Some(set(&before)),
+        signing: None,
+        second_update: Some((set(&after), signing)),
+        new: kid,
+    })
 }
 
 fn set(keys: &[Value]) -> String {
     serde_json::json!({ "keys": keys }).to_string()
 }
 
-/// The public keys of a text: a JWK, a list of them, or a JWK set.
+/// The public keys in a text: a JWK, a list of JWKs, or a JWK set.
 fn keys(text: &str) -> Result<Vec<Value>> {
-    let value: Value = serde_json::from_str(text).context("the hub's public keys are not JSON")?;
+    let value: Value =
+        protocol::json::parse(text.as_bytes(), text.len()).context("the hub's public keys cannot be read")?;
     let list = match value.get("keys").unwrap_or(&value) {
         Value::Array(list) => list.clone(),
-        one => vec![one.clone()],
+        jwk => vec![jwk.clone()],
     };
     if list.is_empty() {
-        bail!("there is no key among the hub's public keys");
+        bail!("the list of the hub's public keys is empty");
     }
     if let Some(place) = list.iter().position(|jwk| PublicKey::from_jwk(jwk).is_err()) {
         bail!("key {} of the hub's public keys is not a public JWK", place + 1);
@@ -112,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn a_new_stack_signs_with_what_it_publishes() {
+    fn a_new_stack_publishes_its_signing_key() {
         let new = key();
         let plan =
             plan(KeySituation { exists: false, published: None, given: None, rotate: false }, &new).unwrap();
         assert_eq!(plan.public.unwrap(), public(&[&new]));
         assert_eq!(plan.signing.unwrap(), new.to_jwk().unwrap().to_string());
-        assert_eq!(plan.then, None);
+        assert_eq!(plan.second_update, None);
     }
 
     #[test]
     fn an_ordinary_deployment_leaves_the_keys_alone() {
         let published = public(&[&key()]);
-        assert_eq!(plan(old(Some(&published), None, false), &key()).unwrap(), Plan::default());
+        assert_eq!(plan(old(Some(&published), None, false), &key()).unwrap(), KeyPlan::default());
     }
 
     #[test]
@@ -135,25 +145,28 @@ mod tests {
         let plan = plan(old(Some(&published), None, true), &new).unwrap();
         assert_eq!(plan.public.unwrap(), public(&[a, b, c, &new]));
         assert_eq!(plan.signing, None, "the first change only publishes");
-        let (after, signing) = plan.then.unwrap();
+        let (after, signing) = plan.second_update.unwrap();
         assert_eq!(after, public(&[&new, a, b, c]));
         assert_eq!(signing, new.to_jwk().unwrap().to_string());
     }
 
     #[test]
-    fn a_stack_that_publishes_nothing_is_told_what_to_do() {
-        let told = plan(old(None, None, false), &key()).unwrap_err().to_string();
-        assert!(told.contains("--hub-public-keys FILE"), "{told}");
-        assert!(plan(old(None, None, true), &key()).is_err(), "messages under way would verify no more");
+    fn a_stack_without_published_keys_needs_its_public_key() {
+        let refusal = plan(old(None, None, false), &key()).unwrap_err().to_string();
+        assert!(refusal.contains("--hub-public-keys FILE"), "{refusal}");
+        assert!(
+            plan(old(None, None, true), &key()).is_err(),
+            "agencies could not verify messages in their queues"
+        );
         let (known, new) = (key(), key());
         let jwk = known.public().to_jwk().unwrap().to_string();
-        let stored = plan(old(None, Some(&jwk), false), &new).unwrap();
-        assert_eq!((stored.public.unwrap(), stored.signing), (public(&[&known]), None));
+        let with_file = plan(old(None, Some(&jwk), false), &new).unwrap();
+        assert_eq!((with_file.public.unwrap(), with_file.signing), (public(&[&known]), None));
         let rotated = plan(old(None, Some(&jwk), true), &new).unwrap();
-        assert_eq!(rotated.then.unwrap().0, public(&[&new, &known]));
+        assert_eq!(rotated.second_update.unwrap().0, public(&[&new, &known]));
         let private = known.to_jwk().unwrap().to_string();
-        let told = plan(old(None, Some(&private), false), &new).unwrap_err().to_string();
-        assert_eq!(told, "key 1 of the hub's public keys is not a public JWK");
+        let refusal = plan(old(None, Some(&private), false), &new).unwrap_err().to_string();
+        assert_eq!(refusal, "key 1 of the hub's public keys is not a public JWK");
         assert!(plan(old(Some(&jwk), Some(&jwk), false), &new).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A whole hub on this machine: the local AWS, the template deployed to it, and keys for everybody around it.
+//! A complete hub on this machine: the local AWS, the deployed template, and all keys.
 
 mod queues;
 
@@ -17,38 +17,36 @@ use serde_json::Value;
 
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
-use crate::emulator::{Emulator, PORT, free};
+use crate::emulator::{Emulator, PORT, available_port};
 use crate::endpoints::{account_of, http_client, url_by_number};
 use crate::functions::{self, Package};
 use crate::plan::Plan;
 use crate::python::Tools;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
-use crate::stack::{Cloud, Outputs, Parameter, Wanted};
+use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
 use crate::terminal::Terminal;
 use crate::workspace::Workspace;
 
 pub use queues::Depth;
 
-/// What the local AWS needs, pinned by hash.
+/// Python packages of the local AWS, pinned by hash.
 pub const REQUIREMENTS: &str = "infra/cli/requirements.txt";
-/// The bucket of zips.
+/// Bucket of the zips and the template.
 const ARTIFACTS: &str = "tongban-artifacts";
 
-/// How a local hub is set up.
 #[derive(Clone, Debug)]
 pub struct LocalOptions {
-    /// Port of the local AWS on 127.0.0.1; 0 takes any that is free.
+    /// Port of the local AWS on 127.0.0.1; 0 selects a free port.
     pub port: u16,
-    /// Name of the stack.
     pub stack: String,
-    /// How often the sweeper is woken, as CloudFormation writes it.
+    /// Schedule of the sweeper, in CloudFormation's syntax: `rate(1 minute)`.
     pub wake_rate: String,
-    /// How much the functions log: `error`, `warn`, `info` or `debug`.
+    /// Log level of the functions: `error`, `warn`, `info` or `debug`.
     pub log_level: String,
-    /// Another list of agencies than `infra/agencies.toml`.
+    /// List of agencies to use instead of `infra/agencies.toml`.
     pub agencies: Option<PathBuf>,
-    /// Requests of a tenant in a minute. A developer's machine is nobody's to protect, and tests ask much.
+    /// Rate limit of a tenant, in requests per minute. The default is high, because tests send many requests.
     pub requests_per_minute: u32,
 }
 
@@ -65,24 +63,22 @@ impl Default for LocalOptions {
     }
 }
 
-/// An agency as somebody who plays it needs it.
+/// Keys, queues and credentials of a caller that acts as an agency.
 #[derive(Clone, Debug)]
 pub struct Agency {
-    /// Its code.
     pub code: AgencyCode,
-    /// Its private keys.
     pub keys: AgencyKeys,
-    /// The queue its cases arrive in.
+    /// The agency's queue of cases.
     pub queue_url: String,
-    /// The queue of what it could not take.
+    /// The agency's dead-letter queue.
     pub dead_queue_url: String,
-    /// The queue it may put reports in.
+    /// The reports queue, to which the agency may send.
     pub reports_queue_url: String,
-    /// AWS as its own account, which may read its own queue and no other.
+    /// Credentials of the agency's own account, which may receive from the agency's own queue only.
     pub aws: SdkConfig,
 }
 
-/// A running hub. Dropping it ends every process of it.
+/// A running hub. Dropping the value ends every process of the hub.
 #[derive(Debug)]
 pub struct LocalStack {
     workspace: Workspace,
@@ -96,7 +92,7 @@ pub struct LocalStack {
     http: reqwest::Client,
 }
 
-/// What is deployed, before there is anywhere to deploy it to.
+/// Everything that a deployment needs and that can be prepared before the local AWS runs.
 struct Prepared {
     secrets: Secrets,
     agencies: Agencies,
@@ -107,15 +103,15 @@ struct Prepared {
 }
 
 impl LocalStack {
-    /// Prepares everything that is missing, starts the local AWS and deploys the hub.
+    /// Installs the tools, builds the functions, starts the local AWS and deploys the hub.
     ///
     /// # Errors
-    /// Each in one sentence: no Python, no registry, a port in use, code that does not build, a template or
-    /// an agency that is wrong.
+    /// Python or the package registry is missing, the port is in use, the code does not build, or the template or the
+    /// list of agencies is wrong.
     pub async fn start(options: LocalOptions, terminal: &Terminal) -> Result<LocalStack> {
         let workspace = Workspace::find()?;
-        // Told before anything is built, which may take minutes.
-        free(options.port)?;
+        // Check the port before the build, which may take minutes.
+        available_port(options.port)?;
         let http = http_client(None)?;
         let (tools, prepared) = {
             let _alone = workspace.lock()?;
@@ -126,35 +122,35 @@ impl LocalStack {
         step.done(&format!("Local AWS on port {}", emulator.port()));
         let aws = aws::local(&emulator.endpoint(), aws::LOCAL_ACCOUNT);
         let (outputs, _) = deploy(&aws, &options, &prepared, terminal).await?;
-        emulator.keep_rows(&prepared.rows)?;
+        emulator.save_agencies(&prepared.rows)?;
         let http = http_client(Some((outputs.get("ApiId")?, emulator.port())))?;
         let sqs = sqs::Client::new(&aws);
         let Prepared { secrets, agencies, .. } = prepared;
         Ok(LocalStack { workspace, options, emulator, secrets, agencies, outputs, aws, sqs, http })
     }
 
-    /// Builds again and updates the running hub to what the repository holds now.
+    /// Builds the current code and updates the running hub.
     ///
     /// # Errors
-    /// As for [`LocalStack::start`]; what runs stays as it was.
+    /// As for [`LocalStack::start`]. The hub then runs as before.
     pub async fn redeploy(&mut self, terminal: &Terminal) -> Result<Plan> {
         let prepared = {
             let _alone = self.workspace.lock()?;
             prepare(&self.workspace, &self.options, terminal)?
         };
         let (outputs, plan) = deploy(&self.aws, &self.options, &prepared, terminal).await?;
-        self.emulator.keep_rows(&prepared.rows)?;
+        self.emulator.save_agencies(&prepared.rows)?;
         self.outputs = outputs;
         self.secrets = prepared.secrets;
         self.agencies = prepared.agencies;
         Ok(plan)
     }
 
-    /// Address of the HTTP API, without a slash at the end. Its name ends in `.localhost`: `curl` and
-    /// browsers find it by themselves, and [`LocalStack::http`] does.
+    /// Address of the HTTP API, without a slash at the end. The host name ends in `.localhost`; `curl`, browsers and
+    /// [`LocalStack::http`] resolve such names.
     ///
     /// # Errors
-    /// The stack does not say.
+    /// The stack has no output `ApiUrl`.
     pub fn api_url(&self) -> Result<&str> {
         self.outputs.get("ApiUrl")
     }
@@ -162,19 +158,19 @@ impl LocalStack {
     /// Address of the HTTP API by number, for clients that do not resolve names below `.localhost`.
     ///
     /// # Errors
-    /// The stack does not say.
+    /// The stack has no output `ApiId`.
     pub fn api_url_by_number(&self) -> Result<String> {
         let id = self.outputs.get("ApiId")?;
         Ok(url_by_number(&self.emulator.endpoint(), id))
     }
 
-    /// A client that reaches the API.
+    /// An HTTP client that resolves the API's host name.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// The local AWS, as the hub's own account.
+    /// Credentials of the hub's account on the local AWS.
     #[must_use]
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
@@ -186,25 +182,25 @@ impl LocalStack {
         self.emulator.endpoint()
     }
 
-    /// What the stack tells of itself: table, bucket, queues.
+    /// The stack's outputs: table, bucket, queues.
     #[must_use]
     pub fn outputs(&self) -> &Outputs {
         &self.outputs
     }
 
-    /// The agencies as the functions have them.
+    /// The agencies that were deployed with the functions.
     #[must_use]
     pub fn agencies(&self) -> &Agencies {
         &self.agencies
     }
 
-    /// The keys around this hub.
+    /// The keys of the hub, its agencies and its token issuer.
     #[must_use]
     pub fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// The key the hub's messages are verified with.
+    /// The public key that verifies the hub's messages.
     #[must_use]
     pub fn hub_key(&self) -> &PublicKey {
         self.secrets.hub().public()
@@ -213,13 +209,13 @@ impl LocalStack {
     /// An access token for an app backend.
     ///
     /// # Errors
-    /// No tenant has such a name.
+    /// `tenant` is not a valid name, or the key cannot sign.
     pub fn token(&self, tenant: &str, scopes: &[&str]) -> Result<String> {
         let tenant: TenantId = tenant.parse().context("the tenant has no such name")?;
         self.secrets.access_token(&tenant, scopes, TOKEN_HOURS)
     }
 
-    /// What somebody needs to play an agency.
+    /// Keys, queues and credentials of an agency.
     ///
     /// # Errors
     /// No agency has this code.
@@ -238,10 +234,10 @@ impl LocalStack {
         })
     }
 
-    /// Calls a function directly, as the schedule or an officer would.
+    /// Invokes a function directly, as the schedule or an operator does.
     ///
     /// # Errors
-    /// There is no such function, or it failed.
+    /// The function does not exist or failed.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value> {
         let name = format!("{}-{function}", self.options.stack);
         let address = format!("{}/2015-03-31/functions/{name}/invocations", self.endpoint());
@@ -259,21 +255,21 @@ impl LocalStack {
         serde_json::from_str(&text).with_context(|| format!("{function} answered with no JSON"))
     }
 
-    /// Wakes the sweeper once.
+    /// Invokes the sweeper once.
     ///
     /// # Errors
-    /// It failed.
+    /// The sweeper failed.
     pub async fn sweep(&self) -> Result<Value> {
         self.invoke("sweeper", &serde_json::json!({})).await
     }
 
-    /// What the local AWS and the functions write.
+    /// The log file of the local AWS and the functions.
     #[must_use]
     pub fn log(&self) -> &Path {
         self.emulator.log()
     }
 
-    /// The process that is the hub.
+    /// The process that runs the hub.
     pub fn emulator(&mut self) -> &mut Emulator {
         &mut self.emulator
     }
@@ -311,7 +307,7 @@ async fn deploy(
     cloud.ensure_bucket(ARTIFACTS).await?;
     cloud.upload(ARTIFACTS, &prepared.package, terminal).await?;
     let value = |text: &str| Parameter::Value(text.to_owned());
-    let wanted = Wanted {
+    let deployment = Deployment {
         stack: &options.stack,
         bucket: ARTIFACTS,
         template: &prepared.template,
@@ -328,7 +324,7 @@ async fn deploy(
             ("WakeRate", value(&options.wake_rate)),
         ]),
     };
-    let change = cloud.prepare(&wanted, terminal).await?;
+    let change = cloud.prepare(&deployment, terminal).await?;
     let plan = change.plan.clone();
     Ok((cloud.apply(change, terminal).await?, plan))
 }

@@ -10,11 +10,11 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = match runtime {
+    let result = match runtime {
         Ok(runtime) => runtime.block_on(cli.run()),
         Err(error) => Err(error.into()),
     };
-    match done {
+    match result {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "tongban: {error:#}");

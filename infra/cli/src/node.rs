@@ -71,7 +71,7 @@ fn version() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// What must be installed.
+/// The remedy where no Node is new enough.
 fn needed() -> String {
     format!("install Node {}.{} or newer with npm", OLDEST.0, OLDEST.1)
 }

@@ -1,5 +1,5 @@
-//! The operator's side of a running hub: looks at agencies, suspends and resumes them, changes their keys, hands out
-//! what an integrator needs, and puts bad messages into a queue on purpose.
+//! The operator's access to a running hub: shows, suspends and resumes agencies, changes their keys, writes integration kits,
+//! and sends bad messages as a test.
 
 mod cases;
 mod change_records;
@@ -31,7 +31,7 @@ pub use refused_reports::{REFUSED, RefusedReport};
 use crate::stack::Outputs;
 use crate::workspace::Workspace;
 
-/// A hub within an operator's reach.
+/// Access to one hub.
 #[derive(Debug)]
 pub struct Operator {
     place: HubPlace,
@@ -51,22 +51,21 @@ impl Operator {
         &self.rows
     }
 
-    /// Where the hub is.
     #[must_use]
     pub fn place(&self) -> &HubPlace {
         &self.place
     }
 
-    /// The overrides and their records.
+    /// The table of overrides and their records.
     #[must_use]
     pub fn overrides(&self) -> &OverrideTable {
         &self.overrides
     }
 
-    /// Makes one override, in the name of whoever runs this.
+    /// Records one override, in the name of the caller.
     ///
     /// # Errors
-    /// It makes no sense, others are faster again and again, or AWS does not answer.
+    /// The override is not possible in the current state, other operators keep changing agencies, or AWS does not answer.
     pub async fn override_agency(
         &self,
         agency: &AgencyCode,
@@ -80,7 +79,6 @@ impl Operator {
         self.rows.agency(code).with_context(|| format!("there is no agency {code}"))
     }
 
-    /// Address of an agency's queue.
     fn queue_url(&self, code: &AgencyCode) -> Result<String> {
         Ok(format!("{}{code}.fifo", self.outputs.get("AgencyQueueUrlPrefix")?))
     }

@@ -1,41 +1,37 @@
-//! What a change set will do, as a table a person reads before it happens.
+//! The changes of a change set, as a table to read before the deployment.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use console::style;
 
-/// Resources that hold what was accepted: one of them replaced or removed is data lost.
-const KEEPERS: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
+/// Resource types that hold accepted applications. Replacing or removing such a resource loses data.
+const DATA_RESOURCES: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
 
-/// What happens to a resource.
+/// What a change set does to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// It is new.
     Add,
-    /// It changes.
     Modify,
-    /// It goes.
     Remove,
-    /// Anything CloudFormation may add to its list.
+    /// Any other action of CloudFormation, for example one that is newer than this code.
     Other,
 }
 
 /// One line of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// What happens.
     pub action: Action,
     /// Logical id in the template.
     pub id: String,
-    /// Type, for example `AWS::SQS::Queue`.
+    /// Resource type, for example `AWS::SQS::Queue`.
     pub kind: String,
-    /// Whether a changed resource is made anew: `True`, `False` or `Conditional`, as CloudFormation says.
+    /// CloudFormation's answer whether a changed resource is replaced: `True`, `False` or `Conditional`.
     pub replacement: Option<String>,
 }
 
 impl Change {
-    /// Whether accepted applications, documents or their key would go.
+    /// Whether the change can delete accepted applications, documents or their key.
     #[must_use]
     pub fn loses_data(&self) -> bool {
         let goes = match self.action {
@@ -43,7 +39,7 @@ impl Change {
             Action::Modify => self.replacement.as_deref().is_some_and(|replaced| replaced != "False"),
             Action::Add | Action::Other => false,
         };
-        goes && KEEPERS.contains(&self.kind.as_str())
+        goes && DATA_RESOURCES.contains(&self.kind.as_str())
     }
 }
 
@@ -54,31 +50,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Orders the changes for reading.
+    /// A plan with its changes sorted by action and id.
     #[must_use]
     pub fn new(mut changes: Vec<Change>) -> Plan {
         changes.sort();
         Plan { changes }
     }
 
-    /// The changes.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Whether nothing happens.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Changes that would lose what was accepted.
+    /// The changes that lose data.
     pub fn losses(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.loses_data())
     }
 
-    /// One line: how many of each.
+    /// The number of changes by action, in one line.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut counts = BTreeMap::new();

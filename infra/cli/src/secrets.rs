@@ -1,6 +1,6 @@
-//! The keys of a hub on this machine, made once and kept under `target` for its owner alone.
+//! The keys of a local hub, generated once and stored under `target` in a file that only its owner may read.
 //!
-//! A live hub's keys are made by `deploy` and kept nowhere but in its stack.
+//! For a live hub, `deploy` generates the keys and stores them only in the stack.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,23 +23,23 @@ use crate::workspace::write_whole;
 pub const ISSUER: &str = "urn:tongban:local";
 /// Audience of access tokens.
 pub const AUDIENCE: &str = "tongban";
-/// Every scope there is.
+/// All scopes.
 pub const SCOPES: [&str; 3] = ["applications:read", "applications:write", "subscriptions:write"];
-/// Hours a local access token is good for where nothing else is said: a working day.
+/// Default lifetime of a local access token in hours: a working day.
 pub const TOKEN_HOURS: u8 = 12;
-/// Hours of the longest local access token; the hub refuses what lives longer than a day.
+/// Longest lifetime of a local access token in hours; the hub refuses tokens that live longer than a day.
 pub const TOKEN_HOURS_MOST: u8 = 24;
 
 /// An agency's private keys.
 #[derive(Clone, Debug)]
 pub struct AgencyKeys {
-    /// Signs its reports.
+    /// Signs the agency's reports.
     pub signing: PrivateKey,
-    /// Opens its messages.
+    /// Decrypts the agency's messages.
     pub encryption: PrivateKey,
 }
 
-/// All keys of a local hub and of the agencies and the token issuer around it.
+/// All keys of a local hub, its agencies and its token issuer.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     id_secret: String,
@@ -48,38 +48,38 @@ pub struct Secrets {
     agencies: BTreeMap<AgencyCode, AgencyKeys>,
 }
 
-/// How they are written: private JWKs.
+/// The form of the key file: private JWKs.
 #[derive(Default, Serialize, Deserialize)]
-struct Written {
+struct KeyFile {
     id_secret: Option<String>,
     hub: Option<Value>,
     issuer: Option<Value>,
     #[serde(default)]
-    agencies: BTreeMap<String, WrittenAgency>,
+    agencies: BTreeMap<String, StoredAgencyKeys>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WrittenAgency {
+struct StoredAgencyKeys {
     signing: Value,
     encryption: Value,
 }
 
 impl Secrets {
-    /// Reads the file, and makes and writes what it lacks.
+    /// Reads the key file. Generates the missing keys and writes them into the file.
     ///
     /// # Errors
-    /// The file cannot be read or written, or holds something else.
+    /// The file cannot be read or written, or is damaged.
     pub fn open<'c>(path: &Path, agencies: impl IntoIterator<Item = &'c AgencyCode>) -> Result<Secrets> {
         let damaged = || format!("{} is damaged; remove it and run this again", path.display());
-        let written: Written = match fs::read(path) {
+        let written: KeyFile = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(damaged)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => Written::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => KeyFile::default(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let mut secrets = Secrets {
             id_secret: written.id_secret.map_or_else(new_id_secret, Ok)?,
-            hub: read_or_make(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
-            issuer: read_or_make(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            hub: read_or_generate(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
+            issuer: read_or_generate(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
             agencies: BTreeMap::new(),
         };
         let mut codes: BTreeSet<AgencyCode> = agencies.into_iter().cloned().collect();
@@ -87,8 +87,9 @@ impl Secrets {
         for code in codes {
             let stored = written.agencies.get(&code.to_string());
             let keys = AgencyKeys {
-                signing: read_or_make(stored.map(|k| &k.signing), KeyUse::Signing).with_context(damaged)?,
-                encryption: read_or_make(stored.map(|k| &k.encryption), KeyUse::Encryption)
+                signing: read_or_generate(stored.map(|k| &k.signing), KeyUse::Signing)
+                    .with_context(damaged)?,
+                encryption: read_or_generate(stored.map(|k| &k.encryption), KeyUse::Encryption)
                     .with_context(damaged)?,
             };
             secrets.agencies.insert(code, keys);
@@ -100,13 +101,13 @@ impl Secrets {
         Ok(secrets)
     }
 
-    fn written(&self) -> Result<Written> {
+    fn written(&self) -> Result<KeyFile> {
         let agencies = self.agencies.iter().map(|(code, keys)| {
             let written =
-                WrittenAgency { signing: keys.signing.to_jwk()?, encryption: keys.encryption.to_jwk()? };
+                StoredAgencyKeys { signing: keys.signing.to_jwk()?, encryption: keys.encryption.to_jwk()? };
             Ok((code.to_string(), written))
         });
-        Ok(Written {
+        Ok(KeyFile {
             id_secret: Some(self.id_secret.clone()),
             hub: Some(self.hub.to_jwk()?),
             issuer: Some(self.issuer.to_jwk()?),
@@ -114,13 +115,13 @@ impl Secrets {
         })
     }
 
-    /// Base64url of the 32 bytes that application ids are derived with.
+    /// The 32 bytes from which application ids are derived, in base64url.
     #[must_use]
     pub fn id_secret(&self) -> &str {
         &self.id_secret
     }
 
-    /// The key the hub signs its messages with.
+    /// The key that signs the hub's messages.
     #[must_use]
     pub fn hub(&self) -> &PrivateKey {
         &self.hub
@@ -132,16 +133,16 @@ impl Secrets {
         &self.agencies
     }
 
-    /// Whose access tokens the hub accepts, as its environment has it.
+    /// The accepted token issuers, in the form of the hub's environment variable.
     ///
     /// # Errors
-    /// The key cannot be written.
+    /// The key has no JWK form.
     pub fn token_issuers(&self) -> Result<String> {
         let keys = [self.issuer.public().to_jwk()?];
         Ok(json!([{ "issuer": ISSUER, "audience": AUDIENCE, "keys": keys }]).to_string())
     }
 
-    /// An access token (RFC 9068) for an app backend, good for some hours, at most [`TOKEN_HOURS_MOST`].
+    /// An access token (RFC 9068) for an app backend, valid for `hours`, at most [`TOKEN_HOURS_MOST`].
     ///
     /// # Errors
     /// The key cannot sign.
@@ -162,7 +163,7 @@ impl Secrets {
         self.signed("at+jwt", &claims)
     }
 
-    /// Claims of any kind under the issuer's key: for tests of tokens that must be refused.
+    /// Signs arbitrary claims with the issuer's key, for tests of tokens that the hub must refuse.
     ///
     /// # Errors
     /// The key cannot sign.
@@ -171,10 +172,10 @@ impl Secrets {
     }
 }
 
-/// The public keys that agencies verify the hub's messages with, the one in use first, as its environment has them.
+/// The public keys that verify the hub's messages, the key in use first, in the form of the hub's environment variable.
 ///
 /// # Errors
-/// A key cannot be written.
+/// A key has no JWK form.
 pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<String> {
     let keys = keys.into_iter().map(PublicKey::to_jwk).collect::<Result<Vec<Value>, _>>()?;
     Ok(json!({ "keys": keys }).to_string())
@@ -183,14 +184,14 @@ pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<Str
 /// 32 random bytes in base64url.
 ///
 /// # Errors
-/// The system has no randomness.
+/// The system gives no random bytes.
 pub fn new_id_secret() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn read_or_make(written: Option<&Value>, usage: KeyUse) -> Result<PrivateKey> {
+fn read_or_generate(written: Option<&Value>, usage: KeyUse) -> Result<PrivateKey> {
     Ok(match written {
         Some(jwk) => PrivateKey::from_jwk(jwk)?,
         None => PrivateKey::generate(usage)?,

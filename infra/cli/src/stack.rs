@@ -1,4 +1,4 @@
-//! Deploys the template through a change set: the same steps for the local AWS and for a real account.
+//! Deploys the template through a change set. The steps are the same for the local AWS and for a real account.
 
 mod artifacts;
 mod events;
@@ -13,13 +13,13 @@ use aws_sdk_cloudformation::types::{Capability, ChangeAction, ChangeSetStatus, C
 use aws_sdk_s3 as s3;
 use uuid::Uuid;
 
-use crate::aws::{self, told};
+use crate::aws::{self, call_error};
 use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
 use crate::terminal::Terminal;
 
-/// The longest a change set or a stack may take.
-const LONGEST: Duration = Duration::from_secs(45 * 60);
+/// Bound on one change set and on one deployment.
+const DEPLOYMENT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
 /// CloudFormation and S3 of one account.
 #[derive(Clone, Debug)]
@@ -33,36 +33,31 @@ pub struct Cloud {
 /// A parameter's value.
 #[derive(Clone)]
 pub enum Parameter {
-    /// This one.
     Value(String),
-    /// What the stack has: for secrets that nobody else keeps.
+    /// The stack's present value, for secrets that only the stack stores.
     Previous,
 }
 
-/// What is to be deployed.
-pub struct Wanted<'w> {
-    /// Name of the stack.
+pub struct Deployment<'w> {
     pub stack: &'w str,
-    /// Bucket of zips and template.
+    /// Bucket of the zips and the template.
     pub bucket: &'w str,
     /// The template with every agency.
     pub template: &'w str,
-    /// The functions.
     pub package: &'w Package,
-    /// Parameters besides where the zips lie. What is not named keeps its value, or the template's default.
+    /// Parameters besides bucket and prefix of the zips. Other parameters keep their value or the template's default.
     pub parameters: BTreeMap<&'static str, Parameter>,
 }
 
-/// A change set that was made and not yet applied.
+/// A change set that is not applied yet.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct ChangeSet {
     stack: String,
     change_set: String,
-    /// What it will do.
     pub plan: Plan,
 }
 
-/// What a deployed stack tells of itself.
+/// The outputs of a deployed stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outputs(BTreeMap<String, String>);
 
@@ -70,19 +65,17 @@ impl Outputs {
     /// One output by its key in the template.
     ///
     /// # Errors
-    /// The stack has none of that name.
+    /// The stack has no such output.
     pub fn get(&self, key: &str) -> Result<&str> {
         self.0.get(key).map(String::as_str).with_context(|| format!("the stack has no output {key}"))
     }
 
-    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
 impl Cloud {
-    /// The clients.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Cloud {
         Cloud {
@@ -96,7 +89,7 @@ impl Cloud {
     /// Whether the stack exists, so that a deployment is an update.
     ///
     /// # Errors
-    /// AWS cannot be asked, or the stack is in a state that only a person can end.
+    /// The call to AWS fails, another deployment is in progress, or the first deployment was rolled back.
     pub async fn exists(&self, stack: &str) -> Result<bool> {
         Ok(match self.status(stack).await? {
             None | Some(StackStatus::ReviewInProgress) => false,
@@ -118,23 +111,23 @@ impl Cloud {
         match asked {
             Ok(found) => Ok(found.stacks().first().and_then(|stack| stack.stack_status().cloned())),
             Err(error) => {
-                // CloudFormation has no error of its own for a stack that is not there.
-                let error = told("reading the stack", error);
+                // CloudFormation reports a missing stack as a general validation error: only the text differs.
+                let error = call_error("reading the stack", error);
                 if error.to_string().contains("does not exist") { Ok(None) } else { Err(error) }
             }
         }
     }
 
-    /// Makes a change set and reads what it will do. Nothing changes yet.
+    /// Creates a change set and reads its changes. The stack does not change yet.
     ///
     /// # Errors
-    /// CloudFormation refuses the template or a parameter, in its own words.
-    pub async fn prepare(&self, wanted: &Wanted<'_>, terminal: &Terminal) -> Result<Prepared> {
+    /// CloudFormation refuses the template or a parameter; the error has CloudFormation's message.
+    pub async fn prepare(&self, deployment: &Deployment<'_>, terminal: &Terminal) -> Result<ChangeSet> {
         let step = terminal.step("Asking CloudFormation what will change");
-        let exists = self.exists(wanted.stack).await?;
-        let template = self.template_url(wanted).await?;
+        let exists = self.exists(deployment.stack).await?;
+        let template = self.template_url(deployment).await?;
         let (kind, previous) = if exists {
-            (ChangeSetType::Update, self.parameters(wanted.stack).await?.into_keys().collect())
+            (ChangeSetType::Update, self.parameters(deployment.stack).await?.into_keys().collect())
         } else {
             (ChangeSetType::Create, Vec::new())
         };
@@ -142,29 +135,29 @@ impl Cloud {
         let made = self
             .cloudformation
             .create_change_set()
-            .stack_name(wanted.stack)
+            .stack_name(deployment.stack)
             .change_set_name(&name)
             .change_set_type(kind)
             .template_url(template)
-            .set_parameters(Some(parameters(wanted, &previous)))
+            .set_parameters(Some(parameters(deployment, &previous)))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityAutoExpand)
             .send()
             .await
-            .map_err(|error| told("making the change set", error))?;
+            .map_err(|error| call_error("making the change set", error))?;
         let change_set = made.id().unwrap_or(&name).to_owned();
-        let plan = self.planned(wanted.stack, &change_set).await?;
+        let plan = self.planned(deployment.stack, &change_set).await?;
         drop(step);
-        Ok(Prepared { stack: wanted.stack.to_owned(), change_set, plan })
+        Ok(ChangeSet { stack: deployment.stack.to_owned(), change_set, plan })
     }
 
-    /// The parameters of a deployed stack with their values; a secret's value is not told.
+    /// The parameters of a deployed stack with their values. CloudFormation masks the values of secrets.
     ///
     /// # Errors
-    /// There is no such stack.
+    /// The stack does not exist.
     pub async fn parameters(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
-        let found = found.map_err(|error| told("reading the stack", error))?;
+        let found = found.map_err(|error| call_error("reading the stack", error))?;
         let parameters = found.stacks().iter().flat_map(|stack| stack.parameters());
         let pair = |parameter: &cloudformation::types::Parameter| {
             let value = parameter.parameter_value().unwrap_or_default();
@@ -173,9 +166,9 @@ impl Cloud {
         Ok(parameters.filter_map(pair).collect())
     }
 
-    /// Waits for the change set and reads it, page by page.
+    /// Waits for the change set and reads its changes page by page.
     async fn planned(&self, stack: &str, change_set: &str) -> Result<Plan> {
-        let mut pause = Pause::new();
+        let mut pause = PollPause::new();
         let mut changes = Vec::new();
         let mut page = None;
         loop {
@@ -187,7 +180,7 @@ impl Cloud {
                 .set_next_token(page.take())
                 .send()
                 .await
-                .map_err(|error| told("reading the change set", error))?;
+                .map_err(|error| call_error("reading the change set", error))?;
             match read.status() {
                 Some(ChangeSetStatus::CreateComplete) => {}
                 Some(ChangeSetStatus::Failed) => {
@@ -225,11 +218,11 @@ impl Cloud {
         }
     }
 
-    /// Leaves the change set unused.
+    /// Deletes the change set without applying it.
     ///
     /// # Errors
-    /// AWS cannot be asked.
-    pub async fn discard(&self, prepared: Prepared) -> Result<()> {
+    /// The call to AWS fails.
+    pub async fn discard(&self, prepared: ChangeSet) -> Result<()> {
         let gone = self
             .cloudformation
             .delete_change_set()
@@ -237,16 +230,16 @@ impl Cloud {
             .change_set_name(&prepared.change_set)
             .send()
             .await;
-        gone.map_err(|error| told("removing the change set", error))?;
+        gone.map_err(|error| call_error("removing the change set", error))?;
         Ok(())
     }
 
-    /// Applies a change set and waits for its end.
+    /// Applies a change set and waits for the end of the deployment.
     ///
     /// # Errors
-    /// The stack could not be changed, with the first resource that failed and why; CloudFormation has then
-    /// gone back to what was there before.
-    pub async fn apply(&self, prepared: Prepared, terminal: &Terminal) -> Result<Outputs> {
+    /// The deployment failed and CloudFormation rolled it back; the error names the first resource that failed, and the
+    /// reason.
+    pub async fn apply(&self, prepared: ChangeSet, terminal: &Terminal) -> Result<Outputs> {
         let stack = prepared.stack.clone();
         if prepared.plan.is_empty() {
             self.discard(prepared).await?;
@@ -262,13 +255,13 @@ impl Cloud {
             .client_request_token(&token)
             .send()
             .await;
-        begun.map_err(|error| told("applying the change set", error))?;
-        let mut pause = Pause::new();
+        begun.map_err(|error| call_error("applying the change set", error))?;
+        let mut pause = PollPause::new();
         loop {
             let status = self.status(&stack).await?;
             match status {
                 Some(StackStatus::CreateComplete | StackStatus::UpdateComplete) => break,
-                // What is replaced is being cleared away; the stack is already what was asked for.
+                // The stack has all changes; CloudFormation still deletes the replaced resources.
                 Some(StackStatus::UpdateCompleteCleanupInProgress) => {}
                 Some(status) if !status.as_str().ends_with("IN_PROGRESS") => {
                     let why = self.first_failure(&stack, &token).await?;
@@ -290,10 +283,10 @@ impl Cloud {
     /// The outputs of a deployed stack.
     ///
     /// # Errors
-    /// There is no such stack.
+    /// The stack does not exist.
     pub async fn outputs(&self, stack: &str) -> Result<Outputs> {
         let found = self.cloudformation.describe_stacks().stack_name(stack).send().await;
-        let found = found.map_err(|error| told("reading the stack", error))?;
+        let found = found.map_err(|error| call_error("reading the stack", error))?;
         let outputs = found.stacks().iter().flat_map(|stack| stack.outputs());
         let pair = |output: &cloudformation::types::Output| {
             Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
@@ -302,14 +295,14 @@ impl Cloud {
     }
 }
 
-/// The template's parameters with their values, `previous` being those the stack already has.
-fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
+/// The template's parameters with their values. `previous` names the parameters that the stack already has.
+fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudformation::types::Parameter> {
     let own = [
-        ("ArtifactsBucket", Parameter::Value(wanted.bucket.to_owned())),
-        ("ArtifactsPrefix", Parameter::Value(wanted.package.prefix.clone())),
+        ("ArtifactsBucket", Parameter::Value(deployment.bucket.to_owned())),
+        ("ArtifactsPrefix", Parameter::Value(deployment.package.prefix.clone())),
     ];
     let mut values: BTreeMap<&str, Parameter> = own.into_iter().collect();
-    values.extend(wanted.parameters.iter().map(|(key, value)| (*key, value.clone())));
+    values.extend(deployment.parameters.iter().map(|(key, value)| (*key, value.clone())));
     for key in previous {
         values.entry(key).or_insert(Parameter::Previous);
     }
@@ -326,15 +319,15 @@ fn parameters(wanted: &Wanted<'_>, previous: &[String]) -> Vec<cloudformation::t
         .collect()
 }
 
-/// Growing pauses between two looks, up to a last moment.
-struct Pause {
+/// Growing pauses between two polls, up to a deadline.
+struct PollPause {
     next: Duration,
     until: Instant,
 }
 
-impl Pause {
-    fn new() -> Pause {
-        Pause { next: Duration::from_millis(50), until: Instant::now() + LONGEST }
+impl PollPause {
+    fn new() -> PollPause {
+        PollPause { next: Duration::from_millis(50), until: Instant::now() + DEPLOYMENT_TIMEOUT }
     }
 
     async fn wait(&mut self, what: &str) -> Result<()> {
@@ -354,7 +347,7 @@ mod tests {
     #[test]
     fn what_is_not_named_keeps_its_value() {
         let package = Package { prefix: "functions/1".to_owned(), zips: BTreeMap::new() };
-        let wanted = Wanted {
+        let deployment = Deployment {
             stack: "s",
             bucket: "b",
             template: "",
@@ -362,7 +355,7 @@ mod tests {
             parameters: [("Mode", Parameter::Value("live".to_owned()))].into(),
         };
         let previous = ["IdSecret", "Mode"].map(str::to_owned);
-        let told: Vec<String> = parameters(&wanted, &previous)
+        let told: Vec<String> = parameters(&deployment, &previous)
             .iter()
             .map(|p| {
                 let key = p.parameter_key().unwrap_or_default();

@@ -6,22 +6,22 @@ use std::fmt::Write as _;
 use domain::ids::AgencyCode;
 use thiserror::Error;
 
-/// The line before the rows.
+/// Marker line before the agencies.
 const BEGIN: &str = "# agencies: begin\n";
-/// The line after them.
+/// Marker line after the agencies.
 const END: &str = "# agencies: end\n";
 /// The largest template CloudFormation reads from S3, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// The template cannot take the rows.
+/// Why the agencies cannot be written into the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TemplateError {
-    /// The two marker lines must be there once each.
+    /// A marker line is missing or occurs twice.
     #[error(
         "infra/template.yaml: the lines `# agencies: begin` and `# agencies: end` are not there once each"
     )]
     Markers,
-    /// Too many agencies.
+    /// The template has too many agencies.
     #[error(
         "infra/template.yaml: {0} bytes with every agency are more than the 1048576 CloudFormation reads"
     )]
@@ -31,7 +31,7 @@ pub enum TemplateError {
 /// The template with one entry for each agency and the account that reads its queue.
 ///
 /// # Errors
-/// The marker lines are not there once each, or the result is too large.
+/// [`TemplateError`].
 pub fn render(template: &str, accounts: &BTreeMap<AgencyCode, String>) -> Result<String, TemplateError> {
     if template.matches(BEGIN).count() != 1 || template.matches(END).count() != 1 {
         return Err(TemplateError::Markers);

@@ -1,4 +1,4 @@
-//! What a person sees: steps with a spinner on a terminal, plain lines anywhere else.
+//! Output of the command: steps with a spinner on a terminal, plain lines elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use console::style;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Characters a spinner draws, the last one when it is done.
+/// Characters of a spinner; the last character is for a finished step.
 const TICKS: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ";
 
-/// Where output goes.
+/// Prints lines and progress.
 #[derive(Clone, Debug)]
 pub struct Terminal {
     bars: MultiProgress,
@@ -18,7 +18,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Results on standard output; spinners on standard error where that is a terminal.
+    /// Prints results on standard output, and spinners on standard error when both streams are terminals.
     #[must_use]
     pub fn new() -> Terminal {
         let moving = io::stderr().is_terminal() && io::stdout().is_terminal();
@@ -26,20 +26,20 @@ impl Terminal {
         Terminal { bars: MultiProgress::with_draw_target(target), silent: false, moving }
     }
 
-    /// Says nothing: for tests.
+    /// Prints nothing, for tests.
     #[must_use]
     pub fn silent() -> Terminal {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         Terminal { bars, silent: true, moving: false }
     }
 
-    /// Whether somebody watches: then bars move and colours are shown.
+    /// Whether standard output and standard error are terminals, so that bars move.
     #[must_use]
     pub fn is_moving(&self) -> bool {
         self.moving
     }
 
-    /// Prints one line above whatever moves. A closed pipe is no error: the reader has seen enough.
+    /// Prints one line on standard output, above the bars. A closed pipe is no error.
     pub fn line(&self, text: &str) {
         if !self.silent {
             self.bars.suspend(|| {
@@ -48,7 +48,7 @@ impl Terminal {
         }
     }
 
-    /// Prints one line for whoever looks after errors, above whatever moves.
+    /// Prints one line on standard error, above the bars.
     pub fn complaint(&self, text: &str) {
         if !self.silent {
             self.bars.suspend(|| {
@@ -57,7 +57,7 @@ impl Terminal {
         }
     }
 
-    /// Begins a step.
+    /// Begins a step with a spinner.
     #[must_use]
     pub fn step(&self, text: &str) -> Step {
         let bar = self.bars.add(ProgressBar::new_spinner());
@@ -71,7 +71,7 @@ impl Terminal {
         Step { terminal: self.clone(), bar, since: Instant::now() }
     }
 
-    /// A bar of `length` parts, for what is counted.
+    /// A progress bar of `length` items.
     #[must_use]
     pub fn bar(&self, text: &str, length: u64) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(length));
@@ -82,7 +82,7 @@ impl Terminal {
         bar
     }
 
-    /// A bar of `length` bytes.
+    /// A progress bar of `length` bytes.
     #[must_use]
     pub fn bytes(&self, text: &str, length: u64) -> ProgressBar {
         let bar = self.bar(text, length);
@@ -101,7 +101,7 @@ impl Default for Terminal {
     }
 }
 
-/// A step under way. One that is dropped before it is done disappears: the error says the rest.
+/// A step in progress. Dropping an unfinished step removes its line: the command's error names the cause.
 #[derive(Debug)]
 pub struct Step {
     terminal: Terminal,
@@ -110,12 +110,12 @@ pub struct Step {
 }
 
 impl Step {
-    /// Shows what the step is at, on a terminal only.
+    /// Shows the step's current item, on a terminal only.
     pub fn at(&self, text: &str) {
         self.bar.set_prefix(console::truncate_str(text, 60, "…").into_owned());
     }
 
-    /// Ends the step with what came of it.
+    /// Ends the step and prints its result and duration.
     pub fn done(self, text: &str) {
         let took = self.since.elapsed();
         self.bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! Folders of installed tools: one for each set of pinned packages, complete or not used at all.
+//! Folders of installed tools, one for each set of pinned packages. Only a completely installed folder is used.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::workspace::{Workspace, write_whole};
 
-/// A folder whose name follows from the pinned packages, so that other packages never share it.
+/// A folder whose name derives from the pinned packages, so that two sets of packages never share a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct ToolFolder {
     path: PathBuf,
 }
 
 impl ToolFolder {
-    /// The folder for the packages that these texts pin. Nothing is created.
+    /// The folder for the packages that these texts pin. Does not create the folder.
     pub(crate) fn of(workspace: &Workspace, prefix: &str, pinned: &[&str]) -> ToolFolder {
         let digest = Sha256::digest(pinned.join("\0").as_bytes());
         let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
@@ -28,12 +28,12 @@ impl ToolFolder {
         &self.path
     }
 
-    /// Whether an installation has finished here.
+    /// Whether an installation has finished in this folder.
     pub(crate) fn is_complete(&self) -> bool {
         self.marker().is_file()
     }
 
-    /// Removes what an interrupted installation left: it may be damaged.
+    /// Removes the folder, which an interrupted installation may have left incomplete.
     pub(crate) fn clear(&self) -> Result<()> {
         if self.path.exists() {
             fs::remove_dir_all(&self.path)
@@ -51,7 +51,7 @@ impl ToolFolder {
     }
 }
 
-/// Runs a program to its end. `missing` is the error when there is no such program.
+/// Runs a program to its end. `missing` completes the error for a program that is not on the path.
 pub(crate) fn run(command: &mut Command, missing: &str) -> Result<Output> {
     let name = Path::new(command.get_program()).display().to_string();
     match command.stdin(Stdio::null()).output() {
@@ -63,7 +63,7 @@ pub(crate) fn run(command: &mut Command, missing: &str) -> Result<Output> {
     }
 }
 
-/// Fails with `reason` if a package manager failed, and keeps its whole output in a log that the error names.
+/// Fails with `reason` if a package manager failed, and writes the complete output to a log that the error names.
 pub(crate) fn check_fetched(
     workspace: &Workspace,
     log: &str,

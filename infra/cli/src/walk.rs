@@ -1,21 +1,21 @@
 //! The walk: one application of each service through the running hub, each step shown as it happens.
 //!
-//! Nothing is staged. An app backend sends HTTP requests and is called back, agencies with accounts and keys of
-//! their own read their queues and report; what is shown comes from the hub's event feed and from callbacks.
+//! Nothing is simulated inside the hub. An app backend sends HTTP requests and receives callbacks. Agencies, each with its
+//! own account and keys, read their queues and report. Every printed line comes from the event feed or a callback.
 
 mod agencies;
-mod journey;
+mod checks;
 mod scenario;
+mod scenario_run;
 mod timeline;
-mod verdict;
 pub mod words;
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, anyhow};
 use app_client::{AppClient, CallbackLog, CallbackReceiver};
-use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
+use domain::time::today;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -24,46 +24,45 @@ use crate::local::LocalStack;
 use crate::secrets::SCOPES;
 use crate::terminal::Terminal;
 use agencies::Agencies;
-use journey::{Company, travel};
 use scenario::Scenario;
+use scenario_run::{WalkContext, run_scenario};
 use timeline::Timeline;
 
-/// The app backend that walks.
+/// The app backend of the walk.
 pub const TENANT: &str = "demo-app";
 
-/// What is left of a walk that went well.
+/// A successful walk. Its agencies keep working until this value is dropped.
 #[derive(Debug)]
-pub struct Walked {
+pub struct FinishedWalk {
     first: ApplicationId,
     agencies: Agencies,
 }
 
-impl Walked {
-    /// The first application of the walk.
+impl FinishedWalk {
     #[must_use]
     pub fn first(&self) -> ApplicationId {
         self.first
     }
 
-    /// The agencies that work by script until this is dropped.
+    /// The agencies that decide by script until this value is dropped.
     pub fn agencies(&self) -> impl Iterator<Item = &AgencyCode> {
         self.agencies.codes()
     }
 
-    /// Lets the agencies finish what they have in hand, and ends them.
+    /// Lets the agencies finish their current cases, then ends them.
     pub async fn end(self) {
         self.agencies.end().await;
     }
 }
 
-/// Walks one application of each service to its end, and judges what is left: every application final, every
-/// callback received and verified, every record whole, every queue empty.
+/// Walks one application of each service to its end, then checks the result: every application is final, every
+/// callback was received and verified, every record is intact, every queue is empty.
 ///
 /// # Errors
-/// The first thing that is not as it should be, in one sentence.
-pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<Walked> {
+/// The first failed step or check.
+pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<FinishedWalk> {
     let scenarios = scenario::scenarios(hub.agencies(), today(Timestamp::now()))?;
-    introduce(&scenarios, terminal);
+    print_introduction(&scenarios, terminal);
     let codes: BTreeSet<AgencyCode> = scenarios.iter().flat_map(Scenario::agencies).cloned().collect();
     let agencies = Agencies::start(hub, codes)?;
     let callbacks = CallbackLog::default();
@@ -72,33 +71,33 @@ pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<Walked> {
     let (subscription, secret) = app.subscribe(receiver.url(), &[]).await?;
     receiver.trust(secret);
     let timeline = Timeline::begin(terminal, &scenarios);
-    let company = Company { app: &app, agencies: &agencies, callbacks: &callbacks, timeline: &timeline };
-    let travelled = try_join_all(scenarios.iter().map(|scenario| travel(&company, scenario))).await;
+    let context = WalkContext { app: &app, agencies: &agencies, callbacks: &callbacks, timeline: &timeline };
+    let finished = try_join_all(scenarios.iter().map(|scenario| run_scenario(&context, scenario))).await;
     timeline.end();
-    let judged = match travelled {
-        Ok(arrived) => verdict::judge(hub, &callbacks, &arrived, terminal).await.map(|()| arrived),
+    let checked = match finished {
+        Ok(finished) => checks::check_walk(hub, &callbacks, &finished, terminal).await.map(|()| finished),
         Err(error) => Err(error),
     };
-    let arrived = judged.map_err(|error| {
-        let trouble = agencies.trouble().map(|trouble| format!("; {trouble}")).unwrap_or_default();
-        anyhow!("{error:#}{trouble}; what the hub wrote is in {}", hub.log().display())
+    let finished = checked.map_err(|error| {
+        let failure = agencies.failure().map(|failure| format!("; {failure}")).unwrap_or_default();
+        anyhow!("{error:#}{failure}; the log of the hub is {}", hub.log().display())
     })?;
-    // Its receiver ends here, and nobody else is called for it.
+    // The receiver ends with this function, so the hub must not call it any more.
     app.unsubscribe(subscription).await?;
-    let first = arrived.first().context("the walk has no application")?.id;
-    Ok(Walked { first, agencies })
+    let first = finished.first().context("the walk has no application")?.id;
+    Ok(FinishedWalk { first, agencies })
 }
 
-/// What a reader can try on a hub with these agencies.
+/// Requests that a reader can send to a hub with these agencies.
 #[derive(Debug)]
 pub struct Sample {
-    /// The query of the question who takes the first application of the walk.
+    /// The query of `GET /v1/coverage` for the first application of the walk.
     pub coverage_query: String,
     /// The body of an application like the last one of the walk, without documents.
     pub body: Value,
 }
 
-/// Something to try, from the applications of the walk.
+/// Sample requests, made from the applications of the walk.
 ///
 /// # Errors
 /// The agencies do not cover one of them.
@@ -108,10 +107,10 @@ pub fn sample(hub: &LocalStack) -> Result<Sample> {
     Ok(Sample { coverage_query: first.coverage_query(), body: last.form() })
 }
 
-fn introduce(scenarios: &[Scenario], terminal: &Terminal) {
+fn print_introduction(scenarios: &[Scenario], terminal: &Terminal) {
     terminal.line("");
     terminal.line(&format!(
-        "{} applications walk through the hub now. The people are invented, everything else happens:",
+        "{} applications walk through the hub. The people are invented; requests, queues, reports and callbacks are real:",
         scenarios.len()
     ));
     for scenario in scenarios {

@@ -1,4 +1,4 @@
-//! Where things lie: the repository, and what the command keeps under its `target` folder.
+//! Paths of the repository and of the command's own files under `target`.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -15,10 +15,10 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the repository: the current folder or one above it.
+    /// Finds the repository in the current folder or a folder above.
     ///
     /// # Errors
-    /// Not inside the repository, or its `target` folder cannot be written.
+    /// The current folder is outside the repository, or the `target` folder cannot be written.
     pub fn find() -> Result<Workspace> {
         let here = env::current_dir().context("the current folder cannot be read")?;
         Workspace::above(&here)
@@ -50,24 +50,24 @@ impl Workspace {
         self.root.join(path)
     }
 
-    /// A file that the command keeps; `cargo clean` removes it.
+    /// A file of the command's own folder, which `cargo clean` removes.
     #[must_use]
     pub fn state(&self, path: &str) -> PathBuf {
         self.state.join(path)
     }
 
-    /// Reads a text of the repository.
+    /// Reads a text file of the repository.
     ///
     /// # Errors
-    /// It is missing or no UTF-8.
+    /// The file is missing or not UTF-8.
     pub fn text(&self, path: &str) -> Result<String> {
         fs::read_to_string(self.file(path)).with_context(|| format!("{path} cannot be read"))
     }
 
-    /// Keeps other runs out while something shared is prepared; the lock ends with the value.
+    /// Locks the command's shared files against other runs until the returned file is dropped.
     ///
     /// # Errors
-    /// The file system has no locks.
+    /// The lock file cannot be written, or the file system has no locks.
     pub fn lock(&self) -> Result<File> {
         let path = self.state("lock");
         let file = OpenOptions::new()
@@ -81,7 +81,7 @@ impl Workspace {
     }
 }
 
-/// Writes a file whole or not at all; `private` keeps others of this machine from reading it.
+/// Writes a file atomically. With `private`, only the owner may read the file.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -95,7 +95,7 @@ pub fn write_whole(path: &Path, bytes: &[u8], private: bool) -> Result<()> {
         options.mode(0o600);
     }
     let write = || -> std::io::Result<()> {
-        // A draft that an interrupted run left keeps its old mode, so it goes first.
+        // An existing draft of an interrupted run would keep its old mode, so remove it first.
         if draft.exists() {
             fs::remove_file(&draft)?;
         }
@@ -107,10 +107,10 @@ pub fn write_whole(path: &Path, bytes: &[u8], private: bool) -> Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Writes a file that is not there yet, for its owner alone.
+/// Creates a file that only its owner may read.
 ///
 /// # Errors
-/// It is there, or the folder cannot be written.
+/// The file exists, or the folder cannot be written.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut options = OpenOptions::new();
     options.create_new(true).write(true);

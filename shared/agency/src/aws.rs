@@ -1,4 +1,4 @@
-//! The one AWS service an agency talks to: SQS.
+//! Configuration and client of SQS, the only AWS service that an agency uses.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,15 +16,15 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// Region, credentials and endpoint of SQS. The credentials belong to the agency's own AWS account.
 ///
-/// The hub's platform reads the same variables in a type of its own. The two are not shared: an agency's process must not
-/// build on the hub's platform, and retries and timeouts differ because of the long poll.
+/// The hub's platform reads the same variables in a type of its own. The two are not shared: an agency's process must
+/// not build on the hub's platform, and retries and timeouts differ because of the long poll.
 #[derive(Clone)]
 pub struct SqsAccess {
     /// The region of the hub's queues, for example `cn-north-1`.
     pub region: String,
     /// Credentials that may receive from the agency's queue.
     pub credentials: Credentials,
-    /// Another endpoint: a local AWS or a private endpoint.
+    /// Endpoint to use instead of the region's, for example a local AWS or a private endpoint.
     pub endpoint: Option<String>,
 }
 

@@ -14,8 +14,8 @@ pub trait CaseHandler: Send + Sync + 'static {
     /// `withdrawn`: stop the work and report nothing.
     ///
     /// # Errors
-    /// [`CaseHandlerError`]: the message is delivered again; after ten deliveries SQS moves it to the agency's dead-letter
-    /// queue.
+    /// [`CaseHandlerError`]: the message is delivered again; after ten deliveries SQS moves it to the agency's
+    /// dead-letter queue.
     fn handle(
         &self,
         case: Case,
@@ -70,7 +70,7 @@ pub enum CaseHandlerError {
 }
 
 impl CaseHandlerError {
-    /// The text for a log. It omits the cause of [`CaseHandlerError::Later`], which may hold personal data.
+    /// The text for a log, without the cause of [`CaseHandlerError::Later`], which may hold personal data.
     #[must_use]
     pub fn log_text(&self) -> String {
         match self {

@@ -45,7 +45,7 @@ pub struct AgencyConfig {
 pub struct ConfiguredKeys {
     /// Signs reports and requests.
     pub signing: PrivateKey,
-    /// Decrypt messages. Several while one key replaces another.
+    /// Decrypt messages. Several keys during a key rotation.
     pub encryption: Vec<PrivateKey>,
     /// The hub's keys, which verify messages. When empty, they are fetched from the hub (see [`crate::HubKeys`]).
     pub hub: Vec<PublicKey>,
@@ -60,7 +60,7 @@ pub struct ConsumerSettings {
     pub visibility: Duration,
     /// Cases handled concurrently; 1 to 1,000.
     pub concurrency: NonZeroUsize,
-    /// How long unfinished work may go on after a stop was requested.
+    /// Grace period for unfinished work after a stop request.
     pub grace: Duration,
 }
 
@@ -88,8 +88,8 @@ impl fmt::Display for AgencyConfigError {
 }
 
 impl AgencyConfig {
-    /// Reads a file, JSON when its name ends in `.json` and TOML otherwise, and overrides it with the environment. Keys are
-    /// given inline or as paths relative to the file; a key file holds a JWK, a list of JWKs or a JWK set.
+    /// Reads a file, JSON when its name ends in `.json` and TOML otherwise, and overrides it with the environment. Keys
+    /// are given inline or as paths relative to the file; a key file holds a JWK, a list of JWKs or a JWK set.
     ///
     /// # Errors
     /// [`AgencyConfigError`] with every problem.

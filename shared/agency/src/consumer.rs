@@ -1,9 +1,9 @@
-//! The consumer receives messages, decrypts and verifies them, and hands each case to the handler once. Messages of one case
-//! stay in order; different cases are handled concurrently.
+//! The consumer receives messages, decrypts and verifies them, and hands each case to the handler once. Messages of one
+//! case stay in order; different cases are handled concurrently.
 //!
-//! A message is deleted only after the handler has finished and the inbox remembers the message. Until then its visibility
-//! timeout is extended. An unreadable message stays in the queue: after ten deliveries SQS moves it to the agency's
-//! dead-letter queue, where the hub's operator finds it.
+//! A message is deleted only after the handler has finished and the inbox remembers the message. Until then its
+//! visibility timeout is extended. An unreadable message stays in the queue: after ten deliveries SQS moves it to the
+//! agency's dead-letter queue, where the hub's operator finds it.
 
 mod processor;
 
@@ -104,7 +104,8 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> Consumer<Q, D, I> {
     }
 
     /// Handles cases until a stop is requested. Then it finishes the messages in progress within the configured grace
-    /// period, and returns the others to the queue. While the queue is not available, the consumer retries with backoff.
+    /// period, and returns the others to the queue. While the queue is not available, the consumer retries with
+    /// backoff.
     ///
     /// # Errors
     /// [`ConsumerError`] when the inbox cannot be used or the first receive is refused.

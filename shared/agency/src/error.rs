@@ -24,7 +24,7 @@ pub enum HubClientError {
     /// Any other refusal.
     #[error("the hub refused the request: {0}")]
     Refused(Box<HubProblem>),
-    /// The retry policy allows no further try. The same request can be sent again later.
+    /// The hub is not available and the retry policy allows no further try. The same request can be sent again later.
     #[error("the hub did not answer, or was not available, in any try")]
     Unavailable {
         /// The last `Retry-After` of the hub.

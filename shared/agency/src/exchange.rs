@@ -35,7 +35,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An HTTP client for the hub at an address, with bounds on connecting and on a whole exchange. It follows no redirect.
+/// An HTTP client for the hub at an address, with bounds on connecting and on a complete exchange. Follows no redirect.
 ///
 /// # Errors
 /// No TLS provider is available.
@@ -47,7 +47,7 @@ pub fn http_client(hub: &Url) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .connect_timeout(CONNECT)
         .timeout(EXCHANGE)
-        // A signed report goes to the configured address and nowhere else.
+        // A redirect must not send a signed report to another address.
         .redirect(Policy::none());
     if is_loopback(hub) {
         builder = builder.no_proxy();
@@ -88,7 +88,7 @@ pub(crate) enum FailedTry {
     Permanent(HubClientError),
 }
 
-/// Passes a successful response on, its body not yet read, and classifies every other one.
+/// Returns a successful response before reading its body. Classifies every other response as retryable or permanent.
 pub(crate) async fn check_status(response: reqwest::Result<Response>) -> Result<Response, FailedTry> {
     let response = match response {
         Ok(response) => response,
@@ -121,8 +121,8 @@ pub(crate) async fn check_status(response: reqwest::Result<Response>) -> Result<
     }))
 }
 
-/// Reads a body of at most `most` bytes. A longer body is [`HubClientError::InvalidResponse`], and the rest of it is not
-/// read.
+/// Reads a body of at most `most` bytes. A longer body is [`HubClientError::InvalidResponse`], and the rest of it is
+/// not read.
 pub(crate) async fn read_body(mut response: Response, most: u64) -> Result<Vec<u8>, FailedTry> {
     let mut bytes = Vec::new();
     loop {

@@ -23,7 +23,8 @@ pub const JWKS: &str = ".well-known/jwks.json";
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Bound on one fetch.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Age at which known keys are fetched again. A key that the hub has withdrawn is trusted no longer than this.
+/// Age at which known keys are fetched again. A key that the hub has withdrawn is trusted until the next successful
+/// fetch.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// Most bytes of a JWK set.
 const JWKS_BYTES: u64 = 64 * 1024;
@@ -68,12 +69,12 @@ impl HubKeys {
     /// The configured keys, or the keys that the hub publishes when none are configured. Makes no call.
     ///
     /// # Errors
-    /// [`HubClientError::Client`] when no TLS provider is available.
+    /// [`HubClientError::HttpClient`] when no TLS provider is available.
     pub fn new(config: &AgencyConfig) -> Result<HubKeys, HubClientError> {
         HubKeys::with_http(&http_client(&config.hub_url).map_err(HubClientError::HttpClient)?, config)
     }
 
-    /// The same with an existing HTTP client.
+    /// As [`HubKeys::new`], with an existing HTTP client.
     pub(crate) fn with_http(
         http: &reqwest::Client,
         config: &AgencyConfig,
@@ -85,7 +86,7 @@ impl HubKeys {
         Ok(HubKeys::fetched(http.clone(), url, MIN_INTERVAL))
     }
 
-    /// These keys, never refreshed.
+    /// A fixed set of keys, never refreshed.
     #[must_use]
     pub fn fixed(keys: Vec<PublicKey>) -> HubKeys {
         HubKeys(Arc::new(KeyCache { known: RwLock::new(keys.into()), source: None }))
@@ -121,8 +122,8 @@ impl HubKeys {
         }
     }
 
-    /// The known keys, for a message that names `kid`. Fetches them first when `kid` is unknown, at most once in 10 seconds:
-    /// the result may still lack the key.
+    /// The known keys, for a message that names `kid`. Fetches them first when `kid` is unknown, at most once in 10
+    /// seconds: the result may still lack the key.
     ///
     /// # Errors
     /// [`HubKeysError`] when the last fetch failed. The message may be valid: leave it in the queue.
@@ -138,7 +139,8 @@ impl HubKeys {
         Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Fetches the keys unless the last fetch is too recent. Concurrent callers wait for one fetch and share its result.
+    /// Fetches the keys unless the last fetch is too recent. Concurrent callers wait for one fetch and share its
+    /// result.
     async fn refresh(&self, source: &JwksSource) -> Result<Arc<[PublicKey]>, HubKeysError> {
         let mut last = source.last.lock().await;
         if let Some(fetched) = *last
@@ -200,10 +202,10 @@ impl JwksSource {
     }
 }
 
-/// The keys of a set that verify signatures. Other keys are ignored (RFC 7517 section 5); a set without a usable key is an
-/// error.
+/// The keys of a set that verify signatures. Other keys are ignored (RFC 7517 section 5); a set without a usable key is
+/// an error.
 fn parse_jwks(bytes: &[u8]) -> Result<Vec<PublicKey>, JoseError> {
-    let set: JwkSet = serde_json::from_slice(bytes).map_err(|_| JoseError::Payload)?;
+    let set: JwkSet = protocol::json::from_slice(bytes, bytes.len()).map_err(|_| JoseError::Payload)?;
     let signing = |jwk: &&Value| jwk.get("use").is_none_or(|usage| usage == "sig");
     let keys: Vec<PublicKey> =
         set.keys.iter().filter(signing).filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect();

@@ -14,8 +14,8 @@ pub struct JournalEntry {
     pub time: Timestamp,
     /// The consumer's agency.
     pub agency: AgencyCode,
-    /// The event: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`, `left`,
-    /// `unreadable`; a simulated agency also writes `mistake`, `asked_again` and `crashed`.
+    /// The event: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`,
+    /// `left`, `unreadable`; a simulated agency also writes `mistake`, `asked_again` and `crashed`.
     pub what: &'static str,
     /// The application, if known.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -46,7 +46,8 @@ pub struct ReportFieldProblem {
 }
 
 impl HubProblem {
-    /// Parses a response's body. A body that holds no problem details, as from a proxy, gives a problem with only the status.
+    /// Parses a response's body. A body that holds no problem details, as from a proxy, gives a problem with only the
+    /// status.
     #[must_use]
     pub fn read(status: u16, body: &[u8]) -> HubProblem {
         let mut problem: HubProblem = serde_json::from_slice(body).unwrap_or_default();

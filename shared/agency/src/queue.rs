@@ -46,8 +46,8 @@ pub enum QueueError {
 
 /// A queue of cases.
 pub trait CaseQueue: Send + Sync + 'static {
-    /// Receives up to `most` (1 to [`BATCH`]) messages, waits up to `wait` (20 seconds at most) for the first, and hides
-    /// them for `hidden`. Messages of one group come in order.
+    /// Receives up to `most` (1 to [`BATCH`]) messages, waits up to `wait` (20 seconds at most) for the first, and
+    /// hides them for `hidden`. Messages of one group come in order.
     ///
     /// # Errors
     /// [`QueueError`].
@@ -191,7 +191,8 @@ fn delivery(message: Message) -> ReceivedMessage {
     }
 }
 
-/// Classifies an SDK error as temporary or permanent. The service's message is left out, because it may quote the request.
+/// Classifies an SDK error as temporary or permanent. The service's message is left out, because it may quote the
+/// request.
 pub(crate) fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
     let service = error.as_service_error().and_then(|error| error.code());
     match service {

@@ -21,8 +21,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait before the next try after `tried` tries. Returns `None` when the policy allows no further try. `random` is
-    /// uniform in 0 to `u32::MAX`.
+    /// The wait before the next try after `tried` tries. Returns `None` when the policy allows no further try. `random`
+    /// is uniform in 0 to `u32::MAX`.
     #[must_use]
     pub fn wait(&self, tried: u32, retry_after: Option<Duration>, random: u32) -> Option<Duration> {
         if tried >= self.tries || retry_after.is_some_and(|least| least > self.longest) {

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Requests the stop. Dropping it requests the stop too, so that no consumer outlives its owner.
+/// Requests the stop. Dropping the value requests the stop too, so that no consumer outlives its owner.
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
@@ -18,7 +18,7 @@ impl Stopper {
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// A new pair.
+    /// A stopper and its stop.
     #[must_use]
     pub fn new() -> (Stopper, Stop) {
         let (sender, receiver) = watch::channel(false);

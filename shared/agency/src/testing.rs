@@ -36,7 +36,7 @@ pub fn application(number: u8) -> ApplicationId {
 /// A first card for Beijing, without documents.
 ///
 /// # Panics
-/// The case does not parse any more.
+/// The built-in case does not parse.
 #[must_use]
 pub fn case(number: u8, version: u32) -> Case {
     serde_json::from_value(json!({
@@ -47,7 +47,7 @@ pub fn case(number: u8, version: u32) -> Case {
     .unwrap()
 }
 
-/// A temporary folder. Dropping it deletes the folder.
+/// A temporary folder, deleted on drop.
 #[derive(Debug)]
 pub struct TestFolder(PathBuf);
 
@@ -127,9 +127,9 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path without the query.
     pub path: String,
-    /// Every header.
+    /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The complete body.
     pub body: Vec<u8>,
 }
 

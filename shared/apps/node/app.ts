@@ -1,10 +1,10 @@
-// An app backend: files an application, uploads its papers, and is called back until it reached a stage.
+// An app backend: opens an application, uploads its documents, and receives callbacks until a stage is reached.
 //
 //   npm ci && npm run types && npm run build
 //   eval "$(cargo run --quiet -- token --export)"
 //   node app.js ../examples/first-card.request.json ready ../examples/papers/*.pdf ../examples/papers/proof-*.jpg
 //
-// Papers stand in the order of the body's `documents`. Ends with 0 at the stage, with 1 where anything is wrong.
+// The files are in the order of the body's `documents`. Exit codes: 0 the stage is reached, 1 failed.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -20,7 +20,7 @@ type Subscription = Schemas["SubscriptionView"];
 type Link = Schemas["Link"];
 type Callback = Schemas["Callback"];
 
-/** The hub refused, and says why; decide by `problem.type`. */
+/** The hub refused a request. Decide by `problem.type`. */
 class Refused extends Error {
   constructor(readonly problem: Schemas["Problem"]) {
     const wrong = (problem.errors ?? []).map((error) => `${error.pointer} ${error.code}`);
@@ -36,10 +36,10 @@ if (!hub || !token || !bodyPath || !stage) {
   throw new Error("usage: URL=… TOKEN=… node app.js BODY.json STAGE PAPER…");
 }
 
-/** What passes: too much at once, no answer behind the gateway, the hub cannot now. */
+/** Temporary failures: rate limit, no answer behind the gateway, hub not available. */
 const PASSING = [429, 502, 503, 504];
 
-/** Asks the hub. The key makes it safe to send again, and so it is while there is no answer, or one that passes. */
+/** Sends a request, and retries after a temporary failure or no answer. The idempotency key makes the retry safe. */
 async function ask<T>(method: string, path: string, body?: unknown, key: string = randomUUID()): Promise<T> {
   for (let pause = 250; ; pause = Math.min(2 * pause, 8_000)) {
     const request = fetch(hub + path, {
@@ -67,16 +67,16 @@ async function ask<T>(method: string, path: string, body?: unknown, key: string 
   }
 }
 
-/** Sends a file to its link, with exactly the headers that it gives. */
+/** Uploads a file to its link, with exactly the headers that the link names. */
 async function upload(link: Link, bytes: Buffer): Promise<void> {
   const { url, method, headers } = link;
   const answer = await fetch(url, { method, headers: headers ?? {}, body: new Uint8Array(bytes), signal: DEADLINE });
   if (!answer.ok) throw new Error(`an upload was answered ${answer.status}`);
 }
 
-/** Opens the application, and uploads each paper to the slot that was opened for it. */
+/** Opens the application, and uploads each document to the link in the response. */
 async function file(body: Schemas["NewApplication"], paths: string[]): Promise<Application> {
-  // A backend keeps this key with its own record before it sends anything.
+  // A real backend stores this key with its own record before it sends the request.
   const opened = await ask<Application>("POST", "/v1/applications", body, randomUUID());
   const open = opened.documents.filter((slot) => slot.upload);
   for (const [index, document] of (body.documents ?? []).entries()) {
@@ -104,7 +104,7 @@ async function read(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-/** Receives callbacks. Only what verifies is heard; until there is a secret, nothing does. */
+/** Receives callbacks, and passes on those that verify. Before the subscription has a secret, none verifies. */
 function listen(secret: () => string | undefined, heard: (callback: Callback) => void): Promise<Server> {
   const server = createServer(async (request, response) => {
     try {
@@ -139,7 +139,7 @@ try {
   const body = JSON.parse(await readFile(bodyPath, "utf8")) as Schemas["NewApplication"];
   const { id } = await file(body, papers);
   while (!reached.has(`${id} ${stage}`)) {
-    // A callback is a knock at the door: the application is read, and read now and then if nobody knocks.
+    // A callback only triggers a read of the application. Without one, the application is read every 20 seconds.
     const knock = new Promise<void>((resolve) => (news = resolve));
     await Promise.race([knock, delay(20_000, undefined, { signal: DEADLINE })]);
     const view = await ask<Application>("GET", `/v1/applications/${id}`);

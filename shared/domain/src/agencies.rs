@@ -1,6 +1,6 @@
-//! Who decides what: the agencies, what they offer, and which of them an application goes to.
+//! The agencies, the services that they offer, and the agencies of an application's legs.
 //!
-//! The rows come from `infra/agencies.toml` and lie beside every function as `agencies.json`.
+//! The rows come from `infra/agencies.toml`; every function is packaged with them as `agencies.json`.
 
 use std::collections::BTreeMap;
 
@@ -17,45 +17,45 @@ use crate::ids::AgencyCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgencyState {
-    /// Takes cases.
+    /// The agency takes cases.
     Active,
-    /// Takes none for now: it is not offered, and what is under way waits.
+    /// The agency takes no cases for now: coverage omits it, and its open cases wait.
     Suspended,
 }
 
 /// One agency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgencyRow {
-    /// Its code: the division prefix it answers for.
+    /// Code: the prefix of the division codes that the agency covers.
     pub code: AgencyCode,
     /// Name in Chinese.
     pub zh: String,
     /// Name in English.
     pub en: String,
-    /// Whether it takes cases.
+    /// Whether the agency takes cases.
     pub state: AgencyState,
-    /// Services it decides for applicants elsewhere, each since a day.
+    /// Services that the agency offers to applicants elsewhere, each with its first day.
     #[serde(default)]
     pub offers: BTreeMap<Service, Date>,
-    /// What it can do beyond the ordinary, for example `script:mongolian`.
+    /// Special capabilities, for example `script:mongolian`.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// Public JWKs that verify its reports; several while it rotates.
+    /// Public JWKs that verify the agency's reports; several during a rotation.
     #[serde(default)]
     pub signing_keys: Vec<serde_json::Value>,
-    /// Public JWKs (P-256) that its messages are encrypted to; the first one is used.
+    /// Public JWKs (P-256) of the agency. The hub encrypts messages to the first one.
     #[serde(default)]
     pub encryption_keys: Vec<serde_json::Value>,
 }
 
 impl AgencyRow {
-    /// Whether it takes new cases of a service on a day.
+    /// Whether the agency takes new cases of a service on a day.
     #[must_use]
     pub fn offers(&self, service: Service, today: Date) -> bool {
         self.state == AgencyState::Active && self.offers.get(&service).is_some_and(|since| *since <= today)
     }
 
-    /// Its name in both languages.
+    /// Name of the agency in both languages.
     #[must_use]
     pub fn title(&self) -> Title {
         Title { zh: self.zh.clone(), en: self.en.clone() }
@@ -68,59 +68,64 @@ pub struct Agencies {
     agencies: Vec<AgencyRow>,
 }
 
-/// Why the rows cannot be used.
+/// Why the rows of agencies are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AgenciesError {
-    /// Two rows share a code.
-    #[error("agency {0} is listed twice")]
+    /// Two rows have the same code.
+    #[error("two rows have the agency code {0}")]
     Twice(AgencyCode),
-    /// No row.
+    /// The list has no row.
     #[error("no agency is listed")]
     Empty,
 }
 
-/// Why nobody takes an application. `at` is the place that is not covered.
+/// Why no agency takes an application. `at` is the place that is not covered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotCovered {
-    /// No agency there offers the service; `offered_by` are those elsewhere that do.
-    #[error("no agency offers the service there")]
+    /// No agency of the place offers the service. `offered_by` lists the agencies elsewhere that offer it.
+    #[error("no agency of the place offers the service")]
     NotOffered {
-        /// The role that nobody fills.
+        /// Place that no agency covers.
         role: Place,
-        /// Who offers it.
+        /// Agencies that offer the service.
         offered_by: Vec<AgencyCode>,
     },
-    /// The agency lacks what the application needs.
-    #[error("the agency lacks a capability")]
+    /// The agency lacks a capability that the application needs.
+    #[error("the agency lacks a capability that the application needs")]
     Incapable {
-        /// Which agency.
+        /// Code of the agency.
         agency: AgencyCode,
-        /// What it lacks.
+        /// Missing capabilities.
         lacks: Vec<String>,
     },
-    /// The acceptance place belongs to the agency that decides: the citizen applies there directly.
-    #[error("the agency of the acceptance place decides itself")]
+    /// The acceptance place or the move-in place belongs to the agency of the place of registration, so the citizen must
+    /// apply there directly.
+    #[error(
+        "the agency of the place of registration is responsible for this place, too: the citizen must apply there directly"
+    )]
     SamePlace {
-        /// Which agency.
+        /// The place to report: `move_in` when the citizen moves within the agency's area.
+        role: Place,
+        /// Code of the agency.
         agency: AgencyCode,
     },
 }
 
-/// A place of an application, by its field name on the wire.
+/// A place of an application, named by its field in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// `registered_at`.
+    /// The field `registered_at`.
     RegisteredAt,
-    /// `move_in`.
+    /// The field `move_in`.
     MoveIn,
 }
 
 impl Agencies {
-    /// Takes validated rows.
+    /// Builds the list from validated rows.
     ///
     /// # Errors
-    /// No rows, or two with one code.
+    /// [`AgenciesError`] when the list is empty or two rows have the same code.
     pub fn new(mut agencies: Vec<AgencyRow>) -> Result<Agencies, AgenciesError> {
         agencies.sort_by(|a, b| a.code.cmp(&b.code));
         if let Some(pair) = agencies.windows(2).find(|pair| pair[0].code == pair[1].code) {
@@ -132,24 +137,24 @@ impl Agencies {
         Ok(Agencies { agencies })
     }
 
-    /// Rows that replace these one by one: the codes stay.
+    /// Replaces each row with one of the same code.
     pub(crate) fn with_rows(&self, rows: impl Iterator<Item = AgencyRow>) -> Agencies {
         Agencies { agencies: rows.collect() }
     }
 
-    /// All rows by code.
+    /// All rows, ordered by code.
     #[must_use]
     pub fn agencies(&self) -> &[AgencyRow] {
         &self.agencies
     }
 
-    /// One row.
+    /// The row of an agency.
     #[must_use]
     pub fn agency(&self, code: &AgencyCode) -> Option<&AgencyRow> {
         self.agencies.iter().find(|row| &row.code == code)
     }
 
-    /// The agency that takes a service's cases for a place: the longest prefix that offers it.
+    /// The agency that covers a service at a place: the longest code prefix whose agency offers the service.
     #[must_use]
     pub fn covering(&self, service: Service, place: &DivisionCode, today: Date) -> Option<&AgencyRow> {
         longest_match(
@@ -161,15 +166,15 @@ impl Agencies {
         )
     }
 
-    /// Everyone who offers a service.
+    /// All agencies that offer a service.
     pub fn offering(&self, service: Service, today: Date) -> impl Iterator<Item = &AgencyRow> {
         self.agencies.iter().filter(move |row| row.offers(service, today))
     }
 
-    /// The legs of an application, each with its agency; or every reason why there are none.
+    /// The legs of an application, each with its agency; or every reason why no agency takes the application.
     ///
     /// # Errors
-    /// One entry for each place that is not covered or agency that is not able.
+    /// One [`NotCovered`] for each uncovered place and each agency that lacks a capability.
     pub fn legs(
         &self,
         service: Service,
@@ -199,10 +204,18 @@ impl Agencies {
                 note(NotCovered::NotOffered { role, offered_by });
                 continue;
             };
-            // A move-in agency may well be the acceptance place's own; the one that decides may not.
+            // The move-in agency may be that of the acceptance place; the deciding agency may not.
             let own = role == Place::RegisteredAt && agency.code.jurisdiction().covers(&places.accepted_at);
             if own {
-                note(NotCovered::SamePlace { agency: agency.code.clone() });
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
+            }
+            // A move within one agency's area is no matter between agencies. Where the citizen also applies there, the
+            // place of registration says so already.
+            let moves_within = role == Place::MoveIn
+                && !agency.code.jurisdiction().covers(&places.accepted_at)
+                && self.covering(service, &places.registered_at, today) == Some(agency);
+            if moves_within {
+                note(NotCovered::SamePlace { role, agency: agency.code.clone() });
             }
             let lacks: Vec<String> =
                 capabilities.iter().filter(|needed| !agency.capabilities.contains(needed)).cloned().collect();

@@ -1,7 +1,7 @@
-//! What operators have changed since the last deploy: agencies suspended, keys added, keys revoked.
+//! Overrides: changes by operators since the last deploy. Operators suspend agencies, add keys and revoke keys.
 //!
-//! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. A key that leaked must be refused
-//! within one. So the rows are the base, and these overrides lie over them; each is recorded with who, when and why.
+//! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. The hub must refuse a leaked key within one
+//! minute, so the overrides apply on top of the rows. The hub records each override with operator, time and reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,96 +15,96 @@ use thiserror::Error;
 use crate::agencies::{Agencies, AgencyRow, AgencyState};
 use crate::ids::AgencyCode;
 
-/// Keys of one kind that may be added to an agency beside those of its row.
+/// Keys of one role that may be added to an agency besides the keys of its row.
 pub const ADDED_KEYS: usize = 8;
-/// Keys of one agency that may be revoked before its row must be cleaned up.
+/// Revoked keys of one agency, at most. Remove revoked keys from the row before the limit is reached.
 pub const REVOKED_KEYS: usize = 32;
-/// Characters of a reason, and of the name of whoever gave it.
+/// Characters of a reason, and of an operator's name.
 pub const REASON: usize = 200;
 
-/// What a key is for.
+/// Role of an agency's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyRole {
-    /// Verifies what the agency signs.
+    /// Verifies the agency's signatures.
     Signing,
-    /// Encrypts what the agency is sent.
+    /// Encrypts messages to the agency.
     Encryption,
 }
 
-/// One change of one agency.
+/// One change to one agency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum AgencyOverride {
-    /// Takes no new case, and what is under way waits.
+    /// Suspend the agency: no new cases, and open cases wait.
     Suspend,
-    /// Takes cases again, as far as its row lets it.
+    /// End the suspension. The agency takes cases again unless its row suspends it, too.
     Resume,
-    /// A key more. An encryption key is used from now on; those before it still open what was sent.
+    /// Add a key. The hub encrypts with a new encryption key at once; the agency decrypts earlier messages with its older keys.
     AddKey {
-        /// What it is for.
+        /// Role of the key.
         role: KeyRole,
         /// A public JWK with a `kid`.
         jwk: serde_json::Value,
     },
-    /// A key less, wherever it was listed. It does not come back.
+    /// Revoke a key of the row or of an override. A revoked key id cannot be added again.
     RevokeKey {
-        /// Its name.
+        /// Key id.
         kid: String,
     },
 }
 
-/// What has been changed of one agency.
+/// The overrides of one agency.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OverriddenAgency {
-    /// Whether it is suspended.
+    /// Whether an override suspends the agency.
     #[serde(default)]
     pub suspended: bool,
-    /// Keys that verify, besides those of the row.
+    /// Signing keys besides the keys of the row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signing_keys: Vec<serde_json::Value>,
-    /// Keys that encrypt, newest first, before those of the row.
+    /// Encryption keys, newest first, in front of the keys of the row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encryption_keys: Vec<serde_json::Value>,
-    /// Names of keys that count no more.
+    /// Ids of revoked keys.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub revoked: BTreeSet<String>,
 }
 
-/// All overrides in force.
+/// All overrides that are in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgencyOverrides {
-    /// How many there have been.
+    /// Version: the number of overrides so far.
     pub version: u32,
-    /// SHA-256 of the last record, base64url; empty before the first.
+    /// SHA-256 of the last record in base64url; empty before the first.
     #[serde(default)]
     pub hash: String,
-    /// What has been changed, by agency.
+    /// Overrides by agency.
     #[serde(default)]
     pub agencies: BTreeMap<AgencyCode, OverriddenAgency>,
 }
 
-/// One override as it is recorded. Its bytes are chained: each carries the hash of those before it.
+/// The record of one override. Records are chained: each carries the hash of the record before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The overrides' version after it, from 1.
+    /// Version of the overrides after this record, from 1.
     pub version: u32,
-    /// When.
+    /// Time of the override.
     pub at: Timestamp,
-    /// Who: the operator's name as AWS knows it.
+    /// Name of the operator's AWS identity.
     pub by: String,
-    /// Which agency.
+    /// Overridden agency.
     pub agency: AgencyCode,
-    /// What.
+    /// The change.
     #[serde(flatten)]
     pub change: AgencyOverride,
-    /// Why.
+    /// Reason that the operator gave.
     pub reason: String,
-    /// SHA-256 of the record before, base64url; empty in the first.
+    /// SHA-256 of the record before in base64url; empty in the first record.
     pub prev: String,
 }
 
-/// Why an override is not made.
+/// Why an override is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OverrideError {
     /// No row has this code.
@@ -113,19 +113,19 @@ pub enum OverrideError {
     /// The override changes nothing.
     #[error("this change is already in force; nothing was changed")]
     Unchanged,
-    /// A key without a name, or not for this use.
+    /// The key is private, or has no `kid`.
     #[error("the key is not a public JWK with a \"kid\"")]
     NotAKey,
-    /// Another key of the agency has this name, or one that was revoked.
+    /// A key or a revoked key of the agency has this id.
     #[error("the agency has, or had, a key {0}")]
     KeyTaken(String),
-    /// The agency has no key of this name.
+    /// The agency has no key with this id.
     #[error("the agency has no key {0}")]
     UnknownKey(String),
-    /// There are as many as there may be.
+    /// The agency already has the maximum number of such overrides.
     #[error("there are {0} already; put them into infra/agencies.toml and deploy")]
     TooMany(usize),
-    /// Empty or too long.
+    /// The reason or the operator's name is empty or too long.
     #[error("a reason has 1 to {REASON} characters")]
     Reason,
     /// The record cannot be written as JSON.
@@ -134,10 +134,10 @@ pub enum OverrideError {
 }
 
 impl AgencyOverrides {
-    /// Makes one more override over these rows: what is in force after it, and the bytes of its record.
+    /// Applies one more override to these rows. Returns the overrides after it, and the bytes of its record.
     ///
     /// # Errors
-    /// [`OverrideError`]; nothing changes.
+    /// [`OverrideError`] when the override is refused; nothing changes.
     pub fn apply(
         &self,
         rows: &Agencies,
@@ -169,7 +169,7 @@ impl AgencyOverrides {
     }
 }
 
-/// The hash that the next record carries of this one.
+/// The hash of a record, which the next record carries.
 #[must_use]
 pub fn hash(record: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(record))
@@ -222,7 +222,7 @@ impl OverriddenAgency {
         lists.into_iter().flatten().any(|jwk| kid(jwk) == Some(name))
     }
 
-    /// The row as it counts now.
+    /// The row with the overrides applied.
     fn over(&self, row: &AgencyRow) -> AgencyRow {
         let counts = |jwk: &&serde_json::Value| !kid(jwk).is_some_and(|kid| self.revoked.contains(kid));
         let keys = |added: &[serde_json::Value], listed: &[serde_json::Value]| {
@@ -238,7 +238,7 @@ impl OverriddenAgency {
 }
 
 impl Agencies {
-    /// The agencies as they count now. An override of an agency that has no row any more counts for nothing.
+    /// The agencies with the overrides applied. An override of an agency without a row has no effect.
     #[must_use]
     pub fn with_overrides(&self, overrides: &AgencyOverrides) -> Agencies {
         let rows = self.agencies().iter();
@@ -274,7 +274,7 @@ mod tests {
         keys.iter().filter_map(kid).collect()
     }
 
-    /// Makes overrides one after the other, and checks the chain of their records.
+    /// Applies overrides one after the other, and checks the chain of their records.
     fn after(overrides: &[AgencyOverride]) -> Result<AgencyOverrides, OverrideError> {
         let mut all = AgencyOverrides::default();
         for change in overrides {
@@ -301,7 +301,7 @@ mod tests {
         let added = [add(KeyRole::Encryption, "e2"), add(KeyRole::Signing, "s2")];
         let during = rows().with_overrides(&after(&added).expect("two keys"));
         let row = during.agency(&code()).expect("the row");
-        assert_eq!(kids(&row.encryption_keys), ["e2", "e1"], "the new one is used");
+        assert_eq!(kids(&row.encryption_keys), ["e2", "e1"], "the new key comes first");
         assert_eq!(kids(&row.signing_keys), ["s2", "s1"], "both verify");
         let ended = after(&[&added[..], &[revoke("e1"), revoke("s1")]].concat()).expect("an end");
         let row = rows().with_overrides(&ended).agency(&code()).expect("the row").clone();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspension_ends_where_the_row_lets_it() {
+    fn resuming_does_not_override_a_suspension_of_the_row() {
         let suspended = rows().with_overrides(&after(&[AgencyOverride::Suspend]).expect("suspended"));
         assert_eq!(suspended.agency(&code()).expect("the row").state, AgencyState::Suspended);
         let resumed = rows()
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn an_invalid_override_is_refused() {
         use OverrideError::{KeyTaken, NotAKey, Unchanged, UnknownKey};
         let refused = |overrides: &[AgencyOverride]| after(overrides).expect_err("refused");
         assert_eq!(refused(&[AgencyOverride::Resume]), Unchanged);

@@ -8,10 +8,10 @@ use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
 use crate::stage::{Purpose, Stage, Step, Taker, next_leg_of, reports, steps};
 
-/// What a document's slot holds.
+/// Content of a document's slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Nothing yet, or nothing any more after a refusal.
+    /// The slot is empty: nothing was uploaded, or the last upload was rejected.
     Waiting,
     /// A verified object.
     Stored(StoredObject),
@@ -20,26 +20,26 @@ pub enum Content {
 /// A document of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// Its slot.
+    /// Slot of the document.
     pub slot: Slot,
-    /// What is in it.
+    /// Content of the slot.
     pub content: Content,
-    /// How often an object was refused; part of the object's key, so a refused object is never overwritten.
+    /// Number of rejected uploads. Part of the object key, so that a rejected object is never overwritten.
     pub rejections: u8,
-    /// Why the last one was, while it waits for another.
+    /// Why the last upload was rejected, while the slot is empty.
     pub fault: Option<DocumentFault>,
-    /// What the agency wants, in its words, where it asked for the document. May be empty.
+    /// Note of the agency, when the agency requested the document. May be empty.
     pub note: Option<String>,
 }
 
 impl Document {
-    /// An empty document for a slot.
+    /// A document with an empty slot.
     #[must_use]
     pub fn waiting(slot: Slot) -> Self {
         Document { slot, content: Content::Waiting, rejections: 0, fault: None, note: None }
     }
 
-    /// The verified object, if one is in.
+    /// The verified object, if the slot has one.
     #[must_use]
     pub fn stored(&self) -> Option<&StoredObject> {
         match &self.content {
@@ -48,7 +48,7 @@ impl Document {
         }
     }
 
-    /// The object key, made by the server alone from ids: `applications/<application>/<document>/<round>`.
+    /// The object key, which only the hub creates from ids: `applications/<application>/<document>/<round>`.
     #[must_use]
     pub fn object_key(&self, application: ApplicationId) -> String {
         object_key(application, self.slot.id, self.rejections)
@@ -61,7 +61,7 @@ pub fn object_key(application: ApplicationId, document: DocumentId, round: u8) -
     format!("applications/{application}/{document}/{round}")
 }
 
-/// The parts of an object key, or `None` where the key is not one of ours.
+/// Parses an object key; `None` when the hub did not create the key.
 #[must_use]
 pub fn parse_object_key(key: &str) -> Option<(ApplicationId, DocumentId, u8)> {
     let mut parts = key.strip_prefix("applications/")?.split('/');
@@ -70,130 +70,129 @@ pub fn parse_object_key(key: &str) -> Option<(ApplicationId, DocumentId, u8)> {
     (canonical && parts.next().is_none()).then_some(parsed)
 }
 
-/// A command that was taken, so that its repeat is recognised.
+/// A command that was applied. The hub recognises its repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Its key.
+    /// Key of the command.
     pub key: CommandKey,
-    /// Version after it.
+    /// Version after the command.
     pub version: u32,
 }
 
-/// What makes a command the same command: an idempotency key or a report id, and a fingerprint of what
-/// was asked under it.
+/// Key of a command: a hash of the idempotency key or report id, and a fingerprint of the request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommandKey {
-    /// Hash of the caller's key; two callers never share one.
+    /// Hash of the caller and its key; two callers never share an id.
     pub id: [u8; 16],
-    /// Hash of the body: the same key for another body is a misuse.
+    /// Hash of the body. The hub refuses the same key for another body.
     pub body: [u8; 8],
 }
 
-/// What the agencies have made of an application so far, in their words and numbers.
+/// Results of the agencies so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Results {
-    /// Why it was refused, or is not issued.
+    /// Reason for a rejection, or why a card is not issued.
     pub reason: Option<String>,
-    /// Who carries the card, and under which number.
+    /// Carrier and tracking number of the card.
     pub posted: Option<Consignment>,
-    /// Where the card is to be collected.
+    /// Place where the citizen collects the card.
     pub place: Option<String>,
     /// Number of the move-in permit.
     pub permit: Option<String>,
-    /// Number of the migration certificate. Its last day is [`Application::certificate_until`], while it counts.
+    /// Number of the migration certificate. [`Application::certificate_until`] is its last day while it is valid.
     pub migration_certificate: Option<String>,
     /// Number of the household registration certificate.
     pub certificate: Option<String>,
 }
 
-/// A card in the post.
+/// A posted card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consignment {
-    /// The carrier's name.
+    /// Name of the carrier.
     pub carrier: String,
-    /// The consignment number.
+    /// Tracking number of the carrier.
     pub tracking: String,
 }
 
-/// The state of one application. Built by [`crate::evolve::evolve`] alone; never stored.
+/// The state of one application. Only [`crate::evolve`] builds it; the hub never stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
-    /// Its id.
+    /// Id of the application.
     pub id: ApplicationId,
-    /// Number of its events.
+    /// Version: the number of events.
     pub version: u32,
-    /// When it was opened.
+    /// Time of the first event.
     pub opened_at: Timestamp,
-    /// When its last event happened.
+    /// Time of the last event.
     pub changed_at: Timestamp,
-    /// What it was opened with.
+    /// Data of the first event.
     pub opened: Opened,
-    /// Where it stands.
+    /// Current stage.
     pub stage: Stage,
     /// Index of the current leg in `opened.legs`.
     pub leg: u8,
-    /// Version of the event that opened the current leg; 0 while a draft.
+    /// Version of the event that opened the current leg; 0 for a draft.
     pub leg_opened: u32,
-    /// Version of the event whose message its agency is owed: what opened the leg, or the last answer to a
-    /// supplement. 0 while a draft.
+    /// Version of the event that caused the latest message to the agency: the event that opened the leg, or the last answer
+    /// to a supplement request. 0 for a draft.
     pub message_version: u32,
-    /// Version of the leg's last recorded dispatch; 0 while there is none.
+    /// Version of the leg's last recorded dispatch; 0 without a dispatch.
     pub leg_dispatched: u32,
-    /// When that was.
+    /// Time of that dispatch.
     pub dispatched_at: Option<Timestamp>,
-    /// The agency's limit on the current leg.
+    /// Time limit of the agency on the current leg.
     pub due: Option<Deadline>,
-    /// Whether the limit that runs, `due`, was marked as passed.
+    /// Whether the running time limit, `due`, was marked as passed.
     pub overdue: bool,
-    /// The documents in slot order.
+    /// Documents in slot order.
     pub documents: Vec<Document>,
-    /// Rounds of supplement so far.
+    /// Number of supplement requests so far.
     pub supplement_rounds: u8,
-    /// Last day of the answer to the open supplement.
+    /// Last day to answer the open supplement request.
     pub supplement_until: Option<Date>,
     /// Last day of the migration certificate.
     pub certificate_until: Option<Date>,
-    /// What has come of it.
+    /// Results of the agencies.
     pub results: Results,
-    /// Commands taken so far, oldest first.
+    /// Applied commands, oldest first.
     pub taken: Vec<Taken>,
 }
 
 impl Application {
-    /// The tenant that owns it.
+    /// The tenant that owns the application.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.opened.tenant
     }
 
-    /// The current leg. Every application has at least one (see `open`), so this is total.
+    /// The current leg. Every application has at least one leg, so this never fails.
     #[must_use]
     pub fn current_leg(&self) -> &Leg {
         let last = self.opened.legs.len().saturating_sub(1);
         &self.opened.legs[usize::from(self.leg).min(last)]
     }
 
-    /// What the current leg asks.
+    /// Task of the agency on the current leg.
     #[must_use]
     pub fn purpose(&self) -> Purpose {
         self.current_leg().purpose
     }
 
-    /// Who acts on the current leg.
+    /// Agency of the current leg.
     #[must_use]
     pub fn agency(&self) -> &AgencyCode {
         &self.current_leg().agency
     }
 
-    /// The index of the leg that a step opens: see [`next_leg_of`].
+    /// Index of the leg that a step opens, see [`next_leg_of`].
     #[must_use]
     pub fn next_leg(&self, step: Step) -> Option<usize> {
         let purposes: Vec<Purpose> = self.opened.legs.iter().map(|leg| leg.purpose).collect();
         next_leg_of(&purposes, usize::from(self.leg), step)
     }
 
-    /// The reports that the agency of the current leg may send: those of the leg's row in the catalogue. An application
-    /// whose service has lost the leg since keeps all reports that the stage table has for its purpose.
+    /// The reports that the agency of the current leg may send, from the leg's row in the catalogue. When the catalogue no longer
+    /// has the leg, all reports of the stage table for its purpose are allowed.
     #[must_use]
     pub fn reports(&self) -> Vec<Step> {
         match service_row(self.opened.service).leg(self.purpose()) {
@@ -202,7 +201,7 @@ impl Application {
         }
     }
 
-    /// Whether an agency has a part in any leg opened so far, and so may read the case.
+    /// Whether an agency has any of the legs opened so far, and so may read the case.
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
         self.leg_opened > 0
@@ -215,33 +214,33 @@ impl Application {
         self.documents.iter().find(|document| document.slot.id == id)
     }
 
-    /// The app's documents that are not in yet.
+    /// The app's documents that are not stored yet.
     pub fn missing(&self) -> impl Iterator<Item = &Document> {
         self.documents
             .iter()
             .filter(|document| document.slot.provider == Provider::App && document.stored().is_none())
     }
 
-    /// Whether the current leg's agency has the case before it: something of it may still come from there, or is about
-    /// to be sent there. While the citizen answers its supplement the case stays before it.
+    /// Whether the case is open at the current leg's agency: the agency may still report, the hub is about to send it a
+    /// message, or the citizen answers its supplement request.
     #[must_use]
     pub fn is_before_agency(&self) -> bool {
-        let agencys = |step: &Step| match step.taken_by() {
+        let concerns_agency = |step: &Step| match step.taken_by() {
             Taker::Agency | Taker::AppOrAgency => true,
             Taker::App | Taker::Hub => *step == Step::Dispatch,
         };
         let waits = self.stage == Stage::SupplementRequested;
         self.leg_opened > 0
-            && (waits || steps(self.stage, self.purpose()).iter().any(|(step, _)| agencys(step)))
+            && (waits || steps(self.stage, self.purpose()).iter().any(|(step, _)| concerns_agency(step)))
     }
 
-    /// Whether nothing can happen any more.
+    /// Whether no further step is possible.
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.stage.is_final()
     }
 
-    /// The command taken under this caller's key, if one was.
+    /// The applied command with this key, if any.
     #[must_use]
     pub fn taken(&self, id: &[u8; 16]) -> Option<&Taken> {
         self.taken.iter().find(|taken| &taken.key.id == id)
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_keys_parse() {
+    fn only_object_keys_of_the_hub_parse() {
         let id: ApplicationId = "0190f4c0-0000-8000-8000-000000000001".parse().expect("an id");
         let document: DocumentId = "d2".parse().expect("a document id");
         let key = object_key(id, document, 1);

@@ -1,7 +1,7 @@
 //! China's official calendar of working days.
 //!
 //! The State Council publishes it a year at a time, usually in November: public holidays, and the weekend days
-//! worked in exchange. One file a year lies in `data/calendar/`, copied from the notice it names. Limits
+//! worked in exchange. `data/calendar/` has one file for each year, copied from the notice that the file names. Time limits
 //! count working days without public holidays (行政许可法, art. 82), from the day after the event (民法典,
 //! art. 201).
 
@@ -12,14 +12,14 @@ use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The files that ship. A new year is a new line here.
+/// The compiled-in files. Add one line for each new year.
 const FILES: [&str; 3] = [
     include_str!("../data/calendar/2024.json"),
     include_str!("../data/calendar/2025.json"),
     include_str!("../data/calendar/2026.json"),
 ];
 
-/// The working days of the years that are known.
+/// The working days of all years with a calendar file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
     years: BTreeMap<i16, Year>,
@@ -32,12 +32,12 @@ struct Year {
     working_weekend_days: BTreeSet<Date>,
 }
 
-/// A year's file. Unknown fields are refused: a misspelt one would silently move deadlines.
+/// The file of a year. Unknown fields are refused, because a misspelt field would silently move deadlines.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     year: i16,
-    /// The notice the dates are taken from.
+    /// Notice that publishes the dates.
     #[serde(rename = "source")]
     _source: String,
     holidays: Vec<Holiday>,
@@ -56,20 +56,20 @@ struct Holiday {
     to: Date,
 }
 
-/// The last day of a limit.
+/// The last day of a time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Deadline {
-    /// The day, in China. The limit runs out when it ends.
+    /// Day in China. The time limit passes at the end of this day.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Day"))]
     pub date: Date,
-    /// Counted in part through a year whose calendar is not known yet, where Monday to Friday were taken as
-    /// working days. The real day may be later.
+    /// Whether the count includes a year without a calendar, where Monday to Friday count as working days. The real day may
+    /// be later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
 }
 
-/// The official working days of a year are not known here.
+/// The calendar has no file for a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error(
     "the working days of {year} are not known: add shared/domain/data/calendar/{year}.json from the State Council's notice"
@@ -90,23 +90,23 @@ impl UnknownYear {
 /// Why a calendar file cannot be used.
 #[derive(Debug, Error)]
 pub enum CalendarError {
-    /// Not the JSON of a calendar file.
-    #[error("the file is no calendar")]
+    /// The file is not the JSON of a calendar.
+    #[error("the file is not the JSON of a calendar")]
     Json(#[from] serde_json::Error),
     /// Two files for one year.
     #[error("the year {0} has two files")]
     YearTwice(i16),
-    /// A day of another year.
-    #[error("{0} lies outside the year of its file")]
+    /// A day belongs to another year.
+    #[error("the day {0} is outside the year of its file")]
     OutsideYear(Date),
-    /// A holiday that ends before it begins.
+    /// A holiday ends before it begins.
     #[error("the holiday from {0} ends before it begins")]
     Backwards(Date),
-    /// A day that two holidays claim, that is listed twice, or that is both holiday and worked.
-    #[error("{0} is listed twice")]
+    /// A day belongs to two holidays, is listed twice, or is both a holiday and a working day.
+    #[error("the day {0} is listed twice")]
     DayTwice(Date),
-    /// A worked weekend day that is no Saturday or Sunday.
-    #[error("{0} is no weekend day")]
+    /// A working weekend day is not a Saturday or Sunday.
+    #[error("the day {0} is listed as a working weekend day but is not a Saturday or Sunday")]
     NotWeekend(Date),
 }
 
@@ -126,22 +126,21 @@ impl CalendarError {
 }
 
 impl Calendar {
-    /// The calendar that ships, parsed once.
+    /// The compiled-in calendar, parsed once.
     ///
     /// # Panics
     /// Never: the files are compiled in, and a test parses them.
     #[must_use]
     pub fn official() -> &'static Calendar {
-        static OFFICIAL: LazyLock<Calendar> = LazyLock::new(|| {
-            Calendar::from_files(&FILES).expect("the calendar files parse, a test shows it")
-        });
+        static OFFICIAL: LazyLock<Calendar> =
+            LazyLock::new(|| Calendar::from_files(&FILES).expect("a test parses the calendar files"));
         &OFFICIAL
     }
 
     /// A calendar from the text of its files, in any order.
     ///
     /// # Errors
-    /// A file that is malformed or contradicts itself, or two files for a year.
+    /// [`CalendarError`] when a file is malformed or contradicts itself, or when a year has two files.
     pub fn from_files(files: &[&str]) -> Result<Calendar, CalendarError> {
         let mut years = BTreeMap::new();
         for text in files {
@@ -154,15 +153,15 @@ impl Calendar {
         Ok(Calendar { years })
     }
 
-    /// The years that are known, in order.
+    /// The years with a calendar file, in order.
     pub fn years(&self) -> impl Iterator<Item = i16> {
         self.years.keys().copied()
     }
 
-    /// Whether offices work on a day.
+    /// Whether a day is a working day.
     ///
     /// # Errors
-    /// The day's year is not known.
+    /// [`UnknownYear`] when the calendar has no file for the year of the day.
     pub fn is_working_day(&self, date: Date) -> Result<bool, UnknownYear> {
         let year = self.years.get(&date.year()).ok_or(UnknownYear { year: date.year() })?;
         Ok(!year.holidays.contains(&date) && (is_weekday(date) || year.working_weekend_days.contains(&date)))
@@ -172,27 +171,27 @@ impl Calendar {
     /// or not `date` is a working day.
     ///
     /// # Errors
-    /// The count comes into a year that is not known.
+    /// [`UnknownYear`] when the count reaches a year without a calendar file.
     pub fn add_working_days(&self, date: Date, n: u16) -> Result<Date, UnknownYear> {
         let (date, unknown) = self.count(date, n);
         unknown.map_or(Ok(date), Err)
     }
 
-    /// The deadline `n` working days after `date`, counted as [`Calendar::add_working_days`] does. In a year that is
-    /// not known Monday to Friday count, and the deadline is provisional: a citizen's application is never
-    /// refused because next year's calendar is not published yet.
+    /// The deadline `n` working days after `date`, counted as [`Calendar::add_working_days`] does. In a year without a
+    /// calendar file Monday to Friday count, and the deadline is provisional: the hub accepts applications before the State
+    /// Council publishes the calendar of the next year.
     #[must_use]
     pub fn deadline(&self, date: Date, n: u16) -> Deadline {
         let (date, unknown) = self.count(date, n);
         Deadline { date, provisional: unknown.is_some() }
     }
 
-    /// The `n`th working day after `date`, with the first year that had to be guessed.
+    /// The `n`th working day after `date`, with the first year that has no calendar file.
     fn count(&self, mut date: Date, n: u16) -> (Date, Option<UnknownYear>) {
         let mut unknown = None;
         let mut left = n;
         while left > 0 {
-            // At the end of the year 9999 the count stands still; nobody waits that long.
+            // The count stops at the end of the year 9999, the last date that the type can hold.
             let Ok(next) = date.tomorrow() else {
                 return (date, unknown.or(Some(UnknownYear { year: date.year() })));
             };
@@ -260,7 +259,7 @@ mod tests {
         assert_eq!(Calendar::from_files(&FILES).expect("the files parse"), *official());
     }
 
-    /// Working days of each year, counted by hand from the notices: weekdays, less holidays on weekdays, plus
+    /// Working days of each year, computed from the notices: weekdays, less holidays on weekdays, plus
     /// weekend days worked.
     #[test]
     fn each_year_has_its_number_of_working_days() {
@@ -319,7 +318,7 @@ mod tests {
     fn a_deadline_in_an_unknown_year_is_provisional() {
         let known = official().deadline(date(2026, 12, 29), 2);
         assert_eq!(known, Deadline { date: date(2026, 12, 31), provisional: false });
-        // 1 January 2027 is a Friday: taken as worked until the notice says otherwise.
+        // 1 January 2027 is a Friday, which counts as a working day until the notice is published.
         let guessed = official().deadline(date(2026, 12, 29), 3);
         assert_eq!(guessed, Deadline { date: date(2027, 1, 1), provisional: true });
         let last = official().deadline(Date::MAX, u16::MAX);

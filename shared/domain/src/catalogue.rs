@@ -1,7 +1,7 @@
-//! The catalogue of this process: which services there are, what each needs and who acts.
+//! The catalogue of this process: the services with their documents and legs.
 //!
-//! The rows lie in `data/services.json`, which is compiled in. A test binary may install another catalogue before the first
-//! use. Text is turned into a name here alone, and a name the catalogue does not know is refused.
+//! `data/services.json` has the rows and is compiled in. A test binary may install another catalogue before the first use.
+//! Only this module turns text into a name of the catalogue; it refuses names that the catalogue does not have.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -22,19 +22,19 @@ static CURRENT: OnceLock<Catalogue> = OnceLock::new();
 /// The catalogue of this process.
 ///
 /// # Panics
-/// With every fault named, where the compiled-in data is wrong. A test parses it, so no such build passes.
+/// When the compiled-in data is wrong; the message lists every fault. A test parses the data, so such a build fails.
 #[must_use]
-#[allow(clippy::panic, reason = "the data is compiled in, and a test shows that it is sound")]
+#[allow(clippy::panic, reason = "the data is compiled in, and a test checks it")]
 pub fn current() -> &'static Catalogue {
     CURRENT.get_or_init(|| {
         Catalogue::parse(include_str!("../data/services.json")).unwrap_or_else(|faults| panic!("{faults}"))
     })
 }
 
-/// Takes another catalogue for the rest of the process. For test binaries: call it before anything else.
+/// Installs another catalogue for the rest of the process. For test binaries: call it before any other function.
 ///
 /// # Errors
-/// Gives the catalogue back where one is in use already.
+/// Returns the catalogue when the process already uses one.
 pub fn install(catalogue: Catalogue) -> Result<(), Catalogue> {
     CURRENT.set(catalogue)
 }
@@ -45,7 +45,7 @@ pub fn catalogue() -> &'static [ServiceRow] {
     &current().services
 }
 
-/// Every kind of document in words.
+/// Every kind of document with its titles.
 #[must_use]
 pub fn kinds() -> Vec<TitledKind> {
     current().kinds.clone()
@@ -54,14 +54,14 @@ pub fn kinds() -> Vec<TitledKind> {
 /// The row of one service.
 ///
 /// # Panics
-/// Where the name comes from another catalogue than this process's.
+/// When the name comes from another catalogue than that of this process.
 #[must_use]
-#[allow(clippy::expect_used, reason = "a name is made from the catalogue that is asked here")]
+#[allow(clippy::expect_used, reason = "every name is made from this catalogue")]
 pub fn service_row(service: Service) -> &'static ServiceRow {
     current().service(service).expect("a service's name comes from the catalogue")
 }
 
-/// Why a text is not a name of the catalogue. Does not hold the text, which may be personal.
+/// The catalogue does not have a name. The error does not contain the text, which may be personal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the catalogue has no {what} of this name")]
 pub struct UnknownName {
@@ -107,7 +107,7 @@ impl Service {
 }
 
 impl When {
-    /// The case with this wire name, of whichever service.
+    /// The case with this wire name, of any service.
     #[must_use]
     pub fn named(name: &str) -> Option<When> {
         catalogue().iter().flat_map(|row| &row.cases).map(|case| case.when).find(|when| when.name() == name)
@@ -121,7 +121,7 @@ impl DocumentKind {
         current().kinds.iter().map(|row| row.kind).collect()
     }
 
-    /// The kinds that an app backend may hand in, in the catalogue's order.
+    /// The kinds that an app backend may upload, in the catalogue's order.
     #[must_use]
     pub fn from_apps() -> Vec<DocumentKind> {
         DocumentKind::all().into_iter().filter(|kind| kind.provider() == Provider::App).collect()
@@ -133,7 +133,7 @@ impl DocumentKind {
         current().kinds.iter().map(|row| row.kind).find(|kind| kind.name() == name)
     }
 
-    /// Who hands such a document in.
+    /// Party that uploads a document of this kind.
     #[must_use]
     pub fn provider(self) -> Provider {
         current().kind(self).map_or(Provider::App, |row| row.provider)

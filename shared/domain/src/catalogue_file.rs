@@ -1,6 +1,6 @@
-//! Reads a catalogue and checks all of it: every fault is named, not only the first.
+//! Parses a catalogue and checks it completely. The error lists every fault, not only the first.
 //!
-//! The format is described in `data/README.md`.
+//! `data/README.md` describes the format.
 
 mod faults;
 mod legs;
@@ -16,7 +16,7 @@ pub use faults::{CatalogueFault, CatalogueFaults};
 use faults::{Faults, kind_of};
 use raw::{RawAges, RawCase, RawCatalogue, RawKind, RawMember, RawRequirement, RawService};
 
-/// Members that a form or a question about coverage has anyway, so none of them can choose a case.
+/// Members that every form or coverage request has. None of them can choose a case.
 const TAKEN: [&str; 16] = [
     "service",
     "accepted_at",
@@ -36,10 +36,10 @@ const TAKEN: [&str; 16] = [
     "when",
 ];
 impl Catalogue {
-    /// Reads a catalogue and checks that every service in it can be opened, worked on and ended.
+    /// Parses a catalogue and checks that every service can be opened, processed and ended.
     ///
     /// # Errors
-    /// Every fault, each with its place. A text that is not JSON of the right shape has one.
+    /// [`CatalogueFaults`] lists every fault with its place. Text that is not JSON of the right shape has a single fault.
     pub fn parse(json: &str) -> Result<Catalogue, CatalogueFaults> {
         let raw: RawCatalogue = serde_json::from_str(json).map_err(|error| {
             let at = format!("line {}, column {}", error.line(), error.column());
@@ -209,7 +209,7 @@ fn requirement(
     Requirement { title, accepts, certainty: faults.certainty(&at, &raw.certainty), name: raw.name }
 }
 
-/// Where the age chooses, every age has exactly one case.
+/// Checks that every age has exactly one case, when the age chooses the case.
 fn every_age(at: &str, cases: &[CaseRow], faults: &mut Faults) {
     let mut ages: Vec<Ages> = cases.iter().map(|case| case.ages).collect();
     ages.sort_by_key(|ages| ages.from);

@@ -1,4 +1,4 @@
-//! What someone asks of an application.
+//! Commands: requests to change an application.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use crate::event::{DocumentFault, HandOver, MissingItem, StoredObject};
 use crate::ids::{AgencyCode, DocumentId, TenantId};
 use crate::stage::Step;
 
-/// Who acts. Part of every recorded entry.
+/// The party that acts. Every recorded entry names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// An app backend.
     Tenant(TenantId),
-    /// An agency; its signed report is the entry's evidence.
+    /// An agency, whose signed report is the evidence of the entry.
     Agency(AgencyCode),
     /// The hub.
     Hub,
@@ -23,175 +23,175 @@ pub enum Actor {
 /// One attempt to change an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Who.
+    /// Party that acts.
     pub by: Actor,
-    /// Under which key; the hub's own steps have none: their repeat is seen from the state.
+    /// Key of the command. The hub's own steps have no key: the state shows whether they were done.
     pub key: Option<CommandKey>,
-    /// What.
+    /// Requested change.
     pub command: Command,
-    /// Only where this is the current version. A repeat under the same key is answered all the same.
+    /// Version that the application must have. A repeat with the same key succeeds at any version.
     pub only_at: Option<u32>,
 }
 
 impl Attempt {
-    /// A step of the hub itself.
+    /// An attempt of the hub itself.
     #[must_use]
     pub fn hub(command: Command) -> Self {
         Attempt { by: Actor::Hub, key: None, command, only_at: None }
     }
 }
 
-/// What is asked. Each command is one [`Step`].
+/// A requested change. Each command takes one [`Step`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A document arrived and is sound.
+    /// A document was uploaded and verified.
     StoreDocument {
-        /// Its slot.
+        /// Id of the document.
         document: DocumentId,
-        /// The upload round, from the object's key.
+        /// Upload round, from the object's key.
         round: u8,
-        /// The object.
+        /// Verified object.
         object: StoredObject,
     },
-    /// A document arrived and is not.
+    /// A document was uploaded and failed verification.
     RejectDocument {
-        /// Its slot.
+        /// Id of the document.
         document: DocumentId,
-        /// The upload round.
+        /// Upload round, from the object's key.
         round: u8,
-        /// The object's version id.
+        /// S3 version id of the object.
         version: String,
-        /// Why.
+        /// Reason for the rejection.
         fault: DocumentFault,
     },
-    /// Hand the application in.
+    /// Submit the application to the first agency.
     Submit,
-    /// A message on this leg was put into the agency's queue.
+    /// Record that a message of this leg was put into the agency's queue.
     Dispatch {
-        /// Version of the event that owed it.
+        /// Version of the event that caused the message.
         message_version: u32,
     },
-    /// Answer the supplement.
+    /// Answer the supplement request.
     Supplement,
     /// Hand the result to the citizen.
     HandOver {
-        /// How.
+        /// Way of the hand-over.
         how: HandOver,
     },
-    /// Settle at the move-in place, said by the app of the acceptance place.
+    /// Settle at the move-in place, as the app of the acceptance place confirms.
     Settle,
-    /// Take the application back.
+    /// Withdraw the application.
     Withdraw,
-    /// An agency's report.
+    /// Apply an agency's report.
     Report(Report),
-    /// The migration certificate ran out.
+    /// The migration certificate expired.
     Lapse,
-    /// The citizen's time ran out.
+    /// The time limit of the citizen has passed.
     Expire,
-    /// The agency's time ran out.
+    /// The time limit of the agency has passed.
     MarkOverdue,
 }
 
-/// What an agency says.
+/// A report of an agency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The version of the case the agency acts on: that of the last message it took, or of its last report.
+    /// Version of the case that the agency acted on: of the message it received, or of its last report.
     pub seen: u32,
-    /// What it says.
+    /// Result that the agency reports.
     pub finding: Finding,
 }
 
-/// What an agency found or did. The JSON is the body of a report on the wire.
+/// The result of an agency. The JSON is part of a report on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(description = "What an agency found or did."))]
+#[cfg_attr(feature = "schema", schemars(description = "The result that an agency reports."))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
-    /// The case was taken.
+    /// The agency received the case.
     Received,
-    /// Everything that is missing, at once (一次性告知).
+    /// The agency requests everything that is missing, at once (一次性告知).
     SupplementRequested {
-        /// 1 to [`crate::limits::SUPPLEMENT_ITEMS`] items.
-        #[cfg_attr(feature = "schema", schemars(transform = crate::schema::bound_items, description = "Everything that is missing: 1 to 10 items."))]
+        /// Missing items, 1 to [`crate::limits::SUPPLEMENT_ITEMS`].
+        #[cfg_attr(feature = "schema", schemars(transform = crate::schema::bound_items, description = "Missing items, 1 to 10."))]
         items: Vec<MissingItem>,
     },
-    /// Signed.
+    /// The agency reviewed and signed the application (签发).
     Signed,
-    /// Not issued.
+    /// The agency does not issue the card (不予签发).
     NotIssued {
-        /// Why; up to [`crate::limits::TEXT`] characters, no personal data.
+        /// Reason, up to [`crate::limits::TEXT`] characters, without personal data.
         #[cfg_attr(
             feature = "schema",
             schemars(
                 with = "crate::schema::Words",
-                description = "Why, in the agency's words: up to 200 characters, no personal data."
+                description = "Reason in the agency's words, up to 200 characters, without personal data."
             )
         )]
         reason: String,
     },
-    /// Produced.
+    /// The card is produced.
     Produced,
-    /// Posted.
+    /// The card was posted.
     Posted {
-        /// The carrier.
+        /// Carrier of the card.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         carrier: String,
-        /// The consignment number.
+        /// Tracking number of the carrier.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         tracking: String,
     },
-    /// Ready to be collected.
+    /// The card can be collected.
     Ready {
-        /// Where.
+        /// Place where the citizen collects the card.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Words"))]
         place: String,
     },
-    /// Move-in approved.
+    /// The agency approved the move-in.
     Approved {
         /// Number of the move-in permit (准迁证).
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         permit: String,
     },
-    /// Register verified at origin.
+    /// The agency of the origin verified the register.
     Verified,
-    /// Moved out.
+    /// The agency of the origin moved the citizen out.
     MovedOut {
         /// Number of the migration certificate (迁移证).
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         certificate: String,
-        /// Day of issue.
+        /// Day of issue of the certificate.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Day"))]
         issued_on: Date,
-        /// Last day; at most [`crate::limits::MIGRATION_CERTIFICATE_DAYS`] after the issue.
+        /// Last day of the certificate, at most [`crate::limits::MIGRATION_CERTIFICATE_DAYS`] after its issue.
         #[cfg_attr(
             feature = "schema",
             schemars(
                 with = "crate::schema::Day",
-                description = "Last day; at most 30 days after the issue."
+                description = "Last day of the certificate, at most 30 days after its issue."
             )
         )]
         valid_until: Date,
     },
-    /// Settled at the move-in place.
+    /// The citizen settled at the move-in place.
     Settled,
-    /// Restored at origin.
+    /// The agency restored the registration at the origin.
     Restored,
-    /// Certificate issued; it was uploaded as `document`.
+    /// The agency issued the certificate and uploaded it as `document`.
     Issued {
-        /// The slot.
+        /// Document id of the certificate.
         document: DocumentId,
-        /// Its number.
+        /// Number of the certificate.
         #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
         certificate: String,
     },
-    /// Refused.
+    /// The agency rejected the application.
     Rejected {
-        /// Why; up to [`crate::limits::TEXT`] characters, no personal data.
+        /// Reason, up to [`crate::limits::TEXT`] characters, without personal data.
         #[cfg_attr(
             feature = "schema",
             schemars(
                 with = "crate::schema::Words",
-                description = "Why, in the agency's words: up to 200 characters, no personal data."
+                description = "Reason in the agency's words, up to 200 characters, without personal data."
             )
         )]
         reason: String,
@@ -199,13 +199,13 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The wire name (`kind`) of the finding that takes a step, `None` where an agency does not take it.
+    /// Wire name (`kind`) of the finding that takes a step; `None` when agencies do not take the step.
     #[must_use]
     pub fn kind_of(step: Step) -> Option<&'static str> {
         step.report_kind()
     }
 
-    /// The step this finding is.
+    /// The step that this finding takes.
     #[must_use]
     pub fn step(&self) -> Step {
         match self {
@@ -228,7 +228,7 @@ impl Finding {
 }
 
 impl Command {
-    /// The step this command asks for.
+    /// The step that this command takes.
     #[must_use]
     pub fn step(&self) -> Step {
         match self {
@@ -266,7 +266,7 @@ mod tests {
             let json = serde_json::to_value(&finding).expect("json");
             assert_eq!(json["kind"].as_str(), Finding::kind_of(finding.step()));
         }
-        for step in Step::ALL {
+        for &step in Step::ALL {
             let by_agency =
                 matches!(step.taken_by(), crate::stage::Taker::Agency | crate::stage::Taker::AppOrAgency);
             assert_eq!(Finding::kind_of(step).is_some(), by_agency, "{step:?}");

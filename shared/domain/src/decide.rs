@@ -1,7 +1,6 @@
 //! Decides whether a command may happen, and which events it causes.
 
-use jiff::tz::Offset;
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::application::{Application, Document};
@@ -14,59 +13,60 @@ use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
 use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
+use crate::time::today;
 
 /// Why a command is refused. No refusal carries personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// The application belongs to another tenant, or the agency has no leg of it. Callers answer "not found".
+    /// The application belongs to another tenant, or the agency has no leg of it. Callers respond "not found".
     #[error("the application belongs to another tenant, or the agency has no part in it")]
     NotYours,
     /// The step is not possible at this stage.
-    #[error("{} is not possible at stage {}", .step.name(), .stage.name())]
+    #[error("the step {} is not possible at stage {}", .step.name(), .stage.name())]
     Illegal {
         /// The current stage.
         stage: Stage,
         /// The step that the command takes.
         step: Step,
     },
-    /// The agency has a part in the application, but this leg is another's.
+    /// The agency has another leg of the application, but not the open one.
     #[error("the open leg belongs to another agency")]
     OtherLeg {
         /// The current stage.
         stage: Stage,
     },
-    /// The report builds on a version that has been overtaken, or that does not exist.
-    #[error("the report builds on version {seen}, the leg is between {from} and {to}")]
+    /// The report builds on an outdated version, or on a version that does not exist.
+    #[error("the report builds on version {seen}, but the open leg accepts versions {from} to {to}")]
     Stale {
-        /// The version that the agency built on.
+        /// Version that the report builds on.
         seen: u32,
-        /// First version it may have seen.
+        /// First version that the report may build on.
         from: u32,
         /// Current version.
         to: u32,
     },
-    /// The caller set a version as the condition, and it is not the current one.
-    #[error("the application is at version {version}")]
+    /// The caller required a version that is not the current one.
+    #[error("the application is at version {version}, not at the version that the caller requires")]
     Changed {
         /// The current version.
         version: u32,
     },
-    /// The same key was used for another body.
+    /// The key was used for another request body.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// Documents are missing, all of them named.
-    #[error("{} documents are missing", .0.len())]
+    /// Required documents are missing; the list is complete.
+    #[error("{} required documents are missing", .0.len())]
     Missing(Vec<DocumentId>),
-    /// Fields of the report are wrong, all of them named.
-    #[error("{} fields are wrong", .0.len())]
+    /// Fields of the report are wrong; the list is complete.
+    #[error("{} fields of the report are wrong", .0.len())]
     Invalid(Vec<Fault>),
-    /// A bound of [`limits`] is reached.
-    #[error("the application has reached its bound of {0}")]
+    /// The application has reached a limit of [`limits`].
+    #[error("the application has reached its limit of {0}")]
     Bound(&'static str),
 }
 
 impl Refusal {
-    /// The stable name, for logs and evidence.
+    /// Stable name for logs and evidence.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -92,22 +92,13 @@ pub struct Fault {
     pub code: &'static str,
 }
 
-/// China's one time zone; deadlines are days there. UTC+8 all year.
-pub const CHINA: Offset = Offset::constant(8);
-
-/// The calendar day in China at `now`.
-#[must_use]
-pub fn today(now: Timestamp) -> Date {
-    CHINA.to_datetime(now).date()
-}
-
-/// Decides a command. `Ok` without an event means that the command was done before, so nothing changes.
+/// Decides a command. `Ok` without events means that the command was done before and nothing changes.
 ///
 /// # Errors
 /// A [`Refusal`] says why the command may not happen.
 pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    // The id of a key is derived from its caller, so only the caller itself can repeat a command. The repeat is answered
-    // even where the caller may no longer act.
+    // The id of a key is derived from its caller, so only the same caller can repeat a command. A repeat succeeds even when
+    // the caller may no longer act.
     if let Some(key) = attempt.key
         && let Some(taken) = state.taken(&key.id)
     {
@@ -186,7 +177,7 @@ fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal>
         }
         Actor::Hub => matches!(taker, Taker::Hub),
     };
-    // An agency of an earlier leg knows the case: it is told that its step is past, not that there is none.
+    // An agency of an earlier leg knows the case, so its refusal may reveal the stage.
     let was_involved = matches!(by, Actor::Agency(agency) if state.involves(agency));
     match (may, was_involved) {
         (true, _) => Ok(()),
@@ -195,7 +186,7 @@ fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal>
     }
 }
 
-/// What an agency that has a part in the application is told when its step may not be taken.
+/// The refusal for an agency of the application whose step is not possible now.
 fn not_now(state: &Application, by: &Actor, step: Step) -> Refusal {
     match by {
         Actor::Agency(agency) if agency != state.agency() => Refusal::OtherLeg { stage: state.stage },
@@ -203,20 +194,20 @@ fn not_now(state: &Application, by: &Actor, step: Step) -> Refusal {
     }
 }
 
-/// The step is in the table, its next leg exists where it opens one, and the event list has room for it.
+/// Checks that the stage table has the step, that the leg which it opens exists, and that the event list has room.
 fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
     let stage = next(state.stage, state.purpose(), step)
         .filter(|_| !opens_next_leg(step) || state.next_leg(step).is_some())
         .ok_or(Refusal::Illegal { stage: state.stage, step })?;
-    let room = if takes_a_turn(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
+    let room = if is_repeatable(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
     if usize::try_from(state.version).is_ok_and(|version| version >= room) {
         return Err(Refusal::Bound("events"));
     }
     Ok(stage)
 }
 
-/// Steps that can be repeated, and so must leave room for those that lead to an end.
-fn takes_a_turn(step: Step) -> bool {
+/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and leave room for the steps that end an application.
+fn is_repeatable(step: Step) -> bool {
     matches!(step, Step::RejectDocument | Step::RequestSupplement)
 }
 
@@ -230,7 +221,7 @@ fn due(state: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
     Calendar::official().deadline(today(now), days)
 }
 
-/// The limit of the leg that a step opens.
+/// Deadline of the leg that a step opens.
 fn next_due(state: &Application, step: Step, now: Timestamp) -> Deadline {
     let next = state.next_leg(step).and_then(|index| state.opened.legs.get(index));
     due(state, next.map_or(state.purpose(), |leg| leg.purpose), now)
@@ -252,7 +243,7 @@ fn store_document(
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
-    // A repeat, or an older round: what counts is already recorded.
+    // A repeat, or an older round: the current upload is already recorded.
     if found.stored().is_some() || round < found.rejections {
         return Ok(Vec::new());
     }
@@ -274,7 +265,7 @@ fn reject_document(
     fault: DocumentFault,
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
-    // A repeat, or an older round: what counts is already recorded.
+    // A repeat, or an older round: the current upload is already recorded.
     if round < found.rejections || found.stored().is_some() {
         return Ok(Vec::new());
     }
@@ -286,7 +277,7 @@ fn reject_document(
 }
 
 fn decide_report(state: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    // The agency holds the case, so it was dispatched, whether or not the router came to record it.
+    // The agency has the case, so its message was dispatched, even if the router has not recorded the dispatch.
     if undelivered(state).is_some() && report.finding.step() == Step::Receive {
         let dispatched = Event::Dispatched { leg: state.leg };
         let then = evolve(state.clone(), &dispatched, now, None);

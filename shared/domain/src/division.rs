@@ -1,11 +1,15 @@
 //! Administrative divisions: codes (GB/T 2260), the places they name, and the jurisdictions of agencies.
 
+mod current;
+
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
 use crate::text::plain_text;
+
+pub use current::{AbolishedDivision, CurrentDivision, CurrentDivisionError, Division};
 
 /// The 31 provincial units that have codes of their own in the household register: first two digits,
 /// name in Chinese, name in English. In order of the code (GB/T 2260).
@@ -101,7 +105,7 @@ fn league_city(first_four: u32) -> Option<NamedPlace> {
 }
 
 /// A division code: six digits, the first two of a known provincial unit (GB/T 2260). The lower digits
-/// are not checked, for divisions are merged and renamed every year.
+/// are not checked: stored codes stay valid when a division is abolished. New ones are read as [`CurrentDivision`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DivisionCode {
     /// 110000 to 659999.

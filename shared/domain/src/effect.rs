@@ -51,11 +51,11 @@ impl Notice {
     }
 }
 
-/// The messages that the entries after version `seen` cause, in order.
+/// The messages that the entries after version `after` cause, in order.
 #[must_use]
-pub fn notices(ledger: &Ledger, seen: u32) -> Vec<Notice> {
+pub fn notices(ledger: &Ledger, after: u32) -> Vec<Notice> {
     let mut notices = Vec::new();
-    for line in ledger.after(seen) {
+    for line in ledger.after(after) {
         let version = line.entry.version;
         let Some(then) = ledger.at(version) else {
             continue;
@@ -95,7 +95,7 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
     }
 }
 
-/// The messages of the open leg, sent or not, oldest first: the agency may request each again. Empty where no agency has
+/// The messages of the open leg, sent or not, oldest first: the agency may request each again. Empty when no agency has
 /// the case.
 #[must_use]
 pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
@@ -108,14 +108,14 @@ pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
     open
 }
 
-/// Whether the agency's queue has dropped the message by now: the message was sent more than [`limits::QUEUE_DAYS`] ago, and
+/// Whether the agency's queue has deleted the message by now: the message was sent more than [`limits::QUEUE_DAYS`] ago, and
 /// no report followed.
 #[must_use]
 pub fn lost_in_queue(state: &Application, now: Timestamp) -> bool {
     in_queue_since(state).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)
 }
 
-/// When the case was put into the agency's queue, while that is all that is known.
+/// Time at which the case was put into the agency's queue, while the agency has not reported.
 #[must_use]
 pub fn in_queue_since(state: &Application) -> Option<Timestamp> {
     let waits = matches!(state.stage, Stage::Dispatched | Stage::Supplemented);
@@ -142,8 +142,7 @@ pub fn undelivered(state: &Application) -> Option<Notice> {
     })
 }
 
-/// Whether the app backend gets a callback about an event. It gets none about its own calls, nor about documents that
-/// arrived in order.
+/// Whether the app backend gets a callback about an event. Its own calls and stored documents cause no callback.
 #[must_use]
 pub fn calls_back(event: &Event) -> bool {
     match event {
@@ -169,7 +168,7 @@ pub fn calls_back(event: &Event) -> bool {
         | Event::Rejected { .. }
         | Event::Expired
         | Event::Overdue { .. } => true,
-        // `dispatched` follows at once and says that it reached the agency.
+        // `dispatched` follows at once and has a callback.
         Event::Opened(_)
         | Event::DocumentStored { .. }
         | Event::Submitted { .. }

@@ -1,6 +1,5 @@
-//! The state machine of a callback endpoint: when callbacks go to it, when they are stored for later, and when it is
-//! tried again. Pure: the caller reads the clock, draws the jitter, writes the state conditionally and carries out the
-//! effects.
+//! The state machine of a callback endpoint. It decides when the hub sends callbacks, stores them for later, and retries. The
+//! machine is pure: the caller reads the clock, draws the jitter, writes the state conditionally and executes the effects.
 
 mod schedule;
 mod table;
@@ -11,20 +10,20 @@ use serde::{Deserialize, Serialize};
 pub use schedule::{Jitter, WAITS, wait_after};
 pub use table::endpoint_table;
 
-/// How long a process remembers a tenant's subscriptions: every process knows a change after this time.
+/// How long a process caches a tenant's subscriptions. Every process knows a change after this time.
 pub const REMEMBERED: SignedDuration = SignedDuration::from_secs(15);
-/// How long after an endpoint left health no callback is stored yet. Longer than [`REMEMBERED`], so that no process
+/// Time after an endpoint left health in which no callback is stored. Longer than [`REMEMBERED`], so that no process
 /// delivers a later event of an application while another one stores an earlier one.
 pub const PROPAGATION_DELAY: SignedDuration = SignedDuration::from_secs(20);
-/// How long after a recovery a direct delivery first looks for stored callbacks of its application. Longer than
-/// [`REMEMBERED`]: a process that still takes the endpoint for failing may store a callback in this time.
+/// Time after a recovery in which a direct delivery first checks for stored callbacks of its application. Longer than
+/// [`REMEMBERED`]: a process with an outdated state may store a callback in this time.
 pub const CAUTIOUS: SignedDuration = SignedDuration::from_secs(60);
 
 /// The state of an endpoint. Every change is a conditional write on its subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum EndpointState {
-    /// Callbacks go to the endpoint as they come.
+    /// The hub sends callbacks directly.
     Healthy {
         /// Time of the last recovery.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,23 +37,23 @@ pub enum EndpointState {
     /// The endpoint rejects callbacks, or answers too slowly. Callbacks are stored, and the schedule says when the next
     /// attempt is due.
     Failing {
-        /// Failed attempts in a row; 0 where the endpoint answers, but too slowly.
+        /// Failed attempts in a row; 0 when the endpoint answers, but too slowly.
         attempt: u32,
         /// Time when the endpoint left health.
         since: Timestamp,
         /// Time of the next attempt.
         next_at: Timestamp,
     },
-    /// No attempt is made any more. Callbacks are stored until the tenant resumes the subscription.
+    /// The hub makes no further attempts and stores callbacks until the tenant resumes the subscription.
     Disabled {
-        /// Cause.
+        /// Why the endpoint is disabled.
         reason: DisabledReason,
         /// Time when the endpoint left health.
         since: Timestamp,
         /// Time when the hub disabled the endpoint.
         at: Timestamp,
     },
-    /// The tenant wants no callbacks for now. Callbacks are stored.
+    /// The tenant has paused the subscription. The hub stores callbacks.
     Paused {
         /// Time when the endpoint left health.
         since: Timestamp,
@@ -73,14 +72,14 @@ pub enum DisabledReason {
     Exhausted,
 }
 
-/// What happened to an endpoint.
+/// An event of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointEvent {
-    /// The endpoint took a callback.
+    /// The endpoint accepted a callback.
     Delivered,
-    /// The endpoint took a callback that was sent to it directly, so late that other applications waited.
+    /// The endpoint accepted a direct callback so slowly that callbacks of other applications had to wait.
     DeliveredSlowly,
-    /// A process is about to make the attempt that is due. Counted before the attempt, so that one process makes it.
+    /// A process claims the attempt that is due. Counted before the attempt, so that only one process makes it.
     Claimed(Jitter),
     /// An attempt failed.
     Failed {
@@ -101,32 +100,32 @@ pub enum EndpointEvent {
     ResumeRequested,
 }
 
-/// What the caller must do beside writing the new state.
+/// Effect that the caller must execute besides writing the new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointEffect {
-    /// Have a drainer deliver the stored callbacks. The schedule does so too, where this is lost.
+    /// Wake a drainer, which delivers the stored callbacks. The schedule also wakes it, if this effect is lost.
     WakeDrainer,
-    /// Tell the tenant that the endpoint is disabled, before the state is written: whoever dies between the two repeats
-    /// the notice.
+    /// Notify the tenant that the endpoint is disabled, before writing the state: a process that dies in between repeats the
+    /// notice.
     NotifyDisabled(DisabledReason),
-    /// Tell the tenant that the subscription is paused.
+    /// Notify the tenant that the subscription is paused.
     NotifyPaused,
-    /// Tell the tenant that the subscription is enabled again.
+    /// Notify the tenant that the subscription is enabled again.
     NotifyEnabled,
 }
 
-/// How a callback that arrives is handled.
+/// How the hub handles a callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// Send the callback.
     Post,
-    /// Send the callback, unless a callback of the same application is stored: then store this one behind it.
+    /// Send the callback. If a callback of the same application is stored, store this callback behind it.
     PostUnlessStored,
-    /// As [`Route::PostUnlessStored`], after the attempt is claimed ([`EndpointEvent::Claimed`]).
+    /// Claim the attempt ([`EndpointEvent::Claimed`]), then continue as in [`Route::PostUnlessStored`].
     ClaimUnlessStored,
     /// Store the callback for a drainer.
     Store,
-    /// Leave the callback in its queue: some process may not know yet that the endpoint left health.
+    /// Leave the callback in its queue, because some process may not know yet that the endpoint left health.
     Wait,
 }
 
@@ -137,7 +136,7 @@ impl Default for EndpointState {
 }
 
 impl EndpointState {
-    /// The stable name of the state.
+    /// Stable name of the state.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -161,7 +160,7 @@ impl EndpointState {
         }
     }
 
-    /// Time when the schedule must wake a drainer; `None` where no drainer is needed.
+    /// Time when the schedule must wake a drainer; `None` when no drainer is needed.
     #[must_use]
     pub fn due(self) -> Option<Timestamp> {
         match self {
@@ -185,7 +184,7 @@ impl EndpointState {
         }
     }
 
-    /// Whether callbacks may go to the endpoint directly.
+    /// Whether the hub may send callbacks directly.
     #[must_use]
     pub fn takes_directly(self) -> bool {
         match self {
@@ -202,13 +201,13 @@ impl EndpointState {
         self.since()?.checked_add(PROPAGATION_DELAY).ok()
     }
 
-    /// Whether a process that remembers this state must read it again before it decides on a callback.
+    /// Whether a process that cached this state must read it again before it handles a callback.
     #[must_use]
     pub fn is_settling(self, now: Timestamp) -> bool {
         !self.takes_directly() && self.settles_at().is_some_and(|at| now < at)
     }
 
-    /// How a callback is handled. `repeated`: its message came before, so a process that died may have stored it.
+    /// How the hub handles a callback. `repeated`: its message was received before, so a process that died may have stored it.
     #[must_use]
     pub fn route_callback(self, now: Timestamp, repeated: bool) -> Route {
         match self {
@@ -233,8 +232,8 @@ impl EndpointState {
         }
     }
 
-    /// Whether a drainer may send stored callbacks. A healthy endpoint may have some that were stored by a process with
-    /// an older state.
+    /// Whether a drainer may send stored callbacks. A healthy endpoint may have stored callbacks from a process with an older
+    /// state.
     #[must_use]
     pub fn may_drain(self, now: Timestamp) -> bool {
         match self {
@@ -245,7 +244,7 @@ impl EndpointState {
     }
 }
 
-/// The state after an event, and what else is to be done. Where the state stays as it is, nothing is written.
+/// The state after an event, and its effects. The caller writes the state only when it changed.
 #[must_use]
 pub fn next(
     state: EndpointState,
@@ -256,7 +255,7 @@ pub fn next(
     use EndpointEvent as Event;
     use EndpointState::{Disabled, Failing, Healthy, Paused, Recovering};
     match (state, event) {
-        // Not healthy at once: callbacks may be stored. A drainer finds out.
+        // Not healthy yet, because callbacks may be stored. A drainer checks.
         (Failing { since, .. }, Event::Delivered) => (Recovering { since }, vec![WakeDrainer]),
         (Healthy { .. } | Recovering { .. }, Event::Delivered) => (state, vec![]),
 
@@ -279,7 +278,7 @@ pub fn next(
         (Healthy { .. } | Recovering { .. }, Event::AnsweredGone) => disabled(DisabledReason::Gone, now, now),
         (Failing { since, .. }, Event::AnsweredGone) => disabled(DisabledReason::Gone, since, now),
 
-        // The process that stored the callback knew an older state.
+        // The process that stored the callback had an older state.
         (Healthy { .. }, Event::Stored) => (Recovering { since: now }, vec![WakeDrainer]),
         (Recovering { .. }, Event::Stored) => (state, vec![WakeDrainer]),
         (Failing { .. }, Event::Stored) => (state, vec![]),
@@ -287,7 +286,7 @@ pub fn next(
         (Recovering { .. } | Failing { .. }, Event::Drained) => (Healthy { recovered: Some(now) }, vec![]),
         (Healthy { .. }, Event::Drained) => (state, vec![]),
 
-        // Callbacks went to the endpoint until now, so other processes must hear of the pause first.
+        // Callbacks were sent directly until now, so the other processes must learn of the pause first.
         (Healthy { .. } | Recovering { .. }, Event::PauseRequested) => {
             (Paused { since: now, at: now }, vec![NotifyPaused])
         }
@@ -301,7 +300,7 @@ pub fn next(
             (Recovering { since }, vec![NotifyEnabled, WakeDrainer])
         }
 
-        // Only the tenant's resume leads out of these two. Attempts that were on their way change nothing.
+        // Only a resume by the tenant ends these two states. Attempts in flight change nothing.
         (
             Disabled { .. } | Paused { .. },
             Event::Delivered

@@ -1,7 +1,6 @@
-//! What has happened to an application. Events are the record: the state is computed from them.
+//! Events of an application. The events are the record: the state is computed from them.
 //!
-//! The JSON is what lies in the table for years, so names are short, variants are only ever added,
-//! and unknown fields are ignored on reading.
+//! The table stores this JSON for years, so names are short, variants are only added, and reading ignores unknown fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,43 +11,43 @@ use crate::ids::{AgencyCode, DocumentId, TenantId};
 pub use crate::service::Provider;
 use crate::stage::{Purpose, Step};
 
-/// A place for one document.
+/// A slot for one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// Its id within the application.
+    /// Id of the document within the application.
     pub id: DocumentId,
-    /// The requirement it answers, for example `lawful_stay`.
+    /// Requirement that the document answers, for example `lawful_stay`.
     #[serde(rename = "r")]
     pub requirement: String,
-    /// The kinds that will do.
+    /// Kinds of document that satisfy the requirement.
     #[serde(rename = "k")]
     pub accepts: Vec<DocumentKind>,
-    /// Who hands it in.
+    /// Party that uploads the document.
     #[serde(rename = "p")]
     pub provider: Provider,
 }
 
-/// One agency leg of an application, fixed when it is opened.
+/// One agency leg of an application, fixed when the application is opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leg {
-    /// What is asked.
+    /// Task of the agency.
     #[serde(rename = "p")]
     pub purpose: Purpose,
-    /// Of whom.
+    /// Agency that acts.
     #[serde(rename = "a")]
     pub agency: AgencyCode,
 }
 
-/// The places an application concerns.
+/// The places of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
-    /// 受理地: where the citizen applies.
+    /// Acceptance place (受理地).
     #[serde(rename = "at")]
     pub accepted_at: DivisionCode,
-    /// 户籍地: where the citizen is registered; of a transfer, the 迁出地.
+    /// Place of household registration (户籍地); of a transfer, the move-out place (迁出地).
     #[serde(rename = "reg")]
     pub registered_at: DivisionCode,
-    /// 迁入地 of a transfer.
+    /// Move-in place (迁入地) of a transfer.
     #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
     pub move_in: Option<DivisionCode>,
 }
@@ -56,78 +55,78 @@ pub struct Places {
 /// The first event of every application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
-    /// The app backend that opened it and alone may read it.
+    /// App backend that opened the application. No other may read it.
     #[serde(rename = "tn")]
     pub tenant: TenantId,
-    /// The service.
+    /// Service that the citizen applies for.
     #[serde(rename = "s")]
     pub service: Service,
-    /// The case of the service.
+    /// Case of the service.
     #[serde(rename = "w")]
     pub when: When,
-    /// The places.
+    /// Places of the application.
     #[serde(rename = "pl")]
     pub places: Places,
-    /// The legs in order.
+    /// Legs in order.
     #[serde(rename = "lg")]
     pub legs: Vec<Leg>,
-    /// A slot for each required document.
+    /// One slot for each required document.
     #[serde(rename = "d")]
     pub slots: Vec<Slot>,
-    /// Submit by itself once the last document is in.
+    /// Whether the hub submits the application once the last document is stored.
     #[serde(rename = "au")]
     pub submit_when_complete: bool,
-    /// What the deciding agency must be able to do, for example `script:mongolian`.
+    /// Capabilities that the deciding agency must have, for example `script:mongolian`.
     #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
 
-/// Which object a document is. The version is pinned: an overwrite is another object.
+/// A stored object, pinned to its S3 version: an overwrite creates another object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredObject {
     /// S3 version id.
     #[serde(rename = "o")]
     pub version: String,
-    /// Bytes, 1 to [`crate::limits::DOCUMENT_BYTES`].
+    /// Size in bytes, 1 to [`crate::limits::DOCUMENT_BYTES`].
     #[serde(rename = "z")]
     pub size: u64,
-    /// SHA-256, base64, as S3 verified it.
+    /// SHA-256 in base64, verified by S3.
     #[serde(rename = "h")]
     pub sha256: String,
-    /// What it is.
+    /// Kind of document.
     #[serde(rename = "k")]
     pub kind: DocumentKind,
-    /// Its media type.
+    /// Media type of the file.
     #[serde(rename = "m")]
     pub media_type: String,
 }
 
-/// Why a document was refused.
+/// Why a document was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentFault {
-    /// No byte in it.
+    /// The file is empty.
     Empty,
-    /// More bytes than a document may have.
+    /// The file has more than 20 MiB.
     TooLarge,
-    /// Its content is not what its media type says.
+    /// The content does not match the media type.
     ContentMismatch,
-    /// Not a kind that the slot accepts.
+    /// The slot does not accept this kind of document.
     WrongKind,
 }
 
-/// One thing an agency misses.
+/// One missing item of a supplement request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MissingItem {
-    /// The name the answer will carry, for example `guardianship`. 1 to 64 characters.
+    /// Name of the item, for example `guardianship`. 1 to 64 characters.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
     pub name: String,
-    /// What will do.
+    /// Kinds of document that the agency accepts.
     #[cfg_attr(feature = "schema", schemars(transform = crate::schema::not_empty))]
     pub accepts: Vec<DocumentKind>,
-    /// What the agency wants, in its words. Up to 200 characters.
+    /// Note in the agency's words, up to 200 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Note"))]
     pub note: String,
@@ -148,145 +147,145 @@ pub enum HandOver {
     Window,
 }
 
-/// What happened. See [`Step`] for who may cause it and when.
+/// A recorded event. [`Step`] says which party causes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum Event {
-    /// Opened, with everything that is not personal.
+    /// The application was opened. Contains all data that is not personal.
     Opened(Box<Opened>),
-    /// A document is in.
+    /// A document was stored.
     DocumentStored {
-        /// Which slot.
+        /// Id of the document.
         #[serde(rename = "d")]
         document: DocumentId,
-        /// Which object.
+        /// Stored object.
         #[serde(flatten)]
         object: StoredObject,
     },
-    /// A document was refused; its slot waits again.
+    /// A document was rejected. The app must upload another file.
     DocumentRejected {
-        /// Which slot.
+        /// Id of the document.
         #[serde(rename = "d")]
         document: DocumentId,
-        /// The refused object's version.
+        /// S3 version id of the rejected object.
         #[serde(rename = "o")]
         version: String,
-        /// Why.
+        /// Reason for the rejection.
         #[serde(rename = "f")]
         fault: DocumentFault,
     },
-    /// Handed in; the first leg is open until `due`.
+    /// The application was submitted. The first leg is open until `due`.
     Submitted {
-        /// Limit of the first leg.
+        /// Time limit of the first leg.
         due: Deadline,
     },
-    /// In the queue of the current leg's agency.
+    /// The case was put into the queue of the current leg's agency.
     Dispatched {
-        /// Which leg, from 0.
+        /// Index of the leg, from 0.
         #[serde(rename = "l")]
         leg: u8,
     },
-    /// Taken by the agency.
+    /// The agency received the case.
     Received,
-    /// Everything that is missing, said once.
+    /// The agency requested everything that is missing.
     SupplementRequested {
-        /// The list.
+        /// Missing items.
         items: Vec<MissingItem>,
-        /// Where the answers go.
+        /// Slots for the answers, one for each item.
         slots: Vec<Slot>,
-        /// Last day for the answer.
+        /// Last day to answer.
         until: jiff::civil::Date,
     },
-    /// Answered; the leg's limit starts again.
+    /// The citizen answered. The time limit of the leg starts again.
     Supplemented {
-        /// Limit of the leg.
+        /// Time limit of the leg.
         due: Deadline,
     },
-    /// Signed.
+    /// The agency reviewed and signed the application.
     Signed,
-    /// Not issued: the citizen must go to the place of registration.
+    /// The agency does not issue the card. The citizen must apply at the place of household registration.
     NotIssued {
-        /// Why, in the agency's words.
+        /// Reason in the agency's words.
         reason: String,
     },
-    /// Produced.
+    /// The card is produced.
     Produced,
-    /// Posted.
+    /// The card was posted.
     Posted {
-        /// The carrier's name.
+        /// Carrier of the card.
         carrier: String,
-        /// The consignment number.
+        /// Tracking number of the carrier.
         tracking: String,
     },
-    /// To be collected.
+    /// The card can be collected.
     Ready {
-        /// Where.
+        /// Place where the citizen collects the card.
         place: String,
     },
-    /// Card in the citizen's hands.
+    /// The citizen has the card.
     Collected {
-        /// How.
+        /// Way of the hand-over.
         how: HandOver,
     },
-    /// Permit issued; the move-out leg is open until `due`.
+    /// The move-in permit is issued. The next leg is open until `due`.
     Approved {
         /// Number of the move-in permit.
         permit: String,
-        /// Limit of the next leg.
+        /// Time limit of the next leg.
         due: Deadline,
     },
-    /// The origin has verified the register.
+    /// The agency of the origin verified the register.
     Verified,
-    /// Moved out; the settle leg is open until `due`.
+    /// The citizen was moved out. The settle leg is open until `due`.
     MovedOut {
         /// Number of the migration certificate.
         certificate: String,
-        /// Its last day.
+        /// Last day of the migration certificate.
         valid_until: jiff::civil::Date,
-        /// Limit of the next leg.
+        /// Time limit of the next leg.
         due: Deadline,
     },
-    /// Settled.
+    /// The citizen settled at the move-in place.
     Settled,
-    /// The migration certificate ran out; the restore leg is open until `due`.
+    /// The migration certificate expired. The restore leg is open until `due`.
     Lapsed {
-        /// Limit of the restore leg.
+        /// Time limit of the restore leg.
         due: Deadline,
     },
-    /// Restored at origin.
+    /// The registration was restored at the origin.
     RestoredAtOrigin,
-    /// Certificate issued; it lies in `document`.
+    /// The certificate was issued and stored as `document`.
     Issued {
-        /// The slot that holds it.
+        /// Document id of the certificate.
         #[serde(rename = "d")]
         document: DocumentId,
-        /// Its number.
+        /// Number of the certificate.
         certificate: String,
     },
-    /// Certificate in the citizen's hands.
+    /// The citizen has the certificate.
     Completed {
-        /// How.
+        /// Way of the hand-over.
         how: HandOver,
     },
-    /// Taken back.
+    /// The citizen withdrew the application.
     Withdrawn,
-    /// Refused by an agency.
+    /// An agency rejected the application.
     Rejected {
-        /// Why, in the agency's words.
+        /// Reason in the agency's words.
         reason: String,
     },
-    /// Ran out of time.
+    /// The time limit of a draft or of a supplement passed.
     Expired,
-    /// The agency's limit passed.
+    /// The time limit of the agency passed.
     Overdue {
-        /// Which leg, from 0.
+        /// Index of the leg, from 0.
         #[serde(rename = "l")]
         leg: u8,
     },
 }
 
 impl Event {
-    /// The step this event records; `None` for the first event, which is not a step but a beginning.
+    /// The step that this event records; `None` for `Opened`, the first event.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         Some(match self {
@@ -318,7 +317,7 @@ impl Event {
         })
     }
 
-    /// The stable name used in feeds and callbacks, for example `document_stored`.
+    /// Stable name in the event feed and in callbacks, for example `document_stored`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

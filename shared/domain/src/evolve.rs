@@ -1,4 +1,4 @@
-//! How an event changes the state of an application. Every recorded event can be applied: there is no error.
+//! Applies events to the state of an application. Every recorded event can be applied, so there is no error.
 
 use jiff::{Timestamp, civil::Date};
 
@@ -34,13 +34,13 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
     }
 }
 
-/// The state after one more event. `key` names the command that caused it.
+/// The state after one more event. `key` belongs to the command that caused the event.
 #[must_use]
 pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<CommandKey>) -> Application {
     state.version += 1;
     state.changed_at = at;
     if let Some(key) = key {
-        // A command may cause several events: the key stands for the version of the last one.
+        // A command may cause several events; its key refers to the version of the last one.
         state.taken.retain(|taken| taken.key.id != key.id);
         state.taken.push(Taken { key, version: state.version });
     }
@@ -70,11 +70,11 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         Event::SupplementRequested { items, slots, until } => {
             state.stage = Stage::SupplementRequested;
             // `decide` makes one slot for each item.
-            let asked = slots.iter().zip(items).map(|(slot, item)| Document {
+            let requested = slots.iter().zip(items).map(|(slot, item)| Document {
                 note: Some(item.note.clone()),
                 ..Document::waiting(slot.clone())
             });
-            state.documents.extend(asked);
+            state.documents.extend(requested);
             state.supplement_rounds = state.supplement_rounds.saturating_add(1);
             state.supplement_until = Some(*until);
             // The agency's clock stops while the citizen's runs.
@@ -148,7 +148,7 @@ fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     state.stage = stage;
 }
 
-/// Starts another limit, or stops the clock. `overdue` is about the limit that runs, so it begins as false.
+/// Starts another time limit, or stops the clock. `overdue` refers to the running limit, so it is reset to false.
 fn limit(state: &mut Application, due: Option<Deadline>) {
     state.due = due;
     state.overdue = false;
@@ -159,7 +159,7 @@ fn open_next_leg(state: &mut Application, step: Step, stage: Stage, due: Deadlin
     open_leg(state, leg, stage, due);
 }
 
-/// The agency has done its part: the clock stops, and the last step is the citizen's.
+/// The agency has finished: its clock stops, and the hand-over to the citizen remains.
 fn done(state: &mut Application, stage: Stage) {
     limit(state, None);
     state.stage = stage;

@@ -14,58 +14,56 @@ const LENGTH: usize = 18;
 const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
 /// The check character by weighted sum modulo 11 (GB 11643-1999).
 const CHECK_CHARACTERS: [char; 11] = ['1', '0', 'X', '9', '8', '7', '6', '5', '4', '3', '2'];
-/// Areas outside the 31 units that numbers were issued for: 71 and 83 residents of Taiwan, 81 of Hong
-/// Kong, 82 of Macao (residence permits for them carry numbers of this form).
+/// Area codes besides the 31 provincial units: 71 and 83 for residents of Taiwan, 81 of Hong Kong, 82 of Macao. Their
+/// residence permits carry numbers of this form.
 const OTHER_AREAS: [&str; 4] = ["71", "81", "82", "83"];
-/// Earliest birth year. The standard has no bound; this one is ours, so that a mistyped century is
-/// told and not believed.
+/// Earliest birth year. The standard has no bound; this one detects a mistyped century.
 const FIRST_YEAR: i16 = 1800;
 
-/// A valid citizen identity number; an `x` at the end is kept as `X`. Personal: `Debug` hides it, there is no
-/// `Display`.
+/// A valid citizen identity number; a final `x` becomes `X`. Personal data: `Debug` is redacted, and `Display` is missing.
 ///
-/// Of the area only the two province digits are checked: it is the area of first registration, often a
-/// code that has been abolished since.
+/// Only the two province digits of the area are checked: the area is that of the first registration, whose code has often
+/// been abolished since.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityNumber(String);
 
-/// The sex a number states.
+/// Sex according to the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sex {
-    /// Odd sequence.
+    /// Male: the sequence is odd.
     Male,
-    /// Even sequence.
+    /// Female: the sequence is even.
     Female,
 }
 
-/// Why something is no [`IdentityNumber`]. Never holds the text.
+/// Why a text is not an [`IdentityNumber`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum IdentityNumberError {
-    /// Not 18 characters.
-    #[error("an identity number has 18 characters")]
+    /// The text does not have 18 characters.
+    #[error("an identity number must have 18 characters")]
     Length,
-    /// Something other than digits before the last character, or neither digit nor X there.
-    #[error("an identity number has digits only, and at the end a digit or X")]
+    /// One of the first 17 characters is not a digit, or the last is neither a digit nor X.
+    #[error("an identity number must have 17 digits and end with a digit or X")]
     NotDigits,
-    /// The first two digits name no area of issue.
-    #[error("the first two digits of an identity number name a provincial unit")]
+    /// The first two digits are not the code of an area of issue.
+    #[error("the first two digits of an identity number must be the code of a provincial unit")]
     Province,
-    /// Digits 7 to 14 are no date from the year 1800 on.
-    #[error("digits 7 to 14 of an identity number are a birth date")]
+    /// Digits 7 to 14 are not a date from the year 1800 on.
+    #[error("digits 7 to 14 of an identity number must be a birth date")]
     BirthDate,
-    /// The birth date lies after the day of the check.
+    /// The birth date is after the day of the check.
     #[error("the birth date in an identity number is in the future")]
     BirthDateInFuture,
     /// The sequence of a number to be computed is over 999.
-    #[error("the sequence of an identity number is at most 999")]
+    #[error("the sequence of an identity number must be at most 999")]
     Sequence,
-    /// The last character does not fit the others.
-    #[error("the check character of an identity number does not fit its digits")]
+    /// The check character does not match the digits.
+    #[error("the check character of an identity number does not match its digits")]
     CheckCharacter,
 }
 
 impl IdentityNumberError {
-    /// The stable name of the problem.
+    /// Stable code of the problem.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -81,12 +79,12 @@ impl IdentityNumberError {
 }
 
 impl IdentityNumber {
-    /// Puts a number together and computes its check character. For tests and demonstrations: real
-    /// numbers are given out by the public security organs alone.
+    /// Builds a number and computes its check character. For tests and demonstrations: only the public security organs issue
+    /// real numbers.
     ///
     /// # Errors
-    /// The area is not six digits of a known province, the birth year is before 1800, or the sequence
-    /// is over 999.
+    /// [`IdentityNumberError`] when the area is not six digits of a known province, the birth year is before 1800, or the
+    /// sequence is over 999.
     pub fn compute(area: &str, birth: Date, sequence: u16) -> Result<Self, IdentityNumberError> {
         if area.len() != 6 {
             return Err(IdentityNumberError::Length);
@@ -106,10 +104,10 @@ impl IdentityNumber {
         text.parse()
     }
 
-    /// The same number, unless it says its holder is not born yet. `today` is the day in China.
+    /// Checks that the birth date is not in the future. `today` is the day in China.
     ///
     /// # Errors
-    /// [`IdentityNumberError::BirthDateInFuture`].
+    /// [`IdentityNumberError::BirthDateInFuture`] when it is.
     pub fn checked_on(self, today: Date) -> Result<Self, IdentityNumberError> {
         if self.birth_date() > today {
             return Err(IdentityNumberError::BirthDateInFuture);
@@ -126,7 +124,7 @@ impl IdentityNumber {
     /// The birth date.
     #[must_use]
     pub fn birth_date(&self) -> Date {
-        // Checked when it was parsed; the fallback only spares a panic.
+        // The parser checked the date; the fallback only avoids a panic.
         parse_birth_date(&self.0).unwrap_or(Date::MAX)
     }
 
@@ -136,8 +134,8 @@ impl IdentityNumber {
         if digit(self.0.as_bytes()[16]) % 2 == 1 { Sex::Male } else { Sex::Female }
     }
 
-    /// Full years on a day (周岁): one more on each birthday. Who was born on 29 February is a year
-    /// older on 1 March of a common year. 0 before the birth.
+    /// Age in full years on a day (周岁); 0 before the birth. A person born on 29 February turns a year older on 1 March of a
+    /// common year.
     #[must_use]
     pub fn age_on(&self, day: Date) -> u8 {
         let birth = self.birth_date();
@@ -150,10 +148,10 @@ impl IdentityNumber {
 impl FromStr for IdentityNumber {
     type Err = IdentityNumberError;
 
-    /// White space around the number is dropped, a small `x` is made a capital.
+    /// Removes white space around the number and changes a small `x` to a capital.
     fn from_str(text: &str) -> Result<Self, IdentityNumberError> {
         let text = text.trim();
-        // Counted in characters, so that full-width digits are called what they are.
+        // Counts characters instead of bytes, so that full-width digits give `NotDigits` instead of `Length`.
         if text.chars().count() != LENGTH {
             return Err(IdentityNumberError::Length);
         }
@@ -203,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// Computed, nobody's.
+    /// A computed number that belongs to no person.
     const EXAMPLE: &str = "110101202311012176";
 
     fn number(text: &str) -> IdentityNumber {
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sound_numbers_are_computed() {
+    fn only_valid_numbers_are_computed() {
         use IdentityNumberError::{BirthDate, Length, NotDigits, Province, Sequence};
         let birth = date(1990, 1, 1);
         for (area, birth, sequence, error) in [
@@ -279,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unborn_are_refused() {
+    fn a_birth_date_in_the_future_is_refused() {
         let number = born(date(2026, 3, 2));
         assert_eq!(number.clone().checked_on(date(2026, 3, 1)), Err(IdentityNumberError::BirthDateInFuture));
         assert_eq!(number.clone().checked_on(date(2026, 3, 2)), Ok(number));
@@ -334,9 +332,9 @@ mod tests {
             prop_assert_eq!(read, number);
         }
 
-        /// The standard's promise: one wrong character, or two neighbours swapped, is always seen.
+        /// The standard guarantees that one wrong character, or two swapped neighbours, is always detected.
         #[test]
-        fn slips_of_the_hand_are_seen(number in numbers(), at in 0..17_usize, other in 0..10_u8) {
+        fn typing_errors_are_detected(number in numbers(), at in 0..17_usize, other in 0..10_u8) {
             let good = number.as_str().as_bytes();
             let mut wrong = good.to_vec();
             wrong[at] = b'0' + other;
@@ -350,7 +348,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused(text in "\\PC{0,20}") {
+        fn parsing_never_panics(text in "\\PC{0,20}") {
             let _ = text.parse::<IdentityNumber>();
         }
     }

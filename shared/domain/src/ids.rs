@@ -1,4 +1,4 @@
-//! Ids. None of them is personal; each has one spelling, so that two equal ids are equal as text.
+//! Ids. No id is personal data. Each id has one spelling, so that equal ids are equal as text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,36 +14,36 @@ const TENANT_CHARACTERS: usize = 64;
 /// Highest number of a document.
 const LAST_DOCUMENT: u8 = 99;
 
-/// Why a text is no id. Never holds the text.
+/// Why a text is not an id. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum IdError {
-    /// No UUID of version 8.
-    #[error("an application id is a UUID of version 8")]
+    /// The text is not a UUID of version 8.
+    #[error("an application id must be a UUID of version 8")]
     Application,
-    /// Not `d1` to `d99`.
-    #[error("a document id is d1 to d99")]
+    /// The text is not `d1` to `d99`.
+    #[error("a document id must be d1 to d99")]
     Document,
-    /// Not an application id, a colon and a version from 1.
-    #[error("an event id is an application id, a colon and a version")]
+    /// The text is not an application id, a colon and a version from 1.
+    #[error("an event id must be an application id, a colon and a version")]
     Event,
-    /// No jurisdiction.
-    #[error("an agency code is a jurisdiction")]
+    /// The text is not a jurisdiction.
+    #[error("an agency code must be a jurisdiction: the first 2, 4 or 6 digits of a division code")]
     Agency(#[source] JurisdictionError),
-    /// Not 1 to 64 of `a-z 0-9 . _ -`, the first a letter or digit.
+    /// The text is not 1 to 64 of `a-z 0-9 . _ -` with a letter or digit first.
     #[error(
-        "a tenant id has 1 to 64 of a-z, 0-9, dot, underscore and hyphen, and begins with a letter or digit"
+        "a tenant id must have 1 to 64 of a-z, 0-9, dot, underscore and hyphen, and begin with a letter or digit"
     )]
     Tenant,
-    /// No UUID.
-    #[error("a report id is a UUID")]
+    /// The text is not a UUID.
+    #[error("a report id must be a UUID")]
     Report,
-    /// No UUID.
-    #[error("a subscription id is a UUID")]
+    /// The text is not a UUID.
+    #[error("a subscription id must be a UUID")]
     Subscription,
 }
 
 impl IdError {
-    /// The stable name of the problem.
+    /// Stable code of the problem.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -58,20 +58,18 @@ impl IdError {
     }
 }
 
-/// Reads the hyphenated form of a UUID alone (RFC 9562, section 4), in either case. The nil UUID is
-/// nobody's id.
+/// Parses only the hyphenated form of a UUID (RFC 9562, section 4), in upper or lower case. The nil UUID is refused.
 fn parse_uuid(text: &str) -> Option<Uuid> {
-    // The crate takes braces, a URN and bare digits too; only the hyphenated form has 36 characters.
+    // The `uuid` crate also parses braces, a URN and bare digits; only the hyphenated form has 36 characters.
     (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().filter(|uuid| !uuid.is_nil())
 }
 
-/// An application: a UUID of version 8 that intake derives from tenant and idempotency key.
+/// Id of an application: a UUID of version 8 that intake derives from tenant and idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationId(Uuid);
 
 impl ApplicationId {
-    /// Shapes 16 bytes, the beginning of a keyed hash, as a UUID of version 8: 122 bits of them are
-    /// kept.
+    /// Builds a UUID of version 8 from the first 16 bytes of a keyed hash. The UUID keeps 122 bits.
     #[must_use]
     pub fn from_bytes16(bytes: [u8; 16]) -> Self {
         ApplicationId(Uuid::new_v8(bytes))
@@ -101,7 +99,7 @@ impl fmt::Display for ApplicationId {
     }
 }
 
-/// Ids that are any UUID, made by whoever opens the thing.
+/// Defines ids that are UUIDs of any version, chosen by the creator of the object.
 macro_rules! uuid_ids {
     ($($(#[$doc:meta])+ $type:ident: $error:ident),+ $(,)?) => {$(
         $(#[$doc])+
@@ -109,7 +107,7 @@ macro_rules! uuid_ids {
         pub struct $type(Uuid);
 
         impl $type {
-            /// Takes a UUID that was made elsewhere. Not the nil one: it would not parse again.
+            /// Wraps a UUID; `None` for the nil UUID, which does not parse.
             #[must_use]
             pub fn from_uuid(uuid: Uuid) -> Option<Self> {
                 (!uuid.is_nil()).then_some($type(uuid))
@@ -139,18 +137,18 @@ macro_rules! uuid_ids {
 }
 
 uuid_ids! {
-    /// A report, named by the agency that sends it: a repeat carries the same id.
+    /// Id of a report, chosen by the agency. A repeat carries the same id.
     ReportId: Report,
-    /// A callback subscription of a tenant.
+    /// Id of a tenant's callback subscription.
     SubscriptionId: Subscription,
 }
 
-/// A document within its application: `d1` to `d99`, ordered by number.
+/// Id of a document within its application: `d1` to `d99`, ordered by number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentId(u8);
 
 impl DocumentId {
-    /// The id with a number, 1 to 99; `None` for any other.
+    /// The id with a number from 1 to 99; `None` for any other number.
     #[must_use]
     pub fn numbered(number: usize) -> Option<Self> {
         let number = u8::try_from(number).ok()?;
@@ -176,7 +174,7 @@ impl FromStr for DocumentId {
     }
 }
 
-/// A number from 1 as it is written by us: digits only, no zero in front.
+/// Parses a number from 1 in the hub's spelling: digits only, without leading zeros.
 fn canonical_number(text: &str) -> Option<u32> {
     let written = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     written.then(|| text.parse().ok()).flatten()
@@ -188,8 +186,8 @@ impl fmt::Display for DocumentId {
     }
 }
 
-/// An event: its application and the version it made, written `<application>:<version>`. It is the id of
-/// the queue message and of the callback too.
+/// Id of an event: its application and version, written `<application>:<version>`. The queue message and the callback of the
+/// event have the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     application: ApplicationId,
@@ -197,8 +195,7 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// The event that made `version` (from 1) of an application; `None` for version 0, which no event
-    /// makes.
+    /// The id of the event with this version, from 1; `None` for version 0.
     #[must_use]
     pub fn new(application: ApplicationId, version: u32) -> Option<Self> {
         (version > 0).then_some(EventId { application, version })
@@ -234,12 +231,12 @@ impl fmt::Display for EventId {
     }
 }
 
-/// An agency, named by the jurisdiction it answers for: 2, 4 or 6 digits.
+/// Code of an agency: its jurisdiction, 2, 4 or 6 digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgencyCode(Jurisdiction);
 
 impl AgencyCode {
-    /// What it answers for.
+    /// The jurisdiction of the agency.
     #[must_use]
     pub fn jurisdiction(&self) -> &Jurisdiction {
         &self.0
@@ -266,7 +263,7 @@ impl fmt::Display for AgencyCode {
     }
 }
 
-/// An app backend, as its access tokens name it: 1 to 64 of `a-z 0-9 . _ -`, the first a letter or digit.
+/// Id of an app backend, as its access tokens name it: 1 to 64 of `a-z 0-9 . _ -`, the first a letter or digit.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(String);
 
@@ -344,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nil_uuid_names_nothing() {
+    fn the_nil_uuid_is_refused() {
         assert_eq!(ReportId::from_uuid(Uuid::nil()), None);
         assert_eq!(SubscriptionId::from_uuid(Uuid::nil()), None);
         refused::<ReportId>(&["00000000-0000-0000-0000-000000000000", "", "1"]);
@@ -381,14 +378,14 @@ mod tests {
     }
 
     #[test]
-    fn tenant_ids_are_plain() {
+    fn tenant_ids_have_a_small_alphabet() {
         for text in ["a", "mobile-app.nmg_1", &"a".repeat(64)] {
             assert_eq!(text.parse::<TenantId>().map(|id| id.to_string()), Ok(text.to_owned()));
         }
         refused::<TenantId>(&["", "-a", ".a", "A", "a b", "a/b", "a#b", "租户", &"a".repeat(65)]);
     }
 
-    /// Text and JSON give the same id back, and JSON is the text.
+    /// Text and JSON parse to the same id, and the JSON is the text.
     fn travels<T>(id: &T) -> Result<(), TestCaseError>
     where
         T: FromStr<Err = IdError> + Display + Debug + PartialEq + Serialize + DeserializeOwned,
@@ -411,7 +408,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_parsed_as_it_is_or_refused(text in "d?[0-9]{0,3}|[a-z0-9._-]{0,70}|\\PC{0,70}") {
+        fn parsed_text_keeps_its_spelling(text in "d?[0-9]{0,3}|[a-z0-9._-]{0,70}|\\PC{0,70}") {
             if let Ok(id) = text.parse::<DocumentId>() { prop_assert_eq!(id.to_string(), text.clone()); }
             if let Ok(id) = text.parse::<TenantId>() { prop_assert_eq!(id.to_string(), text.clone()); }
             if let Ok(id) = text.parse::<AgencyCode>() { prop_assert_eq!(id.to_string(), text.clone()); }

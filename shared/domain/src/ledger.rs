@@ -1,9 +1,8 @@
-//! The record of an application: its entries as they were written, each carrying the hash of the one
-//! before it.
+//! The record of an application: a list of entries, each with the hash of the entry before it.
 //!
-//! An entry is kept as the exact bytes that were written. Its hash is the SHA-256 of those bytes, so a
-//! reader needs no canonical form and a newer writer's fields stay covered by the chain. The first entry
-//! carries the hash of the application's id, so a chain cannot be moved to another application.
+//! The record stores the exact bytes of each entry. The hash is the SHA-256 of these bytes, so a reader needs no canonical
+//! form and the chain covers the fields of newer writers. The first entry carries the hash of the application's id, so a
+//! chain cannot be moved to another application.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,29 +20,29 @@ use crate::ids::ApplicationId;
 /// One recorded change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Version of the application after it, from 1.
+    /// Version of the application after this entry, from 1.
     #[serde(rename = "n")]
     pub version: u32,
-    /// When it was recorded. Informative: no order is ever taken from it.
+    /// Time of recording. For information only: the order follows from the version.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub at: Timestamp,
-    /// Who caused it.
+    /// Party that caused the event.
     pub by: Actor,
-    /// The command's key, `id` and `body` in base64url.
+    /// Key of the command, `id` and `body` together in base64url.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What happened.
+    /// The recorded event.
     #[serde(rename = "e")]
     pub event: Event,
-    /// Evidence: the agency's report as it signed it, a compact JWS.
+    /// Evidence: the agency's signed report, a compact JWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
-    /// SHA-256 of the entry before, base64url.
+    /// SHA-256 of the entry before, in base64url.
     pub prev: String,
 }
 
 impl Entry {
-    /// The key of the command that caused it.
+    /// Key of the command that caused the event; `None` for the hub's own steps.
     #[must_use]
     pub fn command_key(&self) -> Option<CommandKey> {
         let bytes = URL_SAFE_NO_PAD.decode(self.key.as_deref()?).ok()?;
@@ -55,51 +54,51 @@ impl Entry {
 /// Why a record cannot be trusted or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LedgerError {
-    /// No entry, or the first is not `opened`.
-    #[error("the record does not begin with an opening")]
+    /// The record is empty, or its first entry is not `opened`.
+    #[error("the record does not begin with an `opened` entry")]
     NoOpening,
-    /// An entry is not readable by this version.
-    #[error("entry {0} cannot be read")]
+    /// This program version cannot read an entry.
+    #[error("entry {0} of the record cannot be read")]
     Unreadable(u32),
-    /// An entry does not follow the one before.
-    #[error("entry {0} does not follow the one before it")]
+    /// An entry has the wrong version or hash.
+    #[error("entry {0} of the record does not follow the entry before it: its version or hash is wrong")]
     Broken(u32),
     /// An entry could not be written as JSON.
-    #[error("an entry cannot be written")]
+    #[error("an entry of the record cannot be written as JSON")]
     Unwritable,
 }
 
-/// One entry beside its bytes.
+/// One entry with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The entry.
+    /// The parsed entry.
     pub entry: Entry,
-    /// The bytes as written.
+    /// The stored bytes.
     pub bytes: Vec<u8>,
 }
 
-/// A verified record and the state it adds up to.
+/// A verified record with the state that follows from its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     lines: Vec<Line>,
     state: Application,
 }
 
-/// Who caused a change, when, and with what evidence.
+/// Cause of a change: party, time, key and evidence.
 #[derive(Clone, Debug)]
 pub struct Cause {
-    /// Who.
+    /// Party that acts.
     pub by: Actor,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// The command's key.
+    /// Key of the command; `None` for the hub's own steps.
     pub key: Option<CommandKey>,
-    /// A compact JWS.
+    /// The agency's signed report, a compact JWS.
     pub proof: Option<String>,
 }
 
 impl Cause {
-    /// What is written has milliseconds; the state in memory must equal the state read back.
+    /// Rounds the time to milliseconds, as the record stores it, so that the state in memory equals the state read back.
     fn rounded(&self) -> Cause {
         let at = Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at);
         Cause { at, ..self.clone() }
@@ -110,7 +109,7 @@ impl Ledger {
     /// Opens a record with its first entry.
     ///
     /// # Errors
-    /// [`LedgerError::Unwritable`] where the entry is not representable.
+    /// [`LedgerError::Unwritable`] when the entry cannot be written as JSON.
     pub fn open(id: ApplicationId, opened: Opened, cause: &Cause) -> Result<Ledger, LedgerError> {
         let cause = &cause.rounded();
         if opened.legs.is_empty() {
@@ -123,7 +122,7 @@ impl Ledger {
     /// Reads a record back and verifies its chain.
     ///
     /// # Errors
-    /// A record that is empty, unreadable or broken.
+    /// [`LedgerError`] when the record is empty, unreadable or broken.
     pub fn read(
         id: ApplicationId,
         entries: impl IntoIterator<Item = Vec<u8>>,
@@ -154,10 +153,10 @@ impl Ledger {
         ledger.ok_or(LedgerError::NoOpening)
     }
 
-    /// The record with more events at its end.
+    /// Appends events to the record.
     ///
     /// # Errors
-    /// [`LedgerError::Unwritable`] where an entry is not representable.
+    /// [`LedgerError::Unwritable`] when an entry cannot be written as JSON.
     pub fn append(mut self, events: Vec<Event>, cause: &Cause) -> Result<Ledger, LedgerError> {
         let cause = &cause.rounded();
         for event in events {
@@ -169,7 +168,7 @@ impl Ledger {
         Ok(self)
     }
 
-    /// The state.
+    /// The current state of the application.
     #[must_use]
     pub fn state(&self) -> &Application {
         &self.state
@@ -188,7 +187,7 @@ impl Ledger {
         &self.lines[from..]
     }
 
-    /// The state as it was at a version from 1 to the current one, or `None` outside of that.
+    /// The state at a version, 1 to the current one; `None` for any other version.
     #[must_use]
     pub fn at(&self, version: u32) -> Option<Application> {
         let end = usize::try_from(version).ok()?;
@@ -202,7 +201,7 @@ impl Ledger {
         }))
     }
 
-    /// SHA-256 of the last entry, base64url: whoever keeps it can prove the whole record later.
+    /// SHA-256 of the last entry in base64url. The entries are chained, so this hash proves the complete record.
     #[must_use]
     pub fn hash(&self) -> String {
         link(self.state.id, self.lines.last())

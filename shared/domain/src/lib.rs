@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
 
 pub mod agencies;
 pub mod agency_override;
@@ -27,4 +28,5 @@ pub mod stage;
 pub mod step;
 pub mod table;
 mod text;
+pub mod time;
 pub mod wake;

@@ -1,4 +1,4 @@
-//! Every bound of an application, in one place.
+//! The limits of an application.
 
 /// Events of one application. DynamoDB bills by item size and refuses items over 400 KB.
 pub const EVENTS: usize = 64;
@@ -6,17 +6,17 @@ pub const EVENTS: usize = 64;
 pub const EVENTS_SOFT: usize = 48;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;
-/// Rounds of supplement. The law asks for one complete list; a second is for what the answer shows.
+/// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the answers.
 pub const SUPPLEMENT_ROUNDS: u8 = 3;
-/// Items of one supplement list.
+/// Items of one supplement request.
 pub const SUPPLEMENT_ITEMS: usize = 10;
-/// Times a document may be refused before its slot is closed.
+/// Rejected uploads after which a slot accepts no further upload.
 pub const REJECTIONS: u8 = 5;
 /// Bytes of one document: 20 MiB.
 pub const DOCUMENT_BYTES: u64 = 20 * 1024 * 1024;
 /// Characters of a reason, note or place that an agency writes.
 pub const TEXT: usize = 200;
-/// Characters of a number or name that an agency gives (permit, consignment).
+/// Characters of a number or name that an agency writes (permit, tracking number).
 pub const NUMBER: usize = 64;
 /// Days an agency's queue keeps a message (AWS: 14 at most).
 pub const QUEUE_DAYS: i64 = 14;

@@ -1,13 +1,13 @@
-//! Names that the catalogue's data defines: services, cases of a service, kinds of document.
+//! Names that the catalogue defines: services, cases of a service, kinds of document.
 //!
-//! Each type is a name that a catalogue was read with, so it is `Copy`. `catalogue.rs` turns text into a name and refuses
+//! Each name is interned when the catalogue is parsed, so the types are `Copy`. `catalogue.rs` turns text into a name and refuses
 //! a name that the process's catalogue does not know.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Keeps a name for the rest of the process. A process reads one catalogue, a test binary a handful, so this is bounded.
+/// Stores a name for the rest of the process. A process parses one catalogue and a test binary a few, so this is bounded.
 pub(crate) fn keep(name: String) -> &'static str {
     Box::leak(name.into_boxed_str())
 }
@@ -19,12 +19,12 @@ macro_rules! names {
         pub struct $type(&'static str);
 
         impl $type {
-            /// Takes a name from a catalogue that is being read.
+            /// Creates a name while a catalogue is parsed.
             pub(crate) fn of(name: &'static str) -> Self {
                 $type(name)
             }
 
-            /// The stable wire name, in snake case.
+            /// Stable wire name in snake case.
             #[must_use]
             pub fn name(self) -> &'static str {
                 self.0
@@ -52,9 +52,9 @@ macro_rules! names {
 }
 
 names! {
-    /// A service the hub handles.
+    /// A service of the hub.
     Service;
-    /// A case of a service: chosen by the applicant's age or by a member of the form.
+    /// A case of a service. The applicant's age or a member of the form chooses the case.
     When;
     /// A kind of document.
     DocumentKind;

@@ -1,5 +1,5 @@
-//! How a person is named and reached. All of it is personal: `Debug` is redacted, there is no `Display`,
-//! and no error holds what was typed.
+//! Names, mobile numbers and addresses of persons. All are personal data: `Debug` is redacted, `Display` is missing, and no
+//! error contains the input.
 
 use std::str::FromStr;
 
@@ -11,36 +11,35 @@ use crate::text::personal_text;
 const NAME_CHARACTERS: usize = 50;
 /// Characters of an address.
 const ADDRESS_CHARACTERS: usize = 200;
-/// 间隔号, between the parts of a name that is written in Chinese after another language.
+/// 间隔号, the dot between the parts of a name that was transcribed into Chinese.
 const MIDDLE_DOT: char = '·';
 
 /// A name as in the household register: 1 to 50 characters, in any script.
 ///
-/// Letters of all scripts, the signs of Tibetan and Mongolian writing, and between them spaces, middle
-/// dots, hyphens, apostrophes and full stops; it begins with a letter. Input methods differ in the dot
-/// they type, and a name that differs in its dot alone is refused elsewhere as another person's: every
-/// look-alike becomes U+00B7. Runs of spaces (张　三) become one.
+/// A name begins with a letter. It has letters of all scripts, the signs of Tibetan and Mongolian writing, spaces, middle
+/// dots, hyphens, apostrophes and full stops. Input methods type different dots, and other systems treat names that differ
+/// only in the dot as two persons, so every look-alike becomes U+00B7. Runs of spaces (张　三) become one space.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonName(String);
 
-/// Why a text is no [`PersonName`]. Never holds the text.
+/// Why a text is not a valid [`PersonName`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum PersonNameError {
-    /// Nothing but white space.
-    #[error("a name is needed")]
+    /// The text is empty or white space.
+    #[error("a name is required")]
     Empty,
-    /// Over 50 characters.
-    #[error("a name has at most 50 characters")]
+    /// The name has more than 50 characters.
+    #[error("a name must have at most 50 characters")]
     TooLong,
-    /// A digit, a control character or a sign that no name has, or no letter at the beginning.
+    /// The name has a digit, a control character or another sign that names do not have, or does not begin with a letter.
     #[error(
-        "a name begins with a letter and has letters, spaces, middle dots, hyphens, apostrophes and full stops only"
+        "a name must begin with a letter and have only letters, spaces, middle dots, hyphens, apostrophes and full stops"
     )]
     Character,
 }
 
 impl PersonNameError {
-    /// The stable name of the problem.
+    /// Stable code of the problem.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -60,7 +59,7 @@ impl FromStr for PersonName {
             return Err(PersonNameError::Empty);
         }
         let mut name = String::new();
-        // Bounded here and not after: the text may be of any length.
+        // Stops early, because the text may have any length.
         let mut length = 0;
         for character in text.chars() {
             let character = match character {
@@ -84,7 +83,7 @@ impl FromStr for PersonName {
     }
 }
 
-/// Whether a character that is no letter may stand in a name, after its first letter.
+/// Whether a name may have this character, which is not a letter, after its first letter.
 fn joins(character: char) -> bool {
     matches!(
         character,
@@ -98,26 +97,26 @@ fn joins(character: char) -> bool {
     )
 }
 
-/// A mobile number of the mainland: 11 digits that begin with 1 and 3 to 9; `+86` is dropped.
+/// A mobile number of mainland China: 11 digits that begin with 13 to 19. The parser removes `+86`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MobileNumber(String);
 
-/// Why a text is no [`MobileNumber`]. Never holds the text.
+/// Why a text is not a valid [`MobileNumber`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum MobileNumberError {
-    /// Not 11 characters.
-    #[error("a mobile number has 11 digits")]
+    /// The number does not have 11 characters.
+    #[error("a mobile number must have 11 digits")]
     Length,
-    /// Something other than digits.
-    #[error("a mobile number has digits only")]
+    /// The number has characters other than digits.
+    #[error("a mobile number must have digits only")]
     NotDigits,
-    /// Not a mobile number of the mainland.
-    #[error("a mobile number begins with 13 to 19")]
+    /// The number is not a mobile number of mainland China.
+    #[error("a mobile number must begin with 13 to 19")]
     Prefix,
 }
 
 impl MobileNumberError {
-    /// The stable name of the problem.
+    /// Stable code of the problem.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -150,27 +149,27 @@ impl FromStr for MobileNumber {
 
 /// A postal address in one line: 1 to 200 characters.
 ///
-/// No control characters, line breaks or marks that change the writing direction: an officer must read it
-/// in the order in which it is stored.
+/// Control characters, line breaks and marks that change the writing direction are refused, so that an officer reads the
+/// address in its stored order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
-/// Why a text is no [`Address`]. Never holds the text.
+/// Why a text is not a valid [`Address`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum AddressError {
-    /// Nothing but white space.
-    #[error("an address is needed")]
+    /// The text is empty or white space.
+    #[error("an address is required")]
     Empty,
-    /// Over 200 characters.
-    #[error("an address has at most 200 characters")]
+    /// The address has more than 200 characters.
+    #[error("an address must have at most 200 characters")]
     TooLong,
-    /// A control character, a line break or a direction mark.
-    #[error("an address is one line without control characters")]
+    /// The address has a control character, a line break or a direction mark.
+    #[error("an address must be one line without control characters and direction marks")]
     ControlCharacter,
 }
 
 impl AddressError {
-    /// The stable name of the problem.
+    /// Stable code of the problem.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_personal_is_shown() {
+    fn debug_output_is_redacted() {
         let name: PersonName = "张三".parse().expect("a name");
         let mobile: MobileNumber = "13800000000".parse().expect("a mobile number");
         let address: Address = "示例街1号".parse().expect("an address");
@@ -319,7 +318,7 @@ mod tests {
     }
 
     proptest! {
-        /// What was accepted is accepted again, unchanged: what the hub stores, an agency can parse.
+        /// An accepted text parses again, unchanged, so an agency can parse everything that the hub stores.
         #[test]
         fn accepted_texts_are_stable(text in "\\PC{0,60}|[张三 ·•\u{3000}a.-]{0,60}|\\+86 ?1[0-9]{10}") {
             if let Ok(first) = text.parse::<PersonName>() {

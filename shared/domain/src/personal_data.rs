@@ -1,8 +1,8 @@
-//! The personal part of an application. It is sealed as one blob at rest, opened only by the
-//! functions that need it, and never part of an event.
+//! The personal data of an application. It is stored encrypted, only the functions that need it decrypt it, and events never
+//! contain it.
 //!
-//! Unknown members are ignored on reading: a case with a new one must not stop at an agency that was built before it.
-//! What an app backend sends is read member by member elsewhere, where every unknown one is named.
+//! Reading ignores unknown members, so that an older agency can read a case with a new member. Intake reads the requests of
+//! app backends separately and reports every unknown member.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,24 +17,24 @@ pub struct Person {
     pub name: PersonName,
     /// Citizen identity number (GB 11643).
     pub identity_number: IdentityNumber,
-    /// Mobile number, mainland; a child may have none.
+    /// Mobile number of mainland China; optional, because a child may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mobile: Option<MobileNumber>,
 }
 
-/// Everything personal of an application.
+/// All personal data of an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(description = "Everything personal of an application."))]
+#[cfg_attr(feature = "schema", schemars(description = "All personal data of an application."))]
 pub struct PersonalData {
-    /// The citizen the application is about.
+    /// The applicant.
     pub applicant: Person,
-    /// The guardian, where the applicant is under 16.
+    /// The guardian, when the applicant is under the age of guardianship of the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guardian: Option<Person>,
-    /// The relative a transfer joins, or the other person of a kinship certificate.
+    /// The relative whom the citizen joins by a transfer, or the other person of a kinship certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relative: Option<Person>,
-    /// Where the citizen lives now, or moves to.
+    /// Address where the citizen lives, or moves to.
     pub address: Address,
 }

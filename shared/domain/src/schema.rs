@@ -1,6 +1,6 @@
-//! JSON Schemas of the values that travel as text. They say what is written; where `FromStr` also takes another
-//! spelling (white space around a number, capital letters in an id), the schema does not, and where it checks more
-//! than a pattern can say (a check character, a day that exists), the description names it.
+//! JSON Schemas of values that travel as text. A schema describes the written form. `FromStr` may also accept other spellings
+//! (white space around a number, capital letters in an id), and may check more than a pattern can (a check character, a day
+//! that exists); the description names such a check.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -15,18 +15,18 @@ use crate::ids::{AgencyCode, ApplicationId, DocumentId, EventId, ReportId, Subsc
 use crate::limits;
 use crate::person::{Address, MobileNumber, PersonName};
 
-/// An application's id within a longer pattern.
+/// Pattern of an application's id within a longer pattern.
 const APPLICATION: &str = "[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
-/// Characters that no text of ours has: the controls (general category Cc).
+/// Characters that no text may have: the controls (general category Cc).
 const CONTROLS: &str = r"\u0000-\u001f\u007f-\u009f";
-/// What is neither a control nor white space, so that a text of at least one says something.
+/// Characters that are neither controls nor white space. A required text has at least one.
 const VISIBLE: &str = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]";
 
 /// The two digits of every province, as alternatives of a pattern.
 static PROVINCE: LazyLock<String> =
     LazyLock::new(|| PROVINCES.iter().map(|(code, _, _)| *code).collect::<Vec<_>>().join("|"));
 
-/// For a type that travels as text: its name, and its schema.
+/// Implements `JsonSchema` for types that travel as text, from a name and a schema.
 macro_rules! texts {
     ($($type:ty: $name:literal => $schema:expr;)+) => {$(
         impl JsonSchema for $type {
@@ -47,22 +47,22 @@ macro_rules! texts {
 
 texts! {
     ApplicationId: "ApplicationId" => json_schema!({
-        "description": "An application: a UUID of version 8 in lower case.",
+        "description": "Id of an application: a UUID of version 8 in lower case.",
         "type": "string",
         "format": "uuid",
         "pattern": format!("^{APPLICATION}$"),
         "examples": ["0190f4c0-0000-8000-8000-000000000001"],
     });
     SubscriptionId: "SubscriptionId" => json_schema!({
-        "description": "A callback subscription: a UUID in lower case.",
+        "description": "Id of a callback subscription: a UUID in lower case.",
         "type": "string",
         "format": "uuid",
         "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
         "examples": ["2b1f0d5e-8c1a-4f0e-9d2b-7a6c5e4f3d21"],
     });
     ReportId: "ReportId" => json_schema!({
-        "description": "A report, named by the agency that sends it: a UUID of any version, new for each report; a \
-            repeat carries the same one. Not the nil UUID. Written with hyphens; lower and upper case are the same id.",
+        "description": "Id of a report, chosen by the agency: a UUID of any version, new for each report. A \
+            repeat carries the same id. The nil UUID is refused. Written with hyphens; lower and upper case are the same id.",
         "type": "string",
         "format": "uuid",
         "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
@@ -70,28 +70,28 @@ texts! {
         "examples": ["6ba7b810-9dad-41d1-80b4-00c04fd430c8"],
     });
     DocumentId: "DocumentId" => json_schema!({
-        "description": "A document within its application: d1 to d99.",
+        "description": "Id of a document within its application: d1 to d99.",
         "type": "string",
         "pattern": "^d[1-9][0-9]?$",
         "examples": ["d1"],
     });
     EventId: "EventId" => json_schema!({
-        "description": "An application's id, a colon and a version of it from 1: the identity of a message, the same \
-            however often it is sent. Keep the ids that were worked on.",
+        "description": "Id of a message: an application's id, a colon and a version from 1. The hub may send a message \
+            more than once with the same id. Store the ids of handled messages.",
         "type": "string",
         "pattern": format!("^{APPLICATION}:[1-9][0-9]{{0,9}}$"),
         "examples": ["0190f4c0-0000-8000-8000-000000000001:4"],
     });
     AgencyCode: "AgencyCode" => json_schema!({
-        "description": "An agency, named by the prefix of the division codes that it answers for: 2 digits for a \
+        "description": "Code of an agency: the prefix of the division codes that it covers. 2 digits for a \
             province, 4 for a city or league, 6 for a county or district.",
         "type": "string",
         "pattern": format!("^({})([0-9]{{2}}){{0,2}}$", *PROVINCE),
         "examples": ["11", "1501"],
     });
     DivisionCode: "DivisionCode" => json_schema!({
-        "description": "A division code (GB/T 2260): six digits, the first two of a province. The lower digits are not \
-            checked: divisions are merged and renamed every year.",
+        "description": "A division code (GB/T 2260): six digits, the first two of a province. A new application and a \
+            coverage query need the code of a county or district of today; stored codes are kept when a division is abolished.",
         "type": "string",
         "pattern": format!("^({})[0-9]{{4}}$", *PROVINCE),
         "examples": ["150102"],
@@ -107,7 +107,7 @@ texts! {
         "examples": ["110101202311012177"],
     });
     MobileNumber: "MobileNumber" => json_schema!({
-        "description": "A mobile number of the mainland: 11 digits, without a country code.",
+        "description": "A mobile number of mainland China: 11 digits, without a country code.",
         "type": "string",
         "pattern": "^1[3-9][0-9]{9}$",
         "examples": ["13800000000"],
@@ -123,15 +123,15 @@ texts! {
         "examples": ["张三", "阿依·古丽"],
     });
     Service: "Service" => named(
-        "A service the hub handles.",
+        "A service of the hub.",
         current().services.iter().map(|row| (row.service.name(), &row.title)),
     );
     When: "When" => named(
-        "Which of a service's cases an application is: chosen by the applicant's age or by a member of the form.",
+        "A case of a service. The applicant's age or a member of the form chooses the case.",
         current().services.iter().flat_map(|row| &row.cases).map(|case| (case.when.name(), &case.title)),
     );
     DocumentKind: "DocumentKind" => named(
-        "What a document is.",
+        "Kind of document.",
         current().kinds.iter().map(|row| (row.kind.name(), &row.title)),
     );
     Address: "Address" => json_schema!({
@@ -145,7 +145,7 @@ texts! {
     });
 }
 
-/// One of the catalogue's names, each with the first title it has.
+/// Schema of a closed list of catalogue names, each with its first title.
 fn named<'a>(description: &str, names: impl Iterator<Item = (&'static str, &'a Title)>) -> Schema {
     let mut seen = Vec::new();
     let mut choices = Vec::new();
@@ -159,7 +159,7 @@ fn named<'a>(description: &str, names: impl Iterator<Item = (&'static str, &'a T
     json_schema!({ "description": description, "oneOf": choices })
 }
 
-/// For a schema that is written where it is used: it has no name of its own.
+/// Defines marker types for schemas that are inlined where they are used.
 macro_rules! inline {
     ($($(#[$doc:meta])+ $type:ident => $schema:expr;)+) => {$(
         $(#[$doc])+
@@ -190,7 +190,7 @@ inline! {
         "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
         "examples": ["2026-03-02"],
     });
-    /// A moment in UTC.
+    /// A time in UTC.
     Moment => json_schema!({
         "type": "string",
         "format": "date-time",
@@ -201,7 +201,7 @@ inline! {
     Seconds => json_schema!({ "type": "integer", "minimum": 0, "examples": [1_772_415_000] });
     /// A version of an application.
     Version => json_schema!({ "type": "integer", "minimum": 1, "maximum": u32::MAX, "examples": [4] });
-    /// Bytes of a document.
+    /// Size of a document in bytes.
     Size => json_schema!({
         "type": "integer",
         "minimum": 1,
@@ -220,11 +220,11 @@ inline! {
         "enum": ["application/pdf", "image/jpeg", "image/png"],
         "title": "MediaType",
     });
-    /// What an agency writes in its own words; it may not be left blank.
+    /// Text in the agency's words; must not be blank.
     Words => text(limits::TEXT, true);
-    /// What an agency may add in its own words.
+    /// Optional text in the agency's words.
     Note => text(limits::TEXT, false);
-    /// A number or name that an agency gives.
+    /// A number or name that an agency writes.
     Number => text(limits::NUMBER, true);
 }
 
@@ -238,13 +238,13 @@ fn text(bound: usize, required: bool) -> Schema {
     schema
 }
 
-/// How many items a supplement list has.
+/// Bounds the number of items of a supplement request.
 pub fn bound_items(schema: &mut Schema) {
     schema.insert("minItems".to_owned(), Value::from(1));
     schema.insert("maxItems".to_owned(), Value::from(limits::SUPPLEMENT_ITEMS));
 }
 
-/// At least one.
+/// Requires at least one item.
 pub fn not_empty(schema: &mut Schema) {
     schema.insert("minItems".to_owned(), Value::from(1));
 }

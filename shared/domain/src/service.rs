@@ -1,9 +1,10 @@
 //! The rows of the catalogue: services, their cases, documents and legs, and the kinds of document.
 //!
-//! Serialized, a row is what apps read. Members marked `serde(skip)` steer the hub and reach apps by other ways: the fields
-//! of a form in the answer about coverage, the reports of a leg in the agency's case.
+//! Apps read the serialized rows. Members with `serde(skip)` are for the hub: apps get the fields of a form from the coverage
+//! response, and agencies get the reports of a leg with the case.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::names::{DocumentKind, Service, When};
 use crate::stage::{Purpose, Step};
@@ -18,93 +19,91 @@ pub struct Title {
     pub en: String,
 }
 
-/// Who hands a document in.
+/// Party that uploads a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
-    /// The app backend, for the citizen.
+    /// The app backend, on behalf of the citizen.
     App,
-    /// The agency that issues it.
+    /// The agency that issues the document.
     Agency,
 }
 
-/// A kind of document in words.
+/// A kind of document with its titles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TitledKind {
-    /// The kind.
+    /// Name of the kind.
     pub kind: DocumentKind,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
-    /// Who hands such a document in.
+    /// Party that uploads documents of this kind.
     #[serde(skip)]
     pub provider: Provider,
 }
 
-/// How sure a rule is. What is not from a source is to be confirmed before going live.
+/// Certainty of a rule. Rules without a published source must be confirmed before going live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Certainty {
-    /// A published source says so.
+    /// A published source states the rule.
     Source,
-    /// Only a mirror of the source was readable.
+    /// Only a copy of the source was readable.
     Mirror,
-    /// General knowledge; confirm it before going live.
+    /// The rule is general knowledge and must be confirmed before going live.
     Unconfirmed,
 }
 
 impl Certainty {
     /// Every certainty.
-    pub const ALL: [Certainty; 3] = [Certainty::Source, Certainty::Mirror, Certainty::Unconfirmed];
+    pub const ALL: &'static [Certainty] = <Certainty as VariantArray>::VARIANTS;
 
-    /// The stable wire name.
+    /// Stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Certainty::Source => "source",
-            Certainty::Mirror => "mirror",
-            Certainty::Unconfirmed => "unconfirmed",
-        }
+        self.into()
     }
 }
 
-/// One required document, of which any of `accepts` will do.
+/// One required document. Any kind of `accepts` satisfies it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
-    /// The stable name of the requirement, for example `lawful_stay`.
+    /// Stable name of the requirement, for example `lawful_stay`.
     pub name: String,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
     /// The kinds that satisfy it.
     pub accepts: Vec<DocumentKind>,
-    /// How sure the rule is.
+    /// Certainty of the rule.
     pub certainty: Certainty,
 }
 
-/// What the acceptance place captures of the citizen in person.
+/// An item that the acceptance place captures from the citizen in person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Captured {
-    /// Its stable name, for example `photo`.
+    /// Stable name of the item, for example `photo`.
     pub name: String,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
 }
 
-/// Full years of an applicant: `from` and more, and fewer than `under`.
+/// A range of ages in full years: from `from` to below `under`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ages {
-    /// The youngest; 0 where nothing is said.
+    /// Lowest age of the range; 0 by default.
     pub from: u8,
-    /// The first age that is too old, if there is one.
+    /// First age above the range, if the range has an upper end.
     pub under: Option<u8>,
 }
 
 impl Ages {
-    /// Whether an age is one of these.
+    /// Whether an age is in the range.
     #[must_use]
     pub fn contain(self, age: u8) -> bool {
         age >= self.from && self.under.is_none_or(|under| age < under)
@@ -115,16 +114,16 @@ impl Ages {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CaseRow {
-    /// The condition.
+    /// Name of the case.
     pub when: When,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
-    /// What must be handed in.
+    /// Required documents.
     pub documents: Vec<Requirement>,
-    /// Legs that this case leaves out (a student needs no move-in permit).
+    /// Legs that this case skips. For example, a student needs no move-in permit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skips: Vec<Purpose>,
-    /// The applicants it is for, where the age chooses the case.
+    /// Ages of the applicants of this case, when the age chooses the case.
     #[serde(skip)]
     pub ages: Ages,
     /// Whether the form names a relative.
@@ -132,61 +131,59 @@ pub struct CaseRow {
     pub relative: bool,
 }
 
-/// From which place of the application the acting agency is taken.
+/// The place of the application whose agency acts on a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
-    /// 户籍地.
+    /// The place of household registration (户籍地).
     Registration,
-    /// 迁入地.
+    /// The move-in place (迁入地).
     MoveIn,
-    /// 迁出地: the place of registration of a transfer.
+    /// The move-out place (迁出地): the place of household registration of a transfer.
     MoveOut,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 3] = [Role::Registration, Role::MoveIn, Role::MoveOut];
+    pub const ALL: &'static [Role] = <Role as VariantArray>::VARIANTS;
 
-    /// The stable wire name.
+    /// Stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Role::Registration => "registration",
-            Role::MoveIn => "move_in",
-            Role::MoveOut => "move_out",
-        }
+        self.into()
     }
 }
 
 /// The document that an agency issues on a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuedDocument {
-    /// The name of its slot.
+    /// Name of the slot for the document.
     pub requirement: String,
-    /// What it is.
+    /// Kind of document.
     pub kind: DocumentKind,
 }
 
-/// One leg: who acts, on what, and for how long.
+/// One leg: task, agency and time limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LegRow {
-    /// What the agency is asked to do.
+    /// Task of the agency.
     pub purpose: Purpose,
-    /// The same in words.
+    /// Title of the leg in both languages.
     pub title: Title,
-    /// Whose place it is.
+    /// Place whose agency acts.
     pub role: Role,
     /// Time limit in working days of China's official calendar, 1 to 60.
     pub limit_working_days: u16,
-    /// How sure the limit is.
+    /// Certainty of the time limit.
     pub certainty: Certainty,
-    /// The reports its agency may send, as the steps they take; some of `stage::reports`.
+    /// Reports that the agency may send, as steps. A subset of `stage::reports`.
     #[serde(skip)]
     pub reports: Vec<Step>,
-    /// What its agency issues, if it issues a document.
+    /// Document that the agency issues, if any.
     #[serde(skip)]
     pub issues: Option<IssuedDocument>,
 }
@@ -194,20 +191,20 @@ pub struct LegRow {
 /// A member of the form that chooses the case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseMember {
-    /// Its name in the body and in a question about coverage, for example `reason`.
+    /// Name of the member in the body and in a coverage request, for example `reason`.
     pub name: &'static str,
-    /// The JSON pointer to it in the body.
+    /// JSON pointer to the member in the body.
     pub pointer: &'static str,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
 }
 
-/// What chooses the case of an application.
+/// How the case of an application is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaseChoice {
-    /// The applicant's age.
+    /// The applicant's age chooses the case.
     Age,
-    /// A member of the form.
+    /// A member of the form chooses the case.
     Member(CaseMember),
 }
 
@@ -215,38 +212,38 @@ pub enum CaseChoice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceRow {
-    /// Which service.
+    /// Name of the service.
     pub service: Service,
-    /// Its title.
+    /// Title in both languages.
     pub title: Title,
-    /// The law or notice it rests on.
+    /// Law or notice that the service is based on.
     pub legal_source: Title,
     /// Whether the citizen pays nothing.
     pub free_of_charge: bool,
-    /// What must be captured at the acceptance place.
+    /// Items that the acceptance place captures from the citizen in person.
     pub captured_on_site: Vec<Captured>,
     /// Whether a signed notice-and-commitment statement (告知承诺书) is needed.
     pub commitment: bool,
-    /// The cases by condition.
+    /// Cases of the service.
     pub cases: Vec<CaseRow>,
     /// The legs in order; a `restore` leg is entered only after a lapse.
     pub legs: Vec<LegRow>,
-    /// What chooses the case.
+    /// How the case is chosen.
     #[serde(skip)]
     pub choice: CaseChoice,
-    /// Below this age in full years a guardian applies for the citizen; never, where there is none.
+    /// Age in full years below which a guardian applies for the citizen; `None` when no guardian is ever needed.
     #[serde(skip)]
     pub guardian_under: Option<u8>,
 }
 
 impl ServiceRow {
-    /// The case for a condition, or `None` where the service has no such condition.
+    /// The case with this name; `None` when the service has no such case.
     #[must_use]
     pub fn case(&self, when: When) -> Option<&CaseRow> {
         self.cases.iter().find(|case| case.when == when)
     }
 
-    /// The case that an applicant's age chooses, or `None` where a member of the form chooses.
+    /// The case that an applicant's age chooses; `None` when a member of the form chooses the case.
     #[must_use]
     pub fn case_at(&self, age: u8) -> Option<&CaseRow> {
         match self.choice {
@@ -255,7 +252,7 @@ impl ServiceRow {
         }
     }
 
-    /// The member of the form that chooses the case, or `None` where the age chooses.
+    /// The member of the form that chooses the case; `None` when the age chooses the case.
     #[must_use]
     pub fn member(&self) -> Option<&CaseMember> {
         match &self.choice {
@@ -264,18 +261,18 @@ impl ServiceRow {
         }
     }
 
-    /// The legs a case runs through.
+    /// The legs of a case, in order.
     pub fn legs_of(&self, case: &CaseRow) -> impl Iterator<Item = &LegRow> {
         self.legs.iter().filter(|leg| !case.skips.contains(&leg.purpose))
     }
 
-    /// The leg of a purpose, or `None` where the service has no such leg.
+    /// The leg with this purpose; `None` when the service has no such leg.
     #[must_use]
     pub fn leg(&self, purpose: Purpose) -> Option<&LegRow> {
         self.legs.iter().find(|leg| leg.purpose == purpose)
     }
 
-    /// The time limit of a leg in working days, or `None` where the service has no such leg.
+    /// The time limit of a leg in working days; `None` when the service has no such leg.
     #[must_use]
     pub fn limit(&self, purpose: Purpose) -> Option<u16> {
         self.leg(purpose).map(|leg| leg.limit_working_days)

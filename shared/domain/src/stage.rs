@@ -1,136 +1,93 @@
-//! The stage machine: which step is possible where, and where it leads.
+//! The stage machine: the possible steps of each stage, and the stage that each step leads to.
 //!
-//! [`steps`] is the only table. `decide` reads it, the transition table of this crate's README is printed from it, and it
-//! bounds the reports that a leg of the catalogue may send.
+//! [`steps`] is the only table. `decide` reads it, the README's transition table is generated from it, and it
+//! limits the reports that a leg of the catalogue may send.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 pub use crate::step::{Step, Taker};
 
-/// Where an application stands. The names follow `domain.md`; each agency leg runs through
-/// `Dispatched` and `Received` again.
+/// Stage of an application. The names follow `domain.md`. Each agency leg passes through `Dispatched` and `Received`
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(description = "Where an application stands."))]
+#[cfg_attr(feature = "schema", schemars(description = "Stage of an application."))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Stage {
-    /// Opened by the app; documents are still coming in.
+    /// The app has opened the application and uploads documents.
     Draft,
-    /// Complete and handed to the hub; the first leg is open.
+    /// The application is complete and submitted; the first leg is open.
     Submitted,
-    /// The case of the current leg lies in the agency's queue.
+    /// The case is in the queue of the current leg's agency.
     Dispatched,
-    /// The agency of the current leg has taken the case.
+    /// The agency of the current leg has received the case.
     Received,
-    /// The agency has named everything that is missing, once (一次性告知).
+    /// The agency has requested everything that is missing, at once (一次性告知).
     SupplementRequested,
-    /// The citizen has answered (补正).
+    /// The citizen has answered the supplement request (补正).
     Supplemented,
-    /// Decided: reviewed and signed (签发).
+    /// The agency has reviewed and signed the application (签发).
     Signed,
-    /// Decided: the card exists.
+    /// The card is produced.
     Produced,
-    /// Decided: the card is on its way by post.
+    /// The card was posted.
     Posted,
-    /// Decided: the card waits to be collected.
+    /// The card can be collected.
     Ready,
-    /// Decided: the card was handed over. Final.
+    /// The card was handed over. Final.
     Collected,
-    /// Decided: the card is not issued (不予签发). Final.
+    /// The agency does not issue the card (不予签发). Final.
     NotIssued,
-    /// The move-in agency has issued its permit (准迁证).
+    /// The move-in agency has issued the move-in permit (准迁证).
     Approved,
     /// The move-out agency has verified the register.
     Verified,
-    /// Moved out; the migration certificate (迁移证) runs.
+    /// The citizen is moved out and must settle before the migration certificate (迁移证) expires.
     MovedOut,
-    /// Settled at the move-in place. Final.
+    /// The citizen is settled at the move-in place. Final.
     Settled,
-    /// The migration certificate ran out before it was used.
+    /// The migration certificate expired before the citizen settled.
     Lapsed,
-    /// Restored at origin after a lapse. Final.
+    /// The registration is restored at the origin after a lapse. Final.
     RestoredAtOrigin,
-    /// Issued; the document can be fetched.
+    /// The certificate is issued and can be read.
     Issued,
-    /// Handed over at the acceptance place. Final.
+    /// The certificate was handed over at the acceptance place. Final.
     Completed,
-    /// Taken back by the citizen. Final.
+    /// The citizen has withdrawn the application. Final.
     Withdrawn,
-    /// Refused by an agency, with its reason. Final.
+    /// An agency has rejected the application, with a reason. Final.
     Rejected,
-    /// A draft or a supplement ran out of time. Final.
+    /// The time limit of a draft or of a supplement has passed. Final.
     Expired,
 }
 
 impl Stage {
-    /// Every stage, in the order a reader expects.
-    pub const ALL: [Stage; 23] = [
-        Stage::Draft,
-        Stage::Submitted,
-        Stage::Dispatched,
-        Stage::Received,
-        Stage::SupplementRequested,
-        Stage::Supplemented,
-        Stage::Signed,
-        Stage::Produced,
-        Stage::Posted,
-        Stage::Ready,
-        Stage::Collected,
-        Stage::NotIssued,
-        Stage::Approved,
-        Stage::Verified,
-        Stage::MovedOut,
-        Stage::Settled,
-        Stage::Lapsed,
-        Stage::RestoredAtOrigin,
-        Stage::Issued,
-        Stage::Completed,
-        Stage::Withdrawn,
-        Stage::Rejected,
-        Stage::Expired,
-    ];
+    /// Every stage, in the order of a typical application.
+    pub const ALL: &'static [Stage] = <Stage as VariantArray>::VARIANTS;
 
-    /// The stable name used on every wire, for example `supplement_requested`.
+    /// Stable wire name, for example `supplement_requested`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Stage::Draft => "draft",
-            Stage::Submitted => "submitted",
-            Stage::Dispatched => "dispatched",
-            Stage::Received => "received",
-            Stage::SupplementRequested => "supplement_requested",
-            Stage::Supplemented => "supplemented",
-            Stage::Signed => "signed",
-            Stage::Produced => "produced",
-            Stage::Posted => "posted",
-            Stage::Ready => "ready",
-            Stage::Collected => "collected",
-            Stage::NotIssued => "not_issued",
-            Stage::Approved => "approved",
-            Stage::Verified => "verified",
-            Stage::MovedOut => "moved_out",
-            Stage::Settled => "settled",
-            Stage::Lapsed => "lapsed",
-            Stage::RestoredAtOrigin => "restored_at_origin",
-            Stage::Issued => "issued",
-            Stage::Completed => "completed",
-            Stage::Withdrawn => "withdrawn",
-            Stage::Rejected => "rejected",
-            Stage::Expired => "expired",
-        }
+        self.into()
     }
 
-    /// Whether nothing can happen any more, on whichever leg.
+    /// Whether no step is possible at this stage, on any leg.
     #[must_use]
     pub fn is_final(self) -> bool {
         Purpose::ALL.iter().all(|purpose| steps(self, *purpose).is_empty())
     }
 }
 
-/// What an agency is asked to do on a leg.
+/// Task of the agency on a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Purpose {
     /// Review, sign and produce an identity card.
     Decide,
@@ -142,37 +99,23 @@ pub enum Purpose {
     Settle,
     /// Restore at origin after a lapsed migration certificate.
     Restore,
-    /// Answer with the issued certificate.
+    /// Issue the certificate.
     Certify,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 6] = [
-        Purpose::Decide,
-        Purpose::Approve,
-        Purpose::MoveOut,
-        Purpose::Settle,
-        Purpose::Restore,
-        Purpose::Certify,
-    ];
+    pub const ALL: &'static [Purpose] = <Purpose as VariantArray>::VARIANTS;
 
-    /// The stable wire name.
+    /// Stable wire name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Purpose::Decide => "decide",
-            Purpose::Approve => "approve",
-            Purpose::MoveOut => "move_out",
-            Purpose::Settle => "settle",
-            Purpose::Restore => "restore",
-            Purpose::Certify => "certify",
-        }
+        self.into()
     }
 }
 
-/// What is possible at `stage` while the current leg has `purpose`, and where it leads.
-/// An empty list means the stage is final.
+/// The steps possible at `stage` while the current leg has `purpose`, each with the stage that it leads to. An empty list
+/// means that the stage is final.
 #[must_use]
 pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
     match stage {
@@ -308,19 +251,19 @@ fn working(purpose: Purpose, stage: WorkingStage) -> &'static [(Step, Stage)] {
     }
     match stage {
         WorkingStage::Received => table!(Stage::Received),
-        // The agency must receive the answer, so its dispatch is recorded, too.
+        // The agency must receive the answer, so the dispatch of the answer is recorded, too.
         WorkingStage::Supplemented => table!(Stage::Supplemented, (Step::Dispatch, Stage::Supplemented)),
     }
 }
 
-/// Where `step` leads from `stage`, or `None` where it is not possible.
+/// The stage that `step` leads to from `stage`; `None` when the step is not possible.
 #[must_use]
 pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
     steps(stage, purpose).iter().find(|(possible, _)| *possible == step).map(|(_, to)| *to)
 }
 
-/// Whether a step of the agency is not possible yet but may become so by other steps of its own on the same leg: a
-/// report that has overtaken the one before it, as a queue without an order lets it.
+/// Whether a step of the agency is not possible yet, but other steps of this agency on the same leg can lead to it. In a
+/// queue without order a report may overtake the report before it.
 #[must_use]
 pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
     let by_agency = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
@@ -328,7 +271,7 @@ pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
     let mut open = vec![stage];
     while let Some(stage) = open.pop() {
         for (between, to) in steps(stage, purpose).iter().filter(|(between, _)| by_agency(*between)) {
-            // A step that opens another leg ends what the agency of this leg may report.
+            // A step that opens another leg ends the reports of this leg's agency.
             if !opens_next_leg(*between) && !visited.contains(to) {
                 if next(*to, purpose, step).is_some() {
                     return true;
@@ -341,11 +284,11 @@ pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
     false
 }
 
-/// The reports the agency of a leg with `purpose` may send, in table order.
+/// The reports that the agency of a leg with `purpose` may send, in table order.
 #[must_use]
 pub fn reports(purpose: Purpose) -> Vec<Step> {
     let mut found = Vec::new();
-    for stage in Stage::ALL {
+    for &stage in Stage::ALL {
         if !reachable(purpose).contains(&stage) {
             continue;
         }
@@ -359,8 +302,8 @@ pub fn reports(purpose: Purpose) -> Vec<Step> {
     found
 }
 
-/// The stages an application can be in while the current leg has `purpose`: the closure of
-/// [`steps`] from that leg's beginning, up to the step that opens the next leg.
+/// The stages that an application can have while the current leg has `purpose`: all stages reachable by [`steps`] from the
+/// beginning of the leg to the step that opens the next leg.
 #[must_use]
 pub fn reachable(purpose: Purpose) -> Vec<Stage> {
     let mut stages = Vec::new();
@@ -387,7 +330,7 @@ pub fn reachable(purpose: Purpose) -> Vec<Stage> {
     stages
 }
 
-/// Whether an application can begin with a leg of this purpose; the others are opened by a step of another leg.
+/// Whether an application can begin with a leg of this purpose. Other legs are opened by a step of an earlier leg.
 #[must_use]
 pub fn begins(purpose: Purpose) -> bool {
     match purpose {
@@ -396,7 +339,7 @@ pub fn begins(purpose: Purpose) -> bool {
     }
 }
 
-/// The purposes of the leg that a step opens; empty where the step opens none.
+/// The purposes that the leg opened by a step may have; empty when the step opens no leg.
 #[must_use]
 pub fn leads_to(step: Step) -> &'static [Purpose] {
     match step {
@@ -427,14 +370,14 @@ pub fn leads_to(step: Step) -> &'static [Purpose] {
     }
 }
 
-/// Whether the step closes the current leg and opens the next one: from here on another agency acts.
+/// Whether the step closes the current leg and opens the next one.
 #[must_use]
 pub fn opens_next_leg(step: Step) -> bool {
     !leads_to(step).is_empty()
 }
 
-/// The index of the leg that a step of the leg at `current` opens: the first one after it that the step leads to.
-/// `None` where the step opens none or no such leg follows.
+/// Index of the leg that a step on the leg `current` opens: the first later leg with a purpose that the step leads to.
+/// `None` when the step opens no leg or no such leg follows.
 #[must_use]
 pub fn next_leg_of(legs: &[Purpose], current: usize, step: Step) -> Option<usize> {
     let later = legs.iter().enumerate().skip(current + 1);

@@ -1,26 +1,29 @@
-//! The steps an application can take, and who takes them. Where each leads is in [`crate::stage`].
+//! The steps of an application, and the party that takes each. [`crate::stage`] has the stage that each step leads to.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
-/// A kind of change. Who may cause it follows from the kind: see [`Step::taken_by`].
+/// A kind of change. [`Step::taken_by`] says which party takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
-    /// A document arrived and was verified.
+    /// A document was uploaded and verified.
     StoreDocument,
-    /// A document arrived and was refused.
+    /// A document was uploaded and failed verification.
     RejectDocument,
-    /// The application is handed in.
+    /// The app submits the application.
     Submit,
-    /// The case went into the agency's queue.
+    /// The hub puts the case into the agency's queue.
     Dispatch,
-    /// The agency took the case.
+    /// The agency receives the case.
     Receive,
-    /// The agency lists all that is missing.
+    /// The agency requests everything that is missing.
     RequestSupplement,
-    /// The citizen answers.
+    /// The citizen answers the supplement request.
     Supplement,
-    /// The card is signed.
+    /// The agency reviews and signs the application.
     Sign,
     /// The card is not issued.
     NotIssue,
@@ -34,29 +37,29 @@ pub enum Step {
     HandOver,
     /// The move-in permit is issued.
     Approve,
-    /// The origin has verified the register.
+    /// The agency of the origin verifies the register.
     Verify,
-    /// The origin has moved the citizen out.
+    /// The agency of the origin moves the citizen out.
     MoveOut,
-    /// The move-in place has settled the citizen.
+    /// The citizen settles at the move-in place.
     Settle,
-    /// The migration certificate ran out.
+    /// The migration certificate expires.
     Lapse,
-    /// The origin has restored the registration.
+    /// The agency of the origin restores the registration.
     Restore,
     /// The certificate is issued.
     Issue,
-    /// The agency refuses.
+    /// The agency rejects the application.
     Reject,
-    /// The citizen takes the application back.
+    /// The citizen withdraws the application.
     Withdraw,
-    /// Time ran out for the citizen.
+    /// The time limit of the citizen passes.
     Expire,
-    /// Time ran out for the agency; said once a leg, changes no stage.
+    /// The time limit of the agency passes. Recorded once for each limit; the stage stays.
     MarkOverdue,
 }
 
-/// Who takes a step.
+/// Party that takes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Taker {
@@ -72,65 +75,15 @@ pub enum Taker {
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 24] = [
-        Step::StoreDocument,
-        Step::RejectDocument,
-        Step::Submit,
-        Step::Dispatch,
-        Step::Receive,
-        Step::RequestSupplement,
-        Step::Supplement,
-        Step::Sign,
-        Step::NotIssue,
-        Step::Produce,
-        Step::Post,
-        Step::MakeReady,
-        Step::HandOver,
-        Step::Approve,
-        Step::Verify,
-        Step::MoveOut,
-        Step::Settle,
-        Step::Lapse,
-        Step::Restore,
-        Step::Issue,
-        Step::Reject,
-        Step::Withdraw,
-        Step::Expire,
-        Step::MarkOverdue,
-    ];
+    pub const ALL: &'static [Step] = <Step as VariantArray>::VARIANTS;
 
-    /// The stable wire name, for example `request_supplement`.
+    /// Stable wire name, for example `request_supplement`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Step::StoreDocument => "store_document",
-            Step::RejectDocument => "reject_document",
-            Step::Submit => "submit",
-            Step::Dispatch => "dispatch",
-            Step::Receive => "receive",
-            Step::RequestSupplement => "request_supplement",
-            Step::Supplement => "supplement",
-            Step::Sign => "sign",
-            Step::NotIssue => "not_issue",
-            Step::Produce => "produce",
-            Step::Post => "post",
-            Step::MakeReady => "make_ready",
-            Step::HandOver => "hand_over",
-            Step::Approve => "approve",
-            Step::Verify => "verify",
-            Step::MoveOut => "move_out",
-            Step::Settle => "settle",
-            Step::Lapse => "lapse",
-            Step::Restore => "restore",
-            Step::Issue => "issue",
-            Step::Reject => "reject",
-            Step::Withdraw => "withdraw",
-            Step::Expire => "expire",
-            Step::MarkOverdue => "mark_overdue",
-        }
+        self.into()
     }
 
-    /// The wire name (`kind`) of the report that takes this step, `None` where an agency does not take it.
+    /// Wire name (`kind`) of the report that takes this step; `None` when agencies do not take the step.
     #[must_use]
     pub fn report_kind(self) -> Option<&'static str> {
         Some(match self {
@@ -161,7 +114,7 @@ impl Step {
         })
     }
 
-    /// Who takes this step.
+    /// The party that takes this step.
     #[must_use]
     pub fn taken_by(self) -> Taker {
         match self {

@@ -1,16 +1,17 @@
-//! The transition table, printed from the code for this crate's README.
+//! Generates the transition table of this crate's README.
 
 use std::fmt::Write as _;
 
 use crate::stage::{Purpose, Stage, Taker, reachable, steps};
 
-/// The table in Markdown: one row for each stage, one line for each step with who takes it and where it
-/// leads. Legs in brackets where a step exists on some legs only.
+/// The table in Markdown: one row for each stage, one line for each step with its taker and the next stage. Brackets list the
+/// legs when only some legs have the step.
 #[must_use]
 pub fn transition_table() -> String {
     let mut table = String::from("| stage | possible steps |\n|---|---|\n");
-    for stage in Stage::ALL {
-        let on: Vec<Purpose> = Purpose::ALL.into_iter().filter(|p| reachable(*p).contains(&stage)).collect();
+    for &stage in Stage::ALL {
+        let on: Vec<Purpose> =
+            Purpose::ALL.iter().copied().filter(|p| reachable(*p).contains(&stage)).collect();
         let mut rows: Vec<String> = Vec::new();
         let mut seen = Vec::new();
         for purpose in &on {

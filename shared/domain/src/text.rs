@@ -1,8 +1,8 @@
 //! Values that travel as strings.
 //!
-//! Each is parsed once, at the edge. A string that fails may hold anything, an identity number in the
-//! wrong field too, so no error made here repeats what was read. serde's own messages would
-//! ("invalid type: integer `…`"), which is why the values are not derived with `try_from = "String"`.
+//! Each value is parsed once, at the edge. A string that does not parse may contain anything, even an identity number in the
+//! wrong field, so no error repeats the input. The messages of serde do ("invalid type: integer `…`"), so the values do not
+//! derive `Deserialize` with `try_from = "String"`.
 
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
@@ -10,13 +10,13 @@ use std::str::FromStr;
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// Reads a string and parses it; no error repeats the value.
+/// Reads a string and parses it. No error repeats the value.
 pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
 {
-    // Not `deserialize_str`: serde_json would refuse a number by itself, and name it.
+    // With `deserialize_str`, serde_json would refuse a number itself and repeat it in its error.
     deserializer.deserialize_any(Text(PhantomData))
 }
 
@@ -58,8 +58,8 @@ fn number<E: Error>() -> E {
     E::custom("invalid type: number, expected a string")
 }
 
-/// For a type with `FromStr` and `Display`: serde as a string, `TryFrom<String>`, and a `Debug` that
-/// shows the value. Not for anything personal.
+/// Implements serde as a string, `TryFrom<String>`, and a `Debug` that shows the value, for a type with `FromStr` and
+/// `Display`. Not for personal data.
 macro_rules! plain_text {
     ($($type:ident: $error:ty),+ $(,)?) => {$(
         impl std::fmt::Debug for $type {
@@ -78,13 +78,12 @@ macro_rules! plain_text {
     )+};
 }
 
-/// For a `struct T(String)` with `FromStr` that holds something personal: serde as a string,
-/// `TryFrom<String>`, `as_str`, and a redacted `Debug`. There is no `Display` on purpose: nothing
-/// personal gets into a message by `{}`.
+/// Implements serde as a string, `TryFrom<String>`, `as_str`, and a redacted `Debug`, for a `struct T(String)` with
+/// `FromStr` that holds personal data. `Display` is missing on purpose, so that `{}` cannot print personal data.
 macro_rules! personal_text {
     ($($type:ident: $error:ty),+ $(,)?) => {$(
         impl $type {
-            /// The value itself. Personal: never for a log, an error, a URL or a metric.
+            /// The value as text. Personal data: never use it in a log, an error, a URL or a metric.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -107,7 +106,7 @@ macro_rules! personal_text {
     )+};
 }
 
-/// What the two share: the way in.
+/// Conversions from text, shared by `plain_text` and `personal_text`.
 macro_rules! text {
     ($type:ident: $error:ty) => {
         impl TryFrom<String> for $type {
@@ -134,7 +133,7 @@ mod tests {
     use crate::identity_number::IdentityNumber;
 
     #[test]
-    fn no_error_repeats_what_was_read() {
+    fn no_error_repeats_the_input() {
         let canary = "110101202311012177";
         for json in [
             format!("\"{canary}\""),
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn strings_are_read_wherever_serde_finds_them() {
         let expected: DivisionCode = "150100".parse().expect("a code");
-        // Escaped, so that it cannot be borrowed from the input.
+        // The escape prevents serde from borrowing the string from the input.
         let read: DivisionCode = serde_json::from_str(r#""15\u0030100""#).expect("a code");
         assert_eq!(read, expected);
         let map: std::collections::BTreeMap<DivisionCode, u8> =

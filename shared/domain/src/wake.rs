@@ -1,18 +1,17 @@
-//! When the hub must look at an application again, without anybody asking.
+//! Computes when the sweeper must check an application again.
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::application::Application;
 use crate::command::Command;
-use crate::decide::CHINA;
 use crate::effect::{QUEUE_KEEPS, in_queue_since, undelivered};
 use crate::limits;
 use crate::stage::{Step, next};
+use crate::time::CHINA;
 
-/// How long a step that should happen at once may take before the sweeper looks: an upload event, a
-/// dispatch by the router.
+/// Time after which the sweeper checks a step that should happen at once: an upload event, or a dispatch by the router.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
-/// The longest it waits before it looks again while nothing moves.
+/// Longest wait between two checks while the application does not change.
 pub const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The end of a day in China.
@@ -21,39 +20,39 @@ pub fn end_of(day: Date) -> Timestamp {
     day.tomorrow().and_then(|next| CHINA.to_timestamp(next.at(0, 0, 0, 0))).unwrap_or(Timestamp::MAX)
 }
 
-/// The hub's own step that time has made due, if any.
+/// The hub's own step that is due, if any.
 #[must_use]
 pub fn due(state: &Application, now: Timestamp) -> Option<Command> {
     deadlines(state).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
 }
 
-/// When to look next, after `now`. `None` for a final stage: nobody looks again.
+/// Time of the next check, after `now`; `None` at a final stage.
 #[must_use]
 pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
     if state.is_final() {
         return None;
     }
     let deadline = deadlines(state).into_iter().map(|(at, _)| at).min();
-    let look = looks_again(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
+    let look = may_have_lost_event(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
     let stored = in_queue_since(state).map(|since| next_loss(since, now));
-    // None: it waits for a hand-over. Nothing runs out, so nobody needs to look.
+    // `None` before a hand-over: no time limit runs, so no check is needed.
     [deadline, look, stored].into_iter().flatten().min()
 }
 
-/// How long to wait before looking once more at what has not moved for `age`: as long again, from [`GRACE`] to
-/// [`AGAIN`]. So what fails for a moment is sent again soon, and what fails for days costs a look an hour.
+/// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within [`GRACE`] and
+/// [`AGAIN`]. A short failure is retried soon, and a long failure costs one check an hour.
 fn retry_policy(age: SignedDuration) -> SignedDuration {
     if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(AGAIN) }
 }
 
-/// The next time, after `now`, that a queue has forgotten what was put into it at `since` and every
-/// [`QUEUE_KEEPS`] after.
+/// The next time, after `now`, at which the queue deletes a message that was sent at `since` and again after every
+/// [`QUEUE_KEEPS`].
 fn next_loss(since: Timestamp, now: Timestamp) -> Timestamp {
     let periods = now.duration_since(since).as_secs().max(0) / QUEUE_KEEPS.as_secs() + 1;
     since.saturating_add(SignedDuration::from_secs(QUEUE_KEEPS.as_secs() * periods)).unwrap_or(Timestamp::MAX)
 }
 
-/// When the application expires if the citizen does nothing: a draft, or one that waits for the answer to a supplement.
+/// Time at which a draft, or an application with an open supplement request, expires if the citizen does nothing.
 #[must_use]
 pub fn expires_at(state: &Application) -> Option<Timestamp> {
     next(state.stage, state.purpose(), Step::Expire)?;
@@ -63,8 +62,8 @@ pub fn expires_at(state: &Application) -> Option<Timestamp> {
     })
 }
 
-/// Something outside may have been missed: an upload event, or the router's send.
-fn looks_again(state: &Application) -> bool {
+/// Whether an upload event or a dispatch of the router may have been lost.
+fn may_have_lost_event(state: &Application) -> bool {
     let purpose = state.purpose();
     let uploads =
         next(state.stage, purpose, Step::StoreDocument).is_some() && state.missing().next().is_some();

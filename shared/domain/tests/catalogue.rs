@@ -1,4 +1,4 @@
-//! A wrong catalogue is refused, and every fault is named.
+//! An invalid catalogue is refused, and the error lists every fault.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use domain::catalogue::Catalogue;
@@ -8,7 +8,7 @@ fn title(text: &str) -> Value {
     json!({ "zh": text, "en": text })
 }
 
-/// A small sound catalogue: one service of two legs.
+/// A small valid catalogue: one service with two legs.
 fn sound() -> Value {
     json!({
         "kinds": [
@@ -41,7 +41,7 @@ fn sound() -> Value {
     })
 }
 
-/// The faults of the sound catalogue after one change.
+/// The faults of the valid catalogue after one change.
 fn faults(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut catalogue = sound();
     change(&mut catalogue);
@@ -57,7 +57,7 @@ fn at(pointer: &str, value: Value) -> Vec<String> {
 }
 
 #[test]
-fn a_sound_catalogue_is_read() {
+fn a_valid_catalogue_is_parsed() {
     assert_eq!(faults(|_| {}), Vec::<String>::new());
 }
 

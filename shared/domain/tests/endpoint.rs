@@ -1,4 +1,4 @@
-//! The endpoint's state machine: its table in the README, and what holds whatever happens.
+//! Tests the endpoint's state machine: its table in the README, and its invariants over random steps.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const BEGIN: &str = "<!-- endpoint: begin -->\n";
 const END: &str = "<!-- endpoint: end -->";
 
-/// `UPDATE_README=1 cargo test -p domain --test endpoint` writes it.
+/// `UPDATE_README=1 cargo test -p domain --test endpoint` writes the table.
 #[test]
 fn the_readme_shows_the_endpoint_table_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -24,14 +24,18 @@ fn the_readme_shows_the_endpoint_table_of_the_code() {
         std::fs::write(path, format!("{}{table}{}", &text[..begin], &text[end..])).unwrap();
         return;
     }
-    assert_eq!(&text[begin..end], table, "run UPDATE_README=1 cargo test -p domain --test endpoint");
+    assert_eq!(
+        &text[begin..end],
+        table,
+        "the README has an old table: run UPDATE_README=1 cargo test -p domain --test endpoint"
+    );
 }
 
 fn start() -> Timestamp {
     Timestamp::constant(1_772_413_200, 0)
 }
 
-/// What an endpoint answers to an attempt.
+/// Response of an endpoint to an attempt.
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     Ok,
@@ -40,16 +44,16 @@ enum Answer {
     Gone,
 }
 
-/// One step of the world around an endpoint.
+/// One step of a scenario.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// The next event of the application arrives at a process whose memory is this many seconds old.
+    /// The next event arrives at a process whose cached state is this many seconds old.
     Arrives {
         memory: i64,
         repeated: bool,
         answer: Answer,
     },
-    /// A drainer comes, whether it was woken or not.
+    /// A drainer runs, whether or not it was woken.
     Drainer {
         answer: Answer,
     },
@@ -76,37 +80,37 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One endpoint with one application, whose events arrive one after the other as in a FIFO group.
-struct World {
+/// One endpoint and one application, whose events arrive one after the other as in a FIFO group.
+struct Scenario {
     now: Timestamp,
-    /// Every state so far, with the time of its write; the place is its revision.
+    /// Every state so far with the time of its write. The index is the revision.
     states: Vec<(Timestamp, EndpointState)>,
     next_version: u32,
     stored: BTreeSet<u32>,
     last_delivered: u32,
 }
 
-impl World {
+impl Scenario {
     fn new() -> Self {
         let states = vec![(start(), EndpointState::default())];
-        World { now: start(), states, next_version: 1, stored: BTreeSet::new(), last_delivered: 0 }
+        Scenario { now: start(), states, next_version: 1, stored: BTreeSet::new(), last_delivered: 0 }
     }
 
     fn current(&self) -> (usize, EndpointState) {
         (self.states.len() - 1, self.states[self.states.len() - 1].1)
     }
 
-    /// What a process knows whose memory is so old.
+    /// Revision and state that a process has cached for this many seconds.
     fn known(&self, memory: i64) -> (usize, EndpointState) {
         let read_at = self.now - SignedDuration::from_secs(memory);
         let revision = self.states.iter().rposition(|(at, _)| *at <= read_at).unwrap_or(0);
         (revision, self.states[revision].1)
     }
 
-    /// A conditional write: it does nothing where another process was faster.
-    fn write(&mut self, seen: usize, state: EndpointState, event: EndpointEvent) -> bool {
+    /// Writes the next state, unless another process has changed the revision.
+    fn write(&mut self, expected_revision: usize, state: EndpointState, event: EndpointEvent) -> bool {
         let (after, _) = next(state, event, self.now);
-        if self.current().0 != seen {
+        if self.current().0 != expected_revision {
             return false;
         }
         if after != self.current().1 {
@@ -119,7 +123,7 @@ impl World {
         &mut self,
         version: u32,
         answer: Answer,
-        seen: usize,
+        expected_revision: usize,
         state: EndpointState,
         direct: bool,
     ) -> bool {
@@ -140,31 +144,31 @@ impl World {
             assert!(version > self.last_delivered, "{version} came after {}", self.last_delivered);
             self.last_delivered = version;
         }
-        self.write(seen, state, event);
+        self.write(expected_revision, state, event);
         delivered
     }
 
     fn store(&mut self, version: u32) {
         self.stored.insert(version);
-        let (seen, state) = self.current();
-        self.write(seen, state, EndpointEvent::Stored);
+        let (expected_revision, state) = self.current();
+        self.write(expected_revision, state, EndpointEvent::Stored);
     }
 
     fn arrives(&mut self, memory: i64, repeated: bool, answer: Answer) {
         let version = self.next_version;
-        let (mut seen, mut state) = self.known(memory);
+        let (mut expected_revision, mut state) = self.known(memory);
         if repeated || state.is_settling(self.now) {
-            (seen, state) = self.current();
+            (expected_revision, state) = self.current();
         }
         let taken = match state.route_callback(self.now, repeated) {
-            Route::Post => self.post(version, answer, seen, state, true),
+            Route::Post => self.post(version, answer, expected_revision, state, true),
             Route::PostUnlessStored if self.stored.is_empty() => {
-                self.post(version, answer, seen, state, true)
+                self.post(version, answer, expected_revision, state, true)
             }
             Route::ClaimUnlessStored if self.stored.is_empty() => {
-                let claimed = self.write(seen, state, EndpointEvent::Claimed(Jitter::default()));
-                let seen = self.current().0;
-                claimed && self.post(version, answer, seen, state, true)
+                let claimed = self.write(expected_revision, state, EndpointEvent::Claimed(Jitter::default()));
+                let expected_revision = self.current().0;
+                claimed && self.post(version, answer, expected_revision, state, true)
             }
             Route::PostUnlessStored | Route::ClaimUnlessStored | Route::Store => {
                 self.store(version);
@@ -172,21 +176,21 @@ impl World {
             }
             Route::Wait => false,
         };
-        // What was not taken comes again.
+        // A callback that was left in its queue arrives again.
         self.next_version += u32::from(taken);
     }
 
     fn drain(&mut self, answer: Answer) {
         loop {
-            let (seen, state) = self.current();
+            let (expected_revision, state) = self.current();
             if !state.may_drain(self.now) {
                 return;
             }
             let Some(first) = self.stored.first().copied() else {
-                self.write(seen, state, EndpointEvent::Drained);
+                self.write(expected_revision, state, EndpointEvent::Drained);
                 return;
             };
-            if !self.post(first, answer, seen, state, false) {
+            if !self.post(first, answer, expected_revision, state, false) {
                 return;
             }
             self.stored.remove(&first);
@@ -198,12 +202,12 @@ impl World {
             Step::Arrives { memory, repeated, answer } => self.arrives(memory, repeated, answer),
             Step::Drainer { answer } => self.drain(answer),
             Step::Pause => {
-                let (seen, state) = self.current();
-                self.write(seen, state, EndpointEvent::PauseRequested);
+                let (expected_revision, state) = self.current();
+                self.write(expected_revision, state, EndpointEvent::PauseRequested);
             }
             Step::Resume => {
-                let (seen, state) = self.current();
-                self.write(seen, state, EndpointEvent::ResumeRequested);
+                let (expected_revision, state) = self.current();
+                self.write(expected_revision, state, EndpointEvent::ResumeRequested);
             }
             Step::Passes { seconds } => self.now += SignedDuration::from_secs(seconds),
         }
@@ -213,39 +217,40 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// However old the memory of each process is, no callback is delivered while an earlier one of its application is
-    /// stored.
+    /// However old the cached state of each process is, no callback is delivered while an earlier callback of its application
+    /// is stored.
     #[test]
     fn no_stored_callback_is_ever_overtaken(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut world = World::new();
+        let mut scenario = Scenario::new();
         for step in steps {
-            world.take(step);
+            scenario.take(step);
         }
     }
 
-    /// Whatever happened, a tenant who resumes an endpoint that answers again has every callback and a healthy endpoint.
+    /// After any steps, when the endpoint answers again and the tenant resumes it, every callback is delivered and the endpoint
+    /// is healthy.
     #[test]
-    fn every_state_has_a_way_back(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut world = World::new();
+    fn every_state_can_become_healthy(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut scenario = Scenario::new();
         for step in steps {
-            world.take(step);
+            scenario.take(step);
         }
-        world.take(Step::Resume);
-        world.take(Step::Passes { seconds: 100_000 });
+        scenario.take(Step::Resume);
+        scenario.take(Step::Passes { seconds: 100_000 });
         for _ in 0..3 {
-            world.take(Step::Drainer { answer: Answer::Ok });
+            scenario.take(Step::Drainer { answer: Answer::Ok });
         }
-        prop_assert!(world.stored.is_empty());
-        prop_assert_eq!(world.current().1.name(), "healthy");
-        world.arrives(0, false, Answer::Ok);
-        prop_assert_eq!(world.last_delivered + 1, world.next_version);
+        prop_assert!(scenario.stored.is_empty());
+        prop_assert_eq!(scenario.current().1.name(), "healthy");
+        scenario.arrives(0, false, Answer::Ok);
+        prop_assert_eq!(scenario.last_delivered + 1, scenario.next_version);
     }
 }
 
-/// A state with callbacks that nobody would ever deliver again: disabled and paused need the tenant, all others are
-/// in the index of what is due, or healthy.
+/// No state loses its stored callbacks: the tenant resumes disabled and paused endpoints, and the schedule wakes a drainer
+/// for the others unless the endpoint is healthy.
 #[test]
-fn every_state_is_looked_after_by_the_schedule_or_by_its_tenant() {
+fn the_schedule_or_the_tenant_can_drain_every_state() {
     let now = start();
     let all = [
         EndpointState::default(),

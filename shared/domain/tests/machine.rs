@@ -1,4 +1,4 @@
-//! Properties of the stage machine, over random sequences of commands.
+//! Property tests of the stage machine with random sequences of commands.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use domain::application::CommandKey;
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, ServiceRow, When, catalogue, service_row};
 use domain::command::{Actor, Attempt, Command, Finding, Report};
-use domain::decide::{Refusal, decide, today};
+use domain::decide::{Refusal, decide};
 use domain::effect::{notices, undelivered};
 use domain::event::{
     DocumentFault, Event, HandOver, Leg, MissingItem, Opened, Places, Provider, Slot, StoredObject,
@@ -15,6 +15,7 @@ use domain::event::{
 use domain::ids::{ApplicationId, DocumentId};
 use domain::ledger::{Cause, Ledger};
 use domain::stage::{Purpose, Stage, Step, next, reachable, steps};
+use domain::time::today;
 use domain::wake::{due, next_wake};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
@@ -103,39 +104,40 @@ fn object(kind: DocumentKind) -> StoredObject {
     }
 }
 
-/// One random thing somebody may try. `pick` chooses targets that depend on the state.
+/// One random attempt. `pick` chooses a target that depends on the state.
 #[derive(Clone, Debug)]
-struct Try {
+struct RandomAttempt {
     step: Step,
     pick: usize,
     wrong_actor: bool,
-    seen_back: u32,
+    versions_back: u32,
     replay: bool,
 }
 
-fn tries() -> impl Strategy<Value = Vec<Try>> {
+fn attempts() -> impl Strategy<Value = Vec<RandomAttempt>> {
     let one = (0..Step::ALL.len(), 0usize..8, prop::bool::weighted(0.1), 0u32..3, prop::bool::weighted(0.2))
-        .prop_map(|(step, pick, wrong_actor, seen_back, replay)| Try {
+        .prop_map(|(step, pick, wrong_actor, versions_back, replay)| RandomAttempt {
             step: Step::ALL[step],
             pick,
             wrong_actor,
-            seen_back,
+            versions_back,
             replay,
         });
     prop::collection::vec(one, 1..120)
 }
 
-/// The command for a step, aimed at the present state so that many of them succeed.
-fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt {
-    let head = ledger.state();
+/// A command for a step that fits the current state, so that many commands succeed.
+fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Timestamp) -> Attempt {
+    let state = ledger.state();
     let agency =
-        || Actor::Agency(if attempt.wrong_actor { "44".parse().unwrap() } else { head.agency().clone() });
+        || Actor::Agency(if attempt.wrong_actor { "44".parse().unwrap() } else { state.agency().clone() });
     let app = || {
         if attempt.wrong_actor { Actor::Tenant("another".parse().unwrap()) } else { tenant() }
     };
-    let document = &head.documents[attempt.pick % head.documents.len()];
-    let report =
-        |finding| Command::Report(Report { seen: head.version.saturating_sub(attempt.seen_back), finding });
+    let document = &state.documents[attempt.pick % state.documents.len()];
+    let report = |finding| {
+        Command::Report(Report { seen: state.version.saturating_sub(attempt.versions_back), finding })
+    };
     let (by, command) = match attempt.step {
         Step::StoreDocument => (
             Actor::Hub,
@@ -155,7 +157,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
             },
         ),
         Step::Submit => (app(), Command::Submit),
-        Step::Dispatch => (Actor::Hub, Command::Dispatch { message_version: head.message_version }),
+        Step::Dispatch => (Actor::Hub, Command::Dispatch { message_version: state.message_version }),
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
@@ -194,7 +196,7 @@ fn aim(ledger: &Ledger, attempt: &Try, serial: usize, now: Timestamp) -> Attempt
         Step::Issue => (
             agency(),
             report(Finding::Issued {
-                document: head.documents.last().unwrap().slot.id,
+                document: state.documents.last().unwrap().slot.id,
                 certificate: "C1".into(),
             }),
         ),
@@ -215,39 +217,39 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_record_stays_legal_complete_and_readable(case in 0..CASES.len(), auto in any::<bool>(), tries in tries()) {
+    fn a_record_stays_legal_complete_and_readable(case in 0..CASES.len(), auto in any::<bool>(), attempts in attempts()) {
         let (service, when) = CASES[case];
         let mut ledger = opened(service, when, auto);
         let mut now = start();
-        for (serial, one) in tries.iter().enumerate() {
+        for (serial, one) in attempts.iter().enumerate() {
             now += SignedDuration::from_mins(7);
-            let attempt = aim(&ledger, one, serial, now);
+            let attempt = command_for(&ledger, one, serial, now);
             let before = ledger.clone();
-            let head = before.state();
-            match decide(head, &attempt, now) {
+            let state = before.state();
+            match decide(state, &attempt, now) {
                 Err(refusal) => {
-                    // A wrong actor never learns more than that there is nothing, or that it is past.
+                    // A wrong actor learns nothing about the application.
                     if one.wrong_actor && !matches!(attempt.by, Actor::Hub) {
                         prop_assert_eq!(refusal, Refusal::NotYours);
                     }
                 }
                 Ok(events) => {
                     if one.wrong_actor && !matches!(attempt.by, Actor::Hub) {
-                        prop_assert!(false, "a wrong actor was let in");
+                        prop_assert!(false, "a wrong actor's command was accepted");
                     }
-                    let mut stage = head.stage;
-                    let mut purpose = head.purpose();
+                    let mut stage = state.stage;
+                    let mut purpose = state.purpose();
                     ledger = ledger.append(events.clone(), &cause(attempt.by.clone(), now, attempt.key)).unwrap();
                     for (offset, event) in events.iter().enumerate() {
                         let step = event.step().unwrap();
                         let expected = next(stage, purpose, step);
-                        let then = ledger.at(head.version + 1 + u32::try_from(offset).unwrap()).unwrap();
+                        let then = ledger.at(state.version + 1 + u32::try_from(offset).unwrap()).unwrap();
                         prop_assert_eq!(Some(then.stage), expected, "{:?} at {:?}", step, stage);
                         stage = then.stage;
                         purpose = then.purpose();
                         prop_assert!(reachable(purpose).contains(&stage), "{:?} on {:?}", stage, purpose);
                     }
-                    // Nothing that was recorded changes.
+                    // Recorded entries never change.
                     prop_assert_eq!(&ledger.lines()[..before.lines().len()], before.lines());
                     if one.replay {
                         let again = decide(ledger.state(), &attempt, now + SignedDuration::from_hours(1));
@@ -256,31 +258,31 @@ proptest! {
                             let other = Attempt { key: Some(CommandKey { body: [2; 8], ..key }), ..attempt.clone() };
                             prop_assert_eq!(decide(ledger.state(), &other, now), Err(Refusal::KeyReused));
                         } else {
-                            // The hub's own steps are known from the state: done, or no longer possible.
+                            // The hub's own steps have no key: the repeat is already done or no longer possible.
                             let done = matches!(&again, Ok(events) if events.is_empty());
                             prop_assert!(done || matches!(again, Err(Refusal::Illegal { .. })), "{:?} -> {:?}", attempt, again);
                         }
                     }
                 }
             }
-            let head = ledger.state();
-            prop_assert_eq!(head.version as usize, ledger.lines().len());
+            let state = ledger.state();
+            prop_assert_eq!(state.version as usize, ledger.lines().len());
             prop_assert!(ledger.lines().len() <= domain::limits::EVENTS + 1);
-            // Reading the bytes back gives the same head, and the chain verifies.
+            // Reading the bytes back gives the same state, and the chain verifies.
             let bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
             prop_assert_eq!(&Ledger::read(id(), bytes).unwrap(), &ledger);
-            prop_assert!(head.due.is_some() || !head.overdue, "overdue, and no limit runs");
-            let refused = matches!(head.stage, Stage::Rejected | Stage::NotIssued);
-            prop_assert_eq!(head.results.reason.is_some(), refused);
-            // What is not final has a way out, and if it waits for the hub, the hub will look.
-            if head.is_final() {
-                prop_assert!(next_wake(head, now).is_none() && due(head, now).is_none());
+            prop_assert!(state.due.is_some() || !state.overdue, "overdue without a running time limit");
+            let refused = matches!(state.stage, Stage::Rejected | Stage::NotIssued);
+            prop_assert_eq!(state.results.reason.is_some(), refused);
+            // An application that is not final has a possible step, and the sweeper checks it if the hub must act.
+            if state.is_final() {
+                prop_assert!(next_wake(state, now).is_none() && due(state, now).is_none());
             } else {
-                prop_assert!(!steps(head.stage, head.purpose()).is_empty());
+                prop_assert!(!steps(state.stage, state.purpose()).is_empty());
             }
-            if undelivered(head).is_some() {
-                prop_assert!(next_wake(head, now).is_some());
-                prop_assert!(notices(&ledger, 0).iter().any(|notice| Some(notice) == undelivered(head).as_ref()));
+            if undelivered(state).is_some() {
+                prop_assert!(next_wake(state, now).is_some());
+                prop_assert!(notices(&ledger, 0).iter().any(|notice| Some(notice) == undelivered(state).as_ref()));
             }
         }
     }
@@ -289,8 +291,8 @@ proptest! {
     fn any_changed_byte_breaks_the_record(at in 0usize..10_000, line in 0usize..3) {
         let mut ledger = opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), false);
         for serial in 0..2usize {
-            let one = Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
-            let attempt = aim(&ledger, &one, serial, start());
+            let one = RandomAttempt { step: Step::StoreDocument, pick: serial, wrong_actor: false, versions_back: 0, replay: false };
+            let attempt = command_for(&ledger, &one, serial, start());
             let events = decide(ledger.state(), &attempt, start()).unwrap();
             ledger = ledger.append(events, &cause(Actor::Hub, start(), None)).unwrap();
         }
@@ -299,15 +301,15 @@ proptest! {
         let at = at % target.len();
         target[at] ^= 1;
         let read = Ledger::read(id(), bytes);
-        // The last entry is covered by the seal that the reader keeps.
+        // The hash that the reader stores covers the last entry.
         prop_assert!(read.as_ref().map_or(true, |read| read.hash() != ledger.hash()));
     }
 }
 
-/// From every stage that can be reached on a leg there is a path to an end.
+/// A path leads from every reachable stage of a leg to a final stage.
 #[test]
 fn every_stage_has_a_way_out() {
-    for purpose in Purpose::ALL {
+    for &purpose in Purpose::ALL {
         for stage in reachable(purpose) {
             let mut open = vec![(stage, purpose)];
             let mut at = 0;
@@ -331,15 +333,16 @@ fn every_stage_has_a_way_out() {
     }
 }
 
-/// Every stage is used by some leg, and every step leads somewhere.
+/// Some leg uses every stage, and every step is possible at some stage.
 #[test]
 fn nothing_in_the_machine_is_dead() {
-    for stage in Stage::ALL {
-        assert!(Purpose::ALL.into_iter().any(|purpose| reachable(purpose).contains(&stage)), "{stage:?}");
+    for &stage in Stage::ALL {
+        assert!(Purpose::ALL.iter().copied().any(|purpose| reachable(purpose).contains(&stage)), "{stage:?}");
     }
-    for step in Step::ALL {
+    for &step in Step::ALL {
         let used = Purpose::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .any(|purpose| reachable(purpose).iter().any(|stage| next(*stage, purpose, step).is_some()));
         assert!(used, "{step:?}");
     }
@@ -362,8 +365,8 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     .into_iter()
     .enumerate()
     {
-        let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
-        let attempt = aim(&ledger, &one, serial, now);
+        let one = RandomAttempt { step, pick: serial, wrong_actor: false, versions_back: 0, replay: false };
+        let attempt = command_for(&ledger, &one, serial, now);
         let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
     }
@@ -378,9 +381,9 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     assert!(undelivered(ledger.state()).is_some());
 }
 
-/// That a limit has passed says nothing of the next one: it can pass, too, and what is done is not overdue.
+/// Each time limit is marked as passed separately, and an application without a running limit is not overdue.
 #[test]
-fn overdue_is_said_of_the_limit_that_runs() {
+fn overdue_refers_to_the_running_limit() {
     let due = |day: i8| Deadline { date: date(2026, 4, day), provisional: false };
     let item = MissingItem {
         name: "residence".into(),
@@ -417,9 +420,9 @@ fn overdue_is_said_of_the_limit_that_runs() {
         ledger = ledger.append(vec![event.clone()], &cause(Actor::Hub, start(), None)).unwrap();
         assert_eq!(ledger.state().overdue, overdue, "{event:?}");
     }
-    let head = ledger.state();
-    assert_eq!(head.document(DocumentId::numbered(3).unwrap()).unwrap().note.as_deref(), Some("lease"));
-    assert_eq!(head.results.posted.as_ref().unwrap().carrier, "EMS");
+    let state = ledger.state();
+    assert_eq!(state.document(DocumentId::numbered(3).unwrap()).unwrap().note.as_deref(), Some("lease"));
+    assert_eq!(state.results.posted.as_ref().unwrap().carrier, "EMS");
 }
 
 #[test]
@@ -428,27 +431,33 @@ fn a_case_that_is_received_was_dispatched() {
         opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), true);
     let now = start();
     for serial in 0..2 {
-        let one =
-            Try { step: Step::StoreDocument, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
-        let attempt = aim(&ledger, &one, serial, now);
+        let one = RandomAttempt {
+            step: Step::StoreDocument,
+            pick: serial,
+            wrong_actor: false,
+            versions_back: 0,
+            replay: false,
+        };
+        let attempt = command_for(&ledger, &one, serial, now);
         let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, None)).unwrap();
     }
     assert_eq!(ledger.state().stage, Stage::Submitted);
     let message_version = ledger.state().message_version;
-    let received = Try { step: Step::Receive, pick: 0, wrong_actor: false, seen_back: 0, replay: false };
-    let attempt = aim(&ledger, &received, 9, now);
+    let received =
+        RandomAttempt { step: Step::Receive, pick: 0, wrong_actor: false, versions_back: 0, replay: false };
+    let attempt = command_for(&ledger, &received, 9, now);
     let events = decide(ledger.state(), &attempt, now).unwrap();
     assert_eq!(events, [Event::Dispatched { leg: 0 }, Event::Received]);
     let ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
-    // The router comes late: nothing is left to record.
+    // The router is late: the dispatch needs no record any more.
     let late = decide(ledger.state(), &Attempt::hub(Command::Dispatch { message_version }), now);
     assert_eq!(late, Ok(Vec::new()));
 }
 
-/// A transfer's first agency has done its part; the second holds the case now.
+/// The first agency of a transfer has finished its leg, and the second agency has the case.
 #[test]
-fn an_agency_whose_part_is_over_is_told_so() {
+fn an_agency_of_a_finished_leg_gets_other_leg() {
     let mut ledger =
         opened(Service::named("household_transfer").unwrap(), When::named("job_transfer").unwrap(), true);
     let now = start();
@@ -460,8 +469,8 @@ fn an_agency_whose_part_is_over_is_told_so() {
             Stage::Dispatched => Step::Receive,
             _ => Step::Approve,
         };
-        let one = Try { step, pick: serial, wrong_actor: false, seen_back: 0, replay: false };
-        let attempt = aim(&ledger, &one, serial, now);
+        let one = RandomAttempt { step, pick: serial, wrong_actor: false, versions_back: 0, replay: false };
+        let attempt = command_for(&ledger, &one, serial, now);
         let events = decide(ledger.state(), &attempt, now).unwrap();
         ledger = ledger.append(events, &cause(attempt.by, now, attempt.key)).unwrap();
         serial += 1;

@@ -1,4 +1,4 @@
-//! The README of this crate shows the transition table as the code has it.
+//! The transition table of the README is that of the code.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use domain::table::transition_table;
@@ -6,7 +6,7 @@ use domain::table::transition_table;
 const BEGIN: &str = "<!-- transitions: begin -->\n";
 const END: &str = "<!-- transitions: end -->";
 
-/// `UPDATE_README=1 cargo test -p domain --test readme` writes it.
+/// `UPDATE_README=1 cargo test -p domain --test readme` writes the table.
 #[test]
 fn the_readme_shows_the_table_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -18,5 +18,9 @@ fn the_readme_shows_the_table_of_the_code() {
         std::fs::write(path, format!("{}{table}{}", &text[..begin], &text[end..])).unwrap();
         return;
     }
-    assert_eq!(&text[begin..end], table, "run UPDATE_README=1 cargo test -p domain --test readme");
+    assert_eq!(
+        &text[begin..end],
+        table,
+        "the README has an old table: run UPDATE_README=1 cargo test -p domain --test readme"
+    );
 }

@@ -1,4 +1,4 @@
-//! Who calls an operation, as an argument of its handler.
+//! The caller of an operation, as an argument of its handler.
 
 use axum::extract::FromRequestParts;
 use domain::ids::TenantId;
@@ -49,11 +49,11 @@ pub trait HasAuthenticator: Send + Sync {
 
 /// The app backend that calls. The token has the scope that the operation declares.
 ///
-/// It comes before the arguments that read the rest of a request: a stranger learns nothing of what is wrong with it.
-/// Refused with 401 and a challenge, or with 403 naming the scope.
+/// A handler takes this argument before those that read the rest of the request, so that an unauthenticated caller learns
+/// nothing about faults of the request. Rejects with 401 and a challenge, or with 403 naming the scope.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
-    /// The app backend.
+    /// Tenant of the app backend, from the token's claim `tenant`.
     pub tenant: TenantId,
 }
 
@@ -65,7 +65,7 @@ impl<S: HasAuthenticator> FromRequestParts<S> for Authenticated {
         let Some(Access::Token(scope)) = declared else {
             tracing::error!(
                 ?declared,
-                "the operation declares no token, but its handler asks for one: answered 500"
+                "the handler requires a token but the operation declares none; the request is answered 500"
             );
             return Err(Problem::new(Code::Internal));
         };
@@ -78,8 +78,8 @@ impl<S: HasAuthenticator> FromRequestParts<S> for Authenticated {
         let admitted = authenticator.admit(&caller.tenant, now).await;
         let (Ok(decision) | Err(decision)) = admitted.map_err(Some);
         if let (Some(slot), Some(decision)) = (parts.extensions.get::<Slot>(), decision) {
-            // The first decision counts; a request has one caller.
-            let _told = slot.set(decision);
+            // `set` fails only on a second decision, and a request has one caller.
+            let _first = slot.set(decision);
         }
         if let Err(decision) = admitted {
             return Err(Problem::too_many_requests(decision));

@@ -13,9 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::problem::{Code, Problem};
 
-/// Most tags in one header.
+/// Maximum number of tags in one header.
 const TAGS: usize = 16;
-/// Largest value of the header, in bytes.
+/// Maximum size of the header's value, in bytes.
 const VALUE_BYTES: usize = 512;
 /// A version that no application has: its first is 1.
 const NO_VERSION: u32 = 0;
@@ -31,7 +31,7 @@ impl Tag {
         Tag(format!("\"{version}\""))
     }
 
-    /// The tag of an answer: a hash of its bytes.
+    /// The tag of an answer's body: the first 12 bytes of its SHA-256, in hexadecimal.
     #[must_use]
     pub fn content(bytes: &[u8]) -> Tag {
         let hash = Sha256::digest(bytes);
@@ -90,7 +90,7 @@ enum Condition {
     Tags(Vec<String>),
 }
 
-/// Reads the header.
+/// Reads a header that lists entity tags.
 ///
 /// # Errors
 /// 400 when the header is not a list of entity tags.
@@ -127,13 +127,13 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem
     Ok(if tags.is_empty() { Condition::None } else { Condition::Tags(tags) })
 }
 
-/// The entity tag that a text begins with, and what follows (RFC 9110, section 8.8.3). A comma may stand within its quotes.
+/// Splits a text into its leading entity tag and the remainder (RFC 9110, section 8.8.3). The quotes may contain a comma.
 fn entity_tag(text: &str) -> Option<(&str, &str)> {
     let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?;
     let end = opaque.find('"')?;
-    let sound = opaque[..end].chars().all(|sign| sign.is_ascii_graphic());
-    let whole = text.len() - opaque.len() + end + 1;
-    sound.then(|| text.split_at(whole))
+    let is_valid = opaque[..end].chars().all(|sign| sign.is_ascii_graphic());
+    let length = text.len() - opaque.len() + end + 1;
+    is_valid.then(|| text.split_at(length))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
@@ -147,7 +147,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 
-    /// One tag or `*`: an application has one version at a time, so a list of them says nothing.
+    /// Accepts one tag or `*`: an application has one version at a time, so a list of tags makes no sense.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         match condition(&parts.headers, IF_MATCH)? {
             Condition::None | Condition::Any => Ok(IfMatch(None)),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_asked_for_at_one_version() {
+    async fn if_match_accepts_one_version() {
         for (values, version) in [
             (&[][..], Ok(None)),
             (&["*"], Ok(None)),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_caller_holds_is_not_sent_again() {
+    async fn a_copy_that_the_caller_holds_is_not_sent_again() {
         let tag = Tag::version(3);
         for (values, status) in [
             (&[][..], 200),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn content_has_one_tag() {
+    fn equal_content_has_an_equal_tag() {
         assert_eq!(Tag::content(b"a"), Tag::content(b"a"));
         assert_ne!(Tag::content(b"a"), Tag::content(b"b"));
     }

@@ -10,7 +10,7 @@ use crate::token::Issuers;
 /// Token issuers and rate limits of an HTTP function.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Issuers whose access tokens are accepted; `None` where the function did not name the variable as needed.
+    /// Issuers whose access tokens are accepted; `None` when the function does not need the variable.
     pub issuers: Option<Issuers>,
     /// Rate limits of a tenant.
     pub limits: Limits,
@@ -37,7 +37,7 @@ pub fn start_http(needed: &[Variable]) -> (Config, HttpConfig, AwsHub) {
 }
 
 fn limit(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|limit| *limit > 0).ok_or("not a whole number from 1")
+    text.parse().ok().filter(|limit| *limit > 0).ok_or("must be an integer of at least 1")
 }
 
 #[cfg(test)]

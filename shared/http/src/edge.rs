@@ -1,5 +1,5 @@
-//! The middleware of every HTTP answer: the caller's language, the trace id, one log line, and the framework's own
-//! refusals as problems.
+//! The middleware around every route: answers in the caller's language, adds the trace id, writes one log line, and turns
+//! the framework's own refusals into problems.
 
 use std::time::Instant;
 
@@ -8,11 +8,14 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_http::request::RequestContext;
 
 use crate::problem::{Code, Language, Problem};
 use crate::rate_limit::Slot;
+
+/// The header with the id of a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Adds the middleware to a function's routes. Call it after every route is added.
 pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
@@ -25,9 +28,9 @@ pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
 async fn finish(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let language = Language::of(request.headers());
-    let trace = trace(&request);
+    let trace = trace_id(&request);
     let method = request.method().clone();
-    // The route, not the path: what a caller puts into a path may be anything.
+    // The log has the route, not the path: a caller may put personal data into a path.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
@@ -39,12 +42,16 @@ async fn finish(mut request: Request, next: Next) -> Response {
         None => answer,
     };
     let headers = answer.headers_mut();
-    if let Some(standing) = slot.get() {
-        standing.tell(headers);
+    if let Some(decision) = slot.get() {
+        decision.write_headers(headers);
     }
     // Answers contain one citizen's data, so no cache may store them.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The id that a caller quotes to support; the log line below has it as `trace`.
+    if let Some(id) = trace.as_deref().and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.insert(REQUEST_ID, id);
+    }
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         method = method.as_str(),
@@ -63,15 +70,15 @@ async fn finish(mut request: Request, next: Next) -> Response {
 pub struct Trace(pub Option<String>);
 
 /// The id of API Gateway, otherwise the id of the tracing header.
-fn trace(request: &Request) -> Option<String> {
+fn trace_id(request: &Request) -> Option<String> {
     match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
-        _ => traced(request.headers()),
+        _ => header_trace_id(request.headers()),
     }
 }
 
-/// The root of `X-Amzn-Trace-Id`. A caller may have written it, so its form is checked.
-fn traced(headers: &HeaderMap) -> Option<String> {
+/// The root of `X-Amzn-Trace-Id`. A caller can forge this header, so its form is checked.
+fn header_trace_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get("x-amzn-trace-id")?.to_str().ok()?;
     let root = given.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
     let hex = |sign: u8| sign.is_ascii_hexdigit() || sign == b'-';
@@ -121,8 +128,18 @@ mod tests {
             assert_eq!(headers["content-language"], "zh-CN");
             assert_eq!(body["type"], format!("/problems/{code}"));
             assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
+            assert_eq!(headers["request-id"], "1-67891233-abcdef012345678912345678");
         }
         assert_eq!(send("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
+    }
+
+    #[tokio::test]
+    async fn k5_an_answer_without_a_problem_has_the_id_to_quote() {
+        let (answered, headers, _) = send("GET", "/v1/health", "en").await;
+        assert_eq!(
+            (answered, &headers["request-id"]),
+            (200, &HeaderValue::from_static("1-67891233-abcdef012345678912345678"))
+        );
     }
 
     #[tokio::test]
@@ -137,9 +154,9 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_none_is_not_repeated() {
+    fn a_malformed_trace_id_is_not_repeated() {
         let of = |text: &'static str| {
-            traced(&HeaderMap::from_iter([(
+            header_trace_id(&HeaderMap::from_iter([(
                 "x-amzn-trace-id".parse().unwrap(),
                 HeaderValue::from_static(text),
             )]))

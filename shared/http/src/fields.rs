@@ -1,19 +1,19 @@
-//! Reading a request's body so that every wrong field is named at once.
+//! Reads a request's body and reports every wrong field at once.
 //!
-//! serde stops at the first mistake and quotes what it read. This reader goes on, names fields by JSON
-//! pointer (RFC 6901) and code, and repeats no value. A type says how it is read with [`FromFields`]:
+//! serde stops at the first error and quotes the value. This reader continues, reports fields by JSON pointer (RFC 6901) and
+//! code, and repeats no value. A type implements [`FromFields`]:
 //!
 //! ```
-//! # use http_kit::fields::{Fields, FromFields, flag, text};
+//! # use http_kit::fields::{Fields, FromFields, boolean, text};
 //! # use domain::person::{MobileNumber, PersonName};
 //! struct Person { name: PersonName, mobile: Option<MobileNumber>, consent: bool }
 //!
 //! impl FromFields for Person {
 //!     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-//!         // All are read before any `?`, so that all that are wrong are found.
+//!         // Every member is read before the first `?`, so that every fault is found.
 //!         let name = fields.required("name", text);
 //!         let mobile = fields.optional("mobile", text);
-//!         let consent = fields.optional("consent", flag).unwrap_or(false);
+//!         let consent = fields.optional("consent", boolean).unwrap_or(false);
 //!         Some(Person { name: name?, mobile, consent })
 //!     }
 //! }
@@ -22,13 +22,14 @@
 //! assert_eq!(faults.len(), 3);
 //! ```
 
-mod body;
+pub(crate) mod body;
 mod coded;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use domain::division::Division;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
@@ -37,9 +38,9 @@ use serde_json::{Map, Value};
 pub use body::{BATCH_BYTES, BODY_BYTES, Batch, Body, Json, Query};
 pub use coded::Coded;
 
-/// Faults named in one answer; a body with more is wrong enough.
+/// Maximum number of faults that one answer reports.
 pub const FAULTS: usize = 50;
-/// Characters of a field name that is repeated to the caller.
+/// Longest unknown field name that is repeated to the caller, in characters.
 const NAME_CHARACTERS: usize = 40;
 
 /// One wrong field.
@@ -49,26 +50,28 @@ pub struct FieldError {
     pub pointer: String,
     /// Stable code, for example `required`.
     pub code: &'static str,
+    /// The division that replaces an abolished one; the detail names it.
+    pub successor: Option<Division>,
 }
 
 impl FieldError {
-    /// A wrong field.
+    /// A wrong field at this pointer, with this code.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
-        FieldError { pointer: pointer.into(), code }
+        FieldError { pointer: pointer.into(), code, successor: None }
     }
 }
 
 /// A type that is read from the members of an object.
 pub trait FromFields: Sized {
-    /// Whether no body at all is read as an empty object.
+    /// Whether an absent body is read as an empty object.
     const MAY_BE_EMPTY: bool = false;
 
-    /// Reads it. `None` only where a fault was noted; a member that is not asked for is an unknown field.
+    /// Reads the value. Returns `None` only after a fault was recorded. A member that is never read is reported as unknown.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
 
-/// A body with no member, or no body.
+/// A body without members, or no body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nothing;
 
@@ -80,7 +83,7 @@ impl FromFields for Nothing {
     }
 }
 
-/// Reads a value.
+/// Reads a value by its type's [`FromFields`].
 ///
 /// # Errors
 /// Every wrong field, in the order of the type's members.
@@ -88,7 +91,7 @@ pub fn read<T: FromFields>(value: &Value) -> Result<T, Vec<FieldError>> {
     read_as(value, false)
 }
 
-/// Reads a value by a function that knows more than the value, such as what day it is.
+/// Reads a value with a function that has more context than the value, for example the current date.
 ///
 /// # Errors
 /// Every wrong field, in the order in which they are read.
@@ -113,7 +116,7 @@ fn read_object<T>(
     let result = object(read)(place);
     match result {
         Some(result) if faults.is_empty() => Ok(result),
-        // A reader that gives up must have said why; if not, the body is refused all the same.
+        // A reader that returns `None` must have recorded a fault. If it has not, the body is rejected nevertheless.
         _ if faults.is_empty() => Err(vec![FieldError::new("", "invalid")]),
         _ => {
             faults.truncate(FAULTS);
@@ -122,7 +125,7 @@ fn read_object<T>(
     }
 }
 
-/// One value and where it stands.
+/// One value and its JSON pointer.
 pub struct Place<'a> {
     value: &'a Value,
     pointer: String,
@@ -131,9 +134,9 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Notes a fault here.
+    /// Records a fault at this place.
     fn fault<T>(self, code: &'static str) -> Option<T> {
-        self.faults.push(FieldError { pointer: self.pointer, code });
+        self.faults.push(FieldError::new(self.pointer, code));
         None
     }
 
@@ -155,7 +158,7 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// Reads a member that must be there. `null` is absent.
+    /// Reads a required member. `null` counts as absent.
     pub fn required<T>(
         &mut self,
         name: &'static str,
@@ -169,7 +172,7 @@ impl Fields<'_> {
         None
     }
 
-    /// Reads a member that may be there. `None` too where it is wrong: the whole body is refused then.
+    /// Reads an optional member. Also returns `None` for a wrong value; the recorded fault then rejects the body.
     pub fn optional<T>(
         &mut self,
         name: &'static str,
@@ -181,30 +184,31 @@ impl Fields<'_> {
         read(Place { value, pointer, faults: self.faults, textual: self.textual })
     }
 
-    /// Whether a member is there and not `null`.
+    /// Whether the member is present and not `null`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Notes a fault at a member: for rules between fields.
+    /// Records a fault at a member, for rules between fields.
     pub fn refuse(&mut self, name: &str, code: &'static str) {
-        self.faults.push(FieldError { pointer: format!("{}/{name}", self.pointer), code });
+        self.faults.push(FieldError::new(format!("{}/{name}", self.pointer), code));
     }
 
-    fn note_unknown(&mut self) {
+    fn report_unknown(&mut self) {
         let room = FAULTS.saturating_sub(self.faults.len());
         let unknown: Vec<FieldError> = self
             .members
             .keys()
             .filter(|name| !self.known.contains(name.as_str()))
             .take(room)
-            .map(|name| FieldError { pointer: self.pointer_of_unknown(name), code: "unknown_field" })
+            .map(|name| FieldError::new(self.pointer_of_unknown(name), "unknown_field"))
             .collect();
         self.faults.extend(unknown);
     }
 
-    /// A name that does not look like one may be anything, a citizen's number too: its object is named then.
+    /// Pointer of an unknown member. A name that does not look like a field name may be personal data, for example an
+    /// identity number, so the pointer then stops at the object.
     fn pointer_of_unknown(&self, name: &str) -> String {
         let plain = |sign: char| sign.is_ascii_alphabetic() || sign == '_' || sign == '-';
         let digits = name.chars().filter(char::is_ascii_digit).count();
@@ -218,15 +222,21 @@ impl Fields<'_> {
 
 /// Reads a string by its type's `FromStr`.
 pub fn text<T: FromStr<Err: Coded>>(place: Place<'_>) -> Option<T> {
-    let parsed = match place.value.as_str() {
-        Some(text) => text.parse::<T>().map_err(|error| error.code()),
-        None => Err("not_text"),
+    let Some(text) = place.value.as_str() else {
+        return place.fault("not_text");
     };
-    place.or_fault(parsed)
+    match text.parse::<T>() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let successor = error.successor();
+            place.faults.push(FieldError { successor, ..FieldError::new(place.pointer, error.code()) });
+            None
+        }
+    }
 }
 
-/// Reads free text of a range of characters, without control characters.
-pub fn words(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Option<String> {
+/// Reads free text of bounded length (in characters), without control characters.
+pub fn free_text(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Option<String> {
     move |place| {
         let checked = match place.value.as_str() {
             None => Err("not_text"),
@@ -249,13 +259,13 @@ pub fn choice<T: DeserializeOwned>(place: Place<'_>) -> Option<T> {
     place.or_fault(chosen)
 }
 
-/// Takes a value as it is, to be looked into later.
-pub fn any(place: Place<'_>) -> Option<Value> {
+/// Takes a value unchecked; the caller checks it later.
+pub fn unchecked(place: Place<'_>) -> Option<Value> {
     Some(place.value.clone())
 }
 
 /// Reads `true` or `false`.
-pub fn flag(place: Place<'_>) -> Option<bool> {
+pub fn boolean(place: Place<'_>) -> Option<bool> {
     let read = match (place.value, place.value.as_str()) {
         (Value::Bool(value), _) => Ok(*value),
         (_, Some("true")) if place.textual => Ok(true),
@@ -265,7 +275,7 @@ pub fn flag(place: Place<'_>) -> Option<bool> {
     place.or_fault(read)
 }
 
-/// Reads a day, `2026-03-02`.
+/// Reads a date, for example `2026-03-02`.
 pub fn date(place: Place<'_>) -> Option<Date> {
     let read = match place.value.as_str() {
         Some(text) if text.len() == 10 => text.parse().map_err(|_| "date"),
@@ -275,8 +285,8 @@ pub fn date(place: Place<'_>) -> Option<Date> {
     place.or_fault(read)
 }
 
-/// Reads a moment with its offset, `2026-03-02T09:00:00+08:00` (RFC 3339).
-pub fn moment(place: Place<'_>) -> Option<Timestamp> {
+/// Reads a timestamp with its offset, for example `2026-03-02T09:00:00+08:00` (RFC 3339).
+pub fn timestamp(place: Place<'_>) -> Option<Timestamp> {
     let read = match place.value.as_str() {
         Some(text) if (20..=40).contains(&text.len()) => text.parse().map_err(|_| "moment"),
         Some(_) => Err("moment"),
@@ -285,8 +295,8 @@ pub fn moment(place: Place<'_>) -> Option<Timestamp> {
     place.or_fault(read)
 }
 
-/// Reads a whole number within bounds. `347.0` is not one.
-pub fn whole(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64> {
+/// Reads an integer within bounds. `347.0` is rejected.
+pub fn integer(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64> {
     move |place| {
         let number = match place.value {
             Value::Number(number) if number.is_f64() => Err("not_an_integer"),
@@ -307,7 +317,7 @@ const MAX_PAGE_LIMIT: u64 = 100;
 
 /// Reads the query parameter `limit`: 1 to 100 entries of a page, 50 when it is absent.
 pub fn page_limit(fields: &mut Fields<'_>) -> usize {
-    let limit = fields.optional("limit", whole(1..=MAX_PAGE_LIMIT)).unwrap_or(DEFAULT_PAGE_LIMIT);
+    let limit = fields.optional("limit", integer(1..=MAX_PAGE_LIMIT)).unwrap_or(DEFAULT_PAGE_LIMIT);
     usize::try_from(limit).unwrap_or(1)
 }
 
@@ -318,14 +328,14 @@ pub fn object<T>(read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> impl FnOnce
             let Place { pointer, faults, textual, .. } = place;
             let mut fields = Fields { members, pointer, faults, known: BTreeSet::new(), textual };
             let result = read(&mut fields);
-            fields.note_unknown();
+            fields.report_unknown();
             result
         }
         _ => place.fault("not_an_object"),
     }
 }
 
-/// Reads a list of a range of elements, each by `each`.
+/// Reads a list of bounded length, each element with `each`.
 pub fn list<T>(
     elements: RangeInclusive<usize>,
     each: impl Fn(Place<'_>) -> Option<T>,

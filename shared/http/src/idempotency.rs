@@ -9,12 +9,11 @@ use http::request::Parts;
 use crate::fields::Coded;
 use crate::problem::{Code, Problem};
 
-/// Most characters of a key.
+/// Maximum length of a key, in characters.
 pub const KEY_CHARACTERS: usize = 128;
 
-/// A caller's key: 1 to 128 visible ASCII characters, in quotes or not (the IETF draft
-/// `draft-ietf-httpapi-idempotency-key-header` writes it as a quoted string). `Debug` does not show it: a
-/// caller may have put anything into it.
+/// A caller's key: 1 to 128 visible ASCII characters, quoted or bare (`draft-ietf-httpapi-idempotency-key-header` has a quoted
+/// string). `Debug` redacts the key, because a caller may put personal data into it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
@@ -39,7 +38,7 @@ impl IdempotencyKey {
     }
 }
 
-/// A member of a body that is not a valid key.
+/// Error for a body's member that is not a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyError;
 
@@ -49,7 +48,7 @@ impl Coded for KeyError {
     }
 }
 
-/// A key in a body has the form of the header, so that one key means the same in both.
+/// A key in a body has the same form as in the header, so that one key means the same in both.
 impl FromStr for IdempotencyKey {
     type Err = KeyError;
 
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_is_exactly_one() {
+    async fn a_request_has_exactly_one_key() {
         for (count, code) in [(0, Code::IdempotencyKeyRequired), (2, Code::IdempotencyKeyInvalid)] {
             let mut request = Request::builder();
             for _ in 0..count {

@@ -1,4 +1,5 @@
-//! Ids derived from a request's tenant and idempotency key, so that a repeat finds what the first request made.
+//! Ids derived from a request's tenant and idempotency key, so that a repeat finds the object that the
+//! first request created.
 //!
 //! The secret is a namespace, not an encryption key. It is never rotated: a repeat after a rotation would create a second
 //! application.

@@ -1,4 +1,4 @@
-//! The one way from a tenant and an id to an application.
+//! Loads an application on behalf of a tenant. Every handler for apps goes through this check of ownership.
 
 use domain::ids::{ApplicationId, TenantId};
 use platform::hub::Hub;
@@ -9,7 +9,7 @@ use crate::problem::Problem;
 /// The tenant's application with this id.
 ///
 /// # Errors
-/// 404 when no application has this id, and the same 404 when another tenant owns it; 503 when it cannot be read.
+/// 404 when no application has this id, and the same 404 when another tenant owns it; 503 when the store cannot be read.
 pub async fn owned_application<H: Hub>(
     hub: &H,
     tenant: &TenantId,

@@ -1,8 +1,7 @@
 //! Errors as HTTP answers: RFC 9457 `application/problem+json`, in Chinese and English.
 //!
-//! A 4xx is something the caller can mend, a 503 something that will pass. This module is the one place
-//! where refusals and failures become status codes (see [`Problem`]'s `From` implementations); no answer
-//! carries the internals of a failure or anything personal.
+//! The caller can fix the cause of a 4xx; a 503 is temporary. Only this module turns refusals and failures into status codes
+//! (see [`Problem`]'s `From` implementations). No answer contains internals of a failure or personal data.
 
 mod from;
 mod language;
@@ -25,10 +24,10 @@ use protocol::operations::operation::Scope;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
-/// Seconds after which a request that met a passing failure may be repeated.
+/// `Retry-After` of a temporary failure, in seconds.
 pub const RETRY_SECONDS: u32 = 2;
 
-/// An answer that says what is wrong.
+/// An error answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(Box<Parts>);
 
@@ -44,7 +43,7 @@ struct Parts {
     decision: Option<Decision>,
 }
 
-/// What is particular to one occurrence, in both languages.
+/// The explanation of one occurrence, in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Detail {
     zh: String,
@@ -52,16 +51,16 @@ struct Detail {
 }
 
 impl Problem {
-    /// A problem of a kind. A passing one asks for a repeat after [`RETRY_SECONDS`].
+    /// A problem of this kind. A 503 has `Retry-After` [`RETRY_SECONDS`].
     #[must_use]
     pub fn new(code: Code) -> Self {
-        let passing = code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        let is_temporary = code.status() == StatusCode::SERVICE_UNAVAILABLE;
         Problem(Box::new(Parts {
             code,
             detail: None,
             errors: Vec::new(),
             members: Map::new(),
-            retry_after: passing.then_some(RETRY_SECONDS),
+            retry_after: is_temporary.then_some(RETRY_SECONDS),
             challenge: None,
             decision: None,
         }))
@@ -86,23 +85,15 @@ impl Problem {
             .with_detail(format!("正文最多 {bound} 字节。"), format!("A body has at most {bound} bytes."))
     }
 
-    /// 400, with the place of a syntax error, counted from 1.
-    #[must_use]
-    pub fn malformed(line: usize, column: usize) -> Self {
-        Problem::new(Code::MalformedJson)
-            .with_detail(format!("第 {line} 行第 {column} 列。"), format!("At line {line}, column {column}."))
-            .with_member("line", json!(line))
-            .with_member("column", json!(column))
-    }
-
-    /// 401 with a challenge (RFC 6750, section 3). The challenge tells a missing token from a rejected one, and nothing more.
+    /// 401 with a challenge (RFC 6750, section 3). The challenge only distinguishes a missing token from a
+    /// rejected token.
     #[must_use]
     pub fn unauthorized(has_token: bool) -> Self {
         let error = if has_token { ", error=\"invalid_token\"" } else { "" };
         Problem::new(Code::Unauthorized).with_challenge(format!("Bearer realm=\"tongban\"{error}"))
     }
 
-    /// 429, with the policy that refuses and the seconds until its next window.
+    /// 429, with the name of the exceeded policy and the seconds until its next window.
     #[must_use]
     pub fn too_many_requests(decision: Decision) -> Self {
         let mut problem = Problem::new(Code::TooManyRequests)
@@ -126,28 +117,29 @@ impl Problem {
             ))
     }
 
-    /// Names wrong fields.
+    /// Adds the wrong fields.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.0.errors = errors;
         self
     }
 
-    /// Says what is particular to this occurrence, in both languages. Nothing personal.
+    /// Explains this occurrence, in both languages. The texts must not contain personal data.
     #[must_use]
     pub fn with_detail(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.0.detail = Some(Detail { zh: zh.into(), en: en.into() });
         self
     }
 
-    /// Adds an extension member (RFC 9457, section 3.2), such as who does offer a service. Nothing personal.
+    /// Adds an extension member (RFC 9457, section 3.2), for example the agencies that offer a service. The value must not
+    /// contain personal data.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: Value) -> Self {
         self.0.members.insert(name.to_owned(), value);
         self
     }
 
-    /// Asks for a repeat after some seconds.
+    /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
@@ -159,31 +151,31 @@ impl Problem {
         self
     }
 
-    /// Seconds after which the same may be asked again, where that may help.
+    /// Seconds to wait before a repeat; `None` when a repeat cannot succeed.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         self.0.retry_after
     }
 
-    /// What kind it is.
+    /// Kind of the problem.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// Its status.
+    /// HTTP status of the kind.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.code.status()
     }
 
-    /// The wrong fields.
+    /// The wrong fields; empty unless the kind is about fields.
     #[must_use]
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }
 
-    /// The body in a language. `trace` names the request in the log.
+    /// The body in this language. `trace` is the request's id in the log.
     #[must_use]
     pub fn body(&self, language: Language, trace: Option<&str>) -> Value {
         let parts = &self.0;
@@ -200,7 +192,13 @@ impl Problem {
         }
         if !parts.errors.is_empty() {
             let errors = parts.errors.iter().map(|error| {
-                let detail = texts::field(error.code).of(language);
+                let mut detail = texts::field(error.code).of(language).to_owned();
+                if let Some(successor) = error.successor {
+                    match language {
+                        Language::Chinese => detail.push_str(&format!("，现为 {successor}")),
+                        Language::English => detail.push_str(&format!(" Its successor is {successor}.")),
+                    }
+                }
                 json!({ "pointer": error.pointer, "code": error.code, "detail": detail })
             });
             body.insert("errors".into(), errors.collect());
@@ -211,7 +209,7 @@ impl Problem {
         Value::Object(body)
     }
 
-    /// The whole answer in a language.
+    /// The answer in this language, with its headers.
     #[must_use]
     pub fn respond(self, language: Language, trace: Option<&str>) -> Response {
         let body = self.body(language, trace).to_string();
@@ -225,7 +223,7 @@ impl Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(decision) = self.0.decision {
-            decision.tell(headers);
+            decision.write_headers(headers);
         }
         if let Some(challenge) = self.0.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok())
         {
@@ -235,8 +233,8 @@ impl Problem {
         response
     }
 
-    /// The same problem as another response says, in a language: what the edge does once it knows the
-    /// request. `None` where the response is no error.
+    /// The problem of an error response again, in this language and with the trace; only the edge knows both. `None` when
+    /// the response is not an error.
     pub(crate) fn restate(response: &Response, language: Language, trace: Option<&str>) -> Option<Response> {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
@@ -244,7 +242,7 @@ impl Problem {
         }
         let problem = match response.extensions().get::<Problem>() {
             Some(problem) => problem.clone(),
-            // An answer of the framework, in its own words.
+            // The framework's own answer has only a status.
             None => Problem::new(Code::of_status(status)),
         };
         let mut restated = problem.respond(language, trace);
@@ -256,7 +254,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// In English and without a trace: [`crate::edge`] restates it for the request.
+    /// In English and without a trace; [`crate::edge`] replaces this answer.
     fn into_response(self) -> Response {
         self.respond(Language::English, None)
     }
@@ -267,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_speaks_both_languages() {
+    fn a_problem_has_texts_in_both_languages() {
         let problem = Problem::invalid(vec![FieldError::new("/applicant/name", "person_name_empty")]);
         let zh = problem.body(Language::Chinese, Some("t-1"));
         let en = problem.body(Language::English, None);
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_say_what_to_do_next() {
+    fn headers_state_retry_and_challenge() {
         let busy = Problem::new(Code::Unavailable).into_response();
         assert_eq!(
             (busy.status().as_u16(), &busy.headers()[RETRY_AFTER]),

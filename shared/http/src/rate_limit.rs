@@ -1,11 +1,12 @@
-//! Rate limits of a tenant, without a counter that every request waits for.
+//! Rate limits of a tenant, without a call to a shared counter for every request.
 //!
 //! A process reserves a part of the window's limit in advance and spends it without any call. Only when the part is used up
-//! does the process reserve the next one from the one counter of tenant and window. A part is never larger than what is
-//! left, so the limit is never exceeded. What a process reserves and does not spend is lost to the window, so parts are
-//! small: an idle process keeps at most a two-hundredth of the limit ([`part`]), and twenty of them less than a tenth.
+//! does the process reserve the next part from the counter of tenant and window. A part is never larger than what is
+//! left, so the limit is never exceeded. Requests that a process reserves and does not spend are lost to the window, so
+//! parts are small: an idle process keeps at most a two-hundredth of the limit ([`part`]), and twenty idle processes keep
+//! at most a tenth.
 //!
-//! When the counter does not answer, requests pass: a limit protects the hub's work and must not stop it.
+//! When the counter does not answer, requests are admitted: a limit protects the hub and must not stop it.
 
 pub mod decision;
 
@@ -19,7 +20,7 @@ use platform::rate_limits::{RateLimits, Reserved};
 
 pub use decision::{Decision, Policy};
 
-/// Most tenants whose parts one process holds.
+/// Maximum number of tenants whose parts one process holds.
 const TENANTS: usize = 1_000;
 
 /// The request extension through which the authenticator hands its decision to the edge.
@@ -31,15 +32,15 @@ struct Part {
     window: i64,
     /// Requests of the part that are not spent yet.
     held: u32,
-    /// Requests that were left of the window when the part was reserved.
+    /// Requests that were left in the window when the part was reserved.
     left: u32,
 }
 
 /// Result of spending one request from the process's part.
 enum Spent {
-    /// The request passes, and so many are left.
+    /// The request is admitted; the number of requests left.
     One(u32),
-    /// The part is used up, and so many were left of the window.
+    /// The part is used up; the number of requests that were left in the window.
     NeedsPart(u32),
     /// The part and the window are used up.
     UsedUp,
@@ -61,9 +62,9 @@ pub fn part(limit: u32, left: u32) -> u32 {
 /// Rate limits of a tenant; `None` sets no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests in a minute.
+    /// Maximum requests a minute.
     pub requests_per_minute: Option<u32>,
-    /// New applications in a day, from midnight UTC.
+    /// Maximum new applications a day, counted from midnight UTC.
     pub applications_per_day: Option<u32>,
 }
 
@@ -86,29 +87,30 @@ impl RateLimiter {
     ) -> Result<Decision, Decision> {
         let Policy { name, limit, window: seconds } = self.policy;
         let window = now.as_second().div_euclid(seconds);
-        let standing = |remaining| Decision {
+        let decision = |remaining| Decision {
             policy: self.policy,
             remaining,
             resets_in: u32::try_from(seconds - now.as_second().rem_euclid(seconds)).unwrap_or(1),
         };
         let wanted = match self.spend(tenant, window) {
-            Spent::One(remaining) => return Ok(standing(remaining)),
-            Spent::UsedUp => return Err(standing(0)),
+            Spent::One(remaining) => return Ok(decision(remaining)),
+            Spent::UsedUp => return Err(decision(0)),
             Spent::NeedsPart(left) => part(limit, left),
         };
         let counter = format!("{name}#{window}");
-        // Kept a window longer than it counts, for clocks that differ.
+        // The counter is stored one window longer than it counts, because clocks differ.
         let until = (window + 2).saturating_mul(seconds);
         match counters.reserve(tenant, &counter, limit, wanted, until).await {
-            Ok(reserved) => self.hold(tenant, window, reserved).map(standing).ok_or(standing(0)),
+            Ok(reserved) => self.hold(tenant, window, reserved).map(decision).ok_or(decision(0)),
             Err(error) => {
                 tracing::warn!(%error, "the rate limit counter cannot be reached; the request is admitted");
-                Ok(standing(limit))
+                Ok(decision(limit))
             }
         }
     }
 
-    /// Takes back one of a window's that came to nothing.
+    /// Returns one counted request to the part, for a request that does not count after all. Does nothing when the window
+    /// has ended.
     pub fn give_back(&self, tenant: &TenantId, now: Timestamp) {
         let window = now.as_second().div_euclid(self.policy.window);
         if let Some(part) = self.parts().get_mut(tenant).filter(|part| part.window == window) {
@@ -116,7 +118,7 @@ impl RateLimiter {
         }
     }
 
-    /// Gives out one of what is held, in one step: other requests of this process do the same.
+    /// Spends one request of the part under the lock: other requests of this process spend from the same part.
     fn spend(&self, tenant: &TenantId, window: i64) -> Spent {
         let mut parts = self.parts();
         match parts.get_mut(tenant).filter(|part| part.window == window) {
@@ -130,8 +132,8 @@ impl RateLimiter {
         }
     }
 
-    /// Adds a part to what is held, which others of this process may have added to meanwhile, and gives out one: with
-    /// what is left after it. `None` where nothing is held.
+    /// Adds the reserved requests to the part and spends one of them; returns the number left. Another request of this
+    /// process may have added to the part in the meantime. `None` when the part is empty.
     fn hold(&self, tenant: &TenantId, window: i64, reserved: Reserved) -> Option<u32> {
         let mut parts = self.parts();
         if parts.len() >= TENANTS && !parts.contains_key(tenant) {
@@ -176,20 +178,20 @@ mod tests {
         Timestamp::from_second(1_772_413_200).unwrap()
     }
 
-    /// Requests let through, of as many as are asked, by processes in turn.
-    async fn let_through(
+    /// Number of admitted requests, of `requests` sent to the processes in turn.
+    async fn admitted(
         processes: &[RateLimiter],
         counters: &FakeRateLimits,
-        asked: usize,
+        requests: usize,
         at: Timestamp,
     ) -> usize {
-        let (tenant, mut through) = (sample::tenant("an-app"), 0);
-        for number in 0..asked {
-            // Unevenly: the first process has half of the requests.
+        let (tenant, mut admitted) = (sample::tenant("an-app"), 0);
+        for number in 0..requests {
+            // The load is uneven: the first process gets half of the requests.
             let process = if number % 2 == 0 { 0 } else { number % processes.len() };
-            through += usize::from(processes[process].take(counters, &tenant, at).await.is_ok());
+            admitted += usize::from(processes[process].take(counters, &tenant, at).await.is_ok());
         }
-        through
+        admitted
     }
 
     #[tokio::test]
@@ -197,16 +199,19 @@ mod tests {
         for processes in [1, 2, 10, 30] {
             let counters = FakeRateLimits::default();
             let processes: Vec<RateLimiter> = (0..processes).map(|_| RateLimiter::new(RULE)).collect();
-            let through = let_through(&processes, &counters, 3_000, start()).await;
-            assert!((540..=600).contains(&through), "{} processes let {through} through", processes.len());
+            let count = admitted(&processes, &counters, 3_000, start()).await;
+            assert!((540..=600).contains(&count), "{} processes admitted {count}", processes.len());
             let next = start() + SignedDuration::from_secs(60);
-            assert!(let_through(&processes, &counters, 100, next).await == 100, "the next window is another");
+            assert!(
+                admitted(&processes, &counters, 100, next).await == 100,
+                "the next window starts at zero"
+            );
         }
     }
 
-    /// Processes that ask once and stand still keep little from the others.
+    /// Idle processes with one request each withhold little from a busy process.
     #[tokio::test]
-    async fn what_idle_processes_hold_is_little() {
+    async fn idle_processes_hold_little() {
         let counters = FakeRateLimits::default();
         let idle: Vec<RateLimiter> = (0..20).map(|_| RateLimiter::new(RULE)).collect();
         let tenant = sample::tenant("an-app");
@@ -214,39 +219,39 @@ mod tests {
             process.take(&counters, &tenant, start()).await.unwrap();
         }
         let busy = [RateLimiter::new(RULE)];
-        let through = let_through(&busy, &counters, 1_000, start()).await + idle.len();
-        assert!((540..=600).contains(&through), "{through}");
+        let count = admitted(&busy, &counters, 1_000, start()).await + idle.len();
+        assert!((540..=600).contains(&count), "{count}");
     }
 
     #[tokio::test]
-    async fn the_counter_is_not_asked_for_every_request() {
+    async fn the_counter_is_not_called_for_every_request() {
         let faults = Faults::default();
         let counters = FakeRateLimits::new(MemoryTenantRows::new(faults.clone()));
         let process = [RateLimiter::new(Policy { limit: 6_000, ..RULE })];
-        assert_eq!(let_through(&process, &counters, 3_000, start()).await, 3_000);
+        assert_eq!(admitted(&process, &counters, 3_000, start()).await, 3_000);
         assert!(faults.calls().len() <= 100, "{} calls for 3,000 requests", faults.calls().len());
-        // Used up, it is not asked at all.
-        assert_eq!(let_through(&process, &counters, 10_000, start()).await, 3_000);
+        // When the window is used up, the counter is not called at all.
+        assert_eq!(admitted(&process, &counters, 10_000, start()).await, 3_000);
         let calls = faults.calls().len();
-        assert_eq!((let_through(&process, &counters, 100, start()).await, faults.calls().len()), (0, calls));
+        assert_eq!((admitted(&process, &counters, 100, start()).await, faults.calls().len()), (0, calls));
     }
 
-    /// A batch counts many at once, and each part that one of them takes is there for the others.
+    /// A batch counts many requests at once. They share the parts that any of them reserves.
     #[tokio::test]
-    async fn requests_at_once_neither_lose_nor_double_a_part() {
+    async fn concurrent_requests_neither_lose_nor_double_a_part() {
         let counters = FakeRateLimits::default();
         let process = RateLimiter::new(RULE);
         let tenant = sample::tenant("an-app");
-        let mut through = 0;
+        let mut admitted = 0;
         for _ in 0..100 {
             let at_once = (0..8).map(|_| process.take(&counters, &tenant, start()));
-            through += join_all(at_once).await.into_iter().filter(Result::is_ok).count();
+            admitted += join_all(at_once).await.into_iter().filter(Result::is_ok).count();
         }
-        assert_eq!(through, 600);
+        assert_eq!(admitted, 600);
     }
 
     #[tokio::test]
-    async fn tenants_do_not_share_and_a_lost_counter_stops_nobody() {
+    async fn tenants_have_separate_limits_and_a_failed_counter_stops_nobody() {
         let faults = Faults::default();
         let counters = FakeRateLimits::new(MemoryTenantRows::new(faults.clone()));
         let process = RateLimiter::new(Policy { limit: 1, ..RULE });
@@ -259,7 +264,7 @@ mod tests {
         let later = start() + SignedDuration::from_secs(60);
         assert!(process.take(&counters, &one, later).await.is_ok());
         let mut headers = HeaderMap::new();
-        refused.tell(&mut headers);
+        refused.write_headers(&mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"minute\";q=1;w=60");
         assert_eq!(headers["ratelimit"], format!("\"minute\";r=0;t={}", refused.resets_in));
     }

@@ -3,35 +3,31 @@
 use axum::body::to_bytes;
 use axum::extract::Request;
 use domain::ids::AgencyCode;
-use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::report::{DocumentRequest, FRESH_SECONDS};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::fields::body::check_type;
 use crate::problem::{Code, Problem};
 use platform::agency_registry::current_agencies;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
 
-/// Reads the body of a request that is one signed object, of at most `most` bytes.
+/// Reads a request body that is one signed object, of at most `max_bytes`.
 ///
 /// # Errors
-/// 415 for another content type, 413 when the body is too large, 400 when it is not text.
-pub async fn signed_body(request: Request, most: usize) -> Result<String, Problem> {
+/// 415 for another content type, 413 when the body is too large, 400 when the body is not UTF-8.
+pub async fn signed_body(request: Request, max_bytes: usize) -> Result<String, Problem> {
     let (parts, body) = request.into_parts();
-    let given = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/jose") {
-        return Err(Problem::new(Code::UnsupportedMediaType));
-    }
-    let bytes = to_bytes(body, most).await.map_err(|_| Problem::too_large(most))?;
+    check_type(&parts.headers, "application/jose")?;
+    let bytes = to_bytes(body, max_bytes).await.map_err(|_| Problem::too_large(max_bytes))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::MalformedSignature))?;
     Ok(text.trim().to_owned())
 }
 
-/// A request that names its agency and is valid only while it is fresh.
+/// A signed request that names its agency and is accepted only while it is fresh.
 pub trait AgencyRequest: DeserializeOwned {
     /// The agency that the request names.
     fn agency(&self) -> &AgencyCode;
@@ -55,7 +51,7 @@ macro_rules! agency_requests {
 
 agency_requests!(DocumentRequest, CasesRequest, ResendRequest);
 
-/// Verifies that the agency which the request names has signed it, with a key that is valid now, and that it is fresh.
+/// Verifies that the named agency has signed the request with a currently valid key, and that the request is fresh.
 ///
 /// # Errors
 /// 400 and 401, each cause with its code; 404 when the request names another agency than its signer.
@@ -77,14 +73,14 @@ pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &
     Ok(request)
 }
 
-/// Whether something signed at `iat`, seconds since 1970, is fresh at a time: [`FRESH_SECONDS`] either way, because
+/// Whether a signature of time `iat` (seconds since 1970) is fresh: at most [`FRESH_SECONDS`] before or after `at`, because
 /// clocks differ.
 #[must_use]
 pub fn is_fresh(iat: i64, at: Timestamp) -> bool {
     at.as_second().saturating_sub(iat).saturating_abs() <= FRESH_SECONDS
 }
 
-/// 401 for a request that is not fresh. The problem has the hub's time, so that the agency finds a wrong clock at once.
+/// 401 for a request that is not fresh. The problem has the hub's time, so that the agency notices a wrong clock.
 #[must_use]
 pub fn expired(now: Timestamp) -> Problem {
     Problem::new(Code::SignatureExpired)

@@ -1,5 +1,5 @@
-//! Tests of a function's routes, in one process: a hub in memory, an issuer of access tokens, and an app backend that
-//! calls.
+//! Support for tests of a function's routes in one process: a hub in memory, an issuer of access tokens, and a client that
+//! acts as an app backend.
 #![allow(clippy::expect_used, reason = "a test may fail")]
 
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::namespace::Namespace;
 use crate::rate_limit::Limits;
 use crate::token::Issuers;
 
-/// All scopes, as the claim `scope` writes them.
+/// All scopes, as a value of the claim `scope`.
 pub const ALL_SCOPES: &str = "applications:read applications:write subscriptions:write";
-/// The tenant that calls when a test names no other.
+/// The calling tenant unless a test names another.
 pub const TENANT: &str = "hohhot-app";
-/// Largest answer that a test reads.
+/// Maximum size of an answer that a test reads, in bytes.
 const ANSWER_BYTES: usize = 1_000_000;
 
-/// What a function is built with: the parts that a test may choose.
+/// The parts from which a test builds a function.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// The ports.
@@ -35,7 +35,7 @@ pub struct Parts {
     pub issuers: Issuers,
     /// Namespace of derived ids.
     pub namespace: Namespace,
-    /// Live or local.
+    /// Whether the function runs in AWS or on a developer's machine.
     pub mode: Mode,
     /// Rate limits of a tenant.
     pub limits: Limits,
@@ -44,7 +44,7 @@ pub struct Parts {
 /// Builds a function's routes.
 pub type BuildRoutes = fn(Parts) -> Router;
 
-/// A function over a hub in memory, and an app backend that calls it.
+/// A function over a hub in memory, with methods that send requests as an app backend.
 #[derive(Clone, Debug)]
 pub struct TestHub {
     /// The ports.
@@ -123,7 +123,7 @@ impl TestHub {
         sign("at+jwt", claims, &self.issuer).expect("a token")
     }
 
-    /// Sends a request as it is.
+    /// Sends a request without adding anything to it.
     ///
     /// # Panics
     /// When the answer cannot be read.
@@ -202,13 +202,13 @@ impl TestHub {
 /// An answer of the function.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
+    /// HTTP status.
     pub status: u16,
-    /// Its headers.
+    /// Response headers.
     pub headers: HeaderMap,
-    /// Its body as JSON; `null` when it is not JSON.
+    /// Body as JSON; `null` when the body is not JSON.
     pub body: Value,
-    /// Its body as bytes.
+    /// Body as bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -242,7 +242,7 @@ impl Answer {
     /// Checks that the answer is this problem.
     ///
     /// # Panics
-    /// When the answer is something else.
+    /// When the answer has another status, code or header.
     pub fn assert_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");

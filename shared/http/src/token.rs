@@ -1,8 +1,8 @@
 //! Access tokens of app backends: JWTs (RFC 9068 style) of known issuers.
 //!
-//! Everything that a token could talk the verifier into is fixed beforehand: who may issue one is part of the
-//! configuration, an issuer's keys are there too or where it publishes them, a key has one algorithm, and issuer and
-//! audience follow from the key. A token names an issuer and a key and proves both; it chooses nothing else.
+//! A token cannot influence how it is verified. The configuration names the issuers and their keys, or the address at which
+//! an issuer publishes its keys. Each key has one algorithm, one issuer and one audience. A token only selects an issuer and
+//! a key.
 
 mod issuer_key;
 mod published;
@@ -16,8 +16,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::TenantId;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use jiff::Timestamp;
-use serde::Deserialize;
+use jiff::{SignedDuration, Timestamp};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 pub use issuer_key::IssuersError;
@@ -27,63 +28,68 @@ use crate::problem::{Code, Problem};
 use issuer_key::{Key, key};
 use platform::config::Mode;
 use protocol::operations::operation::Scope;
+use protocol::{jose, json};
 use published::Published;
 
-/// Seconds by which the issuer's clock may differ from ours.
+/// Maximum difference between the issuer's clock and the hub's, in seconds.
 pub const LEEWAY: i64 = 60;
-/// Longest life of a token in seconds, from `iat` to `exp`: a day. A longer one is refused whoever signed it.
+/// Maximum lifetime of a token in seconds, from `iat` to `exp`: a day. A token with a longer lifetime is rejected.
 pub const LIFETIME: i64 = 24 * 60 * 60;
-/// Bytes of a token.
+/// Maximum size of a token: 8 KiB.
 pub const TOKEN_BYTES: usize = 8 * 1024;
-/// Who calls, as a verified token says.
+
+/// The caller that a verified token identifies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The app backend.
+    /// Tenant of the app backend, from the claim `tenant`.
     pub tenant: TenantId,
-    /// What it may do; scopes that are not known are left out.
+    /// Scopes of the token; unknown scopes are ignored.
     pub scopes: BTreeSet<Scope>,
 }
 
 impl Caller {
-    /// Demands a scope.
+    /// Checks that the token has this scope.
     ///
     /// # Errors
-    /// 403 `insufficient_scope`, naming it.
+    /// 403 `insufficient_scope`, with the name of the scope.
     pub fn require(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
     }
 }
 
-/// Why a token is refused. All look the same to the caller; the log may tell them apart.
+/// Cause of a token's rejection. The caller is answered the same for every cause; the log has the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// There is none, or not as `Bearer`.
-    #[error("no bearer token")]
+    /// The request has no `Authorization` header, several of them, or another scheme than `Bearer`.
+    #[error("the request has no bearer token")]
     Missing,
-    /// Not a JWT, or too long.
-    #[error("not a token")]
+    /// The token is not a JWT, or larger than [`TOKEN_BYTES`].
+    #[error("the token is malformed or too long")]
     Malformed,
-    /// No key with its `kid`.
-    #[error("unknown key")]
+    /// The issuer has no key with the token's `kid`.
+    #[error("the issuer has no key with the token's kid")]
     UnknownKey,
-    /// Its issuer's keys cannot be read: not the caller's fault.
-    #[error("the issuer's keys cannot be read")]
+    /// The issuer's published keys cannot be fetched. The caller is answered 503, not 401.
+    #[error("the issuer's keys cannot be fetched")]
     NoKeys,
-    /// Another algorithm than the key's, or a header that is not understood.
-    #[error("header not accepted")]
+    /// The header has another algorithm than the key, another `typ`, or `crit`.
+    #[error("the token's header is not accepted: algorithm, typ or crit")]
     Header,
-    /// Its signature does not verify.
-    #[error("signature does not verify")]
+    /// The signature does not verify.
+    #[error("the token's signature does not verify")]
     Forged,
-    /// Of another issuer than the key's, or for someone else.
-    #[error("wrong issuer or audience")]
+    /// The issuer is not configured, or the audience is not the hub.
+    #[error("the token has another issuer or audience")]
     NotForUs,
-    /// Past its time, before it, or meant to live too long.
-    #[error("not valid now")]
+    /// The token is expired, not valid yet, or has a lifetime above [`LIFETIME`].
+    #[error("the token is expired, not valid yet, or valid for too long")]
     NotNow,
-    /// Names no tenant.
-    #[error("no tenant")]
+    /// The claim `tenant` is missing or malformed.
+    #[error("the token has no valid claim `tenant`")]
     NoTenant,
+    /// The token names a tenant of another issuer.
+    #[error("the issuer does not speak for the tenant that the token names")]
+    OtherTenant,
 }
 
 #[derive(Deserialize)]
@@ -95,19 +101,29 @@ struct IssuerRow {
     keys: Vec<serde_json::Value>,
     #[serde(default)]
     jwks_uri: Option<String>,
+    /// The tenants that the issuer speaks for; a list of several issuers names them for each.
+    #[serde(default)]
+    tenants: Option<BTreeSet<TenantId>>,
 }
 
-/// Where an issuer's keys are.
+/// An issuer whose tokens are accepted.
+struct Issuer {
+    source: Source,
+    /// Tenants that its tokens may name; `None` for any, when the hub has no other issuer.
+    tenants: Option<BTreeSet<TenantId>>,
+}
+
+/// Source of an issuer's keys.
 enum Source {
-    /// In the configuration.
+    /// The keys are part of the configuration.
     Fixed(HashMap<String, Arc<Key>>),
-    /// Where the issuer publishes them.
+    /// The issuer publishes the keys.
     Published(Published),
 }
 
-/// The issuers whose tokens are taken, by name. Clones share the keys.
+/// The issuers whose tokens are accepted, by name. Clones share the keys.
 #[derive(Clone)]
-pub struct Issuers(Arc<HashMap<String, Source>>);
+pub struct Issuers(Arc<HashMap<String, Issuer>>);
 
 impl fmt::Debug for Issuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,17 +131,19 @@ impl fmt::Debug for Issuers {
     }
 }
 
-/// Who a token says it is of. Nothing is believed of it before the issuer's key has verified it.
+/// The unverified issuer of a token. It only selects the keys that verify the token.
 #[derive(Deserialize)]
-struct Claimed {
+struct UnverifiedClaims {
     iss: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Claims {
+    #[serde(deserialize_with = "numeric_date")]
     exp: i64,
+    #[serde(deserialize_with = "numeric_date")]
     iat: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_numeric_date")]
     nbf: Option<i64>,
     #[serde(default)]
     tenant: Option<String>,
@@ -133,54 +151,81 @@ struct Claims {
     scope: Option<String>,
 }
 
+/// Reads a NumericDate, seconds since 1970 that may have a fraction (RFC 7519, section 2).
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let seconds = number.as_i64().or_else(|| number.as_f64().and_then(whole_seconds));
+    seconds.ok_or_else(|| D::Error::custom("not a NumericDate"))
+}
+
+fn optional_numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    numeric_date(deserializer).map(Some)
+}
+
+/// The whole seconds of a date within the years that the clock knows.
+fn whole_seconds(seconds: f64) -> Option<i64> {
+    SignedDuration::try_from_secs_f64(seconds).ok().map(|duration| duration.as_secs())
+}
+
 impl Issuers {
-    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` in the place of `keys`. An
-    /// empty list is a hub that lets no app backend in yet.
+    /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` instead of `keys`. With
+    /// an empty list the hub rejects every token. Each of several issuers names its `"tenants":["…"]`, so that one cannot
+    /// read another's applications.
     ///
     /// # Errors
-    /// [`IssuersError`]: one unusable row makes the whole list unusable.
+    /// [`IssuersError`] when any row is unusable.
     pub fn parse(json: &str, mode: Mode) -> Result<Issuers, IssuersError> {
         Issuers::parse_with(json, mode, &published::over_http())
     }
 
-    /// As [`Issuers::parse`], with another way to read what issuers publish.
+    /// Like [`Issuers::parse`], with another way to fetch published keys.
     ///
     /// # Errors
-    /// As [`Issuers::parse`].
+    /// Same as [`Issuers::parse`].
     pub fn parse_with(json: &str, mode: Mode, fetch: &Fetch) -> Result<Issuers, IssuersError> {
-        let rows: Vec<IssuerRow> = serde_json::from_str(json).map_err(|_| IssuersError::Shape)?;
+        let rows: Vec<IssuerRow> =
+            json::from_slice(json.as_bytes(), json.len()).map_err(|_| IssuersError::Shape)?;
         let mut issuers = HashMap::new();
-        for IssuerRow { issuer, audience, keys, jwks_uri } in rows {
+        let several = rows.len() > 1;
+        let mut claimed = BTreeSet::new();
+        for IssuerRow { issuer, audience, keys, jwks_uri, tenants } in rows {
+            if several && tenants.is_none() {
+                return Err(IssuersError::Tenants);
+            }
+            for tenant in tenants.iter().flatten() {
+                if !claimed.insert(tenant.clone()) {
+                    return Err(IssuersError::TenantTwice(tenant.clone()));
+                }
+            }
             if issuer.is_empty() || audience.is_empty() {
                 return Err(IssuersError::Shape);
             }
             let source = match (keys.is_empty(), jwks_uri) {
                 (false, None) => Source::Fixed(fixed(&keys, &issuer, &audience)?),
-                (true, Some(url)) if may_be_asked(&url, mode) => {
+                (true, Some(url)) if is_allowed_jwks_uri(&url, mode) => {
                     Source::Published(Published::new(url, issuer.clone(), audience, fetch.clone()))
                 }
                 (true, Some(_)) => return Err(IssuersError::Address),
                 (true, None) | (false, Some(_)) => return Err(IssuersError::Shape),
             };
-            if issuers.insert(issuer, source).is_some() {
+            if issuers.insert(issuer, Issuer { source, tenants }).is_some() {
                 return Err(IssuersError::Twice);
             }
         }
         Ok(Issuers(Arc::new(issuers)))
     }
 
-    /// Who calls, by the `Authorization` header.
+    /// Identifies the caller by the `Authorization` header.
     ///
     /// # Errors
-    /// 401 with a challenge (RFC 6750); why is logged, and not told to the caller. 503 where the issuer's keys cannot be
-    /// read.
+    /// 401 with a challenge (RFC 6750); the cause is logged, not returned. 503 when the issuer's keys cannot be fetched.
     pub async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
         let verified = match bearer(headers) {
             Ok(token) => self.verify(token, now).await,
             Err(error) => Err(error),
         };
         verified.map_err(|error| {
-            tracing::info!(reason = %error, "access token rejected: the caller is answered 401, or 503 when the issuer's keys cannot be read");
+            tracing::info!(reason = %error, "access token rejected: the caller is answered 401, or 503 when the issuer's keys cannot be fetched");
             match error {
                 TokenError::NoKeys => Problem::new(Code::Unavailable),
                 other => Problem::unauthorized(other != TokenError::Missing),
@@ -197,41 +242,52 @@ impl Issuers {
             return Err(TokenError::Malformed);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
-            // Algorithms that the library does not know, `none` above all.
+            // The library does not know the algorithm, for example `none`.
             jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Header,
             _ => TokenError::Malformed,
         })?;
-        let source = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
+        let issuer = self.0.get(&claimed_issuer(token)?).ok_or(TokenError::NotForUs)?;
         let kid = header.kid.as_deref().ok_or(TokenError::UnknownKey)?;
-        let key = match source {
+        let key = match &issuer.source {
             Source::Fixed(keys) => keys.get(kid).cloned(),
             Source::Published(published) => published.key(kid, now).await.map_err(|_| TokenError::NoKeys)?,
         };
         let key = key.ok_or(TokenError::UnknownKey)?;
-        let typed =
-            header.typ.as_deref().is_none_or(|typ| ["jwt", "at+jwt"].contains(&typ.to_lowercase().as_str()));
+        let typed = header.typ.as_deref().is_none_or(is_token_type);
         if !key.validation.algorithms.contains(&header.alg) || !typed || header.crit.is_some() {
             return Err(TokenError::Header);
         }
         let claims: Claims =
-            jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(refusal)?.claims;
+            jsonwebtoken::decode(token, &key.decoding, &key.validation).map_err(token_error)?.claims;
         claims.valid_at(now.as_second())?;
         let tenant = claims.tenant.and_then(|tenant| tenant.parse().ok()).ok_or(TokenError::NoTenant)?;
+        if issuer.tenants.as_ref().is_some_and(|tenants| !tenants.contains(&tenant)) {
+            return Err(TokenError::OtherTenant);
+        }
         let named = claims.scope.unwrap_or_default();
         let scopes = Scope::ALL.into_iter().filter(|scope| named.split(' ').any(|name| name == scope.name()));
         Ok(Caller { tenant, scopes: scopes.collect() })
     }
 }
 
-/// Whether keys may be read from an address.
-fn may_be_asked(url: &str, mode: Mode) -> bool {
+/// Whether keys may be fetched from this address: `https`, and `http://127.0.0.1` on a developer's machine.
+fn is_allowed_jwks_uri(url: &str, mode: Mode) -> bool {
     url.starts_with("https://") || (mode == Mode::Local && url.starts_with("http://127.0.0.1:"))
 }
 
+/// Whether `typ` is that of a token: `JWT` (RFC 7519) or `at+jwt` (RFC 9068), with or without `application/`.
+fn is_token_type(typ: &str) -> bool {
+    let typ = typ.to_lowercase();
+    ["jwt", "at+jwt"].contains(&typ.strip_prefix("application/").unwrap_or(&typ))
+}
+
 fn claimed_issuer(token: &str) -> Result<String, TokenError> {
+    // Both parts are read strictly before the library reads them: it takes the last of two members of one name.
+    jose::header(token).map_err(|_| TokenError::Header)?;
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
-    let claimed: Claimed = serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)?;
+    let claimed: UnverifiedClaims =
+        json::from_slice(&bytes, TOKEN_BYTES).map_err(|_| TokenError::Malformed)?;
     claimed.iss.ok_or(TokenError::NotForUs)
 }
 
@@ -252,7 +308,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, TokenError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenError::Missing) }
 }
 
-fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
+fn token_error(error: jsonwebtoken::errors::Error) -> TokenError {
     use jsonwebtoken::errors::ErrorKind;
     match error.kind() {
         ErrorKind::InvalidSignature => TokenError::Forged,
@@ -263,7 +319,7 @@ fn refusal(error: jsonwebtoken::errors::Error) -> TokenError {
     }
 }
 
-/// The keys of a configuration.
+/// Reads the keys that the configuration contains.
 fn fixed(
     values: &[serde_json::Value],
     issuer: &str,

@@ -1,25 +1,45 @@
-//! Serves API Gateway requests, and for some functions the batches of a queue, too.
+//! Serves API Gateway requests and, for some functions, batches of an SQS queue.
 //!
 //! Lambda passes the event unchanged. A queue batch has the member `Records`. A request does not, and a caller cannot add it,
-//! because API Gateway puts everything from the caller into members of its own.
+//! because API Gateway nests everything from the caller in other members.
 
 use std::future::Future;
 
 use aws_lambda_events::event::apigw::ApiGatewayV2httpRequest;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::HOST;
+use http::{HeaderName, HeaderValue};
 use lambda_http::Adapter;
 use lambda_http::request::LambdaRequest;
 use lambda_runtime::tower::{Service as _, ServiceExt as _};
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use platform::batch::deadline;
+use platform::batch::{deadline, is_batch};
 
-/// Every character that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
+/// The characters that a path parameter must encode: all but the unreserved ones (RFC 3986, section 2.3).
 const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Characters that no URI has (RFC 3986, section 2). `%` stays: what a caller encoded is encoded.
+const NOT_IN_URI: AsciiSet = CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Bytes of a path or a query, encoded. API Gateway takes 10 KiB of request line and headers.
+const URI_PART_BYTES: usize = 24 * 1024;
 
 /// Serves requests until Lambda ends the process.
 ///
@@ -27,14 +47,11 @@ const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// When the Lambda runtime cannot be reached.
 pub async fn serve_http(routes: Router) -> Result<(), Error> {
     let routes = &routes;
-    run(service_fn(async |LambdaEvent { payload, context }| {
-        let answer = http(routes.clone(), payload, context).await?;
-        Ok::<_, Error>(answer)
-    }))
-    .await
+    run(service_fn(async |LambdaEvent { payload, context }| http(routes.clone(), payload, context).await))
+        .await
 }
 
-/// Serves both triggers until Lambda ends the process.
+/// Serves requests and queue batches until Lambda ends the process.
 ///
 /// # Errors
 /// When the Lambda runtime cannot be reached.
@@ -57,24 +74,47 @@ where
     F: Future<Output = SqsBatchResponse>,
 {
     let LambdaEvent { payload, context } = event;
-    if payload.get("Records").is_some() {
+    if is_batch(&payload) {
         let batch: SqsEvent = serde_json::from_value(payload)?;
         return Ok(serde_json::to_value(queue(batch, deadline(&context)).await)?);
     }
-    let answer = http(routes, serde_json::from_value(payload)?, context).await?;
-    Ok(serde_json::to_value(answer)?)
+    http(routes, payload, context).await
 }
 
-async fn http(
-    routes: Router,
-    mut request: ApiGatewayV2httpRequest,
-    context: Context,
-) -> Result<impl Serialize, Error> {
-    if let Some(path) = path(&request) {
-        request.raw_path = Some(path);
+async fn http(routes: Router, payload: Value, context: Context) -> Result<Value, Error> {
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(read_request(payload)?), context);
+    Ok(serde_json::to_value(Adapter::from(routes).ready().await?.call(event).await?)?)
+}
+
+/// Reads a request so that nothing in it can end the process. `lambda_http` builds the URI from path, query, `Host` and
+/// `X-Forwarded-Proto`, and panics where that gives none; it panics too on a body that is not the base64 it is said to be.
+/// The hub reads neither header.
+fn read_request(mut payload: Value) -> Result<ApiGatewayV2httpRequest, Error> {
+    if let Some(headers) = payload.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.retain(|name, value| is_header(name, value));
     }
-    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(request), context);
-    Ok(Adapter::from(routes).ready().await?.call(event).await?)
+    let mut request: ApiGatewayV2httpRequest = serde_json::from_value(payload)?;
+    request.headers.remove(HOST);
+    request.headers.remove("x-forwarded-proto");
+    request.request_context.domain_name = None;
+    let path = path(&request).unwrap_or_else(|| for_uri(request.raw_path.as_deref().unwrap_or_default()));
+    request.raw_path = Some(if path.starts_with('/') { path } else { format!("/{path}") });
+    request.raw_query_string = request.raw_query_string.as_deref().map(for_uri);
+    if request.is_base64_encoded && request.body.as_deref().is_some_and(|body| STANDARD.decode(body).is_err())
+    {
+        request.body = None;
+    }
+    Ok(request)
+}
+
+fn is_header(name: &str, value: &Value) -> bool {
+    HeaderName::from_bytes(name.as_bytes()).is_ok()
+        && value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok())
+}
+
+/// A part of a URI with what no URI has percent-encoded, and cut where it is longer than any that the hub takes.
+fn for_uri(part: &str) -> String {
+    utf8_percent_encode(part, &NOT_IN_URI).flat_map(str::chars).take(URI_PART_BYTES).collect()
 }
 
 /// The path of the request, encoded again from the matched route and its parameters. API Gateway passes the path decoded, so
@@ -91,7 +131,7 @@ fn path(request: &ApiGatewayV2httpRequest) -> Option<String> {
             None => path.push_str(part),
         }
     }
-    Some(path)
+    (path.len() <= URI_PART_BYTES).then_some(path)
 }
 
 #[cfg(test)]
@@ -100,11 +140,13 @@ mod tests {
 
     use axum::extract::Path;
     use axum::routing::get;
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
-    async fn ask(payload: Value) -> Result<Value, Error> {
+    async fn invoke(payload: Value) -> Result<Value, Error> {
         let routes =
             Router::new().route("/v1/health", get(async || axum::Json(json!({ "status": "ok" })))).route(
                 "/v1/things/{id}/parts/{part}",
@@ -118,7 +160,7 @@ mod tests {
         answer(routes, &queue, LambdaEvent::new(payload, Context::default())).await
     }
 
-    fn request(route: &str, path: &str, parameters: &Value) -> Value {
+    fn event(route: &str, path: &str, parameters: &Value) -> Value {
         json!({
             "version": "2.0", "routeKey": route, "rawPath": path, "rawQueryString": "Records=1",
             "pathParameters": parameters,
@@ -138,19 +180,73 @@ mod tests {
         for id in ["a?b", "a#b", "a/../b", "../../x", "%2F", "50%", "a b", "名", "\u{0}", "a;b&c=d+e", "~-._"]
         {
             let (raw, parameters) = (format!("/v1/things/{id}/parts/d1"), json!({ "id": id, "part": "d1" }));
-            let answered = ask(request(route, &raw, &parameters)).await.unwrap();
+            let answered = invoke(event(route, &raw, &parameters)).await.unwrap();
             assert_eq!(answered["statusCode"], 200, "{id:?}: {answered}");
             assert_eq!(answered["body"], json!([id, "d1"]).to_string());
         }
-        let nowhere = ask(request("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
+        let nowhere = invoke(event("$default", "/v1/elsewhere", &json!({}))).await.unwrap();
         assert_eq!(nowhere["statusCode"], 404);
     }
 
+    /// What a caller may put into the event, each in the place of what stands there.
+    fn hostile() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            ".{0,40}",
+            "[ -~]{0,40}",
+            Just("x=<y>".to_owned()),
+            Just("service=\"first_identity_card\"".to_owned()),
+            Just("%".to_owned()),
+            Just("a".repeat(70_000)),
+        ];
+        let header = prop_oneof![
+            Just("host"),
+            Just("x-forwarded-proto"),
+            Just("x-forwarded-port"),
+            Just("content-type"),
+            Just("accept-language"),
+            Just("authorization"),
+            Just("x-amzn-trace-id"),
+            Just("a b"),
+            Just(""),
+        ];
+        let headers = prop::collection::vec((header, text.clone()), 0..5);
+        (text.clone(), text.clone(), text.clone(), text, headers, any::<bool>(), any::<bool>()).prop_map(
+            |(path, query, parameter, body, headers, encoded, matched)| {
+                let route = if matched { "GET /v1/things/{id}/parts/{part}" } else { "$default" };
+                let mut event = event(route, &path, &json!({ "id": parameter, "part": "d1" }));
+                event["rawQueryString"] = query.into();
+                event["body"] = body.into();
+                event["isBase64Encoded"] = encoded.into();
+                for (name, value) in headers {
+                    event["headers"][name] = value.into();
+                }
+                event
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn i1_no_request_ends_the_process(event in hostile()) {
+            let answered = invoke(event).now_or_never().unwrap().unwrap();
+            prop_assert!([200, 404].contains(&answered["statusCode"].as_u64().unwrap()), "{}", answered);
+        }
+    }
+
     #[tokio::test]
-    async fn a_batch_and_a_request_are_told_apart() {
-        let batch = ask(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
+    async fn i1_a_query_that_is_no_uri_is_an_ordinary_query() {
+        let mut event = event("GET /v1/health", "/v1/health", &json!({}));
+        for query in ["x=<y>", "service=\"first_identity_card\"", "a b", "名", "%zz", "\u{0}"] {
+            event["rawQueryString"] = query.into();
+            assert_eq!(invoke(event.clone()).await.unwrap()["statusCode"], 200, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_and_a_request_are_distinguished() {
+        let batch = invoke(json!({ "Records": [{ "messageId": "m-1", "body": "{}" }] })).await.unwrap();
         assert_eq!(batch, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
-        let answered = ask(request("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
+        let answered = invoke(event("ANY /v1/health", "/v1/health", &json!({}))).await.unwrap();
         assert_eq!(
             (&answered["statusCode"], &answered["body"]),
             (&json!(200), &json!("{\"status\":\"ok\"}"))
@@ -158,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anything_else_is_an_error() {
-        assert!(ask(json!({ "hello": 1 })).await.is_err());
+    async fn an_unknown_event_is_an_error() {
+        assert!(invoke(json!({ "hello": 1 })).await.is_err());
     }
 }

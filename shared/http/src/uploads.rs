@@ -1,37 +1,37 @@
-//! Declarations of uploads, and the slots that they are assigned to.
+//! Declared uploads and their assignment to slots.
 
 use domain::catalogue::DocumentKind;
 use domain::event::{Provider, Slot};
 use domain::ids::DocumentId;
 use domain::limits::DOCUMENT_BYTES;
 
-use crate::fields::{Fields, FromFields, choice, text, whole};
+use crate::fields::{Fields, FromFields, choice, integer, text};
 use platform::documents::{Checksum, DocumentSize, MediaType, UploadRequest};
 
-/// A document that its provider is about to upload.
+/// The description of a document that its provider will upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Declared {
+pub struct DeclaredUpload {
     /// Kind of the document.
     pub kind: DocumentKind,
     /// Media type of the file.
     pub media_type: MediaType,
-    /// Exact size of the file.
+    /// Exact size of the file, in bytes; at most [`DOCUMENT_BYTES`].
     pub size: DocumentSize,
     /// SHA-256 of the file.
     pub sha256: Checksum,
 }
 
-impl FromFields for Declared {
+impl FromFields for DeclaredUpload {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let kind = fields.required("kind", choice);
         let media_type = fields.required("media_type", text);
-        let size = fields.required("size", whole(1..=DOCUMENT_BYTES)).and_then(DocumentSize::new);
+        let size = fields.required("size", integer(1..=DOCUMENT_BYTES)).and_then(DocumentSize::new);
         let sha256 = fields.required("sha256", text);
-        Some(Declared { kind: kind?, media_type: media_type?, size: size?, sha256: sha256? })
+        Some(DeclaredUpload { kind: kind?, media_type: media_type?, size: size?, sha256: sha256? })
     }
 }
 
-impl Declared {
+impl DeclaredUpload {
     /// The request for a slot at an object key (`domain::application::object_key`).
     #[must_use]
     pub fn at(&self, key: String) -> UploadRequest {
@@ -47,17 +47,17 @@ impl Declared {
 
 /// The slot of each declared document: the app's first free slot that accepts the kind; `None` when no such slot is left.
 #[must_use]
-pub fn assign(declared: &[Declared], slots: &[Slot]) -> Vec<Option<DocumentId>> {
-    let mut given: Vec<DocumentId> = Vec::new();
+pub fn assign(declared: &[DeclaredUpload], slots: &[Slot]) -> Vec<Option<DocumentId>> {
+    let mut assigned: Vec<DocumentId> = Vec::new();
     declared
         .iter()
         .map(|document| {
             let slot = slots.iter().find(|slot| {
                 slot.provider == Provider::App
                     && slot.accepts.contains(&document.kind)
-                    && !given.contains(&slot.id)
+                    && !assigned.contains(&slot.id)
             })?;
-            given.push(slot.id);
+            assigned.push(slot.id);
             Some(slot.id)
         })
         .collect()
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::fields::read;
 
-    fn declared(kind: &str) -> Declared {
+    fn declared(kind: &str) -> DeclaredUpload {
         let sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         read(&json!({ "kind": kind, "media_type": "image/png", "size": 9, "sha256": sha256 })).unwrap()
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_document_gets_a_slot_of_its_own() {
+    fn each_document_gets_another_slot() {
         let kind = |name| DocumentKind::named(name).unwrap();
         let (card, work) = (kind("identity_card"), kind("proof_of_work"));
         let slots = [
@@ -92,15 +92,15 @@ mod tests {
             slot(3, Provider::Agency, &[kind("issued_certificate")]),
         ];
         let kinds = ["identity_card", "identity_card", "proof_of_work", "issued_certificate"];
-        let given = assign(&kinds.map(declared), &slots);
-        assert_eq!(given, [Some(slots[0].id), Some(slots[1].id), None, None]);
+        let assigned = assign(&kinds.map(declared), &slots);
+        assert_eq!(assigned, [Some(slots[0].id), Some(slots[1].id), None, None]);
     }
 
     #[test]
-    fn a_size_beyond_the_bound_is_no_declaration() {
+    fn a_size_above_the_limit_is_rejected() {
         let wrong = json!({ "kind": "other", "media_type": "image/gif", "size": 20_971_521, "sha256": "" });
         let codes: Vec<_> =
-            read::<Declared>(&wrong).unwrap_err().into_iter().map(|fault| fault.code).collect();
+            read::<DeclaredUpload>(&wrong).unwrap_err().into_iter().map(|fault| fault.code).collect();
         assert_eq!(codes, ["media_type", "out_of_range", "checksum"]);
     }
 }

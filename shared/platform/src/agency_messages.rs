@@ -1,6 +1,6 @@
 //! Messages to agencies: builds the case, signs and encrypts it, and puts it into the agency's queue.
 //!
-//! The router sends what the table's stream shows, the sweeper what the router missed; both call this.
+//! The router sends the messages of new stream records, and the sweeper sends the messages that the router missed.
 
 use domain::agencies::AgencyState;
 use domain::application::{Application, Document};
@@ -22,38 +22,37 @@ use crate::queues::{Outgoing, Queue};
 use crate::store::{StoreError, StoredApplication};
 use crate::vault::{Vault as _, VaultError};
 
-/// Field name under which the vault encrypts the personal data of an application.
+/// Field name under which the vault encrypts personal data; the owner is the application's id.
 pub const PERSONAL_DATA: &str = "personal_data";
 
-/// Why a message cannot be sent now. A case that waits for its agency stays undispatched in the table, and the sweeper
-/// tries again.
+/// Why a message cannot be sent now. The case stays undispatched in the table, and the sweeper tries again.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Undeliverable {
-    /// No row for the agency.
-    #[error("agency {0} is not known")]
+    /// The agencies file has no row for the agency.
+    #[error("agency {0} is not in the agencies file")]
     UnknownAgency(AgencyCode),
-    /// The agency takes nothing for now.
+    /// An operator has suspended the agency.
     #[error("agency {0} is suspended")]
     Suspended(AgencyCode),
-    /// The agency has no key to encrypt to.
-    #[error("agency {0} has no usable key")]
+    /// The agency's row has no readable encryption key.
+    #[error("agency {0} has no usable encryption key")]
     NoKey(AgencyCode),
-    /// It cannot be read who takes part.
-    #[error("the agencies cannot be read")]
+    /// The overrides of the agencies cannot be read.
+    #[error("the overrides of the agencies cannot be read")]
     Agencies(#[from] StoreError),
-    /// The personal part could not be opened.
-    #[error("the personal part cannot be opened")]
+    /// The vault cannot decrypt the personal data.
+    #[error("the personal data cannot be decrypted")]
     Vault(#[from] VaultError),
-    /// The personal part is not readable.
-    #[error("the personal part cannot be read")]
+    /// The decrypted personal data or the case is not the expected JSON.
+    #[error("the personal data of the case cannot be read or written as JSON")]
     PersonalData,
-    /// The message could not be signed or encrypted.
-    #[error("the message cannot be sealed")]
+    /// The message cannot be signed or encrypted.
+    #[error("the message cannot be signed or encrypted")]
     Seal(#[from] JoseError),
 }
 
 impl Undeliverable {
-    /// Whether the agency cannot be sent a message: the case waits for the sweeper, and nothing is retried at once.
+    /// Whether the cause lies with the agency: the case then waits for the sweeper, and an immediate retry is useless.
     #[must_use]
     pub fn waits_for_agency(&self) -> bool {
         match self {
@@ -66,19 +65,19 @@ impl Undeliverable {
     }
 }
 
-/// How often a message has been sent before, which decides its deduplication id.
+/// Whether a message is sent for the first time, which decides its deduplication id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sending {
-    /// As the stream shows it: a record delivered twice within five minutes is dropped by the queue.
+    /// The first send. The queue drops a second message of the same stream record within five minutes.
     First,
-    /// Once more on purpose: it must arrive.
+    /// A deliberate repeat, with a new deduplication id so that the queue does not drop it.
     Again,
 }
 
-/// Builds the message for a notice: the queue, and what to put into it.
+/// Builds the message for a notice, and names its queue.
 ///
 /// # Errors
-/// [`Undeliverable`]: the case waits for its agency, or the fault is temporary.
+/// [`Undeliverable`]: the case waits for its agency, or a port has failed.
 pub async fn message<H: Hub>(
     hub: &H,
     signing: &PrivateKey,
@@ -90,7 +89,7 @@ pub async fn message<H: Hub>(
     let agencies = current_agencies(hub).await?;
     let row =
         agencies.agencies.agency(&agency).ok_or_else(|| Undeliverable::UnknownAgency(agency.clone()))?;
-    // An agency that is suspended gets no case; that one is taken back it is told, or it would go on with it.
+    // A suspended agency gets no cases, but it gets withdrawals: otherwise it would keep working on a withdrawn case.
     if row.state == AgencyState::Suspended && notice.kind != NoticeKind::Withdrawn {
         return Err(Undeliverable::Suspended(agency));
     }
@@ -99,14 +98,14 @@ pub async fn message<H: Hub>(
         .iter()
         .find_map(|jwk| PublicKey::from_jwk(jwk).ok())
         .ok_or_else(|| Undeliverable::NoKey(agency.clone()))?;
-    let head = stored.ledger.at(notice.version).ok_or(Undeliverable::PersonalData)?;
+    let state = stored.ledger.at(notice.version).ok_or(Undeliverable::PersonalData)?;
     let personal_data = match notice.kind {
         NoticeKind::Withdrawn => None,
         NoticeKind::Opened | NoticeKind::Supplemented | NoticeKind::RestoreRequested => {
-            Some(personal_data(hub, head.id, &stored.encrypted).await?)
+            Some(personal_data(hub, state.id, &stored.encrypted).await?)
         }
     };
-    let case = case(&head, notice, personal_data);
+    let case = case(&state, notice, personal_data);
     let envelope = Envelope::sign_and_encrypt(&case, hub.clock().now(), signing, &key)?;
     let id: EventId = envelope.id;
     let body = serde_json::to_string(&envelope).map_err(|_| Undeliverable::PersonalData)?;
@@ -114,7 +113,7 @@ pub async fn message<H: Hub>(
         Sending::First => id.to_string(),
         Sending::Again => format!("{id}:{}", Uuid::new_v4().simple()),
     };
-    let group = head.id.to_string();
+    let group = state.id.to_string();
     Ok((Queue::Agency(agency), Outgoing { id: id.to_string(), group, dedup, body }))
 }
 
@@ -127,23 +126,27 @@ async fn personal_data<H: Hub>(
     serde_json::from_slice(&plain).map_err(|_| Undeliverable::PersonalData)
 }
 
-fn case(head: &Application, notice: &Notice, personal_data: Option<PersonalData>) -> Case {
-    // A withdrawal asks for nothing: it carries no personal data, no documents and no reports.
-    let asked = personal_data.is_some();
-    let reports = if asked { head.reports() } else { Vec::new() };
+fn case(state: &Application, notice: &Notice, personal_data: Option<PersonalData>) -> Case {
+    // A withdrawal carries no personal data, no documents and no reports.
+    let requests_work = personal_data.is_some();
+    let reports = if requests_work { state.reports() } else { Vec::new() };
     Case {
-        application: head.id,
+        application: state.id,
         version: notice.version,
         notice: notice.kind,
         agency: notice.agency.clone(),
-        purpose: head.purpose(),
-        service: head.opened.service,
-        when: head.opened.when,
-        places: CasePlaces::from(&head.opened.places),
-        due: head.due,
+        purpose: state.purpose(),
+        service: state.opened.service,
+        when: state.opened.when,
+        places: CasePlaces::from(&state.opened.places),
+        due: state.due,
         personal_data,
-        documents: if asked { head.documents.iter().filter_map(case_document).collect() } else { Vec::new() },
-        upload: head
+        documents: if requests_work {
+            state.documents.iter().filter_map(case_document).collect()
+        } else {
+            Vec::new()
+        },
+        upload: state
             .documents
             .iter()
             .find(|document| reports.contains(&Step::Issue) && document.slot.provider == Provider::Agency)

@@ -1,8 +1,8 @@
-//! Who takes part right now: the rows that a function carries, and over them what operators have overridden since.
+//! The current agencies: the rows that a function was deployed with, and the overrides of operators on top.
 //!
-//! A function reads the overrides again when what it knows is older than [`FRESH`], so a key that is revoked counts for
-//! nothing within half a minute, and the ordinary call pays for no read. While the table does not answer it goes on
-//! with what it knows for as long as [`STALE`], and then refuses to: who may act is never guessed.
+//! A function reads the overrides again when its cached ones are older than [`FRESH`], so a revoked key is rejected
+//! within a quarter of a minute, and most calls need no read. While the table does not answer, the function uses the cached
+//! overrides for up to [`STALE`], and then fails: it never guesses who may act.
 
 mod aws;
 mod current;
@@ -24,24 +24,24 @@ pub use fake::FakeAgencyRegistry;
 use crate::keyring::Keyring;
 use crate::store::StoreError;
 
-/// How long what was read counts without being read again.
+/// How long the cached overrides are used without another read.
 pub const FRESH: SignedDuration = SignedDuration::from_secs(15);
-/// How long it counts while it cannot be read again: with [`FRESH`] within the minute in which a revocation takes
-/// effect.
+/// How long the cached overrides are used while the table cannot be read. With [`FRESH`] this stays below the minute in
+/// which a revocation must take effect.
 pub const STALE: SignedDuration = SignedDuration::from_secs(45);
 
-/// Where overrides are kept. Functions only read; operators write.
+/// The table of overrides. Functions read it; operators write it.
 pub trait AgencyRegistry: Clone + Send + Sync + 'static {
-    /// What is in force now, read consistently.
+    /// The overrides in force now, read consistently.
     fn overrides(&self) -> impl Future<Output = Result<AgencyOverrides, StoreError>> + Send;
 }
 
-/// The agencies as they count now.
+/// The agencies with the overrides applied.
 #[derive(Clone, Debug)]
 pub struct CurrentAgencies {
-    /// Their rows.
+    /// The agencies' rows.
     pub agencies: Agencies,
-    /// Their signing keys.
+    /// The agencies' signing keys.
     pub keyring: Keyring,
     version: u32,
 }
@@ -53,15 +53,15 @@ impl CurrentAgencies {
     }
 }
 
-/// What a process knows of the agencies. Clones share it.
+/// The agencies that a process has cached. Clones share the cache.
 #[derive(Clone, Debug, Default)]
-pub struct CachedAgencies(Arc<Mutex<Option<Read>>>);
+pub struct CachedAgencies(Arc<Mutex<Option<CacheEntry>>>);
 
-/// What was read, and when.
-type Read = (Timestamp, Arc<CurrentAgencies>);
+/// The time of the read, and its result.
+type CacheEntry = (Timestamp, Arc<CurrentAgencies>);
 
 impl CachedAgencies {
-    fn get(&self) -> Option<Read> {
+    fn get(&self) -> Option<CacheEntry> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

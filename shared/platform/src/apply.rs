@@ -1,5 +1,5 @@
-//! The one path by which an application changes: read, decide, write under the version that was read; on a
-//! conflict decide again on what the other writer left.
+//! The only path that changes an application: read, decide, write under the version that was read. On a conflict the
+//! commands are decided again on the state that the other writer left.
 
 use std::time::Duration;
 
@@ -19,30 +19,29 @@ use crate::hub::Hub;
 use crate::jitter::jitter;
 use crate::store::{AppendOutcome, Store as _, StoreError, StoredApplication};
 
-/// Writes tried before an application is called contended.
+/// Writes tried before [`ApplyError::Contended`].
 pub const TRIES: u32 = 8;
 
-/// What a command came to.
+/// The result of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The application as it is kept, at `version` or later.
+    /// The stored application, at `version` or later.
     pub stored: StoredApplication,
-    /// Version after this command, on a repeat as on the first time.
+    /// Version after this command; a repeat gets the version of the first time.
     pub version: u32,
-    /// Whether something was written; false on a repeat. Two deliveries in one millisecond write the same
-    /// bytes, and then both say true.
+    /// Whether this call wrote something; false on a repeat. Two deliveries in one millisecond write the same bytes, so both
+    /// report true.
     pub changed: bool,
 }
 
-/// What several commands came to.
+/// The result of several commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedAll {
-    /// The application as it is kept now.
+    /// The stored application.
     pub stored: StoredApplication,
-    /// Whether something was written.
+    /// Whether this call wrote something.
     pub changed: bool,
-    /// For each attempt the version after it, or why it was refused. A refused attempt does not keep the
-    /// others from being written.
+    /// For each attempt the version after it, or its refusal. A refused attempt does not stop the others.
     pub outcomes: Vec<Result<u32, Refusal>>,
 }
 
@@ -50,16 +49,16 @@ pub struct AppliedAll {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApplyError {
     /// No application has this id.
-    #[error("no such application")]
+    #[error("no application has this id")]
     NotFound,
-    /// It may not happen.
-    #[error("refused")]
+    /// The domain refused the command.
+    #[error("the command was refused")]
     Refused(#[source] Refusal),
-    /// The store does not answer.
-    #[error("not kept")]
+    /// The store failed. The write may have happened.
+    #[error("the store failed")]
     Store(#[from] StoreError),
-    /// Others kept writing for [`TRIES`] tries.
-    #[error("too many writers at once")]
+    /// Other writers were faster [`TRIES`] times.
+    #[error("other writers changed the application at every try; a later call may succeed")]
     Contended,
 }
 
@@ -69,8 +68,8 @@ impl From<LedgerError> for ApplyError {
     }
 }
 
-/// The key of a command: a hash of who asks and of the key they gave, and one of what they ask. Two
-/// callers never share one.
+/// The key of a command: a hash of the caller and the caller's key, and a hash of the body. Two callers never share a
+/// key.
 #[must_use]
 pub fn command_key(by: &Actor, key: &str, body: &[u8]) -> CommandKey {
     let caller = match by {
@@ -89,20 +88,20 @@ fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
     bytes
 }
 
-/// Applies one command. `proof` is its evidence, an agency's compact JWS.
+/// Applies one command. `proof` is its evidence: the agency's compact JWS.
 ///
 /// # Errors
-/// Every [`ApplyError`]; a refusal was decided on a consistent state.
+/// Every [`ApplyError`]; a refusal is always decided on a consistent read.
 pub async fn apply<H: Hub>(
     hub: &H,
     id: ApplicationId,
     attempt: &Attempt,
     proof: Option<String>,
 ) -> Result<Applied, ApplyError> {
-    // An agency that reports has its case, so a state that still waits for the dispatch is most likely out of
-    // date: writing from it would be a conflict, which is billed by the whole item.
-    let reports = matches!(attempt.by, Actor::Agency(_));
-    let outdated = |stored: &StoredApplication| reports && undelivered(stored.ledger.state()).is_some();
+    // An agency that reports has received its case, so a cached state that still waits for the dispatch is most likely
+    // out of date. A write from it would be a conflict, which DynamoDB bills by the size of the item.
+    let by_agency = matches!(attempt.by, Actor::Agency(_));
+    let outdated = |stored: &StoredApplication| by_agency && undelivered(stored.ledger.state()).is_some();
     let known = hub.recent().get(id).filter(|stored| !outdated(stored));
     let done = write(hub, id, known, std::slice::from_ref(attempt), proof).await?;
     match done.outcomes.into_iter().next() {
@@ -115,7 +114,7 @@ pub async fn apply<H: Hub>(
 /// Applies commands in order, in one write.
 ///
 /// # Errors
-/// [`ApplyError`], but refusals: those are told for each attempt.
+/// [`ApplyError`] other than refusals, which are in [`AppliedAll::outcomes`].
 pub async fn apply_all<H: Hub>(
     hub: &H,
     id: ApplicationId,
@@ -125,8 +124,8 @@ pub async fn apply_all<H: Hub>(
     write(hub, id, known, attempts, None).await
 }
 
-/// Applies commands in order, in one write, from a state the caller holds, such as an image of the stream.
-/// The state may be out of date.
+/// Applies commands in order, in one write, starting from the caller's state, such as a stream image. The state may be
+/// out of date.
 ///
 /// # Errors
 /// As [`apply_all`].
@@ -140,7 +139,7 @@ pub async fn apply_to<H: Hub>(
     write(hub, id, Some(later.unwrap_or(stored)), attempts, None).await
 }
 
-/// `known` may be out of date: it may lead to a write, which is conditional, and to nothing else.
+/// `known` may be out of date, so it may only lead to a conditional write, never to a refusal or an answer.
 async fn write<H: Hub>(
     hub: &H,
     id: ApplicationId,
@@ -182,13 +181,13 @@ async fn write<H: Hub>(
                 return Err(ApplyError::NotFound);
             }
             Err(error) => {
-                // It may have been written: what was known is no longer the likely state.
+                // The write may have happened, so the cached state is no longer the likely one.
                 hub.recent().forget(id);
                 return Err(error.into());
             }
         }
         tries += 1;
-        // The first conflict brought the current state: deciding at once is the likeliest to succeed.
+        // The first conflict returned the current state, so an immediate second try is likely to succeed.
         if tries > 1 {
             tokio::time::sleep(jitter(Duration::from_millis(10 << tries))).await;
         }
@@ -200,13 +199,13 @@ async fn read<H: Hub>(hub: &H, id: ApplicationId) -> Result<StoredApplication, A
     hub.store().get(id).await?.ok_or(ApplyError::NotFound)
 }
 
-/// What one attempt would do.
+/// The decision on one attempt.
 enum Decided {
-    /// It adds events; the version after them.
+    /// The attempt adds events; this is the version after them.
     Written(u32),
-    /// It was done before, at this version.
+    /// The attempt was applied before, at this version.
     Done(u32),
-    /// It may not happen.
+    /// The domain refused the attempt.
     Refused(Refusal),
 }
 
@@ -219,7 +218,7 @@ impl Decided {
     }
 }
 
-/// Each attempt is decided on what the ones before it leave.
+/// Decides each attempt on the state after the attempts before it.
 fn decide_all(
     stored: &StoredApplication,
     attempts: &[Attempt],
@@ -229,8 +228,8 @@ fn decide_all(
     let mut after = stored.clone();
     let mut outcomes = Vec::with_capacity(attempts.len());
     for attempt in attempts {
-        let head = after.ledger.state();
-        let events = match decide(head, attempt, now) {
+        let state = after.ledger.state();
+        let events = match decide(state, attempt, now) {
             Ok(events) => events,
             Err(refusal) => {
                 outcomes.push(Decided::Refused(refusal));
@@ -238,8 +237,8 @@ fn decide_all(
             }
         };
         if events.is_empty() {
-            let taken = attempt.key.and_then(|key| head.taken(&key.id).copied());
-            outcomes.push(Decided::Done(taken.map_or(head.version, |taken| taken.version)));
+            let taken = attempt.key.and_then(|key| state.taken(&key.id).copied());
+            outcomes.push(Decided::Done(taken.map_or(state.version, |taken| taken.version)));
             continue;
         }
         let cause =

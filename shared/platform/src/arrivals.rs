@@ -1,8 +1,8 @@
-//! What lies in the bucket and is not recorded yet.
+//! Uploads that are in the bucket and not in the record yet.
 //!
-//! Normally S3 tells of an upload. Where its event is late or never comes, whoever needs the document looks
-//! for it: intake when an application is handed in, the agencies' reports, the sweeper. Both ways end in the
-//! same attempts, and the domain takes each arrival once.
+//! Normally an S3 event reports an upload. When the event is late or lost, the function that needs the document looks
+//! for it: intake when an application is submitted, reports when an agency reports, and the sweeper. Both ways end in
+//! the same attempts, and the domain records each upload once.
 
 use domain::application::{Application, Document};
 use domain::command::{Attempt, Command};
@@ -13,61 +13,60 @@ use domain::stage::{Step, next};
 use crate::documents::{Arrival, Documents as _, DocumentsError, verify};
 use crate::hub::Hub;
 
-/// One object that S3 told of, its key already parsed.
+/// An object that an S3 event reports, its key parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
-    /// Which application.
+    /// The application whose slot the object fills.
     pub application: ApplicationId,
-    /// Which slot.
+    /// The slot.
     pub document: DocumentId,
-    /// Which upload round.
+    /// The upload round, counted from 0: the number of rejected uploads before it.
     pub round: u8,
-    /// Which version; `None` where the event names none, for the newest.
+    /// S3 version id; `None` when the event has no version, which means the newest.
     pub version: Option<String>,
 }
 
-/// Looks at every slot that is empty and may be filled at this stage, and says what to record. Attempts come
-/// in slot order; none for what is not there. A refused object is recorded as refused.
+/// Inspects every slot that is empty and may be filled at this stage. Returns an attempt for each object found, in slot
+/// order. An object that fails verification is recorded as rejected.
 ///
 /// # Errors
-/// [`DocumentsError`] where the bucket does not answer.
-pub async fn arrivals<H: Hub>(hub: &H, head: &Application) -> Result<Vec<Attempt>, DocumentsError> {
+/// [`DocumentsError`] when the bucket does not answer.
+pub async fn arrivals<H: Hub>(hub: &H, state: &Application) -> Result<Vec<Attempt>, DocumentsError> {
     let mut found = Vec::new();
-    for document in head.documents.iter().filter(|document| is_open(head, document)) {
-        let key = document.object_key(head.id);
+    for document in state.documents.iter().filter(|document| is_open(state, document)) {
+        let key = document.object_key(state.id);
         let Some(arrival) = hub.documents().inspect(&key, None).await? else { continue };
         found.push(attempt(document, document.rejections, &arrival));
     }
     Ok(found)
 }
 
-/// Looks at one object that S3 told of. `None` where there is nothing to record: the slot is filled, the
-/// round is over, or the version is gone. Whether it may be recorded at this stage is for the domain to say.
+/// Inspects the object of an S3 event. `None` when nothing is to be recorded: the slot is filled, the round is over, or
+/// the version is gone. The domain decides whether the stage allows the attempt.
 ///
 /// # Errors
-/// [`DocumentsError`] where the bucket does not answer.
+/// [`DocumentsError`] when the bucket does not answer.
 pub async fn arrival<H: Hub>(
     hub: &H,
-    head: &Application,
+    state: &Application,
     arrived: &Arrived,
 ) -> Result<Option<Attempt>, DocumentsError> {
-    let Some(document) = head.document(arrived.document) else { return Ok(None) };
+    let Some(document) = state.document(arrived.document) else { return Ok(None) };
     if document.stored().is_some() || arrived.round < document.rejections {
         return Ok(None);
     }
-    let key = domain::application::object_key(head.id, arrived.document, arrived.round);
+    let key = domain::application::object_key(state.id, arrived.document, arrived.round);
     let found = hub.documents().inspect(&key, arrived.version.as_deref()).await?;
     Ok(found.map(|found| attempt(document, arrived.round, &found)))
 }
 
-/// Whether an upload to this slot can be recorded now. An agency's own document comes while it works on the
-/// case, never earlier.
-fn is_open(head: &Application, document: &Document) -> bool {
+/// Whether an upload to this slot can be recorded now. An agency uploads its own document only after it has the case.
+fn is_open(state: &Application, document: &Document) -> bool {
     let expected = match document.slot.provider {
         Provider::App => true,
-        Provider::Agency => head.leg_opened > 0,
+        Provider::Agency => state.leg_opened > 0,
     };
-    let possible = next(head.stage, head.purpose(), Step::StoreDocument).is_some();
+    let possible = next(state.stage, state.purpose(), Step::StoreDocument).is_some();
     expected && possible && document.stored().is_none()
 }
 

@@ -21,17 +21,17 @@ const BACKOFF: Duration = Duration::from_secs(1);
 const CONNECT: Duration = Duration::from_secs(2);
 /// Bound on one attempt.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// Bound on a call with all its attempts and waits; below the shortest function's own.
+/// Bound on a call with all its attempts and waits; below the shortest timeout of a function.
 const OPERATION: Duration = Duration::from_secs(9);
 
-/// Where AWS is and who asks.
+/// The AWS region, credentials and endpoint.
 #[derive(Clone)]
 pub struct Access {
     /// The region, for example `cn-north-1`.
     pub region: String,
     /// Credentials of the function's role. Lambda replaces the process before they run out.
     pub credentials: Credentials,
-    /// Another endpoint for every service: the local AWS.
+    /// Endpoint that replaces the one of every service: a local AWS.
     pub endpoint: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Access {
     /// `AWS_ENDPOINT_URL` (the last two optional) with `variable`.
     ///
     /// # Errors
-    /// The names of all that are missing.
+    /// The names of all missing variables.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Access, Vec<&'static str>> {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let names = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
@@ -68,7 +68,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Prepares the clients. Nothing is called.
+    /// Prepares the configuration. Makes no call.
     #[must_use]
     pub fn new(access: Access) -> Self {
         let retries = RetryConfig::standard()
@@ -110,18 +110,18 @@ impl Aws {
         aws_sdk_kms::Client::new(&self.config)
     }
 
-    /// An S3 client. With another endpoint it addresses buckets by path: a local AWS has no host for each.
+    /// An S3 client. With another endpoint it addresses buckets by path, because a local AWS has no host for each bucket.
     #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
-            // A presigned upload carries the SHA-256 we sign; the SDK must not add a checksum of its own.
+            // A presigned upload carries the signed SHA-256; the SDK must not add another checksum.
             .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
             .force_path_style(self.config.endpoint_url().is_some());
         aws_sdk_s3::Client::from_conf(config.build())
     }
 }
 
-/// Reading the system's certificates is most of a client's start-up, and a plain endpoint needs none.
+/// Reading the system's certificates takes most of a client's start-up, and a plain HTTP endpoint needs none.
 fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     let builder = aws_smithy_http_client::Builder::new();
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {

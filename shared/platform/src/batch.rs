@@ -1,7 +1,7 @@
-//! Batches: each record on its own, and only what failed comes again.
+//! SQS batches with partial failure: only the failed records are delivered again.
 //!
-//! A record that fails, is poisonous or is not finished in time is reported alone; everything else is done
-//! with. The order within a group (an application) is kept; groups run beside each other.
+//! A record that fails, can never be processed, or does not finish in time is reported to Lambda; the others are deleted.
+//! The order within a group (an application) is kept, and groups run concurrently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,50 +12,59 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use protocol::json;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 /// Groups handled at once.
 pub const CONCURRENCY: usize = 16;
-/// Time kept of a function's own for its answer.
+/// Time before the function's timeout that is reserved for its answer.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Why a record is not done. The reason is logged: it says what and never whom.
+/// Why a record was not processed. The reason is logged, so it must not contain personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It may work later.
+    /// A later try may succeed.
     Retry(String),
-    /// It will never work. It comes again nevertheless, until its queue sets it aside: what is poison to this
-    /// version may not be to the next, and nothing accepted is thrown away.
+    /// This version can never process the record. The record is not deleted: after its last receive the queue moves it to
+    /// the dead-letter queue, and the next version may process it from there.
     Poison(String),
 }
 
 impl Failure {
-    /// It may work later.
+    /// A failure that may pass.
     pub fn retry(reason: impl fmt::Display) -> Self {
         Failure::Retry(reason.to_string())
     }
 
-    /// It will never work.
+    /// A record that this version can never process.
     pub fn poison(reason: impl fmt::Display) -> Self {
         Failure::Poison(reason.to_string())
     }
 }
 
+/// Whether Lambda passed a batch of records and not an HTTP request or a schedule's event. API Gateway puts everything from a
+/// caller into members of its own, so a caller cannot add `Records`.
+#[must_use]
+pub fn is_batch(event: &Value) -> bool {
+    event.get("Records").is_some()
+}
+
 /// A message of an SQS queue.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// SQS's id of it.
+    /// Message id of SQS.
     pub id: String,
-    /// Its group, in a FIFO queue.
+    /// Message group; `None` in a standard queue.
     pub group: Option<String>,
-    /// The body, as it was sent. Never for a log.
+    /// The body. It may hold personal data and must not be logged.
     pub body: String,
-    /// How often it has been received, this time included.
+    /// How often SQS has delivered the message, this delivery included.
     pub receives: u32,
-    /// When it was put into the queue, as far as SQS says.
+    /// Time of the send; `None` when SQS does not report it.
     pub sent: Option<Timestamp>,
-    /// What SQS knows this delivery of it by.
+    /// Receipt handle of this delivery.
     pub receipt: String,
 }
 
@@ -72,19 +81,10 @@ impl Message {
     /// Reads the body as JSON.
     ///
     /// # Errors
-    /// [`Failure::Poison`] with the position, without the content.
+    /// [`Failure::Poison`] with the position of the error, without the content.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.body).map_err(|error| {
-            let kind = match error.classify() {
-                serde_json::error::Category::Data => "not of the expected shape",
-                _ => "not JSON",
-            };
-            Failure::Poison(format!(
-                "the body is {kind}, at line {}, column {}",
-                error.line(),
-                error.column()
-            ))
-        })
+        json::from_slice(self.body.as_bytes(), self.body.len())
+            .map_err(|error| Failure::Poison(format!("the body of the message cannot be read: {error}")))
     }
 }
 
@@ -106,17 +106,16 @@ impl From<SqsMessage> for Message {
     }
 }
 
-/// When the work on a batch must end, so that its answer is still given: half a second before the function's
-/// own end.
+/// Deadline for the work on a batch: half a second before the function's timeout, so that the answer is still sent.
 #[must_use]
 pub fn deadline(context: &lambda_runtime::Context) -> Instant {
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
     Instant::now() + left.saturating_sub(MARGIN)
 }
 
-/// Handles the messages of an SQS batch, at most [`CONCURRENCY`] groups at once. In a FIFO queue a failure
-/// ends its group: the rest of it is reported as failed, so that it comes again in order. Messages without a
-/// group stand each for itself. What is not finished at the deadline is dropped and reported.
+/// Handles the messages of an SQS batch, at most [`CONCURRENCY`] groups at once. In a FIFO queue a failure ends its group:
+/// the later messages of the group are reported as failed, so that SQS delivers them again in order. A message without a
+/// group is a group of one. Work that has not finished at the deadline is cancelled and reported.
 pub async fn messages<H, F>(event: SqsEvent, deadline: Instant, handle: H) -> SqsBatchResponse
 where
     H: Fn(Message) -> F,
@@ -131,21 +130,21 @@ where
     for ((id, receives), outcome) in ids.into_iter().zip(outcomes) {
         log(&id, receives, &outcome);
         if !outcome.is_done() {
-            // Without an id, it fails the whole batch: too often rather than not at all.
+            // An empty id makes Lambda retry the complete batch, which is safe; to omit the failure is not.
             response.add_failure(id);
         }
     }
     response
 }
 
-/// What became of a record.
+/// The outcome of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
     Failed(Failure),
-    /// An earlier one of its group failed.
+    /// An earlier record of the group failed.
     Held,
-    /// The time was up.
+    /// The deadline passed.
     Unfinished,
 }
 
@@ -158,7 +157,6 @@ impl Outcome {
     }
 }
 
-/// Logs the outcome of a record.
 fn log(record: &str, receives: u32, outcome: &Outcome) {
     match outcome {
         Outcome::Done => tracing::info!(record, receives, outcome = "done", "record processed"),
@@ -189,7 +187,7 @@ fn log(record: &str, receives: u32, outcome: &Outcome) {
     }
 }
 
-/// Records with their places, by group in order of appearance.
+/// Groups the records, each with its index, in order of appearance.
 fn grouped<R>(records: Vec<R>, group_of: impl Fn(&R) -> Option<String>) -> Vec<Vec<(usize, R)>> {
     let mut groups: Vec<Vec<(usize, R)>> = Vec::new();
     let mut by_name: HashMap<String, usize> = HashMap::new();
@@ -206,7 +204,7 @@ fn grouped<R>(records: Vec<R>, group_of: impl Fn(&R) -> Option<String>) -> Vec<V
     groups
 }
 
-/// Runs the groups beside each other.
+/// Runs the groups concurrently, and the records of a group in order.
 async fn run<R, H, F>(groups: Vec<Vec<(usize, R)>>, deadline: Instant, handle: H) -> Vec<Outcome>
 where
     H: Fn(R) -> F,
@@ -240,7 +238,7 @@ where
         }
     };
     let work = stream::iter(groups.into_iter().map(group)).buffer_unordered(CONCURRENCY).collect::<()>();
-    // What is not finished is dropped where it waits; it stays unfinished in the outcomes.
+    // The timeout cancels the remaining work; its outcomes stay `Unfinished`.
     let _ = timeout_at(deadline, work).await;
     outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What time it is. Only adapters ask; the domain is told.
+//! The clock. The domain gets the time as an argument; only adapters and handlers read the clock.
 
 #[cfg(any(test, feature = "testing"))]
 mod fake;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::FakeClock;
 
-/// A clock. No order is ever taken from it: versions order, the clock only dates.
+/// A source of the current time. Times are for dates and waits only; versions decide the order of events.
 pub trait Clock: Clone + Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> Timestamp;

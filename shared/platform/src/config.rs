@@ -1,8 +1,7 @@
-//! What a function is told by its environment, read once and all at once. Each concern has a file of its own.
+//! The configuration of a function, read once from its environment variables.
 //!
-//! A function names the variables it needs. Everything that is missing or wrong is said in one message, by
-//! name; no value is ever shown, because some are secrets and the others are in the template. Nothing falls
-//! back in silence to something that only looks like working.
+//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows a
+//! value, because some values are secrets. An invalid value never falls back to a default.
 
 mod agencies;
 mod reader;
@@ -28,11 +27,11 @@ pub enum Mode {
     /// For citizens. The default, because it permits less.
     #[default]
     Live,
-    /// On a developer's machine: callbacks may go to `http://127.0.0.1`.
+    /// On a developer's machine: callbacks to `http://127.0.0.1` are allowed.
     Local,
 }
 
-/// Names of the tables.
+/// Names of the tables; `None` when the function does not use the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     /// Applications.
@@ -41,18 +40,18 @@ pub struct Tables {
     pub subscriptions: Option<String>,
     /// Deliveries of callbacks.
     pub deliveries: Option<String>,
-    /// AgencyOverrides of agencies.
+    /// Overrides of agencies.
     pub agencies: Option<String>,
 }
 
-/// The configuration of a function. What it named as needed is there; the rest is there if it was given.
+/// The configuration of a function. Every needed variable has a value; another one has a value if the environment sets it.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where AWS is, and as whom to call it.
+    /// The AWS region, credentials and endpoint.
     pub access: Access,
     /// Where the hub runs.
     pub mode: Mode,
-    /// What is logged.
+    /// Log level of the hub's own crates.
     pub log_level: Level,
     /// The stack's name, for metrics.
     pub stack: Option<String>,
@@ -64,11 +63,11 @@ pub struct Config {
     pub key_id: Option<String>,
     /// The queues.
     pub queues: QueueUrls,
-    /// The namespace of application ids.
+    /// The secret from which application ids are derived.
     pub id_secret: Option<Secret>,
     /// The hub's signing key.
     pub signing_key: Option<PrivateKey>,
-    /// The keys that verify the hub's messages, as they are published.
+    /// The published public keys that verify the hub's messages.
     pub hub_keys: Option<KeySet>,
     /// The agencies, from `agencies.json`.
     pub agencies: Option<Agencies>,
@@ -78,29 +77,29 @@ impl Config {
     /// Reads the process's environment.
     ///
     /// # Errors
-    /// [`ConfigError`] names everything that is missing or wrong.
+    /// [`ConfigError`] names every missing or invalid variable.
     pub fn from_env(needed: &[Variable]) -> Result<Config, ConfigError> {
         Config::from_env_with(needed, |_, _| ()).map(|(config, ())| config)
     }
 
-    /// Reads the process's environment, and with it what another crate reads of the same environment.
+    /// Reads the process's environment; `more` reads the variables of another crate.
     ///
     /// # Errors
-    /// [`ConfigError`] names everything that is missing or wrong, of both.
+    /// [`ConfigError`] names every missing or invalid variable of both.
     pub fn from_env_with<T>(
         needed: &[Variable],
         more: impl FnOnce(&mut Reader<'_>, Mode) -> T,
     ) -> Result<(Config, T), ConfigError> {
-        // `vars` panics, with the text, where one is not Unicode.
+        // `vars` panics, and shows the value, when a value is not Unicode.
         let given = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Config::read_with(needed, given, more)
     }
 
-    /// Reads variables. Only `agencies.json` is read from elsewhere, where it is needed.
+    /// Reads these variables, and `agencies.json` when it is needed.
     ///
     /// # Errors
-    /// [`ConfigError`] names everything that is missing or wrong.
+    /// [`ConfigError`] names every missing or invalid variable.
     pub fn read(
         needed: &[Variable],
         given: impl IntoIterator<Item = (String, String)>,
@@ -108,10 +107,10 @@ impl Config {
         Config::read_with(needed, given, |_, _| ()).map(|(config, ())| config)
     }
 
-    /// Reads variables, and with them what another crate reads of the same variables.
+    /// Reads these variables; `more` reads the variables of another crate.
     ///
     /// # Errors
-    /// [`ConfigError`] names everything that is missing or wrong, of both.
+    /// [`ConfigError`] names every missing or invalid variable of both.
     pub fn read_with<T>(
         needed: &[Variable],
         given: impl IntoIterator<Item = (String, String)>,
@@ -200,7 +199,7 @@ mod tests {
     ];
 
     #[test]
-    fn everything_wrong_is_said_at_once_and_no_value_is() {
+    fn one_error_names_every_invalid_variable_and_no_value() {
         let needed = [Variable::Table, Variable::Bucket, Variable::IdSecret, Variable::HubSigningKey];
         let error = Config::read(
             &needed,
@@ -230,12 +229,12 @@ mod tests {
                 "TABLE",
             ]
         );
-        let said = format!("{error} {error:?}");
-        assert!(said.contains("BUCKET is missing; ") && !said.contains("canary"), "{said}");
+        let message = format!("{error} {error:?}");
+        assert!(message.contains("BUCKET is missing; ") && !message.contains("canary"), "{message}");
     }
 
     #[test]
-    fn what_is_not_needed_may_be_absent() {
+    fn a_variable_that_is_not_needed_may_be_absent() {
         let config =
             Config::read(&[Variable::Table], given(&[&AWS[..], &[("TABLE", "t")]].concat())).unwrap();
         assert_eq!(config.tables.applications.as_deref(), Some("t"));
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_shown() {
+    fn debug_shows_no_secret() {
         let key = PrivateKey::generate(KeyUse::Signing).unwrap().to_jwk().unwrap();
         let secret = URL_SAFE_NO_PAD.encode([7; 32]);
         let jwk = key.to_string();
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agencies_lie_beside_the_function() {
+    fn agencies_are_read_from_the_function_package() {
         let folder = std::env::temp_dir().join(format!("tongban-config-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let root = [&AWS[..], &[("LAMBDA_TASK_ROOT", folder.to_str().unwrap())]].concat();

@@ -1,6 +1,5 @@
-//! What every implementation of a port must do: one suite, run against the fake and against the AWS
-//! adapter. It panics where one does not, and leaves everything usable in a table that others use too:
-//! ids and tenants are new at each run.
+//! Contract suites: one suite for each port, run against the fake and against the AWS adapter. A suite panics when the
+//! implementation breaks the contract. Ids and tenants are new in each run, so a suite may run on a shared table.
 
 mod agency_registry;
 mod deliveries;
@@ -24,15 +23,15 @@ pub use vault::vault_contract;
 
 /// How long an eventually consistent read may take to show a write.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How often it is asked.
-const BEAT: Duration = Duration::from_millis(50);
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Repeats a read until it satisfies, or gives the last answer after [`DEADLINE`].
+/// Repeats a read until its answer satisfies the condition, at most for [`DEADLINE`]. Returns the last answer.
 async fn eventually<T, F: Future<Output = T>>(read: impl Fn() -> F, satisfies: impl Fn(&T) -> bool) -> T {
     let begun = tokio::time::Instant::now();
-    let mut beat = tokio::time::interval(BEAT);
+    let mut poll = tokio::time::interval(POLL_INTERVAL);
     loop {
-        beat.tick().await;
+        poll.tick().await;
         let answer = read().await;
         if satisfies(&answer) || begun.elapsed() > DEADLINE {
             return answer;
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_fake_directory_keeps_the_contract() {
+    async fn the_fake_agency_registry_keeps_the_contract() {
         let agency_registry = FakeAgencyRegistry::default();
         super::agency_registry_contract(&agency_registry, &agency_registry).await;
     }

@@ -1,7 +1,6 @@
-//! What is known of callbacks: those that are held for an endpoint, the attempts that were made, and notices
-//! to tenants.
+//! Deliveries of callbacks: callbacks held for an endpoint, the log of attempts, and notices to tenants.
 //!
-//! The adapter and the fake differ only in [`Rows`]; what a row is, is said once, here.
+//! The adapter and the fake differ only in [`Rows`]; the layout of the rows is defined once, in `row`.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -29,16 +28,16 @@ use row::{Change, Row};
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPage<T> {
-    /// What is on it.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last.
+    /// Start of the next page; `None` on the last page.
     pub next: Option<LogCursor>,
 }
 
-/// Where deliveries are kept. Repeating a write is safe. Reads of what is held are consistent; lists may be a
-/// moment behind.
+/// The table of deliveries. Repeating a write is safe. Reads of held callbacks are consistent; lists may be a moment
+/// behind.
 pub trait Deliveries: Clone + Send + Sync + 'static {
-    /// Holds a callback for [`HELD_DAYS`]. One that is held already is held once.
+    /// Stores a callback for later delivery, for [`HELD_DAYS`]. A repeat does not store it twice.
     fn hold(
         &self,
         subscription: SubscriptionId,
@@ -46,7 +45,7 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What is held, by application and version, after a place among them.
+    /// The held callbacks in the order of application and version, after this application and version.
     fn held(
         &self,
         subscription: SubscriptionId,
@@ -54,23 +53,23 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Callback>, StoreError>> + Send;
 
-    /// Whether anything of an application is held.
+    /// Whether a callback of this application is held.
     fn holds(
         &self,
         subscription: SubscriptionId,
         application: ApplicationId,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// How much is held, counted to [`COUNTED`].
+    /// Number of held callbacks, at most [`COUNTED`].
     fn count_held(
         &self,
         subscription: SubscriptionId,
     ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
-    /// Writes lines, [`BATCH`] rows a call. After an error some may have been written.
+    /// Writes lines, [`BATCH`] rows in a call. After an error some lines may have been written.
     fn write(&self, lines: Vec<Line>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Lists attempts.
+    /// A page of the log of attempts.
     fn attempts(
         &self,
         subscription: SubscriptionId,
@@ -79,14 +78,14 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<LogPage<Attempt>, StoreError>> + Send;
 
-    /// Tells a tenant.
+    /// Stores a notice to a tenant.
     fn notify(
         &self,
         tenant: &TenantId,
         notice: &Notice,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What a tenant was told, the oldest first.
+    /// The notices to a tenant, oldest first.
     fn notices(
         &self,
         tenant: &TenantId,
@@ -95,36 +94,36 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<LogPage<Notice>, StoreError>> + Send;
 }
 
-/// A range of rows under one key.
+/// A range of rows in one partition.
 #[derive(Clone, Debug)]
 pub struct Range {
     pk: String,
-    /// Rows whose second key begins so, where it is not empty.
+    /// Prefix of the sort key; empty for all rows.
     prefix: String,
-    /// Rows beyond this second key.
+    /// Sort key after which the range begins.
     after: Option<String>,
     newest_first: bool,
     consistent: bool,
     limit: usize,
 }
 
-/// A table of rows with two keys: what the adapter and the fake differ in. Names of calls are for their log.
+/// A table of rows: the part in which the adapter and the fake differ. `call` names the operation for fault injection.
 pub trait Rows: Clone + Send + Sync + 'static {
-    /// Puts and deletes rows, no key twice, in calls of [`BATCH`].
+    /// Puts and deletes rows, [`BATCH`] in a call. No key may occur twice.
     fn apply(
         &self,
         call: &'static str,
         changes: Vec<Change>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Rows of a range, in the order of their second key.
+    /// Rows of a range, in the order of their sort key.
     fn range(
         &self,
         call: &'static str,
         range: Range,
     ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
 
-    /// How many rows there are, up to the range's limit.
+    /// Number of rows in a range, at most the range's limit.
     fn count(
         &self,
         call: &'static str,
@@ -132,11 +131,11 @@ pub trait Rows: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<usize, StoreError>> + Send;
 }
 
-/// Deliveries in some rows.
+/// Deliveries in the rows of a table.
 #[derive(Clone, Debug, Default)]
-pub struct Book<R>(pub(crate) R);
+pub struct DeliveryTable<R>(pub(crate) R);
 
-impl<R: Rows> Deliveries for Book<R> {
+impl<R: Rows> Deliveries for DeliveryTable<R> {
     async fn hold(
         &self,
         subscription: SubscriptionId,
@@ -226,7 +225,7 @@ fn held(subscription: SubscriptionId, prefix: String, after: Option<String>, lim
     Range { pk: row::held_pk(subscription), prefix, after, newest_first: false, consistent: true, limit }
 }
 
-/// A full page may have another behind it, which may be empty.
+/// A full page always gets a cursor, so the page after it may be empty.
 fn page<T>(
     rows: Vec<Row>,
     limit: usize,

@@ -1,8 +1,8 @@
-//! Documents: upload slots, what arrived in them, and links to read.
+//! Documents: upload slots, uploaded objects, and download links.
 //!
-//! The hub never carries a document's bytes. An app uploads straight to S3 through a presigned PUT whose
-//! length, type, checksum and kind are signed, so S3 itself refuses anything else; the hub reads the first
-//! bytes and pins the version it has verified.
+//! A document's bytes never pass through the hub. An app uploads directly to S3 through a presigned PUT whose length,
+//! type, checksum and kind are signed, so S3 refuses any other upload. The hub reads the first bytes, and pins the version
+//! that it has verified.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -28,12 +28,12 @@ pub use verify::verify;
 
 /// How long an upload slot is open.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(15 * 60);
-/// Longest a link to read may live: 15 minutes.
+/// Longest lifetime of a download link.
 pub const DOWNLOAD_TTL: Duration = Duration::from_secs(15 * 60);
-/// Bytes of a document's beginning that are read to recognise it.
+/// Number of first bytes that the hub reads to recognise the media type.
 pub const HEAD_BYTES: usize = 512;
 
-/// What a document may be.
+/// The accepted media types of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediaType {
     /// `application/pdf`.
@@ -45,10 +45,10 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// All of them.
+    /// Every media type.
     pub const ALL: [MediaType; 3] = [MediaType::Pdf, MediaType::Jpeg, MediaType::Png];
 
-    /// Its name on the wire, for example `application/pdf`.
+    /// Name on the wire, for example `application/pdf`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,9 +59,9 @@ impl MediaType {
     }
 }
 
-/// A text that is no [`MediaType`].
+/// The text is not a [`MediaType`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a document is a PDF, JPEG or PNG")]
+#[error("the media type of a document must be application/pdf, image/jpeg or image/png")]
 pub struct MediaTypeError;
 
 impl FromStr for MediaType {
@@ -77,16 +77,16 @@ impl FromStr for MediaType {
 pub struct Checksum([u8; 32]);
 
 impl Checksum {
-    /// Takes the digest.
+    /// The checksum with this digest.
     #[must_use]
     pub fn from_bytes(digest: [u8; 32]) -> Self {
         Checksum(digest)
     }
 }
 
-/// A text that is no [`Checksum`].
+/// The text is not a [`Checksum`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a checksum is the base64 of 32 bytes")]
+#[error("a checksum must be the base64 of 32 bytes")]
 pub struct ChecksumError;
 
 impl FromStr for Checksum {
@@ -109,52 +109,52 @@ impl fmt::Display for Checksum {
 pub struct DocumentSize(u64);
 
 impl DocumentSize {
-    /// The size, if a document may have it.
+    /// The size; `None` when it is out of range.
     #[must_use]
     pub fn new(bytes: u64) -> Option<Self> {
         (1..=DOCUMENT_BYTES).contains(&bytes).then_some(DocumentSize(bytes))
     }
 
-    /// Bytes.
+    /// The size in bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0
     }
 }
 
-/// What will be uploaded: each part of it is signed into the slot.
+/// The description of an upload. Every member is signed into the slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRequest {
-    /// The object key, made by the server (`domain::application::object_key`).
+    /// The object key (`domain::application::object_key`), never chosen by the app.
     pub key: String,
-    /// Its media type.
+    /// Media type.
     pub media_type: MediaType,
-    /// Its exact size.
+    /// Exact size.
     pub size: DocumentSize,
-    /// Its SHA-256.
+    /// SHA-256.
     pub sha256: Checksum,
-    /// What it claims to be.
+    /// The kind of document that the app claims.
     pub kind: DocumentKind,
 }
 
-/// What lies at an object key.
+/// An object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// S3 version id.
     pub version: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of the whole object as S3 verified it; `None` where it was stored without one.
+    /// SHA-256 of the object, verified by S3; `None` when the object was stored without one.
     pub sha256: Option<String>,
-    /// The media type it was stored with.
+    /// Media type stored with the object.
     pub media_type: String,
-    /// The kind it was stored with; `None` where it names none that is known.
+    /// Kind of document stored with the object; `None` when it is missing or unknown.
     pub kind: Option<DocumentKind>,
-    /// Its first [`HEAD_BYTES`] bytes. Content of a document: never for a log.
+    /// First [`HEAD_BYTES`] bytes. Content of a document, so it must not be logged.
     pub head: Head,
 }
 
-/// The beginning of a document. `Debug` shows its length only.
+/// The first bytes of a document. `Debug` shows only their number.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Head(pub Vec<u8>);
 
@@ -164,22 +164,22 @@ impl fmt::Debug for Head {
     }
 }
 
-/// Why the document store does not answer.
+/// Why a call to the document store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DocumentsError {
-    /// It takes no more requests for now.
+    /// Too many requests; a later call may succeed.
     #[error("the document store is throttled")]
     Throttled,
-    /// It did not answer, or not in time.
+    /// The store did not answer in time.
     #[error("the document store is not available")]
     Unavailable,
-    /// The hub may not, or the encryption key is disabled.
-    #[error("the document store refuses the hub")]
+    /// The function's role lacks the permission, or the encryption key is disabled.
+    #[error("the document store denied access: check the function's role and the encryption key")]
     Denied,
 }
 
 impl DocumentsError {
-    /// Whether the same call may succeed later without anybody's help.
+    /// Whether the same call may succeed later without an operator's help.
     #[must_use]
     pub fn is_transient(self) -> bool {
         match self {
@@ -189,17 +189,17 @@ impl DocumentsError {
     }
 }
 
-/// Where documents are kept.
+/// The document store.
 pub trait Documents: Clone + Send + Sync + 'static {
-    /// Opens a slot for [`UPLOAD_TTL`]: a link that takes exactly the described object, once. Nothing is
-    /// called: the link is computed. All its headers must be sent as they are.
+    /// A presigned upload link, open for [`UPLOAD_TTL`], that accepts exactly the described object, once. The link is
+    /// computed without a call. The upload must send all of the link's headers unchanged.
     fn upload_slot(
         &self,
         request: &UploadRequest,
     ) -> impl Future<Output = Result<Link, DocumentsError>> + Send;
 
-    /// A link to read one version of an object for `ttl`, at most [`DOWNLOAD_TTL`]. Nothing is called, and
-    /// nothing tells whether the object is there.
+    /// A presigned link to download one version of an object for `ttl`, at most [`DOWNLOAD_TTL`]. The link is computed
+    /// without a call, so the object may not exist.
     fn download_url(
         &self,
         key: &str,
@@ -207,11 +207,11 @@ pub trait Documents: Clone + Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Link, DocumentsError>> + Send;
 
-    /// Keeps a JSON text under a key of the server's own for as long as the bucket locks it. What lies there already
-    /// stays: keys are made from what is kept.
+    /// Stores a JSON text under a key that the hub chooses; the bucket locks the object. An existing object stays, because
+    /// such keys are derived from the content.
     fn keep(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
 
-    /// What lies at a key: the version named, else the newest. `None` where nothing does.
+    /// The object at a key: this version, or the newest one. `None` when the object or the version does not exist.
     fn inspect(
         &self,
         key: &str,
@@ -224,12 +224,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_three_media_types_are_taken() {
+    fn only_three_media_types_are_accepted() {
         for known in MediaType::ALL {
             assert_eq!(known.name().parse(), Ok(known));
         }
-        for odd in ["", "image/svg+xml", "image/jpeg; charset=utf-8", "IMAGE/PNG", "text/html"] {
-            assert_eq!(odd.parse::<MediaType>(), Err(MediaTypeError));
+        for invalid in ["", "image/svg+xml", "image/jpeg; charset=utf-8", "IMAGE/PNG", "text/html"] {
+            assert_eq!(invalid.parse::<MediaType>(), Err(MediaTypeError));
         }
     }
 
@@ -237,13 +237,13 @@ mod tests {
     fn a_checksum_is_32_bytes_in_one_spelling() {
         let text = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         assert_eq!(text.parse::<Checksum>().map(|sum| sum.to_string()), Ok(text.to_owned()));
-        for odd in [
+        for invalid in [
             "",
             "47DEQpj8HBSa",
             "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU",
             "e3b0c44298fc1c149afbf4c8996fb924",
         ] {
-            assert_eq!(odd.parse::<Checksum>(), Err(ChecksumError), "{odd}");
+            assert_eq!(invalid.parse::<Checksum>(), Err(ChecksumError), "{invalid}");
         }
     }
 

@@ -1,26 +1,26 @@
-//! What kind of failure a call to AWS met, said once, where its cause is known.
+//! Classifies the failure of an AWS call, and logs it once, where the cause is known.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// A failed call, as far as a caller can act on it.
+/// The class of a failed call, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Too many calls; later.
+    /// Too many calls; a later call may succeed.
     Throttled,
-    /// The role may not, or the key is disabled.
+    /// The role lacks the permission, or the KMS key is disabled.
     Denied,
-    /// There is no such thing.
+    /// The object, queue or key does not exist.
     NotFound,
-    /// The service did not answer, or not in time. What was asked may have happened.
+    /// The service did not answer in time. The operation may have happened.
     Unavailable,
-    /// The request is not acceptable and never will be.
+    /// The request is invalid; the same request never succeeds.
     Refused,
 }
 
 impl Failure {
-    /// Sorts a failure and logs it with its code. A message of the service is left out because it may quote
-    /// the request.
+    /// Classifies a failure and logs it with its code. The log leaves out the service's message, because it may quote the
+    /// request.
     pub(crate) fn of<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Failure {
         let service = error.as_service_error();
         let code = match error {
@@ -30,14 +30,14 @@ impl Failure {
             SdkError::ResponseError(_) => "answer not read",
             _ => service.and_then(ProvideErrorMetadata::code).unwrap_or("unknown"),
         };
-        let trouble = if service.is_some() { Failure::named(code) } else { Failure::Unavailable };
-        if trouble != Failure::NotFound {
-            tracing::warn!(operation, code, "an AWS call failed");
+        let failure = if service.is_some() { Failure::named(code) } else { Failure::Unavailable };
+        if failure != Failure::NotFound {
+            tracing::warn!(operation, code, "an AWS call failed; the caller decides whether to retry");
         }
-        trouble
+        failure
     }
 
-    /// The kind of an error code of SQS, S3 or KMS.
+    /// The class of an error code of SQS, S3 or KMS.
     fn named(code: &str) -> Failure {
         match code {
             "Throttling"
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_may_pass() {
+    fn an_unknown_code_counts_as_unavailable() {
         assert_eq!(Failure::named("SlowDown"), Failure::Throttled);
         assert_eq!(Failure::named("AccessDenied"), Failure::Denied);
         assert_eq!(Failure::named("InternalError"), Failure::Unavailable);

@@ -1,37 +1,36 @@
-//! Faults on purpose: which outside call of the fakes fails, and whether it took effect first.
+//! Fault injection: fails chosen calls of the fakes, before or after they take effect.
 //!
-//! All fakes of one [`crate::hub::FakeHub`] share one [`Faults`], so calls are counted over every port in
-//! the order a handler makes them. A harness runs a handler once to learn the number of calls, then again
-//! with a fault at each of them.
+//! All fakes of a [`crate::hub::FakeHub`] share one [`Faults`], which counts the calls over all ports in the order of the
+//! handler. A harness runs a handler once to learn the number of calls, and then again with a fault at each call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What goes wrong with a call.
+/// A fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails and had no effect.
+    /// The call fails without effect.
     Before,
-    /// It took effect, but its answer is lost.
+    /// The call takes effect, but its answer is lost.
     AnswerLost,
-    /// It is throttled and had no effect.
+    /// The call is throttled, without effect.
     Throttled,
-    /// The process dies before it: this call and all later ones fail without effect, until
+    /// The process dies before the call: this call and all later ones fail without effect, until
     /// [`Faults::revive`].
     DiesBefore,
-    /// The process dies after it: it takes effect, its answer and all later calls are lost, until
+    /// The process dies after the call: the call takes effect, its answer and all later calls are lost, until
     /// [`Faults::revive`].
     DiesAfter,
 }
 
-/// How a fake must behave in one call.
+/// The outcome that a fake must give to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// As usual.
+    /// Succeed.
     Works,
-    /// Fail, without effect.
+    /// Fail without effect.
     Fails,
-    /// Answer "throttled", without effect.
+    /// Answer that the service is throttled, without effect.
     Throttles,
     /// Take effect, then fail.
     LosesAnswer,
@@ -44,7 +43,7 @@ struct Plan {
     dead: bool,
 }
 
-/// The plan of faults and the record of calls. Clones share both.
+/// The planned faults and the calls made. Clones share both.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<Mutex<Plan>>);
 
@@ -60,17 +59,17 @@ impl Faults {
         self.lock().calls.clone()
     }
 
-    /// Starts the process again after a death. The counting and the plan go on.
+    /// Starts the process again after its death. The count of calls and the plan stay.
     pub fn revive(&self) {
         self.lock().dead = false;
     }
 
-    /// Forgets the plan, the calls and a death.
+    /// Clears the plan, the calls and the death.
     pub fn restart(&self) {
         *self.lock() = Plan::default();
     }
 
-    /// Records a call and tells the fake what to do. Every call of every fake begins here.
+    /// Records a call, and returns its outcome. Every call of every fake begins here.
     pub fn turn(&self, call: &'static str) -> Turn {
         let mut plan = self.lock();
         if plan.dead {
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_death_lasts_until_it_is_revived() {
+    fn a_dead_process_fails_every_call_until_revived() {
         let faults = Faults::default();
         faults.plan(2, Fault::DiesAfter);
         assert_eq!(faults.turn("store.get"), Turn::Works);
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_once() {
+    fn a_planned_fault_happens_once() {
         let faults = Faults::default();
         faults.plan(1, Fault::Throttled);
         assert_eq!(faults.turn("store.get"), Turn::Throttles);

@@ -1,5 +1,4 @@
-//! All ports of a function in one value. Handlers are generic over [`Hub`], so the same code runs on AWS
-//! and in memory.
+//! All ports of a function in one value. Handlers are generic over [`Hub`], so the same code runs on AWS and in memory.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -23,27 +22,27 @@ use crate::stored_responses::StoredResponses;
 use crate::subscriptions::Subscriptions;
 use crate::vault::Vault;
 
-/// The ports, and what a function knows besides. Clones are cheap and share everything.
+/// The ports, the agencies and the caches of a function. Clones are cheap and share everything.
 pub trait Hub: Clone + Send + Sync + 'static {
-    /// Where applications are kept.
+    /// The store of applications.
     type Store: Store;
-    /// Where subscriptions are kept.
+    /// The table of subscriptions.
     type Subscriptions: Subscriptions;
-    /// Where responses are stored under their idempotency keys.
+    /// The table of responses by idempotency key.
     type StoredResponses: StoredResponses;
-    /// Where the counters of rate limits are kept.
+    /// The table of rate-limit counters.
     type RateLimits: RateLimits;
-    /// Where deliveries of callbacks are kept.
+    /// The table of callback deliveries.
     type Deliveries: Deliveries;
-    /// Where messages go.
+    /// The queues.
     type Queues: Queues;
-    /// Where documents lie.
+    /// The document store.
     type Documents: Documents;
-    /// What seals personal data.
+    /// The vault that encrypts personal data.
     type Vault: Vault;
-    /// Where overrides of agencies are kept.
+    /// The table of agency overrides.
     type AgencyRegistry: AgencyRegistry;
-    /// What time it is.
+    /// The clock.
     type Clock: Clock;
 
     /// The applications.
@@ -64,12 +63,13 @@ pub trait Hub: Clone + Send + Sync + 'static {
     fn vault(&self) -> &Self::Vault;
     /// The clock.
     fn clock(&self) -> &Self::Clock;
-    /// What operators have overridden since the deploy.
+    /// The overrides that operators have made since the deploy.
     fn agency_registry(&self) -> &Self::AgencyRegistry;
-    /// The agencies' rows as they were deployed; who takes part right now says [`crate::agency_registry::agencies`].
+    /// The agencies' rows as deployed, without overrides: see [`crate::agency_registry::current_agencies`] for the agencies
+    /// in force.
     fn rows(&self) -> &Agencies;
-    /// What this process knows of the agencies.
+    /// This process's cache of the agencies.
     fn cached_agencies(&self) -> &CachedAgencies;
-    /// The states this process saw last.
+    /// This process's cache of application states.
     fn recent(&self) -> &RecentStates;
 }

@@ -1,4 +1,4 @@
-//! Whose signature is it? The signing keys of all agencies by their `kid`.
+//! The signing keys of all agencies by `kid`, to find the signer of a JWS.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use domain::ids::AgencyCode;
 use protocol::jose::{JoseError, PublicKey, signer_kid, verify};
 use serde::de::DeserializeOwned;
 
-/// The agencies' keys. Built once; a key that cannot be read is left out and logged.
+/// The agencies' signing keys. An unusable key is logged and left out.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring(HashMap<String, (AgencyCode, PublicKey)>);
 
 impl Keyring {
-    /// The keys of every row, of suspended agencies too: they may finish what they hold.
+    /// The keys of all agencies. A suspended agency may still report on its open cases.
     #[must_use]
     pub fn of(agencies: &Agencies) -> Keyring {
         let mut keys = HashMap::new();
@@ -31,10 +31,10 @@ impl Keyring {
         Keyring(keys)
     }
 
-    /// Verifies a compact JWS of a type, and says which agency signed it.
+    /// Verifies a compact JWS of type `typ`. Returns the agency that signed it and the payload.
     ///
     /// # Errors
-    /// [`JoseError`]; the payload is read after its signature is verified.
+    /// [`JoseError`]. The payload is parsed only after the signature is verified.
     pub fn verify<T: DeserializeOwned>(&self, typ: &str, jws: &str) -> Result<(AgencyCode, T), JoseError> {
         let kid = signer_kid(jws)?;
         let (agency, key) = self.0.get(&kid).ok_or(JoseError::UnknownKey)?;

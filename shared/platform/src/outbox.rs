@@ -1,5 +1,5 @@
-//! Callbacks that a record owes to its app backend: what the router sends, and what a replay sends again. And the message
-//! that has those delivered that are held.
+//! The callbacks of an application, which the router sends and a replay sends again, and the message that wakes a
+//! drainer.
 
 use domain::effect::calls_back;
 use domain::ledger::Ledger;
@@ -7,7 +7,7 @@ use protocol::callback::{Callback, CallbackMessage, Drain};
 
 use crate::queues::Outgoing;
 
-/// The callbacks that the entries after `after_version` owe, in version order.
+/// The callbacks that the entries after `after_version` cause, in version order.
 #[must_use]
 pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
     ledger
@@ -28,10 +28,10 @@ pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
         .collect()
 }
 
-/// A message that wakes a drainer. Within five minutes one with the same mark is dropped by its queue.
+/// The message that wakes a drainer. Within five minutes the queue drops a second message with the same mark.
 ///
 /// # Errors
-/// It cannot be written as JSON, which two ids always can.
+/// The message cannot be written as JSON, which does not happen with two ids.
 pub fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
     let group = drain.group();
     let body = serde_json::to_string(&CallbackMessage::Drain(drain))?;

@@ -1,8 +1,8 @@
-//! The queues that leave the hub: one FIFO queue for each agency, one for callbacks.
+//! The queues that the hub sends to: one FIFO queue for each agency, queues for callbacks and drains, and a quarantine.
 //!
-//! A queue is never the record: what is lost here is sent again from the table. Order is kept within a
-//! group (an application): a call carries at most one message of each group, and the next one goes only
-//! after the one before it was taken, because a batch may fail in part.
+//! A queue is never the record: the hub sends a lost message again from the table. Messages of a group (an application)
+//! keep their order: a call carries at most one message of each group, and the next message follows only after the
+//! queue accepted the one before, because a batch may fail in part.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -21,64 +21,64 @@ pub use aws::{AwsQueues, QueueUrls};
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeQueues, Sent};
 
-/// Messages of one call (AWS limit of `SendMessageBatch`).
+/// Most messages in one call (AWS limit of `SendMessageBatch`).
 pub const BATCH: usize = 10;
-/// Bytes of one call's bodies: 256 KiB, what every SQS queue takes by default.
+/// Most bytes of all bodies in one call: 256 KiB, which every SQS queue accepts by default.
 pub const BATCH_BYTES: usize = 256 * 1024;
-/// Attempts at one message, the first included, beyond the SDK's own at the call.
+/// Most attempts to send one message, the first included. The SDK retries each call in addition.
 pub const TRIES: u32 = 4;
-/// Bound of the wait before the second attempt; it doubles with each one.
+/// Longest wait before the second attempt; the bound doubles with each further attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A queue the hub sends to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
-    /// The queue of an agency.
+    /// The cases of an agency.
     Agency(AgencyCode),
-    /// The queue of callbacks to app backends.
+    /// The callbacks to app backends.
     Callbacks,
-    /// The queue of endpoints whose held callbacks may be due. Apart from the callbacks, so that a long drain is
-    /// in nobody's way.
+    /// The endpoints whose stored callbacks may be due. Separate from the callbacks, so that a long drain does not
+    /// delay them.
     Drains,
-    /// Where the router sets aside what it cannot read, with its reason. A standard queue: no order.
+    /// The stream records that the router cannot read, each with the reason. A standard queue, without order.
     Quarantine,
 }
 
-/// A message to send.
+/// A message to send to a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Names it in the result of the send.
+    /// Identifies the message in the receipts.
     pub id: String,
-    /// Message group: the application's id. Order is kept within it.
+    /// Message group: the application's id. The queue keeps the order within a group.
     pub group: String,
-    /// Deduplication id: within five minutes a second message with it is dropped by SQS.
+    /// Deduplication id: SQS drops a second message with the same id within five minutes.
     pub dedup: String,
-    /// The body.
+    /// The message body.
     pub body: String,
 }
 
-/// Why a message is not in its queue. Each is safe to send again.
+/// Why a message is not in its queue. Sending the message again is safe after each of these errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SendError {
-    /// The queue takes no more for now.
+    /// Too many calls; a later call may succeed.
     #[error("the queue is throttled")]
     Throttled,
-    /// It did not answer, or not in time. The message may have been taken.
+    /// The queue did not answer in time. The message may be in the queue.
     #[error("the queue is not available")]
     Unavailable,
-    /// An earlier message of its group was not taken, so it was not sent.
+    /// Not sent, because an earlier message of the group failed.
     #[error("an earlier message of the group was not sent")]
     Held,
-    /// More than [`BATCH_BYTES`], or refused as malformed. It will not be taken later either.
+    /// More than [`BATCH_BYTES`], or malformed. The same message never succeeds.
     #[error("the message is not acceptable")]
     Refused,
-    /// No such queue, or the hub may not send to it.
+    /// The queue does not exist or is not configured, or the hub may not send to it.
     #[error("the queue is unknown or forbidden")]
     NoQueue,
 }
 
 impl SendError {
-    /// Whether the same message may be taken later without anybody's help.
+    /// Whether a retry may succeed without an operator.
     #[must_use]
     pub fn is_transient(self) -> bool {
         match self {
@@ -88,28 +88,27 @@ impl SendError {
     }
 }
 
-/// What became of each message, by [`Outgoing::id`], in the order given.
+/// The result of each message, by [`Outgoing::id`], in the order of the send.
 pub type Receipts = Vec<(String, Result<(), SendError>)>;
 
-/// Where messages are sent.
+/// Sends messages to queues.
 pub trait Queues: Clone + Send + Sync + 'static {
-    /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Only what was not
-    /// taken is tried again, up to [`TRIES`] times with jitter. A message is held back while an earlier one
-    /// of its group is not taken.
+    /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that
+    /// failed, up to [`TRIES`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
+    /// its group.
     ///
     /// # Errors
-    /// [`SendError::NoQueue`] where the queue is not configured: nothing was sent. Everything else is said
-    /// message by message.
+    /// [`SendError::NoQueue`] when the queue is not configured: nothing was sent. The receipts report all other errors.
     fn send(
         &self,
         queue: Queue,
         messages: Vec<Outgoing>,
     ) -> impl Future<Output = Result<Receipts, SendError>> + Send;
 
-    /// Hides a message that was received for a while, at most 12 hours (AWS limit): it comes again then.
+    /// Hides a received message for `wait`, at most 12 hours (AWS limit); then the queue delivers it again.
     ///
     /// # Errors
-    /// [`SendError`]: the message comes again when its queue's own time is up.
+    /// [`SendError`]: the queue delivers the message again after its own visibility timeout.
     fn postpone(
         &self,
         queue: Queue,
@@ -118,19 +117,18 @@ pub trait Queues: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
-/// The answer of a call: a result for each message in order, or why the whole call failed.
+/// The answer to a call: a result for each message in order, or the error of the call.
 type Answer = Result<Vec<Result<(), SendError>>, SendError>;
 
-/// One call to a queue: what the adapter and the fake differ in.
+/// One queue. The SQS adapter and the fake differ only here.
 trait Line: Sync {
-    /// Sends a batch.
     fn call(&self, batch: &[&Outgoing]) -> impl Future<Output = Answer> + Send;
 
-    /// Waits before another attempt, up to `bound`.
+    /// Waits up to `bound` before the next attempt.
     fn pause(&self, bound: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// A message under way.
+/// A message, its attempts so far and its final result.
 struct Parcel {
     message: Outgoing,
     tries: u32,
@@ -143,7 +141,7 @@ impl Parcel {
         Parcel { result: too_large.then_some(Err(SendError::Refused)), message, tries: 0 }
     }
 
-    /// Takes note of an attempt. A failure that may pass leaves it open while tries are left.
+    /// Counts an attempt. A transient failure is final only when no attempts are left.
     fn attempted(&mut self, result: Result<(), SendError>) {
         self.tries += 1;
         match result {
@@ -166,7 +164,7 @@ async fn deliver(line: &impl Line, messages: Vec<Outgoing>) -> Receipts {
         let answer = line.call(&call).await;
         for (place, index) in batch.into_iter().enumerate() {
             let result = match &answer {
-                // A message the answer does not mention may have been taken or not.
+                // The answer does not mention the message: it may be in the queue or not.
                 Ok(results) => results.get(place).copied().unwrap_or(Err(SendError::Unavailable)),
                 Err(error) => Err(*error),
             };
@@ -179,7 +177,7 @@ async fn deliver(line: &impl Line, messages: Vec<Outgoing>) -> Receipts {
         .collect()
 }
 
-/// What comes after a failed message of its group is not sent at all.
+/// Messages behind a failed message of their group are not sent.
 fn hold_behind_failures(parcels: &mut [Parcel]) {
     let mut failed = HashSet::new();
     for parcel in parcels {
@@ -193,8 +191,8 @@ fn hold_behind_failures(parcels: &mut [Parcel]) {
     }
 }
 
-/// The first open message of each group, as many as one call takes. Fresh ones and repeats do not mix: the
-/// fresh must not wait.
+/// The first unfinished message of each group, as many as one call takes. A batch does not mix first attempts with
+/// retries, because a first attempt must not wait.
 fn next_batch(parcels: &[Parcel]) -> Vec<usize> {
     let mut groups = HashSet::new();
     let mut open: Vec<usize> = (0..parcels.len())
@@ -212,7 +210,7 @@ fn next_batch(parcels: &[Parcel]) -> Vec<usize> {
         .collect()
 }
 
-/// A wait of up to `bound`, spread evenly so that callers do not return together.
+/// Sleeps up to `bound`, with jitter so that callers do not retry together.
 async fn wait(bound: Duration) {
     tokio::time::sleep(jitter(bound)).await;
 }
@@ -225,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each call from a script; after its end everything is taken.
+    /// Answers each call from a script; after the script's end every message succeeds.
     #[derive(Default)]
     struct Script {
         answers: Mutex<Vec<Answer>>,

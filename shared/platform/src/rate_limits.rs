@@ -1,4 +1,4 @@
-//! Counters of rate limits, shared by all processes of all functions.
+//! Counters of rate limits, which all processes of all functions share.
 
 use std::future::Future;
 
@@ -9,23 +9,23 @@ use crate::store::StoreError;
 use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Counter, Key, TenantRows};
 
-/// Tries at a counter that other processes use up meanwhile.
+/// Most attempts of one reservation while other processes use up the same counter.
 const TRIES: usize = 3;
 
-/// A share of a rate limit.
+/// A reserved share of a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reserved {
-    /// How much was granted.
+    /// The granted share.
     pub granted: u32,
-    /// What is left after it.
+    /// The rest of the limit after this reservation.
     pub left: u32,
 }
 
-/// Counts what tenants use of their limits.
+/// Counts the use of each tenant's limits.
 pub trait RateLimits: Clone + Send + Sync + 'static {
-    /// Takes up to `wanted` (from 1) of the tenant's limit in the window `counter`, which has `limit` in all; the counter may
-    /// be removed after `until`, in seconds since 1970. Never grants more than `limit` in all. After
-    /// [`StoreError::Unavailable`] the share may have been taken.
+    /// Reserves up to `wanted` (at least 1) of the tenant's `limit` in the window `counter`. All reservations of a
+    /// window together never exceed `limit`. DynamoDB may remove the counter after `until`, in seconds since 1970.
+    /// After [`StoreError::Unavailable`] the share may be reserved.
     fn reserve(
         &self,
         tenant: &TenantId,

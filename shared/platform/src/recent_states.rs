@@ -1,4 +1,4 @@
-//! States of applications that this process saw last.
+//! Cache of the application states that this process has seen last.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +8,11 @@ use lru::LruCache;
 
 use crate::store::StoredApplication;
 
-/// States that a function's process keeps: a bound on memory (about 5 KB each, never over 400 KB).
+/// Most states in a process's cache, to bound its memory: a state has about 5 KB and at most 400 KB.
 pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
-/// A bounded memory of states. Any of them may be out of date, so it may lead to a conditional write,
-/// never to a refusal or an answer. Clones share it.
+/// A bounded cache of states. A cached state may be out of date, so callers may use it for a conditional write, but
+/// never for a refusal or an answer. Clones share the cache.
 #[derive(Clone, Debug)]
 pub struct RecentStates(Arc<Mutex<LruCache<ApplicationId, StoredApplication>>>);
 
@@ -23,19 +23,19 @@ impl Default for RecentStates {
 }
 
 impl RecentStates {
-    /// A memory of at most this many states.
+    /// A cache of at most `capacity` states.
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         RecentStates(Arc::new(Mutex::new(LruCache::new(capacity))))
     }
 
-    /// The state seen last, which may be out of date.
+    /// The cached state, which may be out of date.
     #[must_use]
     pub fn get(&self, id: ApplicationId) -> Option<StoredApplication> {
         self.lock().get(&id).cloned()
     }
 
-    /// Remembers a state, unless a later one is known.
+    /// Caches a state, unless a later version is cached.
     pub fn put(&self, stored: &StoredApplication) {
         let mut known = self.lock();
         let later = known.peek(&stored.id()).is_some_and(|known| known.version() > stored.version());
@@ -44,7 +44,7 @@ impl RecentStates {
         }
     }
 
-    /// Forgets a state.
+    /// Removes a state from the cache.
     pub fn forget(&self, id: ApplicationId) {
         self.lock().pop(&id);
     }

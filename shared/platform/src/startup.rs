@@ -1,18 +1,18 @@
-//! How every function begins: configuration, log, ports; once a process.
+//! Starts every function: configuration, log and ports, once for each process.
 
 use crate::config::{Config, Mode, Reader, Variable};
 use crate::hub::AwsHub;
 use crate::telemetry;
 
-/// Reads what a function needs, starts the log and prepares the ports. The agencies are always needed.
-/// Where something is missing or wrong, standard error names all of it and the process ends.
+/// Reads the needed variables, starts the log and creates the ports. Every function needs the agencies. When a variable
+/// is missing or invalid, standard error names all such variables and the process exits.
 #[must_use]
 pub fn start(needed: &[Variable]) -> (Config, AwsHub) {
     let (config, hub, ()) = start_with(needed, |_, _| ());
     (config, hub)
 }
 
-/// [`start`], and with it what another crate reads of the same environment.
+/// Like [`start`]; `more` reads the variables of another crate from the same environment.
 #[must_use]
 pub fn start_with<T>(
     needed: &[Variable],

@@ -1,7 +1,7 @@
-//! The record of applications: one item each, one conditional write a step.
+//! Stores applications: one item for each application, one conditional write for each step.
 //!
-//! Attributes are short because DynamoDB bills an update by the size of the whole item. The head is not
-//! stored: it is what the events add up to (see `domain::ledger`).
+//! Attribute names are short because DynamoDB bills an update by the size of the complete item. The state is not
+//! stored: `domain::ledger` computes it from the events.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -31,19 +31,20 @@ pub use model::{
     StoredApplication, TENANT_SHARDS, due_shard,
 };
 
-/// A place in a list, of a tenant or of an agency. Opaque to callers; it stays valid however many applications are added.
+/// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
+/// added.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
 impl Cursor {
-    /// Behind an application: the list goes on with the next one.
+    /// The position behind an application: the next page begins with the application after it.
     #[must_use]
     pub fn behind(stored: &StoredApplication) -> Cursor {
         Cursor(row::created_key(stored.ledger.state().opened_at, stored.id()))
     }
 }
 
-/// A text that is no cursor of ours.
+/// The text is not a cursor of these lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("not a cursor of this list")]
 pub struct CursorError;
@@ -70,34 +71,34 @@ impl FromStr for Cursor {
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The entries of this page.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// Where applications are kept.
+/// Stores applications.
 ///
-/// Every call may fail with [`StoreError`]; after [`StoreError::Unavailable`] a write may have happened,
-/// and repeating it is safe.
+/// Every call may fail with [`StoreError`]. After [`StoreError::Unavailable`] a write may have happened, and a repeat
+/// is safe.
 pub trait Store: Clone + Send + Sync + 'static {
-    /// Keeps a new application, or answers with the one that has its id. A repeat of the very same write
-    /// is recognised and answers [`Created::New`].
+    /// Writes a new application, or returns the stored application with the same id. A repeat of the same write answers
+    /// [`Created::New`].
     fn create(
         &self,
         stored: &StoredApplication,
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
-    /// Reads an application, consistently.
+    /// Reads an application with a consistent read.
     fn get(
         &self,
         id: ApplicationId,
     ) -> impl Future<Output = Result<Option<StoredApplication>, StoreError>> + Send;
 
-    /// Writes the entries of `after` beyond version `expected_version`, if that is still the current version. A repeat
-    /// of the very same write is recognised and answers [`AppendOutcome::Done`]. `wake` replaces the wake-up
-    /// time; `None` takes the application out of the due index.
+    /// Appends the entries of `after` that follow `expected_version`, if that is still the current version. A repeat of
+    /// the same write answers [`AppendOutcome::Done`]. `wake` replaces the wake-up time; `None` removes the application
+    /// from the due index.
     fn append(
         &self,
         expected_version: u32,
@@ -105,8 +106,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<AppendOutcome, StoreError>> + Send;
 
-    /// Moves the wake-up time if the version is still this one; else does nothing: whoever changed the
-    /// application has set it.
+    /// Replaces the wake-up time if `version` is still the current version. Otherwise does nothing, because the write
+    /// of the newer version has set the wake-up time.
     fn touch(
         &self,
         id: ApplicationId,
@@ -114,9 +115,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         wake: Option<Timestamp>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// A tenant's applications, newest first, `limit` (1 to [`PAGE`]) a page. Eventually consistent: an
-    /// application appears within moments of its creation. A record that cannot be read is left out and
-    /// logged, so that it does not hide the others.
+    /// A tenant's applications, newest first, `limit` (1 to [`PAGE`]) a page. Eventually consistent: a new application
+    /// appears after a moment. An unreadable record is logged and left out, so that it does not hide the others.
     fn list(
         &self,
         tenant: &TenantId,
@@ -125,7 +125,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
 
     /// The applications that are before an agency ([`Application::is_before_agency`]), oldest first, `limit` (1 to
-    /// [`PAGE`]) a page. Eventually consistent, as [`Store::list`].
+    /// [`PAGE`]) a page. Eventually consistent, like [`Store::list`].
     ///
     /// [`Application::is_before_agency`]: domain::application::Application::is_before_agency
     fn before_agency(
@@ -135,9 +135,9 @@ pub trait Store: Clone + Send + Sync + 'static {
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
 
-    /// Asks that the message of version `message` be sent once more: marks the application, so that the stream
-    /// shows it to the router. Refused while it was asked less than [`RESEND_SECONDS`] before `now`. Says nothing of
-    /// whether there is such a message.
+    /// Marks the application so that the router, which reads the table's stream, sends the message of version `message`
+    /// again. Refused when the last mark is less than [`RESEND_SECONDS`] old at `now`. Does not check that such a
+    /// message exists.
     fn mark_for_resend(
         &self,
         id: ApplicationId,
@@ -145,8 +145,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<ResendMark, StoreError>> + Send;
 
-    /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most
-    /// `limit`. Eventually consistent.
+    /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most `limit`.
+    /// Eventually consistent.
     fn due(
         &self,
         shard: u8,
@@ -155,7 +155,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
 }
 
-/// A row for a list: what cannot be read is left out, and said.
+/// The application of a row, for a list. An unreadable row is logged and left out.
 fn readable(row: row::Row) -> Option<StoredApplication> {
     let id = row.id;
     row.stored()
@@ -166,16 +166,16 @@ fn readable(row: row::Row) -> Option<StoredApplication> {
 /// An image of the table's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The application.
+    /// The application in the image.
     pub stored: StoredApplication,
-    /// When a message was last asked for again, and of which version.
+    /// Time of the last resend request, and the version of the requested message.
     pub asked: Option<(Timestamp, u32)>,
 }
 
 /// Reads an image of the table's stream.
 ///
 /// # Errors
-/// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]: both stay so however often it is read.
+/// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]. A retry fails in the same way.
 pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Image, StoreError> {
     let row = row::Row::read(row::from_stream(image))?;
     let asked =
@@ -183,7 +183,7 @@ pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Resu
     Ok(Image { asked: asked.transpose()?, stored: row.stored()? })
 }
 
-/// The latest mark of [`Store::ask_again`] that does not keep another one from being made.
+/// The bound for [`Store::mark_for_resend`]: only an earlier mark may be replaced.
 fn asked_before(now: Timestamp) -> String {
     row::asked(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
 }

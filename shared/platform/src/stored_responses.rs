@@ -1,5 +1,5 @@
-//! Responses that are stored under an idempotency key, so that a repeat of a request gets the same response. A response is
-//! written together with the change that it answers: see [`Subscriptions::commit`](crate::subscriptions::Subscriptions::commit).
+//! Responses stored under an idempotency key, so that a repeated request gets the same response.
+//! [`Subscriptions::commit`](crate::subscriptions::Subscriptions::commit) writes a response together with its change.
 
 use std::future::Future;
 
@@ -10,14 +10,14 @@ use crate::store::StoreError;
 use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Key, Row, TenantRows};
 
-/// The response to a request. It is kept for ever.
+/// The response to a request. The table keeps responses for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// Hash of the request's idempotency key, 32 hexadecimal digits.
     pub key: String,
-    /// Hash of the whole request, 32 hexadecimal digits: tells a repeat from a misuse of the key.
+    /// Hash of the complete request, 32 hexadecimal digits: distinguishes a repeat from a misuse of the key.
     pub request_hash: String,
-    /// The response's body, encrypted by the vault: it may show keys.
+    /// The response's body, encrypted by the vault because the body may contain keys.
     pub encrypted: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ fn key(tenant: &TenantId, key: &str) -> Key {
     Key::new(tenant, format!("answer#{key}"))
 }
 
-/// The row of a response, for the transaction that it is written with.
+/// The row of a response, for the transaction that writes it.
 pub(crate) fn row(tenant: &TenantId, response: &StoredResponse) -> Row {
     let request_hash = Some(response.request_hash.clone());
     Row { request_hash, encrypted: Some(response.encrypted.clone()), ..Row::new(key(tenant, &response.key)) }

@@ -16,11 +16,11 @@ pub use table::{AwsSubscriptions, SubscriptionTable};
 use crate::store::StoreError;
 use crate::stored_responses::StoredResponse;
 
-/// Where subscriptions are kept. Reads are consistent, but for [`Subscriptions::due`].
+/// Stores subscriptions. Reads are consistent, except [`Subscriptions::due`].
 pub trait Subscriptions: Clone + Send + Sync + 'static {
-    /// Writes the changes of a request and its response in one transaction: all of it; or nothing, and false, where
-    /// something is not as expected or the request has a response. After [`StoreError::Unavailable`] the transaction may
-    /// have happened: then the response is stored.
+    /// Writes the changes of a request and its response in one transaction. Writes nothing and returns false when a
+    /// subscription has changed meanwhile or the request already has a response. After [`StoreError::Unavailable`] the
+    /// transaction may have committed; the response is then stored.
     fn commit(
         &self,
         tenant: &TenantId,
@@ -38,12 +38,12 @@ pub trait Subscriptions: Clone + Send + Sync + 'static {
         id: SubscriptionId,
     ) -> impl Future<Output = Result<Option<Subscription>, StoreError>> + Send;
 
-    /// Writes a subscription over the one whose revision is one less; false where another process was faster, or the
-    /// subscription is gone. A repeat of the very same write is recognised.
+    /// Replaces the revision before this one. Returns false when another process was faster or the subscription is
+    /// removed, and true for a repeat of the same write.
     fn replace(&self, subscription: &Subscription) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// The subscriptions whose endpoint needs a drainer by `now` ([`EndpointState::due`]), those due longest first. Read
-    /// from an index: a subscription just changed may be missing or be listed in vain.
+    /// The subscriptions whose endpoint needs a drainer at `now` ([`EndpointState::due`]), longest due first.
+    /// Eventually consistent: the list may be wrong about a subscription that has just changed.
     ///
     /// [`EndpointState::due`]: domain::endpoint::EndpointState::due
     fn due(

@@ -1,8 +1,8 @@
-//! The log: JSON lines on standard output, which Lambda hands to CloudWatch.
+//! The log: JSON lines on standard output, which Lambda writes to CloudWatch.
 //!
-//! Never logged: bodies, headers, names, numbers, addresses, urls with a query, keys, tokens, messages of a
-//! panic, answers of AWS. What is: ids, stages, versions, codes, counts, durations. Crates that are not ours
-//! are held at `warn`, whatever level is set: at `debug` an SDK writes down its requests.
+//! Never log: bodies, headers, names, numbers, addresses, URLs with a query, keys, tokens, panic messages, answers of
+//! AWS. Log: ids, stages, versions, codes, counts, durations. Crates outside this workspace log `warn` at most, at
+//! every level, because an SDK logs its requests at `debug`.
 
 use std::io::Write;
 use std::panic::Location;
@@ -13,7 +13,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Crates whose level is set by `LOG_LEVEL`: the hub's own.
+/// The hub's own crates, whose level `LOG_LEVEL` sets.
 const OURS: [&str; 11] = [
     "domain",
     "protocol",
@@ -28,22 +28,22 @@ const OURS: [&str; 11] = [
     "sweeper",
 ];
 
-/// How much the hub's own crates log.
+/// Log level of the hub's own crates. Each level includes the levels before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Failures that need a person.
     Error,
-    /// Failures that pass by themselves, too.
+    /// Failures that pass without a person.
     Warn,
-    /// A line for each request and each message, too.
+    /// A line for each request and each message.
     #[default]
     Info,
-    /// Steps within them, too.
+    /// Steps within a request or a message.
     Debug,
 }
 
 impl Level {
-    /// The words of `LOG_LEVEL`.
+    /// The values of `LOG_LEVEL`.
     pub const NAMED: [(&str, Level); 4] =
         [("error", Level::Error), ("warn", Level::Warn), ("info", Level::Info), ("debug", Level::Debug)];
 
@@ -57,10 +57,10 @@ impl Level {
     }
 }
 
-/// Starts logging and installs the panic hook. The first call of a process counts; later ones do nothing.
+/// Starts logging and installs the panic hook. Only the first call of a process has an effect.
 ///
-/// A panic is logged by its place and ends the process, as it does in a release build: its message may
-/// quote what was being handled, and nothing else must get hold of it.
+/// The hook logs the location of a panic and aborts the process, as a release build does. The hook does not log the
+/// panic's message, because the message may quote personal data.
 pub fn init(level: Level) {
     if tracing::subscriber::set_global_default(subscriber(level, std::io::stdout)).is_ok() {
         std::panic::set_hook(Box::new(|info| {
@@ -70,7 +70,7 @@ pub fn init(level: Level) {
     }
 }
 
-/// Logs a panic. It is given the place only, so it cannot log the message.
+/// Logs a panic. Takes only the location, so that it cannot log the message.
 fn panicked(location: Option<&Location<'_>>) {
     let file = location.map_or("unknown", Location::file);
     let line = location.map_or(0, Location::line);
@@ -92,11 +92,10 @@ where
     tracing_subscriber::registry().with(targets).with(lines)
 }
 
-/// Tells on standard error why a function cannot start, and ends the process with 1. For `main`, before
-/// there is a log.
+/// Writes to standard error why a function cannot start, and exits with 1. For `main`, before the log starts.
 pub fn cannot_start(error: &dyn std::error::Error) -> ! {
     let line = serde_json::json!({ "level": "ERROR", "message": "the function cannot start", "error": error.to_string() });
-    // Nobody is left to hear of a failure to write.
+    // The process exits next, so a failed write cannot be reported.
     let _ = writeln!(std::io::stderr(), "{line}");
     std::process::exit(1)
 }
@@ -109,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// A buffer for the written lines.
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
 

@@ -1,12 +1,12 @@
 //! Rows of the subscriptions table, which three ports share: subscriptions, stored responses and rate limits.
 //!
-//! `pk` is `tenant#<tenant>`. The logic of the ports is written once over [`TenantRows`], so that the fake and the AWS
-//! adapter differ in IO alone.
+//! `pk` is `tenant#<tenant>`. The ports share their logic over [`TenantRows`], so the fake and the AWS adapter differ
+//! only in IO.
 //!
 //! | `sk` | row |
 //! |---|---|
-//! | `subscription` | counts the subscriptions that were ever added, in `rv` |
-//! | `subscription#<id>` | a subscription; `du` and `dt` while a drainer is due: the keys of the sparse index `due` |
+//! | `subscription` | counts the subscriptions ever added, in `rv` |
+//! | `subscription#<id>` | a subscription; while a drainer is due, `du` and `dt`: the keys of the sparse index `due` |
 //! | `answer#<key>` | a stored response |
 //! | `rate_limit#<rule>#<window>` | a counter, which DynamoDB removes after `tt` |
 
@@ -27,7 +27,7 @@ pub use row::{Condition, Counter, Key, Row, Write};
 
 use crate::store::StoreError;
 
-/// The table: what the adapter and the fake differ in. Reads are consistent, but those of the index. `call` names the
+/// The rows of the table, in DynamoDB or in memory. Reads are consistent, except [`TenantRows::due`]. `call` names the
 /// operation for fault injection.
 pub trait TenantRows: Clone + Send + Sync + 'static {
     /// Reads a row.
@@ -37,8 +37,8 @@ pub trait TenantRows: Clone + Send + Sync + 'static {
         key: Key,
     ) -> impl Future<Output = Result<Option<Row>, StoreError>> + Send;
 
-    /// Rows of a tenant whose `sk` begins with `prefix`, in its order: at most one page of 1 MB, which holds the ten
-    /// subscriptions of a tenant.
+    /// Rows of a tenant whose `sk` begins with `prefix`, sorted by `sk`: at most one page of 1 MB, which is enough for
+    /// the ten subscriptions of a tenant.
     fn with_prefix(
         &self,
         call: &'static str,
@@ -46,7 +46,8 @@ pub trait TenantRows: Clone + Send + Sync + 'static {
         prefix: &'static str,
     ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
 
-    /// Writes a row where its condition holds. A repeat of the very same write is recognised.
+    /// Writes a row if the condition holds. Returns whether the row is written, which is true for a repeat of the same
+    /// write.
     fn put(
         &self,
         call: &'static str,
@@ -54,14 +55,16 @@ pub trait TenantRows: Clone + Send + Sync + 'static {
         condition: Condition,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Writes all of these, or nothing where a condition does not hold or another process writes at this moment.
+    /// Makes all writes; or makes none and returns false, when a condition fails or another process writes a row at the
+    /// same time.
     fn transact(
         &self,
         call: &'static str,
         writes: Vec<Write>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Adds `wanted` to a counter where it stays within `limit`: its value after that, or its value where it does not fit.
+    /// Adds `wanted` to a counter if the sum is within the limit. Returns the sum, or the unchanged value as the inner
+    /// error.
     fn add(
         &self,
         call: &'static str,
@@ -69,7 +72,7 @@ pub trait TenantRows: Clone + Send + Sync + 'static {
         wanted: u32,
     ) -> impl Future<Output = Result<Result<u32, u32>, StoreError>> + Send;
 
-    /// Keys of the rows that are due by `now`, those due longest first.
+    /// Keys of the rows that are due at `now`, longest due first. Eventually consistent.
     fn due(
         &self,
         call: &'static str,

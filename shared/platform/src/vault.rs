@@ -1,11 +1,11 @@
-//! Sealing of personal data: AES-256-GCM under a data key of KMS.
+//! Encrypts personal data: AES-256-GCM under a KMS data key.
 //!
-//! A sealed value is bound to its owner (the application) and its field: moved to another item or another
-//! attribute, it does not open. Everything fails closed: without KMS nothing is sealed and nothing new is
-//! opened, and there is no path that stores or returns a value unsealed.
+//! An encrypted value is bound to its owner (the application) and its field: the hub cannot decrypt the value under
+//! another owner or field. The vault fails closed: without KMS it encrypts and decrypts nothing, except with keys it
+//! has cached. No path stores plaintext.
 //!
 //! Layout: version (1 byte, 1) ‖ length of the wrapped key (2 bytes, big endian) ‖ wrapped key ‖ nonce
-//! (12 bytes) ‖ ciphertext with its tag (16 bytes). All of it is authenticated.
+//! (12 bytes) ‖ ciphertext with its tag (16 bytes). All parts are authenticated.
 
 mod aws;
 mod envelope;
@@ -21,7 +21,7 @@ pub use aws::AwsVault;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::FakeVault;
 
-/// Bytes of the largest value that is encrypted: DynamoDB's item limit is 400 KB, and personal data has about 1 KB.
+/// Bytes of the largest plaintext. DynamoDB's item limit is 400 KB, and personal data has about 1 KB.
 pub const PLAINTEXT_BYTES: usize = 64 * 1024;
 
 /// Why a value could not be encrypted or decrypted.
@@ -45,7 +45,7 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    /// Whether the same call may succeed later. A denied key is one that an operator gives back.
+    /// Whether the same call may succeed later. [`VaultError::Denied`] counts, because an operator can restore access.
     #[must_use]
     pub fn is_transient(self) -> bool {
         match self {
@@ -57,10 +57,11 @@ impl VaultError {
 
 /// Encrypts personal data and keys.
 pub trait Vault: Clone + Send + Sync + 'static {
-    /// Encrypts a value for a field of an owner (an application's id). Encrypting one value twice gives different bytes.
+    /// Encrypts a value for a field of an owner (an application's id). Two calls with the same value return different
+    /// bytes.
     ///
     /// # Errors
-    /// [`VaultError`]; no plaintext is returned.
+    /// [`VaultError`]: the value is not encrypted and must not be stored.
     fn encrypt(
         &self,
         field: &str,
@@ -71,7 +72,8 @@ pub trait Vault: Clone + Send + Sync + 'static {
     /// Decrypts a value that was encrypted for this field of this owner. The plaintext is wiped when dropped.
     ///
     /// # Errors
-    /// [`VaultError::Corrupt`] where it was changed or is another's; else why the key cannot be had.
+    /// [`VaultError::Corrupt`] when the value was changed or belongs to another owner or field; any other
+    /// [`VaultError`] when the key is not available.
     fn decrypt(
         &self,
         field: &str,

@@ -199,7 +199,7 @@ impl From<&Document> for DocumentView {
 impl From<&Application> for ApplicationView {
     fn from(head: &Application) -> Self {
         let missing: Vec<DocumentId> = head.missing().map(|document| document.slot.id).collect();
-        // What it may hand in is whole.
+        // `submit` and `supplement` need every document.
         let waits = |step: Step| !missing.is_empty() && matches!(step, Step::Submit | Step::Supplement);
         let next = steps(head.stage, head.purpose())
             .iter()

@@ -1,4 +1,4 @@
-//! The answer to who takes what.
+//! The coverage of a service: which agencies act, and what the citizen must hand in.
 
 use domain::catalogue::{Captured, Requirement, Service, Title, When};
 use domain::ids::AgencyCode;
@@ -6,84 +6,84 @@ use domain::stage::Purpose;
 use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 
-/// Who takes a service between two places, and what must be handed in.
+/// Coverage of a service between two places, with the documents and the fields of each case.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Coverage {
-    /// The service.
+    /// Service that was asked about.
     pub service: Service,
-    /// Whether an application between these places is taken; absent where no `to` was given. Without `from` it says of the
-    /// place of registration alone that an agency takes it: the other place may not be covered, or be the same.
+    /// Whether agencies cover the service between these places; absent without `to`. Without `from` only the place of
+    /// registration was checked: the other place may be uncovered, or the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offered: Option<bool>,
-    /// Why not, each reason once: `not_offered`, `incapable`, `same_place`.
+    /// Reasons why the service is not offered, each once: `not_offered`, `incapable`, `same_place`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::reasons))]
     pub reasons: Vec<&'static str>,
-    /// The legs in order, as far as an agency takes them.
+    /// Legs in order, as far as agencies cover them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub legs: Vec<CoveredLeg>,
-    /// What must be handed in, by case.
+    /// Cases of the service with their documents and form fields.
     pub cases: Vec<CoveredCase>,
-    /// What must be captured at the acceptance place.
+    /// Items that the acceptance place captures from the citizen in person.
     pub captured_on_site: Vec<Captured>,
-    /// Who offers the service; only where `to` is not given, or not covered.
+    /// Agencies that offer the service; present without `to`, or when `to` is not covered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offered_by: Vec<Offerer>,
 }
 
-/// A leg and who acts on it.
+/// A leg with the agency that acts.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoveredLeg {
-    /// What is asked.
+    /// Task of the agency on this leg.
     pub purpose: Purpose,
-    /// The same in words.
+    /// Title of the leg.
     pub title: Title,
-    /// Of whom.
+    /// Agency that acts.
     pub agency: AgencyCode,
-    /// Its name.
+    /// Name of the agency.
     pub name: Title,
-    /// The limit in working days.
+    /// Time limit in working days.
     pub limit_working_days: u16,
 }
 
-/// A case and its documents.
+/// A case with its documents and form fields.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoveredCase {
-    /// The condition.
+    /// Name of the case.
     pub when: When,
-    /// Its title.
+    /// Title of the case.
     pub title: Title,
-    /// What must be handed in.
+    /// Required documents.
     pub documents: Vec<Requirement>,
-    /// What must be filled in, in the order of a form.
+    /// Form fields, in the order of a form.
     pub fields: Vec<Field>,
 }
 
-/// A field of the form.
+/// A form field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FormField"))]
 pub struct Field {
-    /// Where it stands in the body: a JSON pointer (RFC 6901), the same that errors use.
+    /// JSON pointer (RFC 6901) to the field in the request body. Errors use the same pointer.
     pub pointer: &'static str,
     /// Its name.
     pub title: FieldTitle,
-    /// What it holds.
+    /// Kind of value.
     pub kind: FieldKind,
-    /// Whether it must be given, where its condition holds.
+    /// Whether the field is required when its condition holds.
     pub required: bool,
-    /// When it is a field at all; where it does not hold the field must be left out. Asked with `age` there is none.
+    /// Condition of the field. When it does not hold, the request must omit the field. Absent when the request gave `age`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
-    /// What to send where nothing can be chosen.
+    /// The only accepted value, when the citizen has no choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<&'static str>,
 }
 
-/// When a field is one. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card
-/// Law, article 10). The age is the service's.
+/// Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity
+/// Card Law, article 10). The catalogue sets the age for each service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The applicant is younger than this, in full years.
@@ -108,14 +108,14 @@ impl schemars::JsonSchema for Condition {
         let ages: std::collections::BTreeSet<u8> = services.filter_map(|row| row.guardian_under).collect();
         let names: Vec<Condition> = ages.into_iter().map(Condition::ApplicantUnder).collect();
         schemars::json_schema!({
-            "description": "When a field is one. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card\nLaw, article 10).",
+            "description": "Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card\nLaw, article 10).",
             "type": "string",
             "enum": names,
         })
     }
 }
 
-/// Both languages of a field's name.
+/// Name of a field in both languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FieldTitle {
@@ -125,7 +125,7 @@ pub struct FieldTitle {
     pub en: &'static str,
 }
 
-/// What a field holds, by the rule that checks it.
+/// Kind of value of a field; each kind has a validation rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -142,7 +142,7 @@ pub enum FieldKind {
     Division,
     /// `true`, once the citizen has signed.
     Commitment,
-    /// Always the same text for this case: see `value`.
+    /// A fixed text for this case, see `value`.
     Fixed,
 }
 
@@ -150,11 +150,11 @@ pub enum FieldKind {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Offerer {
-    /// Its code.
+    /// Code of the agency.
     pub agency: AgencyCode,
     /// Its name.
     pub name: Title,
-    /// Since when.
+    /// First day on which the agency offers the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Day>"))]
     pub since: Option<Date>,

@@ -1,7 +1,7 @@
-//! The fields of an application's form, case by case: what an app builds its screens from.
+//! Form fields of an application, by case. Apps build their screens from these fields.
 //!
-//! The catalogue says which fields a case has. Intake checks the same: a test there fills in exactly what is listed and
-//! leaves out one field after the other.
+//! The catalogue says which fields a case has. A test of intake shows that its validation agrees: it sends exactly these
+//! fields, then omits one field after the other.
 
 use domain::catalogue::{Ages, Service, ServiceRow, When, service_row};
 use serde_json::{Map, Value};
@@ -57,8 +57,8 @@ const RELATIVE: [Field; 3] = [
     field("/relative/mobile", "亲属手机号码", "Relative's mobile number", Kind::MobileNumber, false),
 ];
 
-/// Whether the applicant's age is known to need a guardian: by the age, else by the ages the case is for. `None` where
-/// both kinds of applicant are possible.
+/// Whether the applicant needs a guardian, from the age or else from the ages of the case. `None` when the case has
+/// applicants of both kinds.
 fn guardian(row: &ServiceRow, ages: Ages, age: Option<u8>) -> Option<bool> {
     let Some(under) = row.guardian_under else { return Some(false) };
     if ages.from >= under {
@@ -70,8 +70,8 @@ fn guardian(row: &ServiceRow, ages: Ages, age: Option<u8>) -> Option<bool> {
     age.map(|age| age < under)
 }
 
-/// The fields of a case for an applicant of this age in years, in the order of a form; none where the service has no such
-/// case. Where neither the age nor the case tells whether a guardian applies, the guardian's fields have a condition.
+/// Fields of a case for an applicant of this age in years, in the order of a form; empty when the service has no such case.
+/// When neither the age nor the case decides whether a guardian applies, the guardian's fields have a condition.
 #[must_use]
 pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
     let row = service_row(service);
@@ -83,7 +83,7 @@ pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
     fields.push(field("/accepted_at", "受理地", "Place of acceptance", Kind::Division, true));
     fields.push(field("/registered_at", "户籍地", "Place of household registration", Kind::Division, true));
     if row.moves_in() {
-        // Where nothing else is said one moves to the place of acceptance.
+        // The acceptance place is the default move-in place.
         fields.push(field("/move_in", "迁入地", "Place to move to", Kind::Division, false));
     }
     fields.extend(APPLICANT);
@@ -108,7 +108,7 @@ pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
     fields
 }
 
-/// A body with these fields, each with the value that `answer` gives for it, and with what is fixed.
+/// A request body with these fields. `answer` gives the value of each field that has no fixed value.
 #[must_use]
 pub fn fill(fields: &[Field], mut answer: impl FnMut(&Field) -> Option<Value>) -> Value {
     let mut body = Map::new();

@@ -8,7 +8,7 @@ mod jws;
 mod key;
 
 pub use jwe::{decrypt, encrypt};
-pub use jws::{sign, signer_kid, verify};
+pub use jws::{header, sign, signer_kid, verify, verify_bytes};
 pub use key::{KeySet, KeyUse, PrivateKey, PublicKey};
 
 use thiserror::Error;
@@ -31,6 +31,11 @@ pub enum JoseError {
     /// The signature does not verify, or the ciphertext was changed.
     #[error("the signature or the ciphertext does not verify")]
     Forged,
+    /// An ES256 signature has another form than R and S, 32 bytes each.
+    #[error(
+        "an ES256 signature has 64 bytes, R and S (RFC 7518, section 3.4); a DER signature has another form"
+    )]
+    SignatureForm,
     /// The payload is not the expected JSON.
     #[error("the payload is not the expected JSON")]
     Payload,

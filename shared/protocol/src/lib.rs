@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
 
 pub mod app;
 pub mod backlog;
@@ -9,6 +10,7 @@ pub mod contracts;
 pub mod coverage;
 pub mod form;
 pub mod jose;
+pub mod json;
 pub mod operations;
 pub mod problem;
 pub mod report;

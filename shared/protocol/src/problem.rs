@@ -1,4 +1,4 @@
-//! A problem (RFC 9457): the answer to a request that was not done.
+//! A problem (RFC 9457): the response to a request that failed.
 
 pub mod advice;
 
@@ -7,41 +7,41 @@ use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
-/// Before the code in a problem's `type`: a reference relative to the address of the interface (RFC 9457, section 3.1.1).
-/// Resolved against it, it is the page that explains the problem.
+/// Prefix of the code in a problem's `type`, which is a relative reference (RFC 9457, section 3.1.1). Resolved against the
+/// hub's address, `type` is the page that explains the problem.
 pub const TYPE_PREFIX: &str = "/problems/";
 
-/// Why a request was not done. Decide by `type`; the words are for people and come in Chinese or English, as
-/// `Accept-Language` asks. Members that are not known are ignored.
+/// Why a request failed. Decide by `type`. `title` and `detail` are for people, in Chinese or English according to
+/// `Accept-Language`. Ignore members that you do not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
-    /// `/problems/` and a stable code, relative to the address of the interface: there it says what to do. Decide by the
-    /// part after the last slash. An unknown one is treated by its status.
+    /// `/problems/` and a stable code: the path of the page that explains the problem. Decide by the code; treat an unknown
+    /// code by the status.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^/problems/[a-z_]+$")))]
     pub kind: String,
-    /// What it is, in words.
+    /// Short description of the kind of problem.
     pub title: String,
     /// The HTTP status.
     #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
     pub status: u16,
-    /// What is particular to this occurrence, in words.
+    /// Description of this occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Every wrong field, all at once.
+    /// All wrong fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
-    /// Names the request in the hub's log.
+    /// Id of the request in the hub's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
-    /// The rule of the limit, `minute` or `day`, with `too_many_requests`.
+    /// The exceeded limit, `minute` or `day`, with `too_many_requests`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// The agencies that offer the service, with `not_covered`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered_by: Vec<String>,
-    /// What the agency there cannot do, with `not_covered`.
+    /// Capabilities that the agency lacks, with `not_covered`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<String>,
     /// Line of the body, from 1, with `malformed_json`.
@@ -50,28 +50,28 @@ pub struct Problem {
     /// Column of the line, from 1, with `malformed_json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
-    /// The hub's own time in seconds since 1970, with `signature_expired`.
+    /// Time of the hub in seconds since 1970, with `signature_expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<i64>,
-    /// How far a signature's time may be from the hub's, in seconds, with `signature_expired`.
+    /// Accepted difference between `iat` and the hub's clock in seconds, with `signature_expired`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance_seconds: Option<i64>,
-    /// The version the report named, with `stale_version`.
+    /// Version that the report named, with `stale_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u32>,
-    /// The version of the case now, with `stale_version` and `precondition_failed`.
+    /// Current version of the case, with `stale_version` and `precondition_failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// The stage the application is at, with `illegal_step` and `other_leg`.
+    /// Current stage of the application, with `illegal_step` and `other_leg`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
-    /// The step that is not possible there, with `illegal_step`.
+    /// The refused step, with `illegal_step`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// The documents that are not in, with `documents_missing`.
+    /// Documents that are not stored yet, with `documents_missing`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<DocumentId>,
-    /// The bound that is reached, with `bound_reached`.
+    /// The limit that the application has reached, with `bound_reached`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<String>,
 }
@@ -80,10 +80,10 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FieldProblem {
-    /// Which, as a JSON pointer (RFC 6901).
+    /// JSON pointer (RFC 6901) to the field.
     pub pointer: String,
-    /// A stable code. New ones may appear.
+    /// Stable code of the fault. The hub may add codes.
     pub code: String,
-    /// What is wrong, in words.
+    /// Description of the fault.
     pub detail: String,
 }

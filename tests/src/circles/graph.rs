@@ -1,8 +1,8 @@
-//! Which file uses which, and the circles in that.
+//! The graph of uses between files, and the circles in the graph.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Uses by the file that uses and the file that is used, each with one of the names.
+/// Using file → used file → one of the used names.
 #[derive(Debug, Default)]
 pub(super) struct Uses(BTreeMap<String, BTreeMap<String, String>>);
 
@@ -19,7 +19,7 @@ impl Uses {
         self.0.get(from).into_iter().flatten()
     }
 
-    /// The shortest way from a file back to itself.
+    /// The shortest path from a file back to the same file.
     fn shortest(&self, start: &str) -> Option<Vec<String>> {
         let mut before: BTreeMap<&str, &str> = BTreeMap::new();
         let mut queue = VecDeque::from([start]);
@@ -46,15 +46,15 @@ impl Uses {
 /// For every file on a circle, the shortest circle through it; each circle once.
 pub(super) fn circles(uses: &Uses) -> Vec<String> {
     let mut known = BTreeSet::new();
-    let mut told = Vec::new();
+    let mut found = Vec::new();
     for start in uses.0.keys() {
         let Some(way) = uses.shortest(start) else { continue };
         let files: BTreeSet<String> = way.iter().cloned().collect();
         if known.insert(files) {
-            told.push(written(uses, &way));
+            found.push(written(uses, &way));
         }
     }
-    told
+    found
 }
 
 /// `a.rs -> (Name) b.rs -> (Other) a.rs`.

@@ -1,4 +1,4 @@
-//! The modules of a crate: what each defines, imports and mentions, and where a path in it leads.
+//! The modules of a crate: their definitions, imports and mentioned paths, and the item that a path leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::Sources;
 use super::graph::Uses;
 use super::tokens::{Import, Mentions, end_of_statement, is_punct, name, use_tree};
 
-/// Re-exports that are followed before a path counts as leading nowhere.
+/// Most re-exports to follow before a path counts as unresolved.
 const DEPTH: usize = 16;
 
 type Id = usize;
@@ -20,17 +20,17 @@ struct Module {
     parent: Option<Id>,
     children: BTreeMap<String, Id>,
     items: BTreeSet<String>,
-    /// Names that are brought in for this module alone.
+    /// Imports for this module alone.
     imports: Vec<Import>,
-    /// Names that are brought in for others as well: `pub use`.
+    /// Imports that other modules can use too: `pub use`.
     exports: Vec<Import>,
     mentions: Mentions,
 }
 
-/// A crate.
+/// The modules of a crate; [`Id`] is the index.
 pub(super) struct Modules(Vec<Module>);
 
-/// Where a path leads.
+/// The target of a path.
 #[derive(Clone, Copy)]
 enum Target {
     Module(Id),
@@ -38,7 +38,7 @@ enum Target {
     Item(Id),
 }
 
-/// Reads the crate that begins in the file `root`.
+/// Reads the crate whose root file is `root`.
 pub(super) fn read_crate(root: &str, sources: &Sources) -> Modules {
     let mut modules = Modules(Vec::new());
     let folder = Path::new(root).parent().and_then(Path::to_str).unwrap_or_default().to_owned();
@@ -47,7 +47,7 @@ pub(super) fn read_crate(root: &str, sources: &Sources) -> Modules {
 }
 
 impl Modules {
-    /// Reads a file. Its child modules lie in `folder`.
+    /// Reads a file whose child modules are in `folder`.
     fn read_file(&mut self, path: &str, folder: &str, parent: Option<Id>, sources: &Sources) -> Id {
         let text = sources.get(path).unwrap_or_else(|| panic!("{path}: a module without a file"));
         let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -103,7 +103,7 @@ impl Modules {
         }
     }
 
-    /// Which file uses which, and by what name.
+    /// The uses between the files of the crate.
     pub(super) fn uses(&self) -> Uses {
         let mut uses = Uses::default();
         for (id, module) in self.0.iter().enumerate() {
@@ -121,7 +121,7 @@ impl Modules {
         uses
     }
 
-    /// Where a path that stands in this module leads. Nowhere when it leads out of the crate, or names a local variable.
+    /// Resolves a path in this module. Returns `None` when the path leads out of the crate or names a local variable.
     fn resolve(&self, from: Id, path: &[String], depth: usize) -> Option<Target> {
         let (first, rest) = path.split_first()?;
         let depth = depth.checked_sub(1)?;
@@ -134,7 +134,7 @@ impl Modules {
         self.walk(start, rest, depth)
     }
 
-    /// Goes on from a target along the rest of its path.
+    /// Follows the rest of a path from a target.
     fn walk(&self, start: Target, rest: &[String], depth: usize) -> Option<Target> {
         let mut at = start;
         for (index, segment) in rest.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Modules {
             at = match segment.as_str() {
                 "super" => Target::Module(self.0[module].parent?),
                 "self" => at,
-                // Whatever else a path finds in a module comes from a macro there.
+                // Any other name in a module comes from a macro there.
                 _ => self
                     .lookup(module, segment, index + 1 == rest.len(), depth)
                     .unwrap_or(Target::Item(module)),
@@ -151,7 +151,7 @@ impl Modules {
         Some(at)
     }
 
-    /// What a name means in a module. As the last of a path it means an item sooner than a module.
+    /// Looks up a name in a module. As the last segment of a path the name means an item rather than a module.
     fn lookup(&self, module: Id, name: &str, is_last: bool, depth: usize) -> Option<Target> {
         let here = &self.0[module];
         let child = here.children.get(name).copied().map(Target::Module);
@@ -177,7 +177,7 @@ impl Modules {
         let (_, path) = import.path.split_last()?;
         match self.resolve(module, path, depth)? {
             Target::Module(of) => self.lookup(of, name, true, depth.checked_sub(1)?),
-            // The variants of an enumeration: which names those are is not read. Its own import counts.
+            // A glob import of an enumeration's variants. The variants are not read; the import of the enumeration counts.
             Target::Item(_) => None,
         }
     }
@@ -188,7 +188,7 @@ struct Item<'a> {
     tokens: &'a [TokenTree],
     length: usize,
     kind: String,
-    /// The place of the keyword.
+    /// Index of the keyword.
     keyword: usize,
     name: Option<String>,
     is_public: bool,
@@ -243,7 +243,7 @@ impl<'a> Item<'a> {
         &self.tokens[self.keyword + 1..end]
     }
 
-    /// The content of its braces.
+    /// The tokens within the item's braces.
     fn block(&self) -> Option<TokenStream> {
         match self.tokens.last() {
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => Some(group.stream()),
@@ -251,7 +251,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Whether only tests have it: `#[cfg(test)]`, `#[cfg(all(test, …))]`.
+    /// Whether the item is compiled for tests only: `#[cfg(test)]`, `#[cfg(all(test, …))]`.
     fn is_test(&self) -> bool {
         self.tokens[..self.keyword.min(self.tokens.len())].iter().any(|token| {
             let text = token.to_string().replace(' ', "");
@@ -260,7 +260,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Where an item with a body ends: after its braces, or after its `;` when it has none.
+/// The index after an item with a body: after its braces, or after its `;` when it has no braces.
 fn end_of_item(tokens: &[TokenTree], start: usize) -> usize {
     let is_end = |token: &TokenTree| match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A name that a `use` brings in, and the path that leads to it. `*` stands for every name.
+/// An imported name and its path. The name `*` stands for every name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Import {
     pub(super) name: String,
     pub(super) path: Vec<String>,
 }
 
-/// What the code of one module mentions.
+/// The paths and imports in the code of one module.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
     /// Paths of one segment or more. A single lower-case name is listed only when it is called or invoked, since it is a
@@ -20,7 +20,7 @@ pub(super) struct Mentions {
 }
 
 impl Mentions {
-    /// Adds everything that these tokens mention.
+    /// Adds the paths and imports in these tokens.
     pub(super) fn read(&mut self, stream: TokenStream) {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
         let mut at = 0;
@@ -41,7 +41,7 @@ impl Mentions {
         }
     }
 
-    /// Reads the path that begins here, and gives the place after it.
+    /// Reads the path that begins at `start`. Returns the index after the path.
     fn path(&mut self, tokens: &[TokenTree], start: usize) -> usize {
         let mut path = vec![name(&tokens[start]).unwrap_or_default()];
         let mut at = start + 1;
@@ -51,7 +51,7 @@ impl Mentions {
             at += 3;
         }
         let before = start.checked_sub(1).and_then(|before| tokens.get(before));
-        // A field or a method, or the rest of a path that begins elsewhere: `::http::Name`, `<T as Trait>::Name`.
+        // A field or a method, or the rest of another path: `::http::Name`, `<T as Trait>::Name`.
         let continues = is_punct(before, '.') || (start >= 2 && is_path_separator(tokens, start - 2));
         let is_called = matches!(tokens.get(at), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
             || is_punct(tokens.get(at), '!')
@@ -105,13 +105,13 @@ fn branch(prefix: &[String], tokens: &[TokenTree], imports: &mut Vec<Import>) {
     }
 }
 
-/// Where the statement that begins here ends: at its `;`.
+/// Index of the `;` that ends the statement at `start`.
 pub(super) fn end_of_statement(tokens: &[TokenTree], start: usize) -> usize {
     let length = tokens[start..].iter().position(|token| is_punct(Some(token), ';'));
     length.map_or(tokens.len(), |length| start + length)
 }
 
-/// The name that an identifier is, without the `r#` of a raw one.
+/// The text of an identifier, without the `r#` of a raw identifier.
 pub(super) fn name(token: &TokenTree) -> Option<String> {
     match token {
         TokenTree::Ident(ident) => Some(ident.to_string().trim_start_matches("r#").to_owned()),

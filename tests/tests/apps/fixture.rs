@@ -1,4 +1,4 @@
-//! What the tests share: a local AWS with the hub, and one agency at work.
+//! The fixture of all tests: a local AWS with the hub, and one running agency.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use tongban::node::NodeTools;
 use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::{environment, program, settings, write_private};
-use tongban_tests::hub::lasting_hub;
+use tongban_tests::hub::process_wide_hub;
 use tongban_tests::repository::root;
 use tongban_tests::until::until;
 
-/// The stack that all share.
+/// The stack of all tests.
 const STACK: &str = "tongban-apps";
 /// The example in TypeScript.
 const NODE: &str = "shared/apps/node";
-/// Who decides the sample of a first card.
+/// The agency that decides the sample application for a first card.
 const AGENCY: &str = "11";
-/// How long a process may take to do what is waited for.
+/// Deadline for every wait on a process.
 const SOON: Duration = Duration::from_secs(90);
 
-/// Where the hub is.
+/// The address of the hub, and the tools of the tests.
 pub(crate) struct Fixture {
     port: String,
     folder: PathBuf,
@@ -34,11 +34,11 @@ pub(crate) struct Fixture {
     _agency: Running,
 }
 
-/// The bench that all tests share. Its hub ends with this process.
+/// The fixture that all tests share. Its hub ends with the test process.
 pub(crate) fn fixture() -> &'static Fixture {
-    static BENCH: OnceLock<Fixture> = OnceLock::new();
-    BENCH.get_or_init(|| {
-        let stack = lasting_hub(STACK);
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let stack = process_wide_hub(STACK);
         let folder = std::env::temp_dir().join(format!("tongban-apps-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let port = stack.endpoint().rsplit(':').next().expect("a port").to_owned();
@@ -51,7 +51,7 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     let code: AgencyCode = AGENCY.parse().expect("an agency code");
     let config = folder.join("agency.json");
     write_private(&config, &settings(stack, &code).to_string());
-    // Nobody drops what a static holds: it ends when its standard input does, and that with this process.
+    // A static is never dropped. The shell ends the agency when standard input closes, which happens when this process ends.
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "\"$@\" & /bin/cat >/dev/null; kill $!", "agency"]).arg(program());
     command.args(["simulate", "--script", "default", "--config"]).arg(&config);
@@ -59,7 +59,7 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     Running::with_input(command, Stdio::piped(), &folder.join("agency.log"))
 }
 
-/// The packages of the example in TypeScript, and its source beside them.
+/// Installs the packages of the TypeScript example and copies its source beside them.
 fn node() -> NodeTools {
     let workspace = Workspace::find().expect("the repository");
     let _alone = workspace.lock().expect("a lock");
@@ -72,32 +72,31 @@ fn node() -> NodeTools {
 }
 
 impl Fixture {
-    /// The example's packages.
     pub(crate) fn node(&self) -> &NodeTools {
         &self.node
     }
 
-    /// A file of this run's own.
+    /// The path of a file in this run's folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// The `tongban` command with these words, as it is typed at the top of the repository.
+    /// The `tongban` command with these arguments, run at the top of the repository.
     pub(crate) fn tongban(&self, words: &[&str]) -> Command {
-        let mut command = self.at_the_hub(&program().with_file_name("tongban"));
+        let mut command = self.with_hub_address(&program().with_file_name("tongban"));
         command.args(words);
         command
     }
 
-    /// A script of the shell. `cargo run --quiet --` is this build's program.
+    /// A shell script in which `cargo run --quiet --` runs this build's program.
     pub(crate) fn shell(&self, script: &str) -> Command {
         let tongban = program().with_file_name("tongban").display().to_string();
-        let mut command = self.at_the_hub(Path::new("sh"));
+        let mut command = self.with_hub_address(Path::new("sh"));
         command.args(["-c", &script.replace("cargo run --quiet --", &tongban)]);
         command
     }
 
-    fn at_the_hub(&self, program: &Path) -> Command {
+    fn with_hub_address(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("TONGBAN_PORT", &self.port).env("TONGBAN_STACK", STACK).stdin(Stdio::null());
         command.current_dir(root());
@@ -105,14 +104,14 @@ impl Fixture {
     }
 }
 
-/// A process that goes on until it is told to end, and what it has written.
+/// A process that runs until SIGTERM, and its log.
 pub(crate) struct Running {
     child: Child,
     log: PathBuf,
 }
 
 impl Running {
-    /// Starts it; what it writes goes into a file.
+    /// Starts a process whose output goes into a file.
     pub(crate) fn start(command: Command, log: &Path) -> Running {
         Running::with_input(command, Stdio::null(), log)
     }
@@ -123,47 +122,47 @@ impl Running {
         Running { child: command.spawn().expect("a process"), log: log.to_owned() }
     }
 
-    /// What it has written so far.
-    pub(crate) fn said(&self) -> String {
+    /// The output so far.
+    pub(crate) fn output_text(&self) -> String {
         fs::read_to_string(&self.log).expect("a log")
     }
 
-    /// Waits for a line with all of these words.
-    pub(crate) async fn says(&self, words: &[&str]) -> String {
+    /// Waits for a line that contains all of these words.
+    pub(crate) async fn wait_for_line(&self, words: &[&str]) -> String {
         let what = format!("a line with {words:?}");
         until(&what, SOON, || {
-            let said = self.said();
-            let line = said.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            let output_text = self.output_text();
+            let line = output_text.lines().find(|line| words.iter().all(|word| line.contains(word)));
             std::future::ready(line.map(str::to_owned))
         })
         .await
     }
 
-    /// Tells it to end, as a supervisor would, and waits: whether it ended well.
+    /// Sends SIGTERM and waits for the end. Returns whether the process succeeded.
     pub(crate) async fn end(mut self) -> bool {
-        self.tell();
+        self.terminate();
         let child = &mut self.child;
         until("its end", SOON, || std::future::ready(child.try_wait().expect("a child"))).await.success()
     }
 
-    fn tell(&self) {
+    fn terminate(&self) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = id.map(|id| kill_process(id, Signal::TERM));
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.tell();
+        self.terminate();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What a command printed, where it ended with this code.
-pub(crate) fn said(output: Output, code: i32) -> String {
-    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{told}");
-    told
+/// The output of a command that ended with this code.
+pub(crate) fn output_text(output: Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
 }

@@ -1,4 +1,4 @@
-"""The consumer in Python with one thing wrong: what certification must find.
+"""The Python consumer with one fault, which certification must find.
 
     python broken.py BUG agency.json    (the folder of consumer.py on PYTHONPATH)"""
 import json
@@ -12,12 +12,12 @@ import decisions
 
 
 def new_ids():
-    "Says the same under a new id each time."
+    "Sends each report with a new id."
     consumer.uuid = type("Ids", (), {"NAMESPACE_OID": None, "uuid5": staticmethod(lambda *_: uuid.uuid4())})
 
 
 def inbox_that(answers):
-    "An inbox whose look-ups are answered by somebody else."
+    "Replaces the look-ups of the inbox by `answers`."
     class Inbox:
         def __init__(self, base):
             self.base = base
@@ -37,7 +37,7 @@ def no_inbox():
 
 
 def acts_on_old_versions():
-    "Knows what it handled, and not that an older message is old."
+    "Recognises repeats, but not messages older than the last handled one."
     new_ids()
     inbox_that(lambda base, values: base.execute("SELECT 1 FROM handled WHERE application = ? AND version = ?", values))
 
@@ -73,7 +73,7 @@ def stops_at_unreadable():
 
 
 def believes_forgeries():
-    "Decrypts and does not verify."
+    "Decrypts cases without verifying their signature."
     def opens(hub, body):
         envelope, sealed = json.loads(body), consumer.jwe.JWE(algs=["ECDH-ES", "A256GCM"])
         sealed.deserialize(envelope["data"])
@@ -96,7 +96,7 @@ def first_key_only():
 
 
 def ignores_refusals():
-    "Takes a refusal for something that passes, and keeps the message."
+    "Treats a refusal as a temporary failure, and leaves the message in the queue."
     post = consumer.Hub.post
 
     def stubborn(hub, path, typ, **claims):

@@ -1,4 +1,4 @@
-//! What all consumers are judged on: a local AWS with the hub, and the programs that they run by.
+//! The fixture of all certifications: a local AWS with the hub, and the programs of the consumers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use tongban::python::Tools;
 use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::program;
-use tongban_tests::hub::lasting_hub;
+use tongban_tests::hub::process_wide_hub;
 
-/// The consumers of the repository.
+/// Folder of the repository's consumers.
 pub(crate) const CONSUMERS: &str = "shared/agency/consumers";
-/// The stack that all share.
+/// The stack of all tests.
 const STACK: &str = "tongban-certify";
 
-/// Where a hub is, and what consumers run by.
+/// The address of a hub, and the programs of the consumers.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixture {
     pub(crate) port: String,
@@ -29,10 +29,10 @@ pub(crate) struct Fixture {
     workspace: Workspace,
 }
 
-/// The bench that all tests share. Its hub ends with this process.
+/// The fixture that all tests share. Its hub ends with the test process.
 pub(crate) fn fixture() -> &'static Fixture {
-    static BENCH: OnceLock<Fixture> = OnceLock::new();
-    BENCH.get_or_init(|| {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
         let workspace = Workspace::find().expect("the repository");
         let screen = Terminal::silent();
         let (python, node) = {
@@ -46,7 +46,7 @@ pub(crate) fn fixture() -> &'static Fixture {
             let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
             fs::write(node.folder().join(file), text).expect("a file");
         }
-        let stack = lasting_hub(STACK);
+        let stack = process_wide_hub(STACK);
         Fixture {
             port: port_of(stack),
             stack: STACK.to_owned(),
@@ -61,7 +61,7 @@ fn port_of(stack: &LocalStack) -> String {
     stack.endpoint().rsplit(':').next().expect("a port").to_owned()
 }
 
-/// A new folder of a test's own.
+/// Creates an empty folder for one test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = fixture().workspace.state(&format!("certify/{}-{name}", std::process::id()));
     if folder.exists() {
@@ -76,17 +76,17 @@ impl Fixture {
         &self.workspace
     }
 
-    /// The same programs at another hub.
+    /// The same programs with another hub.
     pub(crate) fn at(&self, stack: &LocalStack, name: &str) -> Fixture {
         Fixture { port: port_of(stack), stack: name.to_owned(), ..self.clone() }
     }
 
-    /// The operator's command.
+    /// Path of the operator's command.
     pub(crate) fn operator() -> PathBuf {
         program().with_file_name("tongban")
     }
 
-    /// A command with what finds the hub in its environment.
+    /// A command whose environment names the hub.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env("TONGBAN_PORT", &self.port).env("TONGBAN_STACK", &self.stack).stdin(Stdio::null());
@@ -94,8 +94,8 @@ impl Fixture {
         command
     }
 
-    /// A line of the guide in a folder of its own, with this build's programs in the place of `cargo run`, and the
-    /// repository beside the folder's files.
+    /// A line of the guide, run in a separate folder with this build's programs instead of `cargo run`. Links in the folder
+    /// lead to the files of the repository.
     pub(crate) fn shell(&self, folder: &Path, line: &str) -> Command {
         let shared = folder.join("shared");
         if !shared.exists() {

@@ -1,8 +1,8 @@
-//! Certification: the consumers in Python, Node and Rust pass it, and consumers with one thing wrong do not.
+//! Certification: the consumers in Python, Node and Rust pass, and consumers with one fault do not.
 //!
-//! One local AWS serves all. Each consumer is a real process at the queue of an agency of its own, with the kit that an
-//! operator hands out; `tongban-agency certify` judges it from outside. The short form of the tests certifies one consumer by all
-//! checks, the others by a few, and has three of the eight broken ones.
+//! All tests share one local AWS. Each consumer is a real process at the queue of its own agency, with the kit that an
+//! operator hands out, and `tongban-agency certify` checks it from outside. The short form runs all checks for one consumer
+//! and a few for the others, with three of the eight broken consumers.
 
 mod fixture;
 mod running_consumer;
@@ -21,84 +21,87 @@ use tongban_tests::progress::say;
 use tongban_tests::size::{full_or_short, is_full};
 
 use crate::fixture::{Fixture, fixture};
-use crate::running_consumer::{Program, RunningConsumer, Verdict};
+use crate::running_consumer::{CertifyOutput, Program, RunningConsumer};
 
-/// Checks of the short form.
+/// Checks of the short form, besides the consumer with all checks.
 const FEW_CHECKS: &str = "ordinary,refusal,duplicate,burst";
-/// How many cases at once the short form has.
+/// Cases of the check `burst` in the short form.
 const SMALL_BURST: u16 = 20;
-/// Broken consumers of the short form.
+/// Number of broken consumers in the short form.
 const FEW_BROKEN: usize = 3;
 
-/// Every check was played, and passed.
-fn certified(consumer: &RunningConsumer, burst: u16) -> Verdict {
-    let verdict = consumer.certify(&["--burst", &burst.to_string()]);
-    assert_eq!(verdict.code, Some(0), "{}", verdict.told);
+/// Runs every check and asserts that all pass.
+fn passes_every_check(consumer: &RunningConsumer, burst: u16) -> CertifyOutput {
+    let output = consumer.certify(&["--burst", &burst.to_string()]);
+    assert_eq!(output.code, Some(0), "{}", output.text);
     assert!(
-        verdict.checks.len() >= 12 && verdict.checks.values().all(|how| how == "passed"),
+        output.checks.len() >= 12 && output.checks.values().all(|how| how == "passed"),
         "{}",
-        verdict.told
+        output.text
     );
-    verdict
+    output
 }
 
-/// The few checks of the short form were played, and passed.
+/// Runs the few checks of the short form and asserts that all pass.
 fn passes_few_checks(consumer: &RunningConsumer) {
-    let verdict = consumer.certify(&["--only", FEW_CHECKS, "--burst", &SMALL_BURST.to_string()]);
-    assert_eq!(verdict.code, Some(0), "{}", verdict.told);
-    let played: Vec<_> = verdict.checks.values().filter(|how| *how == "passed").collect();
-    assert_eq!(played.len(), FEW_CHECKS.split(',').count(), "{}", verdict.told);
+    let output = consumer.certify(&["--only", FEW_CHECKS, "--burst", &SMALL_BURST.to_string()]);
+    assert_eq!(output.code, Some(0), "{}", output.text);
+    let played: Vec<_> = output.checks.values().filter(|how| *how == "passed").collect();
+    assert_eq!(played.len(), FEW_CHECKS.split(',').count(), "{}", output.text);
 }
 
 #[test]
 fn node_is_certified() {
-    certified(&RunningConsumer::take(fixture(), "13", Program::Node), full_or_short(100, SMALL_BURST));
+    passes_every_check(
+        &RunningConsumer::take(fixture(), "13", Program::Node),
+        full_or_short(100, SMALL_BURST),
+    );
 }
 
 #[test]
 fn rust_is_certified() {
     let consumer = RunningConsumer::take(fixture(), "36", Program::Rust);
     if is_full() {
-        certified(&consumer, 100);
+        passes_every_check(&consumer, 100);
     } else {
         passes_few_checks(&consumer);
     }
 }
 
-/// Whoever stops it leaves nothing behind at the hub: no case that waits for the consumer, and no key.
+/// A stopped certification leaves no open case and no registered key at the hub.
 #[test]
-fn a_judge_who_is_stopped_ends_what_it_opened() {
+fn a_stopped_certification_closes_its_cases() {
     let mut consumer = RunningConsumer::take(fixture(), "14", Program::Rust);
-    consumer.leave();
+    consumer.stop();
     let config = consumer.file("agency.json").display().to_string();
     let open = || {
-        let listed = consumer.asks(&program(), &["cases", "--config", &config, "--json"]);
+        let listed = consumer.json_output(&program(), &["cases", "--config", &config, "--json"]);
         listed["cases"].as_array().expect("cases").len()
     };
-    let (code, told) = consumer.stopped_once("burst", || open() >= 3);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains("stopped before its end"), "{told}");
-    // The list is an index, which follows.
+    let (code, text) = consumer.certify_until("burst", || open() >= 3);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("stopped before its end"), "{text}");
+    // The list of open cases is an index, which follows the writes with a delay.
     let end = Instant::now() + Duration::from_secs(30);
     while open() > 0 {
-        assert!(Instant::now() < end, "{} cases are open: {told}", open());
+        assert!(Instant::now() < end, "{} cases are open: {text}", open());
     }
     let keys = || {
-        let listed = consumer.asks(&Fixture::operator(), &["agency", "keys", "14", "--json"]);
+        let listed = consumer.json_output(&Fixture::operator(), &["agency", "keys", "14", "--json"]);
         let keys = listed.as_array().or(listed["keys"].as_array()).expect("keys");
         let state = |wanted: &str| keys.iter().filter(|key| key["state"] == wanted).count();
         (state("former"), state("revoked"))
     };
     assert_eq!(keys(), (0, 0));
-    let (code, told) = consumer.stopped_once("rotated_key", || keys() == (1, 0));
-    assert_eq!((code, keys()), (Some(1), (0, 1)), "{told}");
+    let (code, text) = consumer.certify_until("rotated_key", || keys() == (1, 0));
+    assert_eq!((code, keys()), (Some(1), (0, 1)), "{text}");
 }
 
-/// Each is wrong in one way, and is told so by the check that is there for it; the ordinary course it can do.
+/// Each broken consumer has one fault and fails the check for this fault. It passes the check `ordinary`.
 #[test]
-fn broken_consumers_are_found() {
+fn every_broken_consumer_fails_its_check() {
     let broken = [
-        // The short form has the first of these.
+        // The short form takes the first entries.
         ("32", "believes_forgeries", "forged"),
         ("22", "acts_on_old_versions", "reordering"),
         ("35", "drops_the_rest_of_a_batch", "burst"),
@@ -109,37 +112,37 @@ fn broken_consumers_are_found() {
         ("34", "ignores_refusals", "withdrawn_while_working"),
     ];
     let broken = &broken[..full_or_short(broken.len(), FEW_BROKEN)];
-    let judges: Vec<_> = broken
+    let runs: Vec<_> = broken
         .iter()
         .copied()
         .map(|(code, bug, check)| {
             thread::spawn(move || {
                 let consumer = RunningConsumer::take(fixture(), code, Program::Broken(bug));
                 let only = format!("ordinary,{check}");
-                let verdict = consumer.certify(&["--only", &only, "--burst", "20", "--timeout", "30"]);
+                let output = consumer.certify(&["--only", &only, "--burst", "20", "--timeout", "30"]);
                 assert_eq!(
-                    verdict.checks.get("ordinary").map(String::as_str),
+                    output.checks.get("ordinary").map(String::as_str),
                     Some("passed"),
                     "{bug}: {}",
-                    verdict.told
+                    output.text
                 );
                 assert_eq!(
-                    verdict.checks.get(check).map(String::as_str),
+                    output.checks.get(check).map(String::as_str),
                     Some("failed"),
                     "{bug}: {}",
-                    verdict.told
+                    output.text
                 );
-                assert_eq!(verdict.code, Some(8), "{bug}: {}", verdict.told);
-                assert!(!verdict.told.contains("says nothing about the consumer"), "{bug}: {}", verdict.told);
+                assert_eq!(output.code, Some(8), "{bug}: {}", output.text);
+                assert!(!output.text.contains("says nothing about the consumer"), "{bug}: {}", output.text);
             })
         })
         .collect();
-    for judge in judges {
-        judge.join().expect("a broken consumer that is found");
+    for run in runs {
+        run.join().expect("a broken consumer did not fail its check");
     }
 }
 
-/// A 44th agency: one row and a deploy to the hub that runs. Its consumer is certified, and the row is taken out again.
+/// A 44th agency joins by one row and a deploy to the running hub. Its consumer is certified, and the row is removed again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     let fixture = fixture();
@@ -162,7 +165,7 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     assert_eq!(stack.agencies().agencies().len(), 44);
     let consumer = RunningConsumer::take(&fixture.at(&stack, "tongban-join"), "110105", Program::Python);
     if is_full() {
-        certified(&consumer, 20);
+        passes_every_check(&consumer, 20);
     } else {
         passes_few_checks(&consumer);
     }
@@ -173,8 +176,8 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     fs::remove_file(&file).expect("the file");
 }
 
-/// The guide's commands, as they are written there, from an empty folder to the certified consumer in Python, with the
-/// burst of 500; and those for later. The short form certifies by a few checks.
+/// The guide's commands as written, from an empty folder to the certified consumer in Python with the burst of 500, and the
+/// commands after certification. The short form runs a few checks.
 #[test]
 fn the_guide_leads_to_a_certified_consumer() {
     let guide = tongban_tests::repository::text("shared/agency/INTEGRATION.md");
@@ -184,48 +187,51 @@ fn the_guide_leads_to_a_certified_consumer() {
     let folder = fixture::folder("guide");
     let begun = Instant::now();
     let mut consumer = None;
-    let mut certified = None;
+    let mut passes_every_check = None;
     for (count, command) in commands.iter().enumerate() {
         if *command == "cargo run -- up" {
-            continue; // the bench's own
+            continue; // the fixture has started the hub
         }
         say(&format!("the guide, {} of {}: {command}", count + 1, commands.len()));
-        // What goes on is ended with its shell.
+        // `exec`: ending the shell ends the consumer.
         let mut line = command.replace("&& venv", "&& exec venv");
         if command.contains(" certify ") && !is_full() {
             line += &format!(" --only {FEW_CHECKS} --burst {SMALL_BURST}");
         }
         let mut shell = fixture().shell(&folder, &line);
         if command.contains("decisions.py") {
-            // Nobody reads a pipe of it, and a full one would stop it.
+            // A file, because nobody reads a pipe, and a full pipe would block the consumer.
             let log = fs::File::create(folder.join("consumer.log")).expect("a log");
             shell.stdout(log.try_clone().expect("a log")).stderr(log);
             consumer = Some(running_consumer::Running::of(shell.spawn().expect("a consumer")));
             continue;
         }
         let output = shell.output().expect("a shell");
-        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        // 4: there is nothing to show.
-        assert!(matches!(output.status.code(), Some(0 | 4)), "{command}: {told}");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        // Exit code 4: nothing found.
+        assert!(matches!(output.status.code(), Some(0 | 4)), "{command}: {text}");
         if command.contains("certify") {
-            certified = Some((count + 1, begun.elapsed(), told));
+            passes_every_check = Some((count + 1, begun.elapsed(), text));
         }
     }
     assert!(consumer.is_some(), "{commands:?}");
-    let (count, took, told) = certified.expect("the guide certifies");
-    assert!(commands.len() > count, "and goes on");
+    let (count, took, text) = passes_every_check.expect("the guide has no `certify`");
+    assert!(commands.len() > count, "the guide has no commands after certification");
     let read = |file| fs::read_to_string(folder.join(file)).expect("a result");
     let result: Value = serde_json::from_str(&read("certify.json")).expect("a result in JSON");
-    assert_eq!(result["outcome"], "passed", "{told}");
+    assert_eq!(result["outcome"], "passed", "{text}");
     let checks = result["checks"].as_array().expect("checks");
     let least = full_or_short(12, FEW_CHECKS.split(',').count());
-    assert!(checks.len() >= least && checks.iter().all(|check| check["outcome"] == "passed"), "{told}");
+    assert!(checks.len() >= least && checks.iter().all(|check| check["outcome"] == "passed"), "{text}");
     let junit = read("certify.xml");
     assert!(junit.contains("<testsuite") && junit.contains("name=\"burst\""), "{junit}");
     drop(consumer);
     fs::remove_dir_all(&folder).expect("the folder");
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
-        println!("guide: {count} commands, {:.0} s to a certified consumer\n{told}", took.as_secs_f64());
+        println!(
+            "guide: {count} commands, {:.0} s until the consumer is certified\n{text}",
+            took.as_secs_f64()
+        );
     }
 }

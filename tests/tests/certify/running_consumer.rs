@@ -1,4 +1,4 @@
-//! A consumer at an agency's queue, and its judge.
+//! A running consumer at an agency's queue, and its certification.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,17 +13,17 @@ use tongban_tests::progress::say;
 
 use crate::fixture::{CONSUMERS, Fixture, folder};
 
-/// What runs at the queue.
+/// The program of a consumer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Program {
     Python,
     Node,
     Rust,
-    /// The one in Python, with one thing wrong.
+    /// The consumer in Python with this fault.
     Broken(&'static str),
 }
 
-/// A process that ends with this value, as its operator would end it.
+/// A process that gets SIGTERM when this value is dropped.
 pub(crate) struct Running(Child);
 
 impl Running {
@@ -35,33 +35,33 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
-        // It may have ended by itself, as some of the broken ones do.
+        // Some broken consumers end by themselves.
         let _ = id.map(|id| kill_process(id, Signal::TERM));
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A consumer at work. Its folder goes with it, unless a test failed: then its log is worth a look.
+/// A running consumer and its folder. The folder is kept when a test fails, for its log.
 pub(crate) struct RunningConsumer {
     fixture: Fixture,
     folder: PathBuf,
     running: Option<Running>,
 }
 
-/// What certification told.
+/// The result of a certification.
 #[derive(Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct CertifyOutput {
     pub(crate) code: Option<i32>,
-    /// How each check ended, by its name.
+    /// The outcome of each check by name.
     pub(crate) checks: BTreeMap<String, String>,
-    pub(crate) told: String,
+    pub(crate) text: String,
 }
 
 impl Drop for RunningConsumer {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // The consumer may still write its last words; what is left is in `target`.
+            // The consumer may still write its log. Remaining files are in `target`.
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
@@ -78,7 +78,7 @@ impl RunningConsumer {
         let settings = folder.join("agency.json");
         let mut changed: Value =
             serde_json::from_slice(&fs::read(&settings).expect("settings")).expect("settings in JSON");
-        // What is left in the queue comes again soon.
+        // A short visibility timeout, so that unhandled messages are delivered again soon.
         changed["visibility_seconds"] = 8.into();
         changed["wait_seconds"] = 5.into();
         fs::write(&settings, changed.to_string()).expect("settings");
@@ -89,42 +89,43 @@ impl RunningConsumer {
         RunningConsumer { fixture: fixture.clone(), folder, running: Some(running) }
     }
 
-    /// A file of its folder.
+    /// The path of a file in the consumer's folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Its consumer goes home.
-    pub(crate) fn leave(&mut self) {
+    /// Stops the consumer.
+    pub(crate) fn stop(&mut self) {
         self.running = None;
     }
 
-    /// What a command of the agency or of the operator prints, in JSON.
-    pub(crate) fn asks(&self, program: &Path, words: &[&str]) -> Value {
+    /// Runs a command of the agency or of the operator and parses its JSON output.
+    pub(crate) fn json_output(&self, program: &Path, words: &[&str]) -> Value {
         let mut command = self.fixture.command(program);
         let output = command.args(words).envs(variables(&self.folder)).output().expect("a command");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    /// Has the consumer judged until something is so, and stops it then, as ctrl-c does: its code, and what it told.
-    pub(crate) fn stopped_once(&self, check: &str, is_so: impl Fn() -> bool) -> (Option<i32>, String) {
+    /// Certifies the consumer until a condition holds, then stops certification as ctrl-c does. Returns exit code and standard
+    /// error.
+    pub(crate) fn certify_until(&self, check: &str, condition: impl Fn() -> bool) -> (Option<i32>, String) {
         let mut command = self.fixture.command(&program());
         command.args(["certify", "--only", check, "--burst", "10", "--config"]).arg(self.file("agency.json"));
         command.arg("--operator").arg(Fixture::operator()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let judge = command.spawn().expect("tongban-agency");
+        let certify = command.spawn().expect("tongban-agency");
         let end = Instant::now() + Duration::from_secs(90);
-        while !is_so() {
-            assert!(Instant::now() < end, "{check}: nothing to stop");
+        while !condition() {
+            assert!(Instant::now() < end, "{check}: the condition for the stop was not met");
         }
-        let id = i32::try_from(judge.id()).ok().and_then(Pid::from_raw).expect("a process");
+        let id = i32::try_from(certify.id()).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(id, Signal::INT).expect("a process to stop");
-        let output = judge.wait_with_output().expect("tongban-agency");
+        let output = certify.wait_with_output().expect("tongban-agency");
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// Has the consumer judged.
-    pub(crate) fn certify(&self, more: &[&str]) -> Verdict {
+    /// Certifies the consumer.
+    pub(crate) fn certify(&self, more: &[&str]) -> CertifyOutput {
         let (json, junit) = (self.file("certify.json"), self.file("certify.xml"));
         let mut command = self.fixture.command(&program());
         command.args(["certify", "--config"]).arg(self.file("agency.json"));
@@ -134,19 +135,19 @@ impl RunningConsumer {
         let output = command.output().expect("tongban-agency");
         let log = fs::read_to_string(self.file("consumer.log")).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(5).collect();
-        let told = format!(
-            "{}{}\nthe consumer's last words: {last:?}",
+        let printed = format!(
+            "{}{}\nthe consumer's last log lines: {last:?}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
         let result: Value = fs::read(&json)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_else(|| panic!("no result: {told}"));
+            .unwrap_or_else(|| panic!("no result: {printed}"));
         let checks = result["checks"].as_array().expect("checks").iter();
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         let checks = checks.map(|check| (text(&check["check"]), text(&check["outcome"]))).collect();
-        Verdict { code: output.status.code(), checks, told }
+        CertifyOutput { code: output.status.code(), checks, text: printed }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The files that are checked in are what the types say.
+//! The checked-in contracts equal the generated contracts.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +11,38 @@ use tongban_tests::repository::{files as checked_in, text};
 const FOLDER: &str = "shared/protocol/contracts";
 
 #[test]
-fn the_files_are_what_the_types_say() {
+fn the_files_equal_the_generated_contracts() {
     for (name, made) in files().expect("the contracts") {
         let stored = text(&format!("{FOLDER}/{name}"));
-        assert!(stored == made, "{FOLDER}/{name} is not what the types say: run `{COMMAND}`");
+        assert!(stored == made, "{FOLDER}/{name} differs from the types: run `{COMMAND}`");
     }
 }
 
 #[test]
-fn no_schema_is_left_over() {
+fn every_schema_file_is_generated() {
     let made: BTreeSet<String> =
         files().expect("the contracts").into_keys().map(|name| format!("{FOLDER}/{name}")).collect();
     for path in checked_in(&format!("{FOLDER}/schemas"), ".json") {
-        assert!(made.contains(path.to_str().expect("a path")), "{}: no type makes it", path.display());
+        assert!(
+            made.contains(path.to_str().expect("a path")),
+            "{}: no type generates this file",
+            path.display()
+        );
     }
 }
 
-/// A docstring is a description, so it may not point into Rust.
+/// Docstrings become descriptions, so they may not refer to Rust code.
 #[test]
-fn descriptions_speak_to_everyone() {
+fn descriptions_contain_no_rust_names() {
     for (name, made) in files().expect("the contracts") {
         for word in ["crate::", "[`", "serde", "Self::", "limits::"] {
-            assert!(!made.contains(word), "{name} speaks of {word}");
+            assert!(!made.contains(word), "{name} contains {word}");
         }
     }
 }
 
 #[test]
-fn problems_have_the_status_and_title_that_the_hub_gives() {
+fn problems_have_the_hubs_status_and_title() {
     let of_agencies = KINDS.iter().map(|kind| (kind.code, kind.status, kind.title));
     for (name, status, title) in of_agencies.chain(OF_APPS.iter().copied()) {
         let code = Code::ALL.iter().find(|code| code.name() == name);

@@ -1,5 +1,5 @@
-//! The linters of the contracts' own ecosystems: AsyncAPI's parser with its rules, Redocly's strict ruleset for
-//! OpenAPI, Ajv in strict mode for JSON Schema.
+//! The linters of the contracts' ecosystems: AsyncAPI's parser with its rules, Redocly's strict ruleset for OpenAPI, Ajv in
+//! strict mode for JSON Schema.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tongban_tests::repository::root;
 
 const FOLDER: &str = "shared/protocol/contracts";
 
-/// The linters, installed once a run; the scripts lie beside the packages that they import.
+/// The linters, installed once a run. The scripts are beside the packages that they import.
 fn linters() -> &'static NodeTools {
     static LINTERS: OnceLock<NodeTools> = OnceLock::new();
     LINTERS.get_or_init(|| {
@@ -44,60 +44,61 @@ fn redocly(document: PathBuf) -> Output {
         .args(["lint", "--format=stylish", "--config"])
         .arg(tools.folder().join("redocly.yaml"))
         .arg(document)
-        // It would ask the network for a newer version of itself, and tell who uses it.
+        // Without these variables Redocly looks for updates and sends usage data.
         .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")
         .env("REDOCLY_TELEMETRY", "off")
         .output()
         .expect("redocly runs")
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A contract with one text changed, as a file of its own.
-fn spoiled(name: &str, from: &str, to: &str) -> PathBuf {
+/// A copy of a contract with one text replaced.
+fn broken_copy(name: &str, from: &str, to: &str) -> PathBuf {
     let text = fs::read_to_string(contract(name)).expect("the contract");
     assert!(text.contains(from), "{name} has no {from}");
-    let path = linters().folder().join(format!("spoiled-{name}"));
+    let path = linters().folder().join(format!("broken_copy-{name}"));
     fs::write(&path, text.replacen(from, to, 1)).expect("a file");
     path
 }
 
 #[test]
-fn asyncapis_own_parser_takes_the_queues() {
+fn asyncapis_parser_accepts_the_queues() {
     let output = node("asyncapi.mjs", contract("agency.asyncapi.yaml"));
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(found["operations"], serde_json::json!(["sendReports", "takeCases"]));
     let messages = ["opened", "report", "restore_requested", "supplemented", "withdrawn"];
     assert_eq!(found["messages"], serde_json::json!(messages));
-    let output = node("asyncapi.mjs", spoiled("agency.asyncapi.yaml", "action: receive", "action: obtain"));
-    assert!(!output.status.success(), "a fault is not found: {}", said(&output));
-}
-
-#[test]
-fn redocly_takes_the_http_interface() {
-    let output = redocly(contract("agency.openapi.yaml"));
-    assert!(output.status.success(), "{}", said(&output));
     let output =
-        redocly(spoiled("agency.openapi.yaml", "operationId: linkDocument", "operationId: sendReport"));
-    assert!(!output.status.success(), "a fault is not found: {}", said(&output));
+        node("asyncapi.mjs", broken_copy("agency.asyncapi.yaml", "action: receive", "action: obtain"));
+    assert!(!output.status.success(), "the linter accepts a broken contract: {}", output_text(&output));
 }
 
 #[test]
-fn redocly_takes_the_interface_for_apps() {
+fn redocly_accepts_the_agencies_http_interface() {
+    let output = redocly(contract("agency.openapi.yaml"));
+    assert!(output.status.success(), "{}", output_text(&output));
+    let output =
+        redocly(broken_copy("agency.openapi.yaml", "operationId: linkDocument", "operationId: sendReport"));
+    assert!(!output.status.success(), "the linter accepts a broken contract: {}", output_text(&output));
+}
+
+#[test]
+fn redocly_accepts_the_interface_for_apps() {
     let output = redocly(contract("app.openapi.json"));
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     let (from, to) = ("\"operationId\": \"listServices\"", "\"operationId\": \"readHealth\"");
-    let output = redocly(spoiled("app.openapi.json", from, to));
-    assert!(!output.status.success(), "a fault is not found: {}", said(&output));
+    let output = redocly(broken_copy("app.openapi.json", from, to));
+    assert!(!output.status.success(), "the linter accepts a broken contract: {}", output_text(&output));
 }
 
 #[test]
-fn ajv_compiles_every_schema_and_takes_every_example() {
+fn ajv_compiles_every_schema_and_accepts_every_example() {
     let output = node("schemas.mjs", contract(""));
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     let counted: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(counted["compiled"], protocol::contracts::schemas().len());
     assert!(counted["examples"].as_u64().is_some_and(|count| count > 120), "{counted}");

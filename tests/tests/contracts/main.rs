@@ -1,5 +1,4 @@
-//! The published contracts: they are what the types say, they are true of what travels, and the linters of their own
-//! ecosystems take them.
+//! The published contracts match the types and the real messages, and pass the linters of their ecosystems.
 
 mod drift;
 mod lint;

@@ -1,4 +1,4 @@
-//! The code obeys the rules of versioning that `shared/protocol/contracts/README.md` writes down.
+//! The code follows the versioning rules of `shared/protocol/contracts/README.md`.
 
 use protocol::backlog::{CasesPage, CasesRequest, ResendAnswer, ResendRequest};
 use protocol::case::{Case, Envelope};
@@ -10,25 +10,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Adds a member that nobody knows to every object, as a later minor change would.
-fn grown(value: &Value, within: Option<&str>) -> Value {
+/// Adds an unknown member to every object, as a later minor version would.
+fn with_unknown_members(value: &Value, within: Option<&str>) -> Value {
     match value {
         Value::Object(members) => {
-            let mut all: serde_json::Map<String, Value> =
-                members.iter().map(|(name, value)| (name.clone(), grown(value, Some(name)))).collect();
-            // The headers of a link are a map of texts: what stands there is sent, known or not.
+            let mut all: serde_json::Map<String, Value> = members
+                .iter()
+                .map(|(name, value)| (name.clone(), with_unknown_members(value, Some(name))))
+                .collect();
+            // The headers of a link are a map: every entry is sent, so an unknown entry is not ignored.
             if within != Some("headers") {
                 all.insert("of_a_later_version".to_owned(), json!({ "deep": [1, null] }));
             }
             Value::Object(all)
         }
-        Value::Array(parts) => Value::Array(parts.iter().map(|part| grown(part, None)).collect()),
+        Value::Array(parts) => {
+            Value::Array(parts.iter().map(|part| with_unknown_members(part, None)).collect())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
 fn read_again<T: Serialize + DeserializeOwned>(name: &str, value: &Value) -> Value {
-    let read: T = serde_json::from_value(grown(value, None))
+    let read: T = serde_json::from_value(with_unknown_members(value, None))
         .unwrap_or_else(|error| panic!("{name}: an unknown member is refused: {error}"));
     json!(read)
 }
@@ -48,15 +52,15 @@ fn unknown_members_are_ignored_at_any_depth() {
             "cases-page" => read_again::<CasesPage>(name, &value),
             "resend-request" => read_again::<ResendRequest>(name, &value),
             "resend-answer" => read_again::<ResendAnswer>(name, &value),
-            // The hub makes it from its keys; whoever reads it takes the members it needs.
+            // The hub only writes this; readers take the members that they need.
             "key-set" => continue,
-            other => panic!("nobody reads {other} here"),
+            other => panic!("no reader for {other}"),
         };
         assert_eq!(read, value, "{name}");
     }
 }
 
-/// A schema that refuses unknown members would make a reader that trusts it refuse a later message.
+/// A reader that validates by a schema must accept the unknown members of a later minor version.
 #[test]
 fn no_schema_refuses_unknown_members() {
     for (name, schema) in schemas() {
@@ -66,7 +70,7 @@ fn no_schema_refuses_unknown_members() {
     }
 }
 
-/// A message of another version is never taken for one of this: it is refused, so that its queue sets it aside.
+/// A message of another version is refused, so that it goes to the dead-letter queue.
 #[test]
 fn another_version_of_a_message_is_refused() {
     let hub = PrivateKey::generate(KeyUse::Signing).expect("a key");

@@ -1,4 +1,4 @@
-//! What the types write fits the schemas, what is wrong does not, and what the hub itself writes and answers fits too.
+//! Serialized types and the hub's messages and answers fit the schemas, and wrong values do not.
 
 use domain::decide::Refusal;
 use domain::ids::DocumentId;
@@ -18,7 +18,7 @@ use protocol::report::{DocumentRequest, Report};
 use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 
-/// The validator of one message. Formats count: a pattern alone does not know how many days a month has.
+/// The validator of one message. It checks formats too: a pattern alone accepts 30 February.
 fn validator(name: &str) -> Validator {
     let schema = schemas().remove(name).unwrap_or_else(|| panic!("no schema {name}"));
     jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema of 2020-12")
@@ -32,7 +32,7 @@ fn fits(name: &str, value: &Value) {
     assert_eq!(problems(name, value), Vec::<String>::new(), "{name}");
 }
 
-/// An example with one member changed, or taken away where the new value is null.
+/// An example with one member replaced, or removed when the new value is null.
 fn changed(example: &str, pointer: &str, to: Value) -> Value {
     let mut value = named(example).expect("an example").expect("an example of this name");
     let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
@@ -55,7 +55,7 @@ fn every_example_fits_its_schema() {
     }
 }
 
-/// Each is wrong in one thing. The last column says whether serde refuses it too; where not, the hub's own checks do,
+/// One wrong member at a time. The last column is whether serde refuses the value too. Otherwise the hub's checks refuse it,
 /// or the schema is stricter on purpose.
 #[test]
 fn wrong_values_do_not_fit() {
@@ -126,18 +126,18 @@ fn refused_by_serde(schema: &str, value: &Value) -> bool {
         "resend-request" => serde_json::from_value::<ResendRequest>(value).is_err(),
         "case" => serde_json::from_value::<Case>(value).is_err(),
         "envelope" => serde_json::from_value::<Envelope>(value).is_err(),
-        other => panic!("nobody reads {other} here"),
+        other => panic!("no reader for {other}"),
     }
 }
 
-/// What a schema cannot say, by its own description: these fit it, and serde refuses them.
+/// Values that a schema cannot exclude, as its description says: they fit the schema, and serde refuses them.
 #[test]
-fn schemas_are_looser_only_where_they_say_so() {
+fn schemas_are_looser_than_serde_only_where_described() {
     for (pointer, to) in [
-        // a check character that does not fit, a day that is none
+        // a wrong check character, a birth date that does not exist
         ("/personal_data/applicant/identity_number", json!("150102199105040179")),
         ("/personal_data/applicant/identity_number", json!("150102199102310170")),
-        // an integer to JSON Schema, none to serde
+        // an integer for JSON Schema, not for serde
         ("/version", json!(4.0)),
     ] {
         let value = changed("case-opened", pointer, to.clone());
@@ -158,9 +158,9 @@ fn invented_people_fit() {
     }
 }
 
-/// Whatever the types take, written again, fits.
+/// Accepted texts fit the schema after they are serialized again.
 #[test]
-fn texts_that_are_accepted_fit_as_they_are_written() {
+fn accepted_texts_fit_when_serialized() {
     let names = [
         "张三",
         "王〇",
@@ -189,7 +189,7 @@ fn texts_that_are_accepted_fit_as_they_are_written() {
 }
 
 #[test]
-fn what_is_sealed_and_published_fits() {
+fn encrypted_and_published_objects_fit() {
     let hub = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let agency = PrivateKey::generate(KeyUse::Encryption).expect("a key");
     for (example, schema) in NAMES.iter().filter(|(_, schema)| *schema == "case") {
@@ -206,10 +206,10 @@ fn what_is_sealed_and_published_fits() {
     fits("key-set", &keys);
     let mut private = keys;
     private["keys"][0]["d"] = json!("secret");
-    assert!(!problems("key-set", &private).is_empty(), "a private key is no public one");
+    assert!(!problems("key-set", &private).is_empty(), "the schema accepts a private key");
 }
 
-/// The bodies that the hub really answers with.
+/// The bodies of the hub's problems.
 #[test]
 fn the_hubs_own_problems_fit() {
     let document: DocumentId = "d3".parse().expect("an id");
@@ -233,7 +233,7 @@ fn the_hubs_own_problems_fit() {
     }
 }
 
-/// Each kind's example has the members that the hub gives it.
+/// The example of each problem has the members of the hub's own problem.
 #[test]
 fn examples_of_problems_have_the_members_of_the_real_ones() {
     let members = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();

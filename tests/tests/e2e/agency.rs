@@ -1,4 +1,4 @@
-//! An agency: a real process of its own that reads its queue and reports by a script.
+//! An agency: a real process that reads the agency's queue and reports by a script.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tongban::local::LocalStack;
 use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::until::until;
 
-/// How long it may take to end once it is asked to.
+/// Deadline for the process to end after SIGTERM.
 const END: Duration = Duration::from_secs(30);
 
 /// A running agency.
@@ -22,7 +22,7 @@ pub(crate) struct Agency {
 }
 
 impl Agency {
-    /// Starts its process; what it writes goes into the folder.
+    /// Starts the process. Its output goes into a log in the folder.
     pub(crate) fn start(stack: &LocalStack, code: &AgencyCode, script: &str, folder: &Path) -> Agency {
         let config = folder.join(format!("{code}.json"));
         write_private(&config, &settings(stack, code).to_string());
@@ -44,7 +44,7 @@ impl Agency {
         &self.script
     }
 
-    /// Asks the process to end as an operator would, and waits for it.
+    /// Sends SIGTERM to the process and waits until it ends.
     pub(crate) async fn end(mut self) {
         let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(id, Signal::TERM).expect("a running process");
@@ -57,7 +57,7 @@ impl Agency {
 
 impl Drop for Agency {
     fn drop(&mut self) {
-        // Only for a run that broke off: whoever has ended already is not killed again.
+        // For an aborted run only. Killing a process that has ended has no effect.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! An app backend of a trial: a tenant of its own, subscribed to every event.
+//! The app backend of a trial: a separate tenant, subscribed to every event.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) receiver: Receiver,
 }
 
-/// An application that was created, and whose documents were uploaded.
+/// A created application whose documents are uploaded.
 pub(crate) struct Filed {
     pub(crate) id: ApplicationId,
     pub(crate) created: ApplicationView,

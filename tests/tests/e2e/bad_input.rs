@@ -1,5 +1,5 @@
-//! What the API is sent by mistake, or on purpose: each refused with everything that is wrong, in the
-//! caller's language, and nothing of it kept.
+//! Wrong requests, by mistake or on purpose. The API refuses each in the caller's language, names every fault, and stores
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::app::{App, TestResponse};
 use crate::test_hub::TestHub;
-use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
+use tongban_tests::forms::{HOHHOT, adult_documents, first_card};
 
 const APPLICATIONS: &str = "/v1/applications";
 
@@ -22,22 +22,23 @@ fn valid() -> Value {
     first_card(&Citizen::aged(30), HOHHOT, "110105")
 }
 
-/// The answer is a problem of this kind, in this language, and quotes nobody.
-fn is_problem(answer: &TestResponse, status: u16, code: &str) -> Value {
-    assert_eq!(answer.status.as_u16(), status, "{answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/problem+json", "{answer:?}");
-    let problem = answer.json();
+/// Asserts that the response is a problem with this code and contains no personal data. Returns the problem.
+fn assert_problem(response: &TestResponse, status: u16, code: &str) -> Value {
+    assert_eq!(response.status.as_u16(), status, "{response:?}");
+    assert_eq!(response.headers["content-type"], "application/problem+json", "{response:?}");
+    let problem = response.json();
     assert_eq!(problem["type"], format!("/problems/{code}"), "{problem}");
     assert_eq!(problem["status"], status, "{problem}");
     assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{problem}");
     assert!(problem["trace"].as_str().is_some_and(|trace| !trace.is_empty()), "{problem}");
-    assert_eq!(trace_in(&answer.text), None, "the answer quotes somebody");
+    assert_eq!(trace_in(&response.text), None, "the response contains personal data");
     problem
 }
 
-/// The fields it names, with their codes.
-fn named(problem: &Value) -> BTreeSet<(String, String)> {
-    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("no fields are named: {problem}"));
+/// The problem's field errors: pointer and code.
+fn field_errors(problem: &Value) -> BTreeSet<(String, String)> {
+    let errors =
+        problem["errors"].as_array().unwrap_or_else(|| panic!("the problem has no field errors: {problem}"));
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     errors
         .iter()
@@ -56,19 +57,19 @@ async fn create(app: &App, body: &Value) -> TestResponse {
     app.post(APPLICATIONS).json(body).send().await
 }
 
-/// Whatever was refused left nothing behind.
-async fn has_kept_nothing(app: &App) {
+/// Asserts that the tenant has no application.
+async fn assert_nothing_stored(app: &App) {
     let page: ApplicationsPage = app.get(APPLICATIONS).send().await.read(StatusCode::OK);
-    assert_eq!(page.applications, [], "something was kept");
+    assert_eq!(page.applications, [], "the hub stored a refused application");
 }
 
 pub(crate) async fn malformed_json(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-json").await;
     for text in ["{\"service\":", "{'service':1}", "{}{}", "\u{feff}{}", "[1,]", ""] {
-        let answer = app.post(APPLICATIONS).text("application/json", text).send().await;
-        is_problem(&answer, 400, "malformed_json");
+        let response = app.post(APPLICATIONS).text("application/json", text).send().await;
+        assert_problem(&response, 400, "malformed_json");
     }
-    has_kept_nothing(&app).await;
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn wrong_types(test_hub: Arc<TestHub>) {
@@ -82,26 +83,26 @@ pub(crate) async fn wrong_types(test_hub: Arc<TestHub>) {
         "commitment": "yes",
         "documents": {},
     });
-    let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
-    let pointers: BTreeSet<String> = named(&problem).into_iter().map(|(pointer, _)| pointer).collect();
+    let problem = assert_problem(&create(&app, &body).await, 422, "invalid_fields");
+    let pointers: BTreeSet<String> = field_errors(&problem).into_iter().map(|(pointer, _)| pointer).collect();
     for field in body.as_object().expect("an object").keys() {
         assert!(pointers.contains(&format!("/{field}")), "{field} is not named: {problem}");
     }
     for body in [json!([]), json!("text"), json!(1), Value::Null] {
-        is_problem(&create(&app, &body).await, 422, "invalid_fields");
+        assert_problem(&create(&app, &body).await, 422, "invalid_fields");
     }
-    has_kept_nothing(&app).await;
+    assert_nothing_stored(&app).await;
 }
 
-/// JSON Schema calls 347.0 an integer; here it is not one, and the answer says so.
+/// JSON Schema counts 347.0 as an integer. The hub does not, and answers `not_an_integer`.
 pub(crate) async fn a_float_for_an_integer(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-float").await;
     let mut body = valid();
-    body["documents"] = json!([adult_papers()[0].declaration()]);
+    body["documents"] = json!([adult_documents()[0].declaration()]);
     body["documents"][0]["size"] = json!(347.0);
-    let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
-    assert_eq!(named(&problem), pairs([("/documents/0/size", "not_an_integer")]));
-    has_kept_nothing(&app).await;
+    let problem = assert_problem(&create(&app, &body).await, 422, "invalid_fields");
+    assert_eq!(field_errors(&problem), pairs([("/documents/0/size", "not_an_integer")]));
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn missing_fields_are_named_at_once(test_hub: Arc<TestHub>) {
@@ -116,18 +117,18 @@ pub(crate) async fn missing_fields_are_named_at_once(test_hub: Arc<TestHub>) {
         ("/commitment", "required"),
     ]);
     let english = app.post(APPLICATIONS).json(&body).header("accept-language", "en").send().await;
-    let english = is_problem(&english, 422, "invalid_fields");
-    let named_fields = named(&english);
+    let english = assert_problem(&english, 422, "invalid_fields");
+    let named_fields = field_errors(&english);
     assert!(named_fields.is_superset(&expected), "{expected:#?} are not all in {named_fields:#?}");
     let chinese = app.post(APPLICATIONS).json(&body).header("accept-language", "zh-CN,zh;q=0.9,en;q=0.5");
     let chinese = chinese.send().await;
     assert_eq!(chinese.headers["content-language"], "zh-CN");
-    let chinese = is_problem(&chinese, 422, "invalid_fields");
-    assert_eq!(named(&chinese), named_fields, "the same fields in both languages");
+    let chinese = assert_problem(&chinese, 422, "invalid_fields");
+    assert_eq!(field_errors(&chinese), named_fields, "the same fields in both languages");
     let is_chinese = |text: &Value| text.as_str().is_some_and(|text| !text.is_ascii());
     assert!(is_chinese(&chinese["title"]) && is_chinese(&chinese["errors"][0]["detail"]), "{chinese}");
     assert!(!is_chinese(&english["title"]) && !is_chinese(&english["errors"][0]["detail"]), "{english}");
-    has_kept_nothing(&app).await;
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn wrong_check_digit(test_hub: Arc<TestHub>) {
@@ -138,12 +139,12 @@ pub(crate) async fn wrong_check_digit(test_hub: Arc<TestHub>) {
     wrong.push(if last == '0' { '1' } else { '0' });
     let mut body = first_card(&citizen, HOHHOT, "110105");
     body["applicant"]["identity_number"] = json!(wrong);
-    let answer = create(&app, &body).await;
-    let problem = is_problem(&answer, 422, "invalid_fields");
+    let response = create(&app, &body).await;
+    let problem = assert_problem(&response, 422, "invalid_fields");
     let expected = pairs([("/applicant/identity_number", "identity_number_check_character")]);
-    assert_eq!(named(&problem), expected);
-    assert!(!answer.text.contains(&wrong), "the answer quotes the number");
-    has_kept_nothing(&app).await;
+    assert_eq!(field_errors(&problem), expected);
+    assert!(!response.text.contains(&wrong), "the response contains the number");
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn unknown_division(test_hub: Arc<TestHub>) {
@@ -151,15 +152,15 @@ pub(crate) async fn unknown_division(test_hub: Arc<TestHub>) {
     for (code, why) in [("990101", "province"), ("11010", "length"), ("11010x", "not_digits")] {
         let mut body = valid();
         body["registered_at"] = json!(code);
-        let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
-        let named = named(&problem);
-        let [(pointer, found)] = &named.iter().collect::<Vec<_>>()[..] else {
-            panic!("one field: {problem}")
+        let problem = assert_problem(&create(&app, &body).await, 422, "invalid_fields");
+        let errors = field_errors(&problem);
+        let [(pointer, found)] = &errors.iter().collect::<Vec<_>>()[..] else {
+            panic!("one field error expected: {problem}")
         };
         assert_eq!(pointer, "/registered_at");
         assert!(found.contains(why), "{code}: {found}");
     }
-    has_kept_nothing(&app).await;
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn future_birth_date(test_hub: Arc<TestHub>) {
@@ -167,19 +168,19 @@ pub(crate) async fn future_birth_date(test_hub: Arc<TestHub>) {
     let unborn = Citizen::born(day_before_today(Span::new().days(-1)));
     let mut body = first_card(&unborn, HOHHOT, "110105");
     body["guardian"] = Citizen::aged(30).json();
-    let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
+    let problem = assert_problem(&create(&app, &body).await, 422, "invalid_fields");
     let expected =
         ("/applicant/identity_number".to_owned(), "identity_number_birth_date_in_future".to_owned());
-    assert!(named(&problem).contains(&expected), "{problem}");
-    has_kept_nothing(&app).await;
+    assert!(field_errors(&problem).contains(&expected), "{problem}");
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn a_body_of_400_kb(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-size").await;
     let mut body = valid();
     body["address"] = json!("a".repeat(400_000));
-    is_problem(&create(&app, &body).await, 413, "payload_too_large");
-    has_kept_nothing(&app).await;
+    assert_problem(&create(&app, &body).await, 413, "payload_too_large");
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn unknown_fields(test_hub: Arc<TestHub>) {
@@ -187,10 +188,10 @@ pub(crate) async fn unknown_fields(test_hub: Arc<TestHub>) {
     let mut body = valid();
     body["nationality"] = json!("none");
     body["applicant"]["nickname"] = json!("none");
-    let problem = is_problem(&create(&app, &body).await, 422, "invalid_fields");
+    let problem = assert_problem(&create(&app, &body).await, 422, "invalid_fields");
     let expected = pairs([("/nationality", "unknown_field"), ("/applicant/nickname", "unknown_field")]);
-    assert_eq!(named(&problem), expected);
-    has_kept_nothing(&app).await;
+    assert_eq!(field_errors(&problem), expected);
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn wrong_method(test_hub: Arc<TestHub>) {
@@ -204,40 +205,40 @@ pub(crate) async fn wrong_method(test_hub: Arc<TestHub>) {
         (Method::GET, format!("{APPLICATIONS}/{id}/documents/d1/upload")),
         (Method::GET, "/v1/reports".to_owned()),
     ] {
-        let answer = app.request(method.clone(), &path).send().await;
-        is_problem(&answer, 405, "method_not_allowed");
-        assert!(answer.headers.contains_key("allow"), "{method} {path}: what is allowed is not said");
+        let response = app.request(method.clone(), &path).send().await;
+        assert_problem(&response, 405, "method_not_allowed");
+        assert!(response.headers.contains_key("allow"), "{method} {path}: the response has no `Allow`");
     }
 }
 
-/// A path is read as it was sent: what is encoded in it is a part of the id, and no path, query or fragment.
+/// The hub reads a path as it was sent: encoded characters are part of the id, not of path, query or fragment.
 pub(crate) async fn encoded_paths(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-path").await;
     for id in ["a%3Fb", "a%23b", "%25", "a%20b", "%E5%90%8D"] {
-        let answer = app.request(Method::GET, format!("{APPLICATIONS}/{id}")).send().await;
-        is_problem(&answer, 404, "not_found");
-        let answer = app.post(format!("{APPLICATIONS}/{id}/submit")).json(&json!({})).send().await;
-        is_problem(&answer, 404, "not_found");
+        let response = app.request(Method::GET, format!("{APPLICATIONS}/{id}")).send().await;
+        assert_problem(&response, 404, "not_found");
+        let response = app.post(format!("{APPLICATIONS}/{id}/submit")).json(&json!({})).send().await;
+        assert_problem(&response, 404, "not_found");
     }
-    // The gateway decodes this before it looks for a route, and answers by itself.
+    // The gateway decodes this before routing, and answers the request itself.
     assert_eq!(app.get(format!("{APPLICATIONS}/..%2F..")).send().await.status, StatusCode::NOT_FOUND);
 }
 
 pub(crate) async fn wrong_content_type(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-type").await;
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml"] {
-        let answer = app.post(APPLICATIONS).text(content_type, valid().to_string()).send().await;
-        is_problem(&answer, 415, "unsupported_media_type");
+        let response = app.post(APPLICATIONS).text(content_type, valid().to_string()).send().await;
+        assert_problem(&response, 415, "unsupported_media_type");
     }
-    has_kept_nothing(&app).await;
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn no_token(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "bad-no-token").await;
-    let answer = app.post(APPLICATIONS).header("authorization", "").json(&valid()).send().await;
-    is_problem(&answer, 401, "unauthorized");
-    assert!(answer.headers["www-authenticate"].starts_with("Bearer"), "{answer:?}");
-    has_kept_nothing(&app).await;
+    let response = app.post(APPLICATIONS).header("authorization", "").json(&valid()).send().await;
+    assert_problem(&response, 401, "unauthorized");
+    assert!(response.headers["www-authenticate"].starts_with("Bearer"), "{response:?}");
+    assert_nothing_stored(&app).await;
 }
 
 pub(crate) async fn a_bad_token(test_hub: Arc<TestHub>) {
@@ -257,7 +258,7 @@ pub(crate) async fn a_bad_token(test_hub: Arc<TestHub>) {
     let with =
         |token: String| app.get(APPLICATIONS).header("authorization", format!("Bearer {token}")).send();
     let good = claims(json!({}));
-    assert_eq!(with(good.clone()).await.status, StatusCode::OK, "the claims themselves are good");
+    assert_eq!(with(good.clone()).await.status, StatusCode::OK, "the unchanged claims are valid");
     let (head, signature) = good.rsplit_once('.').expect("a signature");
     let mut forged: Vec<char> = signature.chars().collect();
     forged[5] = if forged[5] == 'A' { 'B' } else { 'A' };
@@ -271,24 +272,24 @@ pub(crate) async fn a_bad_token(test_hub: Arc<TestHub>) {
         claims(json!({ "iss": "urn:somebody:else" })),
         claims(json!({ "tenant": "NOT A TENANT" })),
     ] {
-        is_problem(&with(token).await, 401, "unauthorized");
+        assert_problem(&with(token).await, 401, "unauthorized");
     }
     let reader = claims(json!({ "scope": "applications:read" }));
     let reader = app.post(APPLICATIONS).header("authorization", format!("Bearer {reader}"));
-    is_problem(&reader.json(&valid()).send().await, 403, "insufficient_scope");
-    has_kept_nothing(&app).await;
+    assert_problem(&reader.json(&valid()).send().await, 403, "insufficient_scope");
+    assert_nothing_stored(&app).await;
 }
 
-/// Another tenant's application looks like none, whatever is asked of it.
+/// Every operation on another tenant's application gets the answer for an unknown application.
 pub(crate) async fn another_tenants_id(test_hub: Arc<TestHub>) {
     let owner = App::open(&test_hub, "bad-owner").await;
     let stranger = App::open(&test_hub, "bad-stranger").await;
     let filed = owner.file(valid(), &[]).await;
-    let nobody = Uuid::new_v8([9; 16]);
-    let paper = adult_papers()[0].declaration();
-    for id in [filed.id.to_string(), nobody.to_string(), "not-an-id".to_owned()] {
+    let unknown_application = Uuid::new_v8([9; 16]);
+    let document = adult_documents()[0].declaration();
+    for id in [filed.id.to_string(), unknown_application.to_string(), "not-an-id".to_owned()] {
         let path = format!("{APPLICATIONS}/{id}");
-        let asked = [
+        let requests = [
             stranger.get(&path),
             stranger.get(format!("{path}/events")),
             stranger.get(format!("{path}/documents/d1")),
@@ -296,13 +297,13 @@ pub(crate) async fn another_tenants_id(test_hub: Arc<TestHub>) {
             stranger.post(format!("{path}/withdraw")).json(&json!({})),
             stranger.post(format!("{path}/supplement")).json(&json!({})),
             stranger.post(format!("{path}/confirm")).json(&json!({ "confirm": "settle" })),
-            stranger.post(format!("{path}/documents/d1/upload")).json(&paper),
+            stranger.post(format!("{path}/documents/d1/upload")).json(&document),
         ];
-        for request in asked {
-            let problem = is_problem(&request.send().await, 404, "not_found");
+        for request in requests {
+            let problem = assert_problem(&request.send().await, 404, "not_found");
             assert!(!problem.to_string().contains("bad-owner"), "{problem}");
         }
     }
-    assert_eq!(owner.view(filed.id).await, filed.created, "nothing happened to it");
-    has_kept_nothing(&stranger).await;
+    assert_eq!(owner.view(filed.id).await, filed.created, "the application has changed");
+    assert_nothing_stored(&stranger).await;
 }

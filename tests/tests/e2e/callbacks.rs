@@ -1,4 +1,4 @@
-//! Callbacks that do not go the ordinary way: tests, rotated keys, pauses, endpoints that are gone.
+//! Callbacks in exceptional situations: test events, rotated keys, pauses, endpoints that fail or are gone.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use protocol::app::SubscriptionView;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
+use tongban_tests::forms::{HOHHOT, adult_documents, first_card, when_complete};
 use tongban_tests::people::Citizen;
 use tongban_tests::until::until;
 
@@ -16,7 +16,7 @@ use crate::app::{App, SOON};
 use crate::checks::close;
 use crate::test_hub::TestHub;
 
-/// An app, the path of its one subscription, and the secret that it was shown.
+/// An app and the path of its only subscription.
 async fn subscribed(test_hub: &Arc<TestHub>, tenant: &str) -> (App, String) {
     let app = App::open(test_hub, tenant).await;
     let listed: Value = app.get("/v1/subscriptions").send().await.read(StatusCode::OK);
@@ -28,90 +28,94 @@ async fn view(app: &App, path: &str) -> SubscriptionView {
     app.get(path).send().await.read(StatusCode::OK)
 }
 
-/// Sends a test event; its `webhook-id`.
+/// Sends a test event. Returns its `webhook-id`.
 async fn test(app: &App, path: &str) -> String {
     let sent: Value = app.post(format!("{path}/test")).send().await.read(StatusCode::ACCEPTED);
     sent["webhook_id"].as_str().expect("an id").to_owned()
 }
 
-async fn hears(app: &App, id: &str) {
-    let heard = async || app.receiver.calls().iter().any(|call| call.id == id).then_some(());
-    until(&format!("the callback {id}"), SOON, heard).await;
+async fn wait_for_callback(app: &App, id: &str) {
+    let received = async || app.receiver.calls().iter().any(|call| call.id == id).then_some(());
+    until(&format!("the callback {id}"), SOON, received).await;
 }
 
 async fn change(app: &App, path: &str, end: &str) -> SubscriptionView {
     app.post(format!("{path}/{end}")).send().await.read(StatusCode::OK)
 }
 
-/// A test event arrives, and after a rotation both the former and the new key sign.
+/// A test event arrives. After a rotation both the old and the new key sign.
 pub(crate) async fn a_test_event_before_and_after_a_rotation(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-rotation").await;
     let before = view(&app, &path).await;
     let first = test(&app, &path).await;
-    hears(&app, &first).await;
+    wait_for_callback(&app, &first).await;
     let rotated = change(&app, &path, "rotate").await;
     assert_ne!(rotated.public_key, before.public_key);
     assert!(rotated.former_keys_until.is_some(), "{rotated:?}");
     app.receiver.also_trust(&rotated.secret.expect("a secret, shown once"));
-    // Who still remembers the former keys signs with those alone: the receiver takes either, and waits for both.
+    // A function with cached keys still signs with the old key alone, so the test waits for a callback with both signatures.
     until("a callback signed by both", SOON, async || {
         let id = test(&app, &path).await;
-        hears(&app, &id).await;
+        wait_for_callback(&app, &id).await;
         (app.receiver.signed_by(&id) == 2).then_some(())
     })
     .await;
     assert_eq!(app.receiver.signed_by(&first), 1);
 }
 
-/// An app's second receiver: each hears everything, in order, whatever way its callbacks go.
-pub(crate) async fn a_second_subscription_hears_all_too(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("53", "default").await;
+/// An app has two receivers: each gets every callback in order.
+pub(crate) async fn a_second_subscription_gets_all_callbacks(test_hub: Arc<TestHub>) {
+    test_hub.run_agency("53", "default").await;
     let app = App::open(&test_hub, "callbacks-second").await;
     let (second, made) = app.subscribe().await;
-    let told = ["dispatched", "received", "signed", "produced", "ready"];
+    let expected = ["dispatched", "received", "signed", "produced", "ready"];
     for age in [32, 33] {
         let body = first_card(&Citizen::aged(age), HOHHOT, "530102");
-        let filed = app.file(when_complete(body), &adult_papers()).await;
+        let filed = app.file(when_complete(body), &adult_documents()).await;
         app.reaches(filed.id, Stage::Ready).await;
-        close(&app, filed.id, &told).await;
-        let heard = async || {
+        close(&app, filed.id, &expected).await;
+        let received = async || {
             let calls = second.calls().into_iter().filter(|call| call.payload.data.application == filed.id);
             let kinds: Vec<_> = calls.map(|call| call.payload.kind.replace("application.", "")).collect();
-            (kinds.len() >= told.len()).then_some(kinds)
+            (kinds.len() >= expected.len()).then_some(kinds)
         };
-        assert_eq!(until("the second receiver's callbacks", SOON, heard).await, told);
-        // The first one is called directly for its first moments in company, and by messages of its own after them.
+        assert_eq!(until("the second receiver's callbacks", SOON, received).await, expected);
+        // The first subscription is called directly until the change has propagated, and by its own queue messages afterwards.
         let apart = made.created_at + PROPAGATION_DELAY;
-        until("the two apart", SOON, async || (Timestamp::now() > apart).then_some(())).await;
+        until("separate messages for both subscriptions", SOON, async || {
+            (Timestamp::now() > apart).then_some(())
+        })
+        .await;
     }
 }
 
-/// What happens during a pause arrives in order when it ends.
+/// Callbacks of events during a pause arrive in order when the pause ends.
 pub(crate) async fn paused_holds_and_resumed_delivers_in_order(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("53", "default").await;
+    test_hub.run_agency("53", "default").await;
     let (app, path) = subscribed(&test_hub, "callbacks-paused").await;
     assert_eq!(change(&app, &path, "pause").await.state, "paused");
     let body = first_card(&Citizen::aged(31), HOHHOT, "530102");
-    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let filed = app.file(when_complete(body), &adult_documents()).await;
     app.reaches(filed.id, Stage::Ready).await;
-    let told = ["dispatched", "received", "signed", "produced", "ready"];
-    until("all of it held", SOON, async || (view(&app, &path).await.held == Some(5)).then_some(())).await;
-    assert_eq!(app.receiver.calls().len(), 0, "nothing is sent");
+    let expected = ["dispatched", "received", "signed", "produced", "ready"];
+    until("five held callbacks", SOON, async || (view(&app, &path).await.held == Some(5)).then_some(()))
+        .await;
+    assert_eq!(app.receiver.calls().len(), 0, "callbacks sent during the pause");
     assert_eq!(change(&app, &path, "resume").await.state, "recovering");
-    close(&app, filed.id, &told).await;
-    until("nothing held", SOON, async || {
+    close(&app, filed.id, &expected).await;
+    until("no held callback", SOON, async || {
         let now = view(&app, &path).await;
         (now.held == Some(0) && now.state == "healthy").then_some(())
     })
     .await;
 }
 
-/// An endpoint that answers 410 is disabled, and its tenant told; what was owed arrives when it is resumed.
+/// An endpoint that answers 410 is disabled and its tenant notified. Held callbacks arrive when it is resumed.
 pub(crate) async fn gone_disables_and_resumed_delivers(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-gone").await;
     app.receiver.answer(Some(410));
     let id = test(&app, &path).await;
-    until("a disabled endpoint that holds", SOON, async || {
+    until("a disabled endpoint with a held callback", SOON, async || {
         let now = view(&app, &path).await;
         (now.state == "disabled" && now.reason.as_deref() == Some("gone") && now.held == Some(1))
             .then_some(())
@@ -125,7 +129,7 @@ pub(crate) async fn gone_disables_and_resumed_delivers(test_hub: Arc<TestHub>) {
     assert_eq!((&delivery["webhook_id"], &delivery["status"]), (&json!(id), &json!(410)), "{failed}");
     app.receiver.answer(None);
     change(&app, &path, "resume").await;
-    hears(&app, &id).await;
+    wait_for_callback(&app, &id).await;
     until("no failure left", SOON, async || {
         let page: Value = app.get(format!("{path}/deliveries?failed=true")).send().await.read(StatusCode::OK);
         (page["deliveries"] == json!([])).then_some(())
@@ -135,8 +139,8 @@ pub(crate) async fn gone_disables_and_resumed_delivers(test_hub: Arc<TestHub>) {
     assert_eq!(all["deliveries"][0]["delivered"], true, "{all}");
 }
 
-/// An endpoint that fails is tried again by the schedule, here woken by hand, and hears everything.
-pub(crate) async fn a_failing_endpoint_hears_it_later(test_hub: Arc<TestHub>) {
+/// A failing endpoint is retried by the schedule, which the test triggers, and gets every callback.
+pub(crate) async fn a_failing_endpoint_gets_its_callbacks_later(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-failing").await;
     app.receiver.answer(Some(503));
     let id = test(&app, &path).await;
@@ -147,10 +151,10 @@ pub(crate) async fn a_failing_endpoint_hears_it_later(test_hub: Arc<TestHub>) {
     .await;
     assert!((1..=3).contains(&app.receiver.turned_away()), "{}", app.receiver.turned_away());
     app.receiver.answer(None);
-    until("the endpoint well again", SOON, async || {
-        test_hub.stack().invoke("callbacks", &json!({})).await.expect("the drainers woken");
+    until("the endpoint active again", SOON, async || {
+        test_hub.stack().invoke("callbacks", &json!({})).await.expect("the drainers must run");
         (view(&app, &path).await.state == "healthy").then_some(())
     })
     .await;
-    hears(&app, &id).await;
+    wait_for_callback(&app, &id).await;
 }

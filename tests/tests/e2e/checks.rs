@@ -1,4 +1,4 @@
-//! What holds at the end of every journey, and at the end of them all.
+//! The checks at the end of every scenario, and at the end of the run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use tongban_tests::until::until;
 use crate::app::{App, SOON};
 use crate::test_hub::TestHub;
 
-/// How long a queue may take to be empty once nothing is sent any more.
+/// Deadline for the queues to be empty after the last message.
 const DRAINED: Duration = Duration::from_secs(60);
 
-/// A journey is over: its callbacks came, exactly these and in this order, the record's chain verifies, and
-/// what the app can read of it is what is recorded. Answers the head.
+/// Checks a finished scenario: exactly these callbacks arrived in this order, the record's chain verifies, and the app reads
+/// the recorded events and state. Returns the state.
 pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) -> Application {
     let own = || app.receiver.calls().into_iter().filter(|call| call.payload.data.application == id);
     let expected = called_back.len();
@@ -34,7 +34,7 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
 
     let ledger = record(app.test_hub(), id).await;
     let (events, hash) = app.feed(id).await;
-    assert_eq!(hash, ledger.hash(), "the feed's seal");
+    assert_eq!(hash, ledger.hash(), "the feed's hash");
     let recorded: Vec<(u32, String)> = ledger
         .lines()
         .iter()
@@ -44,8 +44,8 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
     assert_eq!(fed, recorded, "the feed");
     for call in &calls {
         let data = &call.payload.data;
-        let then = ledger.at(data.version).expect("a version of the record");
-        assert_eq!((data.stage, data.application), (then.stage, id), "callback {}", call.id);
+        let state_then = ledger.at(data.version).expect("a version of the record");
+        assert_eq!((data.stage, data.application), (state_then.stage, id), "callback {}", call.id);
         assert_eq!(people::trace_in(&call.body), None, "callback {}", call.id);
     }
     assert_eq!(app.view(id).await, ApplicationView::from(ledger.state()), "the view");
@@ -73,29 +73,29 @@ pub(crate) async fn record(test_hub: &TestHub, id: ApplicationId) -> Ledger {
     let entries = entries.iter().map(|entry| entry.as_b().expect("bytes").as_ref().to_vec());
     let ledger = Ledger::read(id, entries).expect("a chain that verifies");
     assert_eq!(item["v"].as_n().expect("a version"), &ledger.state().version.to_string());
-    let encrypted = item["se"].as_b().expect("the sealed part").as_ref();
-    assert_eq!(people::trace_in(&String::from_utf8_lossy(encrypted)), None, "the sealed part of {id}");
+    let encrypted = item["se"].as_b().expect("the encrypted part").as_ref();
+    assert_eq!(people::trace_in(&String::from_utf8_lossy(encrypted)), None, "the encrypted part of {id}");
     ledger
 }
 
-/// No message is left in any queue, and nothing was given up on.
+/// No message is left in any queue or dead-letter queue.
 pub(crate) async fn queues_are_empty(test_hub: &TestHub) {
     let left = async || -> BTreeMap<String, String> {
         let depths = test_hub.stack().depths().await.expect("the depths of the queues");
         assert!(depths.len() > 80, "a queue and a dead-letter queue for each agency: {}", depths.len());
-        let given_up: Vec<_> =
+        let dead_letters: Vec<_> =
             depths.iter().filter(|depth| depth.is_dead_letters() && !depth.is_empty()).collect();
-        assert!(given_up.is_empty(), "given up on: {given_up:?}");
+        assert!(dead_letters.is_empty(), "dead letters: {dead_letters:?}");
         let held = depths.iter().filter(|depth| !depth.is_empty());
         held.map(|depth| (depth.queue.clone(), format!("{depth:?}"))).collect()
     };
     until("every queue empty", DRAINED, async || left().await.is_empty().then_some(())).await;
 }
 
-/// Nothing that identifies anybody is in what the hub, its functions and the agencies wrote; and no function
-/// met anything that needs a person.
-pub(crate) async fn row_48_nothing_personal_is_written(test_hub: &TestHub, all_trials_ran: bool) {
-    assert!(people::canaries() > 0 || !all_trials_ran, "there is somebody to look for");
+/// No log of the hub, its functions and the agencies contains personal data, and no function has logged an error.
+/// Row 48 of `tests/FAULTS.md`.
+pub(crate) async fn logs_contain_no_personal_data(test_hub: &TestHub, all_trials_ran: bool) {
+    assert!(people::canaries() > 0 || !all_trials_ran, "no canary was recorded");
     for log in test_hub.logs() {
         let bytes = std::fs::read(&log).unwrap_or_else(|error| panic!("{}: {error}", log.display()));
         let trace = people::trace_in(&String::from_utf8_lossy(&bytes));
@@ -109,15 +109,15 @@ pub(crate) async fn row_48_nothing_personal_is_written(test_hub: &TestHub, all_t
             assert!(!line.contains("\"level\":\"ERROR\""), "{group}: {line}");
         }
     }
-    assert!(requests > 0 || !all_trials_ran, "every request leaves a line");
+    assert!(requests > 0 || !all_trials_ran, "no request was logged");
 }
 
-/// Asks the local AWS for logs: too little for a client library.
+/// Calls the logs API of the local AWS. Two operations do not justify a client library.
 async fn logs(test_hub: &TestHub, operation: &str, body: &Value) -> Value {
     let request = test_hub.http().post(test_hub.stack().endpoint()).body(body.to_string());
     let request = request.header("content-type", "application/x-amz-json-1.1");
     let request = request.header("x-amz-target", format!("Logs_20140328.{operation}"));
-    // The local AWS takes who asks from here and does not verify it.
+    // The local AWS reads the account from this header and does not verify the signature.
     let scope = format!("{LOCAL_ACCOUNT}/20260101/{LOCAL_REGION}/logs/aws4_request");
     let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
     let answer =

@@ -1,5 +1,5 @@
-//! The contract suites of the platform's ports against the local AWS, in an account of their own: what they
-//! write wakes no function. The tables are made as the template describes them.
+//! The contract suites of the platform's tables against the local AWS. They use a separate account, so that their writes
+//! trigger no function. The tables have the keys and indexes of the template.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use tongban_tests::repository::text;
 
 use crate::test_hub::TestHub;
 
-/// An account that nobody else here has.
+/// An account for this module alone.
 const ACCOUNT: &str = "990000000000";
 
 pub(crate) async fn store(test_hub: Arc<TestHub>) {
@@ -55,7 +55,7 @@ pub(crate) async fn agency_registry(test_hub: Arc<TestHub>) {
     agency_registry_contract(&AwsAgencyRegistry::new(client, "AgenciesTable"), &operator).await;
 }
 
-/// Writes the item as the operator's command does.
+/// Writes the overrides item as the operator's command does.
 struct OverrideWriter {
     client: Client,
     overrides: Mutex<AgencyOverrides>,
@@ -66,7 +66,7 @@ impl Operator for OverrideWriter {
         let mut overrides = self.overrides.lock().await;
         let by = ("an operator", "a test");
         let overridden = overrides.apply(&agencies(), agency, change, by, Timestamp::now());
-        *overrides = overridden.expect("an override_ that makes sense").0;
+        *overrides = overridden.expect("a valid override").0;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         self.client
             .put_item()
@@ -81,7 +81,7 @@ impl Operator for OverrideWriter {
     }
 }
 
-/// The local AWS as an account of 12 digits has it.
+/// Clients of the local AWS for an account of 12 digits.
 pub(crate) fn account(test_hub: &TestHub, account: &str) -> Aws {
     let endpoint = test_hub.stack().endpoint();
     let access = Access::from_variables(|name| {
@@ -94,10 +94,10 @@ pub(crate) fn account(test_hub: &TestHub, account: &str) -> Aws {
         };
         Some(value.to_owned())
     });
-    Aws::new(access.expect("all that is needed"))
+    Aws::new(access.expect("all variables"))
 }
 
-/// Makes a table with the keys and indexes of the template's resource of this name.
+/// Creates a table with the keys and indexes of this resource in the template.
 async fn make_table(dynamodb: &Client, resource: &str) {
     let template: Value = serde_yaml_ng::from_str(&text("infra/template.yaml")).expect("the template");
     let properties = &template["Resources"][resource]["Properties"];

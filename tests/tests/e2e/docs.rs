@@ -1,4 +1,4 @@
-//! The commands of the docs, as they are written there. What starts or tests the whole hub is run by `.ci/run`.
+//! Runs the commands of the READMEs as written. `.ci/run` runs the commands that start or test the complete hub.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -11,10 +11,10 @@ use tongban_tests::repository::text;
 
 use crate::test_hub::TestHub;
 
-/// An agency that no other trial has work for.
+/// An agency for which no other trial creates cases.
 const IDLE: &str = "52";
 
-/// Commands that `.ci/run` runs, or that only differ from one it runs by going on until Ctrl-C.
+/// Commands that `.ci/run` runs, and commands that differ from those only by running until Ctrl-C.
 const RUN_BY_CI: [&str; 4] = [
     "cargo run",
     "cargo test --workspace",
@@ -26,35 +26,35 @@ const RUN_BY_CI: [&str; 4] = [
 pub(crate) async fn readme(test_hub: Arc<TestHub>) {
     let commands = commands("README.md");
     let token = test_hub.stack().token("docs-app", &["applications:read"]).expect("a token");
-    let mut asked = 0;
+    let mut requests = 0;
     for command in &commands {
         if !command.starts_with("curl ") {
             let known = RUN_BY_CI.iter().any(|known| command.trim_end_matches(" --dry-run") == *known);
-            assert!(known, "nobody runs {command:?}");
+            assert!(known, "no test runs {command:?}");
             continue;
         }
-        asked += 1;
+        requests += 1;
         let environment = [("URL", test_hub.api().to_owned()), ("TOKEN", token.clone())];
         let output = shell(Path::new("."), &command.replacen("curl", "curl -sS --fail", 1), environment);
         let body: Value = serde_json::from_slice(&output.stdout).expect("an answer in JSON");
         assert!(body.is_object(), "{command}: {body}");
     }
-    assert!(asked >= 2, "the README shows how to ask");
+    assert!(requests >= 2, "the README shows requests");
 }
 
-/// An agency's first steps, in a folder of its own.
+/// An agency's first steps in its README, in a new folder.
 pub(crate) async fn agency_readme(test_hub: Arc<TestHub>) {
     let folder = test_hub.folder().join("docs");
     std::fs::create_dir(&folder).expect("a folder");
     let code: AgencyCode = IDLE.parse().expect("an agency code");
-    test_hub.sits_at(&code).await;
+    test_hub.allot_to_trial(&code).await;
     let settings = toml::to_string(&settings(test_hub.stack(), &code)).expect("settings as TOML");
     write_private(&folder.join("agency.toml"), &settings);
     let programs = program().parent().expect("a folder").display().to_string();
     let mut run = Vec::new();
     for command in commands("shared/agency/README.md") {
         let word = command.split(' ').nth(1).expect("a command").to_owned();
-        // It works until it is stopped: every journey here runs it.
+        // `simulate` runs until it is stopped. Other trials run it.
         let command = if word == "simulate" { format!("{command} --script list") } else { command };
         let path = ("PATH", format!("{programs}:/usr/bin:/bin"));
         let output = shell(&folder, &command, environment(test_hub.stack(), &code).into_iter().chain([path]));

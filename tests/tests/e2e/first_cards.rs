@@ -13,16 +13,16 @@ use tongban_tests::people::{Citizen, day_before_today};
 use crate::app::App;
 use crate::checks::close;
 use crate::test_hub::TestHub;
-use tongban_tests::forms::{HOHHOT, adult_papers, childs_card, childs_papers, first_card, when_complete};
+use tongban_tests::forms::{HOHHOT, adult_documents, child_card, child_documents, first_card, when_complete};
 
-/// What the app is told of a card that takes its ordinary course.
+/// The callbacks of a first card without exceptions.
 const ORDINARY: [&str; 6] = ["dispatched", "received", "signed", "produced", "ready", "collected"];
 
 pub(crate) async fn adult_from_hohhot_to_beijing(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("11", "default").await;
+    test_hub.run_agency("11", "default").await;
     let app = App::open(&test_hub, "first-card-adult").await;
     let body = first_card(&Citizen::aged(34), HOHHOT, "110105");
-    let filed = app.file(body, &adult_papers()).await;
+    let filed = app.file(body, &adult_documents()).await;
     assert_eq!(filed.created.when, When::named("adult").expect("a name of the catalogue"));
     assert_eq!(filed.created.stage, Stage::Draft);
     app.has_everything(filed.id).await;
@@ -35,10 +35,10 @@ pub(crate) async fn adult_from_hohhot_to_beijing(test_hub: Arc<TestHub>) {
 }
 
 pub(crate) async fn under_16_by_the_guardian(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("37", "default").await;
+    test_hub.run_agency("37", "default").await;
     let app = App::open(&test_hub, "first-card-minor").await;
-    let body = childs_card(&Citizen::aged(9), &Citizen::aged(37), HOHHOT, "370102");
-    let filed = app.file(when_complete(body), &childs_papers()).await;
+    let body = child_card(&Citizen::aged(9), &Citizen::aged(37), HOHHOT, "370102");
+    let filed = app.file(when_complete(body), &child_documents()).await;
     assert_eq!(filed.created.when, When::named("minor").expect("a name of the catalogue"));
     let ready = app.reaches(filed.id, Stage::Ready).await;
     hand_over(&app, &ready, "delegate").await;
@@ -46,16 +46,16 @@ pub(crate) async fn under_16_by_the_guardian(test_hub: Arc<TestHub>) {
 
 /// 全区通办: from one league city to another of the same region.
 pub(crate) async fn between_league_cities(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("1504", "default").await;
+    test_hub.run_agency("1504", "default").await;
     let app = App::open(&test_hub, "first-card-region").await;
     let body = first_card(&Citizen::aged(18), HOHHOT, "150402");
-    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let filed = app.file(when_complete(body), &adult_documents()).await;
     let ready = app.reaches(filed.id, Stage::Ready).await;
     assert_eq!(ready.leg.clone().map(|leg| leg.agency.to_string()).as_deref(), Some("1504"));
     hand_over(&app, &ready, "post").await;
 }
 
-/// The day itself counts: whoever turns 16 today applies alone.
+/// A citizen whose 16th birthday is today applies without a guardian.
 pub(crate) async fn sixteenth_birthday_today(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "first-card-birthday").await;
     let birthday = day_before_today(Span::new().years(16));

@@ -1,4 +1,4 @@
-//! Where nobody takes the case: said before anything is kept, with who would.
+//! Places that no agency covers: the hub refuses before it stores anything, and names the agencies that offer the service.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use tongban_tests::people::Citizen;
 
 use crate::app::App;
 use crate::test_hub::TestHub;
-use tongban_tests::forms::{HOHHOT, adult_papers, first_card};
+use tongban_tests::forms::{HOHHOT, adult_documents, first_card};
 
-pub(crate) async fn a_pair_nobody_covers(test_hub: Arc<TestHub>) {
+pub(crate) async fn a_place_that_no_agency_covers(test_hub: Arc<TestHub>) {
     let app = App::open(&test_hub, "places-uncovered").await;
     let body = first_card(&Citizen::aged(27), HOHHOT, "630102");
     let refused = app.post("/v1/applications").json(&body).send().await;
@@ -17,8 +17,12 @@ pub(crate) async fn a_pair_nobody_covers(test_hub: Arc<TestHub>) {
     let problem = refused.json();
     assert_eq!(problem["type"], "/problems/not_covered", "{problem}");
     assert_eq!(problem["errors"][0]["pointer"], "/registered_at", "{problem}");
-    let offered_by: Vec<&str> =
-        problem["offered_by"].as_array().expect("who does").iter().filter_map(|code| code.as_str()).collect();
+    let offered_by: Vec<&str> = problem["offered_by"]
+        .as_array()
+        .expect("the agencies that offer the service")
+        .iter()
+        .filter_map(|code| code.as_str())
+        .collect();
     assert!(offered_by.contains(&"11") && offered_by.contains(&"1504"), "{problem}");
     assert!(!offered_by.contains(&"63"), "{problem}");
 }
@@ -34,6 +38,6 @@ pub(crate) async fn an_agency_without_a_capability(test_hub: Arc<TestHub>) {
     assert_eq!(problem["lacks"], serde_json::json!(["script:mongolian"]), "{problem}");
 
     body["capabilities"] = serde_json::json!([]);
-    let taken = app.file(body, &adult_papers()).await;
+    let taken = app.file(body, &adult_documents()).await;
     assert_eq!(taken.created.missing.len(), 2);
 }

@@ -1,4 +1,4 @@
-//! The contract suites of queues, documents and vault against the local AWS, in an account of their own.
+//! The contract suites of queues, documents and vault against the local AWS, in a separate account.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use tongban_tests::repository::text;
 use crate::contracts::account;
 use crate::test_hub::TestHub;
 
-/// An account that nobody else here has.
+/// An account for this module alone.
 const ACCOUNT: &str = "990000000001";
 const BUCKET: &str = "port-contracts";
 
@@ -61,11 +61,10 @@ pub(crate) async fn vault(test_hub: Arc<TestHub>) {
 
 async fn make_key(aws: &Aws) -> String {
     let made = aws.kms().create_key().send().await.expect("a key");
-    made.key_metadata().and_then(|key| key.arn()).expect("its name").to_owned()
+    made.key_metadata().and_then(|key| key.arn()).expect("the key's ARN").to_owned()
 }
 
-/// Makes a queue that orders, drops and keeps as the template's resource does. What its letters lead to is
-/// left out.
+/// Creates a queue with the attributes of this resource in the template, except its redrive policy.
 async fn make_queue(sqs: &Client, name: &str, resource: &Value) -> String {
     let properties = resource["Properties"].as_mapping().expect("a queue of the template");
     let mut queue = sqs.create_queue().queue_name(name);
@@ -82,7 +81,7 @@ async fn make_queue(sqs: &Client, name: &str, resource: &Value) -> String {
     queue.send().await.expect("a queue").queue_url().expect("its url").to_owned()
 }
 
-/// The queues as their readers have them.
+/// Receives from the queues as the functions and agencies do.
 struct Sqs {
     client: Client,
     urls: QueueUrls,
@@ -102,7 +101,10 @@ impl Reader for Sqs {
             entry.set_receipt_handle(message.receipt_handle.clone()).build().expect("an entry")
         });
         let delete = self.client.delete_message_batch().queue_url(&url).set_entries(Some(entries.collect()));
-        assert!(delete.send().await.expect("an answer").failed().is_empty(), "all of them are gone");
+        assert!(
+            delete.send().await.expect("an answer").failed().is_empty(),
+            "some messages were not deleted"
+        );
         messages.into_iter().map(taken).collect()
     }
 }
@@ -115,7 +117,7 @@ fn taken(message: Message) -> Taken {
     }
 }
 
-/// The bucket as it is reached through links, and by an operator.
+/// The bucket, reached through signed links and by direct calls.
 struct Bucket {
     aws: Aws,
     key_id: String,
@@ -123,7 +125,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Follows a link with its headers as they are, but for the length, which is that of the bytes.
+    /// Follows a link with exactly its headers, except the length, which the HTTP client sets.
     async fn follow(&self, link: &Link, bytes: &[u8]) -> reqwest::Response {
         let method: Method = link.method.parse().expect("a method");
         let mut request = self.http.request(method, &link.url);

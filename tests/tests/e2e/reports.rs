@@ -1,4 +1,4 @@
-//! An agency by hand: what it signs, sent over HTTP and by the reports queue, and every answer there is to it.
+//! Reports that a trial signs as an agency and sends over HTTP and by the reports queue, with every possible answer.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use protocol::report::{REPORT_TYP, Report};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tongban::local::Agency;
-use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
+use tongban_tests::forms::{HOHHOT, adult_documents, first_card, when_complete};
 use tongban_tests::people::Citizen;
 use tongban_tests::until::until;
 use uuid::Uuid;
@@ -25,12 +25,12 @@ use crate::app::{App, SOON};
 use crate::checks::close;
 use crate::test_hub::TestHub;
 
-/// The agency that decides here.
+/// The agency that decides in these trials.
 const OURS: &str = "45";
-/// Another one.
+/// Another agency.
 const THEIRS: &str = "46";
 
-/// Sits at an agency's tester.
+/// Acts as an agency: receives from its queue, and signs with its keys.
 struct AgencyTester {
     test_hub: Arc<TestHub>,
     agency: Agency,
@@ -40,11 +40,11 @@ struct AgencyTester {
 impl AgencyTester {
     async fn of(test_hub: &Arc<TestHub>, code: &str) -> AgencyTester {
         let agency = test_hub.stack().agency(&code.parse().expect("a code")).expect("an agency");
-        test_hub.sits_at(&agency.code).await;
+        test_hub.allot_to_trial(&agency.code).await;
         AgencyTester { test_hub: test_hub.clone(), sqs: Client::new(&agency.aws), agency }
     }
 
-    /// Takes the next message of an application out of the queue, for good.
+    /// Receives and deletes the next message of the application.
     async fn take(&self, application: ApplicationId) -> (String, Case) {
         let message: Message = until("a message in the queue", SOON, async || {
             let received = self.sqs.receive_message().queue_url(&self.agency.queue_url).send().await;
@@ -57,7 +57,7 @@ impl AgencyTester {
         let envelope: Envelope = serde_json::from_str(message.body().expect("a body")).expect("an envelope");
         let case = envelope.open([&self.agency.keys.encryption], [self.test_hub.stack().hub_key()]);
         let case = case.expect("a case");
-        assert_eq!(case.application, application, "nobody else has cases here");
+        assert_eq!(case.application, application, "the queue holds a case of another trial");
         (envelope.id.to_string(), case)
     }
 
@@ -76,7 +76,7 @@ impl AgencyTester {
         sign(REPORT_TYP, report, &self.agency.keys.signing).expect("a signed report")
     }
 
-    /// Posts a signed object: the status, and the name of the problem or nothing.
+    /// Posts a signed object. Returns status and body.
     async fn post(&self, path: &str, jws: &str) -> (u16, Value) {
         let request = self.test_hub.http().post(format!("{}{path}", self.test_hub.api()));
         let request = request.header("content-type", "application/jose").body(jws.to_owned());
@@ -91,7 +91,7 @@ impl AgencyTester {
         (status, body["type"].as_str().unwrap_or_default().replace("/problems/", ""))
     }
 
-    async fn ask(&self, path: &str, typ: &str, mut request: Value) -> Value {
+    async fn post_request(&self, path: &str, typ: &str, mut request: Value) -> Value {
         request["agency"] = json!(self.agency.code);
         request["iat"] = json!(Timestamp::now().as_second());
         let jws = sign(typ, &request, &self.agency.keys.signing).expect("a signed request");
@@ -106,16 +106,16 @@ impl AgencyTester {
     }
 }
 
-/// A first card that is decided by hand.
+/// A first card that the trial decides as the agency.
 async fn filed(app: &App, tester: &AgencyTester) -> (ApplicationId, String, Case) {
     let body = first_card(&Citizen::aged(31), HOHHOT, &format!("{OURS}0102"));
-    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let id = app.file(when_complete(body), &adult_documents()).await.id;
     let (event, case) = tester.take(id).await;
     (id, event, case)
 }
 
-/// Rows 24 to 27 and 42 of `tests/FAULTS.md`, through real processes.
-pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
+/// Rows 24 to 27 and 42, through real processes.
+pub(crate) async fn each_report_gets_its_documented_answer(test_hub: Arc<TestHub>) {
     let (ours, theirs) = (AgencyTester::of(&test_hub, OURS).await, AgencyTester::of(&test_hub, THEIRS).await);
     let app = App::open(&test_hub, "reports-outcomes").await;
     let (id, _, case) = filed(&app, &ours).await;
@@ -129,8 +129,8 @@ pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
     assert_eq!(refused(&ours, &stale).await, named(409, "stale_version"));
     let stranger = theirs.sign(&theirs.report(id, seen, Finding::Received));
     assert_eq!(refused(&theirs, &stranger).await, named(404, "not_found"));
-    let nobody = ApplicationId::from_bytes16([7; 16]);
-    let unknown = ours.sign(&ours.report(nobody, 1, Finding::Received));
+    let unknown_application = ApplicationId::from_bytes16([7; 16]);
+    let unknown = ours.sign(&ours.report(unknown_application, 1, Finding::Received));
     assert_eq!(refused(&ours, &unknown).await, named(404, "not_found"));
     let other: AgencyCode = OURS.parse().expect("a code");
     let claimed = theirs.sign(&Report { agency: other, ..theirs.report(id, seen, Finding::Received) });
@@ -149,7 +149,7 @@ pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
     let (status, first) = ours.post("/v1/reports", &ours.sign(&received)).await;
     assert_eq!(status, 200, "{first}");
     let again = ours.sign(&Report { iat: received.iat - 1_000, ..received.clone() });
-    assert_eq!(ours.post("/v1/reports", &again).await, (200, first), "a repeat is answered as the first was");
+    assert_eq!(ours.post("/v1/reports", &again).await, (200, first), "a repeat gets the first answer");
     let misused = ours.sign(&Report { finding: Finding::Signed, ..received });
     assert_eq!(refused(&ours, &misused).await, named(422, "key_reused"));
     let refusal = ours.report(id, seen, Finding::NotIssued { reason: "no such entry".to_owned() });
@@ -159,16 +159,16 @@ pub(crate) async fn every_outcome(test_hub: Arc<TestHub>) {
     close(&app, id, &["dispatched", "received", "not_issued"]).await;
 }
 
-/// The same bytes by the queue: one that overtakes another is held, one that is refused is done with.
-pub(crate) async fn by_the_queue(test_hub: Arc<TestHub>) {
+/// The same reports through the queue: a report that overtakes another is held, and a refused report is deleted.
+pub(crate) async fn reports_through_the_queue(test_hub: Arc<TestHub>) {
     let tester = AgencyTester::of(&test_hub, "44").await;
     let app = App::open(&test_hub, "reports-queue").await;
     let body = first_card(&Citizen::aged(29), HOHHOT, "440103");
-    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let id = app.file(when_complete(body), &adult_documents()).await.id;
     let (_, case) = tester.take(id).await;
     app.reaches(id, Stage::Dispatched).await;
     let version = app.view(id).await.version;
-    // The longest wait is within what the function and its gateway allow.
+    // The longest wait is shorter than the time limits of function and gateway.
     let waited = app.get(format!("/v1/applications/{id}/events?after={version}&wait=20")).send().await;
     let waited: EventsPage = waited.read(StatusCode::OK);
     assert_eq!((waited.events, waited.after), (Vec::new(), version));
@@ -187,15 +187,15 @@ pub(crate) async fn by_the_queue(test_hub: Arc<TestHub>) {
     close(&app, id, &["dispatched", "received", "signed", "produced", "ready"]).await;
 }
 
-/// Lost after it was taken: listed, asked for, and there again under its own id.
-pub(crate) async fn a_lost_case_comes_again(test_hub: Arc<TestHub>) {
+/// An agency loses a case after it has taken the message: the case is listed, requested again, and arrives under its id.
+pub(crate) async fn a_lost_case_is_sent_again(test_hub: Arc<TestHub>) {
     let tester = AgencyTester::of(&test_hub, "36").await;
     let app = App::open(&test_hub, "reports-backlog").await;
     let body = first_card(&Citizen::aged(47), HOHHOT, "360102");
-    let id = app.file(when_complete(body), &adult_papers()).await.id;
+    let id = app.file(when_complete(body), &adult_documents()).await.id;
     let (event, case) = tester.take(id).await;
     let open = until("the case in the list", SOON, async || {
-        let page = tester.ask("/v1/agency/cases", CASES_TYP, json!({})).await;
+        let page = tester.post_request("/v1/agency/cases", CASES_TYP, json!({})).await;
         page["cases"]
             .as_array()
             .and_then(|cases| cases.first().cloned())
@@ -203,14 +203,14 @@ pub(crate) async fn a_lost_case_comes_again(test_hub: Arc<TestHub>) {
     })
     .await;
     assert_eq!((&open["application"], &open["message"]), (&json!(id), &json!(case.version)));
-    let wanted = json!({ "cases": [{ "application": id }] });
-    let answer = tester.ask("/v1/agency/resend", RESEND_TYP, wanted).await;
+    let resend_request = json!({ "cases": [{ "application": id }] });
+    let answer = tester.post_request("/v1/agency/resend", RESEND_TYP, resend_request).await;
     assert_eq!(answer["cases"][0]["outcome"], "accepted");
     let (again, same) = tester.take(id).await;
     assert_eq!(again, event);
     assert_eq!(same, case);
     app.step(id, "withdraw", &json!({})).await;
     let (_, withdrawn) = tester.take(id).await;
-    assert!(withdrawn.personal_data.is_none(), "whoever is told to stop needs nobody's name");
+    assert!(withdrawn.personal_data.is_none(), "a withdrawal contains personal data");
     close(&app, id, &["dispatched", "withdrawn"]).await;
 }

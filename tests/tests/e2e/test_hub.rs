@@ -1,4 +1,4 @@
-//! One local AWS with the hub deployed to it, and the agencies around it, for all trials of a run.
+//! The shared hub of a run: a local AWS with the deployed hub, and the agencies.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,29 +13,28 @@ use tongban_tests::until::until;
 
 use crate::agency::Agency;
 
-/// How long processes may take to be gone.
+/// Deadline for processes to end.
 const END: Duration = Duration::from_secs(10);
 
-/// Who plays an agency for the rest of the run.
-enum Played {
-    /// A process, by a script.
+/// The user of an agency for the rest of the run.
+enum Allotment {
+    /// A process that follows a script.
     Process(Agency),
-    /// One trial, by hand: nobody else may take from its queue.
-    Hand,
+    /// One trial, which reads the queue itself.
+    Trial,
 }
 
-/// The whole world.
 pub(crate) struct TestHub {
     stack: LocalStack,
     api: String,
-    agencies: Mutex<BTreeMap<AgencyCode, Played>>,
+    agencies: Mutex<BTreeMap<AgencyCode, Allotment>>,
     folder: PathBuf,
 }
 
 impl TestHub {
-    /// Prepares, builds, starts and deploys everything.
+    /// Builds the functions, starts the local AWS and deploys the hub.
     pub(crate) async fn start() -> anyhow::Result<TestHub> {
-        // The schedule would only add noise: trials wake the sweeper themselves.
+        // A rare schedule: trials invoke the sweeper themselves.
         let options = LocalOptions {
             port: 0,
             stack: "tongban-e2e".to_owned(),
@@ -57,7 +56,7 @@ impl TestHub {
         &self.stack
     }
 
-    /// A folder for this run alone; it is removed at its end.
+    /// The folder of this run, removed at its end.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -71,7 +70,7 @@ impl TestHub {
         self.stack.http()
     }
 
-    /// A value that the stack tells of itself.
+    /// An output of the stack.
     pub(crate) fn output(&self, name: &str) -> &str {
         self.stack.outputs().get(name).expect("an output of the stack")
     }
@@ -80,35 +79,35 @@ impl TestHub {
         aws_sdk_dynamodb::Client::new(self.stack.aws())
     }
 
-    /// Has an agency work by a script for the rest of the run: one process for each agency.
+    /// Runs an agency by a script for the rest of the run, in one process.
     ///
     /// # Panics
-    /// The agency works by another script already, or by hand: agencies are allotted to trials.
-    pub(crate) async fn has_agency(&self, code: &str, script: &str) {
+    /// The agency follows another script already, or is allotted to a trial.
+    pub(crate) async fn run_agency(&self, code: &str, script: &str) {
         let code: AgencyCode = code.parse().expect("an agency code");
         let mut agencies = self.agencies.lock().await;
         match agencies.get(&code) {
-            Some(Played::Process(agency)) => {
+            Some(Allotment::Process(agency)) => {
                 assert_eq!(agency.script(), script, "agency {code} has another script");
             }
-            Some(Played::Hand) => panic!("agency {code} is played by hand"),
+            Some(Allotment::Trial) => panic!("agency {code} is allotted to another trial"),
             None => {
                 let agency = Agency::start(&self.stack, &code, script, &self.folder);
-                agencies.insert(code, Played::Process(agency));
+                agencies.insert(code, Allotment::Process(agency));
             }
         }
     }
 
-    /// Has an agency for one trial alone, which takes from its queue by hand.
+    /// Allots an agency to one trial, which reads its queue itself.
     ///
     /// # Panics
-    /// Somebody has it already.
-    pub(crate) async fn sits_at(&self, code: &AgencyCode) {
-        let before = self.agencies.lock().await.insert(code.clone(), Played::Hand);
+    /// The agency is allotted already.
+    pub(crate) async fn allot_to_trial(&self, code: &AgencyCode) {
+        let before = self.agencies.lock().await.insert(code.clone(), Allotment::Trial);
         assert!(before.is_none(), "agency {code} is allotted to another trial");
     }
 
-    /// Everything that is written to: by the local AWS, its functions, and the agencies.
+    /// The logs of the local AWS, its functions and the agencies.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
         let mut logs = vec![self.stack.log().to_owned()];
         for entry in fs::read_dir(&self.folder).expect("the agencies' folder") {
@@ -120,17 +119,17 @@ impl TestHub {
         logs
     }
 
-    /// Ends every process, and looks for any that is left.
+    /// Ends every process, and checks that none is left.
     ///
     /// # Panics
-    /// One is.
+    /// A process is left.
     pub(crate) async fn end(self) {
         for agency in self.agencies.into_inner().into_values() {
-            if let Played::Process(agency) = agency {
+            if let Allotment::Process(agency) = agency {
                 agency.end().await;
             }
         }
-        // Their keys and logs, which were looked through by now.
+        // The folder holds keys and logs. The logs were checked before.
         fs::remove_dir_all(&self.folder).expect("the agencies' folder");
         let port = self.stack.endpoint().rsplit(':').next().expect("a port").to_owned();
         drop(self.stack);
@@ -140,7 +139,7 @@ impl TestHub {
     }
 }
 
-/// What runs from under a folder, as far as this system shows processes as files.
+/// The processes whose program or working directory is under a folder. Empty on a system without `/proc`.
 fn processes(home: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let runs_there = |process: &PathBuf| {

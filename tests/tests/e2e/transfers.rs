@@ -12,26 +12,26 @@ use tongban_tests::until::until;
 use crate::app::{App, SOON};
 use crate::checks::close;
 use crate::test_hub::TestHub;
-use tongban_tests::forms::{HOHHOT, transfer, transfer_papers, when_complete};
+use tongban_tests::forms::{HOHHOT, transfer, transfer_documents, when_complete};
 
-/// What the app is told of the first leg.
+/// The callbacks of the first leg.
 const PERMIT: [&str; 3] = ["dispatched", "received", "approved"];
-/// And of the two after it.
+/// The callbacks of the second and third leg.
 const MOVE: [&str; 7] =
     ["dispatched", "received", "verified", "moved_out", "dispatched", "received", "settled"];
 
 pub(crate) async fn job_transfer(test_hub: Arc<TestHub>) {
     let body = transfer(&Citizen::aged(41), "job_transfer", HOHHOT, "130102");
-    settles(test_hub, "13", body, &transfer_papers("transfer_order")).await;
+    settles(test_hub, "13", body, &transfer_documents("transfer_order")).await;
 }
 
 /// A student needs no permit: the origin moves them out on the admission notice.
 pub(crate) async fn school_admission(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("14", "default").await;
-    test_hub.has_agency("1501", "default").await;
+    test_hub.run_agency("14", "default").await;
+    test_hub.run_agency("1501", "default").await;
     let app = App::open(&test_hub, "transfer-school").await;
     let body = transfer(&Citizen::aged(18), "school_admission", HOHHOT, "140105");
-    let filed = app.file(when_complete(body), &transfer_papers("admission_notice")).await;
+    let filed = app.file(when_complete(body), &transfer_documents("admission_notice")).await;
     app.reaches(filed.id, Stage::Settled).await;
     let head = close(&app, filed.id, &MOVE).await;
     assert!(head.opened.legs.iter().all(|leg| leg.purpose != Purpose::Approve), "{:?}", head.opened.legs);
@@ -39,49 +39,49 @@ pub(crate) async fn school_admission(test_hub: Arc<TestHub>) {
 
 pub(crate) async fn graduation(test_hub: Arc<TestHub>) {
     let body = transfer(&Citizen::aged(22), "graduation", HOHHOT, "410102");
-    settles(test_hub, "41", body, &transfer_papers("graduation_certificate")).await;
+    settles(test_hub, "41", body, &transfer_documents("graduation_certificate")).await;
 }
 
 pub(crate) async fn couples_joining(test_hub: Arc<TestHub>) {
     let mut body = transfer(&Citizen::aged(29), "couples_joining", HOHHOT, "340102");
     body["relative"] = Citizen::aged(31).json();
-    settles(test_hub, "34", body, &transfer_papers("marriage_certificate")).await;
+    settles(test_hub, "34", body, &transfer_documents("marriage_certificate")).await;
 }
 
 pub(crate) async fn parents_joining_children(test_hub: Arc<TestHub>) {
     let mut body = transfer(&Citizen::aged(67), "parents_joining_children", HOHHOT, "230102");
     body["relative"] = Citizen::aged(40).json();
-    settles(test_hub, "23", body, &transfer_papers("proof_of_kinship")).await;
+    settles(test_hub, "23", body, &transfer_documents("proof_of_kinship")).await;
 }
 
-/// The origin hands out a certificate that ran out yesterday and nobody settles: the sweeper sees it, and the
-/// origin restores the registration.
+/// The origin issues a migration certificate that expired yesterday, and nobody settles. The sweeper records the lapse,
+/// and the origin restores the registration.
 pub(crate) async fn lapsed_certificate_is_restored_at_origin(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("51", "lapse").await;
-    test_hub.has_agency("1502", "lapse").await;
+    test_hub.run_agency("51", "lapse").await;
+    test_hub.run_agency("1502", "lapse").await;
     let app = App::open(&test_hub, "transfer-lapsed").await;
     let body = transfer(&Citizen::aged(35), "job_transfer", "150203", "510104");
-    let filed = app.file(when_complete(body), &transfer_papers("transfer_order")).await;
+    let filed = app.file(when_complete(body), &transfer_documents("transfer_order")).await;
     let settling = |view: &ApplicationView| {
         view.stage == Stage::Dispatched && view.leg.as_ref().is_some_and(|leg| leg.purpose == Purpose::Settle)
     };
     until("a case to settle", SOON, async || Some(app.view(filed.id).await).filter(settling)).await;
-    let swept: Value = test_hub.stack().sweep().await.expect("an answer of the sweeper");
+    let swept: Value = test_hub.stack().sweep().await.expect("a response of the sweeper");
     assert_eq!(swept["failed"], 0, "{swept}");
     app.reaches(filed.id, Stage::RestoredAtOrigin).await;
-    let told =
+    let callbacks =
         ["verified", "moved_out", "dispatched", "lapsed", "dispatched", "received", "restored_at_origin"];
-    let told = [&PERMIT[..], &["dispatched", "received"], &told].concat();
-    let head = close(&app, filed.id, &told).await;
+    let callbacks = [&PERMIT[..], &["dispatched", "received"], &callbacks].concat();
+    let head = close(&app, filed.id, &callbacks).await;
     assert_eq!(head.agency().to_string(), "51");
 }
 
-/// A transfer with a permit to Hohhot, from its beginning to its good end.
-async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, papers: &[SampleDocument]) {
-    test_hub.has_agency(origin, "default").await;
-    test_hub.has_agency("1501", "default").await;
+/// A transfer with a permit to Hohhot that ends `settled`.
+async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, documents: &[SampleDocument]) {
+    test_hub.run_agency(origin, "default").await;
+    test_hub.run_agency("1501", "default").await;
     let app = App::open(&test_hub, &format!("transfer-from-{origin}")).await;
-    let filed = app.file(when_complete(body), papers).await;
+    let filed = app.file(when_complete(body), documents).await;
     app.reaches(filed.id, Stage::Settled).await;
     let head = close(&app, filed.id, &[&PERMIT[..], &MOVE].concat()).await;
     let agencies: Vec<String> = head.opened.legs.iter().map(|leg| leg.agency.to_string()).collect();

@@ -1,4 +1,4 @@
-"""What a schema cannot say is put right before a request goes out, so that more of them get somewhere."""
+"""Adjusts generated requests to rules that a schema cannot express, so that more of them are accepted."""
 
 import copy
 import re
@@ -7,13 +7,13 @@ import uuid
 import schemathesis
 
 KEY = re.compile(r"[!#-~]{1,128}")
-# As the description has it.
+# The pattern of `If-None-Match` in the API description.
 TAGS = re.compile(r'(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*"){0,15})')
 WEIGHTS = [pow(2, 17 - place, 11) for place in range(17)]
 
 
 def number(text, birth, sequence):
-    """The identity number of a day and a sequence in the division of another (GB 11643)."""
+    """The identity number (GB 11643) of a birth date and a sequence, in the division of the identity number `text`."""
     digits = f"{text[:6]}{birth}{sequence:03}"
     total = sum(int(digit) * weight for digit, weight in zip(digits, WEIGHTS))
     return digits + "10X98765432"[total % 11]
@@ -25,8 +25,8 @@ def person(given, birth, sequence):
 
 
 def application(body, random):
-    """The persons exist, differ, and are of age or have a guardian. Most apply between places that agencies cover, and ask
-    for nothing that few of them can do."""
+    """Makes the persons valid, distinct, and of age or with a guardian. Three of four applications get places that
+    agencies cover, and no capability that few agencies have."""
     body = copy.deepcopy(body)
     minor = isinstance(body.get("guardian"), dict)
     person(body.get("applicant"), "20180904" if minor else "19910504", random.int % 999 + 1)
@@ -44,15 +44,15 @@ def application(body, random):
 def before_call(context, case, kwargs):
     random = uuid.uuid4()
     key = case.headers.get("Idempotency-Key")
-    # Each request is one of its own; schemathesis would use a key again for another body, and be refused for it.
+    # Each request gets its own key: schemathesis reuses a key for another body, which the hub refuses.
     if isinstance(key, str) and KEY.fullmatch(key):
         case.headers["Idempotency-Key"] = f"{key[:91]}-{random}"
-    # Nothing happens meanwhile, so a long wait shows no more than a short one.
+    # No event happens during the wait, so a short wait tests as much as a long one.
     if case.query and str(case.query.get("wait", "")).isdigit() and 1 < int(case.query["wait"]) <= 20:
         case.query["wait"] = 1
     positive = case.meta is None or case.meta.generation.mode.is_positive
-    # For its shortest and longest lengths schemathesis leaves a pattern in which a group repeats aside, and calls the text
-    # valid all the same. What fits no pattern stands in negative cases, which are left as they are.
+    # For the shortest and longest texts schemathesis ignores a pattern with a repeated group, and still calls the text
+    # valid. Negative cases stay as they are: they are meant to violate the pattern.
     held = case.headers.get("If-None-Match")
     if positive and isinstance(held, str) and not TAGS.fullmatch(held):
         case.headers["If-None-Match"] = '"4"'

@@ -1,4 +1,4 @@
-//! The routes for apps of all functions in one process: what the OpenAPI document says is what the routes do.
+//! The app routes of all functions in one process, for tests that compare the routes with the OpenAPI document.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -25,14 +25,14 @@ use tower::ServiceExt as _;
 
 use crate::crash_harness::{BEIJING, SHANDONG};
 
-/// Every scope there is.
+/// All scopes.
 pub(crate) const ALL: &str = "applications:read applications:write subscriptions:write";
-/// More than any test asks.
+/// Limits that no test reaches.
 pub(crate) const MANY: Limits = Limits { requests_per_minute: Some(100_000), applications_per_day: None };
-/// The tenant whose things are there.
+/// The tenant that owns the application and the subscription.
 pub(crate) const OWNER: &str = "owner-app";
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -47,7 +47,7 @@ impl Answer {
     }
 }
 
-/// Both functions over one hub in memory, with an application and a subscription of [`OWNER`].
+/// The functions that serve apps over one hub in memory, with an application and a subscription of [`OWNER`].
 pub(crate) struct Apps {
     pub(crate) hub: FakeHub,
     issuer: PrivateKey,
@@ -55,7 +55,7 @@ pub(crate) struct Apps {
     document: Value,
     application: String,
     subscription: String,
-    /// What a tenant may ask from now on.
+    /// The rate limits of every tenant. A test may change them.
     pub(crate) limits: Limits,
 }
 
@@ -78,15 +78,15 @@ impl Apps {
             limits: Limits::default(),
         };
         let body = forms::first_card(&Citizen::aged(30), "370102", "110105");
-        apps.application = apps.made("/v1/applications", &body).await;
+        apps.application = apps.create("/v1/applications", &body).await;
         apps.subscription =
-            apps.made("/v1/subscriptions", &json!({ "url": "https://app.example.cn/hooks" })).await;
+            apps.create("/v1/subscriptions", &json!({ "url": "https://app.example.cn/hooks" })).await;
         apps
     }
 
-    async fn made(&self, path: &str, body: &Value) -> String {
+    async fn create(&self, path: &str, body: &Value) -> String {
         let mut request = self.request("POST", path, OWNER, ALL).header("content-type", "application/json");
-        // A key of its own: what is asked later is another request.
+        // A separate idempotency key, so that later requests are not repeats of this one.
         request.headers_mut().expect("headers").insert("idempotency-key", "made".parse().expect("a value"));
         let made = self.send(request.body(Body::from(body.to_string())).expect("a request")).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -102,7 +102,7 @@ impl Apps {
         sign("at+jwt", &claims, &self.issuer).expect("a token")
     }
 
-    /// A request with a token and a key.
+    /// A request with an access token and an idempotency key.
     pub(crate) fn request(&self, method: &str, path: &str, tenant: &str, scope: &str) -> request::Builder {
         Request::builder()
             .method(method)
@@ -111,7 +111,7 @@ impl Apps {
             .header("idempotency-key", format!("{method} {path}").replace(' ', "-"))
     }
 
-    /// What is kept of the application, read beside the faults.
+    /// The stored application, read without faults.
     pub(crate) async fn stored(&self) -> Vec<StoredApplication> {
         let id = self.application.parse().expect("an application's id");
         let stored = self.hub.store().get(id).await.expect("a record that verifies");
@@ -119,12 +119,12 @@ impl Apps {
         stored.into_iter().collect()
     }
 
-    /// The ids of the owner's things.
+    /// The ids of the owner's application and subscription.
     pub(crate) fn ids(&self) -> [&str; 2] {
         [&self.application, &self.subscription]
     }
 
-    /// The path of an operation, of the things that are there; with what its query must have.
+    /// The path of an operation on the owner's application or subscription, with the required query parameters.
     pub(crate) fn path(&self, operation: &Operation) -> String {
         let id =
             if operation.path.contains("subscriptions") { &self.subscription } else { &self.application };
@@ -136,7 +136,10 @@ impl Apps {
             .map(|given| match given["name"].as_str().expect("a name") {
                 "service" => "service=first_identity_card".to_owned(),
                 other => {
-                    panic!("{} {} asks for {other}: say here what to give", operation.method, operation.path)
+                    panic!(
+                        "{} {} requires the parameter {other}: add a value for it here",
+                        operation.method, operation.path
+                    )
                 }
             })
             .collect();
@@ -151,7 +154,7 @@ impl Apps {
         Some(self.document.pointer(reference)?["value"].clone())
     }
 
-    /// What an operation answers to its owner, asked as it should be.
+    /// The response to the owner's valid request of an operation.
     pub(crate) async fn ask(&self, operation: &Operation) -> Answer {
         let request = self.request(&operation.method, &self.path(operation), OWNER, ALL);
         let body = self.body(operation).map(|body| body.to_string());
@@ -162,7 +165,7 @@ impl Apps {
         self.send(request.expect("a request")).await
     }
 
-    /// The function that a path belongs to answers, in a process of its own.
+    /// Sends a request to the function that serves the path, in a process of its own.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let hub = self.hub.restarted();
         let path = request.uri().path();
@@ -186,7 +189,7 @@ impl Apps {
     }
 }
 
-/// Two agencies that take everything.
+/// Two agencies that offer every service.
 fn agencies() -> Agencies {
     let since = "2023-05-25".parse().expect("a day");
     let rows = [BEIJING, SHANDONG].map(|code| AgencyRow {

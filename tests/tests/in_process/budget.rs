@@ -1,8 +1,8 @@
-//! What one application costs: outside calls and write units, counted on the real handlers.
+//! The cost of one application: outside calls and write units of the real handlers.
 //!
-//! The processes are warm: another application went before. The vault's calls are left out, because its data
-//! keys stay in memory for minutes (one call of KMS in hundreds of applications); what AWS itself calls to
-//! deliver (receives, deletes, stream reads) is no call of ours.
+//! The processes are warm: another application went before. Calls of the vault do not count, because its data keys
+//! stay in memory for minutes (one KMS call in hundreds of applications). Calls that AWS itself makes for delivery
+//! (receives, deletes, stream reads) do not count either.
 
 use std::collections::BTreeMap;
 
@@ -17,38 +17,37 @@ use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 use tongban_tests::receiver::Receiver;
 
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, change};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, stream_record};
 
-/// Calls of AWS for a first card with 2 documents, 3 reports and 4 callbacks.
+/// Bound on the AWS calls for a first card with 2 documents, 3 reports and 4 callbacks.
 const CALLS: usize = 16;
-/// And its write units.
+/// Bound on the write units of the same first card.
 const WRITE_UNITS: u64 = 36;
-/// Bytes of its item in the end.
+/// Bound on the final item size of the same first card, in bytes.
 const ITEM_BYTES: usize = 4096;
 
 const TENANT: &str = "an-app";
 
-/// An application's course: what it is filed with, and what each agency says on each case that it opens.
+/// The request of an application, and the actions of each agency, leg by leg.
 struct Scenario {
     body: Value,
-    papers: Vec<SampleDocument>,
-    sayings: Vec<(&'static str, Vec<Saying>)>,
+    documents: Vec<SampleDocument>,
+    agency_actions: Vec<(&'static str, Vec<AgencyAction>)>,
     end: Stage,
 }
 
-/// What an agency does on a case.
-enum Saying {
-    /// It reports.
+/// An action of an agency on a case.
+enum AgencyAction {
     Report(Finding),
-    /// It uploads the certificate that it issues.
+    /// Uploads the issued certificate.
     Upload,
 }
 
-fn report(findings: impl IntoIterator<Item = Finding>) -> Vec<Saying> {
-    findings.into_iter().map(Saying::Report).collect()
+fn report(findings: impl IntoIterator<Item = Finding>) -> Vec<AgencyAction> {
+    findings.into_iter().map(AgencyAction::Report).collect()
 }
 
-/// What a course cost.
+/// The cost of a scenario.
 struct Figures {
     calls: BTreeMap<&'static str, usize>,
     write_units: u64,
@@ -62,18 +61,18 @@ impl Figures {
     }
 }
 
-/// Counts what handlers call.
-struct Meter<'r> {
+/// Counts the calls of handlers.
+struct CallMeter<'r> {
     harness: &'r CrashHarness,
     calls: BTreeMap<&'static str, usize>,
-    shown: u32,
+    streamed: u32,
     callbacks: usize,
 }
 
-impl Meter<'_> {
-    /// What a handler answered; its calls are counted.
+impl CallMeter<'_> {
+    /// Counts the calls that led to a handler's answer, and returns the answer.
     fn count(&mut self, answer: Answer) -> Answer {
-        assert!(answer.is_settled(), "{answer:?}");
+        assert!(answer.is_final(), "{answer:?}");
         for call in self.harness.hub.faults.calls() {
             if !call.starts_with("vault.") {
                 *self.calls.entry(call).or_default() += 1;
@@ -83,37 +82,37 @@ impl Meter<'_> {
         answer
     }
 
-    /// The agency of a case uploads the certificate, and S3 tells of it.
+    /// The agency of a case uploads the certificate, and S3 sends the event.
     async fn upload(&mut self, case: &Case) {
-        let paper = SampleDocument::pdf("issued_certificate", "issued");
+        let document = SampleDocument::pdf("issued_certificate", "issued");
         let action = DocumentAction::Upload {
             document: case.upload.expect("a slot for the certificate"),
-            media_type: paper.media_type.to_owned(),
-            size: u64::try_from(paper.bytes.len()).expect("a small paper"),
-            sha256: paper.sha256(),
+            media_type: document.media_type.to_owned(),
+            size: u64::try_from(document.bytes.len()).expect("a small document"),
+            sha256: document.sha256(),
         };
         let iat = self.harness.hub.clock.now().as_second();
         let (agency, application) = (case.agency.clone(), case.application);
-        let asked = DocumentRequest { agency, application, iat, action };
-        let link = self.harness.agency_document(&asked).await;
+        let request = DocumentRequest { agency, application, iat, action };
+        let link = self.harness.agency_document(&request).await;
         let link = self.count(link).body(200);
-        let key = self.harness.upload_to(&link, &[paper]);
+        let key = self.harness.upload_to(&link, &[document]);
         let recorded = self.harness.uploaded(&[key]).await;
         self.count(recorded);
     }
 
-    /// The stream shows each write by itself and the queues are read, until nothing moves.
-    async fn settle(&mut self, id: &str) {
+    /// Delivers each write as a stream record of its own and reads the queues, until the application no longer changes.
+    async fn deliver_all(&mut self, id: &str) {
         loop {
             let mut stored = self.harness.stored().await;
             stored.retain(|stored| stored.id().to_string() == id);
-            let [stored] = &stored[..] else { panic!("one application of this id") };
-            if stored.version() == self.shown {
+            let [stored] = &stored[..] else { panic!("one application must have this id") };
+            if stored.version() == self.streamed {
                 return;
             }
-            let record = change(stored, self.shown, stored.version());
-            self.shown = stored.version();
-            let routed = self.harness.show(&[record]).await;
+            let record = stream_record(stored, self.streamed, stored.version());
+            self.streamed = stored.version();
+            let routed = self.harness.stream_records(&[record]).await;
             self.count(routed);
             for message in self.harness.hub.queues.drain(&Queue::Callbacks) {
                 let delivered = self.harness.call_back(&message).await;
@@ -125,33 +124,33 @@ impl Meter<'_> {
 }
 
 async fn measured(harness: &CrashHarness, key: &str, scenario: Scenario) -> Figures {
-    let mut meter = Meter { harness, calls: BTreeMap::new(), shown: 0, callbacks: 0 };
+    let mut meter = CallMeter { harness, calls: BTreeMap::new(), streamed: 0, callbacks: 0 };
     let before = harness.hub.store.units().total();
     harness.hub.faults.restart();
     let created = harness.post(TENANT, "/v1/applications", key, &scenario.body).await;
     let created = meter.count(created).body(201);
     let id = created["id"].as_str().expect("an id").to_owned();
-    meter.settle(&id).await;
-    let keys = harness.upload(&created, &scenario.papers);
+    meter.deliver_all(&id).await;
+    let keys = harness.upload(&created, &scenario.documents);
     let recorded = harness.uploaded(&keys).await;
     meter.count(recorded);
-    meter.settle(&id).await;
-    for (agency, sayings) in scenario.sayings {
+    meter.deliver_all(&id).await;
+    for (agency, agency_actions) in scenario.agency_actions {
         let message = harness.take(agency).pop().expect("a case in the agency's queue");
         let case = harness.opened(agency, &message);
         let mut seen = case.version;
-        for saying in sayings {
-            match saying {
-                Saying::Report(finding) => {
+        for action in agency_actions {
+            match action {
+                AgencyAction::Report(finding) => {
                     let jws = harness.signed(agency, case.application, seen, finding);
                     let receipt = harness.report(&jws).await;
                     let receipt = meter.count(receipt).body(200);
                     let version = receipt["version"].as_u64().and_then(|version| u32::try_from(version).ok());
                     seen = version.expect("a version");
                 }
-                Saying::Upload => meter.upload(&case).await,
+                AgencyAction::Upload => meter.upload(&case).await,
             }
-            meter.settle(&id).await;
+            meter.deliver_all(&id).await;
         }
     }
     let id = id.parse().expect("an id");
@@ -159,13 +158,13 @@ async fn measured(harness: &CrashHarness, key: &str, scenario: Scenario) -> Figu
     let stored =
         harness.stored().await.into_iter().find(|stored| stored.id() == id).expect("the application");
     assert_eq!(stored.ledger.state().stage, scenario.end);
-    // Each callback is a row of the deliveries' log, one unit, once 24 others or ten seconds have come.
+    // Each callback is a row of the delivery log, one write unit, written in batches of 25 or after ten seconds.
     let logged = u64::try_from(callbacks).expect("few callbacks");
     let write_units = harness.hub.store.units().total() - before + logged;
     Figures { calls, write_units, item_bytes: harness.hub.store.item_size(id).expect("an item"), callbacks }
 }
 
-/// The same course a second time, in processes that have seen the first.
+/// Runs the scenario twice in the same processes, and measures the second run.
 async fn warm(scenario: fn() -> Scenario) -> Figures {
     let harness = CrashHarness::new();
     let clock = harness.hub.clock.clone();
@@ -175,12 +174,12 @@ async fn warm(scenario: fn() -> Scenario) -> Figures {
     receiver.trust(made["secret"].as_str().expect("a secret"));
     measured(&harness, "the-first", scenario()).await;
     let figures = measured(&harness, "the-second", scenario()).await;
-    assert_eq!(receiver.calls().len(), 2 * figures.callbacks, "every callback arrived");
+    assert_eq!(receiver.calls().len(), 2 * figures.callbacks, "number of callbacks");
     figures
 }
 
-fn tell(what: &str, figures: &Figures) {
-    // For whoever runs it with --nocapture; the closing figures of a release are read off here.
+fn print_figures(what: &str, figures: &Figures) {
+    // Visible with --nocapture. The figures of a release come from here.
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
         println!(
@@ -194,7 +193,7 @@ fn tell(what: &str, figures: &Figures) {
     }
 }
 
-fn form(service: &str, papers: &[SampleDocument]) -> Value {
+fn form(service: &str, documents: &[SampleDocument]) -> Value {
     let citizen = Citizen::aged(33);
     json!({
         "service": service,
@@ -202,62 +201,64 @@ fn form(service: &str, papers: &[SampleDocument]) -> Value {
         "registered_at": "110105",
         "applicant": citizen.json(),
         "address": citizen.address,
-        "documents": papers.iter().map(SampleDocument::declaration).collect::<Vec<_>>(),
+        "documents": documents.iter().map(SampleDocument::declaration).collect::<Vec<_>>(),
         "submit": "when_complete",
     })
 }
 
 fn first_card() -> Scenario {
-    let papers =
+    let documents =
         vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")];
-    let mut body = form("first_identity_card", &papers);
+    let mut body = form("first_identity_card", &documents);
     body["commitment"] = json!(true);
     let ready = Finding::Ready { place: "household hall".to_owned() };
-    let sayings = vec![(BEIJING, report([Finding::Received, Finding::Signed, ready]))];
-    Scenario { body, papers, sayings, end: Stage::Ready }
+    let agency_actions = vec![(BEIJING, report([Finding::Received, Finding::Signed, ready]))];
+    Scenario { body, documents, agency_actions, end: Stage::Ready }
 }
 
 fn transfer() -> Scenario {
-    let papers = vec![
+    let documents = vec![
         SampleDocument::pdf("household_register", "one"),
         SampleDocument::png("identity_card", "two"),
         SampleDocument::jpeg("transfer_order", "three"),
     ];
-    let mut body = form("household_transfer", &papers);
+    let mut body = form("household_transfer", &documents);
     body["reason"] = json!("job_transfer");
     body["accepted_at"] = json!("370102");
-    let today = domain::decide::today(jiff::Timestamp::now());
+    let today = domain::time::today(jiff::Timestamp::now());
     let moved_out = Finding::MovedOut {
         certificate: "QY-1".to_owned(),
         issued_on: today,
         valid_until: today.saturating_add(jiff::Span::new().days(30)),
     };
-    let sayings = vec![
+    let agency_actions = vec![
         (SHANDONG, report([Finding::Received, Finding::Approved { permit: "ZQ-1".to_owned() }])),
         (BEIJING, report([Finding::Received, Finding::Verified, moved_out])),
         (SHANDONG, report([Finding::Received, Finding::Settled])),
     ];
-    Scenario { body, papers, sayings, end: Stage::Settled }
+    Scenario { body, documents, agency_actions, end: Stage::Settled }
 }
 
 fn certificate() -> Scenario {
-    let papers =
+    let documents =
         vec![SampleDocument::png("identity_card", "one"), SampleDocument::pdf("household_register", "two")];
-    let mut body = form("household_certificate", &papers);
+    let mut body = form("household_certificate", &documents);
     body["certificate"] = json!("former_name");
     let document = "d3".parse().expect("a document id");
     let issued = Finding::Issued { document, certificate: "ZM-1".to_owned() };
-    let sayings =
-        vec![(BEIJING, vec![Saying::Report(Finding::Received), Saying::Upload, Saying::Report(issued)])];
-    Scenario { body, papers, sayings, end: Stage::Issued }
+    let agency_actions = vec![(
+        BEIJING,
+        vec![AgencyAction::Report(Finding::Received), AgencyAction::Upload, AgencyAction::Report(issued)],
+    )];
+    Scenario { body, documents, agency_actions, end: Stage::Issued }
 }
 
 #[tokio::test]
 async fn a_first_card_stays_within_its_budget() {
     let figures = warm(first_card).await;
-    tell("first card", &figures);
+    print_figures("first card", &figures);
     assert_eq!(figures.callbacks, 4);
-    // Its share of the log's calls, of 25 rows each, is less than one.
+    // The delivery log adds less than one call: each of its calls writes 25 rows.
     assert!(figures.total() < CALLS, "{} calls: {:?}", figures.total(), figures.calls);
     assert!(figures.write_units <= WRITE_UNITS, "{} write units", figures.write_units);
     assert!(figures.item_bytes <= ITEM_BYTES, "{} bytes", figures.item_bytes);
@@ -266,9 +267,9 @@ async fn a_first_card_stays_within_its_budget() {
 #[tokio::test]
 async fn the_figures_of_the_other_services() {
     let figures = warm(transfer).await;
-    tell("transfer", &figures);
+    print_figures("transfer", &figures);
     assert_eq!(figures.callbacks, 10);
     let figures = warm(certificate).await;
-    tell("certificate", &figures);
+    print_figures("certificate", &figures);
     assert_eq!(figures.callbacks, 3);
 }

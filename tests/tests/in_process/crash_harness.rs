@@ -1,5 +1,5 @@
-//! A hub in memory: the real handlers, each with a process's memory of its own, and around them what Lambda,
-//! S3, the table's stream and the queues would deliver.
+//! A hub in memory: the real handlers, each with the memory of its own process, and the deliveries of Lambda, S3, the
+//! table's stream and the queues.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,9 +40,9 @@ use uuid::Uuid;
 
 /// The agency that decides.
 pub(crate) const BEIJING: &str = "11";
-/// Another one.
+/// Another agency.
 pub(crate) const SHANDONG: &str = "37";
-/// How long a handler would have.
+/// Time limit of a handler.
 const TIME: Duration = Duration::from_secs(60);
 
 /// An agency's private keys.
@@ -51,14 +51,14 @@ struct AgencyKeys {
     encryption: PrivateKey,
 }
 
-/// What every function would have in its environment, and others keep to themselves.
+/// All private keys: those of the hub, of the token issuer and of the agencies.
 struct Keys {
     hub: PrivateKey,
     issuer: PrivateKey,
     agencies: BTreeMap<AgencyCode, AgencyKeys>,
 }
 
-/// A function is a process with a memory of its own over the same ports.
+/// The functions. Each is a process with its own memory over the shared ports.
 struct Processes {
     intake: FakeHub,
     subscriptions: FakeHub,
@@ -66,7 +66,7 @@ struct Processes {
     router: FakeHub,
     callbacks: FakeHub,
     sweeper: FakeHub,
-    webhooks: CallbackSender<FakeHub>,
+    callback_sender: CallbackSender<FakeHub>,
 }
 
 impl Processes {
@@ -78,12 +78,12 @@ impl Processes {
             router: hub.restarted(),
             callbacks: hub.restarted(),
             sweeper: hub.restarted(),
-            webhooks: CallbackSender::new(hub.restarted(), Mode::Local).expect("an HTTP client"),
+            callback_sender: CallbackSender::new(hub.restarted(), Mode::Local).expect("an HTTP client"),
         }
     }
 }
 
-/// The hub and everything that delivers to it.
+/// The hub and all sources of its events.
 pub(crate) struct CrashHarness {
     /// The ports.
     pub(crate) hub: FakeHub,
@@ -92,20 +92,20 @@ pub(crate) struct CrashHarness {
     issuers: Issuers,
 }
 
-/// A delivery's end.
+/// The outcome of a delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
-    /// To an HTTP request.
+    /// Status and body of an HTTP response.
     Http(u16, Value),
-    /// To a batch: how many of it come again.
+    /// Number of messages of a batch that will be delivered again.
     Batch(usize),
-    /// To the schedule.
+    /// Outcome of a scheduled sweep.
     Swept(Swept),
 }
 
 impl Answer {
-    /// Whether whoever delivered need not deliver again: a 4xx is final, a 5xx passes.
-    pub(crate) fn is_settled(&self) -> bool {
+    /// Whether no further delivery is needed: a 4xx is final, a 5xx is temporary.
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             Answer::Http(status, _) => *status < 500,
             Answer::Batch(failed) => *failed == 0,
@@ -113,17 +113,17 @@ impl Answer {
         }
     }
 
-    /// The body of an HTTP answer with this status.
+    /// The body of an HTTP response with this status.
     pub(crate) fn body(self, status: u16) -> Value {
         match self {
             Answer::Http(found, body) if found == status => body,
-            other => panic!("not {status}: {other:?}"),
+            other => panic!("status {status} expected: {other:?}"),
         }
     }
 }
 
 impl CrashHarness {
-    /// An empty hub at the present time, with two agencies that have keys.
+    /// An empty hub at the current time, with the keys of two agencies.
     pub(crate) fn new() -> CrashHarness {
         let signing = || PrivateKey::generate(KeyUse::Signing).expect("a key");
         let encryption = || PrivateKey::generate(KeyUse::Encryption).expect("a key");
@@ -141,13 +141,13 @@ impl CrashHarness {
         CrashHarness { processes: Processes::start(&hub), hub, keys, issuers }
     }
 
-    /// Every process has died and is started again: what they remembered is gone.
+    /// Restarts every process. All process memory is lost.
     pub(crate) fn restart(&mut self) {
         self.hub.faults.restart();
         self.processes = Processes::start(&self.hub);
     }
 
-    /// An agency takes no cases from now on, or does again; every process is deployed anew.
+    /// Sets an agency's state in the deployed list, and restarts every process.
     pub(crate) fn set_state(&mut self, agency: &str, state: AgencyState) {
         let mut rows = self.hub.agencies.agencies().to_vec();
         let row = rows.iter_mut().find(|row| row.code.to_string() == agency).expect("the agency");
@@ -197,7 +197,7 @@ impl CrashHarness {
         ask(reports::http::routes(handler), request).await
     }
 
-    /// The reports queue delivers reports in one batch, put there at a time.
+    /// The reports queue delivers reports in one batch. `sent` is the time at which they entered the queue.
     pub(crate) async fn reports_queued(&self, reports: &[&str], sent: Timestamp) -> Answer {
         let record = |(index, jws): (usize, &&str)| {
             let attributes = json!({
@@ -215,32 +215,38 @@ impl CrashHarness {
         Answer::Batch(response.batch_item_failures.len())
     }
 
-    /// A request about an agency's backlog, signed by the agency.
-    pub(crate) async fn backlog(&self, agency: &str, path: &str, typ: &str, request: &Value) -> Answer {
+    /// A request about an agency's open cases, signed by the agency.
+    pub(crate) async fn open_cases_request(
+        &self,
+        agency: &str,
+        path: &str,
+        typ: &str,
+        request: &Value,
+    ) -> Answer {
         let agency: AgencyCode = agency.parse().expect("an agency code");
         let mut request = request.clone();
         request["agency"] = json!(agency);
         request["iat"] = json!(self.hub.clock.now().as_second());
         let jws = sign(typ, &request, &self.keys.agencies[&agency].signing).expect("a signed request");
         let handler = ReportHandler::new(self.processes.callbacks.clone());
-        let asked = Request::post(path).header("content-type", "application/jose");
-        ask(reports::http::routes(handler), asked.body(Body::from(jws)).expect("a request")).await
+        let request = Request::post(path).header("content-type", "application/jose");
+        ask(reports::http::routes(handler), request.body(Body::from(jws)).expect("a request")).await
     }
 
-    /// An operator overrides an agency; the processes learn of it when what they know is old.
-    pub(crate) fn override_agency(&self, agency: &str, change: AgencyOverride) {
+    /// An operator overrides an agency. The processes notice when their cached overrides expire.
+    pub(crate) fn override_agency(&self, agency: &str, stream_record: AgencyOverride) {
         let agency: AgencyCode = agency.parse().expect("an agency code");
-        self.hub.agency_registry.override_agency(&self.hub.agencies, &agency, change);
+        self.hub.agency_registry.override_agency(&self.hub.agencies, &agency, stream_record);
         self.hub.clock.advance(FRESH);
     }
 
-    /// The name of an agency's signing key.
+    /// The `kid` of an agency's signing key.
     pub(crate) fn signing_kid(&self, agency: &str) -> String {
         let agency: AgencyCode = agency.parse().expect("an agency code");
         self.keys.agencies[&agency].signing.public().kid().to_owned()
     }
 
-    /// What became of an agency's refused reports, by their outcome, in no order.
+    /// The outcomes of an agency's refused reports, sorted.
     pub(crate) fn refused(&self, agency: &str) -> Vec<String> {
         let found = self.hub.documents.below(&format!("evidence/{agency}/"));
         let outcome = |(_, json): (String, Vec<u8>)| {
@@ -257,29 +263,31 @@ impl CrashHarness {
         let hub = self.processes.documents.clone();
         let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
         let handler = documents::handler::LinkHandler::new(hub, authenticator);
-        let asked = Request::post("/v1/agency/documents").header("content-type", "application/jose");
-        let asked = asked.body(Body::from(jws.expect("a signed request"))).expect("a request");
-        ask(documents::handler::routes(handler), asked).await
+        let request = Request::post("/v1/agency/documents").header("content-type", "application/jose");
+        let request = request.body(Body::from(jws.expect("a signed request"))).expect("a request");
+        ask(documents::handler::routes(handler), request).await
     }
 
-    /// Uploads through the links of an answer that opened slots, each paper where its checksum is expected. The
-    /// keys of the objects, for S3 to tell of.
-    pub(crate) fn upload(&self, opened: &Value, papers: &[SampleDocument]) -> Vec<String> {
-        let documents = opened["documents"].as_array().expect("documents");
-        let links = documents.iter().filter(|document| !document["upload"].is_null());
-        links.map(|document| self.upload_to(&document["upload"], papers)).collect()
+    /// Uploads each document to the link that expects its checksum. Returns the object keys for the S3 events.
+    pub(crate) fn upload(&self, opened: &Value, documents: &[SampleDocument]) -> Vec<String> {
+        let slots = opened["documents"].as_array().expect("documents");
+        let links = slots.iter().filter(|document| !document["upload"].is_null());
+        links.map(|document| self.upload_to(&document["upload"], documents)).collect()
     }
 
-    /// Uploads through one link.
-    pub(crate) fn upload_to(&self, link: &Value, papers: &[SampleDocument]) -> String {
+    /// Uploads to one link the document with the checksum that the link expects. Returns the object key.
+    pub(crate) fn upload_to(&self, link: &Value, documents: &[SampleDocument]) -> String {
         let link: Link = serde_json::from_value(link.clone()).expect("a link");
         let sum = link.headers.get("x-amz-checksum-sha256");
-        let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");
-        self.hub.documents.upload(&link, &paper.bytes).expect("a slot that takes it");
+        let document = documents
+            .iter()
+            .find(|document| Some(&document.sha256()) == sum)
+            .expect("a document with this checksum");
+        self.hub.documents.upload(&link, &document.bytes).expect("a slot that accepts the document");
         link.url.trim_start_matches("memory://documents/").to_owned()
     }
 
-    /// S3 tells of objects, in one batch of the uploads queue.
+    /// The uploads queue delivers the S3 events of these objects in one batch.
     pub(crate) async fn uploaded(&self, keys: &[String]) -> Answer {
         let records: Vec<Value> =
             keys.iter().enumerate().map(|(index, key)| upload_message(index, key)).collect();
@@ -289,8 +297,8 @@ impl CrashHarness {
         Answer::Batch(response.batch_item_failures.len())
     }
 
-    /// The stream shows records, in one batch.
-    pub(crate) async fn show(&self, records: &[Value]) -> Answer {
+    /// The stream delivers records in one batch.
+    pub(crate) async fn stream_records(&self, records: &[Value]) -> Answer {
         let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the stream");
         let router = router::handler::Router::new(self.processes.router.clone(), self.keys.hub.clone());
         let response = router.handle(event, Instant::now() + TIME).await;
@@ -302,7 +310,7 @@ impl CrashHarness {
         self.call_back_again(message, 1).await
     }
 
-    /// The same, for the so-manieth time.
+    /// The callback queue delivers a message for the n-th time.
     pub(crate) async fn call_back_again(&self, message: &Outgoing, receives: u32) -> Answer {
         let record = json!({
             "messageId": message.id, "receiptHandle": message.id, "body": message.body,
@@ -310,14 +318,14 @@ impl CrashHarness {
             "eventSource": "aws:sqs",
         });
         let event = serde_json::from_value(json!({ "Records": [record] })).expect("an event of the queue");
-        let sender = &self.processes.webhooks;
+        let sender = &self.processes.callback_sender;
         let response = callbacks::handler::callbacks(sender, event, Instant::now() + TIME).await;
         Answer::Batch(response.batch_item_failures.len())
     }
 
-    /// The schedule wakes the drainers that are due, or an app has; they work. How many there were.
+    /// Runs the drainers that the schedule or an app has woken. Returns their number.
     pub(crate) async fn drain(&self) -> usize {
-        self.processes.webhooks.wake_due().await;
+        self.processes.callback_sender.wake_due().await;
         let messages = self.hub.queues.drain(&Queue::Drains);
         for message in &messages {
             assert_eq!(self.call_back(message).await, Answer::Batch(0));
@@ -342,7 +350,7 @@ impl CrashHarness {
         self.signed_as(agency, agency, application, seen, finding)
     }
 
-    fn reports(&self, agency: &str, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+    fn new_report(&self, agency: &str, application: ApplicationId, seen: u32, finding: Finding) -> Report {
         Report {
             report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
             application,
@@ -362,12 +370,12 @@ impl CrashHarness {
         seen: u32,
         finding: Finding,
     ) -> String {
-        let report = self.reports(named, application, seen, finding);
+        let report = self.new_report(named, application, seen, finding);
         let signer: AgencyCode = signer.parse().expect("an agency code");
         sign(REPORT_TYP, &report, &self.keys.agencies[&signer].signing).expect("a signed report")
     }
 
-    /// Opens a message as its agency does.
+    /// Decrypts and verifies a message as its agency does.
     pub(crate) fn opened(&self, agency: &str, message: &Outgoing) -> protocol::case::Case {
         let agency: AgencyCode = agency.parse().expect("an agency code");
         let envelope: protocol::case::Envelope = serde_json::from_str(&message.body).expect("an envelope");
@@ -380,13 +388,13 @@ impl CrashHarness {
         self.hub.queues.drain(&Queue::Agency(agency.parse().expect("an agency code")))
     }
 
-    /// All that is kept, read beside the faults: forgets the plan, the calls and a death.
+    /// All stored applications, read without faults. Clears the fault plan and the recorded calls.
     pub(crate) async fn stored(&self) -> Vec<StoredApplication> {
         self.hub.faults.restart();
         let mut all = Vec::new();
         for id in self.hub.store.ids() {
             let stored = self.hub.store().get(id).await.expect("a record that verifies");
-            all.push(stored.expect("what is listed"));
+            all.push(stored.expect("a listed application"));
         }
         self.hub.faults.restart();
         all
@@ -411,14 +419,14 @@ async fn ask(routes: Router, request: Request<Body>) -> Answer {
     let answer = routes.oneshot(request).await.expect("an answer");
     let status = answer.status().as_u16();
     let again = answer.headers().contains_key("retry-after");
-    assert_eq!(again, status == 503, "what passes says when to come again, and nothing else does");
+    assert_eq!(again, status == 503, "exactly the 503 responses have Retry-After");
     let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
     Answer::Http(status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// A message of the uploads queue, as S3 writes it.
+/// A message of the uploads queue with an S3 event.
 fn upload_message(index: usize, key: &str) -> Value {
-    let told = json!({ "Records": [{
+    let event = json!({ "Records": [{
         "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "local", "eventName": "ObjectCreated:Put",
         "eventTime": "2026-03-02T01:00:00.000Z",
         "s3": {
@@ -428,22 +436,22 @@ fn upload_message(index: usize, key: &str) -> Value {
         },
     }] });
     json!({
-        "messageId": format!("u{index}"), "receiptHandle": format!("u{index}"), "body": told.to_string(),
+        "messageId": format!("u{index}"), "receiptHandle": format!("u{index}"), "body": event.to_string(),
         "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
     })
 }
 
-/// A record of the table's stream: a message of an application is asked for again.
-pub(crate) fn asked_again(stored: &StoredApplication, at: Timestamp, message: u32) -> Value {
-    let mut record = change(stored, stored.version(), stored.version());
+/// A stream record for a requested resend of an application's message.
+pub(crate) fn resend_record(stored: &StoredApplication, at: Timestamp, message: u32) -> Value {
+    let mut record = stream_record(stored, stored.version(), stored.version());
     let mark = json!({ "S": format!("{:013}:{message}", at.as_millisecond()) });
     record["dynamodb"]["NewImage"]["ra"] = mark;
     record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", stored.id(), at.as_millisecond()));
     record
 }
 
-/// A record of the table's stream: an application that went from one version (0 for none) to another.
-pub(crate) fn change(stored: &StoredApplication, from: u32, to: u32) -> Value {
+/// A stream record for an application that changed from one version (0 before its creation) to another.
+pub(crate) fn stream_record(stored: &StoredApplication, from: u32, to: u32) -> Value {
     let (id, sequence) = (stored.id(), format!("{}-{to}", stored.id()));
     let mut record = json!({
         "eventID": sequence, "eventName": if from == 0 { "INSERT" } else { "MODIFY" }, "eventVersion": "1.1",

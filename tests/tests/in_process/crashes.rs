@@ -1,39 +1,44 @@
-//! Every outside call of every handler is made to fail in every way, one at a time; then everything is
-//! delivered again, twice. Whatever happened, the end is the same.
+//! Fails every outside call of every handler in every way, one at a time. Then delivers everything again, twice. The
+//! end state is the same in every run.
 
 use platform::faults::Fault;
 
-use crate::journey::{Journey, Missed};
+use crate::case_scenario::{CaseScenario, LostEvents};
 
 const FAULTS: [Fault; 5] =
     [Fault::Before, Fault::AnswerLost, Fault::Throttled, Fault::DiesBefore, Fault::DiesAfter];
 
-async fn every_call_fails_once(missed: Missed) {
-    let mut whole = Journey::new(missed, None).await;
-    whole.play().await;
-    whole.check().await;
-    let calls = whole.calls.len();
-    assert!(calls >= 10, "the journey makes calls: {:?}", whole.calls);
+async fn every_call_fails_once(lost_events: LostEvents) {
+    let mut without_fault = CaseScenario::new(lost_events, None).await;
+    without_fault.run().await;
+    without_fault.check_end_state().await;
+    let calls = without_fault.calls.len();
+    assert!(calls >= 10, "the scenario makes too few calls: {:?}", without_fault.calls);
     for call in 1..=calls {
         for fault in FAULTS {
-            let mut journey = Journey::new(missed, Some((call, fault))).await;
-            journey.play().await;
-            assert!(journey.struck, "the fault struck");
-            let hash = journey.check().await;
-            journey.repeat().await;
-            assert_eq!(journey.check().await, hash, "{fault:?} at call {call}, {}", whole.calls[call - 1]);
+            let mut scenario = CaseScenario::new(lost_events, Some((call, fault))).await;
+            scenario.run().await;
+            assert!(scenario.fault_occurred, "the fault did not occur");
+            let hash = scenario.check_end_state().await;
+            scenario.repeat_all().await;
+            assert_eq!(
+                scenario.check_end_state().await,
+                hash,
+                "{fault:?} at call {call}, {}",
+                without_fault.calls[call - 1]
+            );
         }
     }
 }
 
-/// Rows 1 and 2 at every call of the whole case.
+/// Rows 1 and 2, at every call of a complete case.
 #[tokio::test]
-async fn a_journey_survives_any_call() {
-    every_call_fails_once(Missed::Nothing).await;
+async fn a_case_survives_a_fault_at_any_call() {
+    every_call_fails_once(LostEvents::Nothing).await;
 }
 
 /// Rows 16 and 31: no S3 event tells of the uploads, and the router never sees the submission.
 #[tokio::test]
-async fn the_sweeper_survives_any_call() {
-    every_call_fails_once(Missed::UploadsAndSubmission).await;
+async fn the_sweeper_completes_a_case_after_a_fault_at_any_call() {
+    every_call_fails_once(LostEvents::UploadsAndSubmission).await;
 }

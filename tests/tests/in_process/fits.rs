@@ -1,5 +1,5 @@
-//! The schemas of the interface for apps are true: what the hub answers fits, and of what apps send the schema and the
-//! reader take the same.
+//! The schemas of the interface for apps are correct: every response fits its schema, and schema and parser accept the same
+//! request bodies.
 
 use axum::body::Body;
 use domain::ids::ApplicationId;
@@ -16,11 +16,11 @@ use tongban_tests::people::Citizen;
 
 use crate::apps::{ALL, Apps, MANY, OWNER};
 
-/// The validator of a schema of the document, given as a reference or written out.
+/// The validator of a schema, given as a reference into the document or inline.
 fn validator(schema: &Value) -> Validator {
-    let mut whole = json!({ "components": { "schemas": for_apps()["components"]["schemas"] } });
-    whole["allOf"] = json!([schema]);
-    jsonschema::options().should_validate_formats(true).build(&whole).expect("a schema of 2020-12")
+    let mut document = json!({ "components": { "schemas": for_apps()["components"]["schemas"] } });
+    document["allOf"] = json!([schema]);
+    jsonschema::options().should_validate_formats(true).build(&document).expect("a schema of 2020-12")
 }
 
 fn of(name: &str) -> Validator {
@@ -32,11 +32,11 @@ fn problems(validator: &Validator, value: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_answer_fits_what_is_described() {
+async fn every_response_fits_its_description() {
     let document = with_problem_types(for_apps());
     for operation in operations() {
         let mut apps = Apps::new().await;
-        // Counted, so that answers tell how the tenant stands.
+        // A limit, so that responses carry the rate limit headers.
         apps.limits = MANY;
         let answer = apps.ask(&operation).await;
         let name = format!("{} {} {}", operation.method, operation.path, answer.status);
@@ -66,7 +66,7 @@ fn bodies() -> Vec<Value> {
     kinship["relative"] = Citizen::aged(60).json();
     vec![
         forms::first_card(&adult, "370102", "110105"),
-        forms::when_complete(forms::childs_card(&child, &Citizen::aged(35), "370102", "110105")),
+        forms::when_complete(forms::child_card(&child, &Citizen::aged(35), "370102", "110105")),
         forms::transfer(&adult, "graduation", "370102", "110105"),
         joining,
         forms::certificate(&adult, "former_name", "370102", "110105"),
@@ -74,7 +74,7 @@ fn bodies() -> Vec<Value> {
     ]
 }
 
-async fn opened(apps: &Apps, body: &Value) -> u16 {
+async fn create(apps: &Apps, body: &Value) -> u16 {
     let mut request =
         apps.request("POST", "/v1/applications", OWNER, ALL).header("content-type", "application/json");
     let key = uuid::Uuid::new_v4().to_string().parse().expect("a value");
@@ -83,24 +83,24 @@ async fn opened(apps: &Apps, body: &Value) -> u16 {
 }
 
 #[tokio::test]
-async fn sound_bodies_fit_and_are_taken() {
+async fn valid_bodies_fit_and_are_accepted() {
     let (apps, schema) = (Apps::new().await, of("NewApplication"));
     for body in bodies() {
-        // `null` is what is left out.
+        // `null` means that the member is absent.
         for (member, value) in
             [("service", &body["service"]), ("submit", &Value::Null), ("capabilities", &Value::Null)]
         {
             let mut body = body.clone();
             body[member] = value.clone();
             assert_eq!(problems(&schema, &body), Vec::<String>::new(), "{}", body["service"]);
-            assert_eq!(opened(&apps, &body).await, 201, "{}", body["service"]);
+            assert_eq!(create(&apps, &body).await, 201, "{}", body["service"]);
         }
     }
 }
 
-/// Each is wrong in one member, in every kind of body that has it.
+/// One wrong member at a time, in every kind of body that has the member.
 #[tokio::test]
-async fn wrong_bodies_neither_fit_nor_are_taken() {
+async fn wrong_bodies_neither_fit_nor_are_accepted() {
     let (apps, schema) = (Apps::new().await, of("NewApplication"));
     let wrong = [
         ("/service", json!("other")),
@@ -141,12 +141,12 @@ async fn wrong_bodies_neither_fit_nor_are_taken() {
             let mut body = body.clone();
             body.pointer_mut(parent).expect("an object")[member] = value.clone();
             assert!(!schema.is_valid(&body), "{} {pointer} {value} fits", body["service"]);
-            assert_eq!(opened(&apps, &body).await, 422, "{} {pointer} {value}", body["service"]);
+            assert_eq!(create(&apps, &body).await, 422, "{} {pointer} {value}", body["service"]);
         }
     }
 }
 
-/// Every callback is described, and fits.
+/// Every callback has a schema and fits it.
 #[test]
 fn callbacks_fit() {
     let mut described: Vec<&str> = webhooks::TYPES.iter().map(|(kind, _)| *kind).collect();

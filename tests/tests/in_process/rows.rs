@@ -1,4 +1,4 @@
-//! Faults to survive, each by its row in the list of faults.
+//! The faults of `tests/FAULTS.md`. Each test cites its row.
 
 mod agencies;
 mod callbacks;
@@ -12,52 +12,58 @@ use app_client::SampleDocument;
 use platform::store::StoredApplication;
 use serde_json::Value;
 
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
-use crate::journey::{TENANT, body};
+use crate::case_scenario::{TENANT, body};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
 
 const APPLICATIONS: &str = "/v1/applications";
 
-fn papers() -> Vec<SampleDocument> {
+fn sample_documents() -> Vec<SampleDocument> {
     vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")]
 }
 
-/// A hub with one draft in it, its papers uploaded but S3 not yet heard of; the objects' keys.
+/// A hub with one draft whose documents are uploaded, without the S3 events. Also returns the object keys.
 async fn with_a_draft() -> (CrashHarness, Vec<String>) {
     let harness = CrashHarness::new();
     let keys = file(&harness, TENANT, "a-key").await;
     (harness, keys)
 }
 
-/// Creates an application and uploads its papers; the objects' keys.
+/// Creates an application and uploads its documents. Returns the object keys.
 async fn file(harness: &CrashHarness, tenant: &str, key: &str) -> Vec<String> {
-    let papers = papers();
-    let created = harness.post(tenant, APPLICATIONS, key, &body(&papers)).await.body(201);
-    harness.upload(&created, &papers)
+    let documents = sample_documents();
+    let created = harness.post(tenant, APPLICATIONS, key, &body(&documents)).await.body(201);
+    harness.upload(&created, &documents)
 }
 
-/// A hub whose one application lies in Beijing's queue.
+/// A hub with one application, whose case the agency of Beijing has taken from its queue.
 async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
     let (harness, keys) = with_a_draft().await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
-    assert_eq!(harness.show(&[submission(&harness).await]).await, Answer::Batch(0));
+    assert_eq!(harness.stream_records(&[submission(&harness).await]).await, Answer::Batch(0));
     let message = harness.take(BEIJING).pop().expect("a case");
     let case = harness.opened(BEIJING, &message);
     (harness, case)
 }
 
-async fn only(harness: &CrashHarness) -> StoredApplication {
+async fn only_application(harness: &CrashHarness) -> StoredApplication {
     let mut stored = harness.stored().await;
-    assert_eq!(stored.len(), 1, "one application");
+    assert_eq!(stored.len(), 1, "number of applications");
     stored.remove(0)
 }
 
-/// The record of the stream that shows the documents and the submission.
+/// The stream record of the documents and the submission.
 async fn submission(harness: &CrashHarness) -> Value {
-    let stored = only(harness).await;
-    change(&stored, 1, stored.version())
+    let stored = only_application(harness).await;
+    stream_record(&stored, 1, stored.version())
 }
 
-/// How often something happened.
-async fn count(harness: &CrashHarness, name: &str) -> usize {
-    only(harness).await.ledger.lines().iter().filter(|line| line.entry.event.name() == name).count()
+/// Number of events with this name.
+async fn count_events(harness: &CrashHarness, name: &str) -> usize {
+    only_application(harness)
+        .await
+        .ledger
+        .lines()
+        .iter()
+        .filter(|line| line.entry.event.name() == name)
+        .count()
 }

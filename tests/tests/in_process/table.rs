@@ -1,5 +1,5 @@
-//! Every route for apps, taken from the OpenAPI document, against every way to ask wrongly: a route that is not
-//! described, or not guarded, does not pass.
+//! Every app route of the OpenAPI document against every kind of wrong request. A route that is not described or not
+//! protected fails these tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,31 +15,31 @@ use tongban_tests::repository::{files, text};
 
 use crate::apps::{ALL, Answer, Apps, OWNER};
 
-/// A tenant that has nothing.
+/// A tenant without applications and subscriptions.
 const STRANGER: &str = "other-app";
 
 fn name(operation: &Operation) -> String {
     format!("{} {}", operation.method, operation.path)
 }
 
-/// An answer is a problem of a kind, and the document says that the operation may give it.
-fn told(operation: &Operation, answer: &Answer, status: u16, code: &str) {
+/// Asserts that a response is a problem with this status and code, and that the document describes the status.
+fn assert_problem(operation: &Operation, answer: &Answer, status: u16, code: &str) {
     let name = name(operation);
     assert_eq!((answer.status, answer.code()), (status, code), "{name}: {answer:?}");
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
     assert!(operation.statuses().contains(&status), "{name}: {status} is not described");
 }
 
-async fn sends(apps: &Apps, operation: &Operation, tenant: &str, scope: &str, body: Body) -> Answer {
+async fn send_as(apps: &Apps, operation: &Operation, tenant: &str, scope: &str, body: Body) -> Answer {
     let request = apps.request(&operation.method, &apps.path(operation), tenant, scope);
     apps.send(request.header("content-type", "application/json").body(body).expect("a request")).await
 }
 
-fn sound(apps: &Apps, operation: &Operation) -> Body {
+fn valid_body(apps: &Apps, operation: &Operation) -> Body {
     apps.body(operation).map_or_else(Body::empty, |body| Body::from(body.to_string()))
 }
 
-/// Method and path of every operation in the two published descriptions.
+/// Method and path of every operation in both published descriptions.
 fn described() -> BTreeSet<String> {
     let agencies: Value =
         serde_yaml_ng::from_str(&text("shared/protocol/contracts/agency.openapi.yaml")).expect("YAML");
@@ -90,7 +90,7 @@ fn functions_route_declared_operations_only() {
 }
 
 #[tokio::test]
-async fn without_a_token_it_is_401() {
+async fn a_request_without_a_token_gets_401() {
     let apps = Apps::new().await;
     for operation in operations().iter().filter(|operation| operation.needs_token()) {
         for header in ["", "Bearer none", "Basic YTpi"] {
@@ -100,55 +100,61 @@ async fn without_a_token_it_is_401() {
             if !header.is_empty() {
                 headers.insert("authorization", header.parse().expect("a header"));
             }
-            let answer = apps.send(request.body(sound(&apps, operation)).expect("a request")).await;
-            told(operation, &answer, 401, "unauthorized");
+            let answer = apps.send(request.body(valid_body(&apps, operation)).expect("a request")).await;
+            assert_problem(operation, &answer, 401, "unauthorized");
             assert!(answer.headers.contains_key("www-authenticate"), "{}", name(operation));
         }
     }
 }
 
 #[tokio::test]
-async fn with_every_other_scope_it_is_403() {
+async fn every_other_scope_gets_403() {
     let apps = Apps::new().await;
     for operation in operations() {
         let Some(scope) = operation.scope() else { continue };
         let others: Vec<&str> = ALL.split(' ').filter(|other| *other != scope).collect();
-        let answer = sends(&apps, &operation, OWNER, &others.join(" "), sound(&apps, &operation)).await;
-        told(&operation, &answer, 403, "insufficient_scope");
+        let answer =
+            send_as(&apps, &operation, OWNER, &others.join(" "), valid_body(&apps, &operation)).await;
+        assert_problem(&operation, &answer, 403, "insufficient_scope");
         let challenge = answer.headers["www-authenticate"].to_str().expect("a text");
         assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{challenge}");
     }
 }
 
 #[tokio::test]
-async fn of_another_tenant_it_is_404_and_stays_as_it_is() {
+async fn another_tenant_gets_404_and_changes_nothing() {
     let apps = Apps::new().await;
     let owned: Vec<Operation> =
         operations().into_iter().filter(|operation| operation.path.contains("{id}")).collect();
     assert!(owned.len() >= 8, "{owned:?}");
     let before = apps.stored().await;
     for operation in &owned {
-        let answer = sends(&apps, operation, STRANGER, ALL, sound(&apps, operation)).await;
-        told(operation, &answer, 404, "not_found");
+        let answer = send_as(&apps, operation, STRANGER, ALL, valid_body(&apps, operation)).await;
+        assert_problem(operation, &answer, 404, "not_found");
         let missing = apps.path(operation).replacen('-', "-f", 1);
         let request = apps.request(&operation.method, &missing, STRANGER, ALL);
-        let request = request.header("content-type", "application/json").body(sound(&apps, operation));
+        let request = request.header("content-type", "application/json").body(valid_body(&apps, operation));
         let nowhere = apps.send(request.expect("a request")).await;
-        assert_eq!(nowhere.body, answer.body, "{}: not there and not yours look alike", name(operation));
+        assert_eq!(
+            nowhere.body,
+            answer.body,
+            "{}: an unknown id and another tenant's id get different answers",
+            name(operation)
+        );
     }
     assert_eq!(apps.stored().await, before);
     for operation in
         operations().iter().filter(|operation| operation.method == "GET" && operation.scope().is_some())
     {
-        let answer = sends(&apps, operation, STRANGER, ALL, Body::empty()).await;
+        let answer = send_as(&apps, operation, STRANGER, ALL, Body::empty()).await;
         let text = answer.body.to_string();
         assert!(!apps.ids().iter().any(|id| text.contains(id)), "{}: {text}", name(operation));
     }
 }
 
-/// `Allow` names exactly the methods that are described, so no other one is served.
+/// `Allow` names exactly the described methods, so no other method is served.
 #[tokio::test]
-async fn by_another_method_it_is_405() {
+async fn another_method_gets_405() {
     let apps = Apps::new().await;
     let mut methods: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
     for operation in operations() {
@@ -179,39 +185,39 @@ async fn by_another_method_it_is_405() {
 }
 
 #[tokio::test]
-async fn with_too_large_a_body_it_is_413() {
+async fn a_too_large_body_gets_413() {
     let apps = Apps::new().await;
     for operation in operations().iter().filter(|operation| operation.has_body()) {
-        let answer = sends(&apps, operation, OWNER, ALL, Body::from(vec![b' '; BATCH_BYTES + 1])).await;
-        told(operation, &answer, 413, "payload_too_large");
+        let answer = send_as(&apps, operation, OWNER, ALL, Body::from(vec![b' '; BATCH_BYTES + 1])).await;
+        assert_problem(operation, &answer, 413, "payload_too_large");
     }
 }
 
 #[tokio::test]
-async fn malformed_it_is_400() {
+async fn a_malformed_body_gets_400() {
     let apps = Apps::new().await;
     for operation in operations().iter().filter(|operation| operation.has_body()) {
         for body in ["{", "{\"a\":}", "\u{feff}{}", "nul"] {
-            let answer = sends(&apps, operation, OWNER, ALL, Body::from(body)).await;
-            told(operation, &answer, 400, "malformed_json");
+            let answer = send_as(&apps, operation, OWNER, ALL, Body::from(body)).await;
+            assert_problem(operation, &answer, 400, "malformed_json");
         }
         for body in ["null", "[]", "1", "\"{}\""] {
-            let answer = sends(&apps, operation, OWNER, ALL, Body::from(body)).await;
-            told(operation, &answer, 422, "invalid_fields");
+            let answer = send_as(&apps, operation, OWNER, ALL, Body::from(body)).await;
+            assert_problem(operation, &answer, 422, "invalid_fields");
         }
         let request = apps.request(&operation.method, &apps.path(operation), OWNER, ALL);
         let request = request.header("content-type", "text/plain").body(Body::from("{}")).expect("a request");
-        told(operation, &apps.send(request).await, 415, "unsupported_media_type");
+        assert_problem(operation, &apps.send(request).await, 415, "unsupported_media_type");
         if operation.needs_body() {
-            let answer = sends(&apps, operation, OWNER, ALL, Body::empty()).await;
-            told(operation, &answer, 400, "malformed_json");
+            let answer = send_as(&apps, operation, OWNER, ALL, Body::empty()).await;
+            assert_problem(operation, &answer, 400, "malformed_json");
         }
     }
 }
 
-/// A path that is no text, a key that is none, a query that nobody asked for.
+/// A path that is not UTF-8, a malformed idempotency key, an unknown or malformed query parameter.
 #[tokio::test]
-async fn what_is_not_in_the_body_is_checked_too() {
+async fn paths_queries_and_headers_are_checked_too() {
     let apps = Apps::new().await;
     for operation in operations() {
         let parameters = operation.said["parameters"].as_array().cloned().unwrap_or_default();
@@ -219,8 +225,9 @@ async fn what_is_not_in_the_body_is_checked_too() {
         if has("path") {
             let path = operation.path.replace("{id}", "%FF").replace("{document}", "d1");
             let path = path.replace("{service}", "%FF").replace("{code}", "%FF");
-            let request = apps.request(&operation.method, &path, OWNER, ALL).body(sound(&apps, &operation));
-            told(&operation, &apps.send(request.expect("a request")).await, 400, "bad_request");
+            let request =
+                apps.request(&operation.method, &path, OWNER, ALL).body(valid_body(&apps, &operation));
+            assert_problem(&operation, &apps.send(request.expect("a request")).await, 400, "bad_request");
         }
         if has("query") {
             let path = apps.path(&operation);
@@ -228,7 +235,7 @@ async fn what_is_not_in_the_body_is_checked_too() {
             for query in ["x-unknown=1", "limit=1&limit=2", "limit=347.0", "limit=null", "limit="] {
                 let request = apps.request(&operation.method, &format!("{path}{glue}{query}"), OWNER, ALL);
                 let answer = apps.send(request.body(Body::empty()).expect("a request")).await;
-                told(&operation, &answer, 422, "invalid_fields");
+                assert_problem(&operation, &answer, 422, "invalid_fields");
             }
         }
         if operation.takes("Idempotency-Key") {
@@ -240,16 +247,16 @@ async fn what_is_not_in_the_body_is_checked_too() {
                 if let Some(key) = key {
                     headers.insert("idempotency-key", key.parse().expect("a value"));
                 }
-                let answer = apps.send(request.body(sound(&apps, &operation)).expect("a request")).await;
-                told(&operation, &answer, 400, code);
+                let answer = apps.send(request.body(valid_body(&apps, &operation)).expect("a request")).await;
+                assert_problem(&operation, &answer, 400, code);
             }
         }
     }
 }
 
-/// A tenant's minute is one for both functions, and every route that a token opens is counted.
+/// Both functions count against one limit a minute, and every route that needs a token counts.
 #[tokio::test]
-async fn beyond_the_tenants_minute_it_is_429() {
+async fn a_request_above_the_tenants_limit_gets_429() {
     for operation in operations().into_iter().filter(Operation::needs_token) {
         let mut apps = Apps::new().await;
         apps.limits = Limits { requests_per_minute: Some(1), ..Limits::default() };
@@ -258,24 +265,24 @@ async fn beyond_the_tenants_minute_it_is_429() {
         assert!(first.headers.contains_key("ratelimit"), "{first:?}");
         for other in operations().iter().filter(|other| other.needs_token()) {
             let answer = apps.ask(other).await;
-            told(other, &answer, 429, "too_many_requests");
+            assert_problem(other, &answer, 429, "too_many_requests");
             assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
         }
-        let stranger = sends(&apps, &operation, STRANGER, ALL, sound(&apps, &operation)).await;
+        let stranger = send_as(&apps, &operation, STRANGER, ALL, valid_body(&apps, &operation)).await;
         assert_ne!(stranger.status, 429, "{stranger:?}");
     }
 }
 
-/// What was asked under a key is answered alike however late it is asked again, and the key means nothing else.
+/// A repeat gets the first answer at any later time, and the key cannot be used for another request.
 #[tokio::test]
-async fn an_unsafe_call_is_answered_once_and_for_ever() {
+async fn a_repeated_idempotency_key_always_gets_the_first_answer() {
     let mut answered = BTreeSet::new();
     for operation in operations().into_iter().filter(|operation| operation.takes("Idempotency-Key")) {
         let apps = Apps::new().await;
         let first = apps.ask(&operation).await;
         if first.status / 100 != 2 {
-            // What is not possible now may be later.
-            told(&operation, &first, 409, first.code());
+            // A refused operation may succeed later.
+            assert_problem(&operation, &first, 409, first.code());
             continue;
         }
         apps.hub.clock.advance(SignedDuration::from_hours(24 * 400));
@@ -291,7 +298,7 @@ async fn an_unsafe_call_is_answered_once_and_for_ever() {
     assert_eq!(answered.len(), 10, "{answered:?}");
 }
 
-/// The links of a repeated opening are fresh.
+/// The response without its upload links, which are signed again for each answer.
 fn without_links(mut view: Value) -> Value {
     for document in view["documents"].as_array_mut().into_iter().flatten() {
         document.as_object_mut().expect("a document").remove("upload");
@@ -299,9 +306,9 @@ fn without_links(mut view: Value) -> Value {
     view
 }
 
-/// Whatever call of AWS is throttled, the caller is told to come again and when.
+/// Whichever call of AWS is throttled, the caller gets 503 with `Retry-After`.
 #[tokio::test]
-async fn throttled_it_is_503_with_the_time_to_come_again() {
+async fn a_throttled_call_of_aws_gives_503_with_retry_after() {
     let mut throttled = BTreeSet::new();
     for operation in operations() {
         let apps = Apps::new().await;
@@ -313,13 +320,13 @@ async fn throttled_it_is_503_with_the_time_to_come_again() {
             apps.hub.faults.restart();
             apps.hub.faults.plan(call, Fault::Throttled);
             let answer = apps.ask(&operation).await;
-            // A send is tried again by itself; what is told beside a change may fail, and is logged.
+            // The hub retries a send itself. A failed notification beside a change is only logged.
             if ["queues.send", "deliveries.notify"].contains(&calls[call - 1]) {
                 assert_eq!(answer.status / 100, 2, "{}: {answer:?}", name(&operation));
                 continue;
             }
             if let Some(results) = answer.body["results"].as_array() {
-                // Of a batch each is told for itself.
+                // A batch has a result for each entry.
                 assert!(results.iter().any(|result| result["status"] == 503), "{answer:?}");
                 throttled.insert(name(&operation));
                 continue;
@@ -327,18 +334,18 @@ async fn throttled_it_is_503_with_the_time_to_come_again() {
             assert_ne!(
                 answer.status / 100,
                 2,
-                "{}: {} of {calls:?} is swallowed",
+                "{}: the failure of {} in {calls:?} is ignored",
                 name(&operation),
                 calls[call - 1]
             );
-            told(&operation, &answer, 503, "throttled");
+            assert_problem(&operation, &answer, 503, "throttled");
             let seconds =
                 answer.headers["retry-after"].to_str().ok().and_then(|text| text.parse::<u32>().ok());
             assert!(seconds.is_some_and(|seconds| seconds > 0), "{}: {calls:?}", name(&operation));
             throttled.insert(name(&operation));
         }
     }
-    // Of the rest each answers from what the process has in itself.
+    // All other operations answer without a call of AWS.
     let all: BTreeSet<String> = operations().iter().map(name).collect();
     let rest: Vec<&String> = all.difference(&throttled).collect();
     assert_eq!(

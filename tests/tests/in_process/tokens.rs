@@ -1,5 +1,5 @@
-//! Access tokens that another language's JOSE library signs: `jwcrypto`, with the three algorithms that are taken, by
-//! keys that are read where the issuer publishes them.
+//! Access tokens that the Python library `jwcrypto` signs, with the three accepted algorithms. The hub fetches the keys
+//! from the issuer's JWKS address.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tongban::workspace::Workspace;
 /// The packages of the consumer in Python, among them `jwcrypto`.
 const REQUIREMENTS: &str = "shared/agency/consumers/python/requirements.txt";
 
-/// Prints a JWKS, and a token for each pair of key and algorithm that Python is willing to sign.
+/// Prints a JWKS, and tokens for valid and invalid pairs of key and algorithm.
 const ISSUER: &str = r#"
 import json, sys
 from jwcrypto import jwk, jwt
@@ -50,7 +50,7 @@ print(json.dumps({
 "#;
 
 #[tokio::test]
-async fn tokens_of_another_library_are_taken_by_their_keys_algorithm_alone() {
+async fn tokens_of_another_library_are_accepted_only_with_their_keys_algorithm() {
     let workspace = Workspace::find().expect("the repository");
     let python = {
         let _alone = workspace.lock().expect("a lock");

@@ -1,11 +1,11 @@
-//! What the pages point at exists.
+//! The links and paths in the pages exist.
 
 use std::path::Path;
 
 use tongban_tests::markdown::{anchors, links, paths, resolved};
 use tongban_tests::repository::{files, root, text};
 
-/// Pages whose paths in backticks count from the top of the repository.
+/// Pages whose paths in backticks are relative to the top of the repository.
 const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md"];
 
 #[test]
@@ -40,7 +40,7 @@ fn every_path_that_the_pages_at_the_top_name_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The list of faults is `tests/FAULTS.md`; a reader finds no other.
+/// `tests/FAULTS.md` is the only list of faults.
 #[test]
 fn nothing_refers_to_a_list_of_faults_outside_of_the_repository() {
     let other = ["faults", ".md"].concat();

@@ -1,11 +1,11 @@
-//! `tests/FAULTS.md` and the tests are in step.
+//! `tests/FAULTS.md` and the tests agree.
 
 use std::collections::BTreeSet;
 
 use tongban_tests::faults::{Citations, citations, has_function, table};
 use tongban_tests::repository::{files, text};
 
-/// Rows that must be there.
+/// Number of rows.
 const ROWS: u32 = 48;
 /// Rows without a test: the hub does not inspect the content of documents yet.
 const NOT_TESTED: [u32; 2] = [34, 35];
@@ -32,13 +32,13 @@ fn every_test_that_the_table_names_exists() {
     }
 }
 
-/// Both ways: a test that cites a row is named there, and is the proof that the row claims.
+/// A test that cites a row is named in the row, and a test that a row names cites the row.
 #[test]
 fn every_test_that_cites_a_row_is_named_in_that_row() {
     let mut cited = Citations::new();
     for path in ["functions", "shared", "infra", "tests"].iter().flat_map(|folder| files(folder, ".rs")) {
         let path = path.to_str().expect("a path in UTF-8");
-        // The reader of the table cites rows in its own examples.
+        // `tests/src/faults.rs` cites rows in its own examples.
         if path != "tests/src/faults.rs" {
             for (row, tests) in citations(path, &text(path)) {
                 cited.entry(row).or_default().extend(tests);

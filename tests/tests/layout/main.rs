@@ -1,5 +1,5 @@
-//! Rules of the layout that the compiler does not check: which crate may import which, which files may use which, and
-//! how long a file may be; and what the pages say of the repository.
+//! Rules that the compiler does not check: imports between crates, uses between files, the length of files, and the links
+//! and paths of the pages.
 
 mod docs;
 mod faults;
@@ -15,7 +15,7 @@ const FUNCTIONS: [&str; 7] =
     ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
 const MAIN_LINES: usize = 40;
 const FILE_LINES: usize = 500;
-/// What the repository's top folder holds, besides dotfiles and what a build leaves in `target`.
+/// Entries of the repository's top folder, besides dotfiles and `target`.
 const TOP_LEVEL: [&str; 11] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -30,8 +30,8 @@ const TOP_LEVEL: [&str; 11] = [
     "LICENSE",
 ];
 
-/// The crates of this workspace that each crate may import, by its folder. The command line in `infra/cli` and the tests
-/// may import all of them, and are not listed.
+/// The crates that each crate of this workspace may import, by folder. The command line in `infra/cli` and the tests may
+/// import every crate and are not listed.
 fn allowed_imports() -> BTreeMap<String, Vec<&'static str>> {
     let shared = [
         ("shared/domain", vec![]),
@@ -64,7 +64,7 @@ fn packages() -> Vec<String> {
     members().into_iter().map(name).collect()
 }
 
-/// Names of the crates that a crate is built with. The dependencies of its tests are not among them.
+/// Names of a crate's dependencies and build dependencies, without its dev-dependencies.
 fn dependencies(folder: &str) -> Vec<String> {
     let manifest: toml::Table = text(&format!("{folder}/Cargo.toml")).parse().expect("a manifest");
     assert!(
@@ -103,7 +103,7 @@ fn every_crate_is_covered_by_the_rules() {
 }
 
 #[test]
-fn only_the_platform_and_the_command_line_know_aws() {
+fn only_the_platform_and_the_command_line_depend_on_aws() {
     for folder in members() {
         if ["shared/platform", "infra/cli", "tests"].contains(&folder.as_str()) {
             continue;
@@ -112,13 +112,13 @@ fn only_the_platform_and_the_command_line_know_aws() {
             let is_aws = dependency.starts_with("aws-sdk-") || dependency == "aws-config";
             // An agency reads its own queue.
             let is_own_queue = folder == "shared/agency" && dependency == "aws-sdk-sqs";
-            assert!(!is_aws || is_own_queue, "{folder} may not know {dependency}");
+            assert!(!is_aws || is_own_queue, "{folder} may not depend on {dependency}");
         }
     }
 }
 
-/// Fakes, fault injection and contract suites stand behind the feature `testing`. The build of the functions is the one that
-/// `infra/cli` runs: the functions, the agencies' command and the hub's own command together.
+/// The feature `testing` guards fakes, fault injection and contract suites. The checked build is the build that `infra/cli`
+/// runs: the functions, the agencies' command and the hub's command together.
 #[test]
 fn no_shipping_binary_is_built_with_the_feature_testing() {
     let mut cargo = Command::new(env!("CARGO"));
@@ -131,7 +131,7 @@ fn no_shipping_binary_is_built_with_the_feature_testing() {
     let output = cargo.output().expect("cargo tree runs");
     let graph = String::from_utf8(output.stdout).expect("a graph in UTF-8");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(graph.contains("platform feature \"default\""), "the graph names features: {graph}");
+    assert!(graph.contains("platform feature \"default\""), "the graph shows no features: {graph}");
     let testing: Vec<&str> = graph.lines().filter(|line| line.contains("feature \"testing\"")).collect();
     assert!(testing.is_empty(), "{testing:#?}");
 }
@@ -158,12 +158,12 @@ fn the_top_level_holds_what_people_and_tools_look_for_there() {
 }
 
 #[test]
-fn the_domain_is_pure() {
+fn the_domain_is_free_of_effects() {
     for dependency in dependencies("shared/domain") {
         assert!(
             !["tokio", "async-trait", "futures", "getrandom", "rand", "reqwest"]
                 .contains(&dependency.as_str()),
-            "the domain needs no {dependency}"
+            "the domain may not depend on {dependency}"
         );
     }
     for path in files("shared/domain/src", ".rs") {

@@ -1,4 +1,4 @@
-//! An app backend as far as an operator's work affects it.
+//! An app backend, for the effects of an operator's commands on apps.
 
 use std::ops::Deref;
 
@@ -14,7 +14,6 @@ use crate::test_hub::TestHub;
 
 pub(crate) use tongban_tests::app_backend::SOON;
 
-/// An app backend.
 pub(crate) struct App(AppBackend);
 
 impl App {
@@ -22,13 +21,13 @@ impl App {
         App(AppBackend::open(test_hub.stack(), tenant))
     }
 
-    /// Creates an adult's first card and uploads its documents; the problem if the hub refuses to create it.
+    /// Creates an adult's first card and uploads its documents. Returns the problem when the hub refuses.
     pub(crate) async fn file(
         &self,
         registered_at: &str,
         when_complete: bool,
     ) -> Result<ApplicationId, Value> {
-        let documents = forms::adult_papers();
+        let documents = forms::adult_documents();
         let mut body = forms::first_card(&Citizen::aged(34), forms::HOHHOT, registered_at);
         if when_complete {
             body = forms::when_complete(body);

@@ -1,4 +1,4 @@
-//! The operator's command as a process, as it is typed.
+//! Runs the operator's command as a process.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -8,37 +8,37 @@ use tongban_tests::repository::root;
 
 use crate::test_hub::TestHub;
 
-/// What a command said, and how it ended.
+/// The output and exit code of a command.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
-    /// What it printed, where it went well.
-    pub(crate) fn well(self) -> String {
+impl CommandOutput {
+    /// The standard output of a successful command.
+    pub(crate) fn success(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// What it complained about, where it ended with this code.
-    pub(crate) fn badly(self, code: i32) -> String {
+    /// The standard error of a command that failed with this code.
+    pub(crate) fn failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(!self.err.contains("panicked"), "{self:?}");
         self.err
     }
 
-    /// The JSON it printed, where it went well.
+    /// The JSON output of a successful command.
     pub(crate) fn json<T: DeserializeOwned>(self) -> T {
-        let out = self.well();
+        let out = self.success();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 }
 
 /// Runs `tongban agency` with these arguments.
-pub(crate) async fn agency_command(test_hub: &TestHub, words: &[&str]) -> Said {
+pub(crate) async fn agency_command(test_hub: &TestHub, words: &[&str]) -> CommandOutput {
     let mut command = Command::new(program());
     command
         .arg("agency")
@@ -51,10 +51,10 @@ pub(crate) async fn agency_command(test_hub: &TestHub, words: &[&str]) -> Said {
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("a thread");
     let Output { status, stdout, stderr } = output.expect("the operator's program");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").trim_end().to_owned();
-    Said { code: status.code(), out: text(stdout), err: text(stderr) }
+    CommandOutput { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
-/// The operator's program, built beside this test.
+/// Path of the operator's program of this build.
 fn program() -> PathBuf {
     let own = std::env::current_exe().expect("the path of this test");
     let program = own.ancestors().nth(2).expect("a folder above").join("tongban");

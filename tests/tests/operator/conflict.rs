@@ -1,4 +1,4 @@
-//! Operators who change agencies at the same time, and somebody who changes the records.
+//! Concurrent operators, and a tampered record.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tongban::operator::{HubLocation, HubPlace, Operator};
 use crate::command::agency_command;
 use crate::test_hub::TestHub;
 
-/// Agencies that no other trial has.
+/// Agencies that no other trial uses.
 const AGENCIES: [&str; 20] = [
     "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53",
     "54", "61", "62",
@@ -22,12 +22,12 @@ pub(crate) async fn twenty_operators_at_once(test_hub: Arc<TestHub>) {
     let mut all = JoinSet::new();
     for agency in AGENCIES {
         let test_hub = test_hub.clone();
-        all.spawn(
-            async move { agency_command(&test_hub, &["suspend", agency, "--reason", REASON]).await.well() },
-        );
+        all.spawn(async move {
+            agency_command(&test_hub, &["suspend", agency, "--reason", REASON]).await.success()
+        });
     }
     assert_eq!(all.join_all().await.len(), AGENCIES.len());
-    let operator = reach(&test_hub).await;
+    let operator = connect(&test_hub).await;
     let in_force = operator.overrides().read().await.expect("the overrides");
     let chain = operator.overrides().chain(&in_force).await.expect("the records");
     assert_eq!(chain.broken(), None);
@@ -41,11 +41,11 @@ pub(crate) async fn twenty_operators_at_once(test_hub: Arc<TestHub>) {
     }
 }
 
-/// Somebody writes another reason into a record: every look at an agency says so, and ends with 1.
-pub(crate) async fn a_changed_record_is_told_loudly(test_hub: &TestHub) {
-    agency_command(test_hub, &["suspend", "63", "--reason", "the first reason"]).await.well();
-    agency_command(test_hub, &["show", "63"]).await.well();
-    let operator = reach(test_hub).await;
+/// A record is overwritten with another reason: every `show` reports it and exits with 1.
+pub(crate) async fn a_tampered_record_is_reported(test_hub: &TestHub) {
+    agency_command(test_hub, &["suspend", "63", "--reason", "the first reason"]).await.success();
+    agency_command(test_hub, &["show", "63"]).await.success();
+    let operator = connect(test_hub).await;
     let version = operator.overrides().read().await.expect("the overrides").version;
     let table = test_hub.stack().outputs().get("AgenciesTableName").expect("a table");
     let dynamodb = aws_sdk_dynamodb::Client::new(test_hub.stack().aws());
@@ -58,11 +58,15 @@ pub(crate) async fn a_changed_record_is_told_loudly(test_hub: &TestHub) {
     put.send().await.expect("a changed record");
     let said = agency_command(test_hub, &["show", "63"]).await;
     assert!(said.out.contains("another one"), "{said:?}");
-    let told = said.badly(1);
-    assert!(told.contains("NOT WHOLE") && told.contains(&format!("record {version} was changed")), "{told}");
+    let error = said.failure(1);
+    assert!(
+        error.contains("NOT WHOLE")
+            && error.contains(&format!("record {version} or the state in force was changed")),
+        "{error}"
+    );
 }
 
-async fn reach(test_hub: &TestHub) -> Operator {
+async fn connect(test_hub: &TestHub) -> Operator {
     let port = test_hub.port().parse().expect("a port");
     let at = HubLocation { stack: test_hub.name().to_owned(), place: HubPlace::Here { port } };
     Operator::reach(&at).await.expect("the hub")

@@ -1,4 +1,4 @@
-//! One row more and a deploy: a new agency, and nothing of anybody else's is touched.
+//! An agency is added, and later removed, by one row and a deploy, without a change to any other agency's resources.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use tongban_tests::until::until;
 use crate::app::{App, SOON};
 use crate::test_hub::TestHub;
 
-/// Chaoyang, Beijing: the longer prefix takes its cases from Beijing.
+/// Chaoyang, Beijing. Its longer code takes precedence over Beijing's.
 const ROW: &str = r#"
 [[agency]]
 code = "110105"
@@ -19,10 +19,10 @@ en = "Chaoyang, Beijing"
 state = "active"
 offers = { first_identity_card = "2026-01-01" }
 "#;
-/// The parts that an agency has in the template.
+/// Suffixes of an agency's resources in the template.
 const PARTS: [&str; 5] = ["", "Dead", "Policy", "Age", "DeadDepth"];
 
-pub(crate) async fn an_agency_more_and_an_agency_less(mut test_hub: TestHub) {
+pub(crate) async fn an_agency_is_added_and_removed(mut test_hub: TestHub) {
     let before = text("infra/agencies.toml");
     let case = {
         let app = App::open(&test_hub, "growth");
@@ -37,7 +37,7 @@ pub(crate) async fn an_agency_more_and_an_agency_less(mut test_hub: TestHub) {
     assert_eq!(ids(&plan, Action::Add), own, "{plan}");
     assert_eq!(ids(&plan, Action::Remove), BTreeSet::new(), "{plan}");
     nothing_is_replaced(&plan);
-    assert_eq!(waiting(&test_hub, "1502").await, 1, "what lay in a queue still lies there");
+    assert_eq!(waiting(&test_hub, "1502").await, 1, "the message of another agency is still in its queue");
     {
         let app = App::open(&test_hub, "growth");
         assert_eq!(app.view(case).await.stage, Stage::Dispatched);
@@ -56,21 +56,21 @@ pub(crate) async fn an_agency_more_and_an_agency_less(mut test_hub: TestHub) {
     nothing_is_replaced(&plan);
     assert_eq!(waiting(&test_hub, "1502").await, 1);
     let gone = test_hub.stack().agency(&"110105".parse().expect("a code"));
-    assert!(gone.is_err(), "the agency has left");
-    assert!(App::open(&test_hub, "growth").covers("110105").await, "Beijing has its cases again");
+    assert!(gone.is_err(), "the removed agency is still known");
+    assert!(App::open(&test_hub, "growth").covers("110105").await, "the place is covered by Beijing again");
 }
 
 fn ids(plan: &Plan, action: Action) -> BTreeSet<String> {
     plan.changes().iter().filter(|change| change.action == action).map(|change| change.id.clone()).collect()
 }
 
-/// No queue and no table of before is made anew.
+/// No existing queue or table is replaced.
 fn nothing_is_replaced(plan: &Plan) {
     let keeps =
         |change: &&Change| ["AWS::SQS::Queue", "AWS::DynamoDB::Table"].contains(&change.kind.as_str());
     let changed = plan.changes().iter().filter(keeps).filter(|change| change.action == Action::Modify);
     let replaced: Vec<_> = changed.filter(|change| change.replacement.as_deref() != Some("False")).collect();
-    assert!(replaced.is_empty(), "made anew: {replaced:?}");
+    assert!(replaced.is_empty(), "replaced: {replaced:?}");
     assert_eq!(plan.losses().filter(|change| change.action == Action::Modify).count(), 0, "{plan}");
 }
 

@@ -1,4 +1,4 @@
-//! Keys that are added count, and those that are revoked count no more, within a minute and without a deploy.
+//! Added keys are accepted and revoked keys are refused, within a minute and without a deploy.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,22 +21,22 @@ use crate::app::App;
 use crate::command::agency_command;
 use crate::test_hub::TestHub;
 
-/// How soon a change must count everywhere.
+/// Deadline for a change to reach every function.
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) async fn count_and_count_no_more(test_hub: Arc<TestHub>) {
+pub(crate) async fn signing_keys_are_added_and_revoked(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let file = written(&test_hub, "hebei-next", &key.public().to_jwk().expect("a public key"));
     let file = file.to_str().expect("a path");
     assert_eq!(answer(&test_hub, "13", &key).await, "unknown_key");
-    agency_command(&test_hub, &["keys", "13", "add", file, "--reason", "a rotation"]).await.well();
+    agency_command(&test_hub, &["keys", "13", "add", file, "--reason", "a rotation"]).await.success();
     let known = async || (answer(&test_hub, "13", &key).await == "not_found").then_some(());
     until("the new key verifies", MINUTE, known).await;
     let old = test_hub.stack().agency(&"13".parse().expect("a code")).expect("an agency").keys.signing;
-    assert_eq!(answer(&test_hub, "13", &old).await, "not_found", "the former one still does");
+    assert_eq!(answer(&test_hub, "13", &old).await, "not_found", "the former key still verifies");
 
     let kid = old.public().kid();
-    agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.well();
+    agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.success();
     let refused = async || (answer(&test_hub, "13", &old).await == "unknown_key").then_some(());
     until("the revoked key verifies nothing", MINUTE, refused).await;
     assert_eq!(answer(&test_hub, "13", &key).await, "not_found");
@@ -44,20 +44,20 @@ pub(crate) async fn count_and_count_no_more(test_hub: Arc<TestHub>) {
     let state = |kid: &str| listed.iter().find(|key| key["kid"] == kid).map(|key| key["state"].clone());
     assert_eq!(state(key.public().kid()), Some("in_use".into()));
     assert_eq!(state(kid), Some("revoked".into()));
-    assert!(agency_command(&test_hub, &["keys", "13"]).await.well().contains("REVOKED"));
+    assert!(agency_command(&test_hub, &["keys", "13"]).await.success().contains("REVOKED"));
     let twice =
-        agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.badly(1);
+        agency_command(&test_hub, &["keys", "13", "revoke", kid, "--reason", "it leaked"]).await.failure(1);
     assert!(twice.contains("nothing was changed"), "{twice}");
 }
 
-pub(crate) async fn what_comes_after_is_encrypted_to_it(test_hub: Arc<TestHub>) {
+pub(crate) async fn later_messages_are_encrypted_to_a_new_key(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
     let file = written(&test_hub, "wuhai-next", &key.public().to_jwk().expect("a public key"));
     let words = ["keys", "1503", "add", file.to_str().expect("a path"), "--reason", "a rotation"];
-    agency_command(&test_hub, &words).await.well();
+    agency_command(&test_hub, &words).await.success();
     let begun = Instant::now();
     let knows = async || (begun.elapsed() > Operator::known_after()).then_some(());
-    until("every function knows", MINUTE, knows).await;
+    until("every function to know the key", MINUTE, knows).await;
     let app = App::open(&test_hub, "keys");
     app.file("150302", true).await.expect("a case for Wuhai");
     let agency = test_hub.stack().agency(&"1503".parse().expect("a code")).expect("an agency");
@@ -71,36 +71,37 @@ pub(crate) async fn what_comes_after_is_encrypted_to_it(test_hub: Arc<TestHub>) 
     let hub = test_hub.stack().hub_key();
     assert!(
         envelope.open([&agency.keys.encryption], [hub]).is_err(),
-        "the former key opens what came before"
+        "a message before the change is encrypted to the former key"
     );
-    let case = envelope.open([&key], [hub]).expect("the new key opens what comes after");
+    let case = envelope.open([&key], [hub]).expect("the new key decrypts a later message");
     assert_eq!(case.agency, agency.code);
 }
 
-pub(crate) async fn what_makes_no_sense_is_refused(test_hub: Arc<TestHub>) {
+pub(crate) async fn invalid_commands_are_refused(test_hub: Arc<TestHub>) {
     let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
     let private = written(&test_hub, "private", &key.to_jwk().expect("a key"));
     let words = ["keys", "14", "add", private.to_str().expect("a path"), "--reason", "by mistake"];
-    let told = agency_command(&test_hub, &words).await.badly(1);
-    assert!(told.contains("PRIVATE"), "{told}");
+    let error = agency_command(&test_hub, &words).await.failure(1);
+    assert!(error.contains("PRIVATE"), "{error}");
     let listed: Vec<Value> = agency_command(&test_hub, &["keys", "14", "list", "--json"]).await.json();
     assert_eq!(listed.len(), 2, "{listed:?}");
-    let told = agency_command(&test_hub, &["keys", "14", "revoke", "nobody", "--reason", "x"]).await.badly(1);
-    assert!(told.contains("has no key nobody"), "{told}");
-    agency_command(&test_hub, &["suspend", "14"]).await.badly(2);
-    agency_command(&test_hub, &["suspend", "14", "--reason", " "]).await.badly(2);
-    agency_command(&test_hub, &["suspend", "14", "--reason", &"长".repeat(201)]).await.badly(2);
-    let told = agency_command(&test_hub, &["suspend", "999", "--reason", "x"]).await.badly(2);
-    assert!(told.contains("two, four or six digits"), "{told}");
-    let told = agency_command(&test_hub, &["suspend", "320102", "--reason", "x"]).await.badly(1);
-    assert!(told.contains("there is no agency 320102"), "{told}");
-    let told = agency_command(&test_hub, &["list", "--port", "1"]).await.badly(1);
-    assert!(told.contains("cargo run -- up"), "{told}");
-    let told = agency_command(&test_hub, &["list", "--stack", "nothing"]).await.badly(1);
-    assert!(told.contains("no stack nothing"), "{told}");
+    let error =
+        agency_command(&test_hub, &["keys", "14", "revoke", "nobody", "--reason", "x"]).await.failure(1);
+    assert!(error.contains("has no key nobody"), "{error}");
+    agency_command(&test_hub, &["suspend", "14"]).await.failure(2);
+    agency_command(&test_hub, &["suspend", "14", "--reason", " "]).await.failure(2);
+    agency_command(&test_hub, &["suspend", "14", "--reason", &"长".repeat(201)]).await.failure(2);
+    let error = agency_command(&test_hub, &["suspend", "999", "--reason", "x"]).await.failure(2);
+    assert!(error.contains("two, four or six digits"), "{error}");
+    let error = agency_command(&test_hub, &["suspend", "320102", "--reason", "x"]).await.failure(1);
+    assert!(error.contains("there is no agency 320102"), "{error}");
+    let error = agency_command(&test_hub, &["list", "--port", "1"]).await.failure(1);
+    assert!(error.contains("cargo run -- up"), "{error}");
+    let error = agency_command(&test_hub, &["list", "--stack", "nothing"]).await.failure(1);
+    assert!(error.contains("no stack nothing"), "{error}");
 }
 
-/// What the hub answers to a report on a case that there is not: `not_found` where the key counts.
+/// The hub's answer to a report on an unknown case: `not_found` when the hub accepts the key.
 pub(crate) async fn answer(test_hub: &TestHub, agency: &str, key: &PrivateKey) -> String {
     let report = Report {
         report_id: ReportId::from_uuid(Uuid::new_v4()).expect("an id"),

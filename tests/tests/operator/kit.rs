@@ -1,4 +1,4 @@
-//! What an integrator is handed works, and bad messages reach the queue they are meant for.
+//! The integrator's kit works, and probe messages reach the agency's queue.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,16 +20,16 @@ use crate::test_hub::TestHub;
 /// Liaoning.
 const AGENCY: &str = "21";
 
-pub(crate) async fn has_what_an_integrator_needs(test_hub: Arc<TestHub>) {
+pub(crate) async fn a_kit_works_as_handed_out(test_hub: Arc<TestHub>) {
     let folder = test_hub.folder().join("kit");
     let out = folder.to_str().expect("a path");
-    let written = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.well();
+    let written = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.success();
     assert_eq!(written.lines().count(), 5, "{written}");
     for path in written.lines() {
         assert_eq!(fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600, "{path}");
     }
-    let told = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.badly(1);
-    assert!(told.contains("nothing was written"), "{told}");
+    let error = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.failure(1);
+    assert!(error.contains("nothing was written"), "{error}");
 
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file of the kit");
     let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect("JSON");
@@ -39,9 +39,9 @@ pub(crate) async fn has_what_an_integrator_needs(test_hub: Arc<TestHub>) {
     let known = |key: &PrivateKey| registered.iter().any(|listed| listed["kid"] == key.public().kid());
     assert!(known(&key(&settings["signing_key"])));
     assert!(known(&key(&settings["encryption_keys"][0])));
-    assert!(!known(&key(&settings["encryption_keys"][1])), "the spare begins a rotation later");
+    assert!(!known(&key(&settings["encryption_keys"][1])), "the spare key is registered already");
 
-    // As a shell would set it: the agency's account reads its own queue and no other's.
+    // The variables as a shell sets them: the agency's account can read only its own queue.
     let environment = read("agency.env");
     let value = |name: &str| {
         let line = environment.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
@@ -50,14 +50,14 @@ pub(crate) async fn has_what_an_integrator_needs(test_hub: Arc<TestHub>) {
     let aws = local(&value("AWS_ENDPOINT_URL"), &value("AWS_ACCESS_KEY_ID"));
     let sqs = aws_sdk_sqs::Client::new(&aws);
     let depth = async |queue: &str| {
-        let asked = sqs.get_queue_attributes().queue_url(queue);
-        asked.attribute_names(QueueAttributeName::ApproximateNumberOfMessages).send().await.is_ok()
+        let request = sqs.get_queue_attributes().queue_url(queue);
+        request.attribute_names(QueueAttributeName::ApproximateNumberOfMessages).send().await.is_ok()
     };
     let queue = settings["queue_url"].as_str().expect("an address");
     assert!(depth(queue).await);
     assert!(!depth(&queue.replace("agency-21", "agency-22")).await, "another agency's queue");
 
-    // As an integrator would begin: nothing is waiting, which is what 4 says.
+    // The integrator's first command. Exit code 4: the queue is empty.
     let program = program();
     let mut shell = Command::new("sh");
     shell
@@ -73,7 +73,7 @@ pub(crate) async fn has_what_an_integrator_needs(test_hub: Arc<TestHub>) {
     assert!(text.contains(test_hub.stack().hub_key().kid()), "{text}");
 }
 
-pub(crate) async fn a_probe_lies_in_the_queue(test_hub: Arc<TestHub>) {
+pub(crate) async fn a_probe_arrives_in_the_queue(test_hub: Arc<TestHub>) {
     let agency = test_hub.stack().agency(&"22".parse().expect("a code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     for (kind, expected) in [("unreadable", JoseError::UnknownKey), ("forged", JoseError::UnknownKey)] {

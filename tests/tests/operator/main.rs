@@ -1,9 +1,9 @@
-//! What operators do, by the commands they type, against real function processes on a local AWS of its own.
+//! The operator's commands against real function processes on a separate local AWS.
 //!
-//! One world serves all trials; agencies are allotted to them. What changes the whole world comes last: a record that
-//! somebody tampers with, an agency more by a deploy, an agency less.
+//! One hub serves all trials, and agencies are allotted to them. The trials that change the hub for all come last: a tampered
+//! record, and an agency added and removed by a deploy.
 
-#![allow(clippy::print_stderr, reason = "a harness speaks to whoever runs it")]
+#![allow(clippy::print_stderr, reason = "a harness prints its errors")]
 
 mod app;
 mod command;
@@ -25,7 +25,7 @@ use tongban_tests::shared_fixture::{SharedFixture, TrialBody, arguments};
 
 use crate::test_hub::TestHub;
 
-/// What a trial does in the world.
+/// The body of a trial.
 type Trialled = fn(Arc<TestHub>) -> TrialBody;
 
 fn main() -> ExitCode {
@@ -45,52 +45,54 @@ fn main() -> ExitCode {
     }
     let during = libtest_mimic::run(&arguments, first);
     let after = libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, last);
-    // Whatever was not taken down by a trial ends here.
+    // Ends the hub when no trial has ended it.
     fixture.clear();
     if during.has_failed() || after.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     let plays: [(&str, Trialled); 11] = [
-        ("suspension::holds_and_releases", |test_hub| Box::pin(suspension::holds_and_releases(test_hub))),
-        ("keys::count_and_count_no_more", |test_hub| Box::pin(keys::count_and_count_no_more(test_hub))),
-        ("keys::what_makes_no_sense_is_refused", |test_hub| {
-            Box::pin(keys::what_makes_no_sense_is_refused(test_hub))
+        ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
+            Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
-        ("keys::what_comes_after_is_encrypted_to_it", |test_hub| {
-            Box::pin(keys::what_comes_after_is_encrypted_to_it(test_hub))
+        ("keys::signing_keys_are_added_and_revoked", |test_hub| {
+            Box::pin(keys::signing_keys_are_added_and_revoked(test_hub))
         }),
-        ("kit::has_what_an_integrator_needs", |test_hub| {
-            Box::pin(kit::has_what_an_integrator_needs(test_hub))
+        ("keys::invalid_commands_are_refused", |test_hub| {
+            Box::pin(keys::invalid_commands_are_refused(test_hub))
         }),
-        ("kit::a_probe_lies_in_the_queue", |test_hub| Box::pin(kit::a_probe_lies_in_the_queue(test_hub))),
+        ("keys::later_messages_are_encrypted_to_a_new_key", |test_hub| {
+            Box::pin(keys::later_messages_are_encrypted_to_a_new_key(test_hub))
+        }),
+        ("kit::a_kit_works_as_handed_out", |test_hub| Box::pin(kit::a_kit_works_as_handed_out(test_hub))),
+        ("kit::a_probe_arrives_in_the_queue", |test_hub| {
+            Box::pin(kit::a_probe_arrives_in_the_queue(test_hub))
+        }),
         ("evidence::refused_reports_are_listed", |test_hub| {
             Box::pin(evidence::refused_reports_are_listed(test_hub))
         }),
         ("conflict::twenty_operators_at_once", |test_hub| {
             Box::pin(conflict::twenty_operators_at_once(test_hub))
         }),
-        ("limits::a_minute_holds_within_a_tenth", |test_hub| {
-            Box::pin(limits::a_minute_holds_within_a_tenth(test_hub))
+        ("limits::the_limit_holds_within_a_tenth", |test_hub| {
+            Box::pin(limits::the_limit_holds_within_a_tenth(test_hub))
         }),
         ("policies::every_queue_is_its_agencys_alone", |test_hub| {
             Box::pin(policies::every_queue_is_its_agencys_alone(test_hub))
         }),
-        ("policies::row_23_every_queue_is_watched", |test_hub| {
-            Box::pin(policies::row_23_every_queue_is_watched(test_hub))
-        }),
+        ("policies::every_queue_has_alarms", |test_hub| Box::pin(policies::every_queue_has_alarms(test_hub))),
     ];
     plays.into_iter().map(|(name, play)| fixture.trial(name, play)).collect()
 }
 
-/// What changes the world for good.
+/// The trials that change the hub for all.
 fn ends(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     vec![
-        fixture.trial("whole_run::a_changed_record_is_told_loudly", |test_hub| {
-            Box::pin(async move { conflict::a_changed_record_is_told_loudly(&test_hub).await })
+        fixture.trial("whole_run::a_tampered_record_is_reported", |test_hub| {
+            Box::pin(async move { conflict::a_tampered_record_is_reported(&test_hub).await })
         }),
-        fixture.last("whole_run::an_agency_more_and_an_agency_less", |test_hub| {
-            Box::pin(growth::an_agency_more_and_an_agency_less(test_hub))
+        fixture.last("whole_run::an_agency_is_added_and_removed", |test_hub| {
+            Box::pin(growth::an_agency_is_added_and_removed(test_hub))
         }),
     ]
 }

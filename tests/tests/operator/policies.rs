@@ -1,5 +1,5 @@
-//! Every agency's queue is read by its own account and by nobody else: checked on the template as it is deployed, with
-//! every agency, and the check itself is checked on templates that are wrong.
+//! Only an agency's own account may read its queue. The check runs on the deployed template with every agency, and on
+//! templates with one fault, which it must reject.
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -13,7 +13,7 @@ use tongban_tests::repository::text;
 
 use crate::test_hub::TestHub;
 
-/// A change that lets somebody in, or sends something in the clear, and what the check says of it.
+/// Changes that open or expose a queue, with the message of the check: old text, new text, message.
 const WRONG: [(&str, &str, &str); 9] = [
     (
         r#"- "arn:${AWS::Partition}:iam::${Account}:root""#,
@@ -61,15 +61,16 @@ const WRONG: [(&str, &str, &str); 9] = [
 pub(crate) async fn every_queue_is_its_agencys_alone(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);
     check.sound();
-    for (number, (from, to, told)) in WRONG.into_iter().enumerate() {
-        // The last one is a change of one queue alone.
-        let expected = if told == "Agency11Dead" { 1 } else { 43 };
-        check.says(&format!("policy-{number}"), (from, to), told, expected);
+    for (number, (from, to, message)) in WRONG.into_iter().enumerate() {
+        // The last change affects one queue only.
+        let expected = if message == "Agency11Dead" { 1 } else { 43 };
+        check.says(&format!("policy-{number}"), (from, to), message, expected);
     }
 }
 
-/// A queue whose cap is reached, or that nobody reads, makes no error: its age is watched, and what it gave up.
-pub(crate) async fn row_23_every_queue_is_watched(test_hub: Arc<TestHub>) {
+/// A queue that is full or that nobody reads causes no error, so alarms watch its age and its dead letters.
+/// Row 23 of `tests/FAULTS.md`.
+pub(crate) async fn every_queue_has_alarms(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);
     check.sound();
     let backlogs = "[UploadQueue, ReportQueue, CallbackQueue, DrainQueue]";
@@ -87,7 +88,7 @@ pub(crate) async fn row_23_every_queue_is_watched(test_hub: Arc<TestHub>) {
     check.says("no-depth", (letters, fewer), "RouterQuarantine has alarms on [],", 1);
 }
 
-/// The check of the template, as CI runs it.
+/// The template check that CI runs.
 struct Check {
     test_hub: Arc<TestHub>,
     workspace: Workspace,
@@ -118,13 +119,13 @@ impl Check {
         assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stderr));
     }
 
-    /// With this change at one place it says this at least so often.
-    fn says(&self, name: &str, (from, to): (&str, &str), told: &str, times: usize) {
+    /// Asserts that the check fails on the template with this change, and prints the message at least `times` times.
+    fn says(&self, name: &str, (from, to): (&str, &str), message: &str, times: usize) {
         assert_eq!(self.template.matches(from).count(), 1, "{from:?} is there once");
         let wrong = self.of(name, &self.template.replace(from, to));
         let said = String::from_utf8_lossy(&wrong.stderr);
         assert_eq!(wrong.status.code(), Some(1), "{to:?} passes: {said}");
-        let found = said.lines().filter(|line| line.contains(told)).count();
-        assert!(found >= times, "{told} is said {found} times: {said}");
+        let found = said.lines().filter(|line| line.contains(message)).count();
+        assert!(found >= times, "{message} is printed {found} times: {said}");
     }
 }

@@ -1,4 +1,4 @@
-//! A hub of its own, deployed from a copy of the agencies' list that a trial may change.
+//! The hub of these trials, deployed from a copy of the agencies' list that a trial may change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,22 @@ use tongban::terminal::Terminal;
 use tongban_tests::hub::start_hub;
 use tongban_tests::repository::text;
 
-/// What a tenant may ask in a minute.
+/// Rate limit of a tenant, in requests a minute.
 pub(crate) const REQUESTS_PER_MINUTE: u32 = 400;
 
-/// The whole world.
 pub(crate) struct TestHub {
     stack: LocalStack,
     folder: PathBuf,
 }
 
 impl TestHub {
-    /// Prepares, builds, starts and deploys everything.
+    /// Builds the functions, starts the local AWS and deploys the hub.
     pub(crate) async fn start() -> anyhow::Result<TestHub> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("operator-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let agencies = folder.join("agencies.toml");
         fs::write(&agencies, text("infra/agencies.toml"))?;
-        // The schedule would only add noise: what an operator lets go of must come without the sweeper.
+        // A rare schedule: the cases that an operator releases must be sent without the sweeper.
         let options = LocalOptions {
             port: 0,
             stack: "tongban-operator".to_owned(),
@@ -41,7 +40,7 @@ impl TestHub {
         &self.stack
     }
 
-    /// A folder for this run alone; it is removed at its end.
+    /// The folder of this run, removed at its end.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

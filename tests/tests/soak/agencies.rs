@@ -1,4 +1,4 @@
-//! All agencies but one, played by one process.
+//! All agencies but one, simulated by one process.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,25 +13,25 @@ use tongban::local::LocalStack;
 use tongban_tests::agency::{environment, program, settings, write_private};
 use tongban_tests::until::until;
 
-/// How long the process may take to end once it is asked to.
+/// Deadline for the process to end after SIGTERM.
 const END: Duration = Duration::from_secs(60);
-/// Of 100: cases asked for once more, and crashes of a consumer in the middle of a case.
+/// Share of cases that are requested again, and share of messages during which a consumer crashes.
 const RATE: &str = "0.05";
 
-/// The running process.
+/// The running process of the agencies.
 pub(crate) struct Agencies {
     process: Child,
     folder: PathBuf,
 }
 
-/// What the process tells in its last line, and what it cost.
+/// The summary that the process prints last, and its processor time.
 pub(crate) struct Summary {
-    told: Value,
+    summary: Value,
     cpu: Duration,
 }
 
 impl Agencies {
-    /// Starts it for every agency that offers anything, but the absent one.
+    /// Starts the process for every agency that offers a service, except the absent agency.
     pub(crate) fn start(stack: &LocalStack, absent: &AgencyCode) -> Agencies {
         let folder = stack.log().with_extension("soak");
         if folder.exists() {
@@ -46,7 +46,7 @@ impl Agencies {
             write_private(&folder.join(format!("{}.json", row.code)), &settings.to_string());
         }
         let log = fs::File::create(folder.join("simulate.log")).expect("a log");
-        // One process for all of them: it reads their queues as the account that owns these.
+        // One process reads all queues, with the credentials of the account that owns them.
         let access = environment(stack, absent).map(|(name, value)| match name {
             "AWS_ACCESS_KEY_ID" => (name, LOCAL_ACCOUNT.to_owned()),
             _ => (name, value),
@@ -65,7 +65,7 @@ impl Agencies {
         Agencies { process, folder }
     }
 
-    /// Asks it to end, and reads what it tells.
+    /// Sends SIGTERM and reads the summary.
     pub(crate) async fn end(mut self) -> Summary {
         let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process id");
         let cpu = cpu_time(self.process.id());
@@ -75,16 +75,20 @@ impl Agencies {
             until("the agencies' end", END, || std::future::ready(process.try_wait().expect("a child")));
         let status = ended.await;
         let log = fs::read_to_string(self.folder.join("simulate.log")).expect("its log");
-        assert!(status.success(), "it ended with {status}: {}", log.lines().last().unwrap_or_default());
-        let told = log.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        assert!(
+            status.success(),
+            "the agencies ended with {status}: {}",
+            log.lines().last().unwrap_or_default()
+        );
+        let summary = log.lines().last().and_then(|line| serde_json::from_str(line).ok());
         fs::remove_dir_all(&self.folder).expect("a folder that can be removed");
-        Summary { told: told.expect("a summary in JSON"), cpu }
+        Summary { summary: summary.expect("a summary in JSON"), cpu }
     }
 }
 
 impl Drop for Agencies {
     fn drop(&mut self) {
-        // Only for a run that broke off: whoever has ended already is not killed again.
+        // For an aborted run only. Killing a process that has ended has no effect.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -97,12 +101,12 @@ impl Summary {
             "{:.1} ms of processor a case in one process over {:.0} s; {}",
             per_case,
             took.as_secs_f64(),
-            self.told
+            self.summary
         )
     }
 }
 
-/// Processor time of a process so far, its threads included; zero where the system does not tell.
+/// Processor time of a process so far, including its threads. Zero on a system without `/proc`.
 fn cpu_time(id: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let fields: Vec<i64> = stat
@@ -110,7 +114,7 @@ fn cpu_time(id: u32) -> Duration {
         .next()
         .map(|rest| rest.split_whitespace().filter_map(|field| field.parse().ok()).collect())
         .unwrap_or_default();
-    // Of the numbers after the name and the state: utime and stime, in hundredths of a second.
+    // Fields `utime` and `stime` after name and state, in hundredths of a second.
     let ticks = fields.get(10).zip(fields.get(11)).map_or(0, |(user, system)| user + system);
     Duration::from_millis(u64::try_from(ticks * 10).unwrap_or_default())
 }

@@ -6,8 +6,8 @@ use app_client::SampleDocument;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::Service;
-use domain::decide::today;
 use domain::ids::{AgencyCode, ApplicationId};
+use domain::time::today;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use protocol::app::ApplicationView;
@@ -18,20 +18,20 @@ use sha2::{Digest as _, Sha256};
 use tongban::local::LocalStack;
 use tongban::secrets::SCOPES;
 use tongban_tests::forms::{
-    HOHHOT, adult_papers, certificate, certificate_papers, first_card, transfer, transfer_papers,
+    HOHHOT, adult_documents, certificate, certificate_documents, first_card, transfer, transfer_documents,
     when_complete,
 };
 use tongban_tests::people::Citizen;
 
-/// Requests under way at once.
+/// Concurrent requests.
 const AT_ONCE: usize = 8;
-/// The app backend.
+/// Tenant of the app backend.
 const TENANT: &str = "soak";
 
-/// What was filed: each application with the agencies of its legs.
+/// The filed applications, each with the agencies of its legs.
 pub(crate) type Filed = BTreeMap<ApplicationId, BTreeSet<AgencyCode>>;
 
-/// An app backend in a hurry.
+/// An app backend that sends requests concurrently.
 pub(crate) struct Filer<'s> {
     stack: &'s LocalStack,
     token: String,
@@ -52,13 +52,13 @@ impl<'s> Filer<'s> {
         stream::iter(filing).buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// Hands in what the agencies of these applications have asked for.
-    pub(crate) async fn answer(&self, asked: &[ApplicationId]) {
-        let answering = asked.iter().map(|id| self.answer_one(*id));
+    /// Answers the supplement requests of these applications.
+    pub(crate) async fn answer(&self, waiting: &[ApplicationId]) {
+        let answering = waiting.iter().map(|id| self.answer_one(*id));
         stream::iter(answering).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
-    /// Settles these transfers. The agency may be faster, or the certificate may have lapsed: then it is refused.
+    /// Settles these transfers. The hub refuses when the agency was faster or the certificate has lapsed.
     pub(crate) async fn settle(&self, moved: &[ApplicationId]) {
         for id in moved {
             let url = format!("{}/v1/applications/{id}/confirm", self.stack.api_url().expect("an address"));
@@ -71,8 +71,8 @@ impl<'s> Filer<'s> {
         }
     }
 
-    /// Each agency with each service it offers; eight first cards in ten, as those are the quickest to file. Any hundred in a
-    /// row have all services.
+    /// Pairs of an agency and a service that it offers. Eight in ten are first cards, which are the quickest to file; any
+    /// hundred consecutive pairs contain every service.
     fn offers(&self) -> Vec<(AgencyCode, Service)> {
         let today = today(Timestamp::now());
         let mut offers = Vec::new();
@@ -94,24 +94,28 @@ impl<'s> Filer<'s> {
     async fn file_one(&self, agency: AgencyCode, service: Service) -> (ApplicationId, BTreeSet<AgencyCode>) {
         let citizen = Citizen::aged(30);
         let code = agency.to_string();
-        let registered_at = if code.len() == 2 { format!("{code}0102") } else { format!("{code}02") };
-        // Whoever is registered in Hohhot applies in Beijing.
+        let registered_at =
+            agency.jurisdiction().current_divisions().next().expect("a division").code.to_owned();
+        // Acceptance place and place of registration must differ.
         let accepted_at = if code == "1501" { "110105" } else { HOHHOT };
-        let (body, papers) = match service.name() {
-            "first_identity_card" => (first_card(&citizen, accepted_at, &registered_at), adult_papers()),
+        let (body, documents) = match service.name() {
+            "first_identity_card" => (first_card(&citizen, accepted_at, &registered_at), adult_documents()),
             "household_transfer" => (
                 transfer(&citizen, "job_transfer", accepted_at, &registered_at),
-                transfer_papers("transfer_order"),
+                transfer_documents("transfer_order"),
             ),
-            _ => (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_papers()),
+            _ => (certificate(&citizen, "former_name", accepted_at, &registered_at), certificate_documents()),
         };
         let mut body = when_complete(body);
-        body["documents"] = papers.iter().map(SampleDocument::declaration).collect();
+        body["documents"] = documents.iter().map(SampleDocument::declaration).collect();
         let view = self.post("/v1/applications", &body).await;
         for link in view.documents.iter().filter_map(|document| document.upload.as_ref()) {
             let sum = link.headers.get("x-amz-checksum-sha256");
-            let paper = papers.iter().find(|paper| Some(&paper.sha256()) == sum).expect("its paper");
-            self.put(link, &paper.bytes).await;
+            let document = documents
+                .iter()
+                .find(|document| Some(&document.sha256()) == sum)
+                .expect("a document with this checksum");
+            self.put(link, &document.bytes).await;
         }
         let mut agencies = BTreeSet::from([agency]);
         if service == Service::named("household_transfer").expect("a name of the catalogue") {
@@ -141,7 +145,7 @@ impl<'s> Filer<'s> {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    /// Sends until it is answered: what passes is sent again under the same key.
+    /// Sends a request, and again under the same key while the hub answers 503.
     async fn send<T: serde::de::DeserializeOwned>(
         &self,
         method: Method,
@@ -166,7 +170,7 @@ impl<'s> Filer<'s> {
             }
             assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {text}");
         }
-        panic!("{path}: the hub stays unavailable");
+        panic!("{path}: the hub is still unavailable");
     }
 
     async fn put(&self, link: &Link, bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! What the table says in the end.
+//! Reads the records of all applications from the table.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,22 +12,22 @@ use tongban::local::LocalStack;
 
 use crate::filer::Filed;
 
-/// Where the cases stand.
+/// Number of cases by progress.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stats {
-    /// Decided, and nothing more to come from an agency.
+    /// Decided, with no further step of an agency.
     pub(crate) decided: usize,
-    /// In the queue of the agency that is away.
+    /// In the queue of the absent agency.
     pub(crate) waiting: usize,
-    /// Under way elsewhere.
+    /// In progress at another agency.
     pub(crate) under_way: usize,
     refused: usize,
     supplements: usize,
 }
 
 impl Stats {
-    /// Whether only the absent agency's cases are left.
-    pub(crate) fn is_settled(&self) -> bool {
+    /// Whether only the absent agency's cases are undecided.
+    pub(crate) fn only_absent_agency_waits(&self) -> bool {
         self.under_way == 0
     }
 }
@@ -37,7 +37,7 @@ impl fmt::Display for Stats {
         let Stats { decided, waiting, under_way, refused, supplements } = self;
         write!(
             f,
-            "{decided} decided ({refused} refused, {supplements} supplements), {waiting} waiting, {under_way} under way"
+            "{decided} decided ({refused} refused, {supplements} supplements), {waiting} waiting, {under_way} in progress"
         )
     }
 }
@@ -49,7 +49,7 @@ impl fmt::Display for Stats {
 pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode) -> Stats {
     let mut stats = Stats::default();
     for ledger in records(stack, filed).await {
-        let head = ledger.state();
+        let state = ledger.state();
         let mut legs = BTreeSet::new();
         for line in ledger.lines() {
             let decision = match line.entry.event {
@@ -61,40 +61,40 @@ pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: &AgencyCode
                 _ => None,
             };
             if let Some(leg) = decision {
-                assert!(legs.insert(leg), "{}: {leg:?} is decided twice", head.id);
+                assert!(legs.insert(leg), "{}: {leg:?} was decided twice", state.id);
             }
             stats.supplements += usize::from(matches!(line.entry.event, Event::Supplemented { .. }));
         }
-        if head.is_before_agency() {
-            let away = head.agency() == absent && head.stage == Stage::Dispatched;
+        if state.is_before_agency() {
+            let away = state.agency() == absent && state.stage == Stage::Dispatched;
             stats.waiting += usize::from(away);
             stats.under_way += usize::from(!away);
-        } else if head.leg_opened == 0 {
+        } else if state.leg_opened == 0 {
             stats.under_way += 1;
         } else {
             stats.decided += 1;
-            stats.refused += usize::from(matches!(head.stage, Stage::NotIssued | Stage::Rejected));
+            stats.refused += usize::from(matches!(state.stage, Stage::NotIssued | Stage::Rejected));
         }
     }
     stats.under_way += filed.len() - (stats.decided + stats.waiting + stats.under_way);
     stats
 }
 
-/// The applications whose agency waits for the citizen, and those whose citizen has moved and may settle.
+/// The applications that wait for a supplement, and those whose citizen may settle.
 pub(crate) async fn before_citizens(
     stack: &LocalStack,
     filed: &Filed,
 ) -> (Vec<ApplicationId>, Vec<ApplicationId>) {
-    let (mut asked, mut moved) = (Vec::new(), Vec::new());
+    let (mut waiting, mut moved) = (Vec::new(), Vec::new());
     for ledger in records(stack, filed).await {
-        let head = ledger.state();
-        if head.stage == Stage::SupplementRequested {
-            asked.push(head.id);
-        } else if head.purpose() == Purpose::Settle && head.is_before_agency() {
-            moved.push(head.id);
+        let state = ledger.state();
+        if state.stage == Stage::SupplementRequested {
+            waiting.push(state.id);
+        } else if state.purpose() == Purpose::Settle && state.is_before_agency() {
+            moved.push(state.id);
         }
     }
-    (asked, moved)
+    (waiting, moved)
 }
 
 async fn records(stack: &LocalStack, filed: &Filed) -> Vec<Ledger> {

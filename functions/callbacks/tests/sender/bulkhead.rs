@@ -1,4 +1,4 @@
-//! One dead tenant, however much is pending for it, is in nobody's way.
+//! A dead endpoint with many pending callbacks does not delay other tenants.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,15 +17,15 @@ use tokio::time::Instant;
 
 use crate::support::*;
 
-/// Callbacks of the dead tenant.
+/// Number of callbacks of the tenant with the dead endpoint.
 const PENDING: u32 = 100_000;
-/// Messages of a batch, as the template has it.
+/// Messages of a batch, as in the template.
 const BATCH: u32 = 10;
-/// Batches of the dead tenant between two of the other's callbacks.
+/// Batches of the dead endpoint's tenant between two callbacks of the other tenant.
 const BETWEEN: u32 = 100;
 
-/// One of the other tenant's callbacks: the calls it took, by name, and how long.
-async fn other(
+/// Delivers a callback of another tenant. Returns the number of calls by name, and the duration.
+async fn deliver_other(
     sender: &CallbackSender<FakeHub>,
     hub: &FakeHub,
     version: u32,
@@ -37,11 +37,11 @@ async fn other(
         ..callback(1)
     };
     hub.faults.restart();
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(deliver(sender, batch(&[callback], 1)).await.is_empty());
-    let took = begun.elapsed();
+    let took = started.elapsed();
     let mut calls = BTreeMap::new();
-    // Batches of successes are written now and then, whoever's they are.
+    // The delivery log is written for several tenants together, so its writes are not counted.
     for call in hub.faults.calls().into_iter().filter(|call| *call != "deliveries.write") {
         *calls.entry(call).or_default() += 1;
     }
@@ -54,28 +54,29 @@ fn pending(number: u32) -> Callback {
     callback_of(ApplicationId::from_bytes16(bytes), 1)
 }
 
+/// Median and maximum.
 fn median(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort();
     (times[times.len() / 2], times[times.len() - 1])
 }
 
-/// In the moments before its trouble is known, an endpoint that never answers shares a batch with others.
+/// Until its failure is known, an endpoint that never answers shares a batch with others.
 #[tokio::test]
 async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once() {
     let hub = hub();
-    let (well, _) = Endpoint::with_status(204).await;
+    let (healthy, _) = Endpoint::with_status(204).await;
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     subscribe(&hub, &format!("http://{}/", silent.local_addr().unwrap()), &[]).await;
-    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &healthy.url, &[]).await;
     let others = (0..5).map(|number| Callback { tenant: sample::tenant("another-app"), ..pending(number) });
     let all: Vec<Callback> = (5..10).map(pending).chain(others).collect();
     let sender = sender(&hub);
     let mut delivering = std::pin::pin!(deliver(&sender, batch(&all, 1)));
-    let mut beat = tokio::time::interval(Duration::from_millis(5));
+    let mut poll = tokio::time::interval(Duration::from_millis(5));
     loop {
         tokio::select! {
-            _ = &mut delivering => panic!("others are called before the silent one is given up"),
-            _ = beat.tick() => if well.ids().len() == 5 { break },
+            _ = &mut delivering => panic!("the batch ended before the other endpoint was called"),
+            _ = poll.tick() => if healthy.ids().len() == 5 { break },
         }
     }
 }
@@ -83,60 +84,62 @@ async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once
 #[tokio::test]
 async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
     let hub = hub();
-    let (well, _) = Endpoint::with_status(204).await;
+    let (healthy, _) = Endpoint::with_status(204).await;
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let dead = subscribe(&hub, &format!("http://{closed}/"), &[]).await;
-    subscribe_as(&hub, sample::tenant("another-app"), &well.url, &[]).await;
+    subscribe_as(&hub, sample::tenant("another-app"), &healthy.url, &[]).await;
     let sender = sender(&hub);
 
     let mut before = Vec::new();
-    other(&sender, &hub, 1).await;
+    deliver_other(&sender, &hub, 1).await;
     for version in 2..52 {
-        let (calls, took) = other(&sender, &hub, version).await;
-        assert!(calls.is_empty(), "a healthy endpoint costs no call: {calls:?}");
+        let (calls, took) = deliver_other(&sender, &hub, version).await;
+        assert!(calls.is_empty(), "a delivery to a healthy endpoint makes no call: {calls:?}");
         before.push(took);
     }
 
-    // The first callback meets the trouble; the next ones wait until every process knows.
+    // The first callback fails. The next ones are stored once every process knows the state.
     assert_eq!(deliver(&sender, batch(&[pending(0)], 1)).await.len(), 1);
     hub.clock.advance(SignedDuration::from_secs(21));
-    other(&sender, &hub, 52).await;
+    deliver_other(&sender, &hub, 52).await;
     hub.faults.restart();
 
     let (mut during, mut version) = (Vec::new(), 52);
-    let begun = Instant::now();
+    let started = Instant::now();
     for first in (0..PENDING).step_by(BATCH as usize) {
         let due: Vec<Callback> = (first..first + BATCH).map(pending).collect();
         hub.faults.restart();
         assert!(deliver(&sender, batch(&due, 1)).await.is_empty());
         let calls = hub.faults.calls();
-        // What was known of the tenant may be read again; beyond that a write and a read for each.
+        // Each callback costs a write and a read, and the cached endpoints may be read again.
         assert!(calls.len() <= 2 * due.len() + 2, "{calls:?}");
         if first % (BATCH * BETWEEN) == 0 {
             version += 1;
-            let (calls, took) = other(&sender, &hub, version).await;
-            assert!(calls.is_empty(), "no call more than before: {calls:?}");
+            let (calls, took) = deliver_other(&sender, &hub, version).await;
+            assert!(calls.is_empty(), "the delivery makes no additional call: {calls:?}");
             during.push(took);
         }
     }
-    let took = begun.elapsed();
-    assert_eq!(well.ids().len(), usize::try_from(version).unwrap(), "each arrived, each at once");
+    let took = started.elapsed();
+    assert_eq!(healthy.ids().len(), usize::try_from(version).unwrap(), "each callback was delivered at once");
     let attempts = hub.deliveries().attempts(dead, platform::deliveries::Which::All, None, 9).await.unwrap();
     assert_eq!(attempts.items.len(), 1, "the dead endpoint was tried once, not 100,000 times");
     let last = hub.deliveries().held(dead, Some((pending(PENDING - 2).application, 1)), 9).await.unwrap();
     assert_eq!((last.len(), hub.deliveries().count_held(dead).await.unwrap()), (1, 1_000));
     assert_eq!(hub.subscriptions().of(&tenant()).await.unwrap().all.len(), 1);
 
-    let ((usual, slowest), (usual_then, slowest_then)) = (median(before), median(during));
-    // For whoever runs it with --nocapture.
+    let ((median_before, max_before), (median_during, max_during)) = (median(before), median(during));
+    // Shown with --nocapture.
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {
         println!(
-            "row 44: {PENDING} callbacks of the dead tenant held in {took:.1?}, 1 attempt at its endpoint"
+            "row 44: {PENDING} callbacks of the dead tenant stored in {took:.1?}, 1 attempt at its endpoint"
         );
-        println!("row 44: another tenant's callback before: median {usual:.1?}, slowest {slowest:.1?}");
         println!(
-            "row 44: another tenant's callback meanwhile: median {usual_then:.1?}, slowest {slowest_then:.1?}"
+            "row 44: another tenant's callback before: median {median_before:.1?}, slowest {max_before:.1?}"
+        );
+        println!(
+            "row 44: another tenant's callback meanwhile: median {median_during:.1?}, slowest {max_during:.1?}"
         );
     }
 }

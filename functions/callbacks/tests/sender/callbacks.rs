@@ -15,31 +15,32 @@ use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
 
 use crate::support::*;
 
-async fn well() -> Endpoint {
+async fn healthy() -> Endpoint {
     Endpoint::answering(|| "thanks".into_response()).await
 }
 
 #[tokio::test]
-async fn a_callback_is_signed_thin_and_delivered() {
-    let (endpoint, hub) = (well().await, hub());
+async fn a_callback_is_signed_and_contains_no_personal_data() {
+    let (endpoint, hub) = (healthy().await, hub());
     subscribe(&hub, &endpoint.url, &[]).await;
     let due = [callback(4), callback(5)];
     assert!(deliver(&sender(&hub), batch(&due, 1)).await.is_empty());
-    let heard = endpoint.heard();
-    assert_eq!(heard.len(), 2);
-    for (heard, due) in heard.iter().zip(&due) {
-        assert_eq!(heard.id, due.id());
+    let received = endpoint.received();
+    assert_eq!(received.len(), 2);
+    for (received, due) in received.iter().zip(&due) {
+        assert_eq!(received.id, due.id());
         let (secret, public) = (keys(9).secret().clone(), keys(9).public().unwrap());
         let now = hub.clock().now();
-        assert_eq!(secret.verify(&heard.id, &heard.timestamp, &heard.signature, &heard.body, now), Ok(()));
-        assert_eq!(public.verify(&heard.id, &heard.timestamp, &heard.signature, &heard.body, now), Ok(()));
-        let body: serde_json::Value = serde_json::from_slice(&heard.body).unwrap();
+        let ReceivedCallback { id, timestamp, signature, body } = received;
+        assert_eq!(secret.verify(id, timestamp, signature, body, now), Ok(()));
+        assert_eq!(public.verify(id, timestamp, signature, body, now), Ok(()));
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!(body["type"], due.kind);
         let members = |value: &serde_json::Value| {
             value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(members(&body), "data timestamp type", "and nothing else");
-        assert_eq!(members(&body["data"]), "application stage url version", "and nothing else");
+        assert_eq!(members(&body), "data timestamp type", "no other members");
+        assert_eq!(members(&body["data"]), "application stage url version", "no other members");
         assert_eq!(body["data"]["version"], due.version);
         assert_eq!(body["data"]["url"], format!("/v1/applications/{}", due.application));
     }
@@ -47,7 +48,7 @@ async fn a_callback_is_signed_thin_and_delivered() {
 
 #[tokio::test]
 async fn only_events_that_are_wanted_are_delivered() {
-    let (endpoint, hub) = (well().await, hub());
+    let (endpoint, hub) = (healthy().await, hub());
     subscribe(&hub, &endpoint.url, &["application.signed"]).await;
     let mut due = [callback(4), callback(6)];
     due[1].kind = "application.signed".to_owned();
@@ -56,8 +57,8 @@ async fn only_events_that_are_wanted_are_delivered() {
 }
 
 #[tokio::test]
-async fn several_subscriptions_have_a_message_each() {
-    let (one, two, hub) = (well().await, well().await, hub());
+async fn each_of_several_subscriptions_gets_its_own_message() {
+    let (one, two, hub) = (healthy().await, healthy().await, hub());
     let first = subscribe(&hub, &one.url, &[]).await;
     let second = subscribe(&hub, &two.url, &[]).await;
     subscribe(&hub, &two.url, &["application.signed"]).await;
@@ -72,42 +73,42 @@ async fn several_subscriptions_have_a_message_each() {
     groups.sort();
     let mut expected = [group(first), group(second), group(first), group(second)];
     expected.sort();
-    assert_eq!(groups, expected, "ordered by subscription and application, each once");
+    assert_eq!(groups, expected, "one message for each subscription and callback");
     assert_eq!(deliver_queue(&sender, &hub, &Queue::Callbacks).await, 4);
     for endpoint in [one, two] {
         assert_eq!(endpoint.ids(), [callback(4).id(), callback(5).id()]);
     }
 }
 
-/// Processes hear of a second subscription at different times; the first one hears all in order nevertheless.
+/// Processes learn of a second subscription at different times. The first one receives its callbacks in order nevertheless.
 #[tokio::test]
-async fn a_subscription_that_gets_company_goes_on_in_order() {
-    let (one, two, hub) = (well().await, well().await, hub());
+async fn a_second_subscription_does_not_change_the_order_of_the_first() {
+    let (one, two, hub) = (healthy().await, healthy().await, hub());
     subscribe(&hub, &one.url, &[]).await;
     let (stale, fresh) = (sender(&hub), sender(&hub));
-    let to = async |sender: &CallbackSender<_>, version| {
+    let deliver_version = async |sender: &CallbackSender<_>, version| {
         assert!(deliver(sender, batch(&[callback(version)], 1)).await.is_empty());
     };
-    to(&stale, 3).await;
+    deliver_version(&stale, 3).await;
     let second = subscribe(&hub, &two.url, &[]).await;
-    to(&fresh, 4).await;
-    to(&stale, 5).await;
-    assert_eq!(one.ids(), [3, 4, 5].map(|version| callback(version).id()), "by the one way");
+    deliver_version(&fresh, 4).await;
+    deliver_version(&stale, 5).await;
+    assert_eq!(one.ids(), [3, 4, 5].map(|version| callback(version).id()), "directly");
     hub.clock.advance(PROPAGATION_DELAY);
-    to(&stale, 6).await;
-    to(&fresh, 7).await;
-    assert_eq!(one.ids().len(), 3, "by the other");
+    deliver_version(&stale, 6).await;
+    deliver_version(&fresh, 7).await;
+    assert_eq!(one.ids().len(), 3, "by its own messages");
     remove(&hub, second).await;
     hub.clock.advance(PROPAGATION_DELAY);
-    to(&fresh, 8).await;
+    deliver_version(&fresh, 8).await;
     deliver_queue(&fresh, &hub, &Queue::Callbacks).await;
     assert_eq!(one.ids(), [3, 4, 5, 6, 7, 8].map(|version| callback(version).id()));
 }
 
-/// A filter of another subscription does not change the way.
+/// Another subscription's filter does not decide whether callbacks are sent directly.
 #[tokio::test]
-async fn a_callback_that_one_of_several_wants_overtakes_none() {
-    let (one, two, hub) = (well().await, well().await, hub());
+async fn a_callback_for_one_of_several_subscriptions_overtakes_none() {
+    let (one, two, hub) = (healthy().await, healthy().await, hub());
     subscribe(&hub, &one.url, &[]).await;
     subscribe(&hub, &two.url, &["application.signed"]).await;
     hub.clock.advance(PROPAGATION_DELAY);
@@ -120,8 +121,8 @@ async fn a_callback_that_one_of_several_wants_overtakes_none() {
 }
 
 #[tokio::test]
-async fn a_callback_to_a_subscription_that_is_gone_is_done_with() {
-    let (endpoint, hub) = (well().await, hub());
+async fn a_callback_to_a_deleted_subscription_is_dropped() {
+    let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     remove(&hub, id).await;
     let directed = Directed { subscription: id, callback: callback(4), again: false };
@@ -132,17 +133,17 @@ async fn a_callback_to_a_subscription_that_is_gone_is_done_with() {
 
 #[tokio::test]
 async fn row_41_who_dies_after_the_post_sends_it_again_under_the_same_id() {
-    let (endpoint, hub) = (well().await, hub());
+    let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     hub.faults.restart();
-    // Subscriptions and key are read; then it posts, and never comes to the log.
+    // The process reads subscriptions and key, posts, and dies before it writes the log.
     hub.faults.plan(3, Fault::DiesBefore);
     let first = sender(&hub);
     deliver(&first, batch(&[callback(4)], 2)).await;
     let second = sender(&hub);
     assert!(deliver(&second, batch(&[callback(4)], 3)).await.is_empty());
     assert_eq!(endpoint.ids().last(), Some(&callback(4).id()));
-    assert!(endpoint.ids().iter().all(|heard| *heard == callback(4).id()));
+    assert!(endpoint.ids().iter().all(|id| *id == callback(4).id()));
     let log = hub.deliveries().attempts(id, Which::All, None, 10).await.unwrap();
     assert_eq!(log.items.len(), 1);
     assert_eq!((log.items[0].number, log.items[0].result), (3, Ok(200)));
@@ -167,25 +168,25 @@ async fn row_43_keys_rotated_while_a_retry_is_pending_both_sign() {
     status.store(204, std::sync::atomic::Ordering::SeqCst);
     hub.clock.advance(SignedDuration::from_secs(6));
     assert!(deliver(&sender, batch(&[callback(4)], 2)).await.is_empty());
-    let verifies = |heard: &Heard, byte| {
-        let (id, at) = (&heard.id, &heard.timestamp);
+    let verifies = |received: &ReceivedCallback, byte| {
+        let (id, at) = (&received.id, &received.timestamp);
         let now = hub.clock().now();
-        let secret = keys(byte).secret().verify(id, at, &heard.signature, &heard.body, now);
-        let public = keys(byte).public().unwrap().verify(id, at, &heard.signature, &heard.body, now);
+        let secret = keys(byte).secret().verify(id, at, &received.signature, &received.body, now);
+        let public = keys(byte).public().unwrap().verify(id, at, &received.signature, &received.body, now);
         assert_eq!(secret, public);
         secret.is_ok()
     };
-    let heard = endpoint.heard();
-    assert!(verifies(&heard[0], 9) && !verifies(&heard[0], 8));
-    assert!(verifies(&heard[1], 9) && verifies(&heard[1], 8), "both during the overlap");
+    let received = endpoint.received();
+    assert!(verifies(&received[0], 9) && !verifies(&received[0], 8));
+    assert!(verifies(&received[1], 9) && verifies(&received[1], 8), "both keys sign during the overlap");
     hub.clock.advance(SignedDuration::from_hours(24));
     assert!(deliver(&sender, batch(&[callback(5)], 1)).await.is_empty());
-    let last = endpoint.heard().pop().unwrap();
-    assert!(!verifies(&last, 9) && verifies(&last, 8), "the new keys alone after it");
+    let last = endpoint.received().pop().unwrap();
+    assert!(!verifies(&last, 9) && verifies(&last, 8), "only the new keys sign after the overlap");
 }
 
 #[tokio::test]
-async fn first_successes_are_logged_together_and_failures_at_once() {
+async fn successes_are_logged_together_and_failures_at_once() {
     let (endpoint, status) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -196,29 +197,29 @@ async fn first_successes_are_logged_together_and_failures_at_once() {
     }
     assert_eq!(logged().await, 0);
     deliver(&sender, batch(&[callback(25)], 1)).await;
-    assert_eq!(logged().await, 25, "a call is full");
+    assert_eq!(logged().await, 25, "the buffer is full");
     deliver(&sender, batch(&[callback(26)], 1)).await;
     hub.clock.advance(SignedDuration::from_secs(11));
     deliver(&sender, batch(&[callback(27)], 1)).await;
-    assert_eq!(logged().await, 27, "the oldest is late");
+    assert_eq!(logged().await, 27, "the oldest line is late");
     deliver(&sender, batch(&[callback(28)], 1)).await;
     sender.wake_due().await;
-    assert_eq!(logged().await, 28, "the schedule comes by");
+    assert_eq!(logged().await, 28, "the schedule writes the rest");
     let test = Callback { kind: TEST.to_owned(), ..callback_of(application(9), 1) };
     let directed = Directed { subscription: id, callback: test, again: false };
     deliver(&sender, batch_of(&[(directed.group(), CallbackMessage::V2(directed))], 1)).await;
-    assert_eq!(logged().await, 29, "somebody waits for a test");
+    assert_eq!(logged().await, 29, "a test event is written at once");
     status.store(500, std::sync::atomic::Ordering::SeqCst);
     hub.faults.restart();
     deliver(&sender, batch(&[callback(29)], 1)).await;
-    assert_eq!(logged().await, 30, "a failure does not wait");
+    assert_eq!(logged().await, 30, "a failure is written at once");
     let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
     assert_eq!(failed.iter().map(|attempt| attempt.callback.version).collect::<Vec<_>>(), [29]);
 }
 
 #[tokio::test]
-async fn a_log_out_of_reach_fails_no_delivery() {
-    let (endpoint, hub) = (well().await, hub());
+async fn a_failed_write_of_the_log_fails_no_delivery() {
+    let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender(&hub);
     deliver(&sender, batch(&[callback(1)], 1)).await;
@@ -232,8 +233,8 @@ async fn a_log_out_of_reach_fails_no_delivery() {
 }
 
 #[tokio::test]
-async fn live_calls_nobody_in_clear_text_and_no_address() {
-    let (endpoint, hub) = (well().await, hub());
+async fn live_rejects_http_and_ip_addresses() {
+    let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = CallbackSender::new(hub.clone(), Mode::Live).unwrap();
     assert_eq!(deliver(&sender, batch(&[callback(4)], 1)).await.len(), 1);
@@ -243,7 +244,7 @@ async fn live_calls_nobody_in_clear_text_and_no_address() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_none_is_left_to_the_dead_letters() {
+async fn a_malformed_message_fails() {
     let sender = sender(&hub());
     let mut event = batch(&[callback(4)], 1);
     event.records[0].body = Some(r#"{"v":"9"}"#.to_owned());

@@ -1,4 +1,4 @@
-//! Endpoints in trouble: the schedule, what is held, recovery, disabling.
+//! Failing endpoints: the retry schedule, stored callbacks, recovery, disabling.
 
 use std::sync::atomic::Ordering;
 
@@ -20,8 +20,9 @@ fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
 
-/// An endpoint that answers 500 and is failing for longer than the propagation delay, with three events of two applications held.
-async fn in_trouble()
+/// An endpoint that answers 500 and has been failing for longer than the propagation delay, with three stored callbacks of two
+/// applications.
+async fn failing_endpoint()
 -> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, CallbackSender<FakeHub>)
 {
     let (endpoint, status) = Endpoint::with_status(500).await;
@@ -40,10 +41,10 @@ async fn in_trouble()
 
 #[tokio::test]
 async fn row_38_a_refusal_is_tried_again_in_place_and_then_held() {
-    let (endpoint, _, hub, id, _) = in_trouble().await;
-    assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()], "tried at once and after 5 s");
+    let (endpoint, _, hub, id, _) = failing_endpoint().await;
+    assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()], "attempts at once and after 5 s");
     let EndpointState::Failing { attempt, since, next_at } = stored(&hub, id).await.state else {
-        panic!("not in trouble")
+        panic!("not failing")
     };
     assert_eq!((attempt, hub.clock().now().duration_since(since)), (2, seconds(21)));
     let wait = next_at.duration_since(hub.clock().now() - seconds(15));
@@ -51,23 +52,23 @@ async fn row_38_a_refusal_is_tried_again_in_place_and_then_held() {
 }
 
 #[tokio::test]
-async fn a_later_event_of_the_application_waits_and_nothing_is_posted_meanwhile() {
+async fn a_later_event_of_the_application_waits_and_nothing_else_is_posted() {
     let (endpoint, _) = Endpoint::with_status(500).await;
     let hub = hub();
     subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender(&hub);
     let due = [callback(4), callback(5), callback_of(application(2), 1)];
     assert_eq!(deliver(&sender, batch(&due[..2], 1)).await, ["0", "1"]);
-    let waits: Vec<_> = hub.queues.postponed();
-    assert_eq!(waits.len(), 2, "both come again soon: {waits:?}");
+    let postponed: Vec<_> = hub.queues.postponed();
+    assert_eq!(postponed.len(), 2, "both messages return soon: {postponed:?}");
     hub.clock.advance(seconds(1));
     assert_eq!(deliver(&sender, batch(&due[2..], 1)).await, ["0"]);
-    assert_eq!(endpoint.ids(), [callback(4).id()], "nothing is posted, nothing is held yet");
+    assert_eq!(endpoint.ids(), [callback(4).id()], "nothing more is posted before the next attempt");
 }
 
-/// The state was learned by nobody else: an event that another process still posts has no earlier one held.
+/// While other processes may still post directly, no callback is stored, so that they cannot overtake it.
 #[tokio::test]
-async fn nothing_is_held_before_every_process_knows() {
+async fn nothing_is_stored_before_every_process_knows_the_state() {
     let (endpoint, status) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -86,33 +87,33 @@ async fn nothing_is_held_before_every_process_knows() {
 }
 
 #[tokio::test]
-async fn a_dead_endpoint_is_tried_by_the_schedule_and_then_disabled() {
-    let (endpoint, _, hub, id, sender) = in_trouble().await;
-    let begun = hub.clock().now();
-    let mut tries = endpoint.ids().len();
+async fn a_dead_endpoint_is_retried_by_the_schedule_and_then_disabled() {
+    let (endpoint, _, hub, id, sender) = failing_endpoint().await;
+    let started = hub.clock().now();
+    let mut attempts = endpoint.ids().len();
     loop {
         let state = stored(&hub, id).await.state;
         let EndpointState::Failing { next_at, .. } = state else { break };
         hub.clock.set(next_at - seconds(1));
-        sweep(&sender, &hub).await;
-        assert_eq!(endpoint.ids().len(), tries, "not before its time");
+        run_schedule(&sender, &hub).await;
+        assert_eq!(endpoint.ids().len(), attempts, "no attempt before it is due");
         hub.clock.set(next_at + seconds(1));
-        assert_eq!(sweep(&sender, &hub).await, 1);
-        tries += 1;
-        assert_eq!(endpoint.ids().len(), tries, "one probe each time");
+        assert_eq!(run_schedule(&sender, &hub).await, 1);
+        attempts += 1;
+        assert_eq!(endpoint.ids().len(), attempts, "one probe at each due time");
     }
-    assert_eq!(tries, 14);
-    let took = hub.clock().now().duration_since(begun).as_secs_f64() / 3_600.0;
+    assert_eq!(attempts, 14);
+    let took = hub.clock().now().duration_since(started).as_secs_f64() / 3_600.0;
     assert!((67.0..=75.5).contains(&took), "{took} hours");
     let EndpointState::Disabled { reason, .. } = stored(&hub, id).await.state else { panic!("not disabled") };
     assert_eq!(reason, DisabledReason::Exhausted);
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
     assert_eq!(notices.len(), 1);
     assert_eq!((notices[0].kind, notices[0].reason), (NoticeKind::Disabled, Some(DisabledReason::Exhausted)));
-    assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty(), "events go on being held");
+    assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty(), "callbacks are still stored");
     assert_eq!(held(&hub, id).await.len(), 4);
     hub.clock.advance(seconds(100_000));
-    assert_eq!(sweep(&sender, &hub).await, 0);
+    assert_eq!(run_schedule(&sender, &hub).await, 0);
 }
 
 #[tokio::test]
@@ -127,9 +128,9 @@ async fn row_38_gone_disables_at_once() {
         panic!("not disabled")
     };
     let notices = hub.deliveries().notices(&tenant(), None, 10).await.unwrap().items;
-    assert!(!notices.is_empty() && notices.iter().all(|it| it.reason == Some(DisabledReason::Gone)));
+    assert!(!notices.is_empty() && notices.iter().all(|notice| notice.reason == Some(DisabledReason::Gone)));
     hub.clock.advance(seconds(21));
-    endpoint.forget();
+    endpoint.clear();
     assert!(deliver(&sender, batch(&many, 2)).await.is_empty());
     assert_eq!((held(&hub, id).await.len(), endpoint.ids().len()), (8, 0));
 }
@@ -141,86 +142,90 @@ async fn row_38_an_endpoint_that_asks_to_be_left_alone_is() {
     let (endpoint, hub) = (Endpoint::answering(busy).await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     deliver(&sender(&hub), batch(&[callback(1)], 1)).await;
-    let EndpointState::Failing { next_at, .. } = stored(&hub, id).await.state else { panic!("no trouble") };
+    let EndpointState::Failing { next_at, .. } = stored(&hub, id).await.state else { panic!("not failing") };
     assert_eq!(next_at.duration_since(hub.clock().now()), seconds(7_200));
 }
 
 #[tokio::test]
-async fn what_was_held_is_delivered_in_order_when_the_endpoint_answers_again() {
-    let (endpoint, status, hub, id, sender) = in_trouble().await;
+async fn stored_callbacks_are_delivered_in_order_after_a_recovery() {
+    let (endpoint, status, hub, id, sender) = failing_endpoint().await;
     status.store(204, Ordering::SeqCst);
-    endpoint.forget();
+    endpoint.clear();
     hub.clock.advance(seconds(60));
-    assert_eq!(sweep(&sender, &hub).await, 1);
-    let heard = endpoint.ids();
+    assert_eq!(run_schedule(&sender, &hub).await, 1);
+    let received = endpoint.ids();
     let of = |number| {
         let prefix = application(number).to_string();
-        heard.iter().filter(|id| id.starts_with(&prefix)).cloned().collect::<Vec<_>>()
+        received.iter().filter(|id| id.starts_with(&prefix)).cloned().collect::<Vec<_>>()
     };
     assert_eq!(of(1), [callback(4).id(), callback(5).id()]);
     assert_eq!(of(2), [callback_of(application(2), 3).id()]);
-    assert_eq!((heard.len(), held(&hub, id).await.len()), (3, 0));
+    assert_eq!((received.len(), held(&hub, id).await.len()), (3, 0));
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
     let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
-    assert_eq!(failed, [], "what had failed has arrived");
+    assert_eq!(failed, [], "no callback is listed as failed");
     assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty());
-    assert_eq!(endpoint.ids().last(), Some(&callback(6).id()), "and the next one goes directly");
+    assert_eq!(endpoint.ids().last(), Some(&callback(6).id()), "the next callback is sent directly");
 }
 
-/// A process that has not heard of the recovery holds an event; the next one of that application waits behind
-/// it, and the drainer that was woken delivers both.
+/// A process that does not know of the recovery stores a callback. The next callback of that application is stored, too, and
+/// the drainer delivers both.
 #[tokio::test]
-async fn order_holds_where_processes_learn_of_a_recovery_at_different_times() {
-    let (endpoint, status, hub, id, sender) = in_trouble().await;
+async fn order_is_kept_when_processes_learn_of_a_recovery_at_different_times() {
+    let (endpoint, status, hub, id, sender) = failing_endpoint().await;
     let late = crate::support::sender(&hub);
     hub.clock.advance(seconds(10));
     assert!(deliver(&late, batch(&[callback_of(application(9), 1)], 1)).await.is_empty());
     status.store(204, Ordering::SeqCst);
     hub.clock.advance(seconds(7));
-    sweep(&sender, &hub).await;
-    endpoint.forget();
+    run_schedule(&sender, &hub).await;
+    endpoint.clear();
     assert!(deliver(&late, batch(&[callback(6)], 1)).await.is_empty());
     assert_eq!(held(&hub, id).await, [callback(6).id()]);
     assert!(deliver(&sender, batch(&[callback(7), callback_of(application(2), 4)], 1)).await.is_empty());
-    assert_eq!(endpoint.ids(), [callback_of(application(2), 4).id()], "others go directly");
+    assert_eq!(endpoint.ids(), [callback_of(application(2), 4).id()], "other applications are sent directly");
     assert!(deliver_queue(&sender, &hub, &Queue::Drains).await > 0);
     assert_eq!(endpoint.ids()[1..], [callback(6).id(), callback(7).id()]);
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_while_it_is_drained_is_in_trouble_again() {
-    let (endpoint, _, hub, id, sender) = in_trouble().await;
+async fn an_endpoint_that_fails_while_it_is_drained_is_failing_again() {
+    let (endpoint, _, hub, id, sender) = failing_endpoint().await;
     let state = EndpointState::Recovering { since: hub.clock().now() };
     set_state(&hub, id, state).await;
-    endpoint.forget();
-    sweep(&sender, &hub).await;
-    assert!((1..=2).contains(&endpoint.ids().len()), "one for each application at most");
+    endpoint.clear();
+    run_schedule(&sender, &hub).await;
+    assert!((1..=2).contains(&endpoint.ids().len()), "at most one attempt for each application");
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { attempt: 1, .. }));
     assert_eq!(held(&hub, id).await.len(), 3);
 }
 
 #[tokio::test]
-async fn paused_holds_and_resumed_delivers() {
+async fn a_pause_stores_callbacks_and_a_resume_delivers_them() {
     let (endpoint, _) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender(&hub);
     let now = hub.clock().now();
     set_state(&hub, id, EndpointState::Paused { since: now, at: now }).await;
-    assert_eq!(deliver(&sender, batch(&[callback(1)], 1)).await.len(), 1, "not before all know");
+    assert_eq!(
+        deliver(&sender, batch(&[callback(1)], 1)).await.len(),
+        1,
+        "not stored before every process knows the state"
+    );
     hub.clock.advance(seconds(21));
     assert!(deliver(&sender, batch(&[callback(1), callback(2)], 2)).await.is_empty());
-    assert_eq!((endpoint.ids().len(), sweep(&sender, &hub).await), (0, 0));
+    assert_eq!((endpoint.ids().len(), run_schedule(&sender, &hub).await), (0, 0));
     set_state(&hub, id, EndpointState::Recovering { since: now }).await;
-    assert_eq!(sweep(&sender, &hub).await, 1);
+    assert_eq!(run_schedule(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id()]);
     assert!(held(&hub, id).await.is_empty());
 }
 
-/// Each call on the way of a callback to an endpoint that fails fails once, too. The message comes again until it
-/// is done with, the endpoint answers again, and the callback has arrived.
+/// Each outside call of a delivery to a failing endpoint fails once. The message is redelivered until it succeeds; once the
+/// endpoint has recovered, the callbacks arrive in order.
 #[tokio::test]
-async fn a_callback_that_meets_trouble_is_lost_nowhere() {
+async fn a_failure_at_any_call_of_a_delivery_loses_nothing() {
     let connector = connector();
     for fault in [Fault::Before, Fault::Throttled, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
         for call in 1.. {
@@ -235,7 +240,7 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
                 let again = deliver(&sender, batch(&[callback(4), callback(5)], receives)).await;
                 calls += hub.faults.calls().len();
                 if calls >= call {
-                    // Whoever died is another process now.
+                    // A new process replaces the one that may have died.
                     hub.faults.restart();
                     sender = sender_over(&hub, &connector);
                 } else {
@@ -252,12 +257,15 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
             status.store(204, Ordering::SeqCst);
             for _ in 0..3 {
                 hub.clock.advance(seconds(60));
-                sweep(&sender, &hub).await;
+                run_schedule(&sender, &hub).await;
             }
             assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
-            let heard = endpoint.ids();
-            let last = |id: String| heard.iter().rposition(|heard| *heard == id);
-            assert!(last(callback(4).id()) < last(callback(5).id()), "{fault:?} at call {call}: {heard:?}");
+            let received = endpoint.ids();
+            let last = |id: String| received.iter().rposition(|received| *received == id);
+            assert!(
+                last(callback(4).id()) < last(callback(5).id()),
+                "{fault:?} at call {call}: {received:?}"
+            );
             assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
             if calls < call {
                 break;
@@ -266,10 +274,10 @@ async fn a_callback_that_meets_trouble_is_lost_nowhere() {
     }
 }
 
-/// Each call of a drain fails once: without effect, with its effect but no answer, and by the process's death.
-/// Whatever happens, all arrives in order, and nothing stays held.
+/// Each outside call of a drain fails once: without effect, with a lost answer, and by the death of the process. All callbacks
+/// arrive in order nevertheless, and none remains stored.
 #[tokio::test]
-async fn a_drain_that_dies_anywhere_loses_nothing() {
+async fn a_failure_at_any_call_of_a_drain_loses_nothing() {
     let connector = connector();
     for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
         for call in 1.. {
@@ -289,23 +297,23 @@ async fn a_drain_that_dies_anywhere_loses_nothing() {
             let dying = sender_over(&hub, &connector);
             dying.wake_due().await;
             for message in hub.queues.drain(&Queue::Drains) {
-                let due = serde_json::from_str(&message.body).unwrap();
-                deliver(&dying, batch_of(&[(message.group, due)], 1)).await;
+                let body = serde_json::from_str(&message.body).unwrap();
+                deliver(&dying, batch_of(&[(message.group, body)], 1)).await;
             }
             let reached = hub.faults.calls().len() >= call;
             hub.faults.restart();
             hub.clock.advance(seconds(400));
-            sweep(&sender_over(&hub, &connector), &hub).await;
+            run_schedule(&sender_over(&hub, &connector), &hub).await;
             assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
-            let mut heard: Vec<String> = Vec::new();
+            let mut received: Vec<String> = Vec::new();
             for id in endpoint.ids() {
-                if !heard.contains(&id) {
-                    heard.push(id);
+                if !received.contains(&id) {
+                    received.push(id);
                 }
             }
-            assert_eq!(heard.len(), all.len(), "{fault:?} at call {call}");
-            let place = |id: String| heard.iter().position(|heard| *heard == id).unwrap();
-            assert!(place(all[0].id()) < place(all[1].id()), "{fault:?} at call {call}");
+            assert_eq!(received.len(), all.len(), "{fault:?} at call {call}");
+            let position = |id: String| received.iter().position(|received| *received == id).unwrap();
+            assert!(position(all[0].id()) < position(all[1].id()), "{fault:?} at call {call}");
             assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
             if !reached {
                 break;
@@ -324,16 +332,16 @@ async fn more_than_a_page_is_drained() {
         hub.deliveries().hold(id, &callback_of(of, version), hub.clock().now()).await.unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
-    sweep(&sender(&hub), &hub).await;
+    run_schedule(&sender(&hub), &hub).await;
     assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (450, 0));
     let log = hub.deliveries().attempts(id, Which::All, None, 1_000).await.unwrap();
     assert_eq!(log.items.len(), 450);
 }
 
-/// Each of its callbacks arrives, and none of them in a batch with others.
+/// All callbacks of a slow endpoint arrive, but outside the batches of other endpoints.
 #[tokio::test]
-async fn a_slow_endpoint_is_drained_by_itself() {
-    // It takes a moment, and any moment is too long.
+async fn a_slow_endpoint_is_drained_separately() {
+    // With a threshold of zero, every delivery is slow.
     let (endpoint, _) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -344,26 +352,30 @@ async fn a_slow_endpoint_is_drained_by_itself() {
     hub.clock.advance(seconds(21));
     assert!(deliver(&sender, batch(&[callback(2), callback(3)], 2)).await.is_empty());
     assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (1, 2));
-    assert_eq!(sweep(&sender, &hub).await, 1);
+    assert_eq!(run_schedule(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
 }
 
-/// An endpoint falls ill again while it is drained: what comes in its first moments overtakes nothing that is held, and
-/// an application of which nothing is held is tried in place; then all is delivered, whoever dies on the way.
+/// An endpoint fails again while it is drained. New callbacks do not overtake stored ones of their application; a callback of
+/// an application without stored callbacks is tried directly. Everything is delivered, whichever call fails.
 #[tokio::test]
-async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
+async fn new_callbacks_do_not_overtake_stored_ones_and_all_are_delivered() {
     let calls = {
-        let (_, hub, _, sender) = ill_again().await;
+        let (_, hub, _, sender) = failing_again().await;
         hub.faults.restart();
         deliver(&sender, batch(&[callback_of(application(2), 1)], 1)).await;
         hub.faults.calls().len()
     };
     for fault in [Fault::Before, Fault::AnswerLost, Fault::DiesBefore, Fault::DiesAfter] {
         for call in 1..=calls {
-            let (endpoint, hub, id, sender) = ill_again().await;
+            let (endpoint, hub, id, sender) = failing_again().await;
             assert!(deliver(&sender, batch(&[callback(9)], 1)).await.is_empty());
-            assert_eq!((endpoint.ids(), held(&hub, id).await.len()), (Vec::new(), 3), "it waits behind them");
+            assert_eq!(
+                (endpoint.ids(), held(&hub, id).await.len()),
+                (Vec::new(), 3),
+                "the callback is stored behind the others"
+            );
             hub.faults.restart();
             hub.faults.plan(call, fault);
             let other = callback_of(application(2), 1);
@@ -374,14 +386,13 @@ async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
                 hub.clock.advance(seconds(21));
                 deliver(&sender, batch(std::slice::from_ref(&other), 2)).await;
             }
-            // The schedule alone, whatever wake was lost.
+            // The schedule alone must suffice, so wake messages are dropped.
             hub.queues.drain(&Queue::Drains);
             for _ in 0..3 {
                 hub.clock.advance(seconds(60));
-                sweep(&sender, &hub).await;
+                run_schedule(&sender, &hub).await;
             }
-            let of_first: Vec<String> =
-                endpoint.ids().into_iter().filter(|heard| *heard != other.id()).collect();
+            let of_first: Vec<String> = endpoint.ids().into_iter().filter(|id| *id != other.id()).collect();
             assert_eq!(of_first, [7, 8, 9].map(|version| callback(version).id()), "{fault:?} at {call}");
             assert!(endpoint.ids().contains(&other.id()) && held(&hub, id).await.is_empty());
             assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
@@ -389,8 +400,8 @@ async fn nothing_overtakes_what_is_held_and_nothing_is_left_behind() {
     }
 }
 
-/// Two callbacks of one application are held for an endpoint that has just left health again, and is due.
-async fn ill_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<FakeHub>) {
+/// A due endpoint that has just failed again, with two stored callbacks of one application.
+async fn failing_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<FakeHub>) {
     let (endpoint, _) = Endpoint::with_status(204).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -403,19 +414,19 @@ async fn ill_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<FakeH
     (endpoint, hub, id, sender)
 }
 
-/// A callback that its endpoint refuses, and takes all others, holds up its own application alone, and disables nothing.
+/// A callback that the endpoint rejects delays its own application only, and does not disable the endpoint.
 #[tokio::test]
-async fn one_callback_that_is_refused_holds_up_no_other_application() {
-    let poison = callback_of(application(1), 1);
-    let refused = poison.id();
+async fn a_rejected_callback_delays_no_other_application() {
+    let rejected = callback_of(application(1), 1);
+    let rejected_id = rejected.id();
     let endpoint = Endpoint::answering_to(move |id| {
-        let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::NO_CONTENT };
+        let status = if id == rejected_id { StatusCode::BAD_REQUEST } else { StatusCode::NO_CONTENT };
         status.into_response()
     })
     .await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
-    let mut all = vec![poison.clone(), callback_of(application(1), 2)];
+    let mut all = vec![rejected.clone(), callback_of(application(1), 2)];
     all.extend((2..30).map(|number| callback_of(application(number), 1)));
     for callback in &all {
         hub.deliveries().hold(id, callback, hub.clock().now()).await.unwrap();
@@ -425,23 +436,27 @@ async fn one_callback_that_is_refused_holds_up_no_other_application() {
     let sender = sender_over(&hub, &connector());
     for _ in 0..5 {
         hub.clock.advance(seconds(60));
-        sweep(&sender, &hub).await;
+        run_schedule(&sender, &hub).await;
     }
-    assert_eq!(held(&hub, id).await, [all[0].id(), all[1].id()], "its own application waits");
+    assert_eq!(
+        held(&hub, id).await,
+        [all[0].id(), all[1].id()],
+        "only the application of the rejected callback waits"
+    );
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { .. }));
-    // Another callback comes: it does not wait for the schedule of the one that is refused.
+    // A new callback of another application is delivered despite the rejected callback.
     let late = callback_of(application(40), 1);
     hub.deliveries().hold(id, &late, hub.clock().now()).await.unwrap();
     for _ in 0..20 {
         hub.clock.advance(seconds(600));
-        sweep(&sender, &hub).await;
+        run_schedule(&sender, &hub).await;
     }
     assert!(endpoint.ids().contains(&late.id()));
 }
 
-/// A message that meets one failure after the other, while others get through, is held before its queue gives it up.
+/// A message that keeps failing while others succeed is stored before the queue moves it to the dead-letter queue.
 #[tokio::test]
-async fn a_message_that_has_come_often_is_held() {
+async fn a_message_with_many_receives_is_stored() {
     let (endpoint, _) = Endpoint::with_status(500).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -451,9 +466,9 @@ async fn a_message_that_has_come_often_is_held() {
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
 
-/// An endpoint that is gone is disabled at once, whatever else was refused before it said so.
+/// An answer 410 disables the endpoint at once, even when another callback of the page was rejected first.
 #[tokio::test]
-async fn gone_counts_before_one_refusal() {
+async fn gone_has_precedence_over_a_rejected_callback() {
     let refused = callback_of(application(1), 1).id();
     let endpoint = Endpoint::answering_to(move |id| {
         let status = if id == refused { StatusCode::BAD_REQUEST } else { StatusCode::GONE };
@@ -467,7 +482,7 @@ async fn gone_counts_before_one_refusal() {
         hub.deliveries().hold(id, &callback, hub.clock().now()).await.unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
-    sweep(&sender_over(&hub, &connector()), &hub).await;
+    run_schedule(&sender_over(&hub, &connector()), &hub).await;
     assert!(matches!(
         stored(&hub, id).await.state,
         EndpointState::Disabled { reason: DisabledReason::Gone, .. }

@@ -1,4 +1,4 @@
-//! Callbacks against real endpoints.
+//! Callbacks to real HTTP endpoints, from a hub in memory.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod bulkhead;

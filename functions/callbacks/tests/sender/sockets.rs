@@ -1,4 +1,4 @@
-//! What real endpoints do to a connection, and what a connector makes of it.
+//! The connector against slow, endless, redirecting and broken endpoints.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use callbacks::connector::{Answer, Connector, Head};
+use callbacks::connector::{Answer, Connector, WebhookHeaders};
 use callbacks::resolve::{Found, Lookup};
 use futures_util::{StreamExt as _, stream};
 use platform::clock::{Clock as _, FakeClock};
@@ -19,27 +19,30 @@ use tokio::net::TcpListener;
 
 use crate::support::{Endpoint, connector};
 
-/// A deadline for those that would never end.
+/// Deadline for endpoints that never finish their answer.
 const SHORT: Duration = Duration::from_millis(300);
-/// What an endpoint lets pass between two bytes.
+/// Pause of a slow endpoint between two bytes.
 const DRIP: Duration = Duration::from_millis(20);
 
-/// Answers each lookup from a list; the last answer stays.
-struct Names {
+/// A fake resolver: returns the answers in order, and the last one for ever.
+struct FakeLookup {
     answers: Mutex<Vec<Vec<IpAddr>>>,
-    asked: Mutex<usize>,
+    lookups: Mutex<usize>,
 }
 
-impl Names {
-    fn answering(answers: &[&[&str]]) -> Arc<Names> {
+impl FakeLookup {
+    fn answering(answers: &[&[&str]]) -> Arc<FakeLookup> {
         let parse = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-        Arc::new(Names { answers: Mutex::new(answers.iter().map(parse).collect()), asked: Mutex::new(0) })
+        Arc::new(FakeLookup {
+            answers: Mutex::new(answers.iter().map(parse).collect()),
+            lookups: Mutex::new(0),
+        })
     }
 }
 
-impl Lookup for Names {
+impl Lookup for FakeLookup {
     fn lookup(&self, _name: String) -> Found {
-        *self.asked.lock().unwrap() += 1;
+        *self.lookups.lock().unwrap() += 1;
         let mut answers = self.answers.lock().unwrap();
         let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
         Box::pin(async move { if answer.is_empty() { Err(io::Error::other("none")) } else { Ok(answer) } })
@@ -47,11 +50,11 @@ impl Lookup for Names {
 }
 
 async fn post(connector: &Connector, url: &str) -> Answer {
-    let head = Head { id: "a:1".to_owned(), seconds: 1, signatures: "v1,AAAA".to_owned() };
-    connector.post(url, &head, b"{}".to_vec(), FakeClock::default().now()).await
+    let webhook = WebhookHeaders { id: "a:1".to_owned(), seconds: 1, signatures: "v1,AAAA".to_owned() };
+    connector.post(url, &webhook, b"{}".to_vec(), FakeClock::default().now()).await
 }
 
-/// Speaks raw TCP to whoever comes, once for each connection.
+/// Starts a server that reads a request and then runs `speak` on the connection.
 async fn raw<F: Future<Output = ()> + Send + 'static>(speak: fn(tokio::net::TcpStream) -> F) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -116,7 +119,7 @@ async fn row_39_an_endless_body_is_cut() {
     };
     let endpoint = Endpoint::answering(endless).await;
     let answer = post(&connector(), &endpoint.url).await;
-    assert_eq!(answer.result, Ok(200), "the status has been given");
+    assert_eq!(answer.result, Ok(200), "the status is known before the body is cut");
 }
 
 #[tokio::test]
@@ -138,21 +141,21 @@ async fn row_40_a_name_that_leads_inside_is_not_connected_to() {
         &["64:ff9b::a9fe:a9fe"],
         &["2002:a9fe:a9fe::1"],
         &["fd00:ec2::254"],
-        // One of several is enough.
+        // One closed address among several is enough.
         &["127.0.0.1", "169.254.169.254"],
     ] {
-        let connector = Connector::new(Mode::Local, Names::answering(&[answers])).unwrap();
+        let connector = Connector::new(Mode::Local, FakeLookup::answering(&[answers])).unwrap();
         let answer = post(&connector, "http://app.example.cn:9/hook").await;
         assert_eq!(answer.result, Err(Cause::RefusedAddress), "{answers:?}");
     }
-    let live = Connector::new(Mode::Live, Names::answering(&[&["127.0.0.1"]])).unwrap();
+    let live = Connector::new(Mode::Live, FakeLookup::answering(&[&["127.0.0.1"]])).unwrap();
     assert_eq!(post(&live, "https://app.example.cn/").await.result, Err(Cause::RefusedAddress));
-    let nowhere = Connector::new(Mode::Local, Names::answering(&[&[]])).unwrap();
+    let nowhere = Connector::new(Mode::Local, FakeLookup::answering(&[&[]])).unwrap();
     assert_eq!(post(&nowhere, "http://app.example.cn/").await.result, Err(Cause::Dns));
 }
 
-/// The name's owner answers with a harmless address first. What was checked is what is connected to: there is
-/// one lookup for each connection, and the next one is checked again.
+/// DNS rebinding: the first lookup returns an allowed address, the second a closed one. Each connection makes one lookup,
+/// and connects to the addresses of that lookup.
 #[tokio::test]
 async fn row_40_a_name_that_changes_its_answer_is_checked_each_time() {
     let endpoint = Endpoint::answering(|| {
@@ -161,29 +164,29 @@ async fn row_40_a_name_that_changes_its_answer_is_checked_each_time() {
         answer
     })
     .await;
-    let names = Names::answering(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let names = FakeLookup::answering(&[&["127.0.0.1"], &["169.254.169.254"]]);
     let connector = Connector::new(Mode::Local, names.clone()).unwrap();
     let url = endpoint.url.replace("127.0.0.1", "app.example.cn");
     assert_eq!(post(&connector, &url).await.result, Ok(200));
-    assert_eq!((*names.asked.lock().unwrap(), endpoint.ids().len()), (1, 1));
+    assert_eq!((*names.lookups.lock().unwrap(), endpoint.ids().len()), (1, 1));
     assert_eq!(post(&connector, &url).await.result, Err(Cause::RefusedAddress));
-    assert_eq!((*names.asked.lock().unwrap(), endpoint.ids().len()), (2, 1));
+    assert_eq!((*names.lookups.lock().unwrap(), endpoint.ids().len()), (2, 1));
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn a_connection_is_reused() {
     let endpoint = Endpoint::answering(|| "thanks".repeat(100).into_response()).await;
-    let names = Names::answering(&[&["127.0.0.1"]]);
+    let names = FakeLookup::answering(&[&["127.0.0.1"]]);
     let connector = Connector::new(Mode::Local, names.clone()).unwrap();
     let url = endpoint.url.replace("127.0.0.1", "app.example.cn");
     for _ in 0..20 {
         assert_eq!(post(&connector, &url).await.result, Ok(200));
     }
-    assert_eq!(*names.asked.lock().unwrap(), 1, "one lookup, one connection");
+    assert_eq!(*names.lookups.lock().unwrap(), 1, "one lookup, one connection");
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_named() {
+async fn failures_have_their_cause() {
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
     let answer = post(&connector(), &format!("http://{closed}/")).await;
     assert_eq!(answer.result, Err(Cause::Connect));

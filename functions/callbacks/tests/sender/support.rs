@@ -1,4 +1,4 @@
-//! A hub in memory, endpoints on 127.0.0.1, and batches of the queue.
+//! A hub in memory, HTTP endpoints on 127.0.0.1, and batches of the queue.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -35,20 +35,20 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// A callback as an endpoint heard it.
+/// A callback that an endpoint received.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ReceivedCallback {
     pub(crate) id: String,
     pub(crate) timestamp: String,
     pub(crate) signature: String,
     pub(crate) body: Vec<u8>,
 }
 
-/// An endpoint that answers as it is told.
+/// An HTTP endpoint that records callbacks and answers as the test chooses.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) url: String,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    received: Arc<Mutex<Vec<ReceivedCallback>>>,
     answer: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
@@ -57,40 +57,40 @@ impl Endpoint {
         Endpoint::answering_to(move |_| answer()).await
     }
 
-    /// One whose answer depends on the callback's id.
+    /// An endpoint whose answer depends on the callback's id.
     pub(crate) async fn answering_to(answer: impl Fn(&str) -> Response + Send + Sync + 'static) -> Endpoint {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let endpoint = Endpoint { url, heard: Arc::default(), answer: Arc::new(answer) };
-        let routes = Router::new().route("/hook", post(hear)).with_state(endpoint.clone());
+        let endpoint = Endpoint { url, received: Arc::default(), answer: Arc::new(answer) };
+        let routes = Router::new().route("/hook", post(receive)).with_state(endpoint.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         endpoint
     }
 
-    /// One whose status can be changed.
+    /// An endpoint whose status the test can change.
     pub(crate) async fn with_status(status: u16) -> (Endpoint, Arc<AtomicU16>) {
-        let given = Arc::new(AtomicU16::new(status));
-        let read = given.clone();
+        let current = Arc::new(AtomicU16::new(status));
+        let read = current.clone();
         let answer = move || StatusCode::from_u16(read.load(Ordering::SeqCst)).unwrap().into_response();
-        (Endpoint::answering(answer).await, given)
+        (Endpoint::answering(answer).await, current)
     }
 
-    pub(crate) fn heard(&self) -> Vec<Heard> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<ReceivedCallback> {
+        self.received.lock().unwrap().clone()
     }
 
     pub(crate) fn ids(&self) -> Vec<String> {
-        self.heard().into_iter().map(|heard| heard.id).collect()
+        self.received().into_iter().map(|callback| callback.id).collect()
     }
 
-    pub(crate) fn forget(&self) {
-        self.heard.lock().unwrap().clear();
+    pub(crate) fn clear(&self) {
+        self.received.lock().unwrap().clear();
     }
 }
 
-async fn hear(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(State(endpoint): State<Endpoint>, headers: HeaderMap, body: Bytes) -> Response {
     let header = |name: &str| headers[name].to_str().unwrap().to_owned();
-    endpoint.heard.lock().unwrap().push(Heard {
+    endpoint.received.lock().unwrap().push(ReceivedCallback {
         id: header("webhook-id"),
         timestamp: header("webhook-timestamp"),
         signature: header("webhook-signature"),
@@ -121,7 +121,7 @@ pub(crate) fn connector() -> Connector {
     Connector::new(Mode::Local, Arc::new(SystemLookup)).unwrap()
 }
 
-/// Another process, but for its connections: making a client takes most of a test's time.
+/// A new process that shares the connector, because building an HTTP client takes most of a test's time.
 pub(crate) fn sender_over(hub: &FakeHub, connector: &Connector) -> CallbackSender<FakeHub> {
     CallbackSender::over(hub.restarted(), connector.clone())
 }
@@ -138,7 +138,7 @@ pub(crate) async fn encrypted(hub: &FakeHub, id: SubscriptionId, byte: u8) -> Ve
     hub.vault().encrypt(SECRET, &id.to_string(), &[byte; EndpointKeys::BYTES]).await.unwrap()
 }
 
-/// Subscribes a tenant, with the keys of byte 9.
+/// Subscribes a tenant, with keys of bytes 9.
 pub(crate) async fn subscribe_as(
     hub: &FakeHub,
     tenant: TenantId,
@@ -167,31 +167,31 @@ pub(crate) async fn subscribe(hub: &FakeHub, url: &str, events: &[&str]) -> Subs
     subscribe_as(hub, tenant(), url, events).await
 }
 
-/// Removes a subscription, as an app does.
+/// Deletes a subscription, as an app's request does.
 pub(crate) async fn remove(hub: &FakeHub, id: SubscriptionId) {
-    let gone = Changes { removed: Some(id), ..Changes::default() };
+    let changes = Changes { removed: Some(id), ..Changes::default() };
     let response = StoredResponse { key: id.to_string(), request_hash: String::new(), encrypted: Vec::new() };
-    assert!(hub.subscriptions().commit(&tenant(), &gone, &response).await.unwrap());
+    assert!(hub.subscriptions().commit(&tenant(), &changes, &response).await.unwrap());
 }
 
 pub(crate) async fn stored(hub: &FakeHub, id: SubscriptionId) -> Subscription {
     hub.subscriptions().get(&tenant(), id).await.unwrap().unwrap()
 }
 
-/// Writes another state, as an app or another process does.
+/// Writes a state, as an app's request or another process does.
 pub(crate) async fn set_state(hub: &FakeHub, id: SubscriptionId, state: EndpointState) {
     let before = stored(hub, id).await;
     let changed = Subscription { state, revision: before.revision + 1, ..before };
     assert!(hub.subscriptions().replace(&changed).await.unwrap());
 }
 
-/// The ids of what is held.
+/// The ids of the stored callbacks.
 pub(crate) async fn held(hub: &FakeHub, id: SubscriptionId) -> Vec<String> {
     let held = hub.deliveries().held(id, None, 1_000).await.unwrap();
     held.iter().map(Callback::id).collect()
 }
 
-/// An application; those of higher numbers come later in the order of what is held.
+/// The id of an application. Stored callbacks are ordered by this number.
 pub(crate) fn application(number: u8) -> ApplicationId {
     ApplicationId::from_bytes16([number; 16])
 }
@@ -211,16 +211,16 @@ pub(crate) fn callback(version: u32) -> Callback {
     callback_of(application(1), version)
 }
 
-pub(crate) fn batch_of(due: &[(String, CallbackMessage)], receives: u32) -> SqsEvent {
-    let records: Vec<_> = due
+pub(crate) fn batch_of(messages: &[(String, CallbackMessage)], receives: u32) -> SqsEvent {
+    let records: Vec<_> = messages
         .iter()
         .enumerate()
-        .map(|(place, (group, due))| {
+        .map(|(index, (group, message))| {
             let attributes =
                 json!({ "MessageGroupId": group, "ApproximateReceiveCount": receives.to_string() });
             json!({
-                "messageId": place.to_string(), "receiptHandle": format!("receipt-{place}"),
-                "body": serde_json::to_string(due).unwrap(), "attributes": attributes,
+                "messageId": index.to_string(), "receiptHandle": format!("receipt-{index}"),
+                "body": serde_json::to_string(message).unwrap(), "attributes": attributes,
             })
         })
         .collect();
@@ -228,33 +228,33 @@ pub(crate) fn batch_of(due: &[(String, CallbackMessage)], receives: u32) -> SqsE
 }
 
 pub(crate) fn batch(callbacks: &[Callback], receives: u32) -> SqsEvent {
-    let due: Vec<_> = callbacks
+    let messages: Vec<_> = callbacks
         .iter()
         .map(|callback| (callback.application.to_string(), CallbackMessage::V1(callback.clone())))
         .collect();
-    batch_of(&due, receives)
+    batch_of(&messages, receives)
 }
 
-/// The places of the messages that come again.
+/// Delivers a batch and returns the ids of the failed messages.
 pub(crate) async fn deliver(sender: &CallbackSender<FakeHub>, event: SqsEvent) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let response = callbacks(sender, event, deadline).await;
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
-/// Delivers the messages of a queue that our own functions sent; how many there were.
+/// Delivers the messages in a queue of the hub and returns their number.
 pub(crate) async fn deliver_queue(sender: &CallbackSender<FakeHub>, hub: &FakeHub, queue: &Queue) -> usize {
     let messages = hub.queues.drain(queue);
     let count = messages.len();
     for message in messages {
-        let due = serde_json::from_str(&message.body).unwrap();
-        assert!(deliver(sender, batch_of(&[(message.group, due)], 1)).await.is_empty());
+        let body = serde_json::from_str(&message.body).unwrap();
+        assert!(deliver(sender, batch_of(&[(message.group, body)], 1)).await.is_empty());
     }
     count
 }
 
-/// The schedule comes, and the drainers that it wakes work.
-pub(crate) async fn sweep(sender: &CallbackSender<FakeHub>, hub: &FakeHub) -> usize {
+/// Runs the schedule and the drainers that it wakes; returns the number of drainers.
+pub(crate) async fn run_schedule(sender: &CallbackSender<FakeHub>, hub: &FakeHub) -> usize {
     sender.wake_due().await;
     deliver_queue(sender, hub, &Queue::Drains).await
 }

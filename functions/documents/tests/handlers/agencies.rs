@@ -1,4 +1,4 @@
-//! What agencies ask for, by signed request.
+//! Signed requests of agencies for links.
 
 use domain::catalogue::DocumentKind;
 use protocol::jose::{KeyUse, PrivateKey, sign};
@@ -12,38 +12,38 @@ use crate::support::{PNG, TestHub, fetch, upload};
 const CARD: &str = "first_identity_card";
 
 #[tokio::test]
-async fn the_agency_that_decides_reads_the_verified_version() {
+async fn the_deciding_agency_reads_the_verified_version() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     test_hub.submitted(id).await;
-    let answer = test_hub.agency_asks("11", &test_hub.beijing, id, fetch("d1")).await;
+    let answer = test_hub.request_link("11", &test_hub.beijing, id, fetch("d1")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let link: Link = serde_json::from_value(answer.body).unwrap();
     assert_eq!((link.method.as_str(), test_hub.hub.documents.fetch(&link).as_deref()), ("GET", Some(PNG)));
 }
 
 #[tokio::test]
-async fn an_agency_without_a_part_is_told_there_is_nothing() {
+async fn an_agency_without_a_leg_is_answered_404() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let missing = "0190f4c0-0000-8000-8000-000000000001".parse().unwrap();
-    // A draft is nobody's yet.
-    assert_eq!(test_hub.agency_asks("11", &test_hub.beijing, id, fetch("d1")).await.status, 404);
+    // A draft has no agency yet.
+    assert_eq!(test_hub.request_link("11", &test_hub.beijing, id, fetch("d1")).await.status, 404);
     test_hub.submitted(id).await;
-    let none = test_hub.agency_asks("37", &test_hub.shandong, missing, fetch("d1")).await;
+    let unknown = test_hub.request_link("37", &test_hub.shandong, missing, fetch("d1")).await;
     for answer in [
-        test_hub.agency_asks("37", &test_hub.shandong, id, fetch("d1")).await,
-        test_hub.agency_asks("37", &test_hub.shandong, id, upload("d1", PNG)).await,
-        // Under the name of the one that has.
-        test_hub.agency_asks("11", &test_hub.shandong, id, fetch("d1")).await,
-        test_hub.agency_asks("11", &test_hub.beijing, id, fetch("d9")).await,
+        test_hub.request_link("37", &test_hub.shandong, id, fetch("d1")).await,
+        test_hub.request_link("37", &test_hub.shandong, id, upload("d1", PNG)).await,
+        // Shandong's key signs a request in Beijing's name.
+        test_hub.request_link("11", &test_hub.shandong, id, fetch("d1")).await,
+        test_hub.request_link("11", &test_hub.beijing, id, fetch("d9")).await,
     ] {
-        assert_eq!((answer.status, &answer.body), (404, &none.body));
+        assert_eq!((answer.status, &answer.body), (404, &unknown.body));
     }
 }
 
 #[tokio::test]
-async fn a_request_is_fresh_or_refused() {
+async fn a_stale_request_is_rejected() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     test_hub.submitted(id).await;
@@ -56,23 +56,23 @@ async fn a_request_is_fresh_or_refused() {
         (i64::MIN, 401),
         (i64::MAX, 401),
     ] {
-        let answer = test_hub.asks_at("11", &test_hub.beijing, id, fetch("d1"), iat).await;
+        let answer = test_hub.request_link_at("11", &test_hub.beijing, id, fetch("d1"), iat).await;
         assert_eq!(answer.status, status, "{iat}");
     }
 }
 
 #[tokio::test]
-async fn what_no_agency_signed_is_refused() {
+async fn a_request_without_an_agencys_signature_is_rejected() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     test_hub.submitted(id).await;
     let stranger = PrivateKey::generate(KeyUse::Signing).unwrap();
-    assert_eq!(test_hub.agency_asks("11", &stranger, id, fetch("d1")).await.status, 401);
+    assert_eq!(test_hub.request_link("11", &stranger, id, fetch("d1")).await.status, 401);
     let request = json!({ "agency": "11", "application": id, "iat": 1_772_413_200, "action": "fetch", "document": "d1" });
     let other_kind = sign("tongban-report+jws", &request, &test_hub.beijing).unwrap();
-    let sound = sign("tongban-document+jws", &request, &test_hub.beijing).unwrap();
-    assert_eq!(test_hub.signed("application/jose", sound.clone()).await.status, 200);
-    let mut parts: Vec<String> = sound.split('.').map(str::to_owned).collect();
+    let valid = sign("tongban-document+jws", &request, &test_hub.beijing).unwrap();
+    assert_eq!(test_hub.signed("application/jose", valid.clone()).await.status, 200);
+    let mut parts: Vec<String> = valid.split('.').map(str::to_owned).collect();
     let first = if parts[2].starts_with('A') { "B" } else { "A" };
     parts[2].replace_range(..1, first);
     let no_action = sign(
@@ -87,7 +87,7 @@ async fn what_no_agency_signed_is_refused() {
         ("application/jose", String::new(), 400),
         ("application/jose", parts.join("."), 401),
         ("application/jose", "x".repeat(9000), 413),
-        ("application/json", sound, 415),
+        ("application/json", valid, 415),
     ] {
         let answer = test_hub.signed(content_type, body).await;
         assert_eq!(answer.status, status, "{}", answer.body);
@@ -95,24 +95,28 @@ async fn what_no_agency_signed_is_refused() {
 }
 
 #[tokio::test]
-async fn an_agency_uploads_what_it_issues_while_it_works_on_it() {
+async fn an_agency_uploads_its_document_between_receipt_and_result() {
     let test_hub = TestHub::new();
     let id = test_hub.open("household_certificate").await;
     let key = format!("applications/{id}/d1/0");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
-    test_hub.tell(&[(&key, Some("v1"))]).await;
-    let early = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await;
-    assert_eq!((early.status, early.code()), (409, "illegal_step"), "it was not received yet");
+    test_hub.notify(&[(&key, Some("v1"))]).await;
+    let early = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
+    assert_eq!(
+        (early.status, early.code()),
+        (409, "illegal_step"),
+        "the agency has not received the case yet"
+    );
     test_hub.received(id).await;
-    let mine = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d1", PNG)).await;
-    assert_eq!(mine.status, 404, "the citizen's documents are the app's");
-    let odd = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", b"")).await;
-    assert_eq!((odd.status, &odd.body["errors"][0]["pointer"]), (422, &json!("/size")));
-    let answer = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await;
+    let apps_document = test_hub.request_link("11", &test_hub.beijing, id, upload("d1", PNG)).await;
+    assert_eq!(apps_document.status, 404, "the app provides the citizen's documents");
+    let empty = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", b"")).await;
+    assert_eq!((empty.status, &empty.body["errors"][0]["pointer"]), (422, &json!("/size")));
+    let answer = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
     assert_eq!((answer.status, &answer.body["method"]), (200, &json!("PUT")), "{}", answer.body);
     let link: Link = serde_json::from_value(answer.body).unwrap();
     let version = test_hub.hub.documents.upload(&link, PNG).unwrap();
-    assert!(test_hub.tell(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
-    let again = test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await;
+    assert!(test_hub.notify(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
+    let again = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
     assert_eq!((again.status, again.code()), (409, "conflict"));
 }

@@ -1,4 +1,4 @@
-//! What an app backend uploads and reads.
+//! Links for app backends.
 
 use axum::body::Body;
 use domain::catalogue::DocumentKind;
@@ -17,32 +17,32 @@ fn link(answer: &Answer) -> Link {
 }
 
 #[tokio::test]
-async fn an_expired_slot_is_opened_again_under_the_same_document_id() {
+async fn an_expired_link_is_renewed_for_the_same_object() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let body = declared("household_register", PNG);
     let first = link(&test_hub.slot("hohhot-app", id, "d1", &body).await);
     test_hub.hub.clock.advance(SignedDuration::from_mins(20));
-    assert_eq!(test_hub.hub.documents.upload(&first, PNG), None, "it has expired");
+    assert_eq!(test_hub.hub.documents.upload(&first, PNG), None, "the link has expired");
     let second = link(&test_hub.slot("hohhot-app", id, "d1", &body).await);
     assert_eq!(first.url, second.url);
     assert!(test_hub.hub.documents.upload(&second, PNG).is_some());
 }
 
 #[tokio::test]
-async fn a_refused_document_gets_a_slot_of_another_name() {
+async fn a_rejected_document_is_uploaded_under_another_key() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), b"<html>");
-    test_hub.tell(&[(&key, Some("v1"))]).await;
+    test_hub.notify(&[(&key, Some("v1"))]).await;
     let slot = link(&test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await);
     assert!(slot.url.ends_with("/d1/1"), "{}", slot.url);
     assert!(test_hub.hub.documents.upload(&slot, PNG).is_some());
 }
 
 #[tokio::test]
-async fn a_slot_is_for_what_was_declared_and_nothing_else() {
+async fn an_upload_must_match_its_declaration() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let slot = link(&test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await);
@@ -69,12 +69,12 @@ async fn a_slot_is_for_what_was_declared_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_in_is_not_uploaded_again() {
+async fn a_stored_document_is_not_uploaded_again() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let key = format!("applications/{id}/d1/0");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
-    test_hub.tell(&[(&key, Some("v1"))]).await;
+    test_hub.notify(&[(&key, Some("v1"))]).await;
     let answer = test_hub.slot("hohhot-app", id, "d1", &declared("household_register", PNG)).await;
     assert_eq!((answer.status, answer.code()), (409, "conflict"));
     test_hub.submitted(id).await;
@@ -84,7 +84,7 @@ async fn a_document_that_is_in_is_not_uploaded_again() {
 }
 
 #[tokio::test]
-async fn another_tenants_documents_look_as_if_they_were_not_there() {
+async fn another_tenants_documents_are_answered_like_unknown_ones() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     test_hub.submitted(id).await;
@@ -93,11 +93,11 @@ async fn another_tenants_documents_look_as_if_they_were_not_there() {
     assert_eq!(test_hub.read("hohhot-app", id, "d1").await.status, 200);
     for document in ["d1", "d3", "x", "..%2Fd1"] {
         let theirs = test_hub.read("other-app", id, document).await;
-        let none = test_hub.read("other-app", missing, document).await;
-        assert_eq!((theirs.status, &theirs.body), (404, &none.body));
+        let unknown = test_hub.read("other-app", missing, document).await;
+        assert_eq!((theirs.status, &theirs.body), (404, &unknown.body));
         let theirs = test_hub.slot("other-app", id, document, &body).await;
-        let none = test_hub.slot("other-app", missing, document, &body).await;
-        assert_eq!((theirs.status, &theirs.body), (404, &none.body));
+        let unknown = test_hub.slot("other-app", missing, document, &body).await;
+        assert_eq!((theirs.status, &theirs.body), (404, &unknown.body));
     }
     for document in ["d3", "x", "d01"] {
         assert_eq!(test_hub.read("hohhot-app", id, document).await.status, 404);
@@ -106,36 +106,36 @@ async fn another_tenants_documents_look_as_if_they_were_not_there() {
 }
 
 #[tokio::test]
-async fn what_is_not_in_yet_cannot_be_read() {
+async fn a_document_that_is_not_stored_cannot_be_read() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     assert_eq!(test_hub.read("hohhot-app", id, "d1").await.status, 404);
 }
 
 #[tokio::test]
-async fn an_issued_certificate_is_the_citizens_once_it_is_issued() {
+async fn an_app_reads_a_certificate_once_it_is_issued() {
     let test_hub = TestHub::new();
     let id = test_hub.open("household_certificate").await;
     let key = format!("applications/{id}/d1/0");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
-    test_hub.tell(&[(&key, Some("v1"))]).await;
+    test_hub.notify(&[(&key, Some("v1"))]).await;
     test_hub.received(id).await;
     assert_eq!(test_hub.slot("hohhot-app", id, "d2", &declared("issued_certificate", PNG)).await.status, 404);
-    let slot = link(&test_hub.agency_asks("11", &test_hub.beijing, id, upload("d2", PNG)).await);
+    let slot = link(&test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await);
     let version = test_hub.hub.documents.upload(&slot, PNG).unwrap();
-    assert!(test_hub.tell(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
-    assert_eq!(test_hub.read("hohhot-app", id, "d2").await.status, 404, "not yet issued");
-    assert_eq!(test_hub.agency_asks("11", &test_hub.beijing, id, fetch("d2")).await.status, 200);
+    assert!(test_hub.notify(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
+    assert_eq!(test_hub.read("hohhot-app", id, "d2").await.status, 404, "the certificate is not issued yet");
+    assert_eq!(test_hub.request_link("11", &test_hub.beijing, id, fetch("d2")).await.status, 200);
     let document = "d2".parse().unwrap();
-    test_hub.says(id, Finding::Issued { document, certificate: "C-1".into() }).await;
+    test_hub.report(id, Finding::Issued { document, certificate: "C-1".into() }).await;
     let read = link(&test_hub.read("hohhot-app", id, "d2").await);
     assert_eq!(test_hub.hub.documents.fetch(&read).as_deref(), Some(PNG));
     test_hub.hub.clock.advance(SignedDuration::from_mins(6));
-    assert_eq!(test_hub.hub.documents.fetch(&read), None, "the link is short");
+    assert_eq!(test_hub.hub.documents.fetch(&read), None, "the link is valid for five minutes");
 }
 
 #[tokio::test]
-async fn refusals_are_problems_here_too() {
+async fn rejected_requests_have_their_status() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     let path = format!("/v1/applications/{id}/documents/d1");

@@ -1,4 +1,4 @@
-//! A hub in memory with one application, an app backend, agencies with keys, and a bucket that tells.
+//! A hub in memory with an app backend, agencies with keys, and a bucket whose events a test delivers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,10 +32,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-/// A sound picture.
+/// A valid image.
 pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR and more";
 
-/// The hub and everyone around it.
+/// The function's routes and queue consumer over a hub in memory, with the keys of its callers.
 pub(crate) struct TestHub {
     pub(crate) hub: FakeHub,
     pub(crate) beijing: PrivateKey,
@@ -87,13 +87,13 @@ impl TestHub {
         TestHub { hub, beijing, shandong, issuer, routes, recorder }
     }
 
-    /// The same hub in a process that has seen nothing yet.
+    /// The same hub in a new process with an empty cache.
     pub(crate) fn restarted(&self) -> TestHub {
         TestHub::of(self.hub.restarted(), self.beijing.clone(), self.shandong.clone(), self.issuer.clone())
     }
 
-    /// Opens an application of Hohhot's app, decided by Beijing: a first card with two documents, or a
-    /// certificate with one and a slot for what is issued.
+    /// Creates an application of Hohhot's app for Beijing: a first identity card with two documents, or a certificate with
+    /// one document and a slot for the issued certificate.
     pub(crate) async fn open(&self, service: &str) -> ApplicationId {
         let service = Service::named(service).unwrap();
         let slot = |number, requirement: &str, kind, provider| Slot {
@@ -165,22 +165,22 @@ impl TestHub {
         self.stored(id).await.version()
     }
 
-    /// Puts an object where the slot's round would, and answers its version.
+    /// Puts an object without a link and returns its version.
     pub(crate) fn put(&self, key: &str, kind: DocumentKind, bytes: &[u8]) -> String {
         self.hub.documents.put(key, "image/png", Some(kind), bytes)
     }
 
-    /// The same for one upload round. S3 never gives two objects one version id; the bucket in memory counts
-    /// them by key, so a later round gets a later one.
+    /// Puts an object of an upload round. S3 never repeats a version id, but the bucket in memory counts versions by key, so
+    /// earlier versions are put first.
     pub(crate) fn put_in_round(&self, key: &str, round: usize, kind: DocumentKind, bytes: &[u8]) -> String {
         (0..round).for_each(|_| {
-            self.put(key, kind, b"never told of");
+            self.put(key, kind, b"earlier version");
         });
         self.put(key, kind, bytes)
     }
 
-    /// S3 tells of objects, a message each; the answer names the messages that failed.
-    pub(crate) async fn tell(&self, objects: &[(&str, Option<&str>)]) -> Vec<String> {
+    /// Delivers an S3 event message for each object and returns the ids of the failed messages.
+    pub(crate) async fn notify(&self, objects: &[(&str, Option<&str>)]) -> Vec<String> {
         let bodies = objects.iter().map(|(key, version)| {
             json!({ "Records": [{
                 "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
@@ -209,17 +209,18 @@ impl TestHub {
         ] {
             let key = format!("applications/{id}/{document}/0");
             self.put(&key, kind, PNG);
-            self.tell(&[(&key, Some("v1"))]).await;
+            self.notify(&[(&key, Some("v1"))]).await;
         }
     }
 
     pub(crate) async fn received(&self, id: ApplicationId) {
         let message_version = self.stored(id).await.ledger.state().message_version;
         apply(&self.hub, id, &Attempt::hub(Command::Dispatch { message_version }), None).await.unwrap();
-        self.says(id, Finding::Received).await;
+        self.report(id, Finding::Received).await;
     }
 
-    pub(crate) async fn says(&self, id: ApplicationId, finding: Finding) {
+    /// Applies a report of Beijing.
+    pub(crate) async fn report(&self, id: ApplicationId, finding: Finding) {
         let by = Actor::Agency("11".parse().unwrap());
         let key = command_key(&by, &format!("{finding:?}"), b"");
         let seen = self.version(id).await;
@@ -255,8 +256,8 @@ impl TestHub {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    /// An agency asks, signing with `key` now.
-    pub(crate) async fn agency_asks(
+    /// Sends an agency's request for a link, signed with `key` now.
+    pub(crate) async fn request_link(
         &self,
         agency: &str,
         key: &PrivateKey,
@@ -264,10 +265,10 @@ impl TestHub {
         action: DocumentAction,
     ) -> Answer {
         let now = self.hub.clock.now().as_second();
-        self.asks_at(agency, key, id, action, now).await
+        self.request_link_at(agency, key, id, action, now).await
     }
 
-    pub(crate) async fn asks_at(
+    pub(crate) async fn request_link_at(
         &self,
         agency: &str,
         key: &PrivateKey,
@@ -288,14 +289,14 @@ impl TestHub {
     }
 }
 
-/// What an app says of an upload.
+/// An app's declaration of an upload.
 pub(crate) fn declared(kind: &str, bytes: &[u8]) -> Value {
     json!({
         "kind": kind, "media_type": "image/png", "size": bytes.len(), "sha256": STANDARD.encode(Sha256::digest(bytes)),
     })
 }
 
-/// What an agency says of an upload.
+/// An agency's request to upload.
 pub(crate) fn upload(document: &str, bytes: &[u8]) -> DocumentAction {
     DocumentAction::Upload {
         document: document.parse().unwrap(),

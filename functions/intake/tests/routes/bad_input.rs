@@ -1,6 +1,7 @@
-//! What is wrong is told, all of it, and in the form of a problem.
+//! Invalid requests are answered with a problem that lists every fault.
 
 use axum::body::Body;
+use domain::identity_number::IdentityNumber;
 use http::Request;
 use http_kit::testing::{Answer, TestHub};
 use serde_json::{Value, json};
@@ -71,6 +72,11 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         ("/accepted_at", json!(150_102), "not_text"),
         ("/registered_at", json!("990101"), "division_code_province"),
         ("/registered_at", json!("11010x"), "division_code_not_digits"),
+        // P4
+        ("/accepted_at", json!("150100"), "division_not_county"),
+        ("/accepted_at", json!("320482"), "division_abolished"),
+        ("/registered_at", json!("510213"), "division_abolished"),
+        ("/registered_at", json!("440399"), "unknown_division"),
         ("/applicant", json!("张三"), "not_an_object"),
         ("/applicant", json!([]), "not_an_object"),
         ("/applicant/name", json!(""), "person_name_empty"),
@@ -121,7 +127,7 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         is_problem(&answer, 422, "invalid_fields");
         assert_eq!(answer.fault(pointer).as_deref(), Some(code), "{pointer} {value}: {}", answer.body);
     }
-    assert!(test_hub.hub.store.ids().is_empty(), "nothing was kept");
+    assert!(test_hub.hub.store.ids().is_empty(), "nothing was stored");
 }
 
 #[tokio::test]
@@ -143,7 +149,7 @@ async fn a_declared_size_is_an_integer_within_bounds() {
 }
 
 #[tokio::test]
-async fn rules_between_fields_are_told_with_everything_else() {
+async fn rules_between_fields_are_reported_with_all_other_faults() {
     let mut body = adult();
     body["applicant"] = json!({ "name": "", "identity_number": number("2015-06-01", 11) });
     body["registered_at"] = json!("460105");
@@ -161,7 +167,7 @@ async fn rules_between_fields_are_told_with_everything_else() {
 }
 
 #[tokio::test]
-async fn each_service_asks_for_its_own() {
+async fn each_service_requires_its_own_fields() {
     let test_hub = new_hub();
     let mut transfer = adult();
     transfer["service"] = "household_transfer".into();
@@ -185,7 +191,7 @@ async fn each_service_asks_for_its_own() {
 #[tokio::test]
 async fn the_sixteenth_birthday_counts_on_the_day_in_china() {
     let test_hub = new_hub();
-    // 2026-03-01T16:30Z: the second of March has begun in China.
+    // At 16:30Z on 1 March, 2 March has begun in China.
     test_hub.hub.clock.set("2026-03-01T16:30:00Z".parse().unwrap());
     let mut body = adult();
     body["applicant"] = person("2010-03-02", 11);
@@ -201,7 +207,7 @@ async fn the_sixteenth_birthday_counts_on_the_day_in_china() {
 }
 
 #[tokio::test]
-async fn a_place_nobody_covers_is_422_naming_who_does() {
+async fn an_uncovered_place_is_422_with_the_agencies_that_offer_the_service() {
     let test_hub = new_hub();
     let mut body = adult();
     body["registered_at"] = "460105".into();
@@ -222,8 +228,66 @@ async fn a_place_nobody_covers_is_422_naming_who_does() {
     assert_eq!(test_hub.create("k", &body).await.status, 201);
 }
 
+/// P4.
 #[tokio::test]
-async fn problems_speak_the_callers_language() {
+async fn an_abolished_place_is_refused_and_its_successor_named() {
+    let test_hub = new_hub();
+    let mut body = adult();
+    body["registered_at"] = "510213".into();
+    for (accept, detail) in [
+        ("zh", "该区划已撤销，现为 500107 九龙坡区"),
+        (
+            "en",
+            "Must name a current division; this division was abolished. Its successor is 500107 九龙坡区.",
+        ),
+    ] {
+        let request = test_hub
+            .request("POST", "/v1/applications", "hohhot-app")
+            .header("idempotency-key", "k")
+            .header("accept-language", accept)
+            .header("content-type", "application/json");
+        let answer = test_hub.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        is_problem(&answer, 422, "invalid_fields");
+        assert_eq!(answer.body["errors"][0]["detail"], detail);
+    }
+    // The number of a person keeps the code of the time when it was issued.
+    let number = IdentityNumber::compute("510213", "1990-01-01".parse().unwrap(), 11).unwrap();
+    let mut body = adult();
+    body["applicant"]["identity_number"] = number.as_str().into();
+    assert_eq!(test_hub.create("k", &body).await.status, 201);
+}
+
+/// P5.
+#[tokio::test]
+async fn a_move_within_one_agencys_area_is_refused_at_the_move_in_place() {
+    let test_hub = new_hub();
+    let mut body = adult();
+    body["service"] = "household_transfer".into();
+    body["reason"] = "job_transfer".into();
+    body.as_object_mut().unwrap().remove("commitment");
+    for (accepted_at, registered_at, move_in, pointer) in [
+        ("150102", "110105", "110105", "/move_in"),
+        ("150102", "110105", "110101", "/move_in"),
+        ("110105", "150102", "150105", "/move_in"),
+        ("110105", "110105", "110105", "/registered_at"),
+    ] {
+        body["accepted_at"] = accepted_at.into();
+        body["registered_at"] = registered_at.into();
+        body["move_in"] = move_in.into();
+        let answer = test_hub.create("k", &body).await;
+        is_problem(&answer, 422, "not_covered");
+        assert_eq!(answer.fault(pointer).as_deref(), Some("same_place"), "{}", answer.body);
+        let batch = json!({ "applications": [{ "key": "k", "application": body.clone() }] });
+        let answer = test_hub.post("/v1/applications/batch", "b", &batch).await;
+        assert_eq!(answer.body["results"][0]["problem"]["errors"][0]["pointer"], pointer);
+    }
+    body["accepted_at"] = "150102".into();
+    body["move_in"] = "370102".into();
+    assert_eq!(test_hub.create("k", &body).await.status, 201);
+}
+
+#[tokio::test]
+async fn problems_are_in_the_callers_language() {
     let test_hub = new_hub();
     for (accept, tag) in [("zh-CN,zh;q=0.9,en;q=0.5", "zh-CN"), ("en", "en"), ("fr", "en")] {
         let request = test_hub
@@ -284,7 +348,7 @@ async fn a_missing_or_bad_token_is_401_with_a_challenge() {
 }
 
 #[tokio::test]
-async fn a_token_without_the_scope_is_403_naming_it() {
+async fn a_token_without_the_scope_is_403_naming_the_scope() {
     let test_hub = new_hub();
     for (method, path, has, needs) in [
         ("GET", "/v1/applications", "applications:write", "applications:read"),
@@ -311,13 +375,13 @@ async fn a_token_without_the_scope_is_403_naming_it() {
 }
 
 #[tokio::test]
-async fn another_tenants_application_looks_as_if_it_were_not_there() {
+async fn another_tenants_application_is_answered_like_an_unknown_one() {
     let test_hub = new_hub();
     let id = test_hub.create("k", &adult()).await.id();
-    let none = "0190f4c0-0000-8000-8000-000000000001";
+    let unknown = "0190f4c0-0000-8000-8000-000000000001";
     for path in ["", "/events"] {
         let theirs = test_hub.get_as("other-app", &format!("/v1/applications/{id}{path}")).await;
-        let missing = test_hub.get_as("other-app", &format!("/v1/applications/{none}{path}")).await;
+        let missing = test_hub.get_as("other-app", &format!("/v1/applications/{unknown}{path}")).await;
         is_problem(&theirs, 404, "not_found");
         assert_eq!(theirs.bytes, missing.bytes);
         assert_eq!(theirs.headers, missing.headers);
@@ -331,7 +395,7 @@ async fn another_tenants_application_looks_as_if_it_were_not_there() {
         let theirs =
             test_hub.post_as("other-app", &format!("/v1/applications/{id}/{path}"), "k", &body).await;
         let missing =
-            test_hub.post_as("other-app", &format!("/v1/applications/{none}/{path}"), "k", &body).await;
+            test_hub.post_as("other-app", &format!("/v1/applications/{unknown}/{path}"), "k", &body).await;
         is_problem(&theirs, 404, "not_found");
         assert_eq!(theirs.bytes, missing.bytes);
     }
@@ -340,7 +404,7 @@ async fn another_tenants_application_looks_as_if_it_were_not_there() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_names_nothing() {
+async fn a_malformed_id_is_404() {
     let test_hub = new_hub();
     for id in ["x", "..%2F..", "%2Fetc", "0190f4c0-0000-4000-8000-000000000001", "%E4%BD%A0", "a%00b"] {
         is_problem(&test_hub.get(&format!("/v1/applications/{id}")).await, 404, "not_found");

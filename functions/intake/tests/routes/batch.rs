@@ -16,7 +16,7 @@ fn statuses(body: &Value) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn each_is_what_it_is_alone() {
+async fn each_result_equals_that_of_a_single_request() {
     let test_hub = new_hub();
     let alone = test_hub.create("form-1", &adult()).await;
     let mut wrong = adult();
@@ -39,7 +39,7 @@ async fn each_is_what_it_is_alone() {
     assert_eq!(results[1]["problem"]["errors"][0]["pointer"], "/registered_at");
     assert_eq!(results[4]["problem"]["type"], "/problems/not_covered");
     let again = test_hub.post(PATH, "another", &batch).await;
-    assert_eq!(again.bytes, answer.bytes, "a batch is sent again as it is");
+    assert_eq!(again.bytes, answer.bytes, "a repeated batch receives the same results");
     let other = json!({ "applications": [item("form-3", { let mut body = adult(); body["address"] = "别处2号".into(); body })] });
     let misused = test_hub.post(PATH, "unused", &other).await;
     assert_eq!(misused.body["results"][0]["problem"]["type"], "/problems/key_reused");
@@ -48,7 +48,7 @@ async fn each_is_what_it_is_alone() {
 }
 
 #[tokio::test]
-async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
+async fn a_temporary_failure_affects_one_application_only() {
     let test_hub = new_hub();
     let batch = json!({ "applications": [item("a", adult()), item("b", adult()), item("c", adult())] });
     let calls = {
@@ -59,18 +59,18 @@ async fn a_failure_that_passes_is_told_of_one_and_not_of_the_others() {
     test_hub.hub.faults.plan(calls, Fault::Throttled);
     let answer = test_hub.post(PATH, "k", &batch).await;
     assert_eq!(answer.status, 200);
-    let told = statuses(&answer.body);
+    let first = statuses(&answer.body);
     assert_eq!(
-        (told.iter().filter(|status| **status == 201).count(), told.contains(&503)),
+        (first.iter().filter(|status| **status == 201).count(), first.contains(&503)),
         (2, true),
-        "{told:?}"
+        "{first:?}"
     );
     let again = test_hub.restarted().post(PATH, "k", &batch).await;
     assert_eq!(statuses(&again.body), [201, 201, 201]);
 }
 
 #[tokio::test]
-async fn a_batch_has_its_bounds() {
+async fn the_size_of_a_batch_is_bounded() {
     let test_hub = new_hub();
     let many = |count: usize| json!({ "applications": (0..count).map(|number| item(&format!("k-{number}"), json!({}))).collect::<Vec<_>>() });
     assert_eq!(test_hub.post(PATH, "k", &many(100)).await.status, 200);

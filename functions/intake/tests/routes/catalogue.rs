@@ -1,4 +1,4 @@
-//! What the hub offers, to whom, where.
+//! Health, keys, catalogue and coverage.
 
 use domain::catalogue::Service;
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn the_hub_is_healthy_without_a_token() {
 }
 
 #[tokio::test]
-async fn the_hubs_keys_are_published_for_anybody() {
+async fn the_hubs_keys_are_public() {
     let test_hub = new_hub();
     let request =
         http::Request::builder().uri("/.well-known/jwks.json").body(axum::body::Body::empty()).unwrap();
@@ -44,7 +44,7 @@ async fn every_service_of_the_catalogue_is_listed_in_both_languages() {
 }
 
 #[tokio::test]
-async fn coverage_says_whether_by_whom_and_with_what() {
+async fn coverage_names_agency_legs_and_documents() {
     let test_hub = new_hub();
     let answer = test_hub.get("/v1/coverage?service=first_identity_card&from=150102&to=110105&age=16").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -59,7 +59,7 @@ async fn coverage_says_whether_by_whom_and_with_what() {
 }
 
 #[tokio::test]
-async fn coverage_of_a_place_nobody_covers_names_who_does() {
+async fn coverage_of_an_uncovered_place_names_the_agencies_that_offer_the_service() {
     let test_hub = new_hub();
     let answer = test_hub.get("/v1/coverage?service=household_certificate&to=460105").await;
     assert_eq!((&answer.body["offered"], &answer.body["reasons"]), (&json!(false), &json!(["not_offered"])));
@@ -74,7 +74,7 @@ async fn coverage_of_a_place_nobody_covers_names_who_does() {
 }
 
 #[tokio::test]
-async fn a_student_is_told_of_no_permit() {
+async fn coverage_skips_the_move_in_permit_for_a_student() {
     let test_hub = new_hub();
     let purposes = async |reason: &str| {
         let path = format!("/v1/coverage?service=household_transfer&from=150102&to=370102&reason={reason}");
@@ -89,12 +89,16 @@ async fn a_student_is_told_of_no_permit() {
 }
 
 #[tokio::test]
-async fn a_question_that_is_none_is_422() {
+async fn an_invalid_query_is_422() {
     let test_hub = new_hub();
     for (query, pointer, code) in [
         ("", "/service", "required"),
         ("service=passport", "/service", "not_one_of"),
         ("service=first_identity_card&to=1", "/to", "division_code_length"),
+        // P4
+        ("service=first_identity_card&to=510213", "/to", "division_abolished"),
+        ("service=first_identity_card&to=440399", "/to", "unknown_division"),
+        ("service=first_identity_card&from=150100", "/from", "division_not_county"),
         ("service=first_identity_card&age=151", "/age", "out_of_range"),
         ("service=first_identity_card&reason=graduation", "/reason", "not_expected"),
         ("service=household_transfer&reason=kinship", "/reason", "case_not_of_service"),

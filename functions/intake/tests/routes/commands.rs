@@ -1,4 +1,4 @@
-//! What an app does with an application: submit, supplement, withdraw, confirm, read its events.
+//! Commands of an app on an application (submit, supplement, withdraw, confirm), and reading its events.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,7 +27,7 @@ fn body_with_documents() -> Value {
     body
 }
 
-/// Creates and uploads; S3 tells nobody of it.
+/// Creates an application and uploads its documents; no S3 event is delivered.
 async fn uploaded(test_hub: &TestHub, body: &Value) -> String {
     let answer = test_hub.create("create", body).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -42,11 +42,11 @@ async fn step(test_hub: &TestHub, id: &str, path: &str, key: &str, body: Value) 
     test_hub.post(&format!("/v1/applications/{id}/{path}"), key, &body).await
 }
 
-async fn hub_does(test_hub: &TestHub, id: &str, attempt: Attempt) {
+async fn apply_as_hub(test_hub: &TestHub, id: &str, attempt: Attempt) {
     apply(&test_hub.hub, id.parse().unwrap(), &attempt, None).await.unwrap();
 }
 
-async fn agency_says(test_hub: &TestHub, id: &str, agency: &str, finding: Finding) {
+async fn report_as_agency(test_hub: &TestHub, id: &str, agency: &str, finding: Finding) {
     let id: ApplicationId = id.parse().unwrap();
     let seen = test_hub.hub.store().get(id).await.unwrap().unwrap().version();
     let by = Actor::Agency(agency.parse().unwrap());
@@ -56,10 +56,10 @@ async fn agency_says(test_hub: &TestHub, id: &str, agency: &str, finding: Findin
     apply(&test_hub.hub, id, &attempt, None).await.unwrap();
 }
 
-async fn dispatched(test_hub: &TestHub, id: &str) {
-    let head = test_hub.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
-    let message_version = head.ledger.state().message_version;
-    hub_does(test_hub, id, Attempt::hub(Command::Dispatch { message_version })).await;
+async fn dispatch(test_hub: &TestHub, id: &str) {
+    let stored = test_hub.hub.store().get(id.parse().unwrap()).await.unwrap().unwrap();
+    let message_version = stored.ledger.state().message_version;
+    apply_as_hub(test_hub, id, Attempt::hub(Command::Dispatch { message_version })).await;
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_submit_names_every_document_that_is_missing() {
 }
 
 #[tokio::test]
-async fn a_submit_finds_what_s3_has_not_told_of() {
+async fn a_submit_finds_uploads_whose_events_are_not_delivered_yet() {
     let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
@@ -84,7 +84,7 @@ async fn a_submit_finds_what_s3_has_not_told_of() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
+async fn a_bad_document_is_rejected_and_the_submit_with_it() {
     let test_hub = new_hub();
     let created = test_hub.create("create", &body_with_documents()).await;
     let id = created.id();
@@ -109,12 +109,12 @@ async fn a_document_that_is_bad_is_refused_and_the_submit_with_it() {
 }
 
 #[tokio::test]
-async fn a_command_repeated_is_answered_with_the_same_bytes_however_late() {
+async fn a_repeated_command_always_receives_the_same_bytes() {
     let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     let first = step(&test_hub, &id, "submit", "s", json!({})).await;
-    dispatched(&test_hub, &id).await;
-    agency_says(&test_hub, &id, "11", Finding::Received).await;
+    dispatch(&test_hub, &id).await;
+    report_as_agency(&test_hub, &id, "11", Finding::Received).await;
     for test_hub in [test_hub.clone(), test_hub.restarted()] {
         let again = step(&test_hub, &id, "submit", "s", json!({})).await;
         assert_eq!((again.status, &again.bytes), (200, &first.bytes));
@@ -131,7 +131,7 @@ async fn a_command_repeated_is_answered_with_the_same_bytes_however_late() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_submit_is_given_again() {
+async fn a_submit_whose_answer_was_lost_can_be_repeated() {
     let calls = {
         let test_hub = new_hub();
         let id = uploaded(&test_hub, &body_with_documents()).await;
@@ -152,7 +152,7 @@ async fn a_lost_answer_to_a_submit_is_given_again() {
 }
 
 #[tokio::test]
-async fn an_application_that_submits_itself_may_be_asked_to() {
+async fn submit_of_an_automatically_submitted_application_succeeds() {
     let test_hub = new_hub();
     let mut body = body_with_documents();
     body["submit"] = "when_complete".into();
@@ -163,22 +163,22 @@ async fn an_application_that_submits_itself_may_be_asked_to() {
     assert_eq!((again.status, &again.bytes), (200, &first.bytes));
     assert_eq!(step(&test_hub, &id, "withdraw", "w", json!({})).await.body["stage"], "withdrawn");
     let late = step(&test_hub, &id, "submit", "s", json!({})).await;
-    assert_eq!((late.status, &late.bytes), (200, &first.bytes), "for ever");
+    assert_eq!((late.status, &late.bytes), (200, &first.bytes), "even after the withdrawal");
 }
 
 #[tokio::test]
-async fn a_supplement_is_answered_in_full_or_not() {
+async fn a_supplement_needs_every_requested_document() {
     let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
-    dispatched(&test_hub, &id).await;
-    agency_says(&test_hub, &id, "11", Finding::Received).await;
+    dispatch(&test_hub, &id).await;
+    report_as_agency(&test_hub, &id, "11", Finding::Received).await;
     let items = vec![MissingItem {
         name: "proof_of_work".into(),
         accepts: vec![DocumentKind::named("proof_of_work").unwrap()],
         note: String::new(),
     }];
-    agency_says(&test_hub, &id, "11", Finding::SupplementRequested { items }).await;
+    report_as_agency(&test_hub, &id, "11", Finding::SupplementRequested { items }).await;
     let answer = step(&test_hub, &id, "supplement", "p", json!({})).await;
     assert_eq!((answer.status, &answer.body["missing"]), (409, &json!(["d3"])));
     test_hub.hub.documents.put(
@@ -196,9 +196,9 @@ async fn a_result_is_handed_over_once() {
     let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
-    dispatched(&test_hub, &id).await;
+    dispatch(&test_hub, &id).await;
     for finding in [Finding::Received, Finding::Signed, Finding::Ready { place: "window 3".into() }] {
-        agency_says(&test_hub, &id, "11", finding).await;
+        report_as_agency(&test_hub, &id, "11", finding).await;
     }
     let body = json!({ "confirm": "hand_over", "how": "fingerprint" });
     let answer = step(&test_hub, &id, "confirm", "c", body.clone()).await;
@@ -212,7 +212,7 @@ async fn a_result_is_handed_over_once() {
 }
 
 #[tokio::test]
-async fn a_confirmation_says_what_and_how() {
+async fn the_body_of_a_confirmation_is_checked() {
     let test_hub = new_hub();
     let id = test_hub.create("create", &adult()).await.id();
     for (body, pointer, code) in [
@@ -233,7 +233,7 @@ async fn a_confirmation_says_what_and_how() {
 }
 
 #[tokio::test]
-async fn events_are_read_by_cursor_to_the_end() {
+async fn events_are_read_page_by_page() {
     let test_hub = new_hub();
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;

@@ -1,4 +1,4 @@
-//! An application is created once, whatever happens on the way (faults 1 to 7).
+//! An application is created exactly once, despite crashes and lost answers (faults 1 to 7).
 
 use domain::agencies::Agencies;
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{adult, agencies, declared, new_hub, person};
 
 #[tokio::test]
-async fn an_application_says_what_is_missing_and_where_to_put_it() {
+async fn a_new_application_lists_missing_documents_and_upload_links() {
     let test_hub = new_hub();
     let mut body = adult();
     body["documents"] = json!([declared("proof_of_work")]);
@@ -21,7 +21,7 @@ async fn an_application_says_what_is_missing_and_where_to_put_it() {
     assert_eq!(answer.body["stage"], "draft");
     assert_eq!(answer.body["missing"], json!(["d1", "d2"]));
     let documents = answer.body["documents"].as_array().unwrap();
-    assert!(documents[0].get("upload").is_none(), "it was not declared");
+    assert!(documents[0].get("upload").is_none(), "d1 was not declared");
     assert_eq!(documents[1]["requirement"], "lawful_stay");
     let upload = &documents[1]["upload"];
     assert_eq!((&upload["method"], &upload["headers"]["content-type"]), (&json!("PUT"), &json!("image/png")));
@@ -29,7 +29,7 @@ async fn an_application_says_what_is_missing_and_where_to_put_it() {
 }
 
 #[tokio::test]
-async fn a_create_is_one_write_and_keeps_persons_sealed() {
+async fn a_create_is_one_write_with_encrypted_personal_data() {
     let test_hub = new_hub();
     let answer = test_hub.create("k", &adult()).await;
     let writes: Vec<_> =
@@ -46,7 +46,7 @@ async fn a_create_is_one_write_and_keeps_persons_sealed() {
 }
 
 #[tokio::test]
-async fn a_certificate_has_a_slot_for_what_the_agency_issues() {
+async fn a_certificate_has_a_slot_for_the_issued_document() {
     let mut body = adult();
     body["service"] = "household_certificate".into();
     body["certificate"] = "kinship".into();
@@ -71,7 +71,7 @@ async fn a_transfer_moves_to_the_acceptance_place_unless_it_says_otherwise() {
 }
 
 #[tokio::test]
-async fn a_crash_before_the_write_and_a_retry_make_one_application() {
+async fn a_crash_before_the_write_and_a_retry_create_one_application() {
     let test_hub = new_hub();
     let probe = new_hub();
     probe.create("k", &adult()).await;
@@ -88,7 +88,7 @@ async fn a_crash_before_the_write_and_a_retry_make_one_application() {
 }
 
 #[tokio::test]
-async fn an_answer_lost_after_the_write_is_given_again() {
+async fn a_retry_after_a_lost_answer_receives_the_same_answer() {
     let calls = {
         let test_hub = new_hub();
         test_hub.create("k", &adult()).await;
@@ -118,7 +118,7 @@ async fn the_same_key_for_another_body_is_422_and_changes_nothing() {
     let answer = test_hub.create("k", &other).await;
     assert_eq!((answer.status, answer.code()), (422, "key_reused"));
     other["address"] = 7.into();
-    assert_eq!(test_hub.create("k", &other).await.code(), "key_reused", "an invalid body too");
+    assert_eq!(test_hub.create("k", &other).await.code(), "key_reused", "also with an invalid body");
     assert_eq!(test_hub.get(&format!("/v1/applications/{}", first.id())).await.body["version"], 1);
     // Another spelling of the same body is the same body.
     let spelled = adult().to_string().replace("张三", "\\u5f20\\u4e09").replace("\":", "\" :  ");
@@ -131,7 +131,7 @@ async fn the_same_key_for_another_body_is_422_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_key_of_two_tenants_makes_two_applications() {
+async fn the_same_key_of_two_tenants_creates_two_applications() {
     let test_hub = new_hub();
     let one = test_hub.post_as("hohhot-app", "/v1/applications", "k", &adult()).await;
     let other = test_hub.post_as("baotou-app", "/v1/applications", "k", &adult()).await;
@@ -141,7 +141,7 @@ async fn the_same_key_of_two_tenants_makes_two_applications() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_concurrent_requests_with_one_key_make_one_application() {
+async fn a_hundred_concurrent_requests_with_one_key_create_one_application() {
     let test_hub = new_hub();
     let requests: Vec<_> = (0..100)
         .map(|_| {
@@ -170,7 +170,7 @@ async fn the_same_key_after_a_day_and_a_month_is_the_same_application() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
+async fn a_replay_is_answered_even_when_its_body_became_invalid() {
     let test_hub = new_hub();
     let mut child = adult();
     child["applicant"] = person("2010-03-03", 11);
@@ -178,7 +178,7 @@ async fn what_was_accepted_stays_accepted_when_the_world_has_changed() {
     child["documents"] = json!([declared("birth_certificate")]);
     let first = test_hub.create("k", &child).await;
     assert_eq!(first.status, 201, "{}", first.body);
-    // The child turns 16, and no agency offers anything any more.
+    // Meanwhile the child turns 16, and no agency offers the service any more.
     test_hub.hub.clock.advance(SignedDuration::from_hours(48));
     let mut nobody = agencies().agencies().to_vec();
     nobody.iter_mut().for_each(|row| row.offers.clear());
@@ -204,7 +204,7 @@ async fn throttling_is_503_with_retry_after() {
 }
 
 #[tokio::test]
-async fn a_list_is_the_tenants_own_newest_first_page_by_page() {
+async fn a_list_has_only_the_tenants_applications_newest_first_in_pages() {
     let test_hub = new_hub();
     let mut ids = Vec::new();
     for number in 0..5 {

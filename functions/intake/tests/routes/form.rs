@@ -1,4 +1,4 @@
-//! The form that coverage shows is the form that is checked.
+//! The form fields that coverage lists are the fields that creation checks.
 
 use domain::agencies::Agencies;
 use domain::catalogue::{Service, When, service_row};
@@ -35,7 +35,7 @@ fn set(body: &mut Value, pointer: &str, value: Value) {
     match names[..] {
         [name] => body[name] = value,
         [object, name] => body[object][name] = value,
-        _ => panic!("a field of a field of a field: {pointer}"),
+        _ => panic!("the form nests deeper than one object: {pointer}"),
     }
 }
 
@@ -43,12 +43,12 @@ fn faults(body: &Value) -> Vec<String> {
     let row = json!({ "code": "46", "zh": "海南省", "en": "Hainan", "state": "active", "offers": {} });
     let agencies = Agencies::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
     let now: Timestamp = "2026-03-02T01:00:00Z".parse().unwrap();
-    // Nobody takes it: only what is wrong with the body is looked at.
+    // No agency offers the service, so `read` always fails; only the wrong fields matter here.
     let defects = opening::read(body, &"an-app".parse().unwrap(), &agencies, now).unwrap_err();
     defects.faults.into_iter().map(|fault| fault.pointer).collect()
 }
 
-/// A service, a case of it, and whether the applicant is under 16.
+/// Every service and case, with whether the applicant is under 16.
 fn applicants() -> Vec<(Service, When, bool)> {
     let mut all = Vec::new();
     for service in Service::all() {
@@ -67,17 +67,17 @@ fn applicants() -> Vec<(Service, When, bool)> {
     all
 }
 
-/// Exactly what is listed is accepted, and nothing that must be given may be left out.
+/// All listed fields are accepted, and each required field is reported when it is missing.
 #[test]
-fn the_form_is_what_is_checked() {
+fn the_listed_form_matches_the_checks() {
     for (service, when, minor) in applicants() {
         let age = if minor { 11 } else { 46 };
-        let asked = fields(service, when, Some(age));
-        let without =
+        let with_age = fields(service, when, Some(age));
+        let without_age =
             fields(service, when, None).into_iter().filter(|field| minor || field.condition.is_none());
-        let without: Vec<Field> = without.map(|field| Field { condition: None, ..field }).collect();
-        assert_eq!(asked, without, "the condition is what the age says");
-        let fields = asked;
+        let without_age: Vec<Field> = without_age.map(|field| Field { condition: None, ..field }).collect();
+        assert_eq!(with_age, without_age, "the condition of a field depends on the age only");
+        let fields = with_age;
         let fill = |wanted: &dyn Fn(&Field) -> bool| {
             let mut body = json!({});
             for field in fields.iter().filter(|field| wanted(field)) {

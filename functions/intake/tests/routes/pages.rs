@@ -1,4 +1,4 @@
-//! What anybody may read: the interface's own description, and what problems mean.
+//! Public documents: the OpenAPI description and the problem pages.
 
 use axum::body::Body;
 use http::Request;
@@ -13,13 +13,13 @@ async fn read(test_hub: &TestHub, path: &str, name: &'static str, value: &str) -
 }
 
 #[tokio::test]
-async fn the_description_is_served_and_kept_by_its_tag() {
+async fn the_description_is_served_with_an_entity_tag() {
     let test_hub = new_hub();
-    let whole = read(&test_hub, "/v1/openapi.json", "accept", "*/*").await;
-    assert_eq!((whole.status, whole.body["openapi"].as_str()), (200, Some("3.1.0")));
-    assert_eq!(whole.headers["content-type"], "application/json");
-    assert_eq!(whole.headers["cache-control"], "public, max-age=300");
-    let tag = whole.headers["etag"].to_str().unwrap().to_owned();
+    let full = read(&test_hub, "/v1/openapi.json", "accept", "*/*").await;
+    assert_eq!((full.status, full.body["openapi"].as_str()), (200, Some("3.1.0")));
+    assert_eq!(full.headers["content-type"], "application/json");
+    assert_eq!(full.headers["cache-control"], "public, max-age=300");
+    let tag = full.headers["etag"].to_str().unwrap().to_owned();
     for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
         let same = read(&test_hub, "/v1/openapi.json", "if-none-match", &known).await;
         assert_eq!((same.status, same.bytes.len()), (304, 0), "{known}");
@@ -28,7 +28,7 @@ async fn the_description_is_served_and_kept_by_its_tag() {
     assert_eq!(read(&test_hub, "/v1/openapi.json", "if-none-match", "\"other\"").await.status, 200);
 }
 
-/// A problem's `type` is a reference relative to the address of the interface: there is its page.
+/// The `type` of a problem is a path of the API that serves the problem's page.
 #[tokio::test]
 async fn the_type_of_every_problem_resolves() {
     let test_hub = new_hub();
@@ -42,8 +42,8 @@ async fn the_type_of_every_problem_resolves() {
         let text = String::from_utf8(html.bytes).unwrap();
         assert!(text.contains(code.title().zh) && text.contains(code.title().en), "{text}");
     }
-    let told = test_hub.send(Request::get("/problems/no_such_kind").body(Body::empty()).unwrap()).await;
-    assert_eq!((told.status, told.body["type"].as_str()), (404, Some("/problems/not_found")));
+    let unknown = test_hub.send(Request::get("/problems/no_such_kind").body(Body::empty()).unwrap()).await;
+    assert_eq!((unknown.status, unknown.body["type"].as_str()), (404, Some("/problems/not_found")));
 }
 
 /// The table names every code that the hub can answer with, in both languages, and stays far below what a function may

@@ -1,4 +1,4 @@
-//! What an app reads: conditional requests, filters of the list, events that are waited for.
+//! Reads of an app: conditional requests, filtered lists, waiting for events.
 
 use http_kit::testing::{Answer, TestHub};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{adult, new_hub};
 
-/// A draft of its own applicant.
+/// Creates a draft and returns its id.
 async fn draft(test_hub: &TestHub, key: &str) -> String {
     let answer = test_hub.create(key, &adult()).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
@@ -23,7 +23,7 @@ async fn conditional(test_hub: &TestHub, method: &str, path: &str, name: &str, v
 }
 
 #[tokio::test]
-async fn what_the_app_has_already_is_not_sent_again() {
+async fn an_unchanged_application_is_304() {
     let test_hub = new_hub();
     let created = test_hub.create("create", &adult()).await;
     assert_eq!(created.headers["etag"], "\"1\"");
@@ -37,14 +37,14 @@ async fn what_the_app_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_step_asked_for_at_another_version_changes_nothing() {
+async fn a_command_for_another_version_is_412_and_changes_nothing() {
     let test_hub = new_hub();
     let path = format!("/v1/applications/{}", draft(&test_hub, "create").await);
     let refused = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"2\"").await;
     assert_eq!((refused.status, refused.code()), (412, "precondition_failed"));
-    assert_eq!(refused.body["version"], 1, "it says which version there is");
+    assert_eq!(refused.body["version"], 1, "the problem states the current version");
     assert_eq!(test_hub.get(&path).await.body["stage"], "draft");
-    // Done once, it is answered for ever, whatever the version is by now.
+    // A repeat is answered although the version has changed.
     for _ in 0..2 {
         let done = conditional(&test_hub, "POST", &format!("{path}/withdraw"), "if-match", "\"1\"").await;
         assert_eq!((done.status, &done.body["stage"]), (200, &json!("withdrawn")));
@@ -52,7 +52,7 @@ async fn a_step_asked_for_at_another_version_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_draft_says_when_it_expires() {
+async fn a_draft_shows_its_expiry() {
     let test_hub = new_hub();
     let view = test_hub.create("create", &adult()).await.body;
     let (opened, expires) = (&view["opened_at"], &view["expires_at"]);
@@ -103,7 +103,7 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
     assert_eq!(count("service=first_identity_card").await, 9);
     assert_eq!(count("service=household_transfer").await, 0);
     assert_eq!(count("overdue=true").await, 0);
-    assert_eq!(count("agency=11").await, 0, "a draft is before no agency");
+    assert_eq!(count("agency=11").await, 0, "a draft has no agency yet");
     let view = test_hub.get(&format!("/v1/applications/{}", drafts[0])).await.body;
     let changed = view["changed_at"].as_str().unwrap();
     assert_eq!(count(&format!("updated_since={changed}")).await, 1);
@@ -113,17 +113,17 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_is_waited_for() {
+async fn a_read_waits_for_an_event() {
     let test_hub = new_hub();
     let id = draft(&test_hub, "create").await;
     let path = |wait: u32| format!("/v1/applications/{id}/events?after=1&wait={wait}");
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let nothing = test_hub.get(&path(20)).await;
     assert_eq!((nothing.status, &nothing.body["events"]), (200, &json!([])));
-    assert_eq!(begun.elapsed().as_secs(), 20);
+    assert_eq!(started.elapsed().as_secs(), 20);
     assert_eq!(test_hub.get(&path(21)).await.fault("/wait").as_deref(), Some("out_of_range"));
 
-    let begun = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let waiting = {
         let (test_hub, path) = (test_hub.clone(), path(20));
         tokio::spawn(async move { test_hub.get(&path).await })
@@ -136,19 +136,23 @@ async fn an_event_is_waited_for() {
         only_at: None,
     };
     apply(&test_hub.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
-    let told = waiting.await.unwrap();
-    assert_eq!(told.body["events"][0]["type"], "application.withdrawn");
-    assert!((5..8).contains(&begun.elapsed().as_secs()));
+    let events = waiting.await.unwrap();
+    assert_eq!(events.body["events"][0]["type"], "application.withdrawn");
+    assert!((5..8).contains(&started.elapsed().as_secs()));
 
-    let begun = tokio::time::Instant::now();
-    let over = test_hub.get(&format!("/v1/applications/{id}/events?after=2&wait=20")).await;
-    assert_eq!((over.status, begun.elapsed().as_secs()), (200, 0), "nothing can come any more");
+    let started = tokio::time::Instant::now();
+    let after_end = test_hub.get(&format!("/v1/applications/{id}/events?after=2&wait=20")).await;
+    assert_eq!(
+        (after_end.status, started.elapsed().as_secs()),
+        (200, 0),
+        "a final application has no more events"
+    );
     let stranger = test_hub.get_as("another-app", &path(20)).await;
-    assert_eq!((stranger.status, begun.elapsed().as_secs()), (404, 0));
+    assert_eq!((stranger.status, started.elapsed().as_secs()), (404, 0));
 }
 
 #[tokio::test]
-async fn coverage_is_asked_for_again_and_sent_only_when_it_changed() {
+async fn unchanged_coverage_is_304() {
     let test_hub = new_hub();
     let path = "/v1/coverage?service=first_identity_card&from=150102&to=110105&age=30";
     let first = test_hub.get(path).await;

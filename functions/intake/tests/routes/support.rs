@@ -1,4 +1,4 @@
-//! Intake over a hub in memory, and invented applications.
+//! Intake over a hub in memory, and sample applications.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn agency(code: &str, zh: &str, en: &str, offers: &[Service], capabilities: &[&s
     }
 }
 
-/// Beijing, Shandong and two league cities take everything; Hainan takes nothing.
+/// Beijing, Shandong and two league cities offer every service; Hainan offers none.
 pub(crate) fn agencies() -> Agencies {
     Agencies::new(vec![
         agency("11", "北京市", "Beijing", &Service::all(), &["script:mongolian"]),
@@ -44,7 +44,7 @@ pub(crate) fn new_hub() -> TestHub {
     })
 }
 
-/// The number of an invented person, born on this day.
+/// The identity number of an invented person with this birth date.
 pub(crate) fn number(birth: &str, sequence: u16) -> String {
     let number = IdentityNumber::compute("150102", birth.parse().unwrap(), sequence).unwrap();
     number.as_str().to_owned()
@@ -54,7 +54,7 @@ pub(crate) fn person(birth: &str, sequence: u16) -> Value {
     json!({ "name": "张三", "identity_number": number(birth, sequence), "mobile": "13800000000" })
 }
 
-/// An adult's first card, Hohhot to Beijing.
+/// Body of a new application: an adult's first identity card, from Hohhot to Beijing.
 pub(crate) fn adult() -> Value {
     json!({
         "service": "first_identity_card",
@@ -66,7 +66,7 @@ pub(crate) fn adult() -> Value {
     })
 }
 
-/// A document to declare.
+/// The declaration of a document.
 pub(crate) fn declared(kind: &str) -> Value {
     json!({
         "kind": kind, "media_type": "image/png", "size": PNG.len(),
@@ -74,5 +74,5 @@ pub(crate) fn declared(kind: &str) -> Value {
     })
 }
 
-/// The beginning of a PNG.
+/// The first bytes of a PNG file.
 pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";

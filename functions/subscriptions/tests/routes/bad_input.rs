@@ -1,4 +1,4 @@
-//! Requests that are refused before a subscription is touched.
+//! Requests that are rejected before a subscription is read or changed.
 
 use axum::body::Body;
 use http::Request;

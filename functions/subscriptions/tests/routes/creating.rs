@@ -1,4 +1,4 @@
-//! Callback subscriptions.
+//! Creating and deleting subscriptions.
 
 use platform::config::Mode;
 use platform::faults::Fault;
@@ -10,15 +10,15 @@ use crate::support::new_hub;
 const PATH: &str = "/v1/subscriptions";
 
 #[tokio::test]
-async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
+async fn a_secret_is_returned_only_to_the_request_that_created_it() {
     let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks", "events": ["application.received"] });
-    let made = test_hub.post(PATH, "k", &body).await;
-    assert_eq!(made.status, 201, "{}", made.body);
-    let secret = made.body["secret"].as_str().unwrap();
+    let created = test_hub.post(PATH, "k", &body).await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    let secret = created.body["secret"].as_str().unwrap();
     assert_eq!(Secret::parse(secret).unwrap().as_bytes().len(), 32);
     let again = test_hub.restarted().post(PATH, "k", &body).await;
-    assert_eq!((again.status, &again.bytes), (201, &made.bytes));
+    assert_eq!((again.status, &again.bytes), (201, &created.bytes));
     let listed = test_hub.get(PATH).await;
     assert_eq!(listed.body["subscriptions"][0]["url"], "https://app.example.cn/hooks");
     assert!(!String::from_utf8(listed.bytes).unwrap().contains("secret"));
@@ -26,7 +26,7 @@ async fn a_secret_is_shown_to_whoever_made_it_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_given_again_with_its_secret() {
+async fn a_retry_after_a_lost_answer_receives_the_secret() {
     let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks" });
     let calls = {
@@ -51,7 +51,7 @@ async fn the_same_key_for_another_url_is_422() {
 }
 
 #[tokio::test]
-async fn a_url_is_https_and_events_are_known() {
+async fn url_and_event_types_are_checked() {
     let test_hub = new_hub();
     for (body, pointer, code) in [
         (json!({}), "/url", "required"),
@@ -74,37 +74,37 @@ async fn a_url_is_https_and_events_are_known() {
 }
 
 #[tokio::test]
-async fn a_tenant_has_ten_at_most_and_may_remove_its_own() {
+async fn a_tenant_has_at_most_ten_subscriptions_and_deletes_only_its_own() {
     let test_hub = new_hub();
-    let make = async |number: usize| {
+    let create = async |number: usize| {
         let body = json!({ "url": format!("https://app.example.cn/{number}") });
         test_hub.post(PATH, &format!("k{number}"), &body).await
     };
-    let first = make(0).await.id();
+    let first = create(0).await.id();
     for number in 1..10 {
-        assert_eq!(make(number).await.status, 201);
+        assert_eq!(create(number).await.status, 201);
     }
-    let full = make(10).await;
+    let full = create(10).await;
     assert_eq!((full.status, full.code()), (409, "too_many_subscriptions"));
     let path = format!("{PATH}/{first}");
     assert_eq!(test_hub.delete_as("other-app", &path, "gone").await.status, 404);
     for _ in 0..2 {
         let removed = test_hub.delete_as("hohhot-app", &path, "gone").await;
-        assert_eq!((removed.status, removed.bytes.len()), (204, 0), "a repeat is answered as the first");
+        assert_eq!((removed.status, removed.bytes.len()), (204, 0), "a repeat receives the first answer");
     }
     assert_eq!(test_hub.delete_as("hohhot-app", &path, "again").await.status, 404);
-    assert_eq!(make(10).await.status, 201);
+    assert_eq!(create(10).await.status, 201);
 }
 
-/// What was made under a key is not made again when it is gone.
+/// A key does not create a second subscription after the first one is deleted.
 #[tokio::test]
-async fn a_repeat_of_a_subscription_that_was_removed_makes_none() {
+async fn a_repeat_after_the_deletion_creates_no_subscription() {
     let test_hub = new_hub();
     let body = json!({ "url": "https://app.example.cn/hooks" });
-    let made = test_hub.post(PATH, "k", &body).await;
-    let path = format!("{PATH}/{}", made.id());
+    let created = test_hub.post(PATH, "k", &body).await;
+    let path = format!("{PATH}/{}", created.id());
     assert_eq!(test_hub.delete_as("hohhot-app", &path, "gone").await.status, 204);
-    assert_eq!(test_hub.post(PATH, "k", &body).await.bytes, made.bytes);
+    assert_eq!(test_hub.post(PATH, "k", &body).await.bytes, created.bytes);
     assert_eq!(test_hub.get(PATH).await.body["subscriptions"], json!([]));
     assert_eq!(test_hub.post(&format!("{path}/pause"), "gone", &json!({})).await.code(), "key_reused");
 }

@@ -1,4 +1,4 @@
-//! One subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
+//! Operations on one subscription: reading, changing, rotating, pausing, resuming, tests, replays, deliveries, notices.
 
 use domain::command::{Attempt as Step, Command};
 use domain::endpoint::{DisabledReason, EndpointState};
@@ -24,9 +24,9 @@ use crate::support::new_hub;
 const PATH: &str = "/v1/subscriptions";
 
 async fn subscribed(test_hub: &TestHub) -> (SubscriptionId, String) {
-    let made = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
-    assert_eq!(made.status, 201, "{}", made.body);
-    (made.id().parse().unwrap(), format!("{PATH}/{}", made.id()))
+    let created = test_hub.post(PATH, "k", &json!({ "url": "https://app.example.cn/hooks" })).await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    (created.id().parse().unwrap(), format!("{PATH}/{}", created.id()))
 }
 
 async fn stored(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
@@ -34,7 +34,7 @@ async fn stored(test_hub: &TestHub, id: SubscriptionId) -> Subscription {
     test_hub.hub.subscriptions().get(&tenant, id).await.unwrap().unwrap()
 }
 
-async fn opened(test_hub: &TestHub, id: SubscriptionId, encrypted: &[u8]) -> EndpointKeys {
+async fn decrypted_keys(test_hub: &TestHub, id: SubscriptionId, encrypted: &[u8]) -> EndpointKeys {
     let bytes = test_hub.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await.unwrap();
     EndpointKeys::from_bytes(&bytes).unwrap()
 }
@@ -60,7 +60,7 @@ async fn notices(test_hub: &TestHub) -> Vec<String> {
     page.body["notices"].as_array().unwrap().iter().map(kind).collect()
 }
 
-/// An application with one event that calls back: its withdrawal.
+/// Creates and withdraws an application; the withdrawal is its only event with a callback.
 async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
     let id = sample::id_of(key);
     let stored = sample::stored_as("hohhot-app", id, 0);
@@ -72,7 +72,7 @@ async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
 }
 
 #[tokio::test]
-async fn it_is_read_and_changed_by_its_tenant_alone() {
+async fn only_the_tenant_reads_and_changes_its_subscription() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let read = test_hub.get(&path).await.body;
@@ -83,7 +83,7 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
     for _ in 0..2 {
         let changed = test_hub.patch(&path, "p", &wanted).await.body;
         assert_eq!(changed["events"], json!(["application.ready", "application.signed"]));
-        assert_eq!(changed["url"], "https://app.example.cn/hooks", "what is not named stays");
+        assert_eq!(changed["url"], "https://app.example.cn/hooks", "absent fields keep their value");
     }
     assert_eq!(stored(&test_hub, id).await.revision, 1, "a repeat changes nothing");
     let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
@@ -100,9 +100,9 @@ async fn it_is_read_and_changed_by_its_tenant_alone() {
     assert_eq!(test_hub.get_as("other-app", &format!("{path}/deliveries")).await.status, 404);
 }
 
-/// A repeat that comes late undoes nothing that was asked since.
+/// A late repeat does not undo later changes.
 #[tokio::test]
-async fn a_change_counts_once_and_its_key_for_nothing_else() {
+async fn a_change_is_applied_once_and_its_key_serves_no_other_request() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let change = async |key: &str, body: &Value| test_hub.patch(&path, key, body).await;
@@ -129,7 +129,7 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
     assert_eq!(test_hub.post(&format!("{path}/resume"), "on", &json!({})).await.status, 200);
     assert_eq!(pause().await.bytes, paused.bytes);
     assert_ne!(test_hub.get(&path).await.body["state"], "paused");
-    // Many requests later, too.
+    // The repeat is recognised after many other requests, too.
     for number in 0..100 {
         assert_eq!(change(&format!("k{number}"), &second).await.status, 200);
     }
@@ -139,7 +139,7 @@ async fn a_change_counts_once_and_its_key_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
+async fn a_rotation_returns_new_keys_and_keeps_the_former_for_the_overlap() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let first = stored(&test_hub, id).await;
@@ -154,25 +154,29 @@ async fn a_rotation_shows_new_keys_once_and_keeps_the_former_for_the_overlap() {
     assert_eq!(former.secret, first.secret);
     let hours = former.until.duration_since(test_hub.hub.clock.now());
     assert_eq!(hours, SignedDuration::from_hours(24));
-    let opened = opened(&test_hub, id, &now.secret).await;
-    assert_eq!(opened.secret().as_bytes(), secret.as_bytes());
-    assert_eq!(rotated.body["public_key"], opened.public().unwrap().reveal());
+    let decrypted = decrypted_keys(&test_hub, id, &now.secret).await;
+    assert_eq!(decrypted.secret().as_bytes(), secret.as_bytes());
+    assert_eq!(rotated.body["public_key"], decrypted.public().unwrap().reveal());
     let second = test_hub.post(&rotate, "r2", &json!({ "overlap_hours": 0 })).await;
     assert_ne!(second.body["secret"], rotated.body["secret"]);
     assert_eq!(stored(&test_hub, id).await.former, None, "no overlap");
     let late = test_hub.post(&rotate, "r1", &json!({})).await;
-    assert_eq!(late.bytes, rotated.bytes, "however late");
+    assert_eq!(late.bytes, rotated.bytes, "a late repeat receives the first answer");
     let other = test_hub.post(&rotate, "r1", &json!({ "overlap_hours": 1 })).await;
     assert_eq!((other.status, other.code()), (422, "key_reused"));
     let long = test_hub.post(&rotate, "r3", &json!({ "overlap_hours": 169 })).await;
     assert_eq!(long.fault("/overlap_hours").as_deref(), Some("out_of_range"));
-    assert_eq!(notices(&test_hub).await, ["subscription.secret_rotated"; 1], "both at the same moment");
+    assert_eq!(
+        notices(&test_hub).await,
+        ["subscription.secret_rotated"; 1],
+        "two rotations at the same time share a notice"
+    );
     assert!(test_hub.get(&path).await.body["secret"].is_null());
     assert_eq!(EndpointKeys::BYTES, 64);
 }
 
 #[tokio::test]
-async fn a_rotation_whose_answer_was_lost_is_answered_again() {
+async fn a_retry_after_a_lost_answer_rotates_once() {
     let calls = {
         let probe = new_hub();
         let (_, path) = subscribed(&probe).await;
@@ -190,14 +194,14 @@ async fn a_rotation_whose_answer_was_lost_is_answered_again() {
         let answer = test_hub.post(&format!("{path}/rotate"), "r", &json!({})).await;
         assert_eq!(answer.status, 200, "at call {call}");
         let now = stored(&test_hub, id).await;
-        let keys = opened(&test_hub, id, &now.secret).await;
+        let keys = decrypted_keys(&test_hub, id, &now.secret).await;
         assert_eq!(answer.body["secret"], keys.secret().reveal());
         assert_eq!(now.revision, 1, "rotated once, at call {call}");
     }
 }
 
 #[tokio::test]
-async fn pausing_and_resuming_change_the_state_and_are_told() {
+async fn pausing_and_resuming_change_the_state_and_write_notices() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let act = async |end: &str, key: &str| test_hub.post(&format!("{path}/{end}"), key, &json!({})).await;
@@ -209,22 +213,30 @@ async fn pausing_and_resuming_change_the_state_and_are_told() {
     for _ in 0..2 {
         assert_eq!(act("resume", "on").await.body["state"], "recovering");
     }
-    assert_eq!(test_hub.hub.queues.drain(&Queue::Drains).len(), 2, "its drainer is woken");
+    assert_eq!(test_hub.hub.queues.drain(&Queue::Drains).len(), 2, "each resume request wakes the drainer");
     let now = test_hub.hub.clock.now();
     let gone = EndpointState::Disabled { reason: DisabledReason::Gone, since: now, at: now };
     set_state(&test_hub, id, gone).await;
     let read = test_hub.get(&path).await.body;
     assert_eq!((&read["state"], &read["reason"]), (&json!("disabled"), &json!("gone")));
-    assert_eq!(act("pause", "off-2").await.body["state"], "disabled", "it stays so");
+    assert_eq!(
+        act("pause", "off-2").await.body["state"],
+        "disabled",
+        "a pause does not change a disabled endpoint"
+    );
     test_hub.hub.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(act("resume", "on-2").await.body["state"], "recovering");
     let later = now + SignedDuration::from_hours(9);
     set_state(&test_hub, id, EndpointState::Failing { attempt: 9, since: now, next_at: later }).await;
     let resumed = act("resume", "on-3").await.body;
     assert_eq!(resumed["state"], "failing");
-    assert_eq!(resumed["next_attempt_at"], test_hub.hub.clock.now().to_string(), "it is tried at once");
-    let told = ["subscription.paused", "subscription.enabled", "subscription.enabled"];
-    assert_eq!(notices(&test_hub).await, told);
+    assert_eq!(
+        resumed["next_attempt_at"],
+        test_hub.hub.clock.now().to_string(),
+        "the next attempt is due at once"
+    );
+    let expected = ["subscription.paused", "subscription.enabled", "subscription.enabled"];
+    assert_eq!(notices(&test_hub).await, expected);
     let first = test_hub.get("/v1/notices?limit=1").await.body;
     assert_eq!(first["more"], true);
     let after = first["after"].as_str().unwrap();
@@ -232,12 +244,16 @@ async fn pausing_and_resuming_change_the_state_and_are_told() {
     assert_eq!((rest["notices"].as_array().unwrap().len(), &rest["more"]), (2, &json!(false)));
     let end = rest["after"].as_str().unwrap();
     let none = test_hub.get(&format!("/v1/notices?after={end}")).await.body;
-    assert_eq!((&none["notices"], &none["after"]), (&json!([]), &json!(end)), "a place to ask from later");
+    assert_eq!(
+        (&none["notices"], &none["after"]),
+        (&json!([]), &json!(end)),
+        "an empty page keeps the cursor"
+    );
     assert_eq!(test_hub.get_as("other-app", "/v1/notices").await.body["notices"], json!([]));
 }
 
 #[tokio::test]
-async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
+async fn the_schedule_wakes_a_drainer_that_could_not_be_woken() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     test_hub.hub.queues.remove(Queue::Drains);
@@ -249,7 +265,7 @@ async fn a_drainer_that_cannot_be_woken_is_left_to_the_schedule() {
 }
 
 #[tokio::test]
-async fn a_test_event_goes_the_ordinary_way() {
+async fn a_test_event_goes_through_the_callback_queue() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let test = format!("{path}/test");
@@ -259,14 +275,14 @@ async fn a_test_event_goes_the_ordinary_way() {
     let another = test_hub.post(&test, "u", &json!({})).await;
     assert_ne!(another.body, first.body);
     let sent = directed(&test_hub);
-    assert_eq!(sent.len(), 2, "a repeat is one");
+    assert_eq!(sent.len(), 2, "a repeat sends nothing");
     assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
     assert_eq!(first.body["webhook_id"], sent[0].callback.id());
     assert!(test_hub.hub.store().get(sent[0].callback.application).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
+async fn one_callback_is_replayed_once_for_each_request() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let (application, version) = withdrawn(&test_hub, "a").await;
@@ -276,21 +292,24 @@ async fn one_callback_is_replayed_as_often_as_it_is_asked_for() {
         let answer = test_hub.post(&replay, key, &body).await;
         assert_eq!((answer.status, &answer.body["queued"]), (202, &json!(1)));
         let sent = directed(&test_hub);
-        assert_eq!(sent.len(), queued, "the same request is the same replay");
+        assert_eq!(sent.len(), queued, "a repeat sends nothing");
         assert!(sent.iter().all(|sent| sent.again && sent.subscription == id));
         assert!(sent.iter().all(|sent| sent.callback.id() == format!("{application}:{version}")));
     }
-    let silent = json!({ "application": application.to_string(), "version": 1 });
+    let without_callback = json!({ "application": application.to_string(), "version": 1 });
     test_hub.hub.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(test_hub.post(&replay, "x", &body).await.status, 202);
-    assert_eq!(directed(&test_hub), [], "however late");
-    assert_eq!(test_hub.post(&replay, "z", &silent).await.fault("/version").as_deref(), Some("unknown"));
-    let strange = json!({ "application": "00000000-0000-8000-8000-000000000000", "version": 1 });
-    assert_eq!(test_hub.post(&replay, "z", &strange).await.status, 404);
+    assert_eq!(directed(&test_hub), [], "a late repeat sends nothing");
+    assert_eq!(
+        test_hub.post(&replay, "z", &without_callback).await.fault("/version").as_deref(),
+        Some("unknown")
+    );
+    let unknown = json!({ "application": "00000000-0000-8000-8000-000000000000", "version": 1 });
+    assert_eq!(test_hub.post(&replay, "z", &unknown).await.status, 404);
 }
 
 #[tokio::test]
-async fn all_since_a_time_are_replayed_in_pages() {
+async fn callbacks_since_a_time_are_replayed_in_pages() {
     let test_hub = new_hub();
     let (_, path) = subscribed(&test_hub).await;
     withdrawn(&test_hub, "early").await;
@@ -360,7 +379,7 @@ async fn deliveries_are_listed_and_failed_ones_replayed() {
 }
 
 #[tokio::test]
-async fn a_replay_asks_for_one_thing() {
+async fn a_replay_has_exactly_one_selection() {
     let nulls = new_hub();
     let (_, path) = subscribed(&nulls).await;
     let body = json!({ "failed": true, "since": null, "application": null, "version": null, "cursor": null });
@@ -369,11 +388,11 @@ async fn a_replay_asks_for_one_thing() {
     let (_, path) = subscribed(&test_hub).await;
     let replay = format!("{path}/replay");
     let fault = async |body: Value| test_hub.post(&replay, "k", &body).await.faults();
-    let says = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
-    assert_eq!(fault(json!({})).await, [says("/application", "required")]);
-    assert_eq!(fault(json!({ "failed": false })).await, [says("/failed", "invalid")]);
+    let error = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
+    assert_eq!(fault(json!({})).await, [error("/application", "required")]);
+    assert_eq!(fault(json!({ "failed": false })).await, [error("/failed", "invalid")]);
     let two = json!({ "since": "2026-03-02T00:00:00Z", "failed": true });
-    assert_eq!(fault(two).await, [says("/since", "not_expected"), says("/failed", "not_expected")]);
+    assert_eq!(fault(two).await, [error("/since", "not_expected"), error("/failed", "not_expected")]);
     let half = fault(json!({ "application": 7 })).await;
-    assert_eq!(half, [says("/application", "not_text"), says("/version", "required")]);
+    assert_eq!(half, [error("/application", "not_text"), error("/version", "required")]);
 }

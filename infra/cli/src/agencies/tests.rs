@@ -27,7 +27,7 @@ fn flaws(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_repositorys_own_list_is_sound() {
+fn the_list_of_the_repository_has_no_fault() {
     let list = AgencyList::parse(include_str!("../../../agencies.toml")).unwrap();
     assert_eq!(list.rows().filter(|row| row.code.to_string().len() == 2).count(), 31);
     assert_eq!(list.rows().filter(|row| row.code.to_string().len() == 4).count(), 12);
@@ -44,8 +44,22 @@ fn rows_are_read() {
     assert_eq!(accounts.values().collect::<Vec<_>>(), ["000000000000", "210987654321"]);
 }
 
+/// P4.
 #[test]
-fn everything_wrong_is_told_at_once_with_its_line() {
+fn codes_that_begin_no_division_of_today_are_all_refused() {
+    let row = |code: &str| GOOD.split("\n\n").next().unwrap().replace("\"11\"", &format!("\"{code}\""));
+    let text: String = ["3414", "510213", "1599", "4419"].map(row).concat();
+    let told = flaws(&text);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[0].contains("agency 3414: no division of today begins with `code`: 341400 巢湖市 was abolished")
+    );
+    assert!(told[1].ends_with("510213 九龙坡区 was abolished, its successor is 500107 九龙坡区"), "{told:?}");
+    assert!(told[2].ends_with("agency 1599: no division of today begins with `code`"), "{told:?}");
+}
+
+#[test]
+fn all_faults_are_reported_at_once_with_their_lines() {
     let text = r#"[[agency]]
 code = "11"
 zh = "北京市"
@@ -69,36 +83,36 @@ signing_keys = [{ kty = "EC", crv = "P-256", d = "AAAA" }, { kty = "RSA" }]
         [
             "infra/agencies.toml:2: agency 11: `en` is missing",
             "infra/agencies.toml:4: agency 11: `state` is neither \"active\" nor \"suspended\"",
-            "infra/agencies.toml:5: agency 11: the day since which it offers `household_transfer` is not a date",
-            "infra/agencies.toml:5: agency 11: there is no service `marriage`",
+            "infra/agencies.toml:5: agency 11: the start of the offer `household_transfer` is not a date",
+            "infra/agencies.toml:5: agency 11: unknown service `marriage`",
             "infra/agencies.toml:6: agency 11: `public` names `first_identity_card`, which is not offered",
-            "infra/agencies.toml:7: agency 11: there is no field `colour`",
+            "infra/agencies.toml:7: agency 11: unknown field `colour`",
             "infra/agencies.toml:10: agency 9: `code` is not two, four or six digits of a division",
-            "infra/agencies.toml:11: agency 9: `zh` is not a text",
-            "infra/agencies.toml:15: agency 9: `account` is not a text of 12 digits",
-            "infra/agencies.toml:16: agency 9: a capability is written like `script:mongolian`",
-            "infra/agencies.toml:17: agency 9: key 1 of `signing_keys` is PRIVATE: withdraw it and list its public part",
+            "infra/agencies.toml:11: agency 9: `zh` is not a non-empty string",
+            "infra/agencies.toml:15: agency 9: `account` is not a string of 12 digits",
+            "infra/agencies.toml:16: agency 9: a capability has lower-case letters, `:`, `-` and `_` only, for example `script:mongolian`",
+            "infra/agencies.toml:17: agency 9: key 1 of `signing_keys` is PRIVATE: replace the key and list only the public part",
             "infra/agencies.toml:17: agency 9: key 2 of `signing_keys` is not a public JWK (P-256, \"kid\", \"use\": \"sig\")",
         ]
     );
 }
 
 #[test]
-fn a_text_that_is_no_toml_names_its_line() {
+fn a_syntax_error_has_its_line() {
     assert_eq!(AgencyList::parse("[[agency]]\ncode = \n").unwrap_err().0[0].line, 2);
     assert_eq!(flaws(""), ["infra/agencies.toml:1: no agency is listed"]);
 }
 
 #[test]
-fn a_code_is_listed_once() {
+fn a_code_that_is_listed_twice_is_a_fault() {
     let twice = format!("{GOOD}\n{GOOD}");
-    let told = flaws(&twice);
-    assert_eq!(told.len(), 2);
-    assert!(told[0].contains("agency 11: listed twice, first at line 3"), "{told:?}");
+    let faults = flaws(&twice);
+    assert_eq!(faults.len(), 2);
+    assert!(faults[0].contains("agency 11: listed twice, first at line 3"), "{faults:?}");
 }
 
 #[test]
-fn a_live_agency_without_keys_takes_no_cases() {
+fn a_live_agency_without_keys_is_suspended() {
     let list = AgencyList::parse(GOOD).unwrap();
     let (rows, keyless) = list.live();
     assert_eq!(rows[0].state, AgencyState::Suspended);
@@ -117,7 +131,7 @@ fn a_local_agency_has_the_keys_made_for_it() {
     assert_eq!(rows[0].signing_keys, [own.signing.public().to_jwk().unwrap()]);
     assert_eq!(rows[0].state, AgencyState::Active);
     let json = String::from_utf8(agencies_json(rows).unwrap()).unwrap();
-    assert!(!json.contains("\"d\":"), "no private key leaves");
+    assert!(!json.contains("\"d\":"), "no private key is packed");
     let read: Agencies = serde_json::from_str(&json).unwrap();
     assert_eq!(read.agencies().len(), 2);
 }

@@ -1,4 +1,4 @@
-//! A document on disk, and what the hub must know of it before the upload.
+//! A document on disk, and its declaration for the hub.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -35,8 +35,8 @@ impl DocumentFile {
     /// Reads a file. `name` is a requirement of the service or, where that leaves a choice, a kind of document.
     ///
     /// # Errors
-    /// The service requires no such document, the file cannot be read, or the file is not a PDF, JPEG or PNG of 1 byte to
-    /// 20 MiB.
+    /// The service requires no such document, the file cannot be read, or the file is not a PDF, JPEG or PNG of 1 byte
+    /// to 20 MiB.
     pub fn read(service: Service, name: &str, path: &Path) -> Result<DocumentFile> {
         let kind = kind_of(service, name)?;
         let shown = path.display();
@@ -84,29 +84,30 @@ fn hashed(file: &mut File, size: u64) -> std::io::Result<(Vec<u8>, String)> {
     }
 }
 
-/// The kind of document that a name stands for: a requirement, or the kind itself.
+/// The kind of document for a name of a requirement or of a kind.
 fn kind_of(service: Service, name: &str) -> Result<DocumentKind> {
-    let asked = || service_row(service).cases.iter().flat_map(|case| &case.documents);
-    if let Some(requirement) = asked().find(|requirement| requirement.name == name)
+    let requirements = || service_row(service).cases.iter().flat_map(|case| &case.documents);
+    if let Some(requirement) = requirements().find(|requirement| requirement.name == name)
         && let Some(kind) = only(requirement, name)
     {
         return Ok(kind);
     }
-    let of_its_kind = asked().flat_map(|requirement| &requirement.accepts).find(|kind| wire(**kind) == name);
+    let of_its_kind =
+        requirements().flat_map(|requirement| &requirement.accepts).find(|kind| wire(**kind) == name);
     if let Some(kind) = of_its_kind {
         return Ok(*kind);
     }
-    if let Some(requirement) = asked().find(|requirement| requirement.name == name) {
+    if let Some(requirement) = requirements().find(|requirement| requirement.name == name) {
         let choice: Vec<String> = requirement.accepts.iter().map(|kind| wire(*kind)).collect();
         bail!("{name} is met by one of several kinds: give the document as {}", choice.join(", "));
     }
-    let mut names: Vec<&str> = asked().map(|requirement| requirement.name.as_str()).collect();
+    let mut names: Vec<&str> = requirements().map(|requirement| requirement.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     bail!("{} requires no {name:?}; depending on the case it requires {}", service.name(), names.join(", "))
 }
 
-/// The one kind that a requirement accepts; where it accepts several, the one of its own name.
+/// The only kind that a requirement accepts, or the accepted kind with the requirement's name.
 fn only(requirement: &Requirement, name: &str) -> Option<DocumentKind> {
     match requirement.accepts.as_slice() {
         [kind] => Some(*kind),
@@ -133,7 +134,7 @@ mod tests {
     fn a_document_is_identified_by_its_requirement_and_its_first_bytes() {
         let folder = folder();
         let read = |name: &str, bytes: &[u8]| {
-            let path = folder.join("paper");
+            let path = folder.join("document");
             std::fs::write(&path, bytes).expect("a file");
             DocumentFile::read(
                 Service::named("first_identity_card").expect("the catalogue has it"),
@@ -141,20 +142,20 @@ mod tests {
                 &path,
             )
         };
-        let paper = read("household_register", b"%PDF-1.4 and so on").expect("a paper");
-        let declared = paper.declaration();
+        let document = read("household_register", b"%PDF-1.4 and so on").expect("a document");
+        let declared = document.declaration();
         assert_eq!(declared["kind"], "household_register");
-        assert_eq!((declared["media_type"].as_str(), paper.size), (Some("application/pdf"), 18));
+        assert_eq!((declared["media_type"].as_str(), document.size), (Some("application/pdf"), 18));
         assert_eq!(declared["sha256"].as_str().map(str::len), Some(44));
-        let photo = read("proof_of_residence", &[0xff, 0xd8, 0xff, 0xe0]).expect("a paper");
+        let photo = read("proof_of_residence", &[0xff, 0xd8, 0xff, 0xe0]).expect("a document");
         assert_eq!(photo.declaration()["media_type"], "image/jpeg");
-        let told = |name: &str, bytes: &[u8]| read(name, bytes).expect_err("refused").to_string();
+        let refusal = |name: &str, bytes: &[u8]| read(name, bytes).expect_err("refused").to_string();
         assert!(
-            told("lawful_stay", b"%PDF-1.4").contains("proof_of_work, proof_of_study, proof_of_residence")
+            refusal("lawful_stay", b"%PDF-1.4").contains("proof_of_work, proof_of_study, proof_of_residence")
         );
-        assert!(told("diploma", b"%PDF-1.4").contains("requires no \"diploma\""));
-        assert!(told("household_register", b"GIF89a").ends_with("is not a PDF, JPEG or PNG"));
-        assert!(told("household_register", b"").contains("has 0 bytes"));
+        assert!(refusal("diploma", b"%PDF-1.4").contains("requires no \"diploma\""));
+        assert!(refusal("household_register", b"GIF89a").ends_with("is not a PDF, JPEG or PNG"));
+        assert!(refusal("household_register", b"").contains("has 0 bytes"));
         std::fs::remove_dir_all(&folder).expect("the folder");
     }
 }

@@ -1,4 +1,4 @@
-//! The file an application is read from: the fields of the request body in TOML or JSON, and documents by path.
+//! The file of an application: the fields of the request body in TOML or JSON, and the paths of documents.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -67,7 +67,8 @@ impl Form {
         Ok(Form { body: Value::Object(fields), documents, path: path.to_owned(), text, syntax })
     }
 
-    /// An idempotency key derived from the content alone: the same form with the same documents is the same application.
+    /// An idempotency key derived from the content alone: the same form with the same documents is the same
+    /// application.
     #[must_use]
     pub fn key(&self) -> String {
         let digest = Sha256::digest(self.body.to_string().as_bytes());
@@ -142,14 +143,14 @@ mod tests {
         let instead = [("household_register".to_owned(), other)];
         let three = Form::read(service, &folder.join("form.toml"), &instead).expect("a form");
         assert_ne!(one.key(), three.key(), "another document makes another application");
-        let told = |name: &str, text: &str| {
+        let refusal = |name: &str, text: &str| {
             format!("{:#}", Form::read(service, &write(name, text), &[]).expect_err("refused"))
         };
-        assert!(told("form.toml", "address = ").contains("is not well formed"));
-        assert!(told("form.json", "[]").contains("is not well formed"));
-        assert!(told("form.toml", "service = \"household_transfer\"").contains("is for another service"));
-        assert!(told("form.json", r#"{"documents": []}"#).contains("[papers]"));
-        assert!(told("form.yaml", "a: 1").contains(".toml"));
+        assert!(refusal("form.toml", "address = ").contains("is not well formed"));
+        assert!(refusal("form.json", "[]").contains("is not well formed"));
+        assert!(refusal("form.toml", "service = \"household_transfer\"").contains("is for another service"));
+        assert!(refusal("form.json", r#"{"documents": []}"#).contains("[papers]"));
+        assert!(refusal("form.yaml", "a: 1").contains(".toml"));
         std::fs::remove_dir_all(&folder).expect("the folder");
     }
 }

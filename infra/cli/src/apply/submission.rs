@@ -69,7 +69,7 @@ pub struct FeedEntry {
 }
 
 impl<'a> Submission<'a> {
-    /// Creates the application, or finds it again: the same key with the same form is always the same application.
+    /// Creates the application. The same key with the same form returns the same application again.
     ///
     /// # Errors
     /// [`app_client::AppClientError::Refused`] with every wrong field, or the hub does not answer.
@@ -94,7 +94,7 @@ impl<'a> Submission<'a> {
             self.opened.documents.iter().filter(|slot| slot.provider == Provider::App).collect();
         let mut uploads = Vec::new();
         for file in &form.documents {
-            // The hub assigns each document to the first free slot that accepts its kind. This does the same.
+            // Same rule as the hub's: each document takes the first free slot that accepts its kind.
             let found = slots.iter().position(|slot| slot.accepts.contains(&file.kind));
             let slot = slots.remove(found.context("the hub opened no slot for one of the documents")?);
             if now.missing.contains(&slot.id) {
@@ -177,13 +177,13 @@ impl From<&EventView> for FeedEntry {
     }
 }
 
-/// Whether an event tells the result of inspecting this document.
+/// Whether an event holds the inspection result of this document.
 fn is_result_for(event: &EventView, document: DocumentId) -> bool {
     matches!(words::name(event), "document_stored" | "document_rejected")
         && event.data.get("document").and_then(Value::as_str) == Some(document.to_string().as_str())
 }
 
-/// Why a document was rejected; nothing for an accepted one.
+/// The reason of a rejection; `None` for an accepted document.
 fn fault(event: &EventView) -> Option<String> {
     event.data.get("fault").and_then(Value::as_str).map(|fault| fault.replace('_', " "))
 }

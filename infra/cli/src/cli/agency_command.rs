@@ -1,4 +1,4 @@
-//! `tongban agency`: what an operator does about an agency.
+//! `tongban agency`: the operator's commands for agencies.
 
 mod tables;
 
@@ -15,29 +15,29 @@ use tongban::terminal::Terminal;
 
 use super::local_hub::{port_of, stack_of};
 
-/// How far back refused reports are shown where nothing else is said.
+/// Default period for which refused reports are listed.
 const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Shows, suspends and resumes agencies, changes their keys, and writes integration kits.
 ///
 /// Works on the hub on this machine (`cargo run -- up`), or with --region on a hub in a real account. A change takes
 /// effect at once in `GET /v1/coverage` and within a minute everywhere else. It needs no deploy. The hub records who
-/// made the change, when and why. Exit codes: 0 done, 1 failed, 2 wrong arguments.
+/// overrides the change, when and why. Exit codes: 0 done, 1 failed, 2 wrong arguments.
 #[derive(Debug, Args)]
 pub(crate) struct AgencyCommand {
     #[command(subcommand)]
-    what: What,
+    command: AgencySubcommand,
     #[command(flatten)]
-    at: Where,
+    hub: HubArgs,
 }
 
 #[derive(Debug, Args)]
-struct Where {
-    /// Port of the hub on this machine; else TONGBAN_PORT, else 4580.
-    // An id of its own: the program's first level has a port with a default.
+struct HubArgs {
+    /// Port of the hub on this machine. Default: TONGBAN_PORT, then 4580.
+    // A separate id, because the top-level command has a `port` with a default.
     #[arg(id = "hub_port", long = "port", value_name = "PORT", global = true, conflicts_with = "region")]
     port: Option<u16>,
-    /// Name of the stack; else TONGBAN_STACK, else tongban.
+    /// Name of the stack. Default: TONGBAN_STACK, then tongban.
     #[arg(long, global = true)]
     stack: Option<String>,
     /// AWS region of a hub in a real account.
@@ -49,21 +49,21 @@ struct Where {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Lists every agency: whether it takes cases, which, and how many keys it has.
-    List(Json),
-    /// Shows one agency: state, keys, queue, cases, last changes.
+enum AgencySubcommand {
+    /// Lists every agency with its state, its services and the number of its keys.
+    List(OutputArgs),
+    /// Shows one agency: state, keys, queue, cases, latest changes.
     Show {
         /// The agency's code, for example 11 or 1501.
         #[arg(value_parser = code)]
         code: AgencyCode,
         #[command(flatten)]
-        json: Json,
+        json: OutputArgs,
     },
-    /// Suspends an agency: the hub accepts no new case for it, and holds its open cases until it resumes.
-    Suspend(Changed),
+    /// Suspends an agency: the hub accepts no new case for it, and holds its unsent cases until the agency resumes.
+    Suspend(ChangeArgs),
     /// Resumes an agency and releases its held cases, the oldest first. Takes about 20 seconds.
-    Resume(Changed),
+    Resume(ChangeArgs),
     /// Lists, adds or revokes an agency's keys.
     Keys {
         /// The agency's code.
@@ -72,7 +72,7 @@ enum What {
         #[command(subcommand)]
         what: Option<Keys>,
         #[command(flatten)]
-        json: Json,
+        json: OutputArgs,
     },
     /// Writes an integration kit into a folder. For the hub on this machine the kit has keys. For a real hub it has the
     /// settings only, because the agency makes its own keys (`tongban-agency keygen`).
@@ -84,23 +84,23 @@ enum What {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Shows the reports of an agency that were refused though its signature holds, the oldest first.
+    /// Shows the refused reports of an agency whose signature was valid, the oldest first.
     Refused {
         /// The agency's code.
         #[arg(value_parser = code)]
         code: AgencyCode,
-        /// From this moment on, for example 2026-03-01T08:00:00Z; a week back without it.
+        /// Earliest time, for example 2026-03-01T08:00:00Z. Default: a week ago.
         #[arg(long, value_name = "RFC3339")]
         since: Option<Timestamp>,
         #[command(flatten)]
-        json: Json,
+        json: OutputArgs,
     },
-    /// Sends a bad message to an agency's queue, to test that the agency's program survives it. Prints JSON.
+    /// Sends a bad message to an agency's queue, to test the agency's program. Prints JSON.
     Probe {
         /// The agency's code.
         #[arg(value_parser = code)]
         code: AgencyCode,
-        /// unreadable: encrypted to nobody's key. forged: signed by somebody who is not the hub.
+        /// unreadable: encrypted to an unknown key. forged: signed with a key that is not the hub's.
         #[arg(long, value_enum)]
         kind: Kind,
     },
@@ -108,45 +108,45 @@ enum What {
 
 #[derive(Debug, Subcommand)]
 enum Keys {
-    /// Lists the keys (the same as without a word).
-    List(Json),
-    /// Adds a key: it verifies reports, or messages are encrypted to it, from now on. The former ones stay.
+    /// Lists the keys (the default).
+    List(OutputArgs),
+    /// Adds a signing key, which verifies reports, or an encryption key, to which messages are encrypted. Former keys stay valid.
     Add {
         /// A public JWK (P-256) with "kid" and "use": "sig" or "enc".
         file: PathBuf,
         #[command(flatten)]
-        why: Why,
+        why: ReasonArgs,
     },
-    /// Revokes a key for good: within a minute the hub rejects its signatures and encrypts nothing to it.
+    /// Revokes a key permanently: within a minute the hub rejects its signatures and encrypts no message to it.
     Revoke {
         /// The key's "kid".
-        // A thumbprint is base64url: one of 64 begins with a hyphen, and would be read as an option.
+        // A thumbprint is base64url. One in 64 begins with a hyphen, which clap would take for an option.
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
-        why: Why,
+        why: ReasonArgs,
     },
 }
 
 #[derive(Clone, Copy, Debug, Args)]
-struct Json {
+struct OutputArgs {
     /// Prints JSON instead of a table, for programs.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
-struct Changed {
+struct ChangeArgs {
     /// The agency's code.
     #[arg(value_parser = code)]
     code: AgencyCode,
     #[command(flatten)]
-    why: Why,
+    why: ReasonArgs,
 }
 
 #[derive(Debug, Args)]
-struct Why {
-    /// Why, 1 to 200 characters; it is recorded for good, so no personal data.
+struct ReasonArgs {
+    /// Reason for the change, 1 to 200 characters. It is recorded for ever, so it must not contain personal data.
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
@@ -168,8 +168,8 @@ fn reason(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err(format!("a reason has 1 to {REASON} characters")) }
 }
 
-impl Where {
-    fn at(self) -> Result<HubLocation> {
+impl HubArgs {
+    fn location(self) -> Result<HubLocation> {
         let place = match (self.region, self.port) {
             (Some(region), _) => HubPlace::Account { region, profile: self.profile },
             (None, port) => HubPlace::Here { port: port_of(port)? },
@@ -180,52 +180,54 @@ impl Where {
 }
 
 impl AgencyCommand {
-    /// Does what was asked.
-    ///
-    /// # Errors
-    /// Whatever stopped it, in one sentence.
+    /// Runs the command.
     pub(crate) async fn run(self, terminal: &Terminal) -> Result<()> {
-        let operator = Operator::reach(&self.at.at()?).await?;
-        match self.what {
-            What::List(json) => shown(terminal, json, &operator.list().await?, |list| tables::list(list)),
-            What::Show { code, json } => {
-                let sight = operator.show(&code).await?;
-                shown(terminal, json, &sight, tables::show)?;
-                match sight.records_broken {
+        let operator = Operator::reach(&self.hub.location()?).await?;
+        match self.command {
+            AgencySubcommand::List(json) => {
+                print(terminal, json, &operator.list().await?, |list| tables::list(list))
+            }
+            AgencySubcommand::Show { code, json } => {
+                let overview = operator.show(&code).await?;
+                print(terminal, json, &overview, tables::show)?;
+                match overview.records_broken {
                     None => Ok(()),
                     Some(broken) => bail!(
-                        "THE RECORDS OF CHANGES ARE NOT WHOLE: {broken}. Somebody has written to the table without this \
-                         command. Restore the table to an earlier point in time and compare"
+                        "THE CHANGE RECORDS ARE NOT WHOLE: {broken}. The table was written without this command. \
+                                                 Restore the table to an earlier point in time and compare"
                     ),
                 }
             }
-            What::Suspend(Changed { code, why }) => {
-                let made = operator.override_agency(&code, &AgencyOverride::Suspend, &why.reason).await?;
+            AgencySubcommand::Suspend(ChangeArgs { code, why }) => {
+                let overrides =
+                    operator.override_agency(&code, &AgencyOverride::Suspend, &why.reason).await?;
                 terminal.line(&format!(
-                    "Agency {code} is suspended (change {}). No new case is accepted for it; within a minute nothing \
-                     more is sent to it, and its cases are held.",
-                    made.version
+                                        "Agency {code} is suspended (change {}). The hub accepts no new case for it. Within a minute the hub \
+                                         sends it no more cases and holds them.",
+                    overrides.version
                 ));
                 Ok(())
             }
-            What::Resume(Changed { code, why }) => resume(&operator, &code, &why.reason, terminal).await,
-            What::Keys { code, what, json } => keys(&operator, &code, what, json, terminal).await,
-            What::Kit { code, out } => {
+            AgencySubcommand::Resume(ChangeArgs { code, why }) => {
+                resume(&operator, &code, &why.reason, terminal).await
+            }
+            AgencySubcommand::Keys { code, what, json } => keys(&operator, &code, what, json, terminal).await,
+            AgencySubcommand::Kit { code, out } => {
                 for path in operator.kit(&code, &out)? {
                     terminal.line(&path.display().to_string());
                 }
                 Ok(())
             }
-            What::Refused { code, since, json } => {
+            AgencySubcommand::Refused { code, since, json } => {
                 let since = since.unwrap_or_else(|| Timestamp::now() - RECENT);
                 let (refused, more) = operator.refused(&code, since).await?;
-                shown(terminal, json, &refused, |refused| tables::refused(refused))?;
+                print(terminal, json, &refused, |refused| tables::refused(refused))?;
                 if more {
-                    bail!("there are more than {REFUSED}; give a later --since to see the rest");
+                    bail!("only the first {REFUSED} are shown; give a later --since to see the rest");
                 }
                 Ok(())
             }
-            What::Probe { code, kind } => {
+            AgencySubcommand::Probe { code, kind } => {
                 let kind = match kind {
                     Kind::Unreadable => Probe::Unreadable,
                     Kind::Forged => Probe::Forged,
@@ -238,9 +240,9 @@ impl AgencyCommand {
 }
 
 /// Prints JSON for a program, a table for a person.
-fn shown<T: Serialize>(
+fn print<T: Serialize>(
     terminal: &Terminal,
-    json: Json,
+    json: OutputArgs,
     value: &T,
     table: impl Fn(&T) -> String,
 ) -> Result<()> {
@@ -249,23 +251,29 @@ fn shown<T: Serialize>(
     Ok(())
 }
 
-/// Resumes, waits until every function knows, and lets go of what was held. Nothing is lost if it is interrupted: the
-/// sweeper sends what is owed.
+/// Resumes an agency, waits until every function has the change, and releases the held cases. After an interruption the
+/// sweeper sends the remaining cases.
 async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: &Terminal) -> Result<()> {
-    let made = operator.override_agency(code, &AgencyOverride::Resume, reason).await?;
-    terminal.line(&format!("Agency {code} takes cases again (change {}).", made.version));
+    let overrides = operator.override_agency(code, &AgencyOverride::Resume, reason).await?;
+    terminal.line(&format!("Agency {code} takes cases again (change {}).", overrides.version));
     if let Some(row) = operator.list().await?.into_iter().find(|row| &row.agency == code)
         && row.suspended_by.is_some()
     {
         bail!("the agency's row in infra/agencies.toml still suspends it. Change the row and deploy");
     }
-    let step = terminal.step("Waiting until every function knows");
+    let step = terminal.step("Waiting until every function has the change");
     tokio::time::sleep(Operator::known_after()).await;
     drop(step);
-    let done = operator.release(code).await.context("the sweeper releases the rest")?;
-    terminal.line(&format!("Released {} cases that were held.", done.released));
+    let done = operator
+        .release(code)
+        .await
+        .context("some held cases were not released; the sweeper sends them later")?;
+    terminal.line(&format!("Released {} cases.", done.released));
     if done.left > 0 {
-        terminal.line(&format!("{} more were requested a moment ago; the sweeper releases them.", done.left));
+        terminal.line(&format!(
+            "{} more have a recent resend request or have just changed; the sweeper sends them.",
+            done.left
+        ));
     }
     Ok(())
 }
@@ -274,34 +282,34 @@ async fn keys(
     operator: &Operator,
     code: &AgencyCode,
     what: Option<Keys>,
-    json: Json,
+    json: OutputArgs,
     terminal: &Terminal,
 ) -> Result<()> {
     match what {
-        None => shown(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys)),
+        None => print(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys)),
         Some(Keys::List(own)) => {
-            let json = Json { json: json.json || own.json };
-            shown(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys))
+            let json = OutputArgs { json: json.json || own.json };
+            print(terminal, json, &operator.keys(code).await?, |keys| tables::keys(keys))
         }
         Some(Keys::Add { file, why }) => {
-            let made = operator.override_agency(code, &read_key(&file)?, &why.reason).await?;
-            terminal.line(&format!("The key takes effect within a minute (change {}).", made.version));
+            let overrides = operator.override_agency(code, &read_key(&file)?, &why.reason).await?;
+            terminal.line(&format!("The key takes effect within a minute (change {}).", overrides.version));
             Ok(())
         }
         Some(Keys::Revoke { kid, why }) => {
             let revoked = AgencyOverride::RevokeKey { kid: kid.clone() };
-            let made = operator.override_agency(code, &revoked, &why.reason).await?;
+            let overrides = operator.override_agency(code, &revoked, &why.reason).await?;
             terminal.line(&format!(
-                "The key {kid} is revoked; every function knows within a minute (change {}).",
-                made.version
+                "The key {kid} is revoked, in effect within a minute (change {}).",
+                overrides.version
             ));
-            let rows = operator.rows().with_overrides(&made);
+            let rows = operator.rows().with_overrides(&overrides);
             let row = rows.agency(code);
-            for (role, left) in [
+            for (role, has_key) in [
                 (KeyRole::Signing, row.is_some_and(|row| !row.signing_keys.is_empty())),
                 (KeyRole::Encryption, row.is_some_and(|row| !row.encryption_keys.is_empty())),
             ] {
-                if !left {
+                if !has_key {
                     terminal.line(&format!("! The agency has no key left for {}.", tables::purpose(role)));
                 }
             }
@@ -319,8 +327,8 @@ mod tests {
     #[test]
     fn a_kid_that_begins_with_a_hyphen_is_revoked() {
         let command = AgencyCommand::augment_args(Command::new("agency"));
-        let words = ["agency", "keys", "11", "revoke", "-vQ0", "--reason", "it leaked"];
-        let matches = command.try_get_matches_from(words).expect("a kid, not an option");
+        let arguments = ["agency", "keys", "11", "revoke", "-vQ0", "--reason", "it leaked"];
+        let matches = command.try_get_matches_from(arguments).expect("a kid, not an option");
         let parsed = format!("{:?}", AgencyCommand::from_arg_matches(&matches).expect("a command"));
         assert!(parsed.contains("\"-vQ0\"") && parsed.contains("it leaked"), "{parsed}");
     }

@@ -53,7 +53,7 @@ pub(crate) struct Apply {
 
 fn service(text: &str) -> Result<Service, String> {
     let names: Vec<&str> = catalogue().iter().map(|row| row.service.name()).collect();
-    Service::named(text).ok_or_else(|| format!("there is no such service; there are {}", names.join(", ")))
+    Service::named(text).ok_or_else(|| format!("unknown service; the services are {}", names.join(", ")))
 }
 
 fn paper(text: &str) -> Result<(String, PathBuf), &'static str> {
@@ -123,12 +123,12 @@ async fn upload_all(submission: &mut Submission<'_>, form: &Form, terminal: &Ter
     let missing =
         inspected.view.documents.iter().filter(|document| inspected.view.missing.contains(&document.id));
     for document in missing {
-        terminal.line(&format!("still to come: {}", document.requirement));
+        terminal.line(&format!("missing {}", document.requirement));
     }
     Ok(if inspected.rejected.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DOCUMENT_REJECTED) })
 }
 
-/// Prints the event feed from the first event to the last.
+/// Prints the event feed until the application is final.
 async fn follow(submission: &mut Submission<'_>, terminal: &Terminal) -> Result<()> {
     loop {
         let (events, is_final) = submission.next_events().await?;

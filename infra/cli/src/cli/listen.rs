@@ -15,7 +15,7 @@ use tongban::walk::words::what;
 use super::local_hub::LocalHub;
 use super::signals::termination;
 
-/// Callbacks that wait to be printed. The receiver answers 503 to one that does not fit, and the hub sends it again.
+/// Callbacks that wait to be printed. When the queue is full, the receiver answers 503 and the hub retries.
 const QUEUE_LENGTH: usize = 256;
 /// How long the hub may take to end the subscription.
 const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,11 +25,11 @@ const EVENT_TYPES: usize = 32;
 /// Prints the callbacks of the hub on this machine as they arrive, one line each, until Ctrl-C.
 ///
 /// Subscribes for the tenant, verifies each signature, answers a forged callback with 401, and ends the subscription
-/// when it stops. Callbacks hold ids only. The hub may take 15 seconds to use a new subscription; events of that time
-/// are in the event feed.
+/// when it stops. Callbacks hold ids only. The hub may take 15 seconds to use a new subscription; the event feed has the
+/// events of that time.
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
-    /// Port of 127.0.0.1 to listen on; 0 takes any that is free.
+    /// Port of 127.0.0.1 to listen on; 0 chooses a free port.
     #[arg(long, default_value_t = 4590)]
     port: u16,
     /// Event types, separated by commas, for example application.received. Default: all types.
@@ -46,7 +46,7 @@ impl Listen {
     /// Listens until a signal ends the command.
     ///
     /// # Errors
-    /// No hub runs here, the port is in use, or the hub knows no such event type.
+    /// No hub runs on this machine, the port is in use, or the hub has no such event type.
     pub(crate) async fn run(self, terminal: &Terminal) -> Result<()> {
         if self.events.len() > EVENT_TYPES {
             bail!("--events takes at most {EVENT_TYPES} types");
@@ -57,7 +57,7 @@ impl Listen {
         let (sender, mut received) = mpsc::channel(QUEUE_LENGTH);
         let receiver =
             CallbackReceiver::listen(self.port, move |callback| sender.try_send(callback).is_ok()).await?;
-        // An earlier run that was killed left its subscription. This process has the port now, so the old one is useless.
+        // A killed run leaves its subscription. Its receiver is gone, because this process has the port.
         app.unsubscribe_url(receiver.url()).await?;
         let (subscription, secret) = app.subscribe(receiver.url(), &self.events).await?;
         receiver.trust(secret);
@@ -94,7 +94,7 @@ fn json_line(callback: &Result<ReceivedCallback, String>) -> String {
             "stage": payload.data.stage,
             "after_seconds": delay.as_secs_f64(),
         }),
-        Err(why) => json!({ "verified": false, "why": why }),
+        Err(reason) => json!({ "verified": false, "why": reason }),
     };
     line.to_string()
 }
@@ -115,7 +115,7 @@ fn text_line(callback: &Result<ReceivedCallback, String>) -> String {
                 style(format!("+{:.2} s", delay.as_secs_f64())).dim(),
             )
         }
-        Err(why) => format!("{}  {why}", style("forged").red().bold()),
+        Err(reason) => format!("{}  {reason}", style("forged").red().bold()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which hub of this machine is meant.
+//! Arguments that select a hub on this machine.
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -7,17 +7,17 @@ use tongban::emulator::PORT;
 use tongban::running::RunningHub;
 use tongban::walk::TENANT;
 
-/// The hub on this machine, and who asks.
+/// The hub on this machine, and the tenant of the requests.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LocalHub {
-    /// The app backend.
+    /// Tenant of the app backend.
     #[arg(long, default_value = TENANT, value_parser = tenant)]
     pub(crate) tenant: TenantId,
-    /// Port of the hub on this machine; else TONGBAN_PORT, else 4580.
-    // An id of its own: the program's first level has a port with a default.
+    /// Port of the hub on this machine. Default: TONGBAN_PORT, then 4580.
+    // A separate id, because the top-level command has a `port` with a default.
     #[arg(id = "hub_port", long = "hub-port", value_name = "PORT")]
     port: Option<u16>,
-    /// Name of its stack; else TONGBAN_STACK, else tongban.
+    /// Name of the stack. Default: TONGBAN_STACK, then tongban.
     #[arg(long)]
     stack: Option<String>,
 }
@@ -26,25 +26,25 @@ impl LocalHub {
     /// Finds the hub.
     ///
     /// # Errors
-    /// It does not run, or not under this name.
+    /// No hub runs on the port, or it has no stack of this name.
     pub(crate) async fn hub(&self) -> Result<RunningHub> {
         RunningHub::find(port_of(self.port)?, &stack_of(self.stack.clone())).await
     }
 }
 
-/// The hub's port: what is given, else the environment's, else the usual one.
+/// The hub's port: the argument, else TONGBAN_PORT, else the default.
 ///
 /// # Errors
-/// The environment names no port.
+/// TONGBAN_PORT is not a port number.
 pub(crate) fn port_of(given: Option<u16>) -> Result<u16> {
     match (given, variable("TONGBAN_PORT")) {
         (Some(port), _) => Ok(port),
-        (None, Some(text)) => text.parse().context("TONGBAN_PORT is no port"),
+        (None, Some(text)) => text.parse().context("TONGBAN_PORT is not a port number"),
         (None, None) => Ok(PORT),
     }
 }
 
-/// The stack's name: what is given, else the environment's, else the usual one.
+/// The stack's name: the argument, else TONGBAN_STACK, else the default.
 pub(crate) fn stack_of(given: Option<String>) -> String {
     given.or_else(|| variable("TONGBAN_STACK")).unwrap_or_else(|| "tongban".to_owned())
 }

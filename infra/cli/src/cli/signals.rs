@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 
-/// Runs to the end, or until a signal arrives. A signal drops the work and every process that it started.
+/// Runs the work to its end or until a signal. A signal drops the work, which ends every process that it started.
 ///
 /// # Errors
 /// The error of the work, or "interrupted".
 pub(crate) async fn interruptible(work: impl Future<Output = Result<()>>) -> Result<()> {
     tokio::select! {
-        done = work => done,
+        result = work => result,
         signal = termination() => {
             signal?;
             bail!("interrupted")

@@ -1,4 +1,4 @@
-//! `tongban token`: what an app backend proves itself with.
+//! `tongban token`: access tokens of app backends.
 
 use anyhow::Result;
 use clap::{Args, value_parser};
@@ -12,10 +12,10 @@ use super::local_hub::LocalHub;
 pub(crate) struct Token {
     #[command(flatten)]
     local_hub: LocalHub,
-    /// What it may do, several with commas between; everything without it.
+    /// Scopes, separated by commas. Default: all scopes.
     #[arg(long, value_delimiter = ',', value_parser = scope, default_values = SCOPES)]
     scopes: Vec<String>,
-    /// Hours it is good for; the hub takes none that lives longer than a day.
+    /// Lifetime in hours. The hub rejects tokens with a lifetime of more than a day.
     #[arg(long, default_value_t = TOKEN_HOURS, value_parser = value_parser!(u8).range(1..=i64::from(TOKEN_HOURS_MOST)))]
     hours: u8,
     /// Prints shell commands that set TOKEN and URL, for `eval "$(…)"`.
@@ -27,21 +27,21 @@ fn scope(text: &str) -> Result<String, String> {
     if SCOPES.contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err(format!("there is no such scope; there are {}", SCOPES.join(", ")))
+        Err(format!("there is no such scope; the scopes are {}", SCOPES.join(", ")))
     }
 }
 
 impl Token {
-    /// Prints it.
+    /// Prints the token.
     ///
     /// # Errors
-    /// There is no hub.
+    /// No hub runs on this machine.
     pub(crate) async fn run(&self, terminal: &Terminal) -> Result<()> {
         let hub = self.local_hub.hub().await?;
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = hub.token(&self.local_hub.tenant, &scopes, self.hours)?;
         if self.export {
-            // Single quotes: the address has a dollar sign, and neither has a quote.
+            // Single quotes, because the address contains a dollar sign. Neither value contains a quote.
             terminal.line(&format!("export URL='{}'", hub.url()));
             terminal.line(&format!("export TOKEN='{token}'"));
         } else {

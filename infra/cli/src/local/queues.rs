@@ -1,4 +1,4 @@
-//! How full the queues of a running hub are.
+//! Message counts of the queues of a running hub.
 
 use std::collections::HashMap;
 
@@ -7,29 +7,29 @@ use aws_sdk_sqs as sqs;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::LocalStack;
-use crate::aws::told;
+use crate::aws::call_error;
 
-/// How many messages a queue holds.
+/// Approximate number of messages in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Depth {
-    /// Its name.
+    /// The queue's name.
     pub queue: String,
-    /// Messages to be received.
+    /// Visible messages.
     pub waiting: u64,
     /// Messages received and not yet deleted.
     pub taken: u64,
-    /// Messages that are delayed.
+    /// Delayed messages.
     pub delayed: u64,
 }
 
 impl Depth {
-    /// Whether it holds nothing at all.
+    /// Whether the queue holds no message of any kind.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting + self.taken + self.delayed == 0
     }
 
-    /// Whether it is a dead-letter queue.
+    /// Whether the queue is a dead-letter queue or the quarantine queue.
     #[must_use]
     pub fn is_dead_letters(&self) -> bool {
         let name = self.queue.trim_end_matches(".fifo");
@@ -38,10 +38,10 @@ impl Depth {
 }
 
 impl LocalStack {
-    /// How much every queue of the stack holds, by name.
+    /// The message counts of every queue of the stack, sorted by name.
     ///
     /// # Errors
-    /// The local AWS cannot be asked.
+    /// A call to SQS fails.
     pub async fn depths(&self) -> Result<Vec<Depth>> {
         let mut urls = Vec::new();
         let mut pages = self
@@ -52,7 +52,7 @@ impl LocalStack {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told("listing the queues", error))?;
+            let page = page.map_err(|error| call_error("listing the queues", error))?;
             urls.extend_from_slice(page.queue_urls());
         }
         let mut depths = Vec::with_capacity(urls.len());
@@ -63,20 +63,20 @@ impl LocalStack {
         Ok(depths)
     }
 
-    /// How much one queue holds.
+    /// The message counts of one queue.
     ///
     /// # Errors
-    /// There is no such queue.
+    /// The queue does not exist.
     pub async fn depth(&self, queue_url: &str) -> Result<Depth> {
         Depth::of(&self.sqs, queue_url).await
     }
 }
 
 impl Depth {
-    /// How much one queue holds.
+    /// The message counts of one queue.
     ///
     /// # Errors
-    /// There is no such queue.
+    /// The queue does not exist.
     pub async fn of(sqs: &sqs::Client, queue_url: &str) -> Result<Depth> {
         let asked = sqs
             .get_queue_attributes()
@@ -86,7 +86,7 @@ impl Depth {
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
             .send()
             .await
-            .map_err(|error| told(&format!("reading the queue {queue_url}"), error))?;
+            .map_err(|error| call_error(&format!("reading the queue {queue_url}"), error))?;
         let empty = HashMap::new();
         let attributes = asked.attributes().unwrap_or(&empty);
         let number =

@@ -1,4 +1,4 @@
-//! The cases before an agency: how many wait, and letting go of those that were held while it was suspended.
+//! The open cases of an agency: their number, and the release of cases that were held during a suspension.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use serde::Serialize;
 
 use super::Operator;
 
-/// Most cases that are looked at to count those that are held.
+/// Largest number of cases that are read to count the held ones.
 const COUNTED: usize = 1000;
-/// What is added to [`FRESH`] for clocks that differ.
+/// Added to [`FRESH`] for differences between clocks.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The cases before an agency.
+/// Counts of an agency's open cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Cases it has not decided yet.
+    /// Cases that the agency has not decided.
     pub open: usize,
-    /// Those among them whose message it is still owed.
+    /// Open cases whose message was not sent yet.
     pub held: usize,
-    /// When the oldest was opened.
+    /// Opening time of the oldest open case.
     pub oldest: Option<Timestamp>,
-    /// Whether there are more than were counted.
+    /// Whether the count stopped at its bound.
     pub more: bool,
 }
 
-/// What became of the cases that were held.
+/// Result of a release of held cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ReleaseOutcome {
-    /// Handed to the router.
+    /// Cases marked for the router.
     pub released: usize,
-    /// Left to the sweeper, because they were asked for a moment ago or have just moved on.
+    /// Cases left to the sweeper: they have a recent resend request, or changed during the release.
     pub left: usize,
 }
 
 impl Operator {
-    /// Counts the cases before an agency, up to a thousand.
+    /// Counts the open cases of an agency, up to a thousand.
     ///
     /// # Errors
     /// The table does not answer.
@@ -50,10 +50,10 @@ impl Operator {
         loop {
             let page = self.page(code, after).await?;
             for stored in page.items {
-                let head = stored.ledger.state();
+                let state = stored.ledger.state();
                 backlog.open += 1;
-                backlog.held += usize::from(undelivered(head).is_some());
-                backlog.oldest.get_or_insert(head.opened_at);
+                backlog.held += usize::from(undelivered(state).is_some());
+                backlog.oldest.get_or_insert(state.opened_at);
             }
             after = page.next;
             if after.is_none() {
@@ -66,37 +66,37 @@ impl Operator {
         }
     }
 
-    /// How long a change of an agency may take until every function knows of it.
+    /// Longest time until every function has a change of an agency.
     #[must_use]
     pub fn known_after() -> Duration {
         FRESH.unsigned_abs() + MARGIN
     }
 
-    /// Lets go of every case that an agency is owed, the oldest first. Call it once every function knows that the
-    /// agency takes cases again, or they are held once more. What is missed the sweeper sends.
+    /// Releases every held case of an agency, the oldest first. Call it [`Operator::known_after`] after the resumption: a function
+    /// that still has the suspension would hold the cases again. The sweeper sends cases that this call misses.
     ///
     /// # Errors
-    /// The table does not answer; what was let go of stays so.
+    /// The table does not answer. Cases released before the error stay released.
     pub async fn release(&self, code: &AgencyCode) -> Result<ReleaseOutcome> {
-        let mut done = ReleaseOutcome::default();
+        let mut outcome = ReleaseOutcome::default();
         let mut after = None;
         loop {
             let page = self.page(code, after).await?;
             for stored in page.items {
                 let Some(undelivered) = undelivered(stored.ledger.state()) else { continue };
-                let asked = self
+                let marked = self
                     .overrides
                     .cases
                     .mark_for_resend(stored.id(), undelivered.version, Timestamp::now())
                     .await;
-                match asked.with_context(|| format!("releasing {}", stored.id()))? {
-                    ResendMark::Set => done.released += 1,
-                    ResendMark::TooSoon | ResendMark::Missing => done.left += 1,
+                match marked.with_context(|| format!("releasing {}", stored.id()))? {
+                    ResendMark::Set => outcome.released += 1,
+                    ResendMark::TooSoon | ResendMark::Missing => outcome.left += 1,
                 }
             }
             after = page.next;
             if after.is_none() {
-                return Ok(done);
+                return Ok(outcome);
             }
         }
     }
@@ -107,6 +107,6 @@ impl Operator {
         after: Option<Cursor>,
     ) -> Result<platform::store::Page<platform::store::StoredApplication>> {
         let page = self.overrides.cases.before_agency(code, PAGE, after).await;
-        page.with_context(|| format!("listing the cases before agency {code}"))
+        page.with_context(|| format!("listing the open cases of agency {code}"))
     }
 }

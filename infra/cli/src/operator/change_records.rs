@@ -1,12 +1,12 @@
-//! The records of what operators changed, each with the hash of the one before it.
+//! The records of operators' changes. Each record has the hash of the record before it.
 
 use domain::agency_override::{AgencyOverrides, Record, hash};
 use domain::ids::AgencyCode;
 
-/// Most records that are read at once.
-pub(super) const MOST: usize = 10_000;
+/// Largest number of records that are read.
+pub(super) const MAX_RECORDS: usize = 10_000;
 
-/// The records that were read, and whether they are whole.
+/// Records, and the result of the check of their hash chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeRecords {
     records: Vec<Record>,
@@ -14,13 +14,13 @@ pub struct ChangeRecords {
 }
 
 impl ChangeRecords {
-    /// Reads records, the oldest first, and follows their hashes up to what is in force.
+    /// Reads records, the oldest first, and checks their hashes up to the overrides in force.
     #[must_use]
     pub fn of(lines: Vec<String>, in_force: &AgencyOverrides) -> ChangeRecords {
         let mut records = Vec::with_capacity(lines.len());
         let mut broken = None;
-        // Of a chain that is too long to be read whole, the first record that was read is believed.
-        let mut before: Option<(u32, String)> = (lines.len() < MOST).then(|| (0, String::new()));
+        // When the chain is longer than the bound, the first record that was read cannot be checked.
+        let mut before: Option<(u32, String)> = (lines.len() < MAX_RECORDS).then(|| (0, String::new()));
         for line in &lines {
             let Ok(record) = serde_json::from_str::<Record>(line) else {
                 let after = before.as_ref().map_or(0, |(version, _)| *version);
@@ -45,24 +45,24 @@ impl ChangeRecords {
         if last.0 != in_force.version {
             broken.get_or_insert(format!("record {} is missing", in_force.version));
         } else if last.1 != in_force.hash {
-            broken.get_or_insert(format!("record {} was changed, or what is in force was", in_force.version));
+            broken.get_or_insert(format!("record {} or the state in force was changed", in_force.version));
         }
         ChangeRecords { records, broken }
     }
 
-    /// What is wrong first, if anything is.
+    /// The first fault of the chain.
     #[must_use]
     pub fn broken(&self) -> Option<&str> {
         self.broken.as_deref()
     }
 
-    /// All records that can be read.
+    /// All readable records.
     #[must_use]
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// The last records of an agency, the oldest first.
+    /// The latest records of an agency, the oldest first.
     #[must_use]
     pub fn last_of(&self, agency: &AgencyCode, most: usize) -> Vec<Record> {
         let own = self.records.iter().rev().filter(|record| &record.agency == agency);
@@ -81,7 +81,7 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::json;
 
-    /// Three records, and what is in force after them.
+    /// Three records, and the overrides in force after them.
     fn three() -> (Vec<String>, AgencyOverrides) {
         let row = json!({ "code": "11", "zh": "北京市", "en": "Beijing", "state": "active" });
         let rows = Agencies::new(vec![serde_json::from_value(row).unwrap()]).unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_chain_holds() {
+    fn an_intact_chain_has_no_fault() {
         let (lines, all) = three();
         let chain = ChangeRecords::of(lines, &all);
         assert_eq!((chain.broken(), chain.records().len()), (None, 3));
@@ -108,25 +108,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_taken_out_or_damaged_is_found() {
+    fn a_changed_removed_or_damaged_record_is_found() {
         let (lines, all) = three();
-        let told = |change: fn(&mut Vec<String>)| {
+        let fault_after = |change: fn(&mut Vec<String>)| {
             let mut lines = lines.clone();
             change(&mut lines);
             ChangeRecords::of(lines, &all).broken().unwrap_or("nothing").to_owned()
         };
-        assert_eq!(told(|_| ()), "nothing");
+        assert_eq!(fault_after(|_| ()), "nothing");
         assert_eq!(
-            told(|lines| lines[0] = lines[0].replace("somebody", "nobody")),
+            fault_after(|lines| lines[0] = lines[0].replace("somebody", "nobody")),
             "record 1 was changed after record 2 was made"
         );
         assert_eq!(
-            told(|lines| lines[2] = lines[2].replace("a reason", "another")),
-            "record 3 was changed, or what is in force was"
+            fault_after(|lines| lines[2] = lines[2].replace("a reason", "another")),
+            "record 3 or the state in force was changed"
         );
-        assert_eq!(told(|lines| drop(lines.remove(1))), "record 2 is missing");
-        assert_eq!(told(|lines| drop(lines.pop())), "record 3 is missing");
-        assert_eq!(told(|lines| lines[1] = "{".to_owned()), "the record after 1 cannot be read");
-        assert_eq!(told(Vec::clear), "record 3 is missing");
+        assert_eq!(fault_after(|lines| drop(lines.remove(1))), "record 2 is missing");
+        assert_eq!(fault_after(|lines| drop(lines.pop())), "record 3 is missing");
+        assert_eq!(fault_after(|lines| lines[1] = "{".to_owned()), "the record after 1 cannot be read");
+        assert_eq!(fault_after(Vec::clear), "record 3 is missing");
     }
 }

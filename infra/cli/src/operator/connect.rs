@@ -10,17 +10,17 @@ use super::location::{HubLocation, HubPlace};
 use super::override_table::OverrideTable;
 use crate::agencies::AgencyList;
 use crate::aws::{self, LOCAL_ACCOUNT};
-use crate::emulator::rows_of;
+use crate::emulator::agencies_file;
 use crate::endpoints::endpoint_of;
-use crate::running::rows_here;
+use crate::running::deployed_agencies;
 use crate::stack::Cloud;
 use crate::workspace::Workspace;
 
 impl Operator {
-    /// Finds a hub and reads what its stack tells of itself.
+    /// Connects to a hub and reads the outputs of its stack.
     ///
     /// # Errors
-    /// It does not answer, there is no such stack, or it was deployed before it had a table of overrides.
+    /// The hub does not answer, the stack does not exist, or the stack is older than the table of overrides.
     pub async fn reach(at: &HubLocation) -> Result<Operator> {
         let workspace = Workspace::find()?;
         let (config, rows, by) = match &at.place {
@@ -29,12 +29,12 @@ impl Operator {
         };
         let cloud = Cloud::new(&config);
         if !cloud.exists(&at.stack).await? {
-            bail!("there is no stack {}; --stack names another", at.stack);
+            bail!("there is no stack {}; choose another with --stack", at.stack);
         }
         let outputs = cloud.outputs(&at.stack).await?;
         let table = outputs
             .get("AgenciesTableName")
-            .context("the stack was deployed before operators could override agencies; deploy it again")?;
+            .context("the stack is older than the overrides of agencies; deploy it again")?;
         let cases = outputs.get("TableName")?;
         Ok(Operator {
             place: at.place.clone(),
@@ -49,11 +49,15 @@ impl Operator {
     }
 }
 
-/// The hub on this machine, with the agencies as it was started with.
+/// The hub on this machine, with the agencies that were deployed to it.
 async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Agencies, String)> {
-    let bytes =
-        rows_here(workspace, port, "say where it is with --port, or name a real one with --region").await?;
-    let path = rows_of(workspace, port);
+    let bytes = deployed_agencies(
+        workspace,
+        port,
+        "give its port with --port, or the region of a real hub with --region",
+    )
+    .await?;
+    let path = agencies_file(workspace, port);
     let rows = serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
     let name = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let by = match name {
@@ -63,7 +67,7 @@ async fn here(workspace: &Workspace, port: u16) -> Result<(SdkConfig, Agencies, 
     Ok((aws::local(&endpoint_of(port), LOCAL_ACCOUNT), rows, by))
 }
 
-/// A hub in a real account. Its agencies are the rows of this repository, as they are deployed.
+/// A hub in a real account. Its agencies are read from this repository, so the deployed commit must be checked out.
 async fn there(
     workspace: &Workspace,
     region: &str,

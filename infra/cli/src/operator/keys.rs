@@ -1,4 +1,4 @@
-//! An agency's keys: which count, where each comes from, and public keys from files.
+//! An agency's keys: their state and origin, and public keys from files.
 
 use std::fs;
 use std::path::Path;
@@ -10,42 +10,39 @@ use protocol::jose::PublicKey;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Where a key was written down.
+/// Source of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// In the agency's row.
+    /// The agency's row in `infra/agencies.toml`.
     Row,
-    /// By an operator since the last deploy.
+    /// An override by an operator.
     Operator,
 }
 
-/// Whether a key counts.
+/// State of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// It verifies reports, or it is the one that messages are encrypted to.
+    /// The key verifies reports, or messages are encrypted to it.
     InUse,
-    /// An encryption key behind the one in use: it still opens what was sent.
+    /// An earlier encryption key: the agency decrypts earlier messages with it.
     Former,
-    /// It counts no more.
+    /// The hub neither accepts signatures of this key nor encrypts to it.
     Revoked,
 }
 
-/// One key as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AgencyKey {
-    /// Its name.
     pub kid: String,
-    /// What it is for; a revoked key of an operator's is known by its name alone.
+    /// `None` for a revoked key of an operator: only its name is recorded.
     pub role: Option<KeyRole>,
-    /// Whether it counts.
     pub state: KeyState,
-    /// Where it was written down, where that is still known.
+    /// `None` when the key is no longer listed.
     pub origin: Option<Origin>,
 }
 
-/// An agency's keys: those that sign, those that encrypt in the order of use, then what was revoked.
+/// An agency's keys: signing keys, encryption keys in the order of use, then revoked keys.
 #[must_use]
 pub(super) fn listed(row: &AgencyRow, overridden: &OverriddenAgency) -> Vec<AgencyKey> {
     let mut all = Vec::new();
@@ -79,33 +76,33 @@ pub(super) fn listed(row: &AgencyRow, overridden: &OverriddenAgency) -> Vec<Agen
     all
 }
 
-/// The override that adds the key of a file: a public JWK (P-256) with `kid` and `use`.
+/// The override that adds the key in a file: a public JWK (P-256) with `kid` and `use`.
 ///
 /// # Errors
-/// The file cannot be read, holds something else, or holds a PRIVATE key.
+/// The file cannot be read, is not such a key, or contains a PRIVATE key.
 pub fn read_key(path: &Path) -> Result<AgencyOverride> {
     let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     add_key(&text).with_context(|| path.display().to_string())
 }
 
 fn add_key(text: &str) -> Result<AgencyOverride> {
-    let jwk: Value = serde_json::from_str(text).context("not JSON")?;
+    let jwk = protocol::json::parse(text.as_bytes(), text.len())?;
     if jwk.get("d").is_some() {
         bail!(
-            "this is a PRIVATE key: whoever saw it can sign as the agency. Make a new one and give its public part"
+            "the file contains a PRIVATE key: everyone who has seen it can act as the agency. Generate a new key and give its public part"
         );
     }
     let member = |name: &str| jwk.get(name).and_then(Value::as_str);
     let role = match member("use") {
         Some("sig") => KeyRole::Signing,
         Some("enc") => KeyRole::Encryption,
-        Some(_) | None => bail!("the key does not say what it is for: \"use\" is \"sig\" or \"enc\""),
+        Some(_) | None => bail!("the key has no purpose: \"use\" must be \"sig\" or \"enc\""),
     };
     if member("kid").is_none_or(str::is_empty) {
         bail!("the key has no name: \"kid\" is missing");
     }
     if member("crv") != Some("P-256") || PublicKey::from_jwk(&jwk).is_err() {
-        bail!("not a public JWK on the curve P-256");
+        bail!("the key is not a public JWK on the curve P-256");
     }
     Ok(AgencyOverride::AddKey { role, jwk })
 }
@@ -128,7 +125,7 @@ mod tests {
             "signing_keys": [{ "kid": "s2" }], "encryption_keys": [{ "kid": "e2" }], "revoked": ["s1", "s0"],
         }))
         .unwrap();
-        let seen: Vec<_> =
+        let keys: Vec<_> =
             listed(&row, &overridden).into_iter().map(|key| (key.kid, key.state, key.origin)).collect();
         let expected = [
             ("s2", KeyState::InUse, Some(Origin::Operator)),
@@ -137,24 +134,24 @@ mod tests {
             ("s1", KeyState::Revoked, Some(Origin::Row)),
             ("s0", KeyState::Revoked, None),
         ];
-        assert_eq!(seen, expected.map(|(kid, state, origin)| (kid.to_owned(), state, origin)));
+        assert_eq!(keys, expected.map(|(kid, state, origin)| (kid.to_owned(), state, origin)));
     }
 
     #[test]
-    fn a_key_from_a_file_is_public_named_and_for_one_use() {
+    fn a_key_from_a_file_is_public_and_has_a_name_and_a_purpose() {
         let key = PrivateKey::generate(KeyUse::Encryption).unwrap();
         let public = key.public().to_jwk().unwrap();
         let read = add_key(&public.to_string()).unwrap();
         assert!(matches!(read, AgencyOverride::AddKey { role: KeyRole::Encryption, .. }));
-        let told = |change: fn(&mut Value)| {
+        let refusal = |change: fn(&mut Value)| {
             let mut jwk = public.clone();
             change(&mut jwk);
             add_key(&jwk.to_string()).unwrap_err().to_string()
         };
-        assert!(told(|jwk| jwk["d"] = "AAAA".into()).contains("PRIVATE"));
-        assert!(told(|jwk| jwk["use"] = "both".into()).contains("\"use\""));
-        assert!(told(|jwk| jwk["kid"] = "".into()).contains("\"kid\""));
-        assert!(told(|jwk| jwk["x"] = "AAAA".into()).contains("P-256"));
+        assert!(refusal(|jwk| jwk["d"] = "AAAA".into()).contains("PRIVATE"));
+        assert!(refusal(|jwk| jwk["use"] = "both".into()).contains("\"use\""));
+        assert!(refusal(|jwk| jwk["kid"] = "".into()).contains("\"kid\""));
+        assert!(refusal(|jwk| jwk["x"] = "AAAA".into()).contains("P-256"));
         assert!(add_key("no").is_err());
     }
 }

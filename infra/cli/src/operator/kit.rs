@@ -1,4 +1,4 @@
-//! What an integrator is handed: the settings of an agency's process, and of a hub on this machine its keys too.
+//! The integration kit of an agency: the settings of its process and, for a hub on this machine, its keys.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,23 +15,23 @@ use crate::endpoints::{account_of, endpoint_of, url_by_number};
 use crate::secrets::Secrets;
 use crate::workspace::write_new;
 
-/// The settings.
+/// File with the settings.
 const SETTINGS: &str = "agency.json";
-/// Signs the agency's reports.
+/// Key that signs the agency's reports.
 const SIGNING: &str = "signing.jwk.json";
-/// Opens its messages.
+/// Key that decrypts the agency's messages.
 const ENCRYPTION: &str = "encryption.jwk.json";
-/// A spare that the hub does not know yet: adding its public part begins a rotation.
+/// Spare key that is unknown to the hub. A rotation begins when an operator adds its public part.
 const NEXT: &str = "encryption-next.jwk.json";
-/// Access to AWS as the agency's account.
+/// Environment variables for access to AWS as the agency's account.
 const ENVIRONMENT: &str = "agency.env";
 
 impl Operator {
-    /// Writes an agency's kit into a folder, made where it is not there, and answers which files. Each can be read by
-    /// its owner alone. Of a hub in a real account there are the settings alone: the agency makes its own keys.
+    /// Writes an agency's kit into a folder, which is created if missing, and returns the paths. Only the owner can read the
+    /// files. For a hub in a real account the kit has the settings only: the agency generates its own keys.
     ///
     /// # Errors
-    /// No agency has this code, a file is there already (nothing is written then), or the folder cannot be written.
+    /// No agency has this code, a file exists already (nothing is written then), or the folder cannot be written.
     pub fn kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
         self.row(code)?;
         let files = match &self.place {
@@ -45,7 +45,7 @@ impl Operator {
         let taken: Vec<&str> =
             files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
         if !taken.is_empty() {
-            bail!("{} holds {} already; nothing was written", folder.display(), taken.join(", "));
+            bail!("{} already contains {}; nothing was written", folder.display(), taken.join(", "));
         }
         files
             .into_iter()
@@ -68,15 +68,18 @@ impl Operator {
 
     fn local_kit(&self, code: &AgencyCode, port: u16) -> Result<Vec<(&'static str, String)>> {
         let secrets = Secrets::open(&self.workspace.state("keys.json"), [])?;
-        let keys = secrets.agencies().get(code).context("the agency's keys are gone; start the hub again")?;
+        let keys = secrets
+            .agencies()
+            .get(code)
+            .context("keys.json does not contain the agency's keys; start the hub again")?;
         let spare = PrivateKey::generate(KeyUse::Encryption)?;
-        // By number: not every language finds names below `.localhost`.
+        // By IP address, because not every HTTP client resolves names below `.localhost`.
         let endpoint = endpoint_of(port);
         let hub_url = url_by_number(&endpoint, self.outputs.get("ApiId")?);
         let mut settings = self.settings(code, &hub_url)?;
         settings["signing_key"] = SIGNING.into();
         settings["encryption_keys"] = json!([ENCRYPTION, NEXT]);
-        // Whoever tries things out does not want to wait a minute for a message that was left.
+        // Shorter than in production: a developer does not want to wait a minute for a redelivery.
         settings["visibility_seconds"] = 15.into();
         let environment = [
             ("AWS_REGION", LOCAL_REGION.to_owned()),

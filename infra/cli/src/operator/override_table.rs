@@ -1,4 +1,4 @@
-//! The table of overrides: what is in force, and a record of each change, written together or not at all.
+//! The table of overrides: the state in force and a record of each change, written in one transaction.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use platform::store::AwsStore;
 
-use super::change_records::{ChangeRecords, MOST};
-use crate::aws::told;
+use super::change_records::{ChangeRecords, MAX_RECORDS};
+use crate::aws::call_error;
 
-/// How often a change is tried while others change something at the same time. Each time somebody else's change has
-/// got through, so this many operators may press enter at once.
-const TRIES: u32 = 24;
-/// The longest pause between two tries is this for each try so far, up to ten times.
-const PAUSE: Duration = Duration::from_millis(40);
-/// How long one call may take, and all tries of one.
+/// Attempts of a change under conflicts. Each conflict means that another operator's change succeeded, so this many
+/// operators may run the command at once.
+const MAX_ATTEMPTS: u32 = 24;
+/// Backoff: the longest pause before a retry is this times the number of attempts, at most times ten.
+const BACKOFF: Duration = Duration::from_millis(40);
+/// Timeouts of one attempt of a call, and of a call with all its attempts.
 const CALL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
-/// Partition of everything here.
+/// The only partition key.
 const PK: &str = "overrides";
-/// Sort key of what is in force.
+/// Sort key of the state in force.
 const STATE: &str = "state";
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The two tables that an operator changes: the overrides, and the cases as far as asking for one again changes it.
+/// The two tables that an operator changes: the overrides, and the applications, in which a release sets resend marks.
 #[derive(Clone, Debug)]
 pub struct OverrideTable {
     pub(super) cases: AwsStore,
@@ -41,11 +41,11 @@ pub struct OverrideTable {
     table: String,
 }
 
-/// What became of a write.
-enum Written {
-    Done,
-    /// Somebody else was faster, or the write did not arrive.
-    Again,
+/// Result of a transaction.
+enum WriteOutcome {
+    Written,
+    /// Another operator's change came first, or the transaction was not executed.
+    Conflict,
 }
 
 impl OverrideTable {
@@ -57,7 +57,7 @@ impl OverrideTable {
         OverrideTable { cases: AwsStore::new(client.clone(), cases), client, table: table.to_owned() }
     }
 
-    /// What is in force now.
+    /// The overrides in force.
     ///
     /// # Errors
     /// AWS does not answer, or the item cannot be read.
@@ -66,8 +66,8 @@ impl OverrideTable {
         serde_json::from_str(text(&item, "bo")?).context("the overrides in force cannot be read")
     }
 
-    /// The records up to what is in force, the oldest first, and whether their chain holds. Of more than ten thousand
-    /// the newest.
+    /// The records up to the state in force, the oldest first, with the check of their chain. At most the newest ten
+    /// thousand.
     ///
     /// # Errors
     /// AWS does not answer, or an item cannot be read.
@@ -87,9 +87,9 @@ impl OverrideTable {
             .items()
             .send();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| told("reading the records", error))?;
+            let item = item.map_err(|error| call_error("reading the records", error))?;
             lines.push(text(&item, "bo")?.to_owned());
-            if lines.len() >= MOST {
+            if lines.len() >= MAX_RECORDS {
                 break;
             }
         }
@@ -97,7 +97,7 @@ impl OverrideTable {
         Ok(ChangeRecords::of(lines, in_force))
     }
 
-    /// Makes one override over what is in force at that moment.
+    /// Records one override on top of the state in force, and retries after conflicts.
     pub(super) async fn override_agency(
         &self,
         rows: &Agencies,
@@ -105,13 +105,13 @@ impl OverrideTable {
         change: &AgencyOverride,
         why: (&str, &str),
     ) -> Result<AgencyOverrides> {
-        for tried in 0..TRIES {
+        for attempt in 0..MAX_ATTEMPTS {
             let before = self.read().await?;
             let (after, record) = before.apply(rows, agency, change.clone(), why, Timestamp::now())?;
-            let record = String::from_utf8(record).context("the record is no text")?;
+            let record = String::from_utf8(record).context("the record is not UTF-8")?;
             match self.write(&before, &after, &record).await? {
-                Written::Done => return Ok(after),
-                Written::Again => pause(tried + 1).await?,
+                WriteOutcome::Written => return Ok(after),
+                WriteOutcome::Conflict => pause(attempt + 1).await?,
             }
         }
         bail!(
@@ -119,34 +119,34 @@ impl OverrideTable {
         )
     }
 
-    /// Writes what is in force and its record together.
+    /// Writes the new state and its record in one transaction.
     async fn write(
         &self,
         before: &AgencyOverrides,
         after: &AgencyOverrides,
         record: &str,
-    ) -> Result<Written> {
+    ) -> Result<WriteOutcome> {
         let state = self.put(STATE).item("bo", AttributeValue::S(serde_json::to_string(after)?));
         let state = state.item("v", AttributeValue::N(after.version.to_string()));
         let state = if before.version == 0 {
             state.condition_expression("attribute_not_exists(pk)")
         } else {
-            let seen = AttributeValue::N(before.version.to_string());
-            state.condition_expression("v = :seen").expression_attribute_values(":seen", seen)
+            let expected_version = AttributeValue::N(before.version.to_string());
+            state.condition_expression("v = :seen").expression_attribute_values(":seen", expected_version)
         };
         let line = self.put(&record_key(after.version)).item("bo", AttributeValue::S(record.to_owned()));
         let line = line.condition_expression("attribute_not_exists(pk)");
         let puts = [state.build()?, line.build()?].map(|put| TransactWriteItem::builder().put(put).build());
         match self.client.transact_write_items().set_transact_items(Some(puts.into())).send().await {
-            Ok(_) => Ok(Written::Done),
-            // Neither answer says for sure that it was not written: a try whose answer was lost makes the next one a
-            // conflict with itself. The record does say.
-            Err(error) if is_open(&error) => {
+            Ok(_) => Ok(WriteOutcome::Written),
+            // These errors do not prove that nothing was written: after a lost response, the SDK's retry conflicts with its
+            // own first attempt. The stored record decides.
+            Err(error) if is_undecided(&error) => {
                 let stored = self.item(&record_key(after.version)).await?;
                 let stored = stored.as_ref().map(|item| text(item, "bo")).transpose()?;
-                Ok(if stored == Some(record) { Written::Done } else { Written::Again })
+                Ok(if stored == Some(record) { WriteOutcome::Written } else { WriteOutcome::Conflict })
             }
-            Err(error) => Err(told("recording the change", error)),
+            Err(error) => Err(call_error("recording the change", error)),
         }
     }
 
@@ -167,18 +167,18 @@ impl OverrideTable {
             .consistent_read(true)
             .send()
             .await;
-        Ok(read.map_err(|error| told("reading the overrides", error))?.item)
+        Ok(read.map_err(|error| call_error("reading the overrides", error))?.item)
     }
 }
 
-/// Whether a failed write may have been written, or may succeed on another try.
-fn is_open(error: &SdkError<TransactWriteItemsError>) -> bool {
+/// Whether a failed transaction may have been written, or may succeed on a retry.
+fn is_undecided(error: &SdkError<TransactWriteItemsError>) -> bool {
     match error {
-        SdkError::ServiceError(said) => {
-            let answer = said.err();
+        SdkError::ServiceError(response) => {
+            let answer = response.err();
             let conflict =
                 answer.is_transaction_canceled_exception() || answer.is_transaction_in_progress_exception();
-            conflict || answer.is_internal_server_error() || said.raw().status().as_u16() >= 500
+            conflict || answer.is_internal_server_error() || response.raw().status().as_u16() >= 500
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
         SdkError::DispatchFailure(failed) => failed.is_timeout() || failed.is_io(),
@@ -186,11 +186,11 @@ fn is_open(error: &SdkError<TransactWriteItemsError>) -> bool {
     }
 }
 
-/// Waits for a random while, so that two operators do not meet again.
-async fn pause(tried: u32) -> Result<()> {
+/// Waits for a random time, so that two operators do not conflict again.
+async fn pause(attempt: u32) -> Result<()> {
     let mut byte = [0];
     getrandom::fill(&mut byte).context("the system gives no random bytes")?;
-    tokio::time::sleep(PAUSE * tried.min(10) * u32::from(byte[0]) / 255).await;
+    tokio::time::sleep(BACKOFF * attempt.min(10) * u32::from(byte[0]) / 255).await;
     Ok(())
 }
 

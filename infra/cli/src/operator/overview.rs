@@ -1,4 +1,4 @@
-//! What an operator sees of the agencies.
+//! Summaries of agencies for an operator.
 
 use std::collections::BTreeMap;
 
@@ -14,66 +14,60 @@ use super::keys::listed;
 use super::{AgencyKey, Backlog, Operator};
 use crate::local::Depth;
 
-/// Records that are shown of an agency.
+/// Number of an agency's change records that are shown.
 const RECORDS: usize = 5;
 
-/// Who suspended an agency.
+/// The party that suspended an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Suspension {
-    /// Its row: it ends with another row and a deploy.
+    /// The agency's row: a changed row and a deploy end the suspension.
     Row,
-    /// An operator: `resume` ends it.
+    /// An operator: `resume` ends the suspension.
     Operator,
 }
 
-/// An agency at a glance.
+/// One line of the list of agencies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AgencySummary {
-    /// Its code.
     pub agency: AgencyCode,
     /// Name in Chinese.
     pub zh: String,
     /// Name in English.
     pub en: String,
-    /// Whether it takes cases now.
+    /// State with overrides applied.
     pub state: AgencyState,
-    /// Who suspended it, while it is.
+    /// `None` while the agency is active.
     pub suspended_by: Option<Suspension>,
-    /// What it decides, each since a day.
+    /// Services that the agency decides, each with its first day.
     pub offers: BTreeMap<Service, Date>,
-    /// Keys that verify its reports.
+    /// Number of keys that verify the agency's reports.
     pub signing_keys: usize,
-    /// Keys that its messages may be encrypted to.
+    /// Number of keys to which messages may be encrypted.
     pub encryption_keys: usize,
 }
 
-/// An agency looked at closely.
+/// Everything that `agency show` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgencyOverview {
-    /// HubLocation a glance.
     #[serde(flatten)]
-    pub standing: AgencySummary,
-    /// What it can do beyond the ordinary.
+    pub summary: AgencySummary,
+    /// Optional capabilities, for example `script:mongolian`.
     pub capabilities: Vec<String>,
-    /// Its keys.
     pub keys: Vec<AgencyKey>,
-    /// Its queue.
     pub queue: QueueDepths,
-    /// Its cases.
     pub cases: Backlog,
-    /// What was changed last, the oldest first.
+    /// The latest changes, the oldest first.
     pub records: Vec<Record>,
-    /// What is wrong with the records of all agencies, if anything is.
+    /// The first fault in the hash chain of all agencies' records.
     pub records_broken: Option<String>,
 }
 
-/// How full an agency's queue is.
+/// Message counts of an agency's queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueDepths {
-    /// Its address.
     pub url: String,
-    /// Messages to be received.
+    /// Messages that wait to be received.
     pub waiting: u64,
     /// Messages received and not yet deleted.
     pub in_flight: u64,
@@ -82,16 +76,16 @@ pub struct QueueDepths {
 }
 
 impl Operator {
-    /// Every agency at a glance.
+    /// Summaries of all agencies.
     ///
     /// # Errors
     /// The table of overrides does not answer.
     pub async fn list(&self) -> Result<Vec<AgencySummary>> {
         let in_force = self.overrides.read().await?;
-        Ok(self.rows.agencies().iter().map(|row| self.standing(row, &in_force)).collect())
+        Ok(self.rows.agencies().iter().map(|row| self.summary(row, &in_force)).collect())
     }
 
-    /// One agency closely.
+    /// The details of one agency.
     ///
     /// # Errors
     /// No agency has this code, or AWS does not answer.
@@ -100,7 +94,7 @@ impl Operator {
         let in_force = self.overrides.read().await?;
         let chain = self.overrides.chain(&in_force).await?;
         Ok(AgencyOverview {
-            standing: self.standing(row, &in_force),
+            summary: self.summary(row, &in_force),
             capabilities: row.capabilities.clone(),
             keys: listed(row, &overridden(&in_force, code)),
             queue: self.waiting(code).await?,
@@ -119,10 +113,10 @@ impl Operator {
         Ok(listed(row, &overridden(&self.overrides.read().await?, code)))
     }
 
-    /// How full an agency's queue is.
+    /// Message counts of an agency's queue and of its dead-letter queue.
     ///
     /// # Errors
-    /// The queue is not there, or SQS does not answer.
+    /// The queue does not exist, or SQS does not answer.
     pub async fn waiting(&self, code: &AgencyCode) -> Result<QueueDepths> {
         let url = self.queue_url(code)?;
         let dead = format!("{}-dead.fifo", url.trim_end_matches(".fifo"));
@@ -135,7 +129,7 @@ impl Operator {
         })
     }
 
-    fn standing(&self, row: &AgencyRow, in_force: &AgencyOverrides) -> AgencySummary {
+    fn summary(&self, row: &AgencyRow, in_force: &AgencyOverrides) -> AgencySummary {
         let by_operator = overridden(in_force, &row.code).suspended;
         let now = self.rows.with_overrides(in_force);
         let now = now.agency(&row.code).unwrap_or(row);

@@ -1,4 +1,4 @@
-//! Bad messages on purpose: what an agency's program must not choke on, and must not believe.
+//! Bad messages as a test: an agency's program must survive the unreadable one and reject the forged one.
 
 use anyhow::{Context as _, Result};
 use domain::catalogue::catalogue;
@@ -11,38 +11,36 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Operator;
-use crate::aws::told;
+use crate::aws::call_error;
 
-/// What is wrong with a message.
+/// Kind of a bad message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// It is encrypted to nobody's key: the agency cannot open it.
+    /// Encrypted to an unknown key: the agency cannot decrypt the message.
     Unreadable,
-    /// It opens, but a key that is not the hub's has signed it.
+    /// The agency can decrypt the message, but the signature is not the hub's.
     Forged,
 }
 
 /// A bad message that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SentProbe {
-    /// Whose queue it went into.
+    /// Agency whose queue received the message.
     pub agency: AgencyCode,
-    /// What is wrong with it.
     pub kind: Probe,
-    /// SQS's own id.
+    /// Message id of SQS.
     pub message_id: String,
-    /// The application it is about, which there is not.
+    /// Id of the invented application.
     pub application: ApplicationId,
-    /// The envelope's id.
     pub event_id: String,
 }
 
 impl Operator {
-    /// Puts a bad message about a made-up application into an agency's queue.
+    /// Sends a bad message about an invented application to an agency's queue.
     ///
     /// # Errors
-    /// No agency has this code, it has no key, or the queue does not take it.
+    /// No agency has this code, the agency has no encryption key, or SQS rejects the message.
     pub async fn probe(&self, code: &AgencyCode, kind: Probe) -> Result<SentProbe> {
         self.row(code)?;
         let stranger = PrivateKey::generate(KeyUse::Encryption)?;
@@ -52,7 +50,7 @@ impl Operator {
                 let rows = self.rows.with_overrides(&self.overrides.read().await?);
                 let keys = rows.agency(code).into_iter().flat_map(|row| row.encryption_keys.clone());
                 let key = keys.filter_map(|jwk| PublicKey::from_jwk(&jwk).ok()).next();
-                key.with_context(|| format!("agency {code} has no key to encrypt to"))?
+                key.with_context(|| format!("agency {code} has no encryption key"))?
             }
         };
         let application = ApplicationId::from_bytes16(*Uuid::new_v4().as_bytes());
@@ -63,7 +61,7 @@ impl Operator {
         let call = self.sqs.send_message().queue_url(queue).message_body(serde_json::to_string(&envelope)?);
         let call = call.message_group_id(application.to_string());
         let sent = call.message_deduplication_id(Uuid::new_v4().to_string()).send().await;
-        let sent = sent.map_err(|error| told("putting the message into the agency's queue", error))?;
+        let sent = sent.map_err(|error| call_error("sending the message to the agency's queue", error))?;
         let message_id = sent.message_id().context("SQS gave the message no id")?.to_owned();
         Ok(SentProbe {
             agency: code.clone(),
@@ -75,9 +73,10 @@ impl Operator {
     }
 }
 
-/// A case of nobody, at nobody's place.
+/// A case without personal data.
 fn case(code: &AgencyCode, application: ApplicationId) -> Result<Case> {
-    let place: domain::division::DivisionCode = "150102".parse().context("no such division")?;
+    let place: domain::division::DivisionCode =
+        "150102".parse().context("the code of the acceptance place is not a division")?;
     let row = catalogue().first().context("the catalogue has no service")?;
     Ok(Case {
         application,

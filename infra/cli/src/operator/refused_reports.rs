@@ -1,4 +1,4 @@
-//! Reports that were refused though their signature holds, as the hub keeps them in the documents bucket.
+//! Refused reports with a valid signature. The hub stores them in the documents bucket.
 
 use anyhow::{Context as _, Result};
 use domain::ids::AgencyCode;
@@ -7,42 +7,40 @@ use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
 use super::Operator;
-use crate::aws::told;
+use crate::aws::call_error;
 
-/// Most refused reports that are read at once.
+/// Largest number of refused reports that are read.
 pub const REFUSED: usize = 1000;
 
-/// One refused report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedReport {
-    /// When it was refused.
+    /// Time of the refusal.
     pub at: Timestamp,
-    /// Who signed it.
+    /// Code of the agency that signed the report.
     pub agency: String,
     /// The problem's code, for example `stale_version`.
     pub outcome: String,
-    /// The application it is about, as far as it could be read.
+    /// The application that the report names, if readable.
     #[serde(default)]
     pub application: Option<String>,
-    /// The report's id, as far as it could be read.
+    /// The report's id, if readable.
     #[serde(default)]
     pub report_id: Option<String>,
-    /// The report as it came.
+    /// The report as received.
     #[serde(default)]
     pub jws: String,
 }
 
 impl Operator {
-    /// An agency's refused reports since a moment, the oldest first, at most [`REFUSED`] of them; and whether there
-    /// are more.
+    /// An agency's refused reports since a time, the oldest first, at most [`REFUSED`]; and whether more exist.
     ///
     /// # Errors
-    /// No agency has this code, AWS does not answer, or what lies there is no evidence.
+    /// No agency has this code, AWS does not answer, or an object is not a refused report.
     pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<(Vec<RefusedReport>, bool)> {
         self.row(code)?;
         let bucket = self.outputs.get("BucketName")?;
         let prefix = format!("evidence/{code}/");
-        // Days are part of the key, so that what lies before the first one is not listed at all.
+        // The day is part of the key, so earlier days are not listed at all.
         let day = Offset::UTC.to_datetime(since).date();
         let mut found = Vec::new();
         let mut pages = self
@@ -55,7 +53,7 @@ impl Operator {
             .send();
         let mut more = false;
         'pages: while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told("listing the refused reports", error))?;
+            let page = page.map_err(|error| call_error("listing the refused reports", error))?;
             for key in page.contents().iter().filter_map(|object| object.key()) {
                 if found.len() >= REFUSED {
                     more = true;
@@ -73,9 +71,13 @@ impl Operator {
 
     async fn evidence(&self, bucket: &str, key: &str) -> Result<RefusedReport> {
         let object = self.s3.get_object().bucket(bucket).key(key).send().await;
-        let object = object.map_err(|error| told("reading a refused report", error))?;
-        let bytes =
-            object.body.collect().await.context("a refused report did not arrive whole")?.into_bytes();
-        serde_json::from_slice(&bytes).with_context(|| format!("{key} is no evidence"))
+        let object = object.map_err(|error| call_error("reading a refused report", error))?;
+        let bytes = object
+            .body
+            .collect()
+            .await
+            .context("the download of a refused report was interrupted")?
+            .into_bytes();
+        serde_json::from_slice(&bytes).with_context(|| format!("{key} is not a refused report"))
     }
 }

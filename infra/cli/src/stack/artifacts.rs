@@ -1,4 +1,4 @@
-//! The bucket that a stack's zips and templates lie in.
+//! The bucket of a stack's zips and templates.
 
 use std::fs;
 
@@ -6,16 +6,16 @@ use anyhow::{Context as _, Result};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use uuid::Uuid;
 
-use super::{Cloud, Wanted};
-use crate::aws::told;
+use super::{Cloud, Deployment};
+use crate::aws::call_error;
 use crate::functions::Package;
 use crate::terminal::Terminal;
 
 impl Cloud {
-    /// Makes the bucket for zips, unless it is there.
+    /// Creates the bucket when it is missing.
     ///
     /// # Errors
-    /// It belongs to somebody else, or AWS cannot be asked.
+    /// The bucket's name belongs to another account, or a call to AWS fails.
     pub async fn ensure_bucket(&self, bucket: &str) -> Result<()> {
         if self.s3.head_bucket().bucket(bucket).send().await.is_ok() {
             return Ok(());
@@ -26,11 +26,11 @@ impl Cloud {
                 .build()
         });
         let made = self.s3.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
-        made.map_err(|error| told(&format!("making the bucket {bucket}"), error))?;
+        made.map_err(|error| call_error(&format!("making the bucket {bucket}"), error))?;
         Ok(())
     }
 
-    /// Puts the zips where the template will look for them; what lies there already is the same.
+    /// Uploads the zips. Skips existing objects: the key contains a hash of the zips, so their content is the same.
     ///
     /// # Errors
     /// A zip cannot be read, or AWS refuses it.
@@ -44,25 +44,25 @@ impl Cloud {
             }
             let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
             let put = self.s3.put_object().bucket(bucket).key(&key).body(bytes.into()).send().await;
-            put.map_err(|error| told(&format!("uploading {key}"), error))?;
+            put.map_err(|error| call_error(&format!("uploading {key}"), error))?;
         }
         Ok(())
     }
 
-    /// Puts the template where CloudFormation can read it, and says where that is.
-    pub(super) async fn template_url(&self, wanted: &Wanted<'_>) -> Result<String> {
-        // Its name follows from its content, so that a change set never reads what a later one put there.
+    /// Uploads the template and returns the object's URL for CloudFormation.
+    pub(super) async fn template_url(&self, deployment: &Deployment<'_>) -> Result<String> {
+        // A random name: no later deployment overwrites the template of this change set.
         let name = Uuid::new_v4().simple();
-        let key = format!("templates/{}-{name}.yaml", wanted.stack);
-        let body = wanted.template.as_bytes().to_vec().into();
-        let put = self.s3.put_object().bucket(wanted.bucket).key(&key).body(body).send().await;
-        put.map_err(|error| told("uploading the template", error))?;
+        let key = format!("templates/{}-{name}.yaml", deployment.stack);
+        let body = deployment.template.as_bytes().to_vec().into();
+        let put = self.s3.put_object().bucket(deployment.bucket).key(&key).body(body).send().await;
+        put.map_err(|error| call_error("uploading the template", error))?;
         Ok(match &self.endpoint {
-            Some(endpoint) => format!("{endpoint}/{}/{key}", wanted.bucket),
+            Some(endpoint) => format!("{endpoint}/{}/{key}", deployment.bucket),
             None => {
                 let domain =
                     if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                format!("https://{}.s3.{}.{domain}/{key}", wanted.bucket, self.region)
+                format!("https://{}.s3.{}.{domain}/{key}", deployment.bucket, self.region)
             }
         })
     }

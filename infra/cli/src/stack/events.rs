@@ -1,27 +1,27 @@
-//! What CloudFormation tells while it works.
+//! The stack's events during a deployment.
 
 use anyhow::Result;
 
 use super::Cloud;
-use crate::aws::told;
+use crate::aws::call_error;
 
 impl Cloud {
-    /// What happened last, for whoever waits.
+    /// The latest event, to show as progress.
     pub(super) async fn latest_event(&self, stack: &str) -> Result<String> {
         let events = self.cloudformation.describe_stack_events().stack_name(stack).send().await;
-        let events = events.map_err(|error| told("reading the stack's events", error))?;
+        let events = events.map_err(|error| call_error("reading the stack's events", error))?;
         Ok(events.stack_events().first().map_or_else(String::new, |event| {
             let status = event.resource_status().map_or("", |status| status.as_str());
             format!("{} {status}", event.logical_resource_id().unwrap_or_default())
         }))
     }
 
-    /// The resource that failed first, and why; the others only followed.
+    /// The resource that failed first, and the reason. Later failures are consequences of the first.
     pub(super) async fn first_failure(&self, stack: &str, token: &str) -> Result<String> {
         let mut pages = self.cloudformation.describe_stack_events().stack_name(stack).into_paginator().send();
         let mut first = None;
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told("reading the stack's events", error))?;
+            let page = page.map_err(|error| call_error("reading the stack's events", error))?;
             for event in page.stack_events() {
                 let ours = event.client_request_token().is_none_or(|own| own == token);
                 let failed =

@@ -1,5 +1,4 @@
-//! The agencies of the walk. Each has an AWS account and keys of its own, reads its own queue and no other, and
-//! decides by script.
+//! The agencies of the walk. Each has its own AWS account and keys, reads only its own queue, and decides by script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,73 +20,73 @@ use tongban_agency::{AgencyScript, Simulator};
 
 use crate::local::LocalStack;
 
-/// How long agencies may take to finish what they have in hand.
-const END: Duration = Duration::from_secs(5);
+/// How long agencies may take to finish their current cases.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What they wrote down, as far as the walk shows it.
+/// The journal entries of the agencies that the walk uses.
 #[derive(Debug, Default)]
-struct Book {
+struct JournalSummary {
     fetched: BTreeMap<(AgencyCode, ApplicationId), usize>,
-    trouble: Option<String>,
+    failure: Option<String>,
 }
 
-/// Agencies at work. Dropping them ends them.
+/// Running agencies. Dropping the value ends them.
 #[derive(Debug)]
 pub(crate) struct Agencies {
     codes: BTreeSet<AgencyCode>,
-    book: Arc<Mutex<Book>>,
+    summary: Arc<Mutex<JournalSummary>>,
     stopper: Stopper,
     work: JoinSet<()>,
 }
 
 impl Agencies {
-    /// Starts them.
+    /// Starts a consumer for each agency.
     ///
     /// # Errors
-    /// The hub knows one of them not.
+    /// The hub does not have one of the agencies.
     pub(crate) fn start(hub: &LocalStack, codes: BTreeSet<AgencyCode>) -> Result<Agencies> {
-        let book = Arc::<Mutex<Book>>::default();
+        let summary = Arc::<Mutex<JournalSummary>>::default();
         let script = script().context("the agencies have no script")?;
         let (stopper, stop) = Stop::new();
         let mut work = JoinSet::new();
         for code in &codes {
-            let consumer = consumer(hub, code, &script, &book)?;
-            let (code, book, stop) = (code.clone(), book.clone(), stop.clone());
+            let consumer = consumer(hub, code, &script, &summary)?;
+            let (code, summary, stop) = (code.clone(), summary.clone(), stop.clone());
             work.spawn(async move {
                 if let Err(error) = consumer.run(stop).await {
-                    lock(&book).trouble = Some(format!("agency {code}: {error}"));
+                    lock(&summary).failure = Some(format!("agency {code}: {error}"));
                 }
             });
         }
-        Ok(Agencies { codes, book, stopper, work })
+        Ok(Agencies { codes, summary, stopper, work })
     }
 
-    /// Who they are.
+    /// Codes of the running agencies.
     pub(crate) fn codes(&self) -> impl Iterator<Item = &AgencyCode> {
         self.codes.iter()
     }
 
     /// How many documents of an application an agency has fetched and checked.
     pub(crate) fn fetched(&self, agency: &AgencyCode, application: ApplicationId) -> usize {
-        lock(&self.book).fetched.get(&(agency.clone(), application)).copied().unwrap_or(0)
+        lock(&self.summary).fetched.get(&(agency.clone(), application)).copied().unwrap_or(0)
     }
 
-    /// What kept one of them from its work last, if anything did.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        lock(&self.book).trouble.clone()
+    /// The last failure of an agency.
+    pub(crate) fn failure(&self) -> Option<String> {
+        lock(&self.summary).failure.clone()
     }
 
-    /// Lets them finish, and ends them.
+    /// Lets the agencies finish their current cases, then ends them.
     pub(crate) async fn end(mut self) {
         self.stopper.stop();
         let finished = async { while self.work.join_next().await.is_some() {} };
-        // Whoever has not finished by then is dropped, and its message comes again.
-        let _in_time = tokio::time::timeout(END, finished).await;
+        // An agency that needs longer is dropped; SQS delivers its message again.
+        let _in_time = tokio::time::timeout(SHUTDOWN_TIMEOUT, finished).await;
     }
 }
 
-/// Every case to a good end, except that a move-in agency leaves it to the app backend to settle: the citizen
-/// hands over the migration certificate at the window where the app is used.
+/// Every case gets a positive decision. The move-in agency only confirms receipt, and the app backend settles: the
+/// citizen hands over the migration certificate at the window where the app is used.
 fn script() -> Option<AgencyScript> {
     let received =
         ScriptLine { condition: ScriptCondition::Opened, action: ScriptAction::Report(Finding::Received) };
@@ -98,44 +97,45 @@ fn consumer(
     hub: &LocalStack,
     code: &AgencyCode,
     script: &AgencyScript,
-    book: &Arc<Mutex<Book>>,
+    summary: &Arc<Mutex<JournalSummary>>,
 ) -> Result<Consumer<SqsQueue, Simulator, MemoryInbox>> {
     let agency = hub.agency(code)?;
     let config = AgencyConfig {
         agency: agency.code,
         queue_url: agency.queue_url,
         reports_queue_url: None,
-        hub_url: format!("{}/", hub.api_url()?).parse().context("the hub's address is none")?,
+        hub_url: format!("{}/", hub.api_url()?).parse().context("the address of the hub is not a URL")?,
         keys: ConfiguredKeys {
             signing: agency.keys.signing,
             encryption: vec![agency.keys.encryption],
             hub: vec![hub.hub_key().clone()],
         },
-        // Not used: an agency of the walk keeps its inbox in memory, and is gone with it.
+        // Unused: an agency of the walk keeps its inbox in memory.
         inbox: PathBuf::new(),
         consumer: ConsumerSettings::default(),
     };
     let queue = SqsQueue::new(sqs::Client::new(&agency.aws), &config.queue_url);
-    let client = HubClient::new(&config).with_context(|| format!("agency {code} cannot reach the hub"))?;
-    let book = book.clone();
-    let journal = ConsumerJournal::new(move |entry| note(&mut lock(&book), entry));
+    let client = HubClient::new(&config)
+        .with_context(|| format!("the HTTP client of agency {code} cannot be created"))?;
+    let summary = summary.clone();
+    let journal = ConsumerJournal::new(move |entry| record(&mut lock(&summary), entry));
     let handler = Simulator::new(script.clone(), journal.clone());
     let consumer = Consumer::new(&config, queue, handler, client);
     Ok(consumer.with_inbox(MemoryInbox::default()).with_journal(journal))
 }
 
-fn note(book: &mut Book, entry: &JournalEntry) {
+fn record(summary: &mut JournalSummary, entry: &JournalEntry) {
     match (entry.what, entry.application) {
         ("document", Some(application)) => {
-            *book.fetched.entry((entry.agency.clone(), application)).or_default() += 1;
+            *summary.fetched.entry((entry.agency.clone(), application)).or_default() += 1;
         }
         ("left" | "unreadable" | "overtaken", _) => {
-            book.trouble = Some(format!("agency {}: {} {}", entry.agency, entry.what, entry.detail));
+            summary.failure = Some(format!("agency {}: {} {}", entry.agency, entry.what, entry.detail));
         }
         _ => {}
     }
 }
 
-fn lock(book: &Mutex<Book>) -> MutexGuard<'_, Book> {
-    book.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(summary: &Mutex<JournalSummary>) -> MutexGuard<'_, JournalSummary> {
+    summary.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The applications that the walk opens for invented people, and the course each is to take.
+//! The applications that the walk opens for invented people, and the events that each must produce.
 
 use anyhow::{Context as _, Result, anyhow};
 use app_client::pdf_page;
@@ -19,24 +19,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// Where every invented citizen lives: Xincheng, Hohhot.
-const HERE: &str = "150102";
+/// Acceptance place of every application: Xincheng, Hohhot.
+const ACCEPTANCE_PLACE: &str = "150102";
 
-/// One application of the walk, as `data/walk.json` has it.
+/// One entry of `data/walk.json`.
 #[derive(Debug, Deserialize)]
-struct Draft {
+struct ScenarioData {
     short: Title,
     service: Service,
     when: When,
     registered_at: DivisionCode,
-    applicant: DraftPerson,
-    relative: Option<DraftPerson>,
+    applicant: PersonData,
+    relative: Option<PersonData>,
     hand_over: HandOver,
 }
 
-/// Somebody who does not exist; `area` begins the identity number.
+/// An invented person; `area` is the beginning of the identity number.
 #[derive(Debug, Deserialize)]
-struct DraftPerson {
+struct PersonData {
     name: String,
     age: i32,
     area: String,
@@ -45,14 +45,14 @@ struct DraftPerson {
 /// One application of the walk.
 #[derive(Debug)]
 pub(crate) struct Scenario {
-    /// From 1.
+    /// Number in the output, from 1.
     pub(crate) number: usize,
-    /// A short name of its service.
+    /// Short name of the service.
     pub(crate) short: Title,
-    /// The legs that lead to a good end, in order.
+    /// The legs of the positive course, in order.
     pub(crate) legs: Vec<Leg>,
-    /// What is handed in.
-    pub(crate) papers: Vec<Paper>,
+    /// Documents to upload.
+    pub(crate) documents: Vec<ScenarioDocument>,
     row: &'static ServiceRow,
     case: &'static CaseRow,
     places: Places,
@@ -61,16 +61,14 @@ pub(crate) struct Scenario {
     hand_over: HandOver,
 }
 
-/// A document to hand in: one page of PDF.
+/// A document to upload: a PDF of one page.
 #[derive(Debug)]
-pub(crate) struct Paper {
-    /// What it is.
+pub(crate) struct ScenarioDocument {
     pub(crate) kind: DocumentKind,
-    /// Its content.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Somebody who does not exist, with a computed identity number.
+/// An invented person with a computed identity number.
 #[derive(Debug)]
 struct Person {
     name: String,
@@ -78,20 +76,20 @@ struct Person {
     identity_number: IdentityNumber,
 }
 
-impl Paper {
-    /// Its SHA-256 in base64, as S3 wants it.
+impl ScenarioDocument {
+    /// SHA-256 in base64, the format of S3.
     pub(crate) fn sha256(&self) -> String {
         STANDARD.encode(Sha256::digest(&self.bytes))
     }
 }
 
 impl Person {
-    fn new(draft: DraftPerson, today: Date) -> Result<Person> {
-        let DraftPerson { name, age, area } = draft;
-        let born = today.checked_sub(Span::new().years(age).days(40)).context("nobody is that old")?;
+    fn new(draft: PersonData, today: Date) -> Result<Person> {
+        let PersonData { name, age, area } = draft;
+        let born = today.checked_sub(Span::new().years(age).days(40)).context("the age is out of range")?;
         let sequence = u16::try_from(age).unwrap_or_default();
         let identity_number = IdentityNumber::compute(&area, born, sequence)
-            .with_context(|| format!("{name} has no identity number"))?;
+            .with_context(|| format!("the identity number of {name} cannot be computed"))?;
         Ok(Person { name, age, identity_number })
     }
 }
@@ -101,32 +99,32 @@ impl Person {
 /// # Errors
 /// The data is wrong, or the agencies do not cover one of the applications.
 pub(crate) fn scenarios(agencies: &Agencies, today: Date) -> Result<Vec<Scenario>> {
-    let drafts: Vec<Draft> = serde_json::from_str(include_str!("../../data/walk.json"))
+    let drafts: Vec<ScenarioData> = serde_json::from_str(include_str!("../../data/walk.json"))
         .context("infra/cli/data/walk.json does not fit the catalogue")?;
     drafts.into_iter().enumerate().map(|(index, draft)| draft.routed(index + 1, agencies, today)).collect()
 }
 
-impl Draft {
+impl ScenarioData {
     fn routed(self, number: usize, agencies: &Agencies, today: Date) -> Result<Scenario> {
         let row = service_row(self.service);
-        let accepted_at: DivisionCode = HERE.parse()?;
+        let accepted_at: DivisionCode = ACCEPTANCE_PLACE.parse()?;
         let move_in = row.moves_in().then(|| accepted_at.clone());
         let places = Places { accepted_at, registered_at: self.registered_at, move_in };
-        let case = row.case(self.when).context("the catalogue has no such case")?;
+        let case = row.case(self.when).context("the catalogue does not have the case of the entry")?;
         let legs = agencies.legs(self.service, self.when, &places, &[], today).map_err(|reasons| {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
-            anyhow!("nobody takes the {}: {}", self.short.en, reasons.join("; "))
+            anyhow!("no agency accepts the {}: {}", self.short.en, reasons.join("; "))
         })?;
-        let papers = case.documents.iter().filter_map(|document| {
+        let documents = case.documents.iter().filter_map(|document| {
             let kind = *document.accepts.first()?;
             let bytes = pdf_page(&[&document.name, "invented, for the walk of application", &self.short.en]);
-            Some(Paper { kind, bytes })
+            Some(ScenarioDocument { kind, bytes })
         });
         Ok(Scenario {
             number,
-            papers: papers.collect(),
+            documents: documents.collect(),
             short: self.short,
-            // A `restore` leg follows a migration certificate that lapsed; those of the walk do not lapse.
+            // A `restore` leg follows a lapsed migration certificate. In the walk none lapses.
             legs: legs.into_iter().filter(|leg| leg.purpose != Purpose::Restore).collect(),
             row,
             case,
@@ -139,20 +137,20 @@ impl Draft {
 }
 
 impl Scenario {
-    /// The agencies it meets.
+    /// The agencies of its legs.
     pub(crate) fn agencies(&self) -> impl Iterator<Item = &AgencyCode> {
         self.legs.iter().map(|leg| &leg.agency)
     }
 
-    /// The purpose of the leg that ends it.
+    /// Purpose of the last leg.
     fn last(&self) -> Option<Purpose> {
         self.legs.last().map(|leg| leg.purpose)
     }
 
-    /// The names of its events from beginning to end.
+    /// The names of its events, from the first to the final one.
     pub(crate) fn events(&self) -> Vec<&'static str> {
         let mut events = vec!["opened"];
-        events.extend(self.papers.iter().map(|_| "document_stored"));
+        events.extend(self.documents.iter().map(|_| "document_stored"));
         events.push("submitted");
         for leg in &self.legs {
             events.extend(["dispatched", "received"]);
@@ -175,15 +173,15 @@ impl Scenario {
         events
     }
 
-    /// The request that opens it: it is handed in by itself once its documents are there.
+    /// The request that opens the application. The hub submits it when its documents are complete.
     pub(crate) fn request(&self) -> Value {
         let mut body = self.form();
-        let documents = self.papers.iter().map(|paper| {
+        let documents = self.documents.iter().map(|document| {
             json!({
-                "kind": paper.kind,
+                "kind": document.kind,
                 "media_type": "application/pdf",
-                "size": paper.bytes.len(),
-                "sha256": paper.sha256(),
+                "size": document.bytes.len(),
+                "sha256": document.sha256(),
             })
         });
         body["documents"] = documents.collect();
@@ -191,7 +189,7 @@ impl Scenario {
         body
     }
 
-    /// The form alone, without documents, as the catalogue's fields ask for it.
+    /// The fields of the form that the catalogue requires, without documents.
     pub(crate) fn form(&self) -> Value {
         let age = u8::try_from(self.applicant.age).ok();
         let relative = self.relative.as_ref();
@@ -210,13 +208,13 @@ impl Scenario {
         })
     }
 
-    /// The question about coverage that an app asks before it shows the form.
+    /// The query of `GET /v1/coverage` that an app sends before it shows the form.
     pub(crate) fn coverage_query(&self) -> String {
         let Places { accepted_at, registered_at, move_in: _ } = &self.places;
         format!("service={}&from={accepted_at}&to={registered_at}", self.row.service)
     }
 
-    /// The request that ends it.
+    /// The request that confirms the last step at the window.
     pub(crate) fn confirmation(&self) -> Value {
         match self.last() {
             Some(Purpose::Settle) => json!({ "confirm": "settle" }),
@@ -224,7 +222,7 @@ impl Scenario {
         }
     }
 
-    /// Who wants what from whom, in two lines and one for the route.
+    /// Three lines: the case, the applicant's request, and the route.
     pub(crate) fn story(&self) -> [String; 3] {
         let title = &self.row.title;
         let case = &self.case.title;
@@ -249,7 +247,7 @@ impl Scenario {
     }
 }
 
-/// A place in both languages.
+/// The name of a place in both languages.
 pub(crate) fn both(place: NamedPlace) -> String {
     format!("{} {}", place.zh, place.en)
 }

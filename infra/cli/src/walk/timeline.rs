@@ -1,5 +1,4 @@
-//! The timeline: a line for each event as the app backend learns of it, and below them, where somebody watches, a
-//! bar for each application.
+//! The timeline: a line for each event that the app backend receives, and on a terminal a progress bar for each application.
 
 use std::time::{Duration, Instant};
 
@@ -13,58 +12,58 @@ use super::scenario::Scenario;
 use super::words;
 use crate::terminal::Terminal;
 
-/// Columns of what happened.
+/// Columns of the event.
 pub(crate) const WHAT: usize = 21;
-/// Columns of the time since the beginning.
+/// Columns of the time since the start.
 const SINCE: usize = 8;
-/// Columns of an application with both its names, and with the Chinese one alone.
+/// Columns of an application: with both names, and with the Chinese name only.
 const APPLICATION: (usize, usize) = (18, 8);
-/// Columns of who did it.
+/// Columns of the party that caused the event.
 const WHO: usize = 17;
 /// Columns of a callback.
 const CALLBACK: usize = 8;
-/// A terminal with fewer columns is shown only one name of an application, and not how anything happened.
+/// A terminal with fewer columns gets the short layout: the Chinese name of an application, and no details.
 const NARROW: usize = 110;
-/// A colour for each application, and the same for bars.
+/// A colour for each application: of its lines, and of its bar.
 const COLOURS: [(Color, &str); 4] =
     [(Color::Cyan, "cyan"), (Color::Magenta, "magenta"), (Color::Yellow, "yellow"), (Color::Blue, "blue")];
 
-/// Shows the walk.
+/// Prints the walk.
 pub(crate) struct Timeline {
     terminal: Terminal,
     begun: Instant,
     bars: Vec<ProgressBar>,
 }
 
-/// Something that happened to an application.
-pub(crate) struct Happened<'a> {
-    /// What.
+/// One line of the timeline.
+pub(crate) struct TimelineEntry<'a> {
+    /// The event in words.
     pub(crate) what: String,
-    /// Who did it.
+    /// The party that caused the event.
     pub(crate) who: &'a ActorView,
-    /// How long after it the callback came, where there is one.
+    /// Delay of the callback; `None` for an event without callback.
     pub(crate) callback: Option<SignedDuration>,
-    /// How it happened.
+    /// Details of the event.
     pub(crate) how: String,
 }
 
 impl Timeline {
-    /// Begins with the heads of the columns, and a bar for each application.
+    /// Prints the column heads, and shows a bar for each application.
     pub(crate) fn begin(terminal: &Terminal, scenarios: &[Scenario]) -> Timeline {
         let timeline = Timeline {
             terminal: terminal.clone(),
             begun: Instant::now(),
             bars: scenarios.iter().map(|scenario| bar(terminal, scenario)).collect(),
         };
-        let heads = ["   since", "application", "what happened", "who did it", "callback", "how"];
+        let heads = ["   since", "application", "event", "caused by", "callback", "details"];
         let width = timeline.width();
         terminal
             .line(&style(row(heads.map(str::to_owned), application_width(width), width)).dim().to_string());
         timeline
     }
 
-    /// A line for something that happened.
-    pub(crate) fn line(&self, scenario: &Scenario, happened: &Happened<'_>) {
+    /// Prints one line.
+    pub(crate) fn line(&self, scenario: &Scenario, entry: &TimelineEntry<'_>) {
         let width = self.width();
         let Title { zh, en } = &scenario.short;
         let narrow = application_width(width) == APPLICATION.1;
@@ -73,20 +72,20 @@ impl Timeline {
         } else {
             format!("{} {zh} {en}", scenario.number)
         };
-        let callback = happened.callback.map(|after| format!("✓ {}", seconds(after.unsigned_abs())));
-        let who = style(words::who(happened.who));
+        let callback = entry.callback.map(|after| format!("✓ {}", seconds(after.unsigned_abs())));
+        let who = style(words::who(entry.who));
         let cells = [
             style(format!("{:>SINCE$}", seconds(self.begun.elapsed()))).dim().to_string(),
             style(application).fg(colour(scenario).0).to_string(),
-            style(happened.what.clone()).bold().to_string(),
-            match happened.who {
+            style(entry.what.clone()).bold().to_string(),
+            match entry.who {
                 ActorView::App => who.blue(),
                 ActorView::Agency(_) => who.green(),
                 ActorView::Hub => who.dim(),
             }
             .to_string(),
             style(callback.unwrap_or_default()).green().to_string(),
-            style(happened.how.clone()).dim().to_string(),
+            style(entry.how.clone()).dim().to_string(),
         ];
         self.terminal.line(&row(cells, application_width(width), width));
     }
@@ -99,7 +98,7 @@ impl Timeline {
         }
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn end(&self) {
         for bar in &self.bars {
             bar.finish_and_clear();
@@ -110,7 +109,7 @@ impl Timeline {
         self.bars.get(scenario.number.checked_sub(1)?)
     }
 
-    /// Columns of the terminal; a pipe has no end.
+    /// Columns of the terminal; `None` for a pipe.
     fn width(&self) -> Option<usize> {
         let size = Term::stdout().size_checked().filter(|_| self.terminal.is_moving());
         size.map(|(_, columns)| usize::from(columns))
@@ -152,7 +151,7 @@ fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f32())
 }
 
-/// Cells one beside the other, a Chinese character being two columns wide, cut where the terminal ends.
+/// Joins cells to a row and cuts it at the width of the terminal. A Chinese character takes two columns.
 fn row(cells: [String; 6], application: usize, width: Option<usize>) -> String {
     let widths = [SINCE, application, WHAT, WHO, CALLBACK];
     let [head @ .., how] = &cells;
@@ -183,26 +182,26 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other_whatever_the_script() {
-        let whole = row(cells("taken"), APPLICATION.0, None);
+    fn columns_align_for_chinese_and_latin_text() {
+        let full = row(cells("taken"), APPLICATION.0, None);
         assert_eq!(
-            whole,
+            full,
             "  1.20 s  3 证明 certificate  已接收 received        河北省 Hebei       ✓ 0.21 s  taken"
         );
         let latin = ["  1.20 s", "3 x certificate", "received", "Hebei", "", "taken"].map(str::to_owned);
         let before = |row: &str| measure_text_width(row.split("taken").next().unwrap_or_default());
-        assert_eq!(before(&whole), before(&row(latin, APPLICATION.0, None)));
+        assert_eq!(before(&full), before(&row(latin, APPLICATION.0, None)));
     }
 
     #[test]
-    fn a_terminal_is_not_written_past_its_end() {
+    fn a_row_fits_the_terminal() {
         for width in [20, 60, 80, 100] {
             let application = application_width(Some(width));
             let cut = row(cells(&"long ".repeat(40)), application, Some(width));
             assert!(measure_text_width(&cut) <= width, "{cut}");
         }
         assert!(row(cells(&"long ".repeat(40)), APPLICATION.0, None).ends_with("long long"));
-        // The widest line without its how fits the usual terminal.
+        // The widest line without details fits a terminal of 80 columns.
         assert!(SINCE + APPLICATION.1 + WHAT + WHO + CALLBACK + 8 <= 80);
     }
 }

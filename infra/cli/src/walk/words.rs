@@ -1,11 +1,11 @@
-//! How the timeline says things.
+//! The words of the timeline.
 
 use protocol::app::{ActorView, EventView};
 use serde_json::Value;
 
 use super::scenario::{Scenario, both};
 
-/// Every event a feed can show, in Chinese and English.
+/// Every event of the feed, in Chinese and English.
 const WORDS: [(&str, &str, &str); 26] = [
     ("opened", "已建档", "opened"),
     ("document_stored", "材料核验", "document in"),
@@ -40,7 +40,7 @@ pub(crate) fn name(event: &EventView) -> &str {
     event.kind.strip_prefix("application.").unwrap_or(&event.kind)
 }
 
-/// What happened, in both languages, by the event's name without its prefix.
+/// The event in both languages; `event` is its name without prefix.
 #[must_use]
 pub fn what(event: &str) -> String {
     match WORDS.iter().find(|(name, _, _)| *name == event) {
@@ -49,7 +49,7 @@ pub fn what(event: &str) -> String {
     }
 }
 
-/// Who did it.
+/// The party that caused an event.
 pub(crate) fn who(actor: &ActorView) -> String {
     match actor {
         ActorView::App => "应用 app".to_owned(),
@@ -58,34 +58,36 @@ pub(crate) fn who(actor: &ActorView) -> String {
     }
 }
 
-/// Whether the app backend is called about an event of this name. It is not told what it did itself in the same
-/// call, nor of documents that simply arrived (see `domain::effect::calls_back`).
+/// Whether the app backend gets a callback about an event of this name. The effects of its own request have no callback,
+/// and stored documents have none (`domain::effect::calls_back`).
 pub(crate) fn calls_back(event: &str) -> bool {
     !matches!(event, "opened" | "document_stored" | "submitted" | "supplemented")
 }
 
-/// How it happened, in a few words. `fetched` is how many documents the agency has fetched so far.
+/// Details of an event. `fetched` is the number of documents that the agency has downloaded so far.
 pub(crate) fn how(event: &EventView, scenario: &Scenario, fetched: usize) -> String {
     let text = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-    let papers = scenario.papers.len();
+    let documents = scenario.documents.len();
     match name(event) {
-        "opened" => format!("POST /v1/applications; {papers} signed upload links"),
+        "opened" => format!("POST /v1/applications; {documents} signed upload links"),
         "document_stored" => {
             let size = event.data.get("size").and_then(Value::as_u64).unwrap_or_default();
-            format!("{}, {size} bytes PUT to its link, verified", text("kind"))
+            format!("{}, {size} bytes uploaded by PUT, verified", text("kind"))
         }
         "submitted" => {
             let due = event.data.pointer("/due/date").and_then(Value::as_str).unwrap_or_default();
-            format!("complete, handed in by itself; due {due}")
+            format!("complete, submitted by the hub; due {due}")
         }
         "dispatched" => {
             let leg = event.data.get("leg").and_then(Value::as_u64).and_then(|leg| usize::try_from(leg).ok());
             match leg.and_then(|leg| scenario.legs.get(leg)) {
-                Some(leg) => format!("sealed for {}, into queue agency-{}.fifo", agency(leg), leg.agency),
+                Some(leg) => {
+                    format!("encrypted for {}, sent to queue agency-{}.fifo", agency(leg), leg.agency)
+                }
                 None => String::new(),
             }
         }
-        "received" => "taken from its queue, opened, verified".to_owned(),
+        "received" => "received from the queue, decrypted, verified".to_owned(),
         "signed" | "verified" => checked(fetched),
         "approved" => format!("{}, permit {}", checked(fetched), text("permit")),
         "produced" => "signed report".to_owned(),
@@ -106,7 +108,7 @@ fn agency(leg: &domain::event::Leg) -> &'static str {
 }
 
 fn checked(fetched: usize) -> String {
-    format!("{fetched} documents fetched, checked")
+    format!("{fetched} documents downloaded, checked")
 }
 
 #[cfg(test)]
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_stage_has_words_that_fit_their_column() {
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Draft) {
+        for stage in Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Draft) {
             let known = WORDS.iter().any(|(name, _, _)| *name == stage.name());
             assert!(known, "{stage:?}");
         }

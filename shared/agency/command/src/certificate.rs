@@ -1,12 +1,12 @@
-//! The certificate a simulated agency issues: one page of PDF that every reader opens.
+//! The certificate that a simulated agency issues: a PDF of one page.
 
 use app_client::pdf_page;
 
-/// Media type of what [`simulated`] makes.
+/// Media type of a [`simulated`] certificate.
 pub const MEDIA_TYPE: &str = "application/pdf";
 
-/// The certificate with a number. The same number gives the same bytes, so an upload that is tried again is the
-/// same upload. Nothing personal is in it.
+/// The certificate with a number, without personal data. The same number gives the same bytes, so a retried upload
+/// changes nothing.
 #[must_use]
 pub fn simulated(number: &str) -> Vec<u8> {
     pdf_page(&["SIMULATED household certificate", &format!("No. {number}")])

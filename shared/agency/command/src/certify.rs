@@ -1,9 +1,9 @@
 //! Certification: sends real cases to an agency's consumer and checks its behaviour from outside.
 //!
-//! The consumer under test is a separate process in any language. Certification files applications as an app backend does,
-//! watches their stages, and reads the queue's depth and the reports that the hub refused. The consumer distinguishes the
-//! cases by the applicant's name ([`TestApplicant`]). At the end, also after a stop, certification closes the cases that it
-//! opened, as far as the hub allows.
+//! The consumer under test is a separate process in any language. Certification files applications as an app backend
+//! does, watches their stages, and reads the queue's depth and the reports that the hub refused. The consumer
+//! distinguishes the cases by the applicant's name ([`TestApplicant`]). At the end, also after a stop, certification
+//! closes the cases that it opened, as far as the hub allows.
 
 mod app;
 mod applicant;
@@ -17,7 +17,7 @@ mod outcome;
 mod probes;
 mod rotation;
 mod session;
-mod turns;
+mod single_case;
 
 use std::time::Duration;
 
@@ -58,8 +58,8 @@ impl Default for CertificationPlan {
     }
 }
 
-/// Runs the checks of a plan. Calls `progress` when a check begins (`None`) and when it ends. After a stop no further check
-/// runs, and the open cases are closed.
+/// Runs the checks of a plan. Calls `progress` when a check begins (`None`) and when it ends. After a stop no further
+/// check runs, and the open cases are closed.
 ///
 /// # Errors
 /// [`CertifyError`] when no check could run (no HTTP client, or the hub does not answer), and after a stop.

@@ -1,4 +1,4 @@
-//! What a simulated agency decides: for each purpose a list of lines, each with a condition and an action.
+//! The decisions of a simulated agency: for each purpose a list of lines, each with a condition and an action.
 
 mod choice;
 mod line;
@@ -93,7 +93,7 @@ impl AgencyScript {
             }
             _ => return None,
         };
-        let all = Purpose::ALL.into_iter();
+        let all = Purpose::ALL.iter().copied();
         Some(all.fold(AgencyScript::new(name), |script, purpose| script.on(purpose, lines(purpose))))
     }
 

@@ -1,5 +1,5 @@
-//! Simulated agencies: a case handler that follows a script, and a fleet of such agencies that make mistakes, are slow and
-//! crash.
+//! Simulated agencies: a case handler that follows a script, and a fleet of such agencies that make mistakes, are slow
+//! and crash.
 
 mod behaviour;
 mod crash_point;

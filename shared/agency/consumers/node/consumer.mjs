@@ -9,7 +9,7 @@ import { CompactSign, compactDecrypt, compactVerify, createLocalJWKSet, createRe
 import { decide } from "./decisions.mjs";
 
 class Over extends Error {} // the hub accepts no more reports on this case from this agency
-class Left extends Error {} // the message is delivered again, and after ten deliveries goes to the dead-letter queue
+class Left extends Error {} // SQS delivers the message again; after ten deliveries it moves to the dead-letter queue
 const refuse = (why) => { throw new Left(why); };
 const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(readFileSync(file(path), "utf8"));
 const settings = read(resolve(process.argv[2]));
@@ -19,7 +19,7 @@ const jwks = (given) => [given].flat().flatMap((key) => typeof key === "string" 
 const [signing] = jwks(settings.signing_key);
 const signingKey = await importJWK(signing, "ES256");
 const own = new Map(await Promise.all(jwks(settings.encryption_keys).map(async (key) => [key.kid, await importJWK(key, "ECDH-ES")])));
-// Keeps the published keys, and fetches them again for an unknown kid, at most every 10 seconds.
+// Caches the published keys, and fetches them again for an unknown kid, at most every 10 seconds.
 const hubKeys = settings.hub_keys ? createLocalJWKSet({ keys: jwks(settings.hub_keys) })
   : createRemoteJWKSet(new URL(`${hub}/.well-known/jwks.json`), { cooldownDuration: 10_000, timeoutDuration: 10_000 });
 const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
@@ -81,7 +81,7 @@ async function fetched(told, { id, size, sha256: sum }) {
 const upload = (told, pdf) => follow(told, {
   action: "upload", document: told.upload, media_type: "application/pdf", size: pdf.length, sha256: sha256(pdf, "base64"),
 }, pdf);
-// Handles the messages of one case in order. A message to be retried keeps the later ones back.
+// Handles the messages of one case in order. A message that must be retried delays the later messages.
 async function work(messages) {
   const hide = (VisibilityTimeout) => Promise.allSettled(messages.map(({ ReceiptHandle }) =>
     sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout }))));
@@ -97,7 +97,7 @@ async function work(messages) {
       await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: messages[0].ReceiptHandle }));
     }
     if (messages.length) await hide(0);
-  } catch (why) { // its text may quote the case: log only our own errors
+  } catch (why) { // the error's text may quote the case: log only the texts of our own errors
     log(messages[0].MessageId, "stays:", why instanceof Left ? why.message : why.name);
   } finally { clearInterval(beat); }
 }
@@ -109,7 +109,7 @@ while (!stop.signal.aborted) {
     MaxNumberOfMessages: Math.min(10, concurrency - busy.size), MessageSystemAttributeNames: ["MessageGroupId"] });
   const answer = await sqs.send(receive, { abortSignal: stop.signal })
     .catch((why) => stop.signal.aborted || (log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000)));
-  const groups = {}; // one group an application
+  const groups = {}; // one message group for each application
   for (const message of answer?.Messages ?? []) (groups[message.Attributes.MessageGroupId] ??= []).push(message);
   for (const messages of Object.values(groups)) {
     const task = work(messages).finally(() => busy.delete(task));

@@ -1,5 +1,5 @@
-// What an agency writes itself. Here the applicant's name says what to decide, as certification wants it: `report` says it,
-// `fetched` gets a document of the case, `upload` hands in the certificate that was issued.
+// The decisions, the part that an agency writes itself. This example decides by the applicant's name, as certification
+// requires. `report` sends a report, `fetched` fetches a document of the case, `upload` uploads the issued certificate.
 import { setTimeout as sleep } from "node:timers/promises";
 
 const DAY = 86_400_000;
@@ -8,9 +8,9 @@ const inChina = (days) => new Date(Date.now() + 8 * 3_600_000 + days * DAY).toIS
 export async function decide(told, { report, fetched, upload }) {
   if (told.notice === "withdrawn") return;
   if (told.notice !== "supplemented") await report(told, "received");
-  for (const document of told.documents) await fetched(told, document); // … and compare them with the register
+  for (const document of told.documents) await fetched(told, document); // and compare the document with the register
   const { name } = told.personal_data.applicant;
-  if (name === "认证等待") await sleep(5_000); // a clerk at work
+  if (name === "认证等待") await sleep(5_000); // the time of a clerk's work
   if (name === "认证补正" && told.notice !== "supplemented") {
     return report(told, "supplement_requested", { items: [{ name: "residence", accepts: ["other"], note: "" }] });
   }

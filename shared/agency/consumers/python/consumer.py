@@ -2,8 +2,8 @@
 import base64, concurrent.futures, hashlib, json, logging, os, random, signal, sqlite3, threading, time, uuid
 import boto3, botocore.exceptions, urllib3
 from jwcrypto import jwe, jwk, jws
-class Over(Exception): "The hub takes nothing more on this case from this agency: stop work on it."
-class Left(Exception): "The message stays: it comes again, and at last goes to the dead-letter queue."
+class Over(Exception): "The hub accepts no more reports on this case from this agency: stop the work."
+class Left(Exception): "SQS delivers the message again; after ten deliveries it moves to the dead-letter queue."
 AWS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 RETRY = urllib3.Retry(6, redirect=0, allowed_methods=None, status_forcelist=range(500, 600), backoff_factor=0.3, backoff_jitter=0.5)
 log, stop = logging.getLogger("consumer"), threading.Event()  # logs ids and codes, never the content of a case
@@ -69,7 +69,7 @@ class Hub:
         raise Left("another document than the case names")
     def upload(self, case, pdf):
         self.document(case, pdf, action="upload", document=case["upload"], media_type="application/pdf", **about(pdf))
-def work(hub, inbox, decide, held, messages):  # one case's messages in order; one to be retried keeps the later ones back
+def work(hub, inbox, decide, held, messages):  # handles one case's messages in order; a retry delays the later ones
     try:
         while messages and not stop.is_set():
             case = hub.open(messages[0].body)
@@ -82,7 +82,7 @@ def work(hub, inbox, decide, held, messages):  # one case's messages in order; o
                 inbox().execute("REPLACE INTO handled VALUES (?, ?)", handled)  # on disk before the message is deleted
             messages.pop(0).delete()
         [message.change_visibility(VisibilityTimeout=0) for message in messages]
-    except Exception as why:  # its text may quote the case: log only our own errors
+    except Exception as why:  # the error's text may quote the case: log only the texts of our own errors
         log.warning("%s stays: %s", messages[0].message_id, why if type(why) is Left else type(why).__name__)
     finally:
         held.remove(messages)

@@ -1,5 +1,5 @@
-"""What the agency decides: the one part that is yours to write. This one decides as certification asks, by the name of
-the applicant, and everybody else's case favourably. Whatever it raises is `consumer.Over`, or leaves the message.
+"""The decisions, the part that an agency writes itself. This example decides by the applicant's name, as certification
+requires, and approves every other case. After `consumer.Over` the message is deleted; any other exception leaves it in the queue.
 
     python decisions.py agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY in the environment)"""
 import contextlib, datetime, pathlib, sys, time
@@ -16,7 +16,7 @@ def decide(hub, case):
         hub.report(case, "received")
     name, number = case["personal_data"]["applicant"]["name"], f"{hub.agency}-{case['application']}"
     for document in case["documents"]:
-        hub.fetch(case, document)  # and compare it with the register
+        hub.fetch(case, document)  # and compare the document with the register
     if name == "认证等待":
         time.sleep(5)
     if name == "认证补正" and not answered:
@@ -26,7 +26,7 @@ def decide(hub, case):
         hub.report(case, "not_issued" if case["purpose"] == "decide" else "rejected", reason="not in the register")
     else:
         if case["purpose"] == "certify":
-            with contextlib.suppress(Over):  # it was taken before a crash
+            with contextlib.suppress(Over):  # the hub accepted the certificate before a crash
                 hub.upload(case, PDF % number.encode())
         for kind, finding in favourable(case, number):
             hub.report(case, kind, **finding)

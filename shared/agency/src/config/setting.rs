@@ -1,4 +1,4 @@
-//! The settings by name, and what can be wrong with one.
+//! The names of the settings, and the problems of a setting.
 
 /// The names of all settings in a configuration file. The environment variable `TONGBAN_<NAME>`, in capitals, overrides
 /// the file.

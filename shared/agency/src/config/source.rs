@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use protocol::json;
 use serde_json::{Map, Value};
 
 use super::setting::{ConfigProblem, SETTINGS};
 
 /// Most bytes of a configuration or key file.
-const FILE_BYTES: u64 = 1024 * 1024;
+const FILE_BYTES: usize = 1024 * 1024;
 
 /// The raw settings, and the problems found so far.
 pub(super) struct ConfigSource {
@@ -168,7 +169,7 @@ fn members(value: Value) -> Vec<Value> {
 
 fn text(file: &Path) -> Result<String, String> {
     let size = std::fs::metadata(file).map_err(|error| error.kind().to_string())?;
-    if size.len() > FILE_BYTES {
+    if size.len() > FILE_BYTES as u64 {
         return Err("the file is over 1 MiB".to_owned());
     }
     std::fs::read_to_string(file).map_err(|error| error.kind().to_string())
@@ -176,8 +177,8 @@ fn text(file: &Path) -> Result<String, String> {
 
 /// Reports only the line: a parser's own message may quote the file, which may hold a private key.
 fn json(file: &Path) -> Result<Value, String> {
-    serde_json::from_str(&text(file)?)
-        .map_err(|error| format!("the file is not JSON at line {}", error.line()))
+    json::parse(text(file)?.as_bytes(), FILE_BYTES)
+        .map_err(|error| format!("the file cannot be read: {error}"))
 }
 
 fn parse(file: &Path) -> Result<Map<String, Value>, String> {

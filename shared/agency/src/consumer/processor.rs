@@ -49,7 +49,8 @@ const NO_KEYS_DELAY: Duration = Duration::from_secs(30);
 /// The longest such delay.
 const NO_KEYS_DELAY_MAX: Duration = Duration::from_secs(30 * 60);
 
-/// The delay doubles with each delivery. So the ten deliveries before the dead-letter queue outlast an outage of some hours.
+/// The delay doubles with each delivery. So the ten deliveries before the dead-letter queue outlast an outage of some
+/// hours.
 fn no_keys_delay(times: u32) -> Duration {
     let doubled = 1u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
     NO_KEYS_DELAY.saturating_mul(doubled).min(NO_KEYS_DELAY_MAX)
@@ -58,7 +59,7 @@ fn no_keys_delay(times: u32) -> Duration {
 /// Why a message was not decrypted and verified.
 #[derive(Debug)]
 enum OpenError {
-    /// No retry makes the message readable. Holds the reason, and nothing of the message.
+    /// No retry makes the message readable. Holds the reason but no content of the message.
     Unreadable(String),
     /// The hub's keys are not available now.
     NoHubKeys(HubKeysError),
@@ -82,7 +83,7 @@ fn signer(envelope: &Envelope, own: &[PrivateKey]) -> Option<String> {
     signer_kid(std::str::from_utf8(&jws).ok()?).ok()
 }
 
-/// Marks an application as in progress. Dropping it removes the mark, also after a panic.
+/// Marks an application as in progress. Dropping the value removes the mark, also after a panic.
 struct InProgress<'p> {
     all: &'p Mutex<HashSet<ApplicationId>>,
     application: ApplicationId,
@@ -101,7 +102,7 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
         self.journal.write(&self.agency, what, case, detail);
     }
 
-    /// Processes the messages of one group in order. A message to be retried keeps the later ones back.
+    /// Processes the messages of one group in order. A message that must be retried stops the group's later messages.
     pub(super) async fn process_group(&self, mut messages: VecDeque<ReceivedMessage>, stop: &Stop) {
         while !messages.is_empty() {
             if stop.is_requested() {
@@ -158,7 +159,7 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
 
     /// Decrypts and verifies a message.
     async fn open(&self, message: &ReceivedMessage) -> Result<(EventId, Case), OpenError> {
-        let envelope: Envelope = serde_json::from_str(&message.body)
+        let envelope: Envelope = protocol::json::from_slice(message.body.as_bytes(), message.body.len())
             .map_err(|_| OpenError::unreadable("the message is not a CloudEvent of the hub"))?;
         let case = match envelope.open(&self.keys, &*self.hub_keys.current().await?) {
             Err(JoseError::UnknownKey) => {

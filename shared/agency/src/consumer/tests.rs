@@ -89,9 +89,9 @@ impl RunningConsumer {
     }
 }
 
-/// And a redrive that brings an old message after a new one changes nothing.
+/// An old message that is redriven after a newer message has no effect either. Row 22 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_22_a_message_that_comes_again_is_handled_once() {
+async fn a_repeated_message_is_handled_once() {
     let mut running = run(
         async |_| Ok(HandlerOutcome::Done),
         |queue, config, hub| {
@@ -117,7 +117,7 @@ async fn a_case_keeps_its_order_while_others_go_on() {
         let finish = Arc::clone(&signal);
         async move {
             match case.version {
-                // The first message of case 1 is done only after case 2, which came last.
+                // The first message of case 1 finishes only after case 2, whose message came last.
                 10 => finish.notified().await,
                 20 => finish.notify_one(),
                 _ => {}
@@ -136,8 +136,9 @@ async fn a_case_keeps_its_order_while_others_go_on() {
     assert!(queue.messages().is_empty());
 }
 
+/// Row 21 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_21_what_cannot_be_read_is_left_and_stops_only_its_own_case() {
+async fn an_unreadable_message_stays_and_blocks_only_its_own_case() {
     let canary = "110101202311012176";
     let mut running = run(
         async |_| Ok(HandlerOutcome::Done),
@@ -179,14 +180,15 @@ async fn long_work_keeps_its_message() {
     assert!(queue.messages().is_empty());
 }
 
+/// Row 20 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn row_20_a_repeated_delivery_waits_while_the_first_is_in_progress() {
+async fn a_repeated_delivery_waits_while_the_first_is_in_progress() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
         Ok(HandlerOutcome::Done)
     };
     let mut running = run(work, |queue, config, hub| {
-        // The message cannot be hidden for longer, and so is delivered again and again.
+        // The visibility timeout cannot be extended, so SQS delivers the message repeatedly.
         queue.fail_hide(true);
         queue.send("1", message(&case(1, 4), config, hub));
     });
@@ -265,7 +267,7 @@ async fn a_stop_finishes_the_message_in_progress_and_releases_the_rest() {
     assert_eq!(entries.last().unwrap().detail, "");
 }
 
-/// A queue that refuses every receive, as another agency's does.
+/// A queue that refuses every receive, like the queue of another agency.
 struct RefusingQueue;
 
 impl CaseQueue for RefusingQueue {
@@ -305,7 +307,8 @@ async fn an_inbox_that_cannot_be_used_ends_the_consumer_before_the_first_message
     assert!(matches!(ended, Err(ConsumerError::Inbox(_))), "{ended:?}");
 }
 
-/// An agency that fetches the hub's keys, and the hub's two keys of which it publishes the first at first.
+/// An agency that fetches the hub's keys, and the hub's two signing keys. The hub publishes the second key only from
+/// the second fetch on.
 async fn fetching(fails: bool) -> (AgencyConfig, PrivateKey, PrivateKey) {
     let (mut config, first) = agency("http://127.0.0.1:1");
     let (_, second) = agency("http://127.0.0.1:1");
@@ -322,7 +325,7 @@ async fn fetching(fails: bool) -> (AgencyConfig, PrivateKey, PrivateKey) {
     (config, first, second)
 }
 
-/// Opens a message as the consumer does.
+/// Processes messages as the consumer does, without polling.
 async fn process(config: &AgencyConfig, bodies: Vec<String>) -> (Vec<u32>, Vec<JournalEntry>) {
     let queue = FakeQueue::default();
     for (group, body) in bodies.into_iter().enumerate() {
@@ -355,7 +358,7 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
         message(&case(3, 6), &config, &stranger),
     ];
     let (seen, entries) = process(&config, bodies).await;
-    // The second key was published within the ten seconds in which nothing is fetched again.
+    // The second key was published less than ten seconds after the first fetch, so no new fetch is made.
     assert_eq!(seen, [4]);
     let unreadable: Vec<_> = entries.iter().filter(|entry| entry.what == "unreadable").collect();
     assert_eq!(unreadable.len(), 2);
@@ -369,7 +372,7 @@ async fn a_message_waits_while_the_hubs_keys_cannot_be_fetched() {
     let (seen, entries) = process(&config, vec![message(&case(1, 4), &config, &first)]).await;
     assert!(seen.is_empty());
     assert_eq!(entries[0].what, "left", "it is not unreadable: {entries:?}");
-    // What is encrypted to a key that is not here is never a reason to ask for the hub's.
+    // A message that is encrypted to an unknown key never causes a fetch of the hub's keys.
     let mut given = config.clone();
     given.keys.hub = vec![first.public().clone()];
     let (_, entries) = process(&given, vec![message(&case(1, 4), &other, &first)]).await;

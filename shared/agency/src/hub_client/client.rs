@@ -1,4 +1,4 @@
-//! The client itself: who it signs for, how it reaches the hub, and how it retries.
+//! Construction of the client, signed requests and retries.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl HubClient {
         self
     }
 
-    /// The same client, able to report through the reports queue too: see [`HubClient::report_by_queue`].
+    /// The same client, with access to the reports queue: see [`HubClient::report_by_queue`].
     #[must_use]
     pub fn with_reports_queue(mut self, client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
         self.reports = Some((client, url.into()));
@@ -101,7 +101,7 @@ impl HubClient {
         serde_json::from_slice(&body).map_err(|_| HubClientError::InvalidResponse)
     }
 
-    /// Waits before the next try after a failed one.
+    /// Waits after a failed try.
     ///
     /// # Errors
     /// The failure is permanent, or the retry policy allows no further try.

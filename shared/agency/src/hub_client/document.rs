@@ -15,14 +15,14 @@ use super::client::HubClient;
 use crate::error::HubClientError;
 use crate::exchange::{FailedTry, check_status, link_request, read_body};
 
-/// A document and what the store says of it. `Debug` shows nothing of the content.
+/// A fetched document. `Debug` shows nothing of the content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FetchedDocument {
-    /// The whole content.
+    /// The complete content.
     pub bytes: Vec<u8>,
     /// SHA-256 of the content in base64, to compare with the case's.
     pub sha256: String,
-    /// The media type that the store names; empty when the store names none.
+    /// The media type in the store's response; empty when the response has none.
     pub media_type: String,
 }
 
@@ -51,11 +51,12 @@ impl HubClient {
         if complete && sha256 == document.sha256 { Ok(bytes) } else { Err(HubClientError::DocumentMismatch) }
     }
 
-    /// Fetches a document by its id, for a caller without the signed case. The content is complete, not empty and within
-    /// [`DOCUMENT_BYTES`], but unverified: compare the SHA-256 with the case's before relying on the content.
+    /// Fetches a document by its id, for a caller without the signed case. The content is complete, not empty and
+    /// within [`DOCUMENT_BYTES`], but unverified: compare the SHA-256 with the case's before relying on the content.
     ///
     /// # Errors
-    /// [`HubClientError::DocumentMismatch`] when the content is empty or too long; any other error of a call to the hub.
+    /// [`HubClientError::DocumentMismatch`] when the content is empty or too long; any other error of a call to the
+    /// hub.
     pub async fn fetch_by_id(
         &self,
         application: ApplicationId,
@@ -81,12 +82,12 @@ impl HubClient {
         }
     }
 
-    /// Uploads the issued certificate to the slot that the case names as `upload`. Uploading the same bytes again changes
-    /// nothing.
+    /// Uploads the issued certificate to the slot that the case names as `upload`. Uploading the same bytes again
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`HubClientError::DocumentMismatch`] when the file is empty or over [`DOCUMENT_BYTES`]; any other error of a call to
-    /// the hub.
+    /// [`HubClientError::DocumentMismatch`] when the file is empty or over [`DOCUMENT_BYTES`]; any other error of a
+    /// call to the hub.
     pub async fn upload_document(
         &self,
         application: ApplicationId,

@@ -32,8 +32,8 @@ pub fn outcome_name(outcome: ResendOutcome) -> &'static str {
 }
 
 impl HubClient {
-    /// One page of the agency's open cases, oldest first. `after` is the previous page's `next`; `limit` is 1 to [`CASES`],
-    /// and 50 by default.
+    /// One page of the agency's open cases, oldest first. `after` is the previous page's `next`; `limit` is 1 to
+    /// [`CASES`], and 50 by default.
     ///
     /// # Errors
     /// [`HubClientError`].
@@ -71,12 +71,13 @@ impl HubClient {
         }
     }
 
-    /// Requests that the hub puts messages into the queue again, under their original ids, [`CASES`] in one request. The
-    /// outcomes come in the order of `cases`. A consumer whose inbox knows a message skips the repeat: call
+    /// Requests that the hub puts messages into the queue again, under their original ids, [`CASES`] in one request.
+    /// The outcomes come in the order of `cases`. A consumer whose inbox knows a message skips the repeat: call
     /// [`crate::Inbox::forget`] first for a case whose work was lost.
     ///
     /// # Errors
-    /// Any error of a call to the hub. The hub has accepted the requests before the failed one; sending them again is safe.
+    /// Any error of a call to the hub. The hub has accepted the requests before the failed one; sending them again is
+    /// safe.
     pub async fn resend(&self, cases: &[ResendCase]) -> Result<ResendAnswer, HubClientError> {
         let mut all = ResendAnswer { cases: Vec::new() };
         for part in cases.chunks(CASES) {

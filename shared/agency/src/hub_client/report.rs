@@ -13,13 +13,13 @@ use super::client::HubClient;
 use crate::error::HubClientError;
 use crate::queue::queue_error;
 
-/// Age at which a report is signed again. The hub accepts a new report within [`protocol::report::FRESH_SECONDS`] of its
-/// signature; the difference allows for clock skew and retries.
+/// Age at which a report is signed again. The hub accepts a new report within [`protocol::report::FRESH_SECONDS`] of
+/// its signature; the difference allows for clock skew and retries.
 const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Code of the problem for a signature that is too old.
 const EXPIRED: &str = "signature_expired";
 
-/// A report and its signature. It serializes, so that an agency can store it and send it after a restart.
+/// A report and its signature. An agency can serialize and store this value, and send the report after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedReport {
     /// The signed content.
@@ -49,8 +49,8 @@ impl SignedReport {
     }
 }
 
-/// Derives the report's id, a UUIDv8, from the SHA-256 of its content. So a finding that is reported again, after a crash
-/// or from another machine, is the same report.
+/// Derives the report's id, a UUIDv8, from the SHA-256 of its content. So a finding that is reported again, after a
+/// crash or from another machine, is the same report.
 ///
 /// # Errors
 /// [`JoseError::Payload`] when the finding does not serialize.
@@ -69,8 +69,8 @@ fn derive_id(
 }
 
 impl HubClient {
-    /// Signs a report. The report's id derives from agency, application, `seen` and finding, so the hub answers a repeated
-    /// finding with the first receipt.
+    /// Signs a report. The report's id derives from agency, application, `seen` and finding, so the hub answers a
+    /// repeated finding with the first receipt.
     ///
     /// # Errors
     /// [`HubClientError::Signing`].
@@ -99,11 +99,12 @@ impl HubClient {
         Ok(SignedReport { report, jws })
     }
 
-    /// Sends a signed report, and retries while the hub is not available. A signature over 10 minutes old is renewed first,
-    /// and once more when the hub answers `signature_expired`.
+    /// Sends a signed report, and retries while the hub is not available. A signature over 10 minutes old is renewed
+    /// first, and once more when the hub answers `signature_expired`.
     ///
     /// # Errors
-    /// [`HubClientError`]. After [`HubClientError::Unavailable`] the hub may have accepted the report: send the same again.
+    /// [`HubClientError`]. After [`HubClientError::Unavailable`] the hub may have accepted the report: send the same
+    /// again.
     pub async fn send(&self, report: &SignedReport) -> Result<Receipt, HubClientError> {
         let stale = !report.is_fresh(Timestamp::now());
         let mut current = if stale { self.renew(report)? } else { report.clone() };
@@ -133,7 +134,8 @@ impl HubClient {
         }
     }
 
-    /// Reports a finding on a case. `seen` is the version of the message that the agency acts on, or of the last receipt.
+    /// Reports a finding on a case. `seen` is the version of the message that the agency acts on, or of the last
+    /// receipt.
     ///
     /// # Errors
     /// [`HubClientError`].
@@ -146,8 +148,8 @@ impl HubClient {
         self.send(&self.sign(application, seen, finding)?).await
     }
 
-    /// Puts a report into the reports queue, for an agency that reaches SQS but not the hub's HTTP interface. The agency
-    /// gets no answer: a refusal shows in the case's next message or not at all.
+    /// Puts a report into the reports queue, for an agency that reaches SQS but not the hub's HTTP interface. The
+    /// agency gets no answer: a refusal shows in the case's next message or not at all.
     ///
     /// # Errors
     /// [`HubClientError`].

@@ -31,7 +31,7 @@ fn problem(code: u16, name: &str) -> Response {
     (StatusCode::from_u16(code).unwrap(), Json(body)).into_response()
 }
 
-/// Reads what was signed without its key: what it says is enough here.
+/// Reads the payload of a JWS without verifying the signature.
 fn payload<T: serde::de::DeserializeOwned>(request: &RecordedRequest) -> T {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let text = request.text();
@@ -161,7 +161,7 @@ async fn an_old_signature_is_renewed_under_the_same_id() {
     let text = serde_json::to_string(&stored).unwrap();
     let stored: SignedReport = serde_json::from_str(&text).unwrap();
     client.send(&stored).await.unwrap();
-    // The hub's clock may be ahead: a signature that is young here is too old there.
+    // The hub's clock may be ahead, so the hub may refuse a fresh signature as expired.
     let receipt = client.send(&client.renew(&stored).unwrap()).await.unwrap();
     let requests = requests.lock().unwrap();
     assert_eq!((requests.len(), receipt.report_id), (3, stored.id()));
@@ -288,7 +288,7 @@ fn document(bytes: &[u8]) -> CaseDocument {
     }
 }
 
-/// Links to itself, and serves `object` there.
+/// A server that answers document requests with a link to itself, and serves `object` at the link.
 fn links(
     object: &'static [u8],
     method: &'static str,
@@ -321,7 +321,7 @@ async fn a_document_is_fetched_by_a_signed_request_and_checked() {
         panic!("{request:?}");
     };
     assert_eq!(id.to_string(), "d1");
-    // Another content, a shorter and a longer one.
+    // Different bytes, more bytes, fewer bytes.
     for other in [&b"%PDG"[..], b"%PDF-", b"%PD"] {
         let error = client.fetch_document(application(1), &document(other)).await;
         assert!(matches!(error, Err(HubClientError::DocumentMismatch)), "{error:?}");
@@ -338,7 +338,7 @@ async fn a_document_is_fetched_by_a_signed_request_and_checked() {
 async fn a_certificate_is_uploaded_once() {
     let link = links(b"", "PUT");
     let (url, requests) = test_server(move |turn, request| match turn {
-        // The first try's answer is lost on the way; the second finds the object there.
+        // The first try succeeds but its response is lost. The second try finds the object and gets 412.
         1 => status(503),
         2 => status(412),
         _ => link(turn, request),

@@ -11,8 +11,8 @@ use super::port::{Inbox, InboxError};
 /// Applications that [`MemoryInbox::default`] remembers.
 const APPLICATIONS: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 
-/// A bounded inbox in memory. When full, it forgets the application whose last message is the oldest. It does not survive
-/// the process.
+/// A bounded inbox in memory. When full, it forgets the least recently used application. The content is lost when the
+/// process ends.
 #[derive(Debug)]
 pub struct MemoryInbox(Mutex<LruCache<ApplicationId, u32>>);
 
@@ -23,7 +23,7 @@ impl Default for MemoryInbox {
 }
 
 impl MemoryInbox {
-    /// An inbox that remembers up to this many applications.
+    /// An inbox that remembers at most this number of applications.
     #[must_use]
     pub fn bounded(applications: NonZeroUsize) -> Self {
         MemoryInbox(Mutex::new(LruCache::new(applications)))

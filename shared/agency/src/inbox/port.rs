@@ -10,11 +10,11 @@ use thiserror::Error;
 #[error("the inbox cannot be read or written")]
 pub struct InboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// Remembers which messages were handled. Versions of an application only grow, so a message whose version is not above the
-/// highest handled one is a repeat or a late redrive.
+/// Remembers which messages were handled. Versions of an application only grow, so a message whose version is not above
+/// the highest handled one is a repeat or a late redrive.
 ///
-/// An agency that keeps its decisions in a database should implement the inbox there, and write it in the transaction that
-/// writes the decision.
+/// An agency that keeps its decisions in a database should implement the inbox there, and write it in the transaction
+/// that writes the decision.
 pub trait Inbox: Send + Sync + 'static {
     /// Checks, before the first receive, that the inbox can be read and written.
     ///
@@ -24,7 +24,7 @@ pub trait Inbox: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Whether this message, or a later one of the same application, was handled.
+    /// Whether this message, or a later message of the same application, was handled.
     ///
     /// # Errors
     /// [`InboxError`]: the message stays in the queue.
@@ -36,8 +36,8 @@ pub trait Inbox: Send + Sync + 'static {
     /// [`InboxError`]: the message stays in the queue.
     fn remember(&self, event: EventId) -> impl Future<Output = Result<(), InboxError>> + Send;
 
-    /// Forgets the handled messages of an application, so that a requested resend is handled again. An unknown application
-    /// is no error.
+    /// Forgets the handled messages of an application, so that a requested resend is handled again. An unknown
+    /// application is no error.
     ///
     /// # Errors
     /// [`InboxError`]: nothing was forgotten.

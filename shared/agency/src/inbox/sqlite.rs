@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use super::port::{Inbox, InboxError};
 
-/// Days that an application is remembered after its last message. A case can be open for over a year, and the hub resends
-/// old messages of open cases.
+/// Days that an application is remembered after its last message. A case can be open for over a year, and the hub
+/// resends old messages of open cases.
 pub const KEPT_DAYS: i64 = 400;
 /// How long one access waits for a write lock of another process.
 const BUSY: Duration = Duration::from_secs(5);
@@ -38,9 +38,9 @@ const TABLE: &str = "
 #[error("the inbox file has schema version {0}, but this library only knows version {LAYOUT}")]
 struct UnknownSchema(i64);
 
-/// An inbox in an SQLite file: one row an application, with the highest handled version. It survives crashes and power
-/// loss, and several processes may share the file. It holds ids and versions but no personal data, and forgets an
-/// application [`KEPT_DAYS`] after its last message.
+/// An inbox in an SQLite file: one row an application, with the highest handled version. The file survives crashes and
+/// power loss, and several processes may share the file. The inbox holds ids and versions but no personal data, and
+/// forgets an application [`KEPT_DAYS`] after its last message.
 #[derive(Clone, Debug)]
 pub struct SqliteInbox {
     path: PathBuf,

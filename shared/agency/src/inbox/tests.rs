@@ -1,4 +1,4 @@
-//! What every inbox promises, tried on each.
+//! The contract of [`Inbox`], run against every implementation.
 
 use std::num::NonZeroUsize;
 
@@ -11,7 +11,7 @@ fn event(number: u8, version: u32) -> EventId {
     EventId::new(application(number), version).expect("an id")
 }
 
-/// The contract.
+/// The contract of every inbox.
 async fn keeps_the_highest_version(inbox: &impl Inbox) {
     inbox.prepare().await.expect("an inbox");
     let handled = async |event| inbox.handled(event).await.expect("an inbox");

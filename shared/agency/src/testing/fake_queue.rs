@@ -17,8 +17,8 @@ struct StoredMessage {
     visible_at: Instant,
 }
 
-/// A FIFO queue in memory that keeps the order within a group and hides delivered messages. It goes by tokio's clock,
-/// which a test may pause. Clones share the messages.
+/// A FIFO queue in memory that keeps the order within a group and hides delivered messages. Uses tokio's clock, which a
+/// test may pause. Clones share the messages.
 #[derive(Clone, Debug, Default)]
 pub struct FakeQueue(Arc<State>);
 
@@ -49,7 +49,7 @@ impl FakeQueue {
         self.0.sent.notify_one();
     }
 
-    /// The messages that nobody has deleted, hidden ones included.
+    /// The messages that are not deleted yet, hidden messages included.
     ///
     /// # Panics
     /// Another user of the queue panicked.
@@ -103,7 +103,7 @@ impl CaseQueue for FakeQueue {
         if !received.is_empty() {
             return Ok(received);
         }
-        // A message that becomes visible again does not end the wait: the next receive finds it.
+        // A message that becomes visible again does not end the wait: the next receive returns the message.
         let _sent = tokio::time::timeout(wait, self.0.sent.notified()).await;
         Ok(self.receive_now(most, hidden))
     }

@@ -1,4 +1,4 @@
-//! The faults of a catalogue, collected while the rest of it is read.
+//! Collects the faults of a catalogue while the parser continues.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ const NAME: usize = 64;
 /// One fault of a catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueFault {
-    /// Where, for example `SERVICE/legs/approve`.
+    /// Place of the fault, for example `SERVICE/legs/approve`.
     pub at: String,
-    /// What is wrong, as a part of a sentence about the place.
+    /// Description of the fault, as a sentence whose subject is the place.
     pub problem: String,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for CatalogueFault {
 #[error("the catalogue of services cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct CatalogueFaults(pub Vec<CatalogueFault>);
 
-/// Collects faults while the rest is read.
+/// Collects faults while the parser continues.
 #[derive(Default)]
 pub(super) struct Faults(pub(super) Vec<CatalogueFault>);
 
@@ -41,14 +41,14 @@ impl Faults {
         self.0.push(CatalogueFault { at: at.to_owned(), problem: problem.into() });
     }
 
-    /// Members that nobody reads are misspelt ones.
+    /// Notes unknown members: they are misspelt.
     pub(super) fn unknown(&mut self, at: &str, members: &Unknown) {
         for name in members.keys() {
             self.note(at, format!("has the unknown member `{name}`"));
         }
     }
 
-    /// A name in snake case that no row before it has.
+    /// Checks that a name is in snake case and that no earlier row has it.
     pub(super) fn name(&mut self, at: &str, what: &str, name: &str, earlier: &mut Vec<String>) {
         let sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let sound = name.len() <= NAME
@@ -74,19 +74,19 @@ impl Faults {
         Title { zh: title.zh, en: title.en }
     }
 
-    /// One of a closed list; the first one stands in where it is none, since the fault is noted.
-    pub(super) fn one_of<T: Copy, const N: usize>(
+    /// Parses one value of a closed list. An unknown value is noted as a fault and replaced by the first of the list.
+    pub(super) fn one_of<T: Copy>(
         &mut self,
         at: &str,
         what: &str,
         written: &str,
-        all: [T; N],
+        all: &[T],
         name: fn(T) -> &'static str,
     ) -> T {
-        if let Some(found) = all.into_iter().find(|one| name(*one) == written) {
+        if let Some(found) = all.iter().copied().find(|one| name(*one) == written) {
             return found;
         }
-        let known: Vec<&str> = all.into_iter().map(name).collect();
+        let known: Vec<&str> = all.iter().copied().map(name).collect();
         self.note(at, format!("has the unknown {what} `{written}`; there are {}", known.join(", ")));
         all[0]
     }
@@ -96,7 +96,7 @@ impl Faults {
     }
 }
 
-/// The kind of this name, which `provider` must be able to hand in.
+/// The kind with this name, which `provider` must be able to upload.
 pub(super) fn kind_of(
     at: &str,
     name: &str,

@@ -1,11 +1,11 @@
-//! Checks legs: each can be ended by its reports, and each case's legs lead from a draft to an end.
+//! Checks legs: the reports of each leg can end it, and the legs of each case lead from a draft to an end.
 
 use super::faults::{Faults, kind_of};
 use super::raw::{RawIssued, RawLeg};
 use crate::service::{IssuedDocument, LegRow, Provider, Role, TitledKind};
 use crate::stage::{Purpose, Stage, Step, Taker, begins, leads_to, next_leg_of, reachable, reports, steps};
 
-/// Working days of a limit: the law's longest is 60 days (Resident Identity Card Law, article 12).
+/// Working days of a time limit. The longest in the law is 60 days (Resident Identity Card Law, article 12).
 const LIMIT: std::ops::RangeInclusive<i64> = 1..=60;
 
 pub(super) fn leg(service: &str, raw: RawLeg, kinds: &[TitledKind], faults: &mut Faults) -> LegRow {
@@ -44,7 +44,7 @@ pub(super) fn leg(service: &str, raw: RawLeg, kinds: &[TitledKind], faults: &mut
 fn sendable(at: &str, purpose: Purpose, names: &[String], faults: &mut Faults) -> Vec<Step> {
     let mut sent = Vec::new();
     for name in names {
-        let Some(step) = Step::ALL.into_iter().find(|step| step.report_kind() == Some(name)) else {
+        let Some(step) = Step::ALL.iter().copied().find(|step| step.report_kind() == Some(name)) else {
             faults.note(at, format!("names the unknown report `{name}`"));
             continue;
         };
@@ -58,12 +58,12 @@ fn sendable(at: &str, purpose: Purpose, names: &[String], faults: &mut Faults) -
         }
         sent.push(step);
     }
-    // The order of the stage table, whatever the order of the data.
+    // The stage table decides the order, not the data.
     reports(purpose).into_iter().filter(|step| sent.contains(step)).collect()
 }
 
-/// Whether steps of the hub, the app and these reports lead from the dispatch to a result or to another leg. A refusal,
-/// a withdrawal and a lapse do not count.
+/// Whether these reports and the steps of the hub and the app lead from the dispatch to a result or to another leg. A
+/// rejection, a withdrawal and a lapse do not count.
 fn can_be_ended(purpose: Purpose, reports: &[Step]) -> bool {
     let mut open = vec![Stage::Dispatched];
     let mut at = 0;
@@ -73,9 +73,9 @@ fn can_be_ended(purpose: Purpose, reports: &[Step]) -> bool {
                 Taker::Agency => reports.contains(step),
                 Taker::App | Taker::Hub | Taker::AppOrAgency => true,
             };
-            let aside =
+            let excluded =
                 matches!(step, Step::Withdraw | Step::Expire | Step::Reject | Step::NotIssue | Step::Lapse);
-            if !taken || aside {
+            if !taken || excluded {
                 continue;
             }
             if !leads_to(*step).is_empty() || to.is_final() {
@@ -104,8 +104,8 @@ fn issued(
     Some(IssuedDocument { requirement: raw.name, kind })
 }
 
-/// The legs of one case: the first can be opened, each is entered from one before it, and none is left without the
-/// one that must follow.
+/// Checks the order of the legs of one case: an application can begin with the first leg, an earlier leg leads to each
+/// other leg, and each leg has the leg that must follow it.
 pub(super) fn course(at: &str, legs: &[&LegRow], faults: &mut Faults) {
     let purposes: Vec<Purpose> = legs.iter().map(|leg| leg.purpose).collect();
     let Some(first) = purposes.first() else {
@@ -145,7 +145,7 @@ pub(super) fn course(at: &str, legs: &[&LegRow], faults: &mut Faults) {
     }
 }
 
-/// The steps of a leg that open another one.
+/// The steps of a leg that open another leg.
 fn openers(purpose: Purpose) -> impl Iterator<Item = Step> {
     let opens = move |step: &Step| {
         !leads_to(*step).is_empty()
@@ -154,5 +154,5 @@ fn openers(purpose: Purpose) -> impl Iterator<Item = Step> {
                     && steps(*stage, purpose).iter().any(|(possible, _)| possible == step)
             })
     };
-    Step::ALL.into_iter().filter(opens)
+    Step::ALL.iter().copied().filter(opens)
 }

@@ -1,11 +1,11 @@
-//! The catalogue as it is written. Everything may be missing, so that what is missing is told with its place.
+//! The catalogue as JSON. Every member is optional, so that the parser can report a missing member with its place.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// Members that the format does not have.
+/// Members that the format does not define.
 pub(super) type Unknown = BTreeMap<String, IgnoredAny>;
 
 #[derive(Default, Deserialize)]

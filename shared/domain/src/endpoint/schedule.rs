@@ -2,24 +2,24 @@
 
 use jiff::SignedDuration;
 
-/// Waits after the first, second, … failure in a row, in seconds: 5 s to 24 h, over 75 h in all.
+/// Waits after the first, second, … failure in a row, in seconds: 5 s to 24 h, more than 75 h in total.
 pub const WAITS: [i64; 13] =
     [5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 84_000, 86_400];
 
-/// The random part of a wait, in thousandths of its spread. A wait is spread over its last tenth, so that endpoints
-/// that failed together are not tried together.
+/// The random part of a wait, in thousandths. It varies the last tenth of a wait, so that endpoints that failed together are
+/// not retried together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Jitter(u16);
 
 impl Jitter {
-    /// Of any random number.
+    /// Derives the jitter from any random number.
     #[must_use]
     pub fn of(random: u32) -> Jitter {
         Jitter(u16::try_from(random % 1_001).unwrap_or_default())
     }
 }
 
-/// The wait after so many failures in a row, counted from 1. `None` when the schedule is over.
+/// The wait after a number of failures in a row, from 1; `None` when the schedule has ended.
 #[must_use]
 pub fn wait_after(failures: u32, jitter: Jitter) -> Option<SignedDuration> {
     let index = usize::try_from(failures.checked_sub(1)?).ok()?;

@@ -1,4 +1,4 @@
-//! The endpoint's transition table, printed from the code for the README.
+//! Generates the endpoint's transition table for the README.
 
 use std::fmt::Write as _;
 

@@ -1,34 +1,35 @@
-//! The extractors: a JSON body, a query string.
+//! Extractors for a JSON body and a query string.
 
 use std::fmt;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
+use protocol::json;
 use serde_json::{Map, Value};
 
 use super::{FieldError, FromFields, read_as};
 use crate::problem::{Code, Problem};
 
-/// Bytes of a JSON body: 64 KiB.
+/// Maximum size of a JSON body: 64 KiB.
 pub const BODY_BYTES: usize = 64 * 1024;
-/// Bytes of a JSON body that holds many: 512 KiB.
+/// Maximum size of a JSON body with a batch: 512 KiB.
 pub const BATCH_BYTES: usize = 512 * 1024;
-/// Bytes of a query string.
+/// Maximum size of a query string, in bytes.
 const QUERY_BYTES: usize = 4 * 1024;
 
 /// A JSON body.
 ///
-/// Refused with a problem: 415 for another content type, 413 beyond [`BODY_BYTES`], 400 where it is not
-/// JSON (with the position, without the content), 422 where fields are wrong, all of them named.
+/// Rejects with 415 for another content type, 413 beyond [`BODY_BYTES`], 400 for malformed JSON (with the position, without
+/// the content), and 422 with every wrong field.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body<T> {
-    /// What was read.
+    /// The parsed body.
     pub value: T,
-    /// The body with its members in order and no white space: two spellings of one request are the same
-    /// bytes, so this is what an idempotency key is held against. Personal: never for a log.
+    /// The body with sorted members and no white space, so that two spellings of one request have the same bytes.
+    /// Idempotency compares these bytes. Personal data: never log them.
     pub canonical: Vec<u8>,
 }
 
@@ -38,14 +39,14 @@ impl<T> fmt::Debug for Body<T> {
     }
 }
 
-/// A JSON body that is not looked into yet: for [`super::read_with`].
+/// A JSON body whose fields are not checked yet, for [`super::read_with`].
 ///
-/// Refused as [`Body`] is, but for its fields.
+/// Rejects like [`Body`], except for wrong fields.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json {
-    /// The body. Personal: never for a log.
+    /// The body. Personal data: never log it.
     pub value: Value,
-    /// As [`Body::canonical`].
+    /// See [`Body::canonical`].
     pub canonical: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl fmt::Debug for Json {
 }
 
 impl Json {
-    /// A value that is there already.
+    /// A body from a parsed value.
     #[must_use]
     pub fn of(value: Value) -> Self {
         let canonical = canonical(&value).to_string().into_bytes();
@@ -67,7 +68,7 @@ impl Json {
         let value = if bytes.is_empty() && may_be_empty {
             Value::Object(Map::new())
         } else {
-            serde_json::from_slice(bytes).map_err(|error| Problem::malformed(error.line(), error.column()))?
+            json::parse(bytes, BATCH_BYTES).map_err(Problem::from)?
         };
         Ok(Json::of(value))
     }
@@ -79,8 +80,8 @@ impl Json {
         }
         let bytes = to_bytes(body, bound).await.map_err(|_| Problem::too_large(bound))?;
         let nothing = bytes.is_empty() && may_be_empty;
-        if !nothing && !is_json(&parts.headers) {
-            return Err(Problem::new(Code::UnsupportedMediaType));
+        if !nothing {
+            check_type(&parts.headers, "application/json")?;
         }
         Json::parse(&bytes, may_be_empty)
     }
@@ -94,7 +95,7 @@ impl<S: Send + Sync> FromRequest<S> for Json {
     }
 }
 
-/// As [`Body`], up to [`BATCH_BYTES`].
+/// Like [`Body`], of at most [`BATCH_BYTES`].
 #[derive(Debug)]
 pub struct Batch<T>(pub T);
 
@@ -108,10 +109,10 @@ impl<T: FromFields, S: Send + Sync> FromRequest<S> for Batch<T> {
 }
 
 impl<T: FromFields> Body<T> {
-    /// Reads bytes that are said to be JSON.
+    /// Parses a JSON body whose content type is already checked.
     ///
     /// # Errors
-    /// 413, 400 and 422, as above.
+    /// 413, 400 and 422, as [`Body`] documents.
     pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.len() > BODY_BYTES {
             return Err(Problem::too_large(BODY_BYTES));
@@ -137,14 +138,39 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// `application/json`, with or without parameters: RFC 8259 knows UTF-8 alone, whatever they say.
-fn is_json(headers: &HeaderMap) -> bool {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+/// Checks what the headers say of a body: the media type, UTF-8 as its character set, no content coding.
+///
+/// # Errors
+/// 415, naming what is accepted.
+pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Problem> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let refused = |zh: String, en: String| Err(Problem::new(Code::UnsupportedMediaType).with_detail(zh, en));
+    if text(CONTENT_ENCODING).is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+        return refused(
+            "正文不得压缩：不接受 Content-Encoding。".to_owned(),
+            "A body is not compressed: leave out Content-Encoding.".to_owned(),
+        );
+    }
+    let mut parts = text(CONTENT_TYPE).unwrap_or_default().split(';').map(str::trim);
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(media_type)) {
+        return refused(
+            format!("Content-Type 须为 {media_type}。"),
+            format!("The Content-Type is {media_type}."),
+        );
+    }
+    let charset =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    match charset.map(|(_, value)| value.trim_matches('"')) {
+        Some(other)
+            if !["utf-8", "utf8", "us-ascii"].iter().any(|known| other.eq_ignore_ascii_case(known)) =>
+        {
+            refused("字符集须为 UTF-8。".to_owned(), "The character set is UTF-8.".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
-/// The value with its members in order, whatever order the map of the JSON library keeps.
+/// The value with sorted members. The order of serde_json's map depends on its features.
 fn canonical(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -157,19 +183,19 @@ fn canonical(value: &Value) -> Value {
     }
 }
 
-/// A query string, read like a body: numbers and flags are texts there. Wrong, unknown and repeated
-/// parameters are refused with 422.
+/// A query string, read like a body whose numbers and flags are texts. Rejects wrong, unknown and repeated parameters with
+/// 422.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 
-/// Points at a parameter; at the whole query where its name does not look like one.
+/// Pointer to a parameter; the empty pointer when the name does not look like a parameter's name.
 fn pointer_of(name: &str) -> String {
     let plain = name.len() <= 32 && name.bytes().all(|sign| sign.is_ascii_lowercase() || sign == b'_');
     if plain { format!("/{name}") } else { String::new() }
 }
 
 impl<T: FromFields> Query<T> {
-    /// Reads what follows the question mark.
+    /// Parses a query string, without its question mark.
     ///
     /// # Errors
     /// 422, naming each wrong parameter.
@@ -182,19 +208,19 @@ impl<T: FromFields> Query<T> {
             .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
         let pairs: axum::extract::Query<Vec<(String, String)>> = axum::extract::Query::try_from_uri(&uri)
             .map_err(|_| Problem::invalid(vec![FieldError::new("", "invalid")]))?;
-        let (mut members, mut twice) = (Map::new(), Vec::new());
+        let (mut members, mut repeated) = (Map::new(), Vec::new());
         for (name, value) in pairs.0 {
             let fault = FieldError::new(pointer_of(&name), "duplicate");
-            if members.insert(name, Value::String(value)).is_some() && !twice.contains(&fault) {
-                twice.push(fault);
+            if members.insert(name, Value::String(value)).is_some() && !repeated.contains(&fault) {
+                repeated.push(fault);
             }
         }
         let read = read_as(&Value::Object(members), true);
-        if twice.is_empty() {
+        if repeated.is_empty() {
             return read.map(Query).map_err(Problem::invalid);
         }
-        twice.extend(read.err().unwrap_or_default());
-        Err(Problem::invalid(twice))
+        repeated.extend(read.err().unwrap_or_default());
+        Err(Problem::invalid(repeated))
     }
 }
 

@@ -1,6 +1,6 @@
-//! The stable codes of values that do not parse.
+//! Stable codes for parse errors of field values.
 
-use domain::division::{DivisionCodeError, JurisdictionError};
+use domain::division::{CurrentDivisionError, Division, DivisionCodeError, JurisdictionError};
 use domain::identity_number::IdentityNumberError;
 use domain::ids::IdError;
 use domain::person::{AddressError, MobileNumberError, PersonNameError};
@@ -8,10 +8,25 @@ use domain::person::{AddressError, MobileNumberError, PersonNameError};
 use platform::documents::{ChecksumError, MediaTypeError};
 use platform::store::CursorError;
 
-/// An error with a stable code, which clients and the table of texts go by.
+/// An error with a stable code. Clients match on the code, and the table of texts has a row for it.
 pub trait Coded {
     /// The code, for example `mobile_number_length`.
     fn code(&self) -> &'static str;
+
+    /// The division to name instead, when the value is an abolished one.
+    fn successor(&self) -> Option<Division> {
+        None
+    }
+}
+
+impl Coded for CurrentDivisionError {
+    fn code(&self) -> &'static str {
+        CurrentDivisionError::code(*self)
+    }
+
+    fn successor(&self) -> Option<Division> {
+        CurrentDivisionError::successor(*self)
+    }
 }
 
 macro_rules! coded {

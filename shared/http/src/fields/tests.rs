@@ -35,15 +35,15 @@ impl FromFields for Order {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let service = fields.required("service", choice);
         let applicant = fields.required("applicant", object(applicant));
-        let copies = fields.required("copies", whole(1..=9));
+        let copies = fields.required("copies", integer(1..=9));
         let on = fields.optional("on", date);
-        let urgent = fields.optional("urgent", flag).unwrap_or(false);
-        let notes = fields.optional("notes", list(0..=2, words(1..=5))).unwrap_or_default();
+        let urgent = fields.optional("urgent", boolean).unwrap_or(false);
+        let notes = fields.optional("notes", list(0..=2, free_text(1..=5))).unwrap_or_default();
         Some(Order { service: service?, applicant: applicant?, copies: copies?, on, urgent, notes })
     }
 }
 
-fn sound() -> Value {
+fn valid_order() -> Value {
     json!({
         "service": "first_identity_card", "copies": 3, "on": "2026-03-02", "notes": ["a"],
         "applicant": { "name": "张三", "number": "110101202311012176" },
@@ -56,8 +56,8 @@ fn faults(value: &Value) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn a_sound_body_is_read() {
-    let order = read::<Order>(&sound()).unwrap();
+fn a_valid_body_is_read() {
+    let order = read::<Order>(&valid_order()).unwrap();
     assert_eq!((order.copies, order.urgent, order.notes.len()), (3, false, 1));
 }
 
@@ -89,9 +89,9 @@ fn all_wrong_fields_are_named_at_once() {
 }
 
 #[test]
-fn bounds_hold() {
+fn bounds_are_enforced() {
     let with = |name: &str, value: Value| {
-        let mut body = sound();
+        let mut body = valid_order();
         body[name] = value;
         faults(&body)[0].1
     };
@@ -113,9 +113,9 @@ fn bounds_hold() {
 }
 
 #[test]
-fn a_field_name_that_is_none_is_not_repeated() {
+fn an_implausible_field_name_is_not_repeated() {
     for name in ["110101202311012176", "张三", "a/b", "13800138000", "a110101", "", "x y"] {
-        let mut body = sound();
+        let mut body = valid_order();
         body["applicant"][name] = json!(1);
         assert_eq!(faults(&body), [("/applicant".to_owned(), "unknown_field")], "{name}");
     }
@@ -137,11 +137,11 @@ async fn status(content_type: Option<&str>, body: impl Into<axum::body::Body>) -
 }
 
 #[tokio::test]
-async fn bodies_are_refused_for_what_is_wrong_with_them() {
+async fn each_fault_of_a_body_has_its_status() {
     let json = Some("application/json");
-    assert!(extract(Some("Application/JSON; charset=utf-8"), sound().to_string()).await.is_ok());
-    assert_eq!(status(None, sound().to_string()).await, 415);
-    assert_eq!(status(Some("text/plain"), sound().to_string()).await, 415);
+    assert!(extract(Some("Application/JSON; charset=utf-8"), valid_order().to_string()).await.is_ok());
+    assert_eq!(status(None, valid_order().to_string()).await, 415);
+    assert_eq!(status(Some("text/plain"), valid_order().to_string()).await, 415);
     assert_eq!(status(json, vec![b' '; 400 * 1024]).await, 413);
     assert_eq!(status(json, "").await, 400);
     assert_eq!(status(json, "{\"a\":").await, 400);
@@ -151,15 +151,15 @@ async fn bodies_are_refused_for_what_is_wrong_with_them() {
 }
 
 #[test]
-fn a_syntax_error_tells_the_place_and_nothing_else() {
+fn a_syntax_error_reports_its_position_only() {
     let problem = Body::<Order>::parse(b"{\n\"name\": canary}").unwrap_err();
-    let said = format!("{problem:?}");
-    assert!(said.contains("line 2") && !said.contains("canary"), "{said}");
+    let text = format!("{problem:?}");
+    assert!(text.contains("line 2") && !text.contains("canary"), "{text}");
 }
 
 #[test]
-fn two_spellings_are_one_request() {
-    let one = Body::<Order>::parse(sound().to_string().as_bytes()).unwrap();
+fn two_spellings_of_a_body_are_equal() {
+    let one = Body::<Order>::parse(valid_order().to_string().as_bytes()).unwrap();
     let other = Body::<Order>::parse(
         br#"{ "applicant": {"number": "110101202311012176", "name": "\u5f20\u4e09"}, "notes": ["a"],
              "on": "2026-03-02", "copies": 3, "service": "first_identity_card" }"#,
@@ -180,7 +180,7 @@ struct Page {
 
 impl FromFields for Page {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let limit = fields.optional("limit", whole(1..=100)).unwrap_or(20);
+        let limit = fields.optional("limit", integer(1..=100)).unwrap_or(20);
         let service = fields.optional("service", choice);
         Some(Page { limit, service })
     }
@@ -193,5 +193,34 @@ fn a_query_is_read_like_a_body() {
     assert_eq!(Query::<Page>::parse("").unwrap().0.limit, 20);
     for wrong in ["limit=0", "limit=5.0", "limit=", "page=2", "limit=1&limit=2", "service=x"] {
         assert_eq!(Query::<Page>::parse(wrong).unwrap_err().status().as_u16(), 422, "{wrong}");
+    }
+}
+
+#[test]
+fn i4_a_compressed_body_and_another_character_set_are_415() {
+    let check = |content_type: &'static str, coding: Option<&'static str>| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("content-type", http::HeaderValue::from_static(content_type));
+        if let Some(coding) = coding {
+            headers.insert("content-encoding", http::HeaderValue::from_static(coding));
+        }
+        body::check_type(&headers, "application/json").map_err(|problem| problem.code().name())
+    };
+    for content_type in [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        "application/json;charset=\"utf-8\"",
+        "application/json; profile=x",
+    ] {
+        assert_eq!(check(content_type, None), Ok(()), "{content_type}");
+    }
+    assert_eq!(check("application/json", Some("identity")), Ok(()));
+    for coding in ["gzip", "br", "gzip, identity", ""] {
+        assert_eq!(check("application/json", Some(coding)), Err("unsupported_media_type"), "{coding}");
+    }
+    for content_type in
+        ["application/json; charset=gbk", "application/json; Charset=\"GB18030\"", "text/plain", ""]
+    {
+        assert_eq!(check(content_type, None), Err("unsupported_media_type"), "{content_type}");
     }
 }

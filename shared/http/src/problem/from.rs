@@ -1,4 +1,4 @@
-//! The one map from refusals and failures to answers.
+//! Maps refusals and failures to problems.
 
 use domain::agencies::{NotCovered, Place};
 use domain::decide::Refusal;
@@ -13,6 +13,7 @@ use platform::queues::SendError;
 use platform::store::StoreError;
 use platform::vault::VaultError;
 use protocol::jose::JoseError;
+use protocol::json::{DEPTH, JsonError};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -34,7 +35,7 @@ impl From<Refusal> for Problem {
             Refusal::Stale { seen, from, to } => Problem::new(Code::StaleVersion)
                 .with_detail(
                     format!("依据的是版本 {seen}，可接受的是 {from} 至 {to}。"),
-                    format!("It builds on version {seen}; versions {from} to {to} are accepted."),
+                    format!("The report builds on version {seen}; versions {from} to {to} are accepted."),
                 )
                 .with_member("seen", seen.into())
                 .with_member("version", to.into()),
@@ -55,10 +56,7 @@ impl From<Refusal> for Problem {
                     .with_errors(errors)
             }
             Refusal::Invalid(faults) => Problem::invalid(
-                faults
-                    .into_iter()
-                    .map(|fault| FieldError { pointer: fault.pointer, code: fault.code })
-                    .collect(),
+                faults.into_iter().map(|fault| FieldError::new(fault.pointer, fault.code)).collect(),
             ),
             Refusal::Bound(bound) => Problem::new(Code::BoundReached).with_member("bound", bound.into()),
         }
@@ -122,18 +120,68 @@ impl From<IdError> for Problem {
     }
 }
 
+impl From<JsonError> for Problem {
+    /// 400 or 413, with the place of the mistake and nothing of what stands there.
+    fn from(error: JsonError) -> Self {
+        let problem = Problem::new(Code::MalformedJson);
+        let at = |pointers: Vec<String>, code| {
+            pointers.into_iter().map(|pointer| FieldError::new(pointer, code)).collect()
+        };
+        match error {
+            JsonError::TooLarge(bound) => Problem::too_large(bound),
+            JsonError::NotUtf8(byte) => problem.with_detail(
+                format!("第 {} 字节不是 UTF-8。正文须为 UTF-8。", byte.saturating_add(1)),
+                format!("Byte {} is not UTF-8. A body is UTF-8.", byte.saturating_add(1)),
+            ),
+            JsonError::ByteOrderMark => problem.with_detail(
+                "正文以字节顺序标记（EF BB BF）开头，须去掉。",
+                "The body begins with a byte order mark (EF BB BF). Leave it out.",
+            ),
+            JsonError::Syntax { expected, line, column } => problem
+                .with_detail(
+                    format!("第 {line} 行第 {column} 列：{expected}。"),
+                    format!("At line {line}, column {column}: {expected}."),
+                )
+                .with_member("line", line.into())
+                .with_member("column", column.into()),
+            JsonError::TooDeep => problem.with_detail(
+                format!("对象和数组最多嵌套 {DEPTH} 层。"),
+                format!("Objects and lists lie at most {DEPTH} levels within each other."),
+            ),
+            JsonError::Duplicates(pointers) => problem
+                .with_detail("同一成员出现两次。", "A member stands twice in one object.")
+                .with_errors(at(pointers, "duplicate")),
+            JsonError::Replacement(pointers) => problem
+                .with_detail(
+                    "文本含 U+FFFD：此前曾用错误的字符集解码。",
+                    "A text has U+FFFD: it was decoded with the wrong character set before.",
+                )
+                .with_errors(at(pointers, "replacement_character")),
+            JsonError::Shape(what) => {
+                problem.with_detail(format!("结构不符：{what}。"), format!("The shape is wrong: {what}."))
+            }
+        }
+    }
+}
+
 impl From<JoseError> for Problem {
     fn from(error: JoseError) -> Self {
         Problem::new(match error {
             JoseError::Malformed | JoseError::Header | JoseError::Payload => Code::MalformedSignature,
             JoseError::UnknownKey | JoseError::Key => Code::UnknownKey,
             JoseError::Forged => Code::BadSignature,
+            JoseError::SignatureForm => {
+                return Problem::new(Code::BadSignature).with_detail(
+                    "ES256 签名为 64 字节的 R 与 S（RFC 7518 第 3.4 节），不是 DER 格式。",
+                    "An ES256 signature is R and S, 64 bytes (RFC 7518, section 3.4), and not the DER form.",
+                );
+            }
         })
     }
 }
 
 impl From<Vec<NotCovered>> for Problem {
-    /// 422, naming each place that is not covered and, as `offered_by`, who does offer the service.
+    /// 422, with each place that is not covered and, as `offered_by`, the agencies that offer the service.
     fn from(reasons: Vec<NotCovered>) -> Self {
         let mut offers = Vec::new();
         let mut lacking = Vec::new();
@@ -148,7 +196,7 @@ impl From<Vec<NotCovered>> for Problem {
                     lacking.extend(lacks);
                     ("/capabilities", "incapable")
                 }
-                NotCovered::SamePlace { agency: _ } => ("/registered_at", "same_place"),
+                NotCovered::SamePlace { role, agency: _ } => (pointer(role), "same_place"),
             };
             errors.push(FieldError::new(pointer, code));
         }
@@ -171,7 +219,7 @@ fn pointer(place: Place) -> &'static str {
     }
 }
 
-/// A failure that no repeat mends is logged here, where its cause is still known, and told to nobody else.
+/// 500 for a failure that no retry fixes. The cause is logged here, because the problem does not contain it.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
     tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must look");
@@ -188,7 +236,7 @@ mod tests {
     use crate::problem::Language;
 
     #[test]
-    fn each_refusal_has_its_answer() {
+    fn each_refusal_has_its_status() {
         let document = domain::ids::DocumentId::numbered(2).into_iter().collect();
         let answers = [
             (Refusal::NotYours, 404),
@@ -206,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn not_yours_is_not_there() {
+    fn another_tenants_application_is_answered_like_an_unknown_one() {
         assert_eq!(Problem::from(Refusal::NotYours), Problem::from(ApplyError::NotFound));
         assert_eq!(Problem::from(IdError::Application), Problem::not_found());
     }
 
     #[test]
-    fn what_will_pass_is_503_and_the_rest_is_ours() {
-        let passing = [
+    fn temporary_failures_are_503_and_others_reveal_nothing() {
+        let temporary = [
             Problem::from(StoreError::Throttled),
             StoreError::Unavailable.into(),
             ApplyError::Contended.into(),
@@ -221,21 +269,21 @@ mod tests {
             DocumentsError::Denied.into(),
             SendError::Held.into(),
         ];
-        for problem in passing {
+        for problem in temporary {
             assert_eq!(problem.status().as_u16(), 503);
         }
-        let ours = [
+        let internal = [
             Problem::from(StoreError::Corrupt(LedgerError::Broken(3))),
             VaultError::Corrupt.into(),
             SendError::NoQueue.into(),
         ];
-        for problem in ours {
+        for problem in internal {
             assert_eq!(problem.body(Language::English, None).as_object().map(serde_json::Map::len), Some(3));
         }
     }
 
     #[test]
-    fn who_does_offer_it_is_named() {
+    fn not_covered_names_the_agencies_that_offer_the_service() {
         let codes = ["37", "11", "11"].iter().filter_map(|code| code.parse().ok()).collect();
         let problem = Problem::from(vec![NotCovered::NotOffered { role: Place::MoveIn, offered_by: codes }]);
         let body = problem.body(Language::English, None);

@@ -1,4 +1,4 @@
-//! Texts in Chinese and English: a row for every kind of problem and every code of a wrong field.
+//! Texts of problems and of wrong fields, in Chinese and English.
 
 use http::StatusCode;
 
@@ -14,7 +14,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// The text in a language.
+    /// The text in this language.
     #[must_use]
     pub fn of(self, language: Language) -> &'static str {
         match language {
@@ -36,19 +36,19 @@ macro_rules! codes {
             /// Every kind.
             pub const ALL: &[Code] = &[$(Code::$code),+];
 
-            /// Its stable name, for example `not_found`.
+            /// Stable name, for example `not_found`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Code::$code => $name,)+ }
             }
 
-            /// The status it is answered with.
+            /// HTTP status of the answer.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self { $(Code::$code => StatusCode::$status,)+ }
             }
 
-            /// Its title.
+            /// Title of the problem, in both languages.
             #[must_use]
             pub fn title(self) -> Text {
                 match self { $(Code::$code => Text { zh: $zh, en: $en },)+ }
@@ -58,7 +58,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request is not understood.
+    /// The request is malformed, and no other kind says how.
     BadRequest = "bad_request", BAD_REQUEST,
         "请求无法识别", "The request is not understood";
     /// The body is not JSON.
@@ -67,90 +67,90 @@ codes! {
     /// The body is not a signed object of the expected kind.
     MalformedSignature = "malformed_signature", BAD_REQUEST,
         "正文不是有效的签名数据", "The body is not a valid signed object";
-    /// No `Idempotency-Key`.
+    /// The header `Idempotency-Key` is missing.
     IdempotencyKeyRequired = "idempotency_key_required", BAD_REQUEST,
         "缺少 Idempotency-Key 请求头", "The header Idempotency-Key is missing";
-    /// An `Idempotency-Key` that is none.
+    /// The header `Idempotency-Key` is malformed or repeated.
     IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST,
         "Idempotency-Key 须为 1 至 128 个可见 ASCII 字符，且只出现一次",
         "Idempotency-Key is one header of 1 to 128 visible ASCII characters";
-    /// No valid access token or signature.
+    /// The access token or signature is missing or invalid.
     Unauthorized = "unauthorized", UNAUTHORIZED,
         "缺少有效的访问令牌或签名", "There is no valid access token or signature";
-    /// Signed with a key that is not, or no longer, registered.
+    /// The signing key is not registered, or was revoked.
     UnknownKey = "unknown_key", UNAUTHORIZED,
         "签名密钥未登记或已吊销", "The signing key is not registered, or was revoked";
     /// The signature does not verify.
     BadSignature = "bad_signature", UNAUTHORIZED,
         "签名验证失败", "The signature does not verify";
-    /// Signed too long ago, or ahead of time.
+    /// The request was signed too long ago, or ahead of time.
     SignatureExpired = "signature_expired", UNAUTHORIZED,
         "签名时间超出允许范围，请重新签名", "The request was signed too long ago or ahead of time; sign it again";
-    /// The token lacks a scope.
+    /// The token lacks the operation's scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN,
         "访问令牌的权限不足", "The access token lacks the scope that this operation requires";
-    /// There is none, or it is not the caller's.
+    /// The object does not exist, or it belongs to another party.
     NotFound = "not_found", NOT_FOUND,
         "该地址或编号不存在，或不属于调用方",
         "Nothing exists at this address or under this id, or it belongs to another party";
-    /// Another method.
+    /// The path does not support the method.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED,
         "该地址不支持此方法", "The address does not support this method";
     /// The step is not possible at this stage.
     IllegalStep = "illegal_step", CONFLICT,
         "当前阶段不能进行此操作", "The step is not possible at the application's current stage";
-    /// The agency has a part in the application, but the open leg is another's.
+    /// The agency has a leg of the application, but the open leg belongs to another agency.
     OtherLeg = "other_leg", CONFLICT,
         "当前环节由其他机关办理", "The open leg belongs to another agency";
-    /// The report builds on a version that has been overtaken.
+    /// The report builds on a version that is not accepted any more.
     StaleVersion = "stale_version", CONFLICT,
         "所依据的版本已过期或不存在", "The report builds on a version that is out of date or does not exist";
-    /// It was asked for at another version.
+    /// The application's version is not that of `If-Match`.
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED,
         "申请已变更，与 If-Match 不符", "The application has changed: its version is not that of If-Match";
-    /// Documents are missing.
+    /// Required documents are missing.
     DocumentsMissing = "documents_missing", CONFLICT,
         "材料不齐", "Documents are missing";
-    /// A bound of the application is reached.
+    /// The application has reached one of its limits.
     BoundReached = "bound_reached", CONFLICT,
         "已达到该申请的上限", "The application has reached one of its limits";
-    /// Something else stands in the way.
+    /// The current state does not permit the request, and no other kind says why.
     Conflict = "conflict", CONFLICT,
         "与当前状态冲突", "The request conflicts with the current state of the document";
-    /// The tenant has as many subscriptions as it may.
+    /// The tenant has reached its maximum number of subscriptions.
     TooManySubscriptions = "too_many_subscriptions", CONFLICT,
         "回调订阅数量已达上限", "The tenant has as many subscriptions as it may have";
     /// The body is too large.
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE,
         "正文过大", "The body is too large";
-    /// Another media type.
+    /// The path does not support the content type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "不支持此内容类型", "The address does not support this content type";
-    /// Fields are wrong.
+    /// Fields are wrong; the problem lists all of them.
     InvalidFields = "invalid_fields", UNPROCESSABLE_ENTITY,
         "部分字段有误，已全部列出", "Some fields are wrong; all of them are listed";
     /// The idempotency key was used for another request.
     KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
         "该 Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another request";
-    /// Nobody takes the application.
+    /// No agency takes the application.
     NotCovered = "not_covered", UNPROCESSABLE_ENTITY,
         "暂无机关受理该组合", "No agency takes this application";
-    /// The caller sends too much.
+    /// The tenant has used up a rate limit.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS,
         "请求过于频繁", "Too many requests";
-    /// A failure of ours that a repeat does not mend.
+    /// A failure of the hub that no retry fixes.
     Internal = "internal", INTERNAL_SERVER_ERROR,
         "系统内部错误", "The hub has an internal error";
-    /// Too much at once; it will pass.
+    /// The hub or a service behind it is overloaded; a retry may succeed.
     Throttled = "throttled", SERVICE_UNAVAILABLE,
         "系统繁忙，请稍后重试", "The service is busy; please repeat the request";
-    /// A failure of ours that will pass.
+    /// A temporary failure of the hub; a retry may succeed.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE,
         "服务暂不可用，请稍后重试", "The service is not available; please repeat the request";
 }
 
 impl Code {
-    /// The kind that a bare status stands for.
+    /// The kind for an answer that has only a status.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Code {
         match status.as_u16() {
@@ -171,11 +171,11 @@ impl Code {
     }
 }
 
-/// What is said of a wrong field. A code without a row is said to be not acceptable; a test of whoever
-/// makes codes holds them against [`known`].
+/// The text for a wrong field. A code without a row gets a general text; the crates that define codes test them with
+/// [`known`].
 #[must_use]
 pub fn field(code: &str) -> Text {
-    row(code).unwrap_or(Text { zh: "不可接受", en: "Is not acceptable." })
+    row(code).unwrap_or(Text { zh: "不可接受", en: "The value is not acceptable." })
 }
 
 /// Every code of a wrong field, with what is said of the field.
@@ -183,7 +183,7 @@ pub fn fields() -> impl Iterator<Item = (&'static str, Text)> {
     FIELDS.iter().map(|(code, zh, en)| (*code, Text { zh, en }))
 }
 
-/// Whether a code has a row.
+/// Whether the table has a text for this code.
 #[must_use]
 pub fn known(code: &str) -> bool {
     row(code).is_some()
@@ -220,7 +220,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("control_character", "不得含控制字符", "Must not contain control characters."),
     ("duplicate", "重复", "Must not be given twice."),
     ("invalid", "不可接受", "Is not acceptable for this field."),
-    ("unknown", "所指对象不存在", "Names something that does not exist."),
+    ("unknown", "所指对象不存在", "Refers to an object that does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
     ("idempotency_key", "须为 1 至 128 个可见 ASCII 字符", "Must be 1 to 128 visible ASCII characters."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
@@ -236,33 +236,33 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("media_type", "仅支持 PDF、JPEG、PNG", "Must be application/pdf, image/jpeg or image/png."),
     ("checksum", "须为 SHA-256 的 base64", "Must be the base64 of a SHA-256."),
     ("document_missing", "该材料尚未上传", "This document is not in yet."),
-    // who, what, where
+    // cases and coverage
     ("case_not_of_service", "该事项没有此情形", "The service has no such case."),
     ("age_mismatch", "与申请人年龄不符", "Does not fit the applicant's age."),
     ("guardian_required", "未满十六周岁须填写监护人", "An applicant under 16 needs a guardian."),
-    ("same_person", "不得与申请人相同", "Must be another person than the applicant."),
+    ("same_person", "不得与申请人相同", "Must be a person other than the applicant."),
     ("consent_required", "须取得单独同意", "Separate consent is required."),
     ("not_offered", "该地暂无机关办理此事项", "No agency offers the service there."),
     ("incapable", "该地机关不具备所需能力", "The agency there lacks a capability that is needed."),
     (
         "same_place",
-        "受理地即户籍地，请直接就近办理",
-        "The agency of this place decides itself; apply there directly.",
+        "受理地或迁入地与户籍地属同一机关，请直接就近办理",
+        "The agency of the place of household registration is responsible for this place, too; apply there directly.",
     ),
     // persons
     ("identity_number_length", "须为 18 位", "Must have 18 characters."),
-    ("identity_number_not_digits", "须为数字，末位可为 X", "Must be digits; the last one may be X."),
-    ("identity_number_province", "省级代码不存在", "Begins with no province's code."),
+    ("identity_number_not_digits", "须为数字，末位可为 X", "Must be digits; the last character may be X."),
+    ("identity_number_province", "省级代码不存在", "Must begin with the code of a province."),
     ("identity_number_birth_date", "出生日期不存在", "Contains a birth date that does not exist."),
     ("identity_number_birth_date_in_future", "出生日期晚于今天", "Contains a birth date in the future."),
-    ("identity_number_sequence", "顺序码无效", "Contains no valid sequence."),
+    ("identity_number_sequence", "顺序码无效", "Contains sequence digits that are not valid."),
     ("identity_number_check_character", "校验码不符", "Its check character does not fit."),
     ("person_name_empty", "姓名必填", "A name is required."),
     ("person_name_too_long", "姓名最多 50 字", "A name has at most 50 characters."),
     ("person_name_character", "姓名含不可接受的字符", "A name must not contain this character."),
     ("mobile_number_length", "须为 11 位", "Must have 11 digits."),
     ("mobile_number_not_digits", "须为数字", "Must be digits."),
-    ("mobile_number_prefix", "不是大陆手机号", "Is not a mobile number of the mainland."),
+    ("mobile_number_prefix", "不是大陆手机号", "Is not a mobile number of mainland China."),
     ("address_empty", "地址必填", "An address is required."),
     ("address_too_long", "地址最多 200 字", "An address has at most 200 characters."),
     (
@@ -273,10 +273,17 @@ const FIELDS: &[(&str, &str, &str)] = &[
     // places and ids
     ("division_code_length", "须为 6 位", "Must have 6 digits."),
     ("division_code_not_digits", "须为数字", "Must be digits."),
-    ("division_code_province", "省级代码不存在", "Begins with no province's code."),
+    ("division_code_province", "省级代码不存在", "Must begin with the code of a province."),
+    (
+        "division_not_county",
+        "须为县级区划代码",
+        "Must name a county or district, not a whole province or prefecture.",
+    ),
+    ("division_abolished", "该区划已撤销", "Must name a current division; this division was abolished."),
+    ("unknown_division", "区划代码不存在", "Must be the code of a division."),
     ("jurisdiction_length", "须为 2、4 或 6 位", "Must have 2, 4 or 6 digits."),
     ("jurisdiction_not_digits", "须为数字", "Must be digits."),
-    ("jurisdiction_province", "省级代码不存在", "Begins with no province's code."),
+    ("jurisdiction_province", "省级代码不存在", "Must begin with the code of a province."),
     ("application_id", "不是申请编号", "Is not an application's id."),
     ("document_id", "须为 d1 至 d99", "Must be d1 to d99."),
     ("event_id", "不是事件编号", "Is not an event's id."),
@@ -290,7 +297,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use domain::division::{DivisionCodeError, JurisdictionError};
+    use domain::division::{CurrentDivisionError as Current, DivisionCodeError, JurisdictionError};
     use domain::identity_number::IdentityNumberError as Number;
     use domain::ids::IdError;
     use domain::person::{AddressError, MobileNumberError, PersonNameError};
@@ -332,6 +339,9 @@ mod tests {
                 .to_vec(),
             [AddressError::Empty, AddressError::TooLong, AddressError::ControlCharacter]
                 .map(AddressError::code)
+                .to_vec(),
+            [Current::NotCounty, Current::Abolished { successor: None }, Current::Unknown]
+                .map(Current::code)
                 .to_vec(),
             [DivisionCodeError::Length, DivisionCodeError::NotDigits, DivisionCodeError::Province]
                 .map(DivisionCodeError::code)

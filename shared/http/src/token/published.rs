@@ -1,8 +1,8 @@
-//! The keys that an issuer publishes as a JWKS (RFC 7517, section 5): asked for rarely, kept, and asked for again where a
-//! token names one that is not known.
+//! A cache of the keys that an issuer publishes as a JWKS (RFC 7517, section 5). The keys are fetched again after [`FRESH`],
+//! and when a token names an unknown key.
 //!
-//! A key that the issuer takes out counts for nothing after [`FRESH`]. While the issuer does not answer, what was read
-//! last goes on counting for [`KEPT`]: an issuer that is down must not stop every app at once.
+//! A key that the issuer removes is rejected after [`FRESH`]. While the issuer does not answer, the keys fetched last remain
+//! usable for [`STALE`]: an issuer that is down must not stop every app at once.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,61 +11,62 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use protocol::json;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::issuer_key::{Key, key};
 
-/// How long keys are used without asking again: ten minutes.
+/// Time for which fetched keys are used without another fetch: ten minutes.
 pub(super) const FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// How long keys are used while the issuer does not answer: a day.
-pub(super) const KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// The least time between two questions to one issuer, whatever tokens name: 10 seconds.
+/// Time for which fetched keys are used while the issuer does not answer: a day.
+pub(super) const STALE: SignedDuration = SignedDuration::from_hours(24);
+/// Minimum time between two fetches from one issuer: 10 seconds. Tokens with unknown keys cannot cause more.
 pub(super) const COOLDOWN: SignedDuration = SignedDuration::from_secs(10);
-/// Bytes of a JWKS.
+/// Maximum size of a JWKS: 64 KiB.
 pub(super) const SET_BYTES: usize = 64 * 1024;
-/// Keys of a JWKS that are looked at.
+/// Number of keys in a JWKS that are read; the others are ignored.
 const KEYS: usize = 32;
-/// One deadline over connecting, headers and body. A request of an app waits for it.
+/// Deadline for connection, headers and body together. A request of an app waits for the fetch.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// How a JWKS is read: the address, and the bytes that are there.
+/// Fetches a JWKS: takes the address, returns the bytes of the answer.
 pub type Fetch =
     Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send>> + Send + Sync>;
 
-/// Why there is nothing to read.
+/// Cause for which a JWKS could not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FetchError {
-    /// No answer, or not in time.
+    /// The issuer does not answer within the deadline.
     #[error("the issuer does not answer")]
     NoAnswer,
-    /// Another status than 200.
-    #[error("the issuer answers {0}")]
+    /// The issuer answers with another status than 200.
+    #[error("the issuer answers with status {0}")]
     Status(u16),
-    /// More than [`SET_BYTES`].
-    #[error("the issuer answers too much")]
+    /// The answer is larger than [`SET_BYTES`].
+    #[error("the issuer's answer is too large")]
     TooLarge,
-    /// Not a JWKS with a key that can be used.
-    #[error("the issuer publishes no key that can be used")]
+    /// The answer is not a JWKS, or has no usable key.
+    #[error("the issuer publishes no usable key")]
     NoKeys,
 }
 
 type Keys = Arc<HashMap<String, Arc<Key>>>;
 
-/// What is known of an issuer's keys.
+/// Cached keys of an issuer, and the state of the last fetch.
 #[derive(Default)]
-struct Known {
+struct CachedKeys {
     keys: Keys,
-    read_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
-    /// Why the last question was not answered.
+    fetched_at: Option<Timestamp>,
+    attempted_at: Option<Timestamp>,
+    /// Cause for which the last fetch failed.
     failure: Option<FetchError>,
 }
 
-impl Known {
-    /// Whether what was read last still counts.
+impl CachedKeys {
+    /// Whether the keys fetched last may still be used.
     fn is_usable(&self, now: Timestamp) -> bool {
-        self.read_at.is_some_and(|at| now.duration_since(at) < KEPT)
+        self.fetched_at.is_some_and(|at| now.duration_since(at) < STALE)
     }
 
     fn find(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<Key>>, FetchError> {
@@ -82,9 +83,9 @@ pub(super) struct Published {
     issuer: String,
     audience: String,
     fetch: Fetch,
-    known: Mutex<Known>,
-    /// One question at a time: whoever waits finds the answer.
-    asking: tokio::sync::Mutex<()>,
+    cache: Mutex<CachedKeys>,
+    /// Held during a fetch, so that concurrent requests wait for one fetch and use its result.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Deserialize)]
@@ -94,54 +95,53 @@ struct Set {
 
 impl Published {
     pub(super) fn new(url: String, issuer: String, audience: String, fetch: Fetch) -> Self {
-        let asking = tokio::sync::Mutex::default();
-        Published { url, issuer, audience, fetch, known: Mutex::default(), asking }
+        let fetching = tokio::sync::Mutex::default();
+        Published { url, issuer, audience, fetch, cache: Mutex::default(), fetching }
     }
 
-    /// The key of this name; `None` where the issuer has none.
+    /// The key with this `kid`; `None` when the issuer does not publish it.
     ///
     /// # Errors
-    /// [`FetchError`] where nothing is known of its keys.
+    /// [`FetchError`] when the fetch failed and no usable keys are cached.
     pub(super) async fn key(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<Key>>, FetchError> {
-        if let Some(settled) = self.settled(kid, now) {
-            return settled;
+        if let Some(cached) = self.cached(kid, now) {
+            return cached;
         }
-        let _one = self.asking.lock().await;
-        if let Some(settled) = self.settled(kid, now) {
-            return settled;
+        let _guard = self.fetching.lock().await;
+        if let Some(cached) = self.cached(kid, now) {
+            return cached;
         }
-        self.known().asked_at = Some(now);
+        self.cache().attempted_at = Some(now);
         let answer = (self.fetch)(self.url.clone()).await.and_then(|bytes| self.read(&bytes));
-        let mut known = self.known();
+        let mut cache = self.cache();
         match answer {
             Ok(keys) => {
-                known.keys = Arc::new(keys);
-                known.read_at = Some(now);
-                known.failure = None;
+                cache.keys = Arc::new(keys);
+                cache.fetched_at = Some(now);
+                cache.failure = None;
             }
             Err(error) => {
-                let usable = known.is_usable(now);
-                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched");
-                known.failure = Some(error);
+                let usable = cache.is_usable(now);
+                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched; cached keys serve while they are usable");
+                cache.failure = Some(error);
             }
         }
-        known.find(kid, now)
+        cache.find(kid, now)
     }
 
-    /// What can be said without asking the issuer.
-    fn settled(&self, kid: &str, now: Timestamp) -> Option<Result<Option<Arc<Key>>, FetchError>> {
-        let known = self.known();
-        // While the first question is under way nothing is known, good or bad: then it is waited for.
-        let cools = known.asked_at.is_some_and(|at| now.duration_since(at) < COOLDOWN)
-            && (known.is_usable(now) || known.failure.is_some());
-        let fresh = known.read_at.is_some_and(|at| now.duration_since(at) < FRESH);
-        (cools || (fresh && known.keys.contains_key(kid))).then(|| known.find(kid, now))
+    /// The result without a fetch; `None` when a fetch is needed.
+    fn cached(&self, kid: &str, now: Timestamp) -> Option<Result<Option<Arc<Key>>, FetchError>> {
+        let cache = self.cache();
+        // During the first fetch the cache has neither keys nor a failure; the caller then waits for that fetch.
+        let cooling = cache.attempted_at.is_some_and(|at| now.duration_since(at) < COOLDOWN)
+            && (cache.is_usable(now) || cache.failure.is_some());
+        let fresh = cache.fetched_at.is_some_and(|at| now.duration_since(at) < FRESH);
+        (cooling || (fresh && cache.keys.contains_key(kid))).then(|| cache.find(kid, now))
     }
 
-    /// The keys of a set. One that is for something else, or of a kind that is not taken, is passed over, as RFC 7517
-    /// says.
+    /// Reads the usable keys of a JWKS. Keys of another type or use are ignored (RFC 7517, section 5).
     fn read(&self, bytes: &[u8]) -> Result<HashMap<String, Arc<Key>>, FetchError> {
-        let set: Set = serde_json::from_slice(bytes).map_err(|_| FetchError::NoKeys)?;
+        let set: Set = json::from_slice(bytes, bytes.len()).map_err(|_| FetchError::NoKeys)?;
         let mut keys = HashMap::new();
         for value in set.keys.iter().take(KEYS) {
             match key(value, &self.issuer, &self.audience) {
@@ -154,12 +154,12 @@ impl Published {
         if keys.is_empty() { Err(FetchError::NoKeys) } else { Ok(keys) }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> std::sync::MutexGuard<'_, CachedKeys> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads by HTTP: one deadline, no redirect, a bound on the body. The client is made when it is first needed.
+/// Fetches over HTTP with one deadline, no redirects and a bounded body. The client is built on the first fetch.
 pub(super) fn over_http() -> Fetch {
     let client = Arc::new(OnceLock::new());
     Arc::new(move |url| {
@@ -168,8 +168,8 @@ pub(super) fn over_http() -> Fetch {
             let client: &reqwest::Client = match client.get() {
                 Some(client) => client,
                 None => {
-                    let made = http_client().map_err(|_| FetchError::NoAnswer)?;
-                    client.get_or_init(|| made)
+                    let built = http_client().map_err(|_| FetchError::NoAnswer)?;
+                    client.get_or_init(|| built)
                 }
             };
             let mut answer = client.get(url).send().await.map_err(|_| FetchError::NoAnswer)?;
@@ -189,8 +189,8 @@ pub(super) fn over_http() -> Fetch {
 }
 
 fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    // A client cannot be built without; an error means that the program has chosen one already: it may.
-    let _chosen = rustls::crypto::ring::default_provider().install_default();
+    // reqwest needs a process-wide provider. An error means that the program has already installed one.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(DEADLINE)

@@ -1,5 +1,5 @@
-//! AgencyOverrides in DynamoDB: `pk` = `overrides`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. Beside it lie the
-//! records, `sk` = `record#<version>`, which no function reads.
+//! Overrides of agencies in DynamoDB: `pk` = `overrides`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. The same
+//! partition holds the audit records, `sk` = `record#<version>`, which no function reads.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use domain::agency_override::AgencyOverrides;
 use super::AgencyRegistry;
 use crate::store::{StoreError, store_error};
 
-/// AgencyOverrides in a DynamoDB table. Clones share the client.
+/// Overrides of agencies in a DynamoDB table. Clones share the client.
 #[derive(Clone, Debug)]
 pub struct AwsAgencyRegistry {
     client: Client,
@@ -18,7 +18,7 @@ pub struct AwsAgencyRegistry {
 }
 
 impl AwsAgencyRegistry {
-    /// The overrides in this table.
+    /// Reads the overrides from this table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         AwsAgencyRegistry { client, table: table.into() }

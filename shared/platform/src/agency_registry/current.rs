@@ -1,4 +1,4 @@
-//! The agencies as they count now, read again when the memory of them is too old.
+//! The current agencies, from the cache or from the table.
 
 use std::sync::Arc;
 
@@ -9,36 +9,36 @@ use crate::clock::Clock as _;
 use crate::hub::Hub;
 use crate::store::StoreError;
 
-/// The agencies, as they were at most [`FRESH`] ago.
+/// The agencies, at most [`FRESH`] old while the table answers.
 ///
 /// # Errors
-/// The table does not answer, and what is known is older than [`STALE`].
+/// The table does not answer, and the cached agencies are older than [`STALE`].
 pub async fn current_agencies<H: Hub>(hub: &H) -> Result<Arc<CurrentAgencies>, StoreError> {
-    let Some((at, known)) = hub.cached_agencies().get() else { return fresh_agencies(hub).await };
+    let Some((at, cached)) = hub.cached_agencies().get() else { return fresh_agencies(hub).await };
     let age = hub.clock().now().duration_since(at);
-    // A clock that was set back makes it look young for ever: then it is read again.
+    // A clock that was set back gives a negative age, which would never grow old: read again then.
     if (SignedDuration::ZERO..FRESH).contains(&age) {
-        return Ok(known);
+        return Ok(cached);
     }
     match fresh_agencies(hub).await {
         Err(error) if error.is_transient() && age.abs() < STALE => {
             tracing::warn!(%error, "the agencies' overrides could not be read; the cached ones stay in force");
-            Ok(known)
+            Ok(cached)
         }
         read => read,
     }
 }
 
-/// The agencies as they are at this moment: for what must show at once.
+/// The agencies at this moment, for callers that need a new override to take effect at once.
 ///
 /// # Errors
 /// The table does not answer.
 pub async fn fresh_agencies<H: Hub>(hub: &H) -> Result<Arc<CurrentAgencies>, StoreError> {
     let at = hub.clock().now();
     let overrides = hub.agency_registry().overrides().await?;
-    let unchanged = hub.cached_agencies().get().map(|(_, known)| known);
-    let agencies = match unchanged.filter(|known| known.version == overrides.version) {
-        Some(known) => known,
+    let unchanged = hub.cached_agencies().get().map(|(_, cached)| cached);
+    let agencies = match unchanged.filter(|cached| cached.version == overrides.version) {
+        Some(cached) => cached,
         None => Arc::new(CurrentAgencies::new(hub.rows(), &overrides)),
     };
     hub.cached_agencies().put(at, &agencies);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_is_seen_when_what_is_known_is_old_and_read_no_more_often() {
+    async fn an_override_takes_effect_when_the_cache_expires_and_not_before() {
         let hub = FakeHub::new(agencies());
         let code = agencies().agencies()[0].code.clone();
         assert_eq!(state(&hub).await, Ok(AgencyState::Active));
@@ -78,10 +78,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outage_is_bridged_for_a_while_and_no_longer() {
+    async fn the_cached_agencies_are_used_during_an_outage_until_they_are_stale() {
         let hub = FakeHub::new(agencies());
         hub.faults.plan(1, Fault::Before);
-        assert_eq!(state(&hub).await, Err(StoreError::Unavailable), "nothing is known yet");
+        assert_eq!(state(&hub).await, Err(StoreError::Unavailable), "nothing is cached yet");
         assert!(state(&hub).await.is_ok());
         hub.clock.advance(FRESH);
         hub.faults.plan(3, Fault::Throttled);

@@ -1,4 +1,4 @@
-//! AgencyOverrides in memory.
+//! Overrides of agencies in memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use super::AgencyRegistry;
 use crate::faults::{Faults, Turn};
 use crate::store::StoreError;
 
-/// AgencyOverrides in memory. Clones share them.
+/// Overrides of agencies in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct FakeAgencyRegistry {
     overrides: Arc<Mutex<AgencyOverrides>>,
@@ -19,21 +19,21 @@ pub struct FakeAgencyRegistry {
 }
 
 impl FakeAgencyRegistry {
-    /// No overrides; reads obey these faults.
+    /// An empty registry whose reads obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
         FakeAgencyRegistry { overrides: Arc::default(), faults }
     }
 
-    /// Makes an override, as an operator does.
+    /// Applies an override, as an operator does.
     ///
     /// # Panics
-    /// The override makes no sense.
+    /// When the domain refuses the override.
     pub fn override_agency(&self, rows: &Agencies, agency: &AgencyCode, change: AgencyOverride) {
         let mut all = self.overrides.lock().unwrap_or_else(PoisonError::into_inner);
         let by = ("an operator", "a test");
         let overridden = all.apply(rows, agency, change, by, Timestamp::UNIX_EPOCH);
-        *all = overridden.expect("an override_ that makes sense").0;
+        *all = overridden.expect("the domain accepts the override").0;
     }
 }
 

@@ -70,13 +70,13 @@ fn callers_never_share_a_key() {
 }
 
 #[tokio::test]
-async fn a_command_is_written_once_and_answers_the_same_again() {
+async fn a_repeated_command_is_written_once_and_gets_the_same_version() {
     let hub = hub();
     let id = opened(&hub, 1).await.id();
     let first = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((first.version, first.changed), (2, true));
     assert_eq!(first.stored.ledger.state().stage, Stage::Withdrawn);
-    assert_eq!(hub.store.wake(id), None, "what is final is not looked at again");
+    assert_eq!(hub.store.wake(id), None, "a final application has no wake-up time");
     let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((again.version, again.changed, again.stored), (2, false, first.stored));
     let misuse = apply(&hub, id, &withdraws("k", b"other"), None).await;
@@ -84,7 +84,7 @@ async fn a_command_is_written_once_and_answers_the_same_again() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_the_callers_is_told() {
+async fn an_unknown_application_and_another_tenants_one_are_refused() {
     let hub = hub();
     let missing = apply(&hub, sample::id(9), &withdraws("k", b""), None).await;
     assert_eq!(missing, Err(ApplyError::NotFound));
@@ -95,7 +95,7 @@ async fn what_is_not_there_or_not_the_callers_is_told() {
 }
 
 #[tokio::test]
-async fn several_commands_are_one_write_and_one_refusal_stops_no_other() {
+async fn several_commands_are_one_write_and_a_refusal_does_not_stop_the_others() {
     let hub = hub();
     let id = opened(&hub, 1).await.id();
     let unknown = Attempt::hub(Command::StoreDocument {
@@ -113,7 +113,7 @@ async fn several_commands_are_one_write_and_one_refusal_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_known_state_saves_a_read_but_never_answers() {
+async fn a_cached_state_saves_a_read_but_is_never_the_answer() {
     let hub = hub();
     let id = opened(&hub, 1).await.id();
     let calls = |hub: &FakeHub| hub.faults.calls().len();
@@ -122,13 +122,13 @@ async fn a_known_state_saves_a_read_but_never_answers() {
     apply(&hub, id, &stores(2), None).await.unwrap();
     assert_eq!(calls(&hub), 4, "append alone");
 
-    // Another process withdraws it; this one still remembers it as submitted.
+    // Another process withdraws the application; this process still has it cached as submitted.
     let other = hub.restarted();
     apply(&other, id, &withdraws("k", b""), None).await.unwrap();
     let before = calls(&hub);
     hub.clock.advance(SignedDuration::from_secs(1));
     let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
-    assert_eq!((again.version, again.changed), (5, false), "decided again on what the other left");
+    assert_eq!((again.version, again.changed), (5, false), "decided again on the other process's state");
     assert_eq!(hub.faults.calls()[before..], ["store.append"]);
     assert_eq!(again.stored, other.store.get(id).await.unwrap().unwrap());
 }
@@ -141,7 +141,7 @@ async fn a_refusal_is_decided_on_the_current_state() {
     let other = hub.restarted();
     apply(&other, id, &stores(2), None).await.unwrap();
     apply(&other, id, &Attempt::hub(Command::Dispatch { message_version: 4 }), None).await.unwrap();
-    // This process remembers a draft, which takes no report; in truth it is dispatched.
+    // This process has a draft cached, which accepts no report; the stored application is dispatched.
     let report = reports("r1", 4, Finding::Received);
     let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
     assert_eq!((done.version, done.stored.ledger.state().stage), (6, Stage::Received));
@@ -149,7 +149,7 @@ async fn a_refusal_is_decided_on_the_current_state() {
 }
 
 #[tokio::test]
-async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
+async fn a_current_image_saves_a_read_and_a_stale_one_writes_nothing() {
     let hub = hub();
     let stored = opened(&hub, 1).await;
     let image = apply_all(&hub, stored.id(), &[stores(1), stores(2)]).await.unwrap().stored;
@@ -158,14 +158,14 @@ async fn an_image_leads_to_a_write_and_a_stale_one_to_a_read() {
     let before = hub.faults.calls().len();
     let done = apply_to(&router, image.clone(), &dispatch).await.unwrap();
     assert_eq!((done.changed, done.outcomes), (true, vec![Ok(5)]));
-    assert_eq!(hub.faults.calls()[before..], ["store.append"], "the image saves the read");
+    assert_eq!(hub.faults.calls()[before..], ["store.append"], "the image replaces the read");
     hub.clock.advance(SignedDuration::from_secs(1));
     let again = apply_to(&hub.restarted(), image, &dispatch).await.unwrap();
     assert_eq!((again.changed, again.outcomes), (false, vec![Ok(5)]), "a record delivered twice");
 }
 
-/// Two deliveries of one command in one millisecond write the same bytes: the second takes the first for
-/// its own write. The record, the version and so the answer are the same.
+/// Two deliveries of one command in one millisecond write the same bytes, so the second recognises the first as its own
+/// write. The record, the version and the answer are the same.
 #[tokio::test]
 async fn the_same_command_in_the_same_instant_is_one_entry() {
     let hub = hub();
@@ -198,7 +198,7 @@ async fn every_fault_at_every_call_leaves_one_effect() {
 }
 
 #[tokio::test]
-async fn writers_at_once_all_get_their_turn() {
+async fn concurrent_writers_all_succeed() {
     let hub = hub();
     let id = opened(&hub, 1).await.id();
     let mut tasks = tokio::task::JoinSet::new();
@@ -207,12 +207,16 @@ async fn writers_at_once_all_get_their_turn() {
         tasks.spawn(async move { apply(&hub, id, &stores(number), None).await.map(|done| done.changed) });
     }
     let answers: Vec<_> = tasks.join_all().await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(answers.iter().filter(|changed| **changed).count(), 2, "each document once: {answers:?}");
+    assert_eq!(
+        answers.iter().filter(|changed| **changed).count(),
+        2,
+        "each document is stored once: {answers:?}"
+    );
     let stored = hub.store.get(id).await.unwrap().unwrap();
     assert_eq!(stored.ledger.state().stage, Stage::Submitted);
 }
 
-/// The store's part of the budget: one first card with two documents and three reports.
+/// The store's part of the cost budget: one first card with two documents and three reports.
 #[tokio::test]
 async fn an_adults_first_card_stays_within_its_write_units() {
     let hub = hub();

@@ -30,7 +30,7 @@ fn failed(response: SqsBatchResponse) -> Vec<String> {
     failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Fails where the body says so, and keeps the order of what was begun.
+/// A handler that fails or hangs when the body says so, and records the order of the messages.
 #[derive(Default)]
 struct Work(Mutex<Vec<String>>);
 
@@ -39,7 +39,7 @@ impl Work {
         self.0.lock().unwrap().push(message.id.clone());
         tokio::task::yield_now().await;
         match message.json::<Value>()?.as_str() {
-            Some("fail") => Err(Failure::retry("asked to")),
+            Some("fail") => Err(Failure::retry("the body requests a failure")),
             Some("hang") => std::future::pending().await,
             _ => Ok(()),
         }
@@ -51,7 +51,7 @@ impl Work {
 }
 
 #[tokio::test]
-async fn a_bad_body_is_the_poison_of_its_record_alone() {
+async fn a_malformed_body_fails_only_its_own_record() {
     let work = Work::default();
     let event = sqs(&[("1", None, "1"), ("2", None, "{canary"), ("3", None, "3")]);
     let response = messages(event, soon(), |message| work.on(message)).await;
@@ -65,8 +65,8 @@ async fn a_bad_body_is_the_poison_of_its_record_alone() {
         receipt: String::new(),
     }
     .json::<Value>();
-    let said = format!("{poison:?}");
-    assert!(said.contains("line 1") && !said.contains("canary"), "{said}");
+    let message = format!("{poison:?}");
+    assert!(message.contains("line 1") && !message.contains("canary"), "{message}");
     assert!(matches!(poison, Err(Failure::Poison(_))));
 }
 
@@ -104,7 +104,7 @@ async fn row_45_what_is_not_finished_in_time_is_reported() {
 }
 
 #[tokio::test]
-async fn groups_run_beside_each_other_up_to_a_bound() {
+async fn groups_run_concurrently_up_to_a_bound() {
     let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let ids: Vec<String> = (0..50).map(|n| n.to_string()).collect();
     let event = sqs(&ids.iter().map(|id| (id.as_str(), None, "1")).collect::<Vec<_>>());
@@ -121,7 +121,7 @@ async fn groups_run_beside_each_other_up_to_a_bound() {
 }
 
 #[test]
-fn a_message_is_not_shown() {
+fn debug_does_not_show_the_body_of_a_message() {
     let message = Message {
         sent: None,
         id: "1".into(),

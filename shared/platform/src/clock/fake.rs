@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Clock;
 
-/// A clock that stands still until it is moved, to the millisecond. Clones show the same time.
+/// A clock that changes only when a test moves it, in milliseconds. Clones show the same time.
 #[derive(Clone, Debug)]
 pub struct FakeClock(Arc<AtomicI64>);
 
@@ -18,12 +18,12 @@ impl FakeClock {
         FakeClock(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
-    /// Moves it to `now`, backwards too.
+    /// Moves the clock to `now`, forwards or backwards.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millisecond(), Ordering::SeqCst);
     }
 
-    /// Moves it by a duration, backwards where it is negative.
+    /// Moves the clock by a duration, backwards when it is negative.
     pub fn advance(&self, by: SignedDuration) {
         let milliseconds = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.0.fetch_add(milliseconds, Ordering::SeqCst);

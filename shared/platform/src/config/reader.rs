@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::variable::Variable;
 
-/// Everything that is wrong with an environment, by name of the variable.
+/// The missing and invalid variables of an environment. The text names each variable and its problem, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", .problems.iter().map(|(name, problem)| format!("{name} {problem}")).collect::<Vec<_>>().join("; "))]
 pub struct ConfigError {
@@ -15,13 +15,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The names of the variables concerned.
+    /// The names of these variables.
     pub fn variables(&self) -> impl Iterator<Item = &'static str> {
         self.problems.keys().copied()
     }
 }
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects the problems.
 pub struct Reader<'a> {
     pub(super) given: BTreeMap<String, String>,
     pub(super) needed: &'a [Variable],
@@ -29,12 +29,13 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The text of a variable; `None` where it is missing or empty.
+    /// The text of a variable; `None` when it is missing or empty.
     pub fn text(&mut self, variable: Variable) -> Option<String> {
         self.parsed(variable, |text| Ok::<_, &str>(text.to_owned()))
     }
 
-    /// The parsed value of a variable; `None` where it is missing or does not parse, which is recorded.
+    /// The parsed value of a variable; `None` when it is missing or does not parse. Records a missing needed variable and a
+    /// value that does not parse.
     pub fn parsed<T, E: fmt::Display>(
         &mut self,
         variable: Variable,
@@ -53,14 +54,14 @@ impl Reader<'_> {
         None
     }
 
-    /// One of a few words; absent means the default.
+    /// The value of one of these words; the default when the variable is absent.
     pub(super) fn choice<T: Copy + Default>(&mut self, name: &'static str, words: &[(&str, T)]) -> T {
         let Some(text) = self.given.get(name).filter(|text| !text.is_empty()) else { return T::default() };
         match words.iter().find(|(word, _)| word == text) {
             Some((_, value)) => *value,
             None => {
                 let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                self.problems.insert(name, format!("is none of {}", known.join(", ")));
+                self.problems.insert(name, format!("must be one of {}", known.join(", ")));
                 T::default()
             }
         }

@@ -5,12 +5,13 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use protocol::jose::PrivateKey;
+use protocol::json;
 use zeroize::Zeroizing;
 
-/// Bytes of the shortest id secret.
+/// Least length of an id secret, in bytes.
 const ID_SECRET_BYTES: usize = 32;
 
-/// A secret. `Debug` does not show it; it is wiped when dropped.
+/// A secret. `Debug` does not show it; its memory is wiped on drop.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -21,7 +22,7 @@ impl Secret {
         Secret(Zeroizing::new(bytes))
     }
 
-    /// The secret itself.
+    /// The secret's bytes. They must not be logged.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -43,6 +44,6 @@ pub(super) fn id_secret(text: &str) -> Result<Secret, &'static str> {
 }
 
 pub(super) fn signing_key(text: &str) -> Result<PrivateKey, &'static str> {
-    let jwk = serde_json::from_str(text).map_err(|_| "not JSON")?;
+    let jwk = json::parse(text.as_bytes(), text.len()).map_err(|_| "not JSON")?;
     PrivateKey::from_jwk(&jwk).map_err(|_| "not a private P-256 JWK")
 }

@@ -1,15 +1,15 @@
 //! The environment variables of the functions.
 
-/// A variable that some functions have and others do not.
+/// A variable that only some functions have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
     /// `TABLE`: name of the applications table.
     Table,
-    /// `SUBSCRIPTIONS_TABLE`: name of the settings table.
+    /// `SUBSCRIPTIONS_TABLE`: name of the subscriptions table.
     SubscriptionsTable,
     /// `DELIVERIES_TABLE`: name of the table of deliveries.
     DeliveriesTable,
-    /// `AGENCIES_TABLE`: name of the table of overrides of agencies.
+    /// `AGENCIES_TABLE`: name of the table of agency overrides.
     AgenciesTable,
     /// `BUCKET`: name of the documents bucket.
     Bucket,
@@ -17,31 +17,31 @@ pub enum Variable {
     KeyId,
     /// `CALLBACK_QUEUE_URL`: queue of callbacks.
     CallbackQueueUrl,
-    /// `DRAIN_QUEUE_URL`: queue of endpoints whose held callbacks may be due.
+    /// `DRAIN_QUEUE_URL`: queue of drain messages, which start the delivery of stored callbacks.
     DrainQueueUrl,
-    /// `QUEUE_URL_PREFIX`: an agency's queue is this, its code and `.fifo`.
+    /// `QUEUE_URL_PREFIX`: the URL of an agency's queue is this prefix, the agency's code and `.fifo`.
     QueueUrlPrefix,
-    /// `QUARANTINE_QUEUE_URL`: queue of what the router sets aside.
+    /// `QUARANTINE_QUEUE_URL`: queue of the stream records that the router cannot read.
     QuarantineQueueUrl,
-    /// `ID_SECRET`: secret of the namespace that application ids are derived in, base64url, from 32 bytes.
-    /// Never rotated.
+    /// `ID_SECRET`: secret from which application ids are derived, base64url, at least 32 bytes. Never rotated, because a
+    /// new secret would give a repeated request a new id.
     IdSecret,
-    /// `TOKEN_ISSUERS`: whose access tokens are taken (JSON).
+    /// `TOKEN_ISSUERS`: the accepted issuers of access tokens (JSON).
     TokenIssuers,
-    /// `REQUESTS_PER_MINUTE`: requests of a tenant in a minute.
+    /// `REQUESTS_PER_MINUTE`: rate limit of a tenant's requests.
     RequestsPerMinute,
-    /// `APPLICATIONS_PER_DAY`: new applications of a tenant in a day.
+    /// `APPLICATIONS_PER_DAY`: rate limit of a tenant's new applications.
     ApplicationsPerDay,
-    /// `HUB_SIGNING_KEY`: private P-256 JWK that signs cases and callbacks.
+    /// `HUB_SIGNING_KEY`: private P-256 JWK that signs the messages to agencies.
     HubSigningKey,
-    /// `HUB_KEYS`: public JWK set of the keys that verify cases, the one in use first.
+    /// `HUB_KEYS`: public JWK set of the keys that verify these messages, the current key first.
     HubKeys,
-    /// `LAMBDA_TASK_ROOT`: where `agencies.json` lies.
+    /// `LAMBDA_TASK_ROOT`: the folder of `agencies.json`.
     Agencies,
 }
 
 impl Variable {
-    /// Its name in the environment.
+    /// Name of the environment variable.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The contract of [`AgencyRegistry`].
+//! The contract suite of [`AgencyRegistry`].
 
 use std::future::Future;
 
@@ -8,25 +8,25 @@ use domain::ids::AgencyCode;
 use super::sample::agencies;
 use crate::agency_registry::AgencyRegistry;
 
-/// Writes as an operator does.
+/// An operator, who writes overrides.
 pub trait Operator {
-    /// Makes an override of one of the sample's agencies.
+    /// Applies an override to an agency of the sample.
     fn override_agency(&self, agency: &AgencyCode, change: AgencyOverride)
     -> impl Future<Output = ()> + Send;
 }
 
-/// What every [`AgencyRegistry`] must do. It begins without overrides.
+/// Runs the suite on a registry without overrides.
 ///
 /// # Panics
-/// It does not.
+/// When the registry breaks the contract.
 pub async fn agency_registry_contract(agency_registry: &impl AgencyRegistry, operator: &impl Operator) {
     let read = async || agency_registry.overrides().await.expect("the overrides");
-    assert_eq!(read().await, AgencyOverrides::default(), "nothing was overridden yet");
+    assert_eq!(read().await, AgencyOverrides::default(), "the registry has no overrides yet");
     let code = agencies().agencies()[0].code.clone();
     operator.override_agency(&code, AgencyOverride::Suspend).await;
     let suspended = read().await;
     assert_eq!(suspended.version, 1);
-    assert!(suspended.agencies[&code].suspended, "an override_ is seen by the next read");
+    assert!(suspended.agencies[&code].suspended, "the next read shows the override");
     operator.override_agency(&code, AgencyOverride::Resume).await;
     let resumed = read().await;
     assert!(resumed.version == 2 && !resumed.agencies[&code].suspended);

@@ -1,4 +1,4 @@
-//! The suite of the deliveries.
+//! The contract suite of the deliveries.
 
 use domain::ids::{ApplicationId, SubscriptionId};
 use domain::stage::Stage;
@@ -13,11 +13,11 @@ use domain::endpoint::DisabledReason;
 /// Runs the suite.
 ///
 /// # Panics
-/// Where the deliveries do not keep the contract.
+/// When the deliveries break the contract.
 pub async fn deliveries_contract(deliveries: &impl Deliveries) {
-    what_is_held_is_in_order_and_held_once(deliveries).await;
-    much_is_held_and_counted_to_a_bound(deliveries).await;
-    attempts_are_listed_and_failures_end(deliveries).await;
+    held_callbacks_are_in_order_and_held_once(deliveries).await;
+    many_callbacks_are_held_and_counted_to_a_bound(deliveries).await;
+    attempts_are_listed_and_a_delivery_ends_a_failure(deliveries).await;
     notices_are_in_order(deliveries).await;
 }
 
@@ -48,7 +48,7 @@ async fn write(deliveries: &impl Deliveries, lines: Vec<Line>) {
     deliveries.write(lines).await.expect("an answer to write");
 }
 
-async fn what_is_held_is_in_order_and_held_once(deliveries: &impl Deliveries) {
+async fn held_callbacks_are_in_order_and_held_once(deliveries: &impl Deliveries) {
     let (of, other) = (subscription(), subscription());
     let mut applications = [sample::id(1), sample::id(2)];
     applications.sort();
@@ -58,20 +58,20 @@ async fn what_is_held_is_in_order_and_held_once(deliveries: &impl Deliveries) {
         deliveries.hold(of, callback, sample::start()).await.expect("an answer to hold");
     }
     assert_eq!(held(deliveries, of).await, all, "by application and version, each once");
-    assert_eq!(held(deliveries, other).await, [], "another subscription has its own");
+    assert_eq!(held(deliveries, other).await, [], "another subscription has its own callbacks");
     let page = deliveries.held(of, Some((a, 9)), 1).await.expect("a page");
     assert_eq!(page, [all[1].clone()]);
     let holds = async |application| deliveries.holds(of, application).await.expect("an answer to holds");
     assert!(holds(a).await && holds(b).await && !holds(sample::id(3)).await);
     assert_eq!(deliveries.count_held(of).await, Ok(3));
     write(deliveries, vec![Line::Released(of, all[0].clone()), Line::Released(of, all[1].clone())]).await;
-    assert!(!holds(a).await, "what has arrived is gone at once");
+    assert!(!holds(a).await, "a delivered callback is no longer held");
     assert_eq!(held(deliveries, of).await, [all[2].clone()]);
     write(deliveries, vec![Line::Released(of, all[0].clone())]).await;
     write(deliveries, Vec::new()).await;
 }
 
-async fn much_is_held_and_counted_to_a_bound(deliveries: &impl Deliveries) {
+async fn many_callbacks_are_held_and_counted_to_a_bound(deliveries: &impl Deliveries) {
     let of = subscription();
     let many: Vec<Callback> = (1..=u32::try_from(BATCH).expect("a small number") * 2 + 3)
         .map(|version| callback(sample::id(1), version))
@@ -83,10 +83,10 @@ async fn much_is_held_and_counted_to_a_bound(deliveries: &impl Deliveries) {
     let count = deliveries.count_held(of).await.expect("a count");
     assert!(count == 53 && count <= COUNTED);
     write(deliveries, many.into_iter().map(|callback| Line::Released(of, callback)).collect()).await;
-    assert_eq!(held(deliveries, of).await, [], "more than one call takes");
+    assert_eq!(held(deliveries, of).await, [], "all rows are deleted, in several calls");
 }
 
-async fn attempts_are_listed_and_failures_end(deliveries: &impl Deliveries) {
+async fn attempts_are_listed_and_a_delivery_ends_a_failure(deliveries: &impl Deliveries) {
     let of = subscription();
     let attempt = |version, number, seconds, result| Attempt {
         subscription: of,
@@ -114,7 +114,7 @@ async fn attempts_are_listed_and_failures_end(deliveries: &impl Deliveries) {
     let all = eventually(|| list(Which::All), |all| all.len() == made.len()).await;
     assert_eq!(all, newest_first, "the newest first");
     let failed = eventually(|| list(Which::Failed), |failed| failed.len() == 2).await;
-    assert_eq!(failed, [made[2].clone(), made[3].clone()], "the last attempt of each");
+    assert_eq!(failed, [made[2].clone(), made[3].clone()], "the last attempt of each failed callback");
     let first = deliveries.attempts(of, Which::All, None, 3).await.expect("a page");
     assert_eq!(first.items, newest_first[..3]);
     let next = first.next.expect("another page").to_string().parse().expect("its own cursor");
@@ -122,25 +122,25 @@ async fn attempts_are_listed_and_failures_end(deliveries: &impl Deliveries) {
     assert_eq!((rest.items, rest.next), (newest_first[3..].to_vec(), None));
     write(deliveries, vec![Line::Attempted(attempt(2, 3, 9, Ok(200)))]).await;
     let failed = eventually(|| list(Which::Failed), |failed| failed.len() == 1).await;
-    assert_eq!(failed, [made[3].clone()], "what has arrived has not failed");
+    assert_eq!(failed, [made[3].clone()], "a delivered callback is not listed as failed");
 }
 
 async fn notices_are_in_order(deliveries: &impl Deliveries) {
     let tenant = sample::tenant(&format!("t-{}", Uuid::new_v4().simple()));
     let of = subscription();
     let notice = |kind, seconds, reason| Notice { kind, subscription: of, at: after(seconds), reason };
-    let told = [
+    let sent = [
         notice(NoticeKind::Disabled, 1, Some(DisabledReason::Gone)),
         notice(NoticeKind::Enabled, 2, None),
         notice(NoticeKind::Rotated, 3, None),
     ];
-    for notice in [&told[2], &told[0], &told[1], &told[0]] {
+    for notice in [&sent[2], &sent[0], &sent[1], &sent[0]] {
         deliveries.notify(&tenant, notice).await.expect("an answer to notify");
     }
     let list = async || deliveries.notices(&tenant, None, 10).await.expect("a page").items;
-    let all = eventually(&list, |all| all.len() == told.len()).await;
-    assert_eq!(all, told, "in the order in which they happened, each once");
+    let all = eventually(&list, |all| all.len() == sent.len()).await;
+    assert_eq!(all, sent, "in the order in which they happened, each once");
     let first = deliveries.notices(&tenant, None, 2).await.expect("a page");
     let rest = deliveries.notices(&tenant, first.next, 2).await.expect("a page");
-    assert_eq!((rest.items, rest.next), (told[2..].to_vec(), None));
+    assert_eq!((rest.items, rest.next), (sent[2..].to_vec(), None));
 }

@@ -1,4 +1,4 @@
-//! The suite of the documents.
+//! The contract suite of the documents.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,51 +14,50 @@ use crate::documents::{
     verify,
 };
 
-/// Whoever follows the links that the hub gives, and an operator who may do more.
+/// A client that follows the hub's links, and an operator with direct access to the bucket.
 pub trait Visitor: Sync {
-    /// Puts bytes through a link, with its headers as they are (the length is that of the bytes). Answers
-    /// whether they were taken.
+    /// Uploads bytes through a link with the link's headers; the length is that of the bytes. Returns whether the upload
+    /// was accepted.
     fn put(&self, link: &Link, bytes: &[u8]) -> impl Future<Output = bool> + Send;
 
-    /// The bytes behind a link; `None` where it is refused or leads nowhere.
+    /// Downloads the bytes of a link; `None` when the link is refused or the object is missing.
     fn get(&self, link: &Link) -> impl Future<Output = Option<Vec<u8>>> + Send;
 
-    /// Stores a new version of an object without any link, with a checksum and no kind, over what lies
-    /// there. Answers its version id.
+    /// Stores a new version of an object without a link, with a checksum and no kind. Returns the version id.
     fn store(&self, key: &str, media_type: &str, bytes: &[u8]) -> impl Future<Output = String> + Send;
 }
 
-/// Runs the suite. Keys are new at each run, so others may use the bucket too.
+/// Runs the suite. Keys are new in each run, so the bucket may be shared.
 ///
 /// # Panics
-/// Where the documents do not keep the contract.
+/// When the documents break the contract.
 pub async fn documents_contract(documents: &impl Documents, visitor: &impl Visitor) {
     a_slot_takes_exactly_what_was_signed(documents, visitor).await;
     a_slot_takes_one_object(documents, visitor).await;
-    an_arrival_tells_what_lies_there(documents, visitor).await;
-    nothing_is_told_of_what_is_absent(documents, visitor).await;
-    an_empty_object_is_an_arrival(documents, visitor).await;
-    a_version_stays_what_it_was(documents, visitor).await;
+    inspect_describes_the_object(documents, visitor).await;
+    inspect_finds_no_absent_object(documents, visitor).await;
+    inspect_finds_an_empty_object(documents, visitor).await;
+    a_version_never_changes(documents, visitor).await;
     a_link_to_read_is_for_one_version(documents, visitor).await;
-    what_is_kept_stays(documents).await;
+    a_stored_text_is_never_replaced(documents).await;
 }
 
-async fn what_is_kept_stays(documents: &impl Documents) {
+async fn a_stored_text_is_never_replaced(documents: &impl Documents) {
     let key = format!("evidence/11/{}.json", Uuid::new_v4());
-    documents.keep(&key, b"{\"first\":1}").await.expect("it is kept");
-    let first = inspect(documents, &key, None).await.expect("what was kept");
-    documents.keep(&key, b"{\"another\":2}").await.expect("nothing to do");
-    assert_eq!(inspect(documents, &key, None).await, Some(first), "the first stays");
+    documents.keep(&key, b"{\"first\":1}").await.expect("the text is stored");
+    let first = inspect(documents, &key, None).await.expect("the stored text");
+    documents.keep(&key, b"{\"another\":2}").await.expect("a second write is no error");
+    assert_eq!(inspect(documents, &key, None).await, Some(first), "the first text stays");
 }
 
-/// A paper longer than what is read of it.
-fn paper() -> Vec<u8> {
+/// A PDF that is longer than [`HEAD_BYTES`].
+fn long_pdf() -> Vec<u8> {
     let mut bytes = b"%PDF-1.7\n".to_vec();
     bytes.extend((0..3 * HEAD_BYTES).map(|at| u8::try_from(at % 251).unwrap_or_default()));
     bytes
 }
 
-/// A key that no other case or run uses.
+/// A key that no other test or run uses.
 fn fresh_key() -> String {
     format!("applications/{}/d1/0", Uuid::new_v4())
 }
@@ -90,14 +89,14 @@ async fn link(documents: &impl Documents, key: &str, version: &str, ttl: Duratio
 }
 
 async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visitor: &impl Visitor) {
-    let (key, bytes) = (fresh_key(), paper());
+    let (key, bytes) = (fresh_key(), long_pdf());
     let slot = slot(documents, &key, &bytes).await;
     assert_eq!(slot.method, "PUT");
     let mut changed = bytes.clone();
     changed[700] ^= 1;
     let longer = [&bytes[..], b"\n"].concat();
     for other in [&changed[..], &longer, &bytes[..bytes.len() - 1], b""] {
-        assert!(!visitor.put(&slot, other).await, "{} other bytes", other.len());
+        assert!(!visitor.put(&slot, other).await, "an upload of {} other bytes", other.len());
     }
     for (name, other) in [
         ("content-type", "text/html"),
@@ -105,35 +104,35 @@ async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visito
         ("x-amz-checksum-sha256", &sha256(&changed).to_string()),
         ("x-amz-meta-kind", "proof_of_study"),
     ] {
-        let mut odd = slot.clone();
-        assert_ne!(odd.headers.insert(name.to_owned(), other.to_owned()), None, "{name} is signed");
+        let mut altered = slot.clone();
+        assert_ne!(altered.headers.insert(name.to_owned(), other.to_owned()), None, "{name} is signed");
         for bytes in [&bytes, &changed] {
-            assert!(!visitor.put(&odd, bytes).await, "{name} is another");
+            assert!(!visitor.put(&altered, bytes).await, "an upload with another {name}");
         }
-        odd.headers.remove(name);
-        assert!(!visitor.put(&odd, &bytes).await, "{name} is missing");
+        altered.headers.remove(name);
+        assert!(!visitor.put(&altered, &bytes).await, "an upload without {name}");
     }
     let elsewhere = Link { url: slot.url.replace("/d1/", "/d2/"), ..slot.clone() };
     assert!(!visitor.put(&elsewhere, &bytes).await, "another key");
-    assert_eq!(inspect(documents, &key, None).await, None, "nothing of it is kept");
-    assert!(visitor.put(&slot, &bytes).await, "and nothing of it closes the slot");
+    assert_eq!(inspect(documents, &key, None).await, None, "no refused upload is stored");
+    assert!(visitor.put(&slot, &bytes).await, "a refused upload does not close the slot");
 }
 
 async fn a_slot_takes_one_object(documents: &impl Documents, visitor: &impl Visitor) {
-    let (key, bytes) = (fresh_key(), paper());
+    let (key, bytes) = (fresh_key(), long_pdf());
     let first = slot(documents, &key, &bytes).await;
     assert!(visitor.put(&first, &bytes).await);
     let arrival = inspect(documents, &key, None).await;
-    assert!(!visitor.put(&first, &bytes).await, "the same again");
+    assert!(!visitor.put(&first, &bytes).await, "a second upload through the same link");
     let other = b"%PDF-1.4 another paper";
     let second = slot(documents, &key, other).await;
-    assert!(!visitor.put(&second, other).await, "nor through another slot");
+    assert!(!visitor.put(&second, other).await, "a second upload through another slot");
     assert!(arrival.is_some());
     assert_eq!(inspect(documents, &key, None).await, arrival);
 }
 
-async fn an_arrival_tells_what_lies_there(documents: &impl Documents, visitor: &impl Visitor) {
-    for bytes in [paper(), paper()[..HEAD_BYTES].to_vec(), b"%PDF-1.4".to_vec()] {
+async fn inspect_describes_the_object(documents: &impl Documents, visitor: &impl Visitor) {
+    for bytes in [long_pdf(), long_pdf()[..HEAD_BYTES].to_vec(), b"%PDF-1.4".to_vec()] {
         let key = fresh_key();
         assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
         let arrival = inspect(documents, &key, None).await.expect("an arrival");
@@ -154,7 +153,7 @@ async fn an_arrival_tells_what_lies_there(documents: &impl Documents, visitor: &
     }
 }
 
-async fn nothing_is_told_of_what_is_absent(documents: &impl Documents, visitor: &impl Visitor) {
+async fn inspect_finds_no_absent_object(documents: &impl Documents, visitor: &impl Visitor) {
     let (key, other) = (fresh_key(), fresh_key());
     assert_eq!(inspect(documents, &key, None).await, None);
     visitor.store(&other, "application/pdf", b"%PDF-1.4 one").await;
@@ -166,7 +165,7 @@ async fn nothing_is_told_of_what_is_absent(documents: &impl Documents, visitor: 
     assert_eq!(visitor.get(&nowhere).await, None);
 }
 
-async fn an_empty_object_is_an_arrival(documents: &impl Documents, visitor: &impl Visitor) {
+async fn inspect_finds_an_empty_object(documents: &impl Documents, visitor: &impl Visitor) {
     let key = fresh_key();
     let version = visitor.store(&key, "application/pdf", b"").await;
     let empty = Arrival {
@@ -181,8 +180,8 @@ async fn an_empty_object_is_an_arrival(documents: &impl Documents, visitor: &imp
     assert_eq!(inspect(documents, &key, Some(&version)).await, Some(empty));
 }
 
-async fn a_version_stays_what_it_was(documents: &impl Documents, visitor: &impl Visitor) {
-    let (key, bytes) = (fresh_key(), paper());
+async fn a_version_never_changes(documents: &impl Documents, visitor: &impl Visitor) {
+    let (key, bytes) = (fresh_key(), long_pdf());
     assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
     let pinned = inspect(documents, &key, None).await.expect("an arrival");
     let later = visitor.store(&key, "image/png", b"something else").await;
@@ -190,9 +189,9 @@ async fn a_version_stays_what_it_was(documents: &impl Documents, visitor: &impl 
     assert_eq!((newest.version, newest.size, newest.kind), (later.clone(), 14, None));
     assert_eq!(newest.media_type, "image/png");
     assert_eq!(inspect(documents, &key, Some(&pinned.version)).await.as_ref(), Some(&pinned));
-    for (version, whole) in [(&pinned.version, &bytes[..]), (&later, b"something else")] {
+    for (version, content) in [(&pinned.version, &bytes[..]), (&later, b"something else")] {
         let link = link(documents, &key, version, DOWNLOAD_TTL).await;
-        assert_eq!(visitor.get(&link).await.as_deref(), Some(whole));
+        assert_eq!(visitor.get(&link).await.as_deref(), Some(content));
     }
 }
 
@@ -206,9 +205,9 @@ async fn a_link_to_read_is_for_one_version(documents: &impl Documents, visitor: 
     let sibling = key.replace("/d1/", "/d2/");
     visitor.store(&sibling, "application/pdf", b"%PDF-1.4 three").await;
     for (here, there) in [(given.as_str(), secret.as_str()), ("/d1/", "/d2/")] {
-        let odd = Link { url: good.url.replace(here, there), ..good.clone() };
-        assert_ne!(odd, good);
-        assert_eq!(visitor.get(&odd).await, None, "the signature is for one version of one object");
+        let altered = Link { url: good.url.replace(here, there), ..good.clone() };
+        assert_ne!(altered, good);
+        assert_eq!(visitor.get(&altered).await, None, "the signature is for one version of one object");
     }
     let longest = link(documents, &key, &given, DOWNLOAD_TTL).await;
     let longer = link(documents, &key, &given, 4 * DOWNLOAD_TTL).await;

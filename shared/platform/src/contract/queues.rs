@@ -1,50 +1,48 @@
-//! The suite of the queues.
+//! The contract suite of the queues.
 
 use std::future::Future;
 
 use tokio::time::{Instant, interval};
 use uuid::Uuid;
 
-use super::{BEAT, DEADLINE};
+use super::{DEADLINE, POLL_INTERVAL};
 use crate::queues::{BATCH, BATCH_BYTES, Outgoing, Queue, Queues, SendError};
 
-/// Whoever reads what the hub sends: an agency, the callbacks' function, an operator.
+/// A consumer of a queue: an agency, the callbacks function or an operator.
 pub trait Reader: Sync {
-    /// Takes messages out of a queue for good, in the order the queue gives them: some or all of those that
-    /// are there, none where there are none.
+    /// Receives and deletes some or all messages of a queue, in the order of the queue.
     fn take(&self, queue: &Queue) -> impl Future<Output = Vec<Taken>> + Send;
 }
 
-/// A message that was taken out of a queue.
+/// A message that was received and deleted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken {
-    /// Its group; `None` where the queue keeps no order.
+    /// Message group; `None` in a standard queue.
     pub group: Option<String>,
-    /// Its body.
+    /// The message body.
     pub body: String,
 }
 
-/// Runs the suite. `queues` reach the queues of callbacks and of drains, that of agency 11 and that of what is set aside,
-/// all of which are the suite's alone; they are told where agency 46 has its queue, but there is none. `untold`
-/// are the same port in a function that was told of no queue.
+/// Runs the suite. `queues` has the queues of callbacks, drains, agency 11 and the quarantine, which nothing else may use;
+/// the queue of agency 46 is configured but does not exist. `untold` is the same port without any configured queue.
 ///
 /// # Panics
-/// Where the queues do not keep the contract.
+/// When the queues break the contract.
 pub async fn queues_contract(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
     for queue in [Queue::Callbacks, Queue::Drains, agency("11")] {
         every_group_is_in_order(queues, reader, &queue).await;
         a_repeat_is_dropped_within_its_group(queues, reader, &queue).await;
-        what_is_too_large_holds_its_group_alone(queues, reader, &queue).await;
+        a_message_that_is_too_large_stops_only_its_group(queues, reader, &queue).await;
     }
-    what_is_set_aside_is_never_dropped(queues, reader).await;
-    nothing_goes_where_there_is_no_queue(queues, untold, reader).await;
+    a_quarantined_record_is_never_dropped(queues, reader).await;
+    a_send_to_a_missing_queue_fails(queues, untold, reader).await;
 }
 
 fn agency(code: &str) -> Queue {
     Queue::Agency(code.parse().expect("an agency"))
 }
 
-/// A text that no other case or run uses.
+/// A text that no other test or run uses.
 fn fresh(name: &str) -> String {
     format!("{name}-{}", Uuid::new_v4().simple())
 }
@@ -71,13 +69,13 @@ async fn send(queues: &impl Queues, queue: &Queue, messages: &[Outgoing]) -> Vec
     receipts.into_iter().map(|(_, result)| result).collect()
 }
 
-/// What lies in a queue: waits until it is as much as expected, and looks once more for anything beyond.
+/// Receives messages until the expected number has arrived, and once more to find surplus ones.
 async fn all(reader: &impl Reader, queue: &Queue, expected: usize) -> Vec<Taken> {
     let begun = Instant::now();
-    let mut beat = interval(BEAT);
+    let mut poll = interval(POLL_INTERVAL);
     let mut taken = Vec::new();
     while taken.len() < expected && begun.elapsed() < DEADLINE {
-        beat.tick().await;
+        poll.tick().await;
         taken.extend(reader.take(queue).await);
     }
     taken.extend(reader.take(queue).await);
@@ -105,7 +103,7 @@ async fn a_repeat_is_dropped_within_its_group(queues: &impl Queues, reader: &imp
     let first = message(&group, "first");
     let repeat = Outgoing { body: "repeat".to_owned(), ..first.clone() };
     assert_eq!(send(queues, queue, std::slice::from_ref(&first)).await, [Ok(())]);
-    assert_eq!(send(queues, queue, std::slice::from_ref(&repeat)).await, [Ok(())], "it is no failure");
+    assert_eq!(send(queues, queue, std::slice::from_ref(&repeat)).await, [Ok(())], "a repeat is no failure");
     assert_eq!(taken_of(&all(reader, queue, 1).await, &group), bodies(std::slice::from_ref(&first), &group));
     assert_eq!(send(queues, queue, &[repeat]).await, [Ok(())]);
     let again = Outgoing { dedup: fresh("again"), ..first.clone() };
@@ -115,12 +113,16 @@ async fn a_repeat_is_dropped_within_its_group(queues: &impl Queues, reader: &imp
     assert_eq!(
         taken_of(&taken, &group),
         [again.body],
-        "taken out or not, a repeat is dropped; a new id is not"
+        "a repeat is dropped, received or not; a new deduplication id is not"
     );
-    assert_eq!(taken_of(&taken, &other), ["another"], "an id counts within its group");
+    assert_eq!(taken_of(&taken, &other), ["another"], "a deduplication id counts within its group");
 }
 
-async fn what_is_too_large_holds_its_group_alone(queues: &impl Queues, reader: &impl Reader, queue: &Queue) {
+async fn a_message_that_is_too_large_stops_only_its_group(
+    queues: &impl Queues,
+    reader: &impl Reader,
+    queue: &Queue,
+) {
     let (group, other) = (fresh("a"), fresh("b"));
     let large = Outgoing { body: "x".repeat(BATCH_BYTES), ..message(&other, "large") };
     let too_large = Outgoing { body: "x".repeat(BATCH_BYTES + 1), ..message(&group, "too large") };
@@ -129,11 +131,11 @@ async fn what_is_too_large_holds_its_group_alone(queues: &impl Queues, reader: &
     assert_eq!(results, [Ok(()), Err(SendError::Refused), Err(SendError::Held), Ok(()), Ok(())]);
     let taken = all(reader, queue, 3).await;
     assert_eq!(taken_of(&taken, &group), [messages[0].body.clone()]);
-    assert!(taken_of(&taken, &other) == bodies(&messages, &other), "256 KiB arrive whole");
+    assert!(taken_of(&taken, &other) == bodies(&messages, &other), "a message of 256 KiB arrives complete");
 }
 
-async fn what_is_set_aside_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
-    let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("quarantine", "aside")).collect();
+async fn a_quarantined_record_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
+    let mut messages: Vec<Outgoing> = (0..BATCH + 2).map(|_| message("quarantine", "record")).collect();
     messages[1].dedup = messages[0].dedup.clone();
     assert!(send(queues, &Queue::Quarantine, &messages).await.iter().all(Result::is_ok));
     let mut taken = all(reader, &Queue::Quarantine, messages.len()).await;
@@ -144,11 +146,7 @@ async fn what_is_set_aside_is_never_dropped(queues: &impl Queues, reader: &impl 
     assert_eq!(taken, sent, "no order, no groups, no deduplication");
 }
 
-async fn nothing_goes_where_there_is_no_queue(
-    queues: &impl Queues,
-    untold: &impl Queues,
-    reader: &impl Reader,
-) {
+async fn a_send_to_a_missing_queue_fails(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
     let group = fresh("a");
     let messages = [message(&group, "1"), message(&group, "2"), message(&fresh("b"), "3")];
     let results = send(queues, &agency("46"), &messages).await;

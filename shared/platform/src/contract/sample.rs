@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::store::StoredApplication;
 
-/// When the first sample is opened.
+/// Time when the first sample is opened.
 #[must_use]
 pub fn start() -> Timestamp {
     Timestamp::constant(1_772_323_200, 0)
@@ -36,25 +36,25 @@ pub fn agencies() -> Agencies {
     Agencies::new(vec![row("11"), row("37")]).expect("agencies")
 }
 
-/// A tenant by name.
+/// The tenant of this name.
 #[must_use]
 pub fn tenant(name: &str) -> TenantId {
     name.parse().expect("a tenant id")
 }
 
-/// A document id.
+/// The document id of this number.
 #[must_use]
 pub fn document(number: usize) -> DocumentId {
     DocumentId::numbered(number).expect("a document id")
 }
 
-/// The id of sample `number`: spread over all shards as real ids are.
+/// The id of sample `number`. Like real ids, the ids are spread over all shards.
 #[must_use]
 pub fn id(number: u64) -> ApplicationId {
     id_of(&number.to_string())
 }
 
-/// An id from a text.
+/// An id derived from a text.
 #[must_use]
 pub fn id_of(text: &str) -> ApplicationId {
     let hash = Sha256::digest(text.as_bytes());
@@ -63,7 +63,7 @@ pub fn id_of(text: &str) -> ApplicationId {
     ApplicationId::from_bytes16(bytes)
 }
 
-/// What a sample is opened with: an adult's first card, decided by Beijing, two documents.
+/// The opening of a sample: an adult's first card, decided by Beijing, with two documents.
 #[must_use]
 pub fn opened(tenant_name: &str) -> Opened {
     let slot = |number, requirement: &str, kind| Slot {
@@ -95,14 +95,14 @@ pub fn opened(tenant_name: &str) -> Opened {
     }
 }
 
-/// A new application of a tenant; `number` seconds after [`start`]. Each call makes other sealed bytes, as
-/// the vault does, so two calls are two requests.
+/// A new application of a tenant, opened `number` seconds after [`start`]. Like the vault, each call makes other
+/// encrypted bytes, so two calls count as two requests.
 #[must_use]
 pub fn stored(tenant_name: &str, number: u64) -> StoredApplication {
     stored_as(tenant_name, id(number), number)
 }
 
-/// The same under an id of its own.
+/// As [`stored`], under this id.
 #[must_use]
 pub fn stored_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApplication {
     let seconds = i64::try_from(number % 1_000_000).unwrap_or_default();
@@ -116,12 +116,12 @@ pub fn stored_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApp
     StoredApplication { ledger, encrypted: encrypted(), payload_hash: [7; 32] }
 }
 
-/// About as many bytes as encrypted personal data have, different on each call.
+/// Random bytes, about as many as encrypted personal data have.
 fn encrypted() -> Vec<u8> {
     std::iter::repeat_with(|| uuid::Uuid::new_v4().into_bytes()).take(30).flatten().collect()
 }
 
-/// A verified object, as S3 names them.
+/// A verified object with a version id of S3's form.
 #[must_use]
 pub fn object(kind: DocumentKind) -> StoredObject {
     StoredObject {
@@ -133,7 +133,7 @@ pub fn object(kind: DocumentKind) -> StoredObject {
     }
 }
 
-/// The application with more events at its end, `seconds` after [`start`].
+/// The application with these events appended, `seconds` after [`start`].
 #[must_use]
 pub fn after(stored: &StoredApplication, events: Vec<Event>, seconds: i64) -> StoredApplication {
     let cause =

@@ -1,4 +1,4 @@
-//! The suite of the store.
+//! The contract suite of the store.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -15,28 +15,28 @@ use crate::store::{
     AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, ResendMark, Store, StoredApplication, due_shard,
 };
 
-/// Runs the suite. `make` gives a store to each case: a new one, or one that others use too.
+/// Runs the suite. `make` gives a store to each test: a new one or a shared one.
 ///
 /// # Panics
-/// Where the store does not keep the contract.
+/// When the store breaks the contract.
 pub async fn store_contract<S: Store, F: Future<Output = S>>(make: impl Fn() -> F) {
     a_new_application_reads_back(&make().await).await;
     a_repeat_and_a_misuse_find_the_first(&make().await).await;
     the_very_same_create_is_recognised(&make().await).await;
     one_of_a_hundred_creates_wins(&make().await).await;
-    an_append_needs_the_version_it_saw(&make().await).await;
+    an_append_needs_the_expected_version(&make().await).await;
     the_very_same_append_is_recognised(&make().await).await;
     one_of_twenty_appends_wins(&make().await).await;
-    nothing_is_appended_to_nothing(&make().await).await;
+    an_append_to_a_missing_application_fails(&make().await).await;
     the_due_index_is_sparse(&make().await).await;
-    a_touch_needs_its_version(&make().await).await;
+    a_touch_needs_the_expected_version(&make().await).await;
     a_list_has_pages_newest_first(&make().await).await;
     a_cursor_stays_valid(&make().await).await;
-    what_is_before_an_agency_is_listed(&make().await).await;
-    a_message_is_asked_for_again_after_a_while(&make().await).await;
+    the_cases_of_an_agency_are_listed(&make().await).await;
+    a_resend_can_be_requested_again_after_a_while(&make().await).await;
 }
 
-/// A tenant and ids that no other case or run uses.
+/// A tenant and ids that no other test or run uses.
 struct Fresh {
     tenant: String,
     nonce: String,
@@ -57,7 +57,7 @@ impl Fresh {
     }
 }
 
-/// Long before any real wake-up time, so that a case sees only its own.
+/// A time long before any real wake-up time, so that a test sees only its own applications.
 fn early(seconds: i64) -> Timestamp {
     Timestamp::constant(978_307_200, 0) + SignedDuration::from_secs(seconds)
 }
@@ -91,7 +91,7 @@ async fn a_repeat_and_a_misuse_find_the_first(store: &impl Store) {
     let first = fresh.stored(1);
     create(store, &first, None).await;
     let repeat = fresh.stored(1);
-    assert_ne!(repeat, first, "a repeat is sealed anew");
+    assert_ne!(repeat, first, "a repeat is encrypted again");
     assert_eq!(create(store, &repeat, None).await, Created::Existing(Box::new(first.clone())));
     let misuse = StoredApplication { payload_hash: [8; 32], ..fresh.stored(1) };
     assert_eq!(create(store, &misuse, None).await, Created::Existing(Box::new(first.clone())));
@@ -104,8 +104,8 @@ async fn the_very_same_create_is_recognised(store: &impl Store) {
     assert_eq!(create(store, &stored, None).await, Created::New);
     let after = sample::after(&stored, vec![sample::document_stored()], 5);
     append(store, 1, &after, None).await;
-    assert_eq!(create(store, &stored, None).await, Created::New, "also when others have gone on");
-    assert_eq!(get(store, stored.id()).await, Some(after), "and nothing is undone");
+    assert_eq!(create(store, &stored, None).await, Created::New, "also after later appends");
+    assert_eq!(get(store, stored.id()).await, Some(after), "a repeated create undoes nothing");
 }
 
 async fn one_of_a_hundred_creates_wins(store: &impl Store) {
@@ -122,11 +122,11 @@ async fn one_of_a_hundred_creates_wins(store: &impl Store) {
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|(new, _)| *new).count(), 1);
-    let stored = get(store, fresh.id(1)).await.expect("the one");
-    assert!(answers.iter().all(|(_, answer)| *answer == stored), "all answers are the one");
+    let stored = get(store, fresh.id(1)).await.expect("the created application");
+    assert!(answers.iter().all(|(_, answer)| *answer == stored), "all answers are the created application");
 }
 
-async fn an_append_needs_the_version_it_saw(store: &impl Store) {
+async fn an_append_needs_the_expected_version(store: &impl Store) {
     let first = Fresh::new().stored(1);
     create(store, &first, None).await;
     let second = sample::after(&first, vec![sample::document_stored()], 5);
@@ -148,8 +148,8 @@ async fn the_very_same_append_is_recognised(store: &impl Store) {
     assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done);
     let third = sample::after(&second, vec![Event::Withdrawn], 6);
     append(store, 2, &third, None).await;
-    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done, "also when others have gone on");
-    assert_eq!(get(store, first.id()).await, Some(third), "and nothing is written twice");
+    assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Done, "also after later appends");
+    assert_eq!(get(store, first.id()).await, Some(third), "a repeated append writes nothing twice");
 }
 
 async fn one_of_twenty_appends_wins(store: &impl Store) {
@@ -166,7 +166,7 @@ async fn one_of_twenty_appends_wins(store: &impl Store) {
     assert_eq!(get(store, first.id()).await.as_ref(), won.first().map(|(_, after)| after));
 }
 
-async fn nothing_is_appended_to_nothing(store: &impl Store) {
+async fn an_append_to_a_missing_application_fails(store: &impl Store) {
     let first = Fresh::new().stored(1);
     let second = sample::after(&first, vec![sample::document_stored()], 5);
     assert_eq!(append(store, 1, &second, None).await, AppendOutcome::Missing);
@@ -184,14 +184,14 @@ async fn the_due_index_is_sparse(store: &impl Store) {
     let first = fresh.stored(1);
     create(store, &first, Some(early(60))).await;
     assert!(is_due(store, first.id(), early(60), true).await, "due at its time");
-    assert!(!is_due(store, first.id(), early(59), false).await, "and not before");
+    assert!(!is_due(store, first.id(), early(59), false).await, "not due before its time");
     for shard in (0..DUE_SHARDS).filter(|shard| *shard != due_shard(first.id())) {
         let others = store.due(shard, early(60), 1000).await.expect("an answer to due");
-        assert!(!others.contains(&first.id()), "in its own shard alone");
+        assert!(!others.contains(&first.id()), "due only in its own shard");
     }
     let last = sample::after(&first, vec![Event::Withdrawn], 5);
     append(store, 1, &last, None).await;
-    assert!(!is_due(store, first.id(), early(60), false).await, "what is final is out of the index");
+    assert!(!is_due(store, first.id(), early(60), false).await, "a final application is out of the index");
 
     let both = [2, 3].map(|number| fresh.stored(number));
     for (stored, wake) in both.iter().zip([90, 80]) {
@@ -206,7 +206,7 @@ async fn the_due_index_is_sparse(store: &impl Store) {
     }
 }
 
-async fn a_touch_needs_its_version(store: &impl Store) {
+async fn a_touch_needs_the_expected_version(store: &impl Store) {
     let first = Fresh::new().stored(1);
     create(store, &first, Some(early(60))).await;
     let touch = async |version, wake| {
@@ -214,13 +214,16 @@ async fn a_touch_needs_its_version(store: &impl Store) {
     };
     touch(2, Some(early(600))).await;
     touch(0, None).await;
-    assert!(is_due(store, first.id(), early(60), true).await, "another version moves nothing");
+    assert!(is_due(store, first.id(), early(60), true).await, "a touch at another version has no effect");
     touch(1, Some(early(600))).await;
-    assert!(!is_due(store, first.id(), early(599), false).await, "this one moves it");
+    assert!(
+        !is_due(store, first.id(), early(599), false).await,
+        "a touch at the current version moves the time"
+    );
     assert!(is_due(store, first.id(), early(600), true).await);
     touch(1, None).await;
-    assert!(!is_due(store, first.id(), early(600), false).await, "or takes it out");
-    assert_eq!(get(store, first.id()).await, Some(first.clone()), "and nothing else changes");
+    assert!(!is_due(store, first.id(), early(600), false).await, "a touch without a time removes the entry");
+    assert_eq!(get(store, first.id()).await, Some(first.clone()), "a touch changes nothing else");
     store.touch(sample::id_of("nothing"), 1, None).await.expect("an answer for nothing");
 }
 
@@ -249,8 +252,8 @@ async fn a_list_has_pages_newest_first(store: &impl Store) {
     all.reverse();
     let shards: BTreeSet<u8> = all.iter().map(|stored| stored.id().as_uuid().as_bytes()[15] % 8).collect();
     assert!(shards.len() > 3, "the samples are spread over shards");
-    let whole = async || store.list(&sample::tenant(&fresh.tenant), PAGE, None).await.expect("a list");
-    let page = eventually(whole, |page| page.items.len() == 25).await;
+    let first_page = async || store.list(&sample::tenant(&fresh.tenant), PAGE, None).await.expect("a list");
+    let page = eventually(first_page, |page| page.items.len() == 25).await;
     assert_eq!(page.items, all);
     assert_eq!(page.next, None);
     for limit in [1, 4, 5, 24, 25] {
@@ -261,7 +264,7 @@ async fn a_list_has_pages_newest_first(store: &impl Store) {
     assert_eq!(all_pages(store, &other.tenant, 5).await, [Vec::new()], "another tenant sees nothing");
     let cursor = store.list(&sample::tenant(&fresh.tenant), 5, None).await.expect("a list").next;
     let theirs = store.list(&sample::tenant(&other.tenant), 5, cursor).await.expect("a list");
-    assert_eq!(theirs.items, [], "nor with the tenant's cursor");
+    assert_eq!(theirs.items, [], "also with the first tenant's cursor");
 }
 
 async fn a_cursor_stays_valid(store: &impl Store) {
@@ -271,21 +274,25 @@ async fn a_cursor_stays_valid(store: &impl Store) {
     for stored in &old {
         create(store, stored, None).await;
     }
-    let whole = async || store.list(&tenant, PAGE, None).await.expect("a list");
-    eventually(whole, |page| page.items.len() == 6).await;
+    let first_page = async || store.list(&tenant, PAGE, None).await.expect("a list");
+    eventually(first_page, |page| page.items.len() == 6).await;
     let first = store.list(&tenant, 3, None).await.expect("a list");
     create(store, &fresh.stored(7), None).await;
     append(store, 1, &sample::after(&old[0], vec![sample::document_stored()], 50), None).await;
-    eventually(whole, |page| page.items.len() == 7).await;
+    eventually(first_page, |page| page.items.len() == 7).await;
     let cursor = first.next.expect("more").to_string().parse().expect("a cursor of ours");
     let second = store.list(&tenant, 3, Some(cursor)).await.expect("a list");
     let ids: Vec<ApplicationId> = second.items.iter().map(StoredApplication::id).collect();
-    assert_eq!(ids, [3, 2, 1].map(|number| fresh.id(number)), "newer ones do not shift it");
-    assert_eq!(second.items.last().map(StoredApplication::version), Some(2), "and each is current");
+    assert_eq!(ids, [3, 2, 1].map(|number| fresh.id(number)), "newer applications do not shift the page");
+    assert_eq!(
+        second.items.last().map(StoredApplication::version),
+        Some(2),
+        "the page shows the current version"
+    );
     assert_eq!(second.next, None);
 }
 
-async fn what_is_before_an_agency_is_listed(store: &impl Store) {
+async fn the_cases_of_an_agency_are_listed(store: &impl Store) {
     let fresh = Fresh::new();
     let ids: Vec<ApplicationId> = (1..=7).map(|number| fresh.id(number)).collect();
     let due = Deadline { date: jiff::civil::date(2026, 3, 31), provisional: false };
@@ -295,7 +302,7 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
         create(store, &draft, None).await;
         open.push(sample::after(&draft, vec![Event::Submitted { due }], 100));
     }
-    // Others may be before this agency too.
+    // A shared table may hold other cases of this agency.
     let listed = async || {
         let mut ours = Vec::new();
         let mut after = None;
@@ -310,33 +317,33 @@ async fn what_is_before_an_agency_is_listed(store: &impl Store) {
             }
         }
     };
-    assert_eq!(listed().await, [], "a draft is before nobody");
+    assert_eq!(listed().await, [], "a draft is no case of an agency");
     for stored in &open {
         append(store, 1, stored, None).await;
     }
     assert_eq!(eventually(&listed, |ours| ours.len() == 7).await, open, "oldest first, over all shards");
-    let taken_back = sample::after(&open[2], vec![Event::Withdrawn], 200);
-    append(store, 2, &taken_back, None).await;
+    let withdrawn = sample::after(&open[2], vec![Event::Withdrawn], 200);
+    append(store, 2, &withdrawn, None).await;
     open.remove(2);
     assert_eq!(eventually(&listed, |ours| ours.len() == 6).await, open);
     let others = store.before_agency(&"37".parse().expect("an agency"), PAGE, None).await.expect("a list");
     assert!(others.items.iter().all(|stored| !ids.contains(&stored.id())), "another agency sees nothing");
 }
 
-async fn a_message_is_asked_for_again_after_a_while(store: &impl Store) {
+async fn a_resend_can_be_requested_again_after_a_while(store: &impl Store) {
     let stored = Fresh::new().stored(1);
-    let ask = async |message, seconds| {
+    let request = async |message, seconds| {
         let now = sample::start() + SignedDuration::from_secs(seconds);
-        store.mark_for_resend(stored.id(), message, now).await.expect("an answer to ask")
+        store.mark_for_resend(stored.id(), message, now).await.expect("an answer to mark_for_resend")
     };
-    assert_eq!(ask(2, 0).await, ResendMark::Missing);
+    assert_eq!(request(2, 0).await, ResendMark::Missing);
     create(store, &stored, None).await;
-    assert_eq!(ask(2, 0).await, ResendMark::Set);
-    assert_eq!(ask(2, 0).await, ResendMark::Set, "the very same mark is recognised");
-    assert_eq!(ask(2, RESEND_SECONDS - 1).await, ResendMark::TooSoon);
-    assert_eq!(ask(3, RESEND_SECONDS + 1).await, ResendMark::Set);
-    assert_eq!(ask(2, RESEND_SECONDS + 2).await, ResendMark::TooSoon);
+    assert_eq!(request(2, 0).await, ResendMark::Set);
+    assert_eq!(request(2, 0).await, ResendMark::Set, "the very same mark is recognised");
+    assert_eq!(request(2, RESEND_SECONDS - 1).await, ResendMark::TooSoon);
+    assert_eq!(request(3, RESEND_SECONDS + 1).await, ResendMark::Set);
+    assert_eq!(request(2, RESEND_SECONDS + 2).await, ResendMark::TooSoon);
     assert_eq!(get(store, stored.id()).await, Some(stored.clone()), "the record does not change");
     let after = sample::after(&stored, vec![sample::document_stored()], 5);
-    assert_eq!(append(store, 1, &after, None).await, AppendOutcome::Done, "nor its version");
+    assert_eq!(append(store, 1, &after, None).await, AppendOutcome::Done, "the version does not change");
 }

@@ -1,4 +1,4 @@
-//! The suite of subscriptions, stored responses and rate limits, which share a table.
+//! The contract suite of subscriptions, stored responses and rate limits, which share a table.
 
 use std::future::Future;
 
@@ -16,17 +16,17 @@ use crate::subscriptions::{
 use crate::tenant_rows::TenantRows;
 use domain::endpoint::{EndpointState, PROPAGATION_DELAY};
 
-/// Runs the suite. `make` gives the table of each case: a new table, or one that other cases use too.
+/// Runs the suite. `make` gives the table of each test: a new one or a shared one.
 ///
 /// # Panics
-/// Where the ports do not keep the contract.
+/// When a port breaks the contract.
 pub async fn tenant_rows_contract<R: TenantRows, F: Future<Output = R>>(make: impl Fn() -> F) {
     let subscriptions = async || SubscriptionTable::new(make().await);
-    a_subscription_reads_back_and_goes(&subscriptions().await).await;
+    a_subscription_reads_back_and_can_be_removed(&subscriptions().await).await;
     a_tenant_has_at_most_ten(&subscriptions().await).await;
     a_request_has_one_response(make().await).await;
     a_request_commits_all_or_nothing(make().await).await;
-    a_change_is_by_revision(&subscriptions().await).await;
+    a_change_needs_the_expected_revision(&subscriptions().await).await;
     due_subscriptions_are_found(&subscriptions().await).await;
     a_rate_limit_is_never_exceeded(make().await).await;
 }
@@ -41,20 +41,20 @@ async fn a_rate_limit_is_never_exceeded(rows: impl TenantRows) {
     };
     assert_eq!(take(&one, "minute#1", 30).await, (30, 70));
     assert_eq!(take(&one, "minute#1", 60).await, (60, 10));
-    assert_eq!(take(&one, "minute#1", 30).await, (10, 0), "what is left is given");
+    assert_eq!(take(&one, "minute#1", 30).await, (10, 0), "the rest of the limit is granted");
     assert_eq!(take(&one, "minute#1", 1).await, (0, 0));
     assert_eq!(take(&one, "minute#2", 1).await, (1, 99));
     assert_eq!(take(&other, "minute#1", 200).await, (100, 0));
-    let mut takers = JoinSet::new();
+    let mut requests = JoinSet::new();
     for _ in 0..20 {
         let (counters, other) = (counters.clone(), other.clone());
-        takers.spawn(async move { counters.reserve(&other, "minute#3", 100, 7, 4_000_000_000).await });
+        requests.spawn(async move { counters.reserve(&other, "minute#3", 100, 7, 4_000_000_000).await });
     }
-    let mut given = 0;
-    while let Some(taken) = takers.join_next().await {
-        given += taken.expect("a task").expect("an answer").granted;
+    let mut granted = 0;
+    while let Some(reserved) = requests.join_next().await {
+        granted += reserved.expect("a task").expect("an answer").granted;
     }
-    assert!((90..=100).contains(&given), "{given} of 100 were given to 20 who asked for 7 each");
+    assert!((90..=100).contains(&granted), "20 requests for 7 each got {granted} of 100");
     assert_eq!(all(&subscriptions, &one).await, [], "a counter is no subscription");
 }
 
@@ -103,17 +103,17 @@ async fn all(subscriptions: &impl Subscriptions, tenant: &TenantId) -> Vec<Subsc
     roster(subscriptions, tenant).await.all
 }
 
-/// Adds a subscription as a request does; false where the tenant has enough.
+/// Adds a subscription as a request does; false when the tenant has [`SUBSCRIPTIONS`] already.
 ///
 /// # Panics
-/// Where the subscriptions give no answer, or others change the tenant's subscriptions.
+/// When the table does not answer, or another process changes the tenant's subscriptions.
 pub async fn subscribe(subscriptions: &impl Subscriptions, new: &Subscription) -> bool {
     let Some(changes) = roster(subscriptions, &new.tenant).await.with(new.clone()) else { return false };
-    assert!(commit(subscriptions, &new.tenant, &changes, &response(1)).await, "nobody else was faster");
+    assert!(commit(subscriptions, &new.tenant, &changes, &response(1)).await, "no other process was faster");
     true
 }
 
-async fn a_subscription_reads_back_and_goes(subscriptions: &impl Subscriptions) {
+async fn a_subscription_reads_back_and_can_be_removed(subscriptions: &impl Subscriptions) {
     let (tenant, other) = (fresh_tenant(), fresh_tenant());
     assert_eq!(roster(subscriptions, &tenant).await, Roster::default());
     let (second, first) = (subscription(&tenant, 2), subscription(&tenant, 1));
@@ -124,13 +124,23 @@ async fn a_subscription_reads_back_and_goes(subscriptions: &impl Subscriptions) 
     let ids: Vec<_> = stored.all.iter().map(|stored| stored.id).collect();
     assert_eq!((ids, stored.revision), (vec![first.id, second.id], 2), "oldest first");
     let from: Vec<_> = stored.all.iter().map(|stored| stored.directed_from).collect();
-    let settled = first.created + PROPAGATION_DELAY;
-    assert_eq!(from, [Some(first.created), Some(settled)], "the one that was alone has time to hear of it");
+    let known_everywhere = first.created + PROPAGATION_DELAY;
+    assert_eq!(
+        from,
+        [Some(first.created), Some(known_everywhere)],
+        "the first subscription waits until every process knows the second"
+    );
     assert_eq!(all(subscriptions, &other).await, [], "another tenant sees nothing");
     let gone = Changes { removed: Some(first.id), ..Changes::default() };
-    assert!(!commit(subscriptions, &other, &gone, &response(1)).await, "nor removes it");
+    assert!(
+        !commit(subscriptions, &other, &gone, &response(1)).await,
+        "another tenant cannot remove the subscription"
+    );
     assert!(commit(subscriptions, &tenant, &gone, &response(1)).await);
-    assert!(!commit(subscriptions, &tenant, &gone, &response(1)).await, "it is gone");
+    assert!(
+        !commit(subscriptions, &tenant, &gone, &response(1)).await,
+        "a removed subscription cannot be removed again"
+    );
     let left = roster(subscriptions, &tenant).await;
     assert_eq!((left.all, left.revision), (vec![stored.all[1].clone()], 2));
 }
@@ -144,16 +154,19 @@ async fn a_tenant_has_at_most_ten(subscriptions: &impl Subscriptions) {
     assert_eq!(stored.all.len(), SUBSCRIPTIONS);
     assert!(stored.all.iter().all(|stored| stored.directed_from.is_some()));
     assert!(!subscribe(subscriptions, &subscription(&tenant, 99)).await);
-    assert!(subscribe(subscriptions, &subscription(&fresh_tenant(), 1)).await, "others have theirs");
+    assert!(
+        subscribe(subscriptions, &subscription(&fresh_tenant(), 1)).await,
+        "another tenant has its own limit"
+    );
 }
 
-/// However many do the same at once.
+/// Of concurrent commits with one idempotency key, exactly one succeeds.
 async fn a_request_has_one_response(rows: impl TenantRows) {
     let (subscriptions, responses) = (&SubscriptionTable::new(rows.clone()), ResponseTable::new(rows));
     let tenant = fresh_tenant();
     let request = response(7);
     let known =
-        async |tenant: &TenantId| responses.get(tenant, &request.key).await.expect("an answer to answered");
+        async |tenant: &TenantId| responses.get(tenant, &request.key).await.expect("an answer to get");
     assert_eq!(known(&tenant).await, None);
     let mut tasks = JoinSet::new();
     for number in 0..20 {
@@ -161,15 +174,18 @@ async fn a_request_has_one_response(rows: impl TenantRows) {
         let changes = Roster::default().with(subscription(&tenant, number)).expect("room");
         tasks.spawn(async move { commit(&subscriptions, &tenant, &changes, &request).await });
     }
-    let settled = tasks.join_all().await;
-    assert_eq!(settled.into_iter().filter(|settled| *settled).count(), 1);
+    let committed = tasks.join_all().await;
+    assert_eq!(committed.into_iter().filter(|committed| *committed).count(), 1);
     assert_eq!(known(&tenant).await.as_ref(), Some(&request));
     assert_eq!(known(&fresh_tenant()).await, None, "another tenant sees nothing");
     assert_eq!(all(subscriptions, &tenant).await.len(), 1);
     let nothing = Changes::default();
     let late = StoredResponse { request_hash: "another".to_owned(), ..request.clone() };
-    assert!(!commit(subscriptions, &tenant, &nothing, &late).await, "for ever");
-    assert!(commit(subscriptions, &tenant, &nothing, &response(8)).await, "an answer may be all there is");
+    assert!(!commit(subscriptions, &tenant, &nothing, &late).await, "the key stays in use");
+    assert!(
+        commit(subscriptions, &tenant, &nothing, &response(8)).await,
+        "a response may be stored without changes"
+    );
 }
 
 async fn a_request_commits_all_or_nothing(rows: impl TenantRows) {
@@ -179,17 +195,24 @@ async fn a_request_commits_all_or_nothing(rows: impl TenantRows) {
     assert!(subscribe(subscriptions, &first).await);
     let before = roster(subscriptions, &tenant).await;
     let adds = before.clone().with(second.clone()).expect("room");
-    // Somebody changes the first one meanwhile.
+    // Another process changes the first subscription meanwhile.
     let changed = Subscription { revision: 1, secret: vec![5], ..first.clone() };
     assert!(replace(subscriptions, &changed).await);
     let request = response(3);
     assert!(!commit(subscriptions, &tenant, &adds, &request).await);
-    assert_eq!(all(subscriptions, &tenant).await, [changed], "neither half of it");
+    assert_eq!(
+        all(subscriptions, &tenant).await,
+        [changed],
+        "neither the change nor the response is written"
+    );
     assert_eq!(responses.get(&tenant, &request.key).await.expect("an answer"), None);
     let now = roster(subscriptions, &tenant).await;
     assert!(commit(subscriptions, &tenant, &now.with(second).expect("room"), &request).await);
     let late = Changes { added: Some((subscription(&tenant, 3), before.revision)), ..Changes::default() };
-    assert!(!commit(subscriptions, &tenant, &late, &response(4)).await, "by what it was decided on");
+    assert!(
+        !commit(subscriptions, &tenant, &late, &response(4)).await,
+        "the roster has another revision now"
+    );
     let now = roster(subscriptions, &tenant).await;
     let strange = subscription(&tenant, 4);
     let removes = Changes { removed: Some(strange.id), ..now.with(subscription(&tenant, 5)).expect("room") };
@@ -201,7 +224,7 @@ async fn replace(subscriptions: &impl Subscriptions, subscription: &Subscription
     subscriptions.replace(subscription).await.expect("an answer to replace")
 }
 
-async fn a_change_is_by_revision(subscriptions: &impl Subscriptions) {
+async fn a_change_needs_the_expected_revision(subscriptions: &impl Subscriptions) {
     let (tenant, other) = (fresh_tenant(), fresh_tenant());
     let first = subscription(&tenant, 1);
     let one = async |tenant: &TenantId| {
@@ -217,14 +240,14 @@ async fn a_change_is_by_revision(subscriptions: &impl Subscriptions) {
         revision: 1,
         ..first.clone()
     };
-    assert!(!replace(subscriptions, &second).await, "there is nothing to change");
+    assert!(!replace(subscriptions, &second).await, "the subscription does not exist yet");
     subscribe(subscriptions, &first).await;
     assert!(replace(subscriptions, &second).await);
-    assert!(replace(subscriptions, &second).await, "a repeat is its own write");
-    assert_eq!(one(&tenant).await.as_ref(), Some(&second), "all of it reads back");
+    assert!(replace(subscriptions, &second).await, "a repeat of the same write succeeds");
+    assert_eq!(one(&tenant).await.as_ref(), Some(&second), "every member reads back");
     assert_eq!(one(&other).await, None, "another tenant sees nothing");
     let late = Subscription { url: "https://app.example/late".to_owned(), ..second.clone() };
-    assert!(!replace(subscriptions, &late).await, "somebody was faster");
+    assert!(!replace(subscriptions, &late).await, "another process was faster");
     assert!(!replace(subscriptions, &Subscription { tenant: other, revision: 2, ..late }).await);
     assert_eq!(all(subscriptions, &tenant).await, [second]);
 }
@@ -248,9 +271,9 @@ async fn due_subscriptions_are_found(subscriptions: &impl Subscriptions) {
         found.into_iter().filter(|(of, _)| *of == tenant).map(|(_, id)| id).collect::<Vec<_>>()
     };
     let found = eventually(&due, |found| found.len() == 2).await;
-    assert_eq!(found, [made[3].id, made[0].id], "those due longest first");
-    let well = Subscription { state: EndpointState::default(), revision: 2, ..made[0].clone() };
-    assert!(replace(subscriptions, &well).await);
+    assert_eq!(found, [made[3].id, made[0].id], "the longest due first");
+    let healthy = Subscription { state: EndpointState::default(), revision: 2, ..made[0].clone() };
+    assert!(replace(subscriptions, &healthy).await);
     let found = eventually(&due, |found| found.len() == 1).await;
-    assert_eq!(found, [made[3].id], "one that is well is not due");
+    assert_eq!(found, [made[3].id], "a healthy endpoint is not due");
 }

@@ -7,17 +7,17 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, Select, WriteRequest};
 
 use super::row::{Change, Row};
-use super::{BATCH, Book, Range, Rows};
+use super::{BATCH, DeliveryTable, Range, Rows};
 use crate::jitter::jitter;
 use crate::store::{StoreError, store_error};
 
-/// Calls for one batch, the first included: DynamoDB may leave rows of a batch to be sent again.
+/// Calls for one batch, the first included: DynamoDB may leave rows of a batch unprocessed.
 const TRIES: u32 = 5;
-/// Bound of the wait before the second call; it doubles with each one.
+/// Bound of the wait before the second call; the bound doubles with each call.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Deliveries in a DynamoDB table. Clones share the client.
-pub type AwsDeliveries = Book<AwsRows>;
+pub type AwsDeliveries = DeliveryTable<AwsRows>;
 
 /// Rows of a DynamoDB table.
 #[derive(Clone, Debug)]
@@ -27,10 +27,10 @@ pub struct AwsRows {
 }
 
 impl AwsDeliveries {
-    /// The deliveries in this table.
+    /// Uses this table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Book(AwsRows { client, table: table.into() })
+        DeliveryTable(AwsRows { client, table: table.into() })
     }
 }
 
@@ -70,7 +70,7 @@ fn read(item: &Item) -> Result<Row, StoreError> {
 }
 
 impl AwsRows {
-    /// One page, at most 1 MB: the limits of our ranges are far below it.
+    /// One page of a query, at most 1 MB (AWS limit); the limits of the ranges are far below it.
     async fn query(
         &self,
         range: &Range,

@@ -5,12 +5,12 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::row::{Change, Row};
-use super::{BATCH, Book, Range, Rows};
+use super::{BATCH, DeliveryTable, Range, Rows};
 use crate::faults::{Faults, Turn};
 use crate::store::StoreError;
 
 /// Deliveries in memory. Clones share them.
-pub type FakeDeliveries = Book<MemoryRows>;
+pub type FakeDeliveries = DeliveryTable<MemoryRows>;
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,10 +29,10 @@ impl FakeDeliveries {
     /// Empty deliveries whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
-        Book(MemoryRows { faults, state: Arc::default() })
+        DeliveryTable(MemoryRows { faults, state: Arc::default() })
     }
 
-    /// Rows written and deleted so far: write units, for every row is below one kilobyte.
+    /// Rows written and deleted so far. This equals the write units, because every row is below 1 KiB.
     #[must_use]
     pub fn units(&self) -> u64 {
         self.0.lock().written
@@ -71,7 +71,7 @@ impl Range {
             .take_while(|((pk, sk), _)| *pk == self.pk && sk.starts_with(&self.prefix))
             .take_while(|((_, sk), _)| most.as_ref().is_none_or(|most| sk < most))
             .map(|(_, row)| row)
-            // The newest are at the end; else the first ones will do.
+            // The newest rows are at the end of the map; in the other direction the first rows are enough.
             .take(if self.newest_first { usize::MAX } else { self.limit })
             .collect();
         let (forward, backward) = if self.newest_first { (Vec::new(), found) } else { (found, Vec::new()) };

@@ -6,114 +6,114 @@ use jiff::Timestamp;
 use protocol::callback::Callback;
 use serde::{Deserialize, Serialize};
 
-/// Days a held callback is kept. What it tells of can be read for ever (`GET /v1/applications/{id}/events`).
+/// Days a held callback is kept. Its event can always be read later (`GET /v1/applications/{id}/events`).
 pub const HELD_DAYS: i64 = 30;
 /// Days an attempt is kept.
 pub const LOG_DAYS: i64 = 7;
 /// Days a notice is kept.
 pub const NOTICE_DAYS: i64 = 30;
-/// How far held callbacks are counted.
+/// Bound on the count of held callbacks.
 pub const COUNTED: u32 = 1_000;
 /// Rows of one call (AWS limit of `BatchWriteItem`).
 pub const BATCH: usize = 25;
 
-/// Why an endpoint gave no status.
+/// Why an attempt got no HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The deadline over connecting, headers and body was over.
+    /// The deadline for connecting, headers and body passed.
     Timeout,
-    /// Its name has no address.
+    /// The host name has no address.
     Dns,
-    /// An address, a scheme or a port that may not be called.
+    /// The hub must not call this address, scheme or port.
     RefusedAddress,
-    /// No TLS connection, or a certificate that does not verify.
+    /// The TLS handshake failed, or the certificate does not verify.
     Tls,
-    /// No connection.
+    /// The connection was refused or not established.
     Connect,
     /// The connection broke off.
     Reset,
-    /// What came is no HTTP.
+    /// The answer is not HTTP.
     Protocol,
 }
 
-/// One attempt to deliver one callback. No body, no address.
+/// One attempt to deliver one callback. The log holds no response body and no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// To whom.
+    /// The subscription of the endpoint.
     pub subscription: SubscriptionId,
-    /// What.
+    /// The callback.
     pub callback: Callback,
-    /// Which attempt at this endpoint, counted from 1 since it last took a callback.
+    /// Number of the attempt, counted from 1 since the endpoint last accepted a callback.
     pub number: u32,
-    /// When it began.
+    /// Start of the attempt.
     pub at: Timestamp,
-    /// The status, or why there is none.
+    /// The HTTP status, or why the attempt got none.
     pub result: Result<u16, Cause>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     pub latency_ms: u32,
 }
 
 impl Attempt {
-    /// Whether the endpoint took the callback.
+    /// Whether the endpoint accepted the callback (status 2xx).
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.result.is_ok_and(|status| (200..300).contains(&status))
     }
 }
 
-/// What to write of deliveries.
+/// A write to the deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// An attempt was made. One that delivers ends what had failed before.
+    /// An attempt. A successful attempt removes the callback from the list of failed ones.
     Attempted(Attempt),
-    /// A held callback has arrived.
+    /// A held callback was delivered, and is removed.
     Released(SubscriptionId, Callback),
 }
 
 /// Which attempts to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// All, the newest first.
+    /// All attempts, newest first.
     All,
-    /// The last one of each callback that has not arrived, by application and version.
+    /// The last attempt of each undelivered callback, by application and version.
     Failed,
 }
 
-/// What a tenant is told of its subscriptions beside the callbacks.
+/// A notice to a tenant about one of its subscriptions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What happened.
+    /// The change.
     #[serde(rename = "type")]
     pub kind: NoticeKind,
-    /// To which subscription.
+    /// The subscription.
     pub subscription: SubscriptionId,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Why it was disabled.
+    /// Why the subscription was disabled; `None` for the other kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DisabledReason>,
 }
 
-/// What happened to a subscription.
+/// A change of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoticeKind {
-    /// It is not tried any more.
+    /// The hub has stopped delivering to the endpoint.
     #[serde(rename = "subscription.disabled")]
     Disabled,
-    /// It was resumed.
+    /// The subscription was resumed.
     #[serde(rename = "subscription.enabled")]
     Enabled,
-    /// It was paused.
+    /// The subscription was paused.
     #[serde(rename = "subscription.paused")]
     Paused,
-    /// It has other keys.
+    /// The signing keys were rotated.
     #[serde(rename = "subscription.secret_rotated")]
     Rotated,
 }
 
 impl NoticeKind {
-    /// Its stable name, as it is written.
+    /// Stable name on the wire and in the table.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

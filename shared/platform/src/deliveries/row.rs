@@ -1,10 +1,10 @@
-//! Rows of the deliveries table: `pk`, `sk`, `bo` = the JSON body, `ttl` = when DynamoDB may remove it.
+//! Rows of the deliveries table: `pk`, `sk`, `bo` = the JSON body, `ttl` = time after which DynamoDB may remove the row.
 //!
-//! | `pk` | `sk` | what |
+//! | `pk` | `sk` | row |
 //! |---|---|---|
-//! | `held#<subscription>` | `<application>#<version>` | a callback to deliver later |
+//! | `held#<subscription>` | `<application>#<version>` | a held callback |
 //! | `log#<subscription>` | `<milliseconds>#<webhook-id>#<attempt>` | an attempt |
-//! | `failed#<subscription>` | `<application>#<version>` | the last attempt of one that has not arrived |
+//! | `failed#<subscription>` | `<application>#<version>` | the last attempt of an undelivered callback |
 //! | `notices#<tenant>` | `<milliseconds>#<subscription>#<type>` | a notice |
 
 use std::collections::BTreeMap;
@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::{Attempt, Cause, HELD_DAYS, LOG_DAYS, Line, NOTICE_DAYS, Notice, Which};
 use crate::store::{CursorError, StoreError};
 
-/// Characters of the longest second key.
+/// Characters of the longest sort key.
 const KEY_CHARACTERS: usize = 128;
 
-/// A row.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub(super) pk: String,
@@ -38,13 +38,13 @@ pub struct Row {
 /// A change of one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Put it, over whatever is there.
+    /// Put the row; replaces an existing one.
     Put(Row),
-    /// Delete the row with these keys, if there is one.
+    /// Delete the row with these keys, if it exists.
     Delete {
-        /// Its first key.
+        /// Partition key.
         pk: String,
-        /// Its second key.
+        /// Sort key.
         sk: String,
     },
 }
@@ -58,12 +58,12 @@ impl Change {
     }
 }
 
-/// A place in a list of attempts or notices. Opaque to callers.
+/// A position in a list of attempts or notices. Opaque to callers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogCursor(pub(super) String);
 
 impl LogCursor {
-    /// The place behind a notice: where its feed goes on when there are more.
+    /// The position after a notice, where the next page of the feed begins.
     #[must_use]
     pub fn behind(notice: &Notice) -> LogCursor {
         LogCursor(notice_sk(notice))
@@ -156,7 +156,7 @@ pub(super) fn held_pk(subscription: SubscriptionId) -> String {
     format!("held#{subscription}")
 }
 
-/// Ten digits hold any version, so keys are in the order of versions.
+/// Ten digits hold any version, so the keys are in the order of versions.
 pub(super) fn held_sk(application: ApplicationId, version: u32) -> String {
     format!("{application}#{version:010}")
 }
@@ -176,7 +176,7 @@ pub(super) fn notices_pk(tenant: &TenantId) -> String {
     format!("notices#{tenant}")
 }
 
-/// The changes of lines, no key twice: the last one counts.
+/// The row changes of these lines. Of two changes with one key the last counts.
 pub(super) fn changes(lines: &[Line]) -> Result<Vec<Change>, StoreError> {
     let mut changes = BTreeMap::new();
     let mut add = |change: Change| {

@@ -1,4 +1,4 @@
-//! S3.
+//! Documents in S3.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,9 +10,12 @@ use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::DocumentKind;
 use jiff::Timestamp;
 use protocol::report::Link;
+use sha2::{Digest as _, Sha256};
 
 use super::{Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest};
 use crate::failure::Failure;
@@ -26,13 +29,13 @@ pub struct AwsDocuments {
 }
 
 impl AwsDocuments {
-    /// Takes a client, the bucket and the ARN of the key that encrypts it. Nothing is called.
+    /// Uses this bucket, and the KMS key with this ARN. Makes no call.
     #[must_use]
     pub fn new(client: Client, bucket: String, key_id: String) -> Self {
         AwsDocuments { client, bucket, key_id }
     }
 
-    /// The first bytes of an object and what S3 knows of it.
+    /// The first bytes of an object and its metadata.
     async fn beginning(
         &self,
         key: &str,
@@ -45,7 +48,7 @@ impl AwsDocuments {
             .set_version_id(version.map(str::to_owned))
             .range(format!("bytes=0-{}", HEAD_BYTES - 1))
             .customize()
-            // S3 is asked for the checksum of the whole object, which the SDK would compare with the part.
+            // The request asks S3 for the checksum of the complete object; the SDK would compare it with the range.
             .config_override(
                 Builder::new().response_checksum_validation(ResponseChecksumValidation::WhenRequired),
             )
@@ -56,9 +59,9 @@ impl AwsDocuments {
             .await
     }
 
-    /// Everything but the first bytes: of an empty object there are none, and S3 leaves a checksum out of a
-    /// ranged answer at its discretion.
-    async fn whole(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
+    /// The metadata of an object without its first bytes: for an empty object, which has no range, and for the checksum,
+    /// which S3 may leave out of a ranged answer.
+    async fn metadata_of(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = self
             .client
             .head_object()
@@ -112,7 +115,7 @@ impl Documents for AwsDocuments {
             .bucket(&self.bucket)
             .key(key)
             .version_id(version)
-            // Whatever a browser makes of it, it is a file to save, not a page to run.
+            // Browsers must save the document, never render it as a page.
             .response_content_disposition("attachment")
             .presigned(expiry(ttl)?)
             .await
@@ -127,6 +130,8 @@ impl Documents for AwsDocuments {
             .bucket(&self.bucket)
             .key(key)
             .content_type("application/json")
+            // S3 refuses a PUT without a checksum into a bucket whose objects are locked by default.
+            .checksum_sha256(STANDARD.encode(Sha256::digest(json)))
             .if_none_match("*")
             .server_side_encryption(ServerSideEncryption::AwsKms)
             .ssekms_key_id(&self.key_id)
@@ -143,7 +148,7 @@ impl Documents for AwsDocuments {
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = match self.beginning(key, version).await {
             Ok(answer) => answer,
-            Err(error) if is_empty_object(&error) => return self.whole(key, version).await,
+            Err(error) if is_empty_object(&error) => return self.metadata_of(key, version).await,
             Err(error) => return absent("S3.GetObject", &error),
         };
         let Some(total) = total(&answer) else { return Err(DocumentsError::Unavailable) };
@@ -159,13 +164,13 @@ impl Documents for AwsDocuments {
         head.truncate(HEAD_BYTES);
         let sha256 = match found.sha256 {
             Some(sha256) => Some(sha256),
-            None => self.whole(key, Some(&found.version)).await?.and_then(|whole| whole.sha256),
+            None => self.metadata_of(key, Some(&found.version)).await?.and_then(|object| object.sha256),
         };
         Ok(Some(Arrival { head: Head(head), sha256, ..found }))
     }
 }
 
-/// The whole object's size: behind the slash of `Content-Range`, or the length of an answer that is whole.
+/// Size of the complete object: the number after the slash of `Content-Range`, or the length of an answer without a range.
 fn total(answer: &GetObjectOutput) -> Option<u64> {
     match answer.content_range() {
         Some(range) => range.rsplit_once('/')?.1.parse().ok(),
@@ -173,14 +178,14 @@ fn total(answer: &GetObjectOutput) -> Option<u64> {
     }
 }
 
-/// No range of an empty object can be given, so S3 answers 416.
+/// An empty object has no valid range, so S3 answers 416.
 fn is_empty_object(error: &SdkError<GetObjectError>) -> bool {
     error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("InvalidRange")
         || error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416)
 }
 
-/// A missing object is an answer. Only 404 is one, and not that of a missing bucket: 403 is the bucket's
-/// policy speaking, and taking either for "not there" would hide a mistake.
+/// `None` for a missing object. Only a 404 that is not `NoSuchBucket` means a missing object: to take a missing bucket or
+/// a 403 of the bucket policy for a missing object would hide a mistake in the deployment.
 fn absent<E: ProvideErrorMetadata>(
     operation: &'static str,
     error: &SdkError<E>,
@@ -194,9 +199,9 @@ fn absent<E: ProvideErrorMetadata>(
 }
 
 fn documents_error<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E>) -> DocumentsError {
-    // A HEAD answer has no body, and so no code.
+    // The answer to a HEAD request has no body, so it has no error code.
     if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 403) {
-        tracing::warn!(operation, code = 403, "an AWS call failed");
+        tracing::warn!(operation, code = 403, "an AWS call was denied; the caller decides whether to retry");
         return DocumentsError::Denied;
     }
     match Failure::of(operation, error) {
@@ -218,5 +223,58 @@ fn link(signed: &PresignedRequest, ttl: Duration) -> Link {
         method: signed.method().to_owned(),
         headers,
         expires_at: Timestamp::try_from(SystemTime::now() + ttl).unwrap_or(Timestamp::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use aws_sdk_dynamodb::config::Credentials;
+
+    use super::*;
+    use crate::aws::{Access, Aws};
+
+    /// Answers one PUT as S3 does in a bucket with a default retention: 400 without a checksum of the body.
+    fn strict_s3() -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answered = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let lines: Vec<String> = reader
+                .by_ref()
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .map(|line| line.to_lowercase())
+                .collect();
+            let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            let length = value("content-length:").map_or(0, |length| length.parse().unwrap());
+            reader.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
+            let checked = value("x-amz-checksum-sha256:").or(value("content-md5:")).is_some();
+            let status = if checked { "200 OK" } else { "400 Bad Request" };
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            reader.into_inner().write_all(answer.as_bytes()).unwrap();
+            lines
+        });
+        (url, answered)
+    }
+
+    #[tokio::test]
+    async fn o1_evidence_is_stored_in_a_bucket_whose_objects_are_locked_by_default() {
+        let (url, answered) = strict_s3();
+        let access = Access {
+            region: "cn-north-1".to_owned(),
+            credentials: Credentials::new("id", "secret", None, None, "test"),
+            endpoint: Some(url),
+        };
+        let documents = AwsDocuments::new(Aws::new(access).s3(), "b".to_owned(), "k".to_owned());
+        documents.keep("evidence/11/2026-03-02/a.json", b"{}").await.unwrap();
+        let sum = STANDARD.encode(Sha256::digest(b"{}")).to_lowercase();
+        assert!(answered.join().unwrap().contains(&format!("x-amz-checksum-sha256: {sum}")));
     }
 }

@@ -26,7 +26,7 @@ struct Object {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<Object>>,
-    /// The links given: one that differs in anything has no signature of ours.
+    /// The links that were signed. A link that differs in any member is not in this list, like one with a bad signature.
     links: Vec<Link>,
 }
 
@@ -45,7 +45,7 @@ impl FakeDocuments {
         FakeDocuments { faults, clock, state: Arc::default() }
     }
 
-    /// Stores a version of an object, whatever it is, and answers its version id.
+    /// Stores a version of an object without any check, and returns its version id.
     pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
         let mut state = self.lock();
         let versions = state.objects.entry(key.to_owned()).or_default();
@@ -60,14 +60,14 @@ impl FakeDocuments {
         version
     }
 
-    /// Uploads through a slot, as an app would. `None` where S3 would refuse: another link than was
-    /// given, another length or checksum than signed, after the slot's time, or where something lies already.
+    /// Uploads through a slot, as an app does. `None` when S3 would refuse: an altered or expired link, another length or
+    /// checksum than signed, or an existing object.
     pub fn upload(&self, link: &Link, bytes: &[u8]) -> Option<String> {
         let key = link.url.strip_prefix("memory://documents/")?;
         let header = |name: &str| link.headers.get(name).map(String::as_str);
         let sum = Checksum::from_bytes(Sha256::digest(bytes).into()).to_string();
         let fits = link.method == "PUT"
-            && self.holds(link)
+            && self.is_valid(link)
             && header("content-length") == Some(bytes.len().to_string().as_str())
             && header("x-amz-checksum-sha256") == Some(sum.as_str())
             && !self.lock().objects.contains_key(key);
@@ -75,7 +75,7 @@ impl FakeDocuments {
         fits.then(|| self.put(key, header("content-type").unwrap_or_default(), kind, bytes))
     }
 
-    /// What lies below a prefix, by key: the newest version of each.
+    /// The newest version of each object below a prefix, by key.
     #[must_use]
     pub fn below(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
         let state = self.lock();
@@ -83,18 +83,18 @@ impl FakeDocuments {
         found.filter_map(|(key, versions)| Some((key.clone(), versions.last()?.bytes.clone()))).collect()
     }
 
-    /// The bytes behind a link to read as it was given, until it expires.
+    /// The bytes of a download link; `None` when the link is altered or expired.
     #[must_use]
     pub fn fetch(&self, link: &Link) -> Option<Vec<u8>> {
         let (key, version) = link.url.strip_prefix("memory://documents/")?.split_once("?versionId=")?;
-        let alive = link.method == "GET" && self.holds(link);
+        let valid = link.method == "GET" && self.is_valid(link);
         let state = self.lock();
         let object = state.objects.get(key)?.iter().find(|object| object.version == version)?;
-        alive.then(|| object.bytes.clone())
+        valid.then(|| object.bytes.clone())
     }
 
-    /// Whether a link was given as it is, and has not expired.
-    fn holds(&self, link: &Link) -> bool {
+    /// Whether the link is signed and has not expired.
+    fn is_valid(&self, link: &Link) -> bool {
         self.clock.now() < link.expires_at && self.lock().links.contains(link)
     }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_takes_what_was_signed_once() {
+    async fn a_slot_accepts_the_signed_object_once() {
         let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
         let slot = documents.upload_slot(&request()).await.unwrap();
         assert_eq!(documents.upload(&slot, b"%PDF-1.7 a pAper"), None);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_version_stays_what_it_was() {
+    async fn a_version_never_changes() {
         let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
         documents.put("k", "image/png", None, b"one");
         documents.put("k", "image/png", None, b"three");

@@ -1,4 +1,4 @@
-//! Is what arrived what it says it is?
+//! Verifies an uploaded object against its slot.
 
 use domain::catalogue::DocumentKind;
 use domain::event::{DocumentFault, StoredObject};
@@ -6,14 +6,14 @@ use domain::limits::DOCUMENT_BYTES;
 
 use super::{Arrival, MediaType};
 
-/// Verifies an arrival against the kinds its slot accepts.
+/// Verifies an uploaded object against the kinds that its slot accepts.
 ///
-/// The beginning of the object must be that of its media type: a PDF, a JPEG or a PNG, nothing else. A
-/// fault is about the document, so it is recorded and told to the citizen.
+/// The first bytes must be those of the object's media type: PDF, JPEG or PNG. A fault is recorded, and the citizen
+/// learns of it.
 ///
 /// # Errors
-/// The first of: empty, too large, wrong kind, content mismatch (an object without a checksum is one: it
-/// did not come through a slot).
+/// The first of: empty, too large, wrong kind, content mismatch. An object without a checksum is a content mismatch,
+/// because it was not uploaded through a slot.
 pub fn verify(arrival: &Arrival, accepts: &[DocumentKind]) -> Result<StoredObject, DocumentFault> {
     if arrival.size == 0 {
         return Err(DocumentFault::Empty);
@@ -36,8 +36,8 @@ pub fn verify(arrival: &Arrival, accepts: &[DocumentKind]) -> Result<StoredObjec
     })
 }
 
-/// Whether the first bytes are those of the media type. A PDF must begin with its mark: the standard lets
-/// 1,024 bytes come before it, which is how a file is made that is two things at once.
+/// Whether the first bytes are those of the media type. A PDF must begin with its header: readers allow 1,024 bytes before
+/// it, which makes files possible that are valid in two formats.
 fn begins_as(head: &[u8], media_type: MediaType) -> bool {
     match media_type {
         // ISO 32000-1, 7.5.2; ISO 32000-2 for version 2
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_what_it_begins_as() {
+    fn the_first_bytes_must_match_the_media_type() {
         let heads: [(&str, &[u8]); 3] = [
             ("application/pdf", b"%PDF-1.7\n"),
             ("image/jpeg", b"\xFF\xD8\xFF\xE0\0\x10JFIF"),
@@ -79,7 +79,7 @@ mod tests {
         for (claimed, _) in heads {
             for (actual, head) in heads {
                 let verified = verify(&arrival(claimed, head), &accepts());
-                assert_eq!(verified.is_ok(), claimed == actual, "{claimed} that is {actual}");
+                assert_eq!(verified.is_ok(), claimed == actual, "{actual} content claimed as {claimed}");
             }
         }
         for (media_type, head) in [
@@ -95,28 +95,28 @@ mod tests {
 
     #[test]
     fn each_fault_is_named() {
-        let sound = arrival("application/pdf", b"%PDF-1.4");
+        let valid = arrival("application/pdf", b"%PDF-1.4");
         let faults = [
-            (Arrival { size: 0, ..sound.clone() }, DocumentFault::Empty),
-            (Arrival { size: DOCUMENT_BYTES + 1, ..sound.clone() }, DocumentFault::TooLarge),
-            (Arrival { kind: None, ..sound.clone() }, DocumentFault::WrongKind),
+            (Arrival { size: 0, ..valid.clone() }, DocumentFault::Empty),
+            (Arrival { size: DOCUMENT_BYTES + 1, ..valid.clone() }, DocumentFault::TooLarge),
+            (Arrival { kind: None, ..valid.clone() }, DocumentFault::WrongKind),
             (
                 Arrival {
                     kind: Some(DocumentKind::named("other").expect("the catalogue has it")),
-                    ..sound.clone()
+                    ..valid.clone()
                 },
                 DocumentFault::WrongKind,
             ),
-            (Arrival { sha256: None, ..sound.clone() }, DocumentFault::ContentMismatch),
+            (Arrival { sha256: None, ..valid.clone() }, DocumentFault::ContentMismatch),
         ];
         for (arrival, fault) in faults {
             assert_eq!(verify(&arrival, &accepts()), Err(fault));
         }
-        assert_eq!(verify(&sound, &accepts()).map(|object| object.version), Ok("v1".to_owned()));
+        assert_eq!(verify(&valid, &accepts()).map(|object| object.version), Ok("v1".to_owned()));
     }
 
     #[test]
-    fn the_beginning_is_not_shown() {
+    fn debug_does_not_show_the_first_bytes() {
         let shown = format!("{:?}", arrival("application/pdf", b"%PDF-1.4 canary"));
         assert!(shown.contains("Head(15 bytes)") && !shown.contains("canary"), "{shown}");
     }

@@ -21,9 +21,9 @@ use crate::subscriptions::AwsSubscriptions;
 use crate::tenant_rows::AwsTenantRows;
 use crate::vault::AwsVault;
 
-/// The configuration has no agencies.
+/// The configuration was read without [`crate::config::Variable::Agencies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the configuration has no agencies")]
+#[error("the configuration has no agencies: it must be read with the variable LAMBDA_TASK_ROOT")]
 pub struct NoAgencies;
 
 #[derive(Debug)]
@@ -40,20 +40,20 @@ struct Ports {
     agencies: Agencies,
 }
 
-/// The ports on AWS. A function is given what its role may use; a port that its configuration has no place
-/// for answers every call with an error.
+/// The ports on AWS. A function configures only the ports that its role may use; a port without configuration answers
+/// every call with an error.
 #[derive(Clone, Debug)]
 pub struct AwsHub {
     ports: Arc<Ports>,
     recent: RecentStates,
-    known: CachedAgencies,
+    cached_agencies: CachedAgencies,
 }
 
 impl AwsHub {
-    /// Prepares the ports. Nothing is called.
+    /// Prepares the ports. Makes no call.
     ///
     /// # Errors
-    /// [`NoAgencies`] where the configuration was read without [`crate::config::Variable::Agencies`].
+    /// [`NoAgencies`] when the configuration was read without [`crate::config::Variable::Agencies`].
     pub fn new(config: &Config) -> Result<Self, NoAgencies> {
         let aws = Aws::new(config.access.clone());
         let given = |name: &Option<String>| name.clone().unwrap_or_default();
@@ -73,7 +73,7 @@ impl AwsHub {
         Ok(AwsHub {
             ports: Arc::new(ports),
             recent: RecentStates::default(),
-            known: CachedAgencies::default(),
+            cached_agencies: CachedAgencies::default(),
         })
     }
 }
@@ -135,7 +135,7 @@ impl Hub for AwsHub {
     }
 
     fn cached_agencies(&self) -> &CachedAgencies {
-        &self.known
+        &self.cached_agencies
     }
 
     fn recent(&self) -> &RecentStates {

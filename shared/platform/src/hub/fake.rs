@@ -19,7 +19,7 @@ use crate::subscriptions::FakeSubscriptions;
 use crate::tenant_rows::MemoryTenantRows;
 use crate::vault::FakeVault;
 
-/// The ports in memory. All fakes obey the same [`Faults`] and read the same clock.
+/// The ports in memory. All fakes share the same [`Faults`] and the same clock.
 #[derive(Clone, Debug)]
 pub struct FakeHub {
     /// The faults of all ports.
@@ -46,14 +46,14 @@ pub struct FakeHub {
     pub clock: FakeClock,
     /// The agencies.
     pub agencies: Arc<Agencies>,
-    /// The states this process saw last.
+    /// The cache of application states.
     pub recent: RecentStates,
-    /// What this process knows of the agencies.
-    pub known: CachedAgencies,
+    /// The cache of the agencies.
+    pub cached_agencies: CachedAgencies,
 }
 
 impl FakeHub {
-    /// A hub with nothing in it.
+    /// A hub without applications, subscriptions or messages.
     #[must_use]
     pub fn new(agencies: Agencies) -> Self {
         let (faults, clock) = (Faults::default(), FakeClock::default());
@@ -72,7 +72,7 @@ impl FakeHub {
             faults,
             agencies: Arc::new(agencies),
             recent: RecentStates::default(),
-            known: CachedAgencies::default(),
+            cached_agencies: CachedAgencies::default(),
         }
     }
 
@@ -80,7 +80,11 @@ impl FakeHub {
     #[must_use]
     pub fn restarted(&self) -> Self {
         self.faults.revive();
-        FakeHub { recent: RecentStates::default(), known: CachedAgencies::default(), ..self.clone() }
+        FakeHub {
+            recent: RecentStates::default(),
+            cached_agencies: CachedAgencies::default(),
+            ..self.clone()
+        }
     }
 }
 
@@ -141,7 +145,7 @@ impl Hub for FakeHub {
     }
 
     fn cached_agencies(&self) -> &CachedAgencies {
-        &self.known
+        &self.cached_agencies
     }
 
     fn recent(&self) -> &RecentStates {

@@ -1,4 +1,4 @@
-//! SQS.
+//! Queues in SQS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
 use crate::failure::Failure;
 
-/// Where the queues are.
+/// The URLs of the queues; `None` for a queue that the function does not send to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueUrls {
-    /// Url of the callbacks' queue; `None` where the function does not send there.
+    /// The callbacks queue.
     pub callbacks: Option<String>,
-    /// Url of the queue of drains; `None` where the function does not send there.
+    /// The drains queue.
     pub drains: Option<String>,
-    /// An agency's queue is this, its code and `.fifo`; `None` where the function does not send there.
+    /// The URL of an agency's queue is this prefix, the agency's code and `.fifo`.
     pub agency_prefix: Option<String>,
-    /// Url of the queue of what the router sets aside; `None` where the function does not send there.
+    /// The router's quarantine queue.
     pub quarantine: Option<String>,
 }
 
 impl QueueUrls {
-    /// The url of a queue.
+    /// The URL of a queue.
     #[must_use]
     pub fn of(&self, queue: &Queue) -> Option<String> {
         match queue {
@@ -44,7 +44,7 @@ pub struct AwsQueues {
 }
 
 impl AwsQueues {
-    /// Takes a client and where the queues are. Nothing is called.
+    /// Takes a client and the URLs of the queues. Calls nothing.
     #[must_use]
     pub fn new(client: Client, urls: QueueUrls) -> Self {
         AwsQueues { client, urls: Arc::new(urls) }
@@ -78,7 +78,7 @@ impl Line for Sqs<'_> {
         let ordered = self.url.ends_with(".fifo");
         for (place, message) in batch.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder()
-                // The place, because an id of ours holds signs that SQS does not take.
+                // The position, because the hub's ids contain characters that SQS does not accept here.
                 .id(place.to_string())
                 .message_body(&message.body)
                 .set_message_group_id(ordered.then(|| message.group.clone()))
@@ -114,7 +114,7 @@ fn failed(trouble: Failure) -> SendError {
     }
 }
 
-/// SQS names throttling a sender's fault; only what is malformed will fail again.
+/// SQS reports throttling as the sender's fault, too; only a malformed message fails again.
 fn entry_error(code: &str, sender_fault: bool) -> SendError {
     match code {
         "RequestThrottled"

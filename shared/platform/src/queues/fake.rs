@@ -1,5 +1,5 @@
-//! Queues in memory: FIFO with SQS's five minutes of deduplication within a group, as the template has them;
-//! the one of what is set aside is a standard queue and drops nothing.
+//! Queues in memory. As in the template they are FIFO, with SQS's five minutes of deduplication within a group; the
+//! quarantine queue is a standard queue and drops no duplicate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,28 +14,28 @@ use crate::faults::{Faults, Turn};
 /// How long SQS remembers a deduplication id.
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
-/// A message that was taken.
+/// A message that a queue accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// By which queue.
+    /// The queue that accepted the message.
     pub queue: Queue,
-    /// What.
+    /// The message as sent.
     pub message: Outgoing,
-    /// When.
+    /// Time of the send.
     pub at: Timestamp,
 }
 
 #[derive(Debug, Default)]
 struct State {
     sent: Vec<Sent>,
-    /// When a message was taken, by queue, group and deduplication id.
+    /// Time of each accepted message, by queue, group and deduplication id.
     seen: BTreeMap<(Queue, String, String), Timestamp>,
     removed: BTreeSet<Queue>,
     refusals: BTreeMap<String, (u32, SendError)>,
     postponed: Vec<(String, Duration)>,
 }
 
-/// Queues in memory. Clones share them. Every call of up to ten messages is one call of [`Faults`],
+/// Queues in memory. Clones share the messages. Each call of up to ten messages counts in [`Faults`] as one
 /// `queues.send`.
 #[derive(Clone, Debug)]
 pub struct FakeQueues {
@@ -46,30 +46,30 @@ pub struct FakeQueues {
 }
 
 impl FakeQueues {
-    /// Empty queues.
+    /// Empty queues whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults, clock: FakeClock) -> Self {
         FakeQueues { faults, clock, told: true, state: Arc::default() }
     }
 
-    /// The same queues as a function has them that is not told where they are.
+    /// The same queues for a function that has no queue URLs configured.
     #[must_use]
     pub fn untold(&self) -> Self {
         FakeQueues { told: false, ..self.clone() }
     }
 
-    /// Removes a queue: nothing is taken there any more.
+    /// Removes a queue: every later send fails with [`SendError::NoQueue`].
     pub fn remove(&self, queue: Queue) {
         self.lock().removed.insert(queue);
     }
 
-    /// Everything taken so far and not drained, oldest first, without duplicates that SQS would drop.
+    /// The messages in all queues, oldest first, without the duplicates that SQS would drop.
     #[must_use]
     pub fn sent(&self) -> Vec<Sent> {
         self.lock().sent.clone()
     }
 
-    /// Takes all messages out of one queue, oldest first.
+    /// Removes all messages of one queue and returns them, oldest first.
     pub fn drain(&self, queue: &Queue) -> Vec<Outgoing> {
         let mut state = self.lock();
         let (taken, rest) = state.sent.drain(..).partition(|sent| &sent.queue == queue);
@@ -78,13 +78,13 @@ impl FakeQueues {
         taken.into_iter().map(|sent| sent.message).collect()
     }
 
-    /// The messages that were postponed, by receipt, and for how long.
+    /// The receipts of the postponed messages, each with its wait.
     #[must_use]
     pub fn postponed(&self) -> Vec<(String, Duration)> {
         self.lock().postponed.clone()
     }
 
-    /// Fails a message by its [`Outgoing::id`] the next `times` it is sent, alone of its batch.
+    /// Makes the next `times` sends of the message with this [`Outgoing::id`] fail; the rest of its batch succeeds.
     pub fn refuse(&self, id: &str, times: u32, error: SendError) {
         self.lock().refusals.insert(id.to_owned(), (times, error));
     }
@@ -117,7 +117,7 @@ impl FakeQueues {
     }
 }
 
-/// Whether the queue is FIFO.
+/// FIFO queues drop duplicates.
 fn drops_repeats(queue: &Queue) -> bool {
     match queue {
         Queue::Agency(_) | Queue::Callbacks | Queue::Drains => true,
@@ -149,7 +149,6 @@ impl Queues for FakeQueues {
     }
 }
 
-/// One queue in memory.
 struct Memory<'a> {
     queues: &'a FakeQueues,
     queue: Queue,

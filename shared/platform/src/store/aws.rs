@@ -28,7 +28,8 @@ struct List {
 const BY_TENANT: List = List { index: "tenant", key: row::TENANT, newest_first: true };
 const BY_AGENCY: List = List { index: "agency", key: row::AGENCY, newest_first: false };
 
-/// Reads of what a batch left over, before the list is called throttled.
+/// Most calls of `BatchGetItem` for one page, the first included. Keys that are still unprocessed then fail the page as
+/// throttled.
 const BATCH_READS: u32 = 5;
 
 /// Applications in a DynamoDB table. Clones share the client.
@@ -47,7 +48,7 @@ impl AwsStore {
         AwsStore { client, table: table.into() }
     }
 
-    /// Keys of one shard of a list, in its order.
+    /// Keys of one shard of a list, in the list's order.
     async fn shard_keys(
         &self,
         list: &List,
@@ -84,7 +85,7 @@ impl AwsStore {
             .collect()
     }
 
-    /// One page of a list over all of its shards.
+    /// One page of a list, merged from all its shards.
     async fn page(
         &self,
         list: &List,
@@ -117,7 +118,7 @@ impl AwsStore {
         Ok(Page { items, next })
     }
 
-    /// Items by id, consistently, in no particular order.
+    /// Items by id, with consistent reads, in no particular order.
     async fn items(&self, ids: &[String]) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
         let mut open: Vec<Item> = ids.iter().map(|id| key(id)).collect();
@@ -190,7 +191,7 @@ impl Store for AwsStore {
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(store_error("dynamodb.PutItem", &error));
         };
-        // A service that answers without the item still has it.
+        // The answer may lack the item although the table has it.
         let found = match failed.item.clone() {
             Some(item) => self::stored(item)?,
             None => self.get(stored.id()).await?.ok_or(StoreError::Unavailable)?,
@@ -276,7 +277,7 @@ impl Store for AwsStore {
         };
         Ok(match found {
             None => AppendOutcome::Missing,
-            // The SDK retried a write that had committed: it is ours.
+            // The SDK retried this write after it had committed.
             Some(found) if found.contains(after, expected_version) => AppendOutcome::Done,
             Some(found) => AppendOutcome::Conflict(Box::new(found)),
         })
@@ -331,7 +332,7 @@ impl Store for AwsStore {
     ) -> Result<Page<StoredApplication>, StoreError> {
         let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
         let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
-        // The index lags behind: what has moved on since is left out.
+        // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let head = stored.ledger.state();
             head.is_before_agency() && head.agency() == agency
@@ -366,7 +367,7 @@ impl Store for AwsStore {
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(match &failed.item {
                 None => ResendMark::Missing,
-                // The SDK retried a mark that had been made: it is ours.
+                // The SDK retried this write after it had set the mark.
                 Some(item) if text(item, row::ASKED).is_ok_and(|mark| mark == row::asked(now, message)) => {
                     ResendMark::Set
                 }
@@ -399,7 +400,7 @@ impl Store for AwsStore {
     }
 }
 
-/// The part of an update that sets or removes the due index keys, without its verb.
+/// The part of an update expression that sets or removes the keys of the due index, without `SET` or `REMOVE`.
 fn wake_expression(
     id: ApplicationId,
     wake: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The store in memory, with the semantics and the prices of the table.
+//! The store in memory. It behaves like the table and counts the same write units.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,18 +13,18 @@ use super::{
 };
 use crate::faults::{Faults, Turn};
 
-/// Write request units, by DynamoDB's documented rules: a write costs the larger of the item before and
-/// after it in whole KiB; an index entry costs its own size for each entry removed or put.
+/// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the
+/// write, rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// Of the table.
+    /// Units of the table.
     pub table: u64,
-    /// Of all indexes.
+    /// Units of all indexes.
     pub indexes: u64,
 }
 
 impl Units {
-    /// Both together.
+    /// Units of the table and the indexes.
     #[must_use]
     pub fn total(self) -> u64 {
         self.table + self.indexes
@@ -37,7 +37,7 @@ struct State {
     units: Units,
 }
 
-/// Applications in memory. Clones share them.
+/// Applications in memory. Clones share the applications.
 #[derive(Clone, Debug, Default)]
 pub struct FakeStore {
     state: Arc<Mutex<State>>,
@@ -63,14 +63,14 @@ impl FakeStore {
         self.lock().rows.get(&id).map(Row::size)
     }
 
-    /// The wake-up time of an application, while it is in the due index.
+    /// The application's wake-up time; `None` when the application is not in the due index.
     #[must_use]
     pub fn wake(&self, id: ApplicationId) -> Option<Timestamp> {
         let wake = self.lock().rows.get(&id)?.wake?;
         Timestamp::from_millisecond(wake).ok()
     }
 
-    /// All ids, in no particular order of time.
+    /// The ids of all applications, sorted by id.
     #[must_use]
     pub fn ids(&self) -> Vec<ApplicationId> {
         self.lock().rows.keys().copied().collect()
@@ -80,7 +80,7 @@ impl FakeStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one call: fails, throttles, or takes effect and perhaps loses the answer.
+    /// Runs one call, subject to the fault planned for it.
     fn call<T>(
         &self,
         name: &'static str,
@@ -111,16 +111,16 @@ impl State {
         self.units.indexes += index_units(before.and_then(Row::agency_entry), after.agency_entry());
     }
 
-    /// A condition that fails is charged by the item it was checked on.
+    /// A failed condition costs the size of the existing item.
     fn charge_refused(&mut self, found: Option<&Row>) {
         self.units.table += kibibytes(found.map_or(0, Row::size));
     }
 }
 
-/// An index entry: its keys, and its bytes.
+/// The keys of an index entry, and its size in bytes.
 type Entry = (String, usize);
 
-/// Keys only: nothing but a key can change, and a changed key is a removal and a new entry.
+/// The indexes project keys only, so an entry changes only with its key. A changed key is a removal and a new entry.
 fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
     match (before, after) {
         (None, None) => 0,
@@ -130,7 +130,7 @@ fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
     }
 }
 
-/// The first rows as a page.
+/// The first page of sorted rows.
 fn page(mut rows: Vec<&Row>, limit: usize) -> Page<StoredApplication> {
     let limit = limit.clamp(1, PAGE);
     let more = rows.len() > limit;

@@ -1,4 +1,4 @@
-//! A stored application, what becomes of a write, and the errors of the store.
+//! A stored application, the outcomes of writes, and the errors of the store.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -8,49 +8,49 @@ use thiserror::Error;
 
 use crate::failure::Failure;
 
-/// Shards of the index by tenant: a tenant's newest applications are spread over as many key ranges.
+/// Shards of the tenant index: the newest applications of one tenant spread over this many key ranges.
 pub const TENANT_SHARDS: u8 = 8;
-/// Shards of the index by wake-up time.
+/// Shards of the due index.
 pub const DUE_SHARDS: u8 = 16;
-/// Shards of the index by agency.
+/// Shards of the agency index.
 pub const AGENCY_SHARDS: u8 = 4;
-/// Most applications on one page of a list; also the bound of one `BatchGetItem` (AWS: 100).
+/// Most applications on one page of a list. `BatchGetItem` reads at most 100 items (AWS limit).
 pub const PAGE: usize = 100;
-/// Days an expired draft is kept before DynamoDB removes it. A draft that was handed in stays.
+/// Days after which DynamoDB removes an expired draft. A submitted application is never removed.
 pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
-/// An application as it is kept.
+/// An application as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredApplication {
-    /// Its record and head.
+    /// The events and the state.
     pub ledger: Ledger,
-    /// The sealed personal part, as the vault made it.
+    /// The personal data, encrypted by the vault.
     pub encrypted: Vec<u8>,
-    /// Hash of the request that created it: tells a replay from a misuse of its key.
+    /// Hash of the creating request: distinguishes a replay from a misuse of the idempotency key.
     pub payload_hash: [u8; 32],
 }
 
 impl StoredApplication {
-    /// Its id.
+    /// The application's id.
     #[must_use]
     pub fn id(&self) -> ApplicationId {
         self.ledger.state().id
     }
 
-    /// Its version.
+    /// The current version: the number of events.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.ledger.state().version
     }
 
-    /// Whether its first version is the very write that made `other`: the sealed part carries a random
-    /// nonce, so no two requests ever write the same bytes.
+    /// Whether the same write created this application and `other`. The encrypted part contains a random nonce, so two
+    /// requests never write the same bytes.
     pub(super) fn began_as(&self, other: &StoredApplication) -> bool {
         let first = |stored: &StoredApplication| stored.ledger.lines().first().map(|line| line.bytes.clone());
         self.encrypted == other.encrypted && first(self) == first(other)
     }
 
-    /// Whether the entries of `other` after `expected_version` are in this record at the same place.
+    /// Whether this record has the entries of `other` that follow `expected_version`, at the same positions.
     pub(super) fn contains(&self, other: &StoredApplication, expected_version: u32) -> bool {
         let ours = self.ledger.after(expected_version);
         let theirs = other.ledger.after(expected_version);
@@ -58,51 +58,51 @@ impl StoredApplication {
     }
 }
 
-/// What became of a create.
+/// The outcome of a create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is new.
+    /// The application is written.
     New,
-    /// The id was taken, by an earlier delivery of the same request or by another one: compare
-    /// [`Kept::payload_hash`].
+    /// An earlier delivery of the same request, or another request, has written this id: compare
+    /// [`StoredApplication::payload_hash`].
     Existing(Box<StoredApplication>),
 }
 
-/// What became of an append.
+/// The outcome of an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// It is written.
+    /// The entries are written.
     Done,
-    /// Someone else was faster; this is the current state.
+    /// Another write came first; this is the current application.
     Conflict(Box<StoredApplication>),
     /// There is no such application (any more).
     Missing,
 }
 
-/// What became of a message that was asked for again.
+/// The outcome of a resend request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResendMark {
-    /// The stream shows it, and the router sends it.
+    /// The application is marked; the router sends the message.
     Set,
-    /// It was asked for a moment ago.
+    /// The last resend request is too recent.
     TooSoon,
     /// There is no such application (any more).
     Missing,
 }
 
-/// Why the store does not answer.
+/// Why a call of the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The table or a key range of it takes no more for now.
+    /// Too many calls to the table or to one key range; a later call may succeed.
     #[error("the store is throttled")]
     Throttled,
-    /// It did not answer, or not in time. A write may have happened.
+    /// The table did not answer in time. A write may have happened.
     #[error("the store is not available")]
     Unavailable,
-    /// What is kept cannot be trusted.
+    /// The stored events cannot be read, or their hash chain is broken.
     #[error("the record is corrupt")]
     Corrupt(#[from] LedgerError),
-    /// An attribute of what is kept is missing or of another type.
+    /// A stored attribute is missing or has the wrong type.
     #[error("attribute {0} cannot be read")]
     Unreadable(&'static str),
 }
@@ -119,7 +119,7 @@ impl StoreError {
 }
 
 impl From<Failure> for StoreError {
-    /// A denied or refused call is a fault of ours: the caller cannot mend it, and a deploy may.
+    /// A denied or refused call is a fault of the hub: the caller cannot fix it, but a deployment may.
     fn from(trouble: Failure) -> Self {
         match trouble {
             Failure::Throttled => StoreError::Throttled,
@@ -130,7 +130,7 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// The error of a call to the table, logged.
+/// Logs the failure of a call to the table and classifies it.
 pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
     operation: &'static str,
     error: &SdkError<E, R>,
@@ -138,13 +138,13 @@ pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
     Failure::of(operation, error).into()
 }
 
-/// The shard of the due index that holds an application.
+/// The application's shard of the due index.
 #[must_use]
 pub fn due_shard(id: ApplicationId) -> u8 {
     shard(id, DUE_SHARDS)
 }
 
-/// The id is a keyed hash, so its last byte is spread evenly.
+/// The shard of an id. The id is a keyed hash, so its last byte is evenly distributed.
 pub(super) fn shard(id: ApplicationId, of: u8) -> u8 {
     id.as_uuid().as_bytes()[15] % of
 }

@@ -1,4 +1,4 @@
-//! The item as DynamoDB holds it: attribute names, keys, and sizes by DynamoDB's own rules.
+//! The item in DynamoDB: attribute names, keys, and sizes by DynamoDB's rules.
 
 use std::collections::HashMap;
 
@@ -22,24 +22,24 @@ pub(super) const VERSION: &str = "v";
 pub(super) const TENANT: &str = "tn";
 /// Created at and id: range key of the tenant index.
 pub(super) const CREATED: &str = "cr";
-/// Shard: hash key of the due index; absent where nobody needs to look again.
+/// Shard: hash key of the due index; absent when the application has no wake-up time.
 pub(super) const DUE: &str = "du";
 /// Wake-up time, epoch milliseconds: range key of the due index.
 pub(super) const WAKE: &str = "dt";
 /// Agency and shard: hash key of the agency index; absent while the case is not before an agency.
 pub(super) const AGENCY: &str = "ag";
-/// When a message was last asked for again, and of which version: see [`asked`].
+/// Time of the last resend request and the version of the requested message: see [`asked`].
 pub(super) const ASKED: &str = "ra";
 /// Hash of the creating request.
 pub(super) const PAYLOAD_HASH: &str = "ph";
-/// The sealed personal part.
+/// The encrypted personal data.
 pub(super) const SEALED: &str = "se";
 /// The entries, oldest first.
 pub(super) const EVENTS: &str = "ev";
-/// Epoch seconds from which DynamoDB may remove the item; only on expired drafts.
+/// Epoch seconds after which DynamoDB may remove the item; only on expired drafts.
 pub(super) const TTL: &str = "ttl";
 
-/// One item.
+/// One item of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) id: ApplicationId,
@@ -57,7 +57,7 @@ pub(super) struct Row {
     pub(super) ttl: Option<i64>,
 }
 
-/// An attribute, whichever library it was read with.
+/// An attribute, read from the SDK or from a stream image.
 pub(super) enum Attribute {
     S(String),
     N(String),
@@ -70,29 +70,29 @@ pub(super) fn tenant_key(tenant: &str, shard: u8) -> String {
     format!("{tenant}#{shard}")
 }
 
-/// Hash key of the agency index, while the case is before one.
+/// Hash key of the agency index; `None` when the case is not before an agency.
 pub(super) fn agency_key(head: &Application) -> Option<String> {
     head.is_before_agency().then(|| agency_shard_key(head.agency(), shard(head.id, AGENCY_SHARDS)))
 }
 
-/// Hash key of one shard of an agency's index.
+/// Hash key of one shard of the agency index.
 pub(super) fn agency_shard_key(agency: &AgencyCode, shard: u8) -> String {
     format!("{agency}#{shard}")
 }
 
-/// The mark of a message that is asked for again: epoch milliseconds in 13 digits, so that their order is that of
-/// time, a colon, the message's version.
+/// The mark of a resend request: epoch milliseconds, a colon, the message's version. The 13 digits make marks sort by
+/// time.
 pub(super) fn asked(at: Timestamp, message: u32) -> String {
     format!("{:013}:{message}", at.as_millisecond().max(0))
 }
 
-/// Reads a mark.
+/// Reads the mark of a resend request.
 pub(super) fn asked_at(mark: &str) -> Option<(Timestamp, u32)> {
     let (at, message) = mark.split_once(':')?;
     Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, message.parse().ok()?))
 }
 
-/// Range key of the tenant index and of the agency index. Milliseconds of fixed width, so that its order is that of time.
+/// Range key of the tenant index and the agency index. The fixed width of the milliseconds makes keys sort by time.
 pub(super) fn created_key(at: Timestamp, id: ApplicationId) -> String {
     format!("{at:.3}#{id}")
 }
@@ -102,7 +102,7 @@ pub(super) fn due_key(shard: u8) -> String {
     format!("due#{shard}")
 }
 
-/// When DynamoDB may remove the item, if ever.
+/// Epoch seconds after which DynamoDB may remove the item; `None` for an item that stays for ever.
 pub(super) fn time_to_live(stored: &StoredApplication) -> Option<i64> {
     let head = stored.ledger.state();
     let never_handed_in = head.leg_opened == 0;
@@ -129,7 +129,7 @@ impl Row {
         }
     }
 
-    /// The application of an item, its chain verified.
+    /// The application of an item. Verifies the hash chain.
     pub(super) fn stored(self) -> Result<StoredApplication, StoreError> {
         if usize::try_from(self.version) != Ok(self.events.len()) {
             return Err(StoreError::Corrupt(LedgerError::Broken(self.version)));
@@ -138,7 +138,7 @@ impl Row {
         Ok(StoredApplication { ledger, encrypted: self.encrypted, payload_hash: self.payload_hash })
     }
 
-    /// An item from its attributes. Unknown ones are ignored: a newer version may have written them.
+    /// Reads an item. Ignores unknown attributes, because a newer version of the hub may have written them.
     pub(super) fn read(attributes: impl IntoIterator<Item = (String, Attribute)>) -> Result<Row, StoreError> {
         let mut found: HashMap<String, Attribute> = attributes.into_iter().collect();
         let wrong = StoreError::Unreadable;
@@ -179,7 +179,7 @@ impl Row {
         })
     }
 
-    /// The attributes, as the SDK takes them.
+    /// The attributes for the SDK.
     pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
         let mut item = HashMap::from([
             (ID.to_owned(), AttributeValue::S(self.id.to_string())),
@@ -205,7 +205,7 @@ impl Row {
         item
     }
 
-    /// Hash key of the due index, while it is in it.
+    /// Hash key of the due index, which the item has only with a wake-up time.
     pub(super) fn due(&self) -> String {
         due_key(shard(self.id, DUE_SHARDS))
     }
@@ -240,14 +240,14 @@ impl Row {
         keys + ID.len() + self.id.to_string().len()
     }
 
-    /// Bytes of the agency index entry, while it is in it.
+    /// Bytes of the agency index entry; `None` without an entry.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn agency_entry_size(&self) -> Option<usize> {
         let keys = AGENCY.len() + self.agency.as_ref()?.len() + CREATED.len() + self.created.len();
         Some(keys + ID.len() + self.id.to_string().len())
     }
 
-    /// Bytes of the due index entry, while it is in it.
+    /// Bytes of the due index entry; `None` without an entry.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn due_entry_size(&self) -> Option<usize> {
         let wake = self.wake?;
@@ -256,12 +256,12 @@ impl Row {
     }
 }
 
-/// The entries as the SDK takes them.
+/// The entries for the SDK.
 pub(super) fn list<'a>(events: impl IntoIterator<Item = &'a Vec<u8>>) -> AttributeValue {
     AttributeValue::L(events.into_iter().map(|event| AttributeValue::B(Blob::new(event.clone()))).collect())
 }
 
-/// One byte for two significant digits and one more.
+/// Bytes of a number: one for every two significant digits, one more, and one for a minus sign.
 #[cfg(any(test, feature = "testing"))]
 fn number_size(number: i64) -> usize {
     let digits = number.unsigned_abs().to_string();
@@ -269,7 +269,7 @@ fn number_size(number: i64) -> usize {
     significant.div_ceil(2) + 1 + usize::from(number < 0)
 }
 
-/// Attributes that the SDK has read. Those of types the item does not have are left out.
+/// Attributes from the SDK. Leaves out attributes of types that the item does not use.
 pub(super) fn from_sdk(item: HashMap<String, AttributeValue>) -> impl Iterator<Item = (String, Attribute)> {
     item.into_iter().filter_map(|(name, value)| {
         let value = match value {
@@ -291,7 +291,7 @@ pub(super) fn from_sdk(item: HashMap<String, AttributeValue>) -> impl Iterator<I
     })
 }
 
-/// Attributes of a stream image.
+/// Attributes from a stream image. Leaves out attributes of types that the item does not use.
 pub(super) fn from_stream(
     image: &HashMap<String, serde_dynamo::AttributeValue>,
 ) -> impl Iterator<Item = (String, Attribute)> + '_ {

@@ -22,7 +22,7 @@ fn a_cursor_reads_back_and_nothing_else_does() {
     }
 }
 
-/// An application whose item has exactly this many bytes, without a wake-up time.
+/// An application without a wake-up time whose item has exactly `bytes` bytes.
 fn sized(number: u64, bytes: usize) -> StoredApplication {
     let mut stored = sample::stored("east-app", number);
     stored.encrypted.clear();
@@ -92,7 +92,7 @@ async fn a_lost_answer_is_a_write_that_can_be_repeated() {
 async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
     let draft = sample::stored("east-app", 1);
     let submitted = Event::Submitted {
-        due: domain::calendar::Calendar::official().deadline(domain::decide::today(sample::start()), 20),
+        due: domain::calendar::Calendar::official().deadline(domain::time::today(sample::start()), 20),
     };
     let expired = sample::after(&draft, vec![Event::Expired], 5);
     let handed_in = sample::after(&draft, vec![submitted, Event::Expired], 5);
@@ -103,14 +103,14 @@ async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
     assert_eq!(row::time_to_live(&handed_in), None, "nothing accepted is ever lost");
 }
 
-/// One call of a random sequence. Numbers are taken modulo what is there.
+/// One call of a random sequence.
 #[derive(Clone, Debug)]
 enum Call {
     Create { number: u64, wake: Option<i64> },
     Append { number: u64, behind: u32, wake: Option<i64> },
     Touch { number: u64, behind: u32, wake: Option<i64> },
     List { tenant: u64, limit: usize },
-    CallbackMessage { now: i64, limit: usize },
+    Due { now: i64, limit: usize },
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -123,7 +123,7 @@ fn call() -> impl Strategy<Value = Call> {
         2 => (0..12_u64, behind(), wake())
             .prop_map(|(number, behind, wake)| Call::Touch { number, behind, wake }),
         1 => (0..3_u64, 1..6_usize).prop_map(|(tenant, limit)| Call::List { tenant, limit }),
-        1 => (0..20_i64, 1..6_usize).prop_map(|(now, limit)| Call::CallbackMessage { now, limit }),
+        1 => (0..20_i64, 1..6_usize).prop_map(|(now, limit)| Call::Due { now, limit }),
     ]
 }
 
@@ -135,7 +135,7 @@ fn at(seconds: i64) -> Timestamp {
     sample::start() + SignedDuration::from_secs(seconds)
 }
 
-/// The plainest store: every answer is a search over a map.
+/// The reference model: every answer is a search over a map.
 #[derive(Default)]
 struct Model(BTreeMap<ApplicationId, (StoredApplication, Option<i64>)>);
 
@@ -219,7 +219,7 @@ async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
             }
             assert_eq!(found, model.list(&name));
         }
-        Call::CallbackMessage { now, limit } => {
+        Call::Due { now, limit } => {
             for shard in 0..DUE_SHARDS {
                 let mut expected = model.due(shard, now);
                 expected.truncate(limit);

@@ -1,10 +1,10 @@
-//! What a subscription is, and what a request changes of a tenant's subscriptions.
+//! A subscription, and the changes of a request to a tenant's subscriptions.
 
 use domain::endpoint::{EndpointState, PROPAGATION_DELAY};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
-/// Subscriptions of one tenant. Every change is delivered to each of them.
+/// Most subscriptions of one tenant. The hub delivers each change to every subscription.
 pub const SUBSCRIPTIONS: usize = 10;
 
 /// The vault's field name for the keys of a subscription; their owner is the subscription's id.
@@ -15,11 +15,11 @@ pub const SECRET: &str = "secret";
 pub struct Subscription {
     /// The subscription's id.
     pub id: SubscriptionId,
-    /// The tenant who owns it.
+    /// The tenant that owns the subscription.
     pub tenant: TenantId,
     /// The callback's URL.
     pub url: String,
-    /// Event types it wants; empty for all.
+    /// Event types that the subscription receives; empty for all types.
     pub events: Vec<String>,
     /// Time of creation.
     pub created: Timestamp,
@@ -27,10 +27,10 @@ pub struct Subscription {
     pub secret: Vec<u8>,
     /// The public key of the `v1a` signatures, `whpk_<base64>`.
     pub public_key: Option<String>,
-    /// The keys before the last rotation, while they still sign.
+    /// The keys before the last rotation, while the hub still signs with them.
     pub former: Option<Former>,
-    /// Time from which this subscription has its own queue messages; none while its tenant has had no other subscription.
-    /// Once set it stays: a callback that is sent directly would overtake those before it in the queue.
+    /// Time from which this subscription has its own queue messages; `None` while its tenant has had no other
+    /// subscription. Never unset, because a callback sent directly would overtake the callbacks in the queue.
     pub directed_from: Option<Timestamp>,
     /// The state of the endpoint.
     pub state: EndpointState,
@@ -38,17 +38,17 @@ pub struct Subscription {
     pub revision: u32,
 }
 
-/// Keys that were rotated out.
+/// Signing keys before the last rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
     /// The keys, encrypted by the vault.
     pub secret: Vec<u8>,
-    /// Time when they stop signing.
+    /// Time at which the hub stops signing with these keys.
     pub until: Timestamp,
 }
 
 impl Subscription {
-    /// Whether the subscription wants an event of this type.
+    /// Whether the subscription receives events of this type.
     #[must_use]
     pub fn wants(&self, kind: &str) -> bool {
         self.events.is_empty() || self.events.iter().any(|event| event == kind)
@@ -60,13 +60,14 @@ impl Subscription {
 pub struct Roster {
     /// The subscriptions, oldest first.
     pub all: Vec<Subscription>,
-    /// How many subscriptions were ever added.
+    /// Number of subscriptions ever added.
     pub revision: u32,
 }
 
 impl Roster {
-    /// The changes that add a subscription; `None` where there are [`SUBSCRIPTIONS`] already. A subscription that was alone
-    /// gets its own messages, too, once every process knows of the new one: until then some deliver to it directly.
+    /// The changes that add a subscription; `None` when the tenant has [`SUBSCRIPTIONS`] already. A tenant's only
+    /// subscription so far gets its own messages, too, but only after [`PROPAGATION_DELAY`]: until then some processes
+    /// do not know the new subscription and deliver to the old one directly.
     #[must_use]
     pub fn with(&self, new: Subscription) -> Option<Changes> {
         if self.all.len() >= SUBSCRIPTIONS {
@@ -91,10 +92,10 @@ impl Roster {
 /// The changes of a request to the subscriptions of its tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Subscriptions that are written over the former revision, which is one less.
+    /// Subscriptions that replace their former revision.
     pub replaced: Vec<Subscription>,
-    /// A new subscription, and the revision of the roster that it is added to.
+    /// A new subscription, and the expected revision of the roster.
     pub added: Option<(Subscription, u32)>,
-    /// A subscription that is removed.
+    /// A subscription to remove.
     pub removed: Option<SubscriptionId>,
 }

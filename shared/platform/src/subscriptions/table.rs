@@ -13,7 +13,8 @@ use crate::stored_responses::{self, StoredResponse};
 use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Condition, Key, Row, TenantRows, Write, partition};
 
-/// The row that counts what was added. It sorts before a tenant's subscriptions, and is read with them.
+/// Key of the row that counts the added subscriptions. One query reads this row and the subscriptions, because their
+/// keys share this prefix.
 const ROSTER: &str = "subscription";
 
 /// Subscriptions in the rows of a table.
@@ -98,7 +99,7 @@ fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
     })
 }
 
-/// A write over the former revision; `None` for a first revision, which has none.
+/// The write that replaces the former revision; `None` when there is no former revision.
 fn over_former(after: &Subscription) -> Result<Option<(Row, Condition)>, StoreError> {
     let Some(before) = after.revision.checked_sub(1) else { return Ok(None) };
     Ok(Some((row(after)?, Condition::At(before))))
@@ -174,7 +175,7 @@ impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
 mod tests {
     use super::*;
 
-    /// As a row was written before there were states, revisions and public keys.
+    /// The row has no state, revision or public key, as the version before wrote it.
     #[test]
     fn row_47_a_row_of_the_version_before_is_read() {
         let number: SubscriptionId = "7f0e8a44-1111-4222-8333-944455556666".parse().expect("an id");

@@ -17,7 +17,7 @@ use super::TenantRows;
 use super::row::{Condition, Counter, Key, Row, Write};
 use crate::store::{StoreError, store_error};
 
-/// The one key of the index `due`: few endpoints are failing at once.
+/// Name of the index `due`, and its only hash key: one is enough, because few endpoints fail at the same time.
 const DUE: &str = "due";
 
 /// Rows of a DynamoDB table. Clones share the client.
@@ -58,7 +58,7 @@ impl AwsTenantRows {
     }
 }
 
-/// A condition. Rows of a former version have no revision, which counts as 0.
+/// The condition expression. A row of a former version has no revision, which counts as 0.
 fn expression(condition: Condition) -> &'static str {
     match condition {
         Condition::Absent => "attribute_not_exists(sk)",
@@ -194,23 +194,23 @@ impl TenantRows for AwsTenantRows {
         let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
             return Err(store_error("dynamodb.PutItem", &error));
         };
-        // The response to an earlier try of the SDK may have been lost: the same row is this very write.
+        // The SDK may have retried this write after the first answer was lost: an equal row counts as written.
         let found = failed.item().map(read).transpose()?;
         Ok(found.is_some_and(|found| found == row))
     }
 
     async fn transact(&self, _call: &'static str, writes: Vec<Write>) -> Result<bool, StoreError> {
         let writes = writes.into_iter().map(|write| self.write(write)).collect::<Result<Vec<_>, _>>();
-        // A write without a table or a key, which none of these is.
+        // Building fails only without a table or a key; every write here has both.
         let writes = writes.map_err(|_| StoreError::Unreadable("write"))?;
-        // The SDK gives the request a token, so that a try whose response was lost is no conflict with itself.
+        // The SDK adds a client token, so a retry after a lost answer does not conflict with the first attempt.
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         let Err(error) = sent else { return Ok(true) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
             error.as_service_error()
         {
             let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-            // A row that another process writes at this moment is not as expected, either.
+            // A concurrent write to the same row counts as a failed condition.
             if codes.any(|code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict")) {
                 return Ok(false);
             }

@@ -16,7 +16,7 @@ struct Table {
     counters: BTreeMap<Key, u32>,
 }
 
-/// Rows in memory. Nothing expires. Clones share them.
+/// Rows in memory, which never expire. Clones share the rows.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryTenantRows {
     table: Arc<Mutex<Table>>,
@@ -107,7 +107,7 @@ impl TenantRows for MemoryTenantRows {
         counter: Counter,
         wanted: u32,
     ) -> Result<Result<u32, u32>, StoreError> {
-        // A call over the network lets other tasks run; callers must bear it.
+        // Lets other tasks run, as a network call does: callers must tolerate this.
         tokio::task::yield_now().await;
         self.call(call, |table| {
             let used = table.counters.entry(counter.key).or_default();

@@ -14,7 +14,7 @@ impl Key {
         Key { pk: partition(tenant), sk: sk.into() }
     }
 
-    /// The tenant of a row.
+    /// The tenant that owns the row.
     pub(crate) fn tenant(&self) -> Option<TenantId> {
         self.pk.strip_prefix("tenant#")?.parse().ok()
     }
@@ -24,7 +24,7 @@ pub(crate) fn partition(tenant: &TenantId) -> String {
     format!("tenant#{tenant}")
 }
 
-/// A row. Attributes that a kind of row has not are absent.
+/// A row of any kind; attributes that its kind does not use are absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     pub(crate) key: Key,
@@ -34,9 +34,9 @@ pub struct Row {
     pub(crate) encrypted: Option<Vec<u8>>,
     /// `fo`: the keys before the last rotation, encrypted.
     pub(crate) former: Option<Vec<u8>>,
-    /// `wh`: hash of the whole request.
+    /// `wh`: hash of the complete request.
     pub(crate) request_hash: Option<String>,
-    /// `rv`: the revision. Rows of a former version have none, and count as 0.
+    /// `rv`: the revision; 0 for a row of a former version, which has no such attribute.
     pub(crate) revision: u32,
     /// `dt`: when the row is due, in milliseconds since 1970.
     pub(crate) due: Option<i64>,
@@ -48,25 +48,25 @@ impl Row {
     }
 }
 
-/// What must hold of the row that is there for a write to happen.
+/// Condition of a write on the stored row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// There is no row.
+    /// The row does not exist.
     Absent,
-    /// There is a row.
+    /// The row exists.
     Present,
-    /// There is a row at this revision.
+    /// The row exists at this revision.
     At(u32),
-    /// There is a row at this revision; no row counts as revision 0.
+    /// The row is at this revision; a missing row counts as revision 0.
     AtOrAbsent(u32),
 }
 
 /// One write of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Put the row.
+    /// Puts the row.
     Put(Row, Condition),
-    /// Delete the row with this key.
+    /// Deletes the row with this key.
     Delete(Key, Condition),
 }
 
@@ -75,6 +75,6 @@ pub enum Write {
 pub struct Counter {
     pub(crate) key: Key,
     pub(crate) limit: u32,
-    /// Seconds since 1970 after which the counter may be removed.
+    /// Seconds since 1970 after which DynamoDB may remove the counter.
     pub(crate) until: i64,
 }

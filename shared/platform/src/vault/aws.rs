@@ -1,4 +1,4 @@
-//! KMS.
+//! The vault in KMS.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,18 +14,19 @@ use super::envelope::{DataKey, Envelope, encrypt};
 use super::{Vault, VaultError};
 use crate::failure::Failure;
 
-/// How long a data key seals.
+/// Time for which a data key encrypts new values.
 const USED_FOR: Duration = Duration::from_secs(5 * 60);
-/// How many values a data key seals.
+/// Most values that one data key encrypts.
 const USES: u32 = 1000;
-/// How many unwrapped keys are remembered.
+/// Most unwrapped keys in the cache.
 const OPENED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-/// How long an unwrapped key is remembered: a key that an operator disables stops opening within it.
+/// Time for which the cache keeps an unwrapped key. After an operator disables the KMS key, decryption stops within
+/// this time.
 const OPENED_FOR: Duration = Duration::from_secs(5 * 60);
-/// Encryption context of every data key: CloudTrail shows it, and a key policy can require it.
+/// Encryption context of every data key. CloudTrail shows the context, and a key policy can require it.
 const CONTEXT: (&str, &str) = ("purpose", "tongban");
 
-/// A vault under a key of KMS. Clones share its cached data keys.
+/// A vault under a KMS key. Clones share the cached data keys.
 #[derive(Clone, Debug)]
 pub struct AwsVault {
     client: Client,
@@ -47,15 +48,15 @@ struct CurrentKey {
 }
 
 impl AwsVault {
-    /// Takes a client and the key's ARN. Nothing is called.
+    /// Takes a client and the key's ARN. Calls nothing.
     #[must_use]
     pub fn new(client: Client, key_id: String) -> Self {
         let keys = Keys { current: None, opened: LruCache::new(OPENED) };
         AwsVault { client, key_id, keys: Arc::new(Mutex::new(keys)) }
     }
 
-    /// The key to seal with, new where the last one is used up. Two callers at once may each make one:
-    /// that costs a call and harms nothing.
+    /// The current data key, or a new data key when the current one is used up. Two concurrent callers may each create
+    /// a key, which costs one more call and does no harm.
     async fn encryption_key(&self) -> Result<DataKey, VaultError> {
         if let Some(key) = self.lock().take_seal(Instant::now()) {
             return Ok(key);
@@ -75,7 +76,7 @@ impl AwsVault {
         Ok(key)
     }
 
-    /// The key that a value was sealed with.
+    /// Unwraps the data key of an encrypted value.
     async fn opening_key(&self, wrapped: &[u8]) -> Result<DataKey, VaultError> {
         if let Some(key) = self.lock().opened(wrapped, Instant::now()) {
             return Ok(key);
@@ -83,14 +84,14 @@ impl AwsVault {
         let answer = self
             .client
             .decrypt()
-            // Named, so that a value wrapped under another key is not opened.
+            // With the key's id KMS refuses a data key that another key has wrapped.
             .key_id(&self.key_id)
             .ciphertext_blob(Blob::new(wrapped))
             .encryption_context(CONTEXT.0, CONTEXT.1)
             .send()
             .await
             .map_err(|error| vault_error(Failure::of("KMS.Decrypt", &error)))?;
-        // A key of another length is none of ours, however it was wrapped.
+        // The hub has never written a data key of another length.
         let key = data_key(answer.plaintext, wrapped).map_err(|_| VaultError::Corrupt)?;
         self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + OPENED_FOR));
         Ok(key)

@@ -1,4 +1,4 @@
-//! The layout of a sealed value, and the cipher. No key service.
+//! The layout of an encrypted value, and the cipher. Calls no key service.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::{PLAINTEXT_BYTES, VaultError};
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
-/// Bytes of the longest wrapped key that KMS takes (`CiphertextBlob` of its Decrypt has 1 to 6,144). It answers
-/// any other as a mistake of the call, which would be taken for a fault that passes.
+/// Bytes of the longest wrapped key that KMS accepts (`CiphertextBlob` of its Decrypt has 1 to 6,144). KMS answers
+/// other lengths with a validation error, which the vault would report as a transient failure.
 const WRAPPED_BYTES: usize = 6144;
 
-/// A data key: in the clear to use, wrapped to keep. Clones share it; it is wiped with the last one.
+/// A data key: plain for use, wrapped for storage. Clones share the plain key; the last clone wipes the key.
 #[derive(Clone)]
 pub(super) struct DataKey {
     plain: Arc<Zeroizing<[u8; 32]>>,
@@ -30,7 +30,7 @@ impl fmt::Debug for DataKey {
 }
 
 impl DataKey {
-    /// Takes a key of 32 bytes and its wrapped form of up to 65,535.
+    /// Takes a key of 32 bytes and its wrapped form of up to 65,535 bytes.
     pub(super) fn new(plain: &[u8], wrapped: &[u8]) -> Result<DataKey, VaultError> {
         let mut key = Zeroizing::new([0; 32]);
         if plain.len() != key.len() || u16::try_from(wrapped.len()).is_err() {
@@ -45,8 +45,8 @@ impl DataKey {
     }
 }
 
-/// What a sealed value is bound to: its header and, each behind its length so that no two pairs read the
-/// same, field and owner.
+/// The additional authenticated data of a value: the header, the field and the owner. A length precedes field and
+/// owner, so that two different pairs never give the same bytes.
 fn bound_to(header: &[u8], field: &str, owner: &str) -> Vec<u8> {
     let mut bound = header.to_vec();
     for part in [field, owner] {
@@ -56,7 +56,7 @@ fn bound_to(header: &[u8], field: &str, owner: &str) -> Vec<u8> {
     bound
 }
 
-/// Seals a value under a key.
+/// Encrypts a value under a data key.
 pub(super) fn encrypt(
     key: &DataKey,
     field: &str,
@@ -71,7 +71,7 @@ pub(super) fn encrypt(
     encrypted.extend(length.to_be_bytes());
     encrypted.extend(&key.wrapped[..]);
     let aad = bound_to(&encrypted, field, owner);
-    // Random: at most 1,000 values share a key, far below the 2^32 that NIST SP 800-38D allows.
+    // A random nonce is safe: at most 1,000 values share a key, and NIST SP 800-38D allows 2^32.
     let nonce = Nonce::try_generate().map_err(|_| VaultError::Unavailable)?;
     let payload = Payload { msg: plaintext, aad: &aad };
     let ciphertext = key.cipher()?.encrypt(&nonce, payload).map_err(|_| VaultError::TooLarge)?;
@@ -80,10 +80,9 @@ pub(super) fn encrypt(
     Ok(encrypted)
 }
 
-/// The parts of a sealed value.
+/// The parts of an encrypted value.
 pub(super) struct Envelope<'a> {
     header: &'a [u8],
-    /// The wrapped data key.
     pub(super) wrapped: &'a [u8],
     nonce: &'a [u8],
     ciphertext: &'a [u8],
@@ -107,7 +106,7 @@ impl<'a> Envelope<'a> {
         Ok(Envelope { header: &encrypted[..3 + length], wrapped, nonce, ciphertext })
     }
 
-    /// Opens the value under its unwrapped key.
+    /// Decrypts the value with its unwrapped key.
     pub(super) fn open(
         &self,
         key: &DataKey,

@@ -1,4 +1,4 @@
-//! The vault with a fixed key: the same layout, no key service.
+//! A vault with a fixed key: the same layout, without a key service.
 
 use zeroize::Zeroizing;
 
@@ -9,15 +9,15 @@ use crate::faults::{Faults, Turn};
 const KEY: [u8; 32] = *b"not a secret: a key of the tests";
 const WRAPPED: &[u8] = b"wrapped";
 
-/// A vault with one fixed key. Each seal and each open is one call of [`Faults`], as it is for a function
-/// that has just started.
+/// A vault with one fixed key. Each encryption and each decryption counts as a call in [`Faults`], like the calls of a
+/// function without cached keys.
 #[derive(Clone, Debug, Default)]
 pub struct FakeVault {
     faults: Faults,
 }
 
 impl FakeVault {
-    /// A vault.
+    /// A vault whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
         FakeVault { faults }

@@ -1,9 +1,8 @@
-// Parses an AsyncAPI document with the rules of its own ecosystem. Any diagnosis is a fault, hints too, but for what
-// is named here.
+// Parses an AsyncAPI document with the official parser. Every diagnosis fails, hints too, except those named here.
 import { readFile } from "node:fs/promises";
 import { Parser } from "@asyncapi/parser";
 
-// The parser asks for the newest version of the specification; SQS bindings and every generator know 3.0.0.
+// The parser recommends the newest version of the specification; SQS bindings and all generators support 3.0.0.
 const ALLOWED = new Set(["asyncapi-latest-version"]);
 
 const [path] = process.argv.slice(2);

@@ -1,5 +1,5 @@
-// Compiles the JSON Schemas with Ajv in strict mode (draft 2020-12), and holds examples against them: also those of the
-// two API documents, each against the schema that stands beside it.
+// Compiles the JSON Schemas with Ajv in strict mode (draft 2020-12) and validates examples against them, including those of
+// the API documents, each against its own schema.
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import Ajv2020 from "ajv/dist/2020.js";
@@ -27,7 +27,7 @@ for (const name of (await readdir(join(folder, "schemas"))).sort()) {
   }
 }
 
-// A document of its own, so that `#/components/schemas/...` is found in it.
+// A separate document, so that `#/components/schemas/...` resolves.
 async function check(name, places) {
   const document = load(await readFile(join(folder, name), "utf8"));
   const made = ajv();

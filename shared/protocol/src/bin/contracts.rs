@@ -1,4 +1,4 @@
-//! Writes the published contracts, or with `--check` compares them: see `protocol::contracts`.
+//! Writes the published contracts, or compares them with `--check`. See `protocol::contracts`.
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = folder.join(&name);
         if check {
             if fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
-                return Err(format!("{name} is not what the types say: run `{COMMAND}`").into());
+                return Err(format!("{name} does not match the types: run `{COMMAND}`").into());
             }
         } else {
             if let Some(parent) = path.parent() {

@@ -1,8 +1,8 @@
 //! The OpenAPI document of the interface for app backends.
 //!
-//! The operations are declared in [`crate::operations`]. Schemas come from the Rust types, what is sent by apps from the
-//! catalogue and the bounds of the domain ([`bodies`]). What every operation has in common is added here: the language,
-//! the answers that are problems, the examples.
+//! The operations are declared in [`crate::operations`]. Schemas come from the Rust types; the schemas of request bodies come
+//! from the catalogue and the bounds of the domain ([`bodies`]). This module adds what all operations share: the language,
+//! the problem responses, the examples.
 
 mod bodies;
 mod examples;
@@ -19,17 +19,17 @@ use super::naming::name_parts;
 use crate::operations;
 use crate::operations::operation::{Access, Operation};
 
-/// The name of the document among the contracts.
+/// File name of the document among the contracts.
 pub const FILE: &str = "app.openapi.json";
 
-/// The operation whose query has the members that choose a case. They are the catalogue's, so the declaration does not
-/// name them.
+/// The operation whose query parameters include the members that choose a case. The catalogue defines these members, so the
+/// declaration does not name them.
 const COVERAGE: &str = "readCoverage";
 
-/// The whole document.
+/// The OpenAPI document for app backends.
 ///
 /// # Errors
-/// An operation names a problem, or two types share a name: a fault of the sources.
+/// [`ContractError`] when an operation names an unknown problem or two types share a name. Both are faults of the sources.
 pub fn document() -> Result<Value, ContractError> {
     let mut document = serde_json::to_value(operations::described())?;
     let frame = frame();
@@ -56,12 +56,12 @@ pub fn document() -> Result<Value, ContractError> {
     Ok(document)
 }
 
-/// The members of an object; none of anything else.
+/// The members of an object; empty for any other value.
 fn members(value: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
     value.as_object_mut().into_iter().flat_map(Map::iter_mut)
 }
 
-/// Adds what every operation has in common; the answers that are problems go to `shared`.
+/// Adds the parts that all operations share. The problem responses go to `shared`.
 fn finish(
     operation: &mut Value,
     shared: &mut Map<String, Value>,
@@ -105,7 +105,7 @@ fn finish(
     Ok(())
 }
 
-/// Adds what the declaration says of access, and the header of an idempotent operation.
+/// Adds the access of the declaration, and the header of an idempotent operation.
 fn add_declared(operation: &mut Value, declared: &Operation) -> Result<(), ContractError> {
     operation["security"] = match declared.access {
         Access::Open | Access::Signed => json!([]),
@@ -128,27 +128,27 @@ fn add_declared(operation: &mut Value, declared: &Operation) -> Result<(), Contr
     Ok(())
 }
 
-/// What stands around the operations.
+/// The document without operations: info, servers and tags.
 fn frame() -> Map<String, Value> {
     let frame = json!({
         "info": {
             "title": "Tongban, apps",
             "version": "1.0.0",
-            "summary": "What an app backend asks of the hub.",
+            "summary": "The HTTP API of the hub for app backends.",
             "description": INTRODUCTION,
             "contact": { "name": "The operators of the hub", "url": "https://example.org/tongban" },
             "license": { "name": "Apache 2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{
             "url": "https://{host}",
-            "description": "The hub. The operator hands over its name.",
-            "variables": { "host": { "default": "hub.tongban.cn", "description": "The name of the hub." } },
+            "description": "The hub. Its operator tells you the host name.",
+            "variables": { "host": { "default": "hub.tongban.cn", "description": "Host name of the hub." } },
         }],
         "tags": [
-            { "name": "catalogue", "description": "What there is: services, who takes them, this description." },
-            { "name": "applications", "description": "To open an application, to follow it, to move it on." },
+            { "name": "catalogue", "description": "Services, coverage by agencies, problem pages, this document." },
+            { "name": "applications", "description": "Open, follow and change applications." },
             { "name": "documents", "description": "Links to upload the citizen's documents and to read them." },
-            { "name": "subscriptions", "description": "Where callbacks go, and what they are." },
+            { "name": "subscriptions", "description": "Callback subscriptions, their deliveries and replays." },
         ],
     });
     match frame {
@@ -157,28 +157,27 @@ fn frame() -> Map<String, Value> {
     }
 }
 
-/// What a developer reads first.
+/// The introduction of the document.
 const INTRODUCTION: &str = "\
-A citizen applies where they live; the agency that decides sits elsewhere. An app backend opens the application, uploads \
-its documents, submits it, and is told of every change by callback (`subscribe`), or reads the events.
+A citizen applies where they live; an agency elsewhere decides. An app backend opens the application, uploads its \
+documents and submits it. The hub reports every change by callback (operation `subscribe`) and in the event feed.
 
-**Who calls.** OAuth 2.0 client credentials: an access token (JWT) of a registered issuer as `Authorization: Bearer`. \
-What is not the caller's looks as if it did not exist (404).
+**Authentication.** OAuth 2.0 client credentials: send an access token (JWT) of a registered issuer as \
+`Authorization: Bearer`. Objects of other tenants are answered 404, like objects that do not exist.
 
-**Once.** Every unsafe request that makes or moves something carries an `Idempotency-Key`: the same request with the \
-same key is answered as the first was, at any time.
+**Idempotency.** Requests that create or change something carry an `Idempotency-Key`. A repeat of a request with the same \
+key gets the result of the first, at any time.
 
-**Errors** are problems (RFC 9457), in Chinese or English as `Accept-Language` asks. Decide by the last segment of \
-`type`; resolved against the address of the interface, `type` is the page that says what to do. `/problems` lists all \
-codes, those of wrong fields too. Every wrong field is named at once, by JSON pointer. After a 503, and where no answer \
-came, send the same request again after `Retry-After`, \
-with jitter. Readers ignore members that they do not know.
+**Errors** are problems (RFC 9457), in Chinese or English according to `Accept-Language`. Decide by the last segment of \
+`type`; resolved against the hub's address, `type` is a page that explains the problem. `/problems` lists all codes. `errors` lists all wrong fields \
+by JSON pointer. After a 503, or when no response arrives, send the same request again after `Retry-After`, with jitter. \
+Ignore members that you do not know.
 
-**Limits.** A tenant has so many requests a minute, and so many new applications a day. Answers tell by `RateLimit-Policy` \
-and `RateLimit` what there is of the minute and what is left; beyond it, or beyond the day's applications, the answer is \
-429 with `Retry-After`. What was opened before is answered beyond the day's, too.";
+**Limits.** Each tenant has a rate limit by the minute and a daily quota of new applications. `RateLimit-Policy` and \
+`RateLimit` state the limit of the minute and the rest of it. A request beyond either limit is answered 429 with \
+`Retry-After`. Replays do not count against the daily quota.";
 
-/// What operations refer to.
+/// The components that operations refer to.
 fn components() -> Result<Value, ContractError> {
     let mut schemas = names::schemas().map_err(ContractError::TwoSchemas)?;
     schemas.extend(bodies::schemas());
@@ -187,20 +186,20 @@ fn components() -> Result<Value, ContractError> {
         "schemas": schemas,
         "securitySchemes": { "token": {
             "type": "oauth2",
-            "description": "A JWT of a registered issuer, alive for a day at most. Its claim `tenant` names the app backend.",
+            "description": "A JWT of a registered issuer, valid for one day at most. Its claim `tenant` names the app backend.",
             "flows": { "clientCredentials": {
                 "tokenUrl": "https://issuer.example.org/oauth2/token",
                 "scopes": {
-                    "applications:read": "To read the app's own applications and their documents.",
-                    "applications:write": "To open and move them.",
-                    "subscriptions:write": "To say where callbacks go.",
+                    "applications:read": "Read the app's own applications and their documents.",
+                    "applications:write": "Open and change the app's own applications.",
+                    "subscriptions:write": "Manage callback subscriptions.",
                 },
             } },
         } },
         "parameters": { "AcceptLanguage": {
             "name": "Accept-Language",
             "in": "header",
-            "description": "The language of problems: Chinese where it is preferred to English (RFC 9110).",
+            "description": "Language of problems: Chinese when the caller prefers it to English (RFC 9110).",
             "schema": { "type": "string" },
             "examples": {
                 "zh": { "summary": "Chinese", "value": "zh-CN,zh;q=0.9,en;q=0.5" },
@@ -209,39 +208,39 @@ fn components() -> Result<Value, ContractError> {
         } },
         "headers": {
             "ContentLanguage": {
-                "description": "The language of `title` and `detail`.",
+                "description": "Language of `title` and `detail`.",
                 "required": true,
                 "schema": { "type": "string", "enum": ["zh-CN", "en"] },
             },
             "RetryAfter": {
-                "description": "Seconds to wait before the same request is sent again.",
+                "description": "Seconds to wait before sending the same request again.",
                 "required": true,
                 "schema": { "type": "integer", "minimum": 1, "examples": [2] },
             },
             "RateLimit": {
-                "description": "What is left of each rule, and the seconds until it begins anew \
+                "description": "Requests left of each limit, and the seconds until the limit resets \
                     (draft-ietf-httpapi-ratelimit-headers): `\"minute\";r=597;t=12`.",
                 "schema": { "type": "string" },
             },
             "RateLimitPolicy": {
-                "description": "The rules: how much in how many seconds, `\"minute\";q=600;w=60`.",
+                "description": "The limits: requests and the window in seconds, `\"minute\";q=600;w=60`.",
                 "schema": { "type": "string" },
             },
             "Challenge": {
-                "description": "What the token lacks (RFC 6750, section 3).",
+                "description": "Why the token is refused, or the scope that it lacks (RFC 6750, section 3).",
                 "required": true,
                 "schema": { "type": "string", "pattern": "^Bearer realm=\"tongban\"" },
             },
         },
         "responses": { "too_many_requests": {
-            "description": "Too many requests, or too many new applications of the day: `policy` names the rule, `Retry-After` \
-                the seconds to wait. From the gateway before the hub the body is the gateway's own, no problem. \
-                Repeat with growing waits and jitter.",
+            "description": "Too many requests in a minute, or too many new applications in a day: `policy` names the limit, \
+                `Retry-After` the seconds to wait. The gateway in front of the hub answers with its own body instead of \
+                a problem. Retry with growing waits and jitter.",
             "headers": {
                 "RateLimit": { "$ref": "#/components/headers/RateLimit" },
                 "RateLimit-Policy": { "$ref": "#/components/headers/RateLimitPolicy" },
                 "Retry-After": {
-                    "description": "Seconds to wait; not from the gateway before the hub.",
+                    "description": "Seconds to wait; absent when the gateway in front of the hub answers.",
                     "schema": { "type": "integer", "minimum": 1 },
                 },
             },

@@ -2,11 +2,11 @@
 
 use thiserror::Error;
 
-/// Why the contracts cannot be generated. Each is a fault of the sources, so only their author sees it.
+/// Why the contracts cannot be generated. Each variant is a fault of the sources, so only their author sees it.
 #[derive(Debug, Error)]
 pub enum ContractError {
     /// Two types have the same name.
-    #[error("two schemas have the name {0}")]
+    #[error("two different schemas have the name {0}")]
     TwoSchemas(String),
     /// A frame is not YAML.
     #[error("a frame is not YAML")]

@@ -1,4 +1,4 @@
-//! Examples, each a value of the Rust type it stands for. The people are invented, their numbers computed.
+//! Examples, each a value of its Rust type. The persons are invented and their identity numbers computed.
 
 use std::sync::LazyLock;
 
@@ -23,17 +23,17 @@ use crate::backlog::{
 use crate::case::{Case, CaseDocument, CasePlaces, Envelope, event_type};
 use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
 
-/// When every example takes place: 2026-03-02, half past nine in China.
+/// Time of every example: 2026-03-02 09:30 in China, in seconds since 1970.
 const AT: i64 = 1_772_415_000;
-/// SHA-256 of nothing.
+/// SHA-256 of the empty string.
 pub(super) const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-/// What names a service or a kind of document.
+/// Wire names of services and kinds of document in the examples.
 pub(super) static DATA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../data/examples.json")).unwrap_or_default());
-/// A report's id.
+/// Report id of the examples.
 const REPORT: &str = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
 
-/// The names of all examples, each with the schema that it is of.
+/// The name of each example with the name of its schema.
 pub const NAMES: &[(&str, &str)] = &[
     ("envelope-opened", "envelope"),
     ("envelope-supplemented", "envelope"),
@@ -59,10 +59,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("key-set", "key-set"),
 ];
 
-/// The example of a name as JSON; `None` where there is none.
+/// The example with this name as JSON; `None` for an unknown name.
 ///
 /// # Errors
-/// It cannot be written, or one of its parts is no value of its type.
+/// [`ContractError`] when the example cannot be written as JSON, or a part is not a valid value of its type.
 pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
     Ok(Some(match name {
         "envelope-opened" => json(&envelope(NoticeKind::Opened, 4)?)?,
@@ -101,7 +101,7 @@ fn json<T: Serialize>(value: &T) -> Result<Value, ContractError> {
     Ok(serde_json::to_value(value)?)
 }
 
-/// A value of a type that travels as text.
+/// Parses a value from its JSON text.
 fn value<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ContractError> {
     Ok(serde_json::from_value(Value::from(text))?)
 }
@@ -114,7 +114,7 @@ fn at() -> Timestamp {
     Timestamp::constant(AT, 0)
 }
 
-/// Its `data` is cut short: a real one is an encrypted case.
+/// `data` is shortened: a real envelope carries an encrypted case.
 fn envelope(notice: NoticeKind, version: u32) -> Result<Envelope, ContractError> {
     let id: EventId = value(&format!("{}:{version}", application()))?;
     Ok(Envelope {
@@ -130,7 +130,7 @@ fn envelope(notice: NoticeKind, version: u32) -> Result<Envelope, ContractError>
     })
 }
 
-/// The case of a notice: a certificate that is asked of Hohhot, or a transfer that lapsed.
+/// The case of a notice: a certificate requested from Hohhot, or a lapsed transfer.
 fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     let restore = notice == NoticeKind::RestoreRequested;
     let gone = notice == NoticeKind::Withdrawn;
@@ -176,7 +176,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     })
 }
 
-/// The first service of the catalogue with such a leg.
+/// The first service of the catalogue that has a leg with this purpose.
 fn with_leg(purpose: Purpose) -> Result<&'static ServiceRow, ContractError> {
     let found = catalogue().iter().find(|row| row.leg(purpose).is_some());
     found.ok_or_else(|| ContractError::Unknown(purpose.name().to_owned()))
@@ -275,7 +275,7 @@ fn resend_answer() -> Result<ResendAnswer, ContractError> {
     Ok(ResendAnswer { cases: vec![case] })
 }
 
-/// The key of RFC 7515, appendix A.3, as if it were the hub's.
+/// The public key of RFC 7515, appendix A.3, in the role of the hub's key.
 fn key_set() -> Value {
     json!({ "keys": [{
         "kty": "EC",

@@ -7,11 +7,11 @@ use crate::wire_names::{CASES, event_type as type_of};
 use domain::effect::NoticeKind;
 use domain::stage::{Step, Taker};
 
-/// A compact JWE: five parts, of which direct key agreement leaves the second empty.
+/// A compact JWE of five parts; direct key agreement leaves the second part empty.
 pub(super) const JWE: &str = r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
-/// A compact JWS: three parts.
+/// A compact JWS of three parts.
 pub(super) const JWS: &str = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
-/// Every message an agency may find in its queue.
+/// Every kind of message in an agency's queue.
 pub(super) const NOTICES: [NoticeKind; 4] =
     [NoticeKind::Opened, NoticeKind::Supplemented, NoticeKind::Withdrawn, NoticeKind::RestoreRequested];
 
@@ -32,7 +32,7 @@ pub(crate) fn source(schema: &mut Schema) {
 pub(crate) fn event_type(schema: &mut Schema) {
     put(
         schema,
-        json!({ "enum": NOTICES.map(type_of), "title": "MessageType", "description": "What happened, and the version of the message." }),
+        json!({ "enum": NOTICES.map(type_of), "title": "MessageType", "description": "Reason of the message, and its version." }),
     );
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn event_name(schema: &mut Schema) {
 pub(crate) fn event_data(schema: &mut Schema) {
     let text = |description: &str| json!({ "type": "string", "description": description });
     let due = json!({
-        "description": "`submitted`, `supplemented`, `approved`, `moved_out`, `lapsed`: the limit that runs.",
+        "description": "`submitted`, `supplemented`, `approved`, `moved_out`, `lapsed`: the agency's time limit.",
         "type": "object",
         "required": ["date"],
         "properties": { "date": { "type": "string", "format": "date" }, "provisional": { "type": "boolean" } },
@@ -107,32 +107,32 @@ pub(crate) fn event_data(schema: &mut Schema) {
     let members = json!({
         "service": text("`opened`: the service."),
         "when": text("`opened`: the case of the service."),
-        "document": text("`document_stored`, `document_rejected`, `issued`: which document."),
-        "kind": text("`document_stored`: what it is."),
-        "size": { "type": "integer", "description": "`document_stored`: bytes." },
+        "document": text("`document_stored`, `document_rejected`, `issued`: id of the document."),
+        "kind": text("`document_stored`: kind of document."),
+        "size": { "type": "integer", "description": "`document_stored`: size in bytes." },
         "sha256": text("`document_stored`: SHA-256 in base64."),
-        "fault": text("`document_rejected`: why, as in the document's `fault`."),
+        "fault": text("`document_rejected`: the reason, as in the document's `fault`."),
         "due": due,
         "items": {
             "type": "array",
             "items": { "type": "object" },
-            "description": "`supplement_requested`: what is missing, each with `name`, `accepts` and `note`.",
+            "description": "`supplement_requested`: the missing items, each with `name`, `accepts` and `note`.",
         },
         "documents": {
             "type": "array",
             "items": { "type": "string" },
-            "description": "`supplement_requested`: where the answers go, in the order of `items`.",
+            "description": "`supplement_requested`: ids of the documents to upload, in the order of `items`.",
         },
-        "until": text("`supplement_requested`: last day for the answer."),
-        "reason": text("`rejected`, `not_issued`: why, in the agency's words."),
-        "carrier": text("`posted`: who carries the card."),
-        "tracking": text("`posted`: the carrier's number."),
-        "place": text("`ready`: where the card is to be collected."),
-        "how": text("`collected`, `completed`: how it reached the citizen."),
+        "until": text("`supplement_requested`: last day to answer."),
+        "reason": text("`rejected`, `not_issued`: the agency's reason."),
+        "carrier": text("`posted`: the carrier."),
+        "tracking": text("`posted`: tracking number of the carrier."),
+        "place": text("`ready`: the place where the citizen collects the card."),
+        "how": text("`collected`, `completed`: how the result reached the citizen."),
         "permit": text("`approved`: number of the move-in permit."),
-        "certificate": text("`moved_out`, `issued`: the certificate's number."),
-        "valid_until": text("`moved_out`: the certificate's last day."),
-        "leg": { "type": "integer", "description": "`dispatched`, `overdue`: which leg, from 0." },
+        "certificate": text("`moved_out`, `issued`: number of the certificate."),
+        "valid_until": text("`moved_out`: last day of the migration certificate."),
+        "leg": { "type": "integer", "description": "`dispatched`, `overdue`: index of the leg, from 0." },
     });
     put(schema, json!({ "type": "object", "properties": members, "additionalProperties": true }));
 }

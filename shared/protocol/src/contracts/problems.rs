@@ -1,71 +1,71 @@
-//! The answers that are problems, as the OpenAPI document shows them.
+//! The problem responses of the OpenAPI document for agencies.
 
 use serde_json::{Map, Value, json};
 
 use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
 
-/// A kind of problem that an agency may be answered with.
+/// A kind of problem that an agency may receive.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// The end of its `type`.
+    /// The last segment of the problem's `type`.
     pub code: &'static str,
-    /// Its status.
+    /// HTTP status.
     pub status: u16,
-    /// Its title in English.
+    /// Title in English.
     pub title: &'static str,
-    /// What to do.
+    /// How the agency fixes the problem.
     pub advice: &'static str,
 }
 
-/// Every kind that an agency may be answered with. A test holds them against what the hub answers.
+/// Every kind of problem that an agency may receive. A test compares them with the hub's responses.
 pub const KINDS: &[Kind] = &[
     kind(
         "malformed_signature",
         400,
         "The body is not a valid signed object",
-        "Not a compact JWS of the expected `typ`, or its payload is not of the schema. Mend it; do not repeat it as it is.",
+        "The body is not a compact JWS of the expected `typ`, or its payload does not match the schema. Fix the body; do not repeat it unchanged.",
     ),
     kind(
         "unknown_key",
         401,
         "The signing key is not registered, or was revoked",
-        "Ask the operator to register the key, or sign with one that is.",
+        "Ask the operator to register the key, or sign with a registered one.",
     ),
     kind(
         "bad_signature",
         401,
         "The signature does not verify",
-        "The bytes were changed, or signed with another key than `kid` names.",
+        "The bytes were changed, or signed with a key other than the one that `kid` names.",
     ),
     kind(
         "signature_expired",
         401,
         "The request was signed too long ago or ahead of time; sign it again",
-        "`iat` is more than `tolerance_seconds` from the hub's clock; `now` is what that says. Set the clock and sign again.",
+        "`iat` differs from the hub's clock (`now`) by more than `tolerance_seconds`. Set the clock and sign again.",
     ),
     kind(
         "not_found",
         404,
         "Nothing exists at this address or under this id, or it belongs to another party",
-        "No application has this id, or it belongs to another agency: both are answered alike.",
+        "No application has this id, or the application belongs to another agency. Check the address and the id.",
     ),
     kind(
         "illegal_step",
         409,
         "The step is not possible at the application's current stage",
-        "The case has moved on, or was withdrawn: drop the report. `stage` says where it stands.",
+        "The case is at another stage (`stage`) or was withdrawn. Drop the report.",
     ),
     kind(
         "other_leg",
         409,
         "The open leg belongs to another agency",
-        "This agency's part is over or has not come yet: drop the report.",
+        "This agency's leg is over or has not started. Drop the report.",
     ),
     kind(
         "stale_version",
         409,
         "The report builds on a version that is out of date or does not exist",
-        "Take the next message of the case, or ask for it again, and report on `version`.",
+        "Read the next message of the case, or request it again, and report on `version`.",
     ),
     kind(
         "documents_missing",
@@ -77,7 +77,7 @@ pub const KINDS: &[Kind] = &[
         "bound_reached",
         409,
         "The application has reached one of its limits",
-        "Only a decision is possible now; `bound` says what is used up.",
+        "Only a decision is possible now. `bound` names the limit.",
     ),
     kind("payload_too_large", 413, "The body is too large", "A report has at most 64 KiB."),
     kind(
@@ -90,31 +90,31 @@ pub const KINDS: &[Kind] = &[
         "invalid_fields",
         422,
         "Some fields are wrong; all of them are listed",
-        "Mend every field of `errors` and send a new report under a new `report_id`.",
+        "Fix every field of `errors` and send a new report with a new `report_id`.",
     ),
     kind(
         "key_reused",
         422,
         "The Idempotency-Key was used for another request",
-        "The `report_id` was used for a report of other content: choose a new one.",
+        "The `report_id` was used for a report with other content. Choose a new `report_id`.",
     ),
     kind(
         "internal",
         500,
         "The hub has an internal error",
-        "A fault of the hub that a repeat does not mend at once. Repeat the same bytes later, with growing waits.",
+        "The hub has a fault. Send the same bytes again later, with growing waits.",
     ),
     kind(
         "throttled",
         503,
         "The service is busy; please repeat the request",
-        "Repeat the same bytes after `Retry-After` seconds, with jitter.",
+        "Send the same bytes again after `Retry-After` seconds, with jitter.",
     ),
     kind(
         "unavailable",
         503,
         "The service is not available; please repeat the request",
-        "Repeat the same bytes after `Retry-After` seconds, with jitter.",
+        "Send the same bytes again after `Retry-After` seconds, with jitter.",
     ),
 ];
 
@@ -122,7 +122,7 @@ const fn kind(code: &'static str, status: u16, title: &'static str, advice: &'st
     Kind { code, status, title, advice }
 }
 
-/// The body of a problem of a kind, as an example.
+/// An example body of a kind of problem.
 #[must_use]
 pub fn example(kind: &Kind) -> Value {
     let mut body = json!({
@@ -153,7 +153,7 @@ pub fn example(kind: &Kind) -> Value {
     body
 }
 
-/// The response of an operation for kinds of one status; `None` where a code is not known.
+/// The response of an operation for kinds with the same status; `None` when a code is unknown.
 pub(super) fn response(codes: &[String]) -> Option<Value> {
     let kinds: Option<Vec<&Kind>> =
         codes.iter().map(|code| KINDS.iter().find(|kind| kind.code == code)).collect();

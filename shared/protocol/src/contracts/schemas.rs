@@ -1,4 +1,4 @@
-//! The JSON Schemas (2020-12), from the Rust types.
+//! JSON Schemas (2020-12), generated from the Rust types.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::case::{Case, Envelope};
 use crate::problem::Problem;
 use crate::report::{DocumentRequest, Link, Receipt, Report};
 
-/// Before the name and version of a message in its schema's `$id`.
+/// Prefix of a schema's `$id`, before name and version of the message.
 const ID: &str = "urn:tongban:schema:";
 
 /// A published JWK set (RFC 7517). Other members may appear; private members never do.
@@ -27,7 +27,7 @@ impl JsonSchema for KeySet {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let coordinate = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$" });
         json_schema!({
-            "description": "The hub's public keys (RFC 7517): the one in use first, others while they overlap.",
+            "description": "The hub's public keys (RFC 7517): the key in use first, then other keys during a rotation.",
             "type": "object",
             "required": ["keys"],
             "properties": { "keys": {
@@ -40,7 +40,7 @@ impl JsonSchema for KeySet {
                         "kty": { "type": "string", "enum": ["EC", "OKP"] },
                         "crv": { "type": "string", "enum": ["P-256", "Ed25519"] },
                         "x": coordinate, "y": coordinate,
-                        "kid": { "type": "string", "minLength": 1, "description": "The name a signature gives." },
+                        "kid": { "type": "string", "minLength": 1, "description": "Key id that signatures name." },
                         "use": { "type": "string", "const": "sig" },
                         "alg": { "type": "string", "enum": ["ES256", "EdDSA"] },
                         "d": { "not": {} }
@@ -51,7 +51,7 @@ impl JsonSchema for KeySet {
     }
 }
 
-/// One message: its name, and how its schema is made.
+/// One message: its name, and the function that generates its schema.
 struct Message {
     name: &'static str,
     contract: Contract,
@@ -59,8 +59,8 @@ struct Message {
     root: fn(SchemaGenerator) -> Schema,
 }
 
-/// The side that writes a message decides what its schema says: what the hub writes is always whole, what an agency
-/// writes may leave out what has a default.
+/// The schema of a message depends on its writer: the hub writes every member, an agency may omit members that have a
+/// default.
 fn messages() -> Vec<Message> {
     fn message<T: JsonSchema>(name: &'static str, contract: Contract) -> Message {
         Message {
@@ -87,7 +87,7 @@ fn messages() -> Vec<Message> {
     ]
 }
 
-/// The schema of each message by its name, whole in itself.
+/// The self-contained schema of each message, by name.
 #[must_use]
 pub fn schemas() -> BTreeMap<&'static str, Value> {
     messages()
@@ -155,7 +155,7 @@ pub fn components() -> Result<Map<String, Value>, String> {
             "contentMediaType": "application/jose",
         }),
     );
-    // What the envelope's `data` is, once it is decrypted and verified.
+    // Content of the envelope's `data`, after decryption and verification.
     all.insert(
         "SealedCase".to_owned(),
         json!({
@@ -169,8 +169,8 @@ pub fn components() -> Result<Map<String, Value>, String> {
     name_parts(all, "#/components/schemas/")
 }
 
-/// Removes what the generator adds and the contract does not mean: Rust's integer formats, and `null` for members that
-/// are left out when they have no value.
+/// Removes additions of the generator that do not belong to the contract: Rust's integer formats, and `null` for members
+/// that are absent when they have no value.
 pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(tidy),
@@ -204,7 +204,7 @@ pub(super) fn tidy(schema: &mut Value) {
     }
 }
 
-/// The greatest number of a Rust integer, where JSON Schema has no name for it; none for what JSON cannot exceed.
+/// Greatest value of a Rust integer format, which JSON Schema does not know. The inner `None`: no bound is needed.
 fn bound(format: &str) -> Option<Option<u32>> {
     match format {
         "uint8" => Some(Some(u32::from(u8::MAX))),

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::jws::HEADER_BYTES;
 use super::key::{ec_jwk, point};
 use super::{JoseError, PrivateKey, PublicKey};
+use crate::json;
 
 const TAG: usize = 16;
 const NONCE: usize = 12;
@@ -34,7 +36,7 @@ struct ProtectedHeader {
     zip: Option<Value>,
 }
 
-/// Encrypts to one P-256 key. `cty` says what is inside, for example `JWS`.
+/// Encrypts to one P-256 key. `cty` names the type of the plaintext, for example `JWS`.
 ///
 /// # Errors
 /// [`JoseError::Key`] when the key is not on P-256.
@@ -77,7 +79,7 @@ pub fn decrypt<'k>(jwe: &str, keys: impl IntoIterator<Item = &'k PrivateKey>) ->
     };
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Malformed);
     let header: ProtectedHeader =
-        serde_json::from_slice(&decode(header_text)?).map_err(|_| JoseError::Malformed)?;
+        json::from_slice(&decode(header_text)?, HEADER_BYTES).map_err(|_| JoseError::Malformed)?;
     if header.alg != "ECDH-ES" || header.enc != "A256GCM" || header.crit.is_some() || header.zip.is_some() {
         return Err(JoseError::Header);
     }

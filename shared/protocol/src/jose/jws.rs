@@ -1,10 +1,18 @@
 //! Compact JWS over JSON payloads.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, encode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, encode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{JoseError, PrivateKey, PublicKey};
+use crate::json;
+
+/// Bytes of a JOSE header.
+pub(super) const HEADER_BYTES: usize = 8 * 1024;
+/// Bytes of an ES256 signature: R and S (RFC 7518, section 3.4).
+const ES256_BYTES: usize = 64;
 
 /// Signs a payload with ES256. `typ` names the kind of object: a verifier that expects one kind refuses another.
 ///
@@ -22,8 +30,7 @@ pub fn sign<T: Serialize>(typ: &str, payload: &T, key: &PrivateKey) -> Result<St
 /// # Errors
 /// [`JoseError::Malformed`] when the text is not a JWS or has no `kid`.
 pub fn signer_kid(jws: &str) -> Result<String, JoseError> {
-    let header = decode_header(jws).map_err(|_| JoseError::Malformed)?;
-    header.kid.ok_or(JoseError::Malformed)
+    header(jws)?.kid.ok_or(JoseError::Malformed)
 }
 
 /// Verifies a compact JWS with the key among `keys` that its header names, then reads the payload.
@@ -35,7 +42,20 @@ pub fn verify<'k, T: DeserializeOwned>(
     jws: &str,
     keys: impl IntoIterator<Item = &'k PublicKey>,
 ) -> Result<T, JoseError> {
-    let header = decode_header(jws).map_err(|_| JoseError::Malformed)?;
+    let payload = verify_bytes(typ, jws, keys)?;
+    json::from_slice(&payload, payload.len()).map_err(|_| JoseError::Payload)
+}
+
+/// Verifies a compact JWS as [`verify`] does, and returns the bytes of the payload.
+///
+/// # Errors
+/// [`JoseError`].
+pub fn verify_bytes<'k>(
+    typ: &str,
+    jws: &str,
+    keys: impl IntoIterator<Item = &'k PublicKey>,
+) -> Result<Vec<u8>, JoseError> {
+    let header = header(jws)?;
     let kid = header.kid.as_deref().ok_or(JoseError::Malformed)?;
     if header.typ.as_deref() != Some(typ) || header.crit.is_some() {
         return Err(JoseError::Header);
@@ -44,17 +64,43 @@ pub fn verify<'k, T: DeserializeOwned>(
     if header.alg != key.algorithm() {
         return Err(JoseError::Header);
     }
+    let (payload, signature) = payload_and_signature(jws)?;
+    if key.algorithm() == Algorithm::ES256 && signature.len() != ES256_BYTES {
+        return Err(JoseError::SignatureForm);
+    }
     let decoding = DecodingKey::from_jwk(key.jwk()).map_err(|_| JoseError::Key)?;
     let mut validation = Validation::new(key.algorithm());
     // `exp` and `aud` are claims of access tokens. Signed messages carry members of their own for both.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    decode::<T>(jws, &decoding, &validation).map(|token| token.claims).map_err(|error| match error.kind() {
-        jsonwebtoken::errors::ErrorKind::InvalidSignature => JoseError::Forged,
-        jsonwebtoken::errors::ErrorKind::Json(_) => JoseError::Payload,
-        _ => JoseError::Malformed,
-    })
+    match decode::<IgnoredAny>(jws, &decoding, &validation) {
+        Ok(_) => Ok(payload),
+        Err(error) => Err(match error.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => JoseError::Forged,
+            jsonwebtoken::errors::ErrorKind::Json(_) => JoseError::Payload,
+            _ => JoseError::Malformed,
+        }),
+    }
+}
+
+/// Reads the header of a compact JWS. The signature is not checked.
+///
+/// # Errors
+/// [`JoseError::Malformed`] when the text is not a JWS, when a member of its header stands twice, or when the header names an
+/// algorithm that the hub does not know.
+pub fn header(jws: &str) -> Result<Header, JoseError> {
+    let (text, _) = jws.split_once('.').ok_or(JoseError::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Malformed)?;
+    json::from_slice(&bytes, HEADER_BYTES).map_err(|_| JoseError::Malformed)
+}
+
+fn payload_and_signature(jws: &str) -> Result<(Vec<u8>, Vec<u8>), JoseError> {
+    let mut parts = jws.split('.').skip(1).map(|part| URL_SAFE_NO_PAD.decode(part));
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Ok(payload)), Some(Ok(signature)), None) => Ok((payload, signature)),
+        _ => Err(JoseError::Malformed),
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +119,38 @@ mod tests {
         assert_eq!(verify::<Value>("other+jws", &jws, [key.public()]), Err(JoseError::Header));
         assert_eq!(verify::<Value>("report+jws", &jws, [other.public()]), Err(JoseError::UnknownKey));
         assert_eq!(verify::<Value>("report+jws", "a.b.c", [key.public()]), Err(JoseError::Malformed));
+    }
+
+    /// A compact JWS of any header and payload, signed rightly.
+    fn signed(header: &str, payload: &str, key: &PrivateKey) -> String {
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signing = key.encoding_key().expect("a key");
+        let signature =
+            jsonwebtoken::crypto::sign(text.as_bytes(), &signing, Algorithm::ES256).expect("signed");
+        format!("{text}.{signature}")
+    }
+
+    #[test]
+    fn i3_a_member_that_stands_twice_is_refused_in_header_and_payload() {
+        let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
+        let kid = key.public().kid();
+        let once = format!(r#"{{"typ":"t","alg":"ES256","kid":"{kid}"}}"#);
+        let twice = format!(r#"{{"typ":"t","alg":"ES256","kid":"x","\u006bid":"{kid}"}}"#);
+        let read = |header: &str, payload: &str| {
+            verify::<Value>("t", &signed(header, payload, &key), [key.public()])
+        };
+        assert_eq!(read(&once, r#"{"a":1}"#), Ok(json!({"a": 1})));
+        assert_eq!(read(&twice, r#"{"a":1}"#), Err(JoseError::Malformed));
+        assert_eq!(read(&once, r#"{"a":1,"a":2}"#), Err(JoseError::Payload));
+    }
+
+    #[test]
+    fn a22_a_signature_in_der_is_named_as_such() {
+        let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
+        let jws = sign("t", &json!({"a": 1}), &key).expect("signed");
+        let (text, _) = jws.rsplit_once('.').expect("three parts");
+        let der = format!("{text}.{}", URL_SAFE_NO_PAD.encode([0x30; 71]));
+        assert_eq!(verify::<Value>("t", &der, [key.public()]), Err(JoseError::SignatureForm));
     }
 
     #[test]

@@ -10,9 +10,13 @@ use p256::elliptic_curve::rand_core::OsRng;
 use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use p256::pkcs8::EncodePrivateKey as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::JoseError;
+use crate::json;
+
+/// Bytes of a JWK set.
+const SET_BYTES: usize = 64 * 1024;
 
 /// The use of a key (RFC 7517 section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +108,7 @@ impl KeySet {
     /// # Errors
     /// [`JoseError::Malformed`] when the text is not a JWK set, [`JoseError::Key`] when a key cannot be used.
     pub fn parse(text: &str) -> Result<KeySet, JoseError> {
-        let set: Value = serde_json::from_str(text).map_err(|_| JoseError::Malformed)?;
+        let set = json::parse(text.as_bytes(), SET_BYTES).map_err(|_| JoseError::Malformed)?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(JoseError::Malformed)?;
         if keys.is_empty() || keys.len() > SET_KEYS {
             return Err(JoseError::Malformed);
@@ -124,7 +128,7 @@ impl KeySet {
     /// [`JoseError::Key`] when a key cannot be written as JSON.
     pub fn to_json(&self) -> Result<Value, JoseError> {
         let keys = self.keys.iter().map(PublicKey::to_jwk).collect::<Result<Vec<_>, _>>()?;
-        Ok(json!({ "keys": keys }))
+        Ok(serde_json::json!({ "keys": keys }))
     }
 }
 
@@ -147,7 +151,7 @@ pub(super) fn ec_jwk(public: &p256::PublicKey) -> Value {
     let encoded = public.to_encoded_point(false);
     let coordinate =
         |bytes: Option<&p256::FieldBytes>| URL_SAFE_NO_PAD.encode(bytes.map_or(&[][..], |b| &b[..]));
-    json!({ "kty": "EC", "crv": "P-256", "x": coordinate(encoded.x()), "y": coordinate(encoded.y()) })
+    serde_json::json!({ "kty": "EC", "crv": "P-256", "x": coordinate(encoded.x()), "y": coordinate(encoded.y()) })
 }
 
 /// A P-256 private key. `Debug` prints only the `kid`.

@@ -1,5 +1,5 @@
-//! Operations for agencies, and the keys that agencies verify the hub's messages with. Their description is
-//! `contracts/agency.openapi.yaml`.
+//! Operations for agencies, and the hub's public keys, which verify its messages. `contracts/agency.openapi.yaml`
+//! describes them.
 
 use super::operation::{Access, Function, Method, Operation};
 

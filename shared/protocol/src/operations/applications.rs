@@ -1,4 +1,4 @@
-//! Applications: to open one, to follow it, to move it on.
+//! Operations that open, read and change applications.
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
@@ -14,13 +14,14 @@ operations! {
 
     /// Open an application
     ///
-    /// Everything that is wrong with it is named at once. The answer has a link for each document that the body declares:
-    /// upload them, then submit, unless `submit` says `when_complete`. A repeat answers the same, with fresh links.
+    /// An invalid application is refused with all its faults at once. The response has an upload link for each document
+    /// that the body declares. Upload the documents, then submit the application; with `submit` set to `when_complete` the
+    /// hub submits it. A repeat returns the same application with fresh links.
     CREATE_APPLICATION = "createApplication" post "/v1/applications" Intake token(ApplicationsWrite) idempotent {
         request_body = NewApplication,
-        responses((status = 201, description = "It is opened, as a draft.", body = ApplicationView,
-            headers(("Location" = String, description = "Its address."),
-                ("ETag" = String, description = "Its version, for `If-Match` and `If-None-Match`.")),
+        responses((status = 201, description = "The application was created as a draft.", body = ApplicationView,
+            headers(("Location" = String, description = "Path of the application."),
+                ("ETag" = String, description = "Version of the application, for `If-Match` and `If-None-Match`.")),
             links(
                 ("read" = (operation_id = "readApplication", parameters(("id" = "$response.body#/id")))),
                 ("events" = (operation_id = "listEvents", parameters(("id" = "$response.body#/id")))),
@@ -38,99 +39,99 @@ operations! {
 
     /// Open many applications
     ///
-    /// For app backends that collect them while offline. Each has a key of its own, and becomes what the same body under the
-    /// same `Idempotency-Key` becomes alone: a batch that was answered in part, or not at all, is sent again as it is. One that
-    /// is refused does not keep the others from being opened.
+    /// For app backends that collect applications while offline. Each application has its own key and is processed like a
+    /// single request with this `Idempotency-Key`. After a partial response or none, send the same batch again. A refused
+    /// application does not affect the others.
     CREATE_APPLICATIONS = "createApplications" post "/v1/applications/batch" Intake token(ApplicationsWrite) {
         request_body = NewApplications,
-        responses((status = 200, description = "What became of each, in the order of the request.", body = CreatedApplications)),
+        responses((status = 200, description = "The result for each application, in the order of the request.", body = CreatedApplications)),
     }
 
     /// List the app's applications
     ///
-    /// Newest first. Follow `next` until there is none. Where filters are given up to 500 applications are looked at for a
-    /// page, so it may be short, or empty, and still have a next one.
+    /// Newest first. Follow `next` until a page has no `next`. With filters the hub examines up to 500 applications for each
+    /// page, so a page may be short or empty and still have a `next`.
     LIST_APPLICATIONS = "listApplications" get "/v1/applications" Intake token(ApplicationsRead) {
         params(
-            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
-            ("cursor" = Option<Cursor>, Query, description = "`next` of the page before."),
-            ("stage" = Option<Stage>, Query, description = "Where they stand."),
-            ("service" = Option<Service>, Query, description = "The service."),
-            ("agency" = Option<AgencyCode>, Query, description = "The agency that acts, or acted last."),
+            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
+            ("cursor" = Option<Cursor>, Query, description = "`next` of the previous page."),
+            ("stage" = Option<Stage>, Query, description = "Stage of the applications."),
+            ("service" = Option<Service>, Query, description = "Service of the applications."),
+            ("agency" = Option<AgencyCode>, Query, description = "Agency that acts on the application, or that acted last."),
             ("updated_since" = Option<String>, Query, min_length = 20, max_length = 40,
-                pattern = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", example = "2026-03-02T01:00:00Z", description = "Changed at or after this moment. In a query `+` is written `%2B`."),
-            ("overdue" = Option<bool>, Query, description = "Whether the agency's limit has passed."),
+                pattern = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", example = "2026-03-02T01:00:00Z", description = "Time of the last change, at or after this one. In a query `+` is written `%2B`."),
+            ("overdue" = Option<bool>, Query, description = "Whether the agency's time limit has passed."),
         ),
-        responses((status = 200, description = "A page.", body = ApplicationsPage)),
+        responses((status = 200, description = "A page of applications.", body = ApplicationsPage)),
     }
 
     /// Read an application
     ///
-    /// Where it stands, who acts on it, and what the app may do next.
+    /// Returns the stage, the agency that acts, the documents, and the steps that the app may take next.
     READ_APPLICATION = "readApplication" get "/v1/applications/{id}" Intake token(ApplicationsRead) {
         params(Application, Held),
         responses(
             (status = 200, description = "The application.", body = ApplicationView,
-                headers(("ETag" = String, description = "Its version, for `If-Match` and `If-None-Match`."))),
-            (status = 304, description = "It is as the caller has it."),
+                headers(("ETag" = String, description = "Version of the application, for `If-Match` and `If-None-Match`."))),
+            (status = 304, description = "The application has not changed since the version in `If-None-Match`."),
         ),
     }
 
-    /// Read what happened to an application
+    /// List the events of an application
     ///
-    /// In the order of versions, so that a callback that was lost loses nothing. With `wait` the answer comes as soon as
-    /// there is an event after `after`, or without one when the wait is over or none can come any more.
+    /// In version order. An app that lost a callback finds its event here. With `wait` the response is sent once an event after
+    /// `after` exists; it is empty when the wait ends, or when the application is closed and has no further events.
     LIST_EVENTS = "listEvents" get "/v1/applications/{id}/events" Intake token(ApplicationsRead) {
         params(
             Application,
             ("after" = Option<u32>, Query, minimum = 0, maximum = 4_294_967_295_u32,
-                description = "The last version that is known; from the beginning without it."),
-            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
+                description = "Last version that the app has read; 0, the beginning, by default."),
+            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
             ("wait" = Option<u32>, Query, minimum = 0, maximum = 20,
-                description = "Seconds to wait for an event where there is none yet; 0 without it."),
+                description = "Seconds to wait for an event when no event follows `after` yet, 0 by default."),
         ),
-        responses((status = 200, description = "A page.", body = EventsPage,
+        responses((status = 200, description = "A page of events.", body = EventsPage,
             links(("read" = (operation_id = "readApplication", parameters(("id" = "$request.path.id"))))))),
     }
 
     /// Submit an application
     ///
-    /// Possible once every document is in. The answer is the application as this step left it, however often it is sent.
+    /// Possible once every document is stored. A repeat returns the application as the first request left it.
     SUBMIT_APPLICATION = "submitApplication" post "/v1/applications/{id}/submit" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
-        responses((status = 200, description = "It is submitted.", body = ApplicationView,
-            headers(("ETag" = String, description = "Its version after this.")))),
+        responses((status = 200, description = "The application was submitted.", body = ApplicationView,
+            headers(("ETag" = String, description = "Version of the application after this step.")))),
         extensions(("x-problems" = json!(["documents_missing", "illegal_step", "bound_reached", "key_reused"]))),
     }
 
     /// Answer a supplement
     ///
-    /// Possible once every document that the agency asked for is in.
+    /// Possible once every document that the agency requested is stored.
     SUPPLEMENT_APPLICATION = "supplementApplication" post "/v1/applications/{id}/supplement" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
-        responses((status = 200, description = "It is supplemented.", body = ApplicationView,
-            headers(("ETag" = String, description = "Its version after this.")))),
+        responses((status = 200, description = "The supplement was sent to the agency.", body = ApplicationView,
+            headers(("ETag" = String, description = "Version of the application after this step.")))),
         extensions(("x-problems" = json!(["documents_missing", "illegal_step", "bound_reached", "key_reused"]))),
     }
 
     /// Withdraw an application
     ///
-    /// Possible until an agency has decided. The agency that holds the case is told.
+    /// Possible until an agency has decided. The hub notifies the agency that holds the case.
     WITHDRAW_APPLICATION = "withdrawApplication" post "/v1/applications/{id}/withdraw" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
-        responses((status = 200, description = "It is withdrawn.", body = ApplicationView,
-            headers(("ETag" = String, description = "Its version after this.")),
+        responses((status = 200, description = "The application was withdrawn.", body = ApplicationView,
+            headers(("ETag" = String, description = "Version of the application after this step.")),
             links(("read" = (operation_id = "readApplication", parameters(("id" = "$response.body#/id"))))))),
         extensions(("x-problems" = json!(["illegal_step", "bound_reached", "key_reused"]))),
     }
 
-    /// Confirm what the acceptance place saw
+    /// Confirm a result at the acceptance place
     ///
-    /// That the result was handed over, or that the citizen has settled.
+    /// Records that the result was handed over to the citizen, or that the citizen has settled at the move-in place.
     CONFIRM_RESULT = "confirmResult" post "/v1/applications/{id}/confirm" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Confirmation,
-        responses((status = 200, description = "It is recorded.", body = ApplicationView,
-            headers(("ETag" = String, description = "Its version after this.")))),
+        responses((status = 200, description = "The confirmation was recorded.", body = ApplicationView,
+            headers(("ETag" = String, description = "Version of the application after this step.")))),
         extensions(("x-problems" = json!(["illegal_step", "bound_reached", "key_reused"]))),
     }
 }

@@ -1,4 +1,4 @@
-//! The catalogue of services, coverage, the meaning of problems, and the description of the interface.
+//! Operations that read the catalogue of services, coverage, problem pages, the health and the OpenAPI document.
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
@@ -11,22 +11,22 @@ use crate::operations::operation::operations;
 operations! {
     tag = "catalogue";
 
-    /// Ask whether the hub answers
+    /// Check that the hub is reachable
     ///
-    /// It says nothing of what lies behind it.
+    /// Does not check the services behind the hub, such as its database and queues.
     READ_HEALTH = "readHealth" get "/v1/health" Intake open {
-        responses((status = 200, description = "It does.", body = Health)),
+        responses((status = 200, description = "The hub is reachable.", body = Health)),
     }
 
-    /// Read this description
+    /// Read this OpenAPI document
     ///
-    /// May be kept for five minutes; ask again with `If-None-Match`.
+    /// Clients may cache the document for five minutes, then revalidate it with `If-None-Match`.
     READ_DESCRIPTION = "readDescription" get "/v1/openapi.json" Intake open {
         params(Held),
         responses(
             (status = 200, description = "The OpenAPI document.", body = Description,
-                headers(("ETag" = String, description = "Names this version of it."))),
-            (status = 304, description = "The copy that is kept is this one."),
+                headers(("ETag" = String, description = "Version of the document."))),
+            (status = 304, description = "The cached document is current."),
         ),
     }
 
@@ -39,49 +39,49 @@ operations! {
             content((ProblemTable = "application/json"), (String = "text/html")))),
     }
 
-    /// Read what a kind of problem means
+    /// Read about a kind of problem
     ///
-    /// Where the `type` of every problem leads: what it means, who can mend it, what to do. A page for people where the
-    /// caller prefers `text/html`.
+    /// The `type` of every problem is the path of this page. The page says what the problem means, who can fix it and how. It
+    /// is HTML when the caller prefers `text/html`.
     READ_PROBLEM = "readProblem" get "/problems/{code}" Intake open {
         params(("code" = String, Path, min_length = 1, max_length = 64, pattern = "^[a-z_]+$",
             description = "The last segment of a problem's `type`.", example = "invalid_fields")),
-        responses((status = 200, description = "What it means.",
+        responses((status = 200, description = "The meaning of the problem.",
             content((ProblemPage = "application/json"), (String = "text/html")))),
     }
 
     /// List the services
     ///
-    /// With their cases, the documents each needs, and who acts within what time.
+    /// Returns each service with its cases, the documents of each case, and the legs with their time limits.
     LIST_SERVICES = "listServices" get "/v1/services" Intake token {
-        responses((status = 200, description = "All of them.", body = Services)),
+        responses((status = 200, description = "All services.", body = Services)),
     }
 
     /// Read one service
     ///
-    /// As in the list.
+    /// Returns the same entry as the list of services.
     READ_SERVICE = "readService" get "/v1/services/{service}" Intake token {
-        params(("service" = Service, Path, description = "The service.")),
+        params(("service" = Service, Path, description = "Name of the service.")),
         responses((status = 200, description = "The service.", body = ServiceRow)),
     }
 
-    /// Ask who takes a service
+    /// Check which agencies cover a service
     ///
-    /// What an app asks before a citizen fills in a form. `reason` goes with a transfer, `certificate` with a certificate;
-    /// by `age` it is known whether a guardian applies. Ask again with `If-None-Match`: an agency that was suspended a moment ago is not offered any
-    /// more, and what has not changed is not sent again.
+    /// Ask before the citizen fills in a form. `reason` chooses the case of a transfer, `certificate` that of a certificate;
+    /// `age` decides whether a guardian applies. Revalidate a cached response with `If-None-Match`: a suspended agency drops
+    /// out of the coverage at once.
     READ_COVERAGE = "readCoverage" get "/v1/coverage" Intake token {
         params(
-            ("service" = Service, Query, description = "The service."),
-            ("from" = Option<DivisionCode>, Query, description = "Where the citizen applies; of a transfer, where they move to."),
-            ("to" = Option<DivisionCode>, Query, description = "Where the citizen is registered."),
-            ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Full years of the applicant."),
+            ("service" = Service, Query, description = "Service that the citizen applies for."),
+            ("from" = Option<DivisionCode>, Query, description = "Acceptance place; for a transfer, the move-in place."),
+            ("to" = Option<DivisionCode>, Query, description = "Place of household registration."),
+            ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Age of the applicant in full years."),
             Held,
         ),
         responses(
-            (status = 200, description = "Who takes it.", body = Coverage,
-                headers(("ETag" = String, description = "Names this answer."))),
-            (status = 304, description = "It is as the caller has it."),
+            (status = 200, description = "The coverage of the service.", body = Coverage,
+                headers(("ETag" = String, description = "Version of this response."))),
+            (status = 304, description = "The coverage has not changed since the version in `If-None-Match`."),
         ),
     }
 }

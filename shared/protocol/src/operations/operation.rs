@@ -1,4 +1,4 @@
-//! What a declaration of an HTTP operation says, and the macro that reads declarations.
+//! The declaration of an HTTP operation, and the macro that reads declarations.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Operation {
     pub path: &'static str,
     /// The function that serves the operation.
     pub function: Function,
-    /// What a caller must show.
+    /// Credentials that the operation requires.
     pub access: Access,
     /// Whether the caller must send an `Idempotency-Key`.
     pub idempotent: bool,
@@ -52,25 +52,25 @@ impl Function {
     }
 }
 
-/// What a caller must show.
+/// Credentials that an operation requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing.
+    /// No credentials.
     Open,
-    /// An access token of an app backend; with this scope if there is one.
+    /// An access token of an app backend, with this scope if the operation names one.
     Token(Option<Scope>),
-    /// A request that is signed with an agency's key.
+    /// A request body that is signed with an agency's key.
     Signed,
 }
 
-/// What a token's claim `scope` may name.
+/// A scope of an access token, as its claim `scope` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// To read the tenant's applications.
+    /// Reads the tenant's applications.
     ApplicationsRead,
-    /// To create applications and move them on.
+    /// Creates and changes the tenant's applications.
     ApplicationsWrite,
-    /// To manage callback subscriptions.
+    /// Manages the tenant's callback subscriptions.
     SubscriptionsWrite,
 }
 
@@ -99,9 +99,9 @@ impl fmt::Display for Scope {
 /// Declares the operations of one tag.
 ///
 /// A declaration is `NAME = "id" method "/path" Function access idempotent { description }`. `access` is `open`, `token`
-/// or `token(Scope)`; `idempotent` is there when the operation requires an `Idempotency-Key`. The doc comment is summary
-/// and description. The braces hold the rest of what `utoipa::path` takes: parameters, bodies, answers. They are read
-/// under the feature `schema` only, so a function carries none of it.
+/// or `token(Scope)`; `idempotent` is present when the operation requires an `Idempotency-Key`. The doc comment is summary
+/// and description. The braces hold the other arguments of `utoipa::path`: parameters, bodies, responses. They compile
+/// under the feature `schema` only, so the functions do not carry them.
 macro_rules! operations {
     (
         tag = $tag:tt;

@@ -1,4 +1,4 @@
-//! Callback subscriptions: to create and change them, their deliveries, replays and notices.
+//! Operations that manage callback subscriptions, their deliveries, replays and notices.
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
@@ -14,17 +14,17 @@ operations! {
 
     /// List the app's subscriptions
     ///
-    /// Oldest first, without their secrets.
+    /// Returns the subscriptions, oldest first, without their secrets.
     LIST_SUBSCRIPTIONS = "listSubscriptions" get "/v1/subscriptions" Subscriptions token(SubscriptionsWrite) {
-        responses((status = 200, description = "All of them.", body = Subscriptions)),
+        responses((status = 200, description = "All subscriptions of the app.", body = Subscriptions)),
     }
 
     /// Subscribe to callbacks
     ///
-    /// The secret that callbacks are signed with is shown on this answer alone, and on a repeat of the same request.
+    /// The response contains the secret that signs the callbacks. Only this response and its repeats show the secret.
     SUBSCRIBE = "subscribe" post "/v1/subscriptions" Subscriptions token(SubscriptionsWrite) idempotent {
         request_body = NewSubscription,
-        responses((status = 201, description = "It is made.", body = SubscriptionView,
+        responses((status = 201, description = "The subscription was created.", body = SubscriptionView,
             links(
                 ("read" = (operation_id = "readSubscription", parameters(("id" = "$response.body#/id")))),
                 ("change" = (operation_id = "changeSubscription", parameters(("id" = "$response.body#/id")))),
@@ -39,16 +39,16 @@ operations! {
 
     /// Remove a subscription
     ///
-    /// Nothing is called back there any more, at the latest after 15 seconds.
+    /// The hub sends no further callbacks to its URL, at the latest after 15 seconds.
     UNSUBSCRIBE = "unsubscribe" delete "/v1/subscriptions/{id}" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription),
-        responses((status = 204, description = "It is removed.")),
+        responses((status = 204, description = "The subscription was removed.")),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
     /// Read a subscription
     ///
-    /// With the state of its endpoint, and how many callbacks are held for it.
+    /// Returns the subscription with the state of its endpoint and the number of callbacks held for it.
     READ_SUBSCRIPTION = "readSubscription" get "/v1/subscriptions/{id}" Subscriptions token(SubscriptionsWrite) {
         params(Subscription),
         responses((status = 200, description = "The subscription.", body = SubscriptionView)),
@@ -56,81 +56,81 @@ operations! {
 
     /// Change a subscription
     ///
-    /// Where callbacks go, or which; what is not named stays. In force within 15 seconds.
+    /// Changes the URL or the event types. Absent members stay unchanged. The change takes effect within 15 seconds.
     CHANGE_SUBSCRIPTION = "changeSubscription" patch "/v1/subscriptions/{id}" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = SubscriptionChange,
-        responses((status = 200, description = "It is changed.", body = SubscriptionView)),
+        responses((status = 200, description = "The subscription was changed.", body = SubscriptionView)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
     /// Give a subscription new keys
     ///
-    /// The new secret is shown on this answer, and on a repeat of the same request. For the overlap callbacks carry
-    /// signatures of the old keys, too: take a callback where one of its signatures fits.
+    /// Only this response and its repeats show the new secret. During the overlap, callbacks also carry signatures of the old
+    /// keys: accept a callback when one of its signatures verifies.
     ROTATE_KEYS = "rotateKeys" post "/v1/subscriptions/{id}/rotate" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Rotation>,
-        responses((status = 200, description = "It has new keys.", body = SubscriptionView)),
+        responses((status = 200, description = "The subscription has new keys.", body = SubscriptionView)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
     /// Send a test event
     ///
-    /// Of type `webhook.test`, the way of every callback. Its application exists nowhere.
+    /// Sends an event of type `webhook.test` like any other callback. No application has the id that it carries.
     SEND_TEST_EVENT = "sendTestEvent" post "/v1/subscriptions/{id}/test" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
-        responses((status = 202, description = "It is on its way.", body = Tested)),
+        responses((status = 202, description = "The hub sends the test event.", body = Tested)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
-    /// List the attempts at an endpoint
+    /// List the delivery attempts of a subscription
     ///
-    /// Of the last 7 days: status and time of each, no bodies.
+    /// Returns status and time of each attempt of the last 7 days, without bodies.
     LIST_DELIVERIES = "listDeliveries" get "/v1/subscriptions/{id}/deliveries" Subscriptions token(SubscriptionsWrite) {
         params(
             Subscription,
-            ("failed" = Option<bool>, Query, description = "Only callbacks that have not arrived."),
-            ("cursor" = Option<Cursor>, Query, description = "`next` of the page before."),
-            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
+            ("failed" = Option<bool>, Query, description = "Only callbacks that were not delivered."),
+            ("cursor" = Option<Cursor>, Query, description = "`next` of the previous page."),
+            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
         ),
-        responses((status = 200, description = "A page.", body = Deliveries)),
+        responses((status = 200, description = "A page of delivery attempts.", body = Deliveries)),
     }
 
     /// Send callbacks again
     ///
-    /// One, all since a moment, or those that failed; under the same `webhook-id`. A repeat with the same `Idempotency-Key`
-    /// sends nothing more, another key sends again.
+    /// Sends one callback, all callbacks since a time, or the failed ones, each with its original `webhook-id`. A repeat with
+    /// the same `Idempotency-Key` sends nothing; a new key sends the callbacks once more.
     REPLAY = "replay" post "/v1/subscriptions/{id}/replay" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Replay,
-        responses((status = 202, description = "They are on their way.", body = Replayed)),
+        responses((status = 202, description = "The hub sends the callbacks.", body = Replayed)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
     /// Pause a subscription
     ///
-    /// Callbacks are held from now on, for 30 days each; within 20 seconds nothing is sent any more.
+    /// The hub stops sending within 20 seconds and holds each callback for 30 days.
     PAUSE_SUBSCRIPTION = "pauseSubscription" post "/v1/subscriptions/{id}/pause" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
-        responses((status = 200, description = "It is paused.", body = SubscriptionView)),
+        responses((status = 200, description = "The subscription is paused.", body = SubscriptionView)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
     /// Resume a subscription
     ///
-    /// Ends a pause, and what disabled it: what was held is delivered, in order.
+    /// Ends a pause, and enables a disabled subscription again. The hub delivers the held callbacks in order.
     RESUME_SUBSCRIPTION = "resumeSubscription" post "/v1/subscriptions/{id}/resume" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
-        responses((status = 200, description = "It is resumed.", body = SubscriptionView)),
+        responses((status = 200, description = "The subscription is active again.", body = SubscriptionView)),
         extensions(("x-problems" = json!(["key_reused"]))),
     }
 
-    /// Read what happened to the app's subscriptions
+    /// List the notices about the app's subscriptions
     ///
-    /// The second channel, for what callbacks cannot tell: that an endpoint was disabled. Of the last 30 days.
+    /// Notices of the last 30 days. Poll them to learn about a disabled endpoint, which no callback can reach.
     LIST_NOTICES = "listNotices" get "/v1/notices" Subscriptions token(SubscriptionsWrite) {
         params(
-            ("after" = Option<Cursor>, Query, description = "`after` of the page before."),
-            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page; 50 without it."),
+            ("after" = Option<Cursor>, Query, description = "`after` of the previous page."),
+            ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
         ),
-        responses((status = 200, description = "A page.", body = Notices)),
+        responses((status = 200, description = "A page of notices.", body = Notices)),
     }
 }

@@ -17,7 +17,7 @@ pub enum Fixer {
 }
 
 impl Fixer {
-    /// In English.
+    /// The text in English.
     #[must_use]
     pub fn en(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Fixer {
         }
     }
 
-    /// In Chinese.
+    /// The text in Chinese.
     #[must_use]
     pub fn zh(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ const fn row(code: &'static str, who: Fixer, zh: &'static str, en: &'static str)
     Advice { code, who, zh, en }
 }
 
-/// Every kind. A test holds it against the kinds that the hub answers with.
+/// Advice on every kind of problem. A test compares it with the kinds that the hub returns.
 pub const ADVICE: &[Advice] = &[
     row(
         "bad_request",
@@ -75,13 +75,13 @@ pub const ADVICE: &[Advice] = &[
         "malformed_json",
         Developer,
         "正文须为一个 JSON 值，`line` 和 `column` 指出出错位置。",
-        "The body must be one JSON value. `line` and `column` say where it stops being one.",
+        "The body must be one JSON value. `line` and `column` give the position of the error.",
     ),
     row(
         "malformed_signature",
         Developer,
         "正文须为所要求 `typ` 的紧凑 JWS，且载荷符合其模式。改正后再发，不要原样重发。",
-        "The body is a compact JWS of the expected `typ`, its payload of the published schema. Fix the request; do not repeat it unchanged.",
+        "The body must be a compact JWS of the expected `typ`, and its payload must match the published schema. Fix the request; do not repeat it unchanged.",
     ),
     row(
         "idempotency_key_required",
@@ -105,25 +105,25 @@ pub const ADVICE: &[Advice] = &[
         "unknown_key",
         Operator,
         "请运维人员登记该密钥，或改用已登记的密钥签名。",
-        "Ask the operator to register the key, or sign with one that is registered.",
+        "Ask the operator to register the key, or sign with a registered one.",
     ),
     row(
         "bad_signature",
         Developer,
         "字节被改动，或签名所用的密钥不是 `kid` 所指的密钥。",
-        "The bytes were changed, or signed with another key than `kid` names.",
+        "The bytes were changed, or signed with a key other than the one that `kid` names.",
     ),
     row(
         "signature_expired",
         Developer,
         "校准时钟后重新签名；`now` 为平台时间，`tolerance_seconds` 为允许的偏差。",
-        "Set the clock and sign again: `now` is the hub's time, `tolerance_seconds` how far a signature may be from it.",
+        "Set the clock and sign again: `now` is the hub's time, `tolerance_seconds` the accepted difference.",
     ),
     row(
         "insufficient_scope",
         Operator,
         "访问令牌需要更多权限（见 `WWW-Authenticate`），请向签发方申请。",
-        "The token needs another scope, which `WWW-Authenticate` names. Ask whoever issues the tokens for it.",
+        "The token needs another scope, which `WWW-Authenticate` names. Ask the issuer of the tokens for this scope.",
     ),
     row(
         "not_found",
@@ -147,13 +147,13 @@ pub const ADVICE: &[Advice] = &[
         "other_leg",
         Developer,
         "本机关的环节已结束或尚未开始，请丢弃该回报。",
-        "This agency's part is over or has not started: drop the report.",
+        "This agency's leg is over or has not started. Drop the report.",
     ),
     row(
         "stale_version",
         Program,
         "读取该件的下一条消息，或请求重发，再依据 `version` 回报。",
-        "Take the next message of the case, or ask for it again, and report on `version`.",
+        "Read the next message of the case, or request it again, and report on `version`.",
     ),
     row(
         "precondition_failed",
@@ -214,7 +214,7 @@ pub const ADVICE: &[Advice] = &[
         "not_covered",
         Citizen,
         "`offered_by` 列出受理该事项的机关；先查询 `/v1/coverage` 可避免此答复。",
-        "`offered_by` names who does offer the service. Asking `/v1/coverage` first avoids this answer.",
+        "`offered_by` lists the agencies that offer the service. Call `/v1/coverage` first to avoid this problem.",
     ),
     row(
         "too_many_requests",
@@ -226,7 +226,7 @@ pub const ADVICE: &[Advice] = &[
         "internal",
         Operator,
         "平台故障，重试未必有用。请把 `trace` 告知运维人员。",
-        "A fault of the hub that a repeat may not fix. Tell the operators the `trace`.",
+        "The hub has a fault that a repeat may not fix. Report the `trace` to the operators.",
     ),
     row(
         "throttled",

@@ -1,4 +1,4 @@
-//! What agencies report and ask for.
+//! Faults in reports and requests of agencies.
 
 use std::sync::Arc;
 
@@ -11,40 +11,47 @@ use protocol::case::Case;
 use protocol::report::{DocumentAction, DocumentRequest};
 use tokio::task::JoinSet;
 
-use super::{count, only, with_a_case};
+use super::{count_events, only_application, with_a_case};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
 
+/// Row 24 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_24_a_repeated_report_gets_the_first_answer() {
+async fn a_repeated_report_gets_the_first_answer() {
     let (harness, case) = with_a_case().await;
     let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let first = harness.report(&jws).await.body(200);
     let signed = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
     harness.report(&signed).await.body(200);
     let again = harness.report(&jws).await.body(200);
-    assert_eq!(again, first, "the first answer, whatever has happened since");
-    assert_eq!(count(&harness, "received").await, 1);
+    assert_eq!(again, first, "a repeat gets the first answer");
+    assert_eq!(count_events(&harness, "received").await, 1);
 }
 
-/// A second officer was given the message while the first was at work on it. What the library of `shared/agency` signs
-/// is the same report then, and the first answer; under an id of its own it is refused, and changes nothing either.
+/// A second officer receives the message while the first one works on it. The library of `shared/agency` signs the same
+/// report, which gets the first answer. A report under another id is refused and changes nothing either.
+/// Row 20 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_20_a_second_report_on_one_message_changes_nothing() {
+async fn a_second_report_on_one_message_changes_nothing() {
     let (harness, case) = with_a_case().await;
     for finding in [Finding::Received, Finding::Signed] {
-        say(&harness, &case, finding.clone()).await.body(200);
-        let once = only(&harness).await;
+        report(&harness, &case, finding.clone()).await.body(200);
+        let once = only_application(&harness).await;
         harness.hub.clock.advance(SignedDuration::from_mins(31));
-        let second = say(&harness, &case, finding).await.body(409);
-        assert_eq!(second["stage"], once.ledger.state().stage.name(), "it is told what is known");
-        assert_eq!(only(&harness).await, once, "its second report changes nothing");
+        let second = report(&harness, &case, finding).await.body(409);
+        assert_eq!(
+            second["stage"],
+            once.ledger.state().stage.name(),
+            "the second report gets the current stage"
+        );
+        assert_eq!(only_application(&harness).await, once, "the second report changes nothing");
     }
-    say(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
-    assert_eq!(count(&harness, "received").await + count(&harness, "signed").await, 2);
+    report(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
+    assert_eq!(count_events(&harness, "received").await + count_events(&harness, "signed").await, 2);
 }
 
+/// Row 25 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_25_a_report_ahead_of_its_turn_is_refused_over_http() {
+async fn an_early_report_is_refused_over_http() {
     let (harness, case) = with_a_case().await;
     let signed = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
     let refused = harness.report(&signed).await.body(409);
@@ -52,13 +59,14 @@ async fn row_25_a_report_ahead_of_its_turn_is_refused_over_http() {
     let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     harness.report(&received).await.body(200);
     harness.report(&signed).await.body(200);
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Signed);
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Signed);
     assert_eq!(harness.refused(BEIJING), ["illegal_step"]);
 }
 
-/// A queue without an order: what has overtaken another is held, and the end is the same.
+/// The reports queue has no order. A report that overtook an earlier one is held, and the end state is the same.
+/// Row 25 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_25_a_report_ahead_of_its_turn_waits_in_the_queue() {
+async fn an_early_report_waits_in_the_queue() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
     let sign = |finding| harness.signed(BEIJING, case.application, case.version, finding);
@@ -68,30 +76,36 @@ async fn row_25_a_report_ahead_of_its_turn_waits_in_the_queue() {
     assert_eq!(harness.reports_queued(&[&received], now).await, Answer::Batch(0));
     assert_eq!(harness.reports_queued(&[&signed], now).await, Answer::Batch(0));
     assert_eq!(harness.reports_queued(&[&produced, &received], now).await, Answer::Batch(0));
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Produced);
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Produced);
 }
 
+/// Row 27 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_27_a_report_by_the_wrong_agency_looks_like_not_found() {
+async fn a_report_by_the_wrong_agency_looks_like_not_found() {
     let (harness, case) = with_a_case().await;
-    let before = only(&harness).await;
+    let before = only_application(&harness).await;
     let theirs = harness.signed(SHANDONG, case.application, case.version, Finding::Received);
     let refused = harness.report(&theirs).await.body(404);
-    let nobody = ApplicationId::from_bytes16([9; 16]);
-    let nothing = harness.signed(SHANDONG, nobody, 1, Finding::Received);
+    let unknown_application = ApplicationId::from_bytes16([9; 16]);
+    let nothing = harness.signed(SHANDONG, unknown_application, 1, Finding::Received);
     let unknown = harness.report(&nothing).await.body(404);
-    assert_eq!(refused["type"], unknown["type"], "it looks as if there were none");
+    assert_eq!(refused["type"], unknown["type"], "the refusal differs from that of an unknown case");
     let named = harness.signed_as(SHANDONG, BEIJING, case.application, case.version, Finding::Received);
     assert_eq!(harness.report(&named).await.body(404)["type"], unknown["type"]);
     let mut outcomes = harness.refused(SHANDONG);
     outcomes.sort();
-    assert_eq!(outcomes, ["not_yours", "other_agency", "unknown_case"], "evidence tells them apart");
-    assert_eq!(only(&harness).await, before);
+    assert_eq!(
+        outcomes,
+        ["not_yours", "other_agency", "unknown_case"],
+        "the evidence distinguishes the causes"
+    );
+    assert_eq!(only_application(&harness).await, before);
 }
 
-/// Two officers decide at once, and not the same.
+/// Two officers report different decisions at the same time.
+/// Row 28 of `tests/FAULTS.md`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn row_28_one_of_two_racing_decisions_wins() {
+async fn one_of_two_racing_decisions_wins() {
     for _ in 0..20 {
         let (harness, case) = with_a_case().await;
         let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
@@ -115,34 +129,36 @@ async fn row_28_one_of_two_racing_decisions_wins() {
             })
             .collect();
         statuses.sort_unstable();
-        assert_eq!(statuses, [200, 409], "one wins");
-        let decided = count(&harness, "signed").await + count(&harness, "not_issued").await;
+        assert_eq!(statuses, [200, 409], "exactly one decision is accepted");
+        let decided = count_events(&harness, "signed").await + count_events(&harness, "not_issued").await;
         assert_eq!(decided, 1);
     }
 }
 
+/// Row 26 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_26_a_stale_version_or_a_step_back_is_refused_with_evidence() {
+async fn a_stale_version_or_a_step_back_is_refused_with_evidence() {
     let (harness, case) = with_a_case().await;
     let stale = harness.signed(BEIJING, case.application, case.version - 1, Finding::Received);
     let refused = harness.report(&stale).await.body(409);
     assert_eq!(refused["type"], "/problems/stale_version");
     let ahead = harness.signed(BEIJING, case.application, 60, Finding::Received);
     harness.report(&ahead).await.body(409);
-    say(&harness, &case, Finding::Received).await.body(200);
-    say(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(200);
-    let end = only(&harness).await;
-    say(&harness, &case, Finding::Signed).await.body(409);
-    assert_eq!(only(&harness).await, end, "an end stays an end");
+    report(&harness, &case, Finding::Received).await.body(200);
+    report(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(200);
+    let end = only_application(&harness).await;
+    report(&harness, &case, Finding::Signed).await.body(409);
+    assert_eq!(only_application(&harness).await, end, "an end state does not change");
     let mut outcomes = harness.refused(BEIJING);
     outcomes.sort();
     assert_eq!(outcomes, ["illegal_step", "stale_version", "stale_version"]);
 }
 
-/// An agency's clock is ten minutes off, either way: its reports count by their version, its requests are fresh
-/// enough. A quarter of an hour is not.
+/// An agency's clock is ten minutes fast or slow: reports are ordered by version, and signatures are accepted. Fifteen
+/// minutes are too much.
+/// Row 29 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_29_order_goes_by_version_with_clocks_ten_minutes_apart() {
+async fn versions_decide_the_order_with_clocks_ten_minutes_apart() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
     for (minutes, finding) in [(10, Finding::Received), (-10, Finding::Signed)] {
@@ -157,22 +173,23 @@ async fn row_29_order_goes_by_version_with_clocks_ten_minutes_apart() {
     }
 }
 
-/// The same signed request again is another link to the same document, and nothing else; later it is nothing.
+/// A replayed request gets another link to the same document and has no other effect. Later it is refused.
+/// Row 42 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_42_a_replayed_document_request_has_no_second_effect() {
+async fn a_replayed_document_request_has_no_second_effect() {
     let (harness, case) = with_a_case().await;
-    let before = only(&harness).await;
+    let before = only_application(&harness).await;
     let asked = request(&case, BEIJING, harness.hub.clock.now().as_second());
     let first = harness.agency_document(&asked).await.body(200);
     assert_eq!(harness.agency_document(&asked).await.body(200), first);
     harness.hub.clock.advance(SignedDuration::from_mins(16));
     harness.agency_document(&asked).await.body(401);
-    assert_eq!(only(&harness).await, before);
+    assert_eq!(only_application(&harness).await, before);
     let stranger = request(&case, SHANDONG, harness.hub.clock.now().as_second());
     harness.agency_document(&stranger).await.body(404);
 }
 
-async fn say(harness: &CrashHarness, case: &Case, finding: Finding) -> Answer {
+async fn report(harness: &CrashHarness, case: &Case, finding: Finding) -> Answer {
     harness.report(&harness.signed(BEIJING, case.application, case.version, finding)).await
 }
 

@@ -1,5 +1,5 @@
-//! Callbacks through the whole hub: from an application's change to its app's endpoint. What single sockets and
-//! addresses do (rows 39, 40), and what a dead tenant does to others (row 44), is tested beside the function.
+//! Callbacks through the complete hub, from an application's change to the app's endpoint. The function's own tests cover
+//! sockets and addresses (rows 39, 40) and the effect of a dead tenant on others (row 44).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,13 +11,13 @@ use platform::queues::{Outgoing, Queue};
 use serde_json::{Value, json};
 use tongban_tests::receiver::Receiver;
 
-use super::{file, only, submission};
+use super::{file, only_application, submission};
+use crate::case_scenario::TENANT;
 use crate::crash_harness::{Answer, CrashHarness};
-use crate::journey::TENANT;
 
 const SUBSCRIPTIONS: &str = "/v1/subscriptions";
 
-/// A hub whose app has subscribed, its receiver, and the subscription as it was answered.
+/// A hub with a subscribed app, the app's receiver, and the response to the subscription.
 async fn subscribed() -> (CrashHarness, Receiver, Value) {
     let harness = CrashHarness::new();
     let clock = harness.hub.clock.clone();
@@ -28,18 +28,18 @@ async fn subscribed() -> (CrashHarness, Receiver, Value) {
     (harness, receiver, made)
 }
 
-/// The first callback of an application: that its case was dispatched.
+/// The first callback message of a new application: `dispatched`.
 async fn dispatched(harness: &CrashHarness) -> Outgoing {
     let keys = file(harness, TENANT, "a-key").await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
-    assert_eq!(harness.show(&[submission(harness).await]).await, Answer::Batch(0));
-    let stored = only(harness).await;
-    let record = crate::crash_harness::change(&stored, stored.version() - 1, stored.version());
-    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.stream_records(&[submission(harness).await]).await, Answer::Batch(0));
+    let stored = only_application(harness).await;
+    let record = crate::crash_harness::stream_record(&stored, stored.version() - 1, stored.version());
+    assert_eq!(harness.stream_records(&[record]).await, Answer::Batch(0));
     harness.hub.queues.drain(&Queue::Callbacks).pop().expect("a callback")
 }
 
-/// An app's request about its subscription, each with a key of its own.
+/// An app's request about its subscription, under a new idempotency key.
 async fn ask(harness: &CrashHarness, made: &Value, what: &str, status: u16) -> Value {
     static KEY: AtomicU32 = AtomicU32::new(0);
     let path = format!("{SUBSCRIPTIONS}/{}/{what}", made["id"].as_str().expect("an id"));
@@ -47,18 +47,23 @@ async fn ask(harness: &CrashHarness, made: &Value, what: &str, status: u16) -> V
     harness.post(TENANT, &path, &key, &json!({})).await.body(status)
 }
 
+/// Row 38 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_38_a_gone_endpoint_is_disabled_and_gets_everything_once_resumed() {
+async fn a_gone_endpoint_is_disabled_and_gets_everything_once_resumed() {
     let (harness, receiver, made) = subscribed().await;
     let message = dispatched(&harness).await;
     receiver.answer(Some(410));
     assert_eq!(harness.call_back(&message).await, Answer::Batch(1));
     let tenant = TENANT.parse().expect("a tenant");
-    let told = harness.hub.deliveries().notices(&tenant, None, 9).await.expect("notices").items;
-    assert_eq!(told.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [NoticeKind::Disabled]);
+    let notices = harness.hub.deliveries().notices(&tenant, None, 9).await.expect("notices").items;
+    assert_eq!(notices.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [NoticeKind::Disabled]);
     harness.hub.clock.advance(SignedDuration::from_secs(21));
-    assert_eq!(harness.call_back_again(&message, 2).await, Answer::Batch(0), "held, and done with");
-    assert_eq!((harness.drain().await, receiver.turned_away()), (0, 1), "nobody asks it again");
+    assert_eq!(
+        harness.call_back_again(&message, 2).await,
+        Answer::Batch(0),
+        "the callback is held and its message deleted"
+    );
+    assert_eq!((harness.drain().await, receiver.turned_away()), (0, 1), "a disabled endpoint is not called");
     receiver.answer(None);
     assert_eq!(ask(&harness, &made, "resume", 200).await["state"], "recovering");
     assert!(harness.drain().await > 0);
@@ -66,14 +71,15 @@ async fn row_38_a_gone_endpoint_is_disabled_and_gets_everything_once_resumed() {
     assert_eq!(calls.iter().map(|call| call.id.clone()).collect::<Vec<_>>(), [message.id]);
 }
 
+/// Row 41 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_41_a_callback_sent_again_after_a_crash_keeps_its_id() {
+async fn a_callback_sent_again_after_a_crash_keeps_its_id() {
     let (mut harness, receiver, _) = subscribed().await;
     let message = dispatched(&harness).await;
     harness.hub.faults.restart();
     harness.call_back_again(&message, 2).await;
     let calls = harness.hub.faults.calls().len();
-    // Each call on the way is its last; the message comes again, to another process.
+    // The process crashes at each call in turn, and another process receives the message again.
     for call in 1..=calls {
         harness.restart();
         harness.hub.faults.plan(call, Fault::DiesBefore);
@@ -82,11 +88,15 @@ async fn row_41_a_callback_sent_again_after_a_crash_keeps_its_id() {
         assert_eq!(harness.call_back_again(&message, 3).await, Answer::Batch(0));
     }
     let ids: Vec<String> = receiver.calls().into_iter().map(|call| call.id).collect();
-    assert!(ids.len() > calls && ids.iter().all(|id| *id == message.id), "the same id each time");
+    assert!(
+        ids.len() > calls && ids.iter().all(|id| *id == message.id),
+        "every callback has the message's id"
+    );
 }
 
+/// Row 43 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_43_both_keys_sign_a_callback_that_is_pending_during_a_rotation() {
+async fn both_keys_sign_a_callback_that_is_pending_during_a_rotation() {
     let (harness, receiver, made) = subscribed().await;
     let message = dispatched(&harness).await;
     receiver.answer(Some(500));
@@ -99,7 +109,7 @@ async fn row_43_both_keys_sign_a_callback_that_is_pending_during_a_rotation() {
     receiver.also_trust(&new);
     harness.hub.clock.advance(SignedDuration::from_secs(6));
     assert_eq!(harness.call_back_again(&message, 2).await, Answer::Batch(0));
-    assert_eq!(receiver.signed_by(&message.id), 2, "both keys have signed");
+    assert_eq!(receiver.signed_by(&message.id), 2, "number of keys that signed");
     harness.hub.clock.advance(SignedDuration::from_hours(25));
     receiver.trust(&new);
     assert_eq!(
@@ -111,12 +121,13 @@ async fn row_43_both_keys_sign_a_callback_that_is_pending_during_a_rotation() {
     assert_eq!(receiver.calls().last().map(|call| call.payload.kind.as_str()), Some("webhook.test"));
 }
 
+/// Row 47 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_47_a_callback_message_keeps_the_format_of_the_previous_version() {
+async fn a_callback_message_keeps_the_format_of_the_previous_version() {
     let (harness, receiver, _) = subscribed().await;
     let message = dispatched(&harness).await;
     let read: Value = serde_json::from_str(&message.body).expect("JSON");
-    assert_eq!(read["v"], "1", "what the router sends is what it always sent");
+    assert_eq!(read["v"], "1", "the router's message has another version");
     assert_eq!(harness.call_back(&message).await, Answer::Batch(0));
     assert_eq!(receiver.calls().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! What the stream shows, and what must reach an agency's queue once.
+//! Faults between the table's stream and the agencies' queues.
 
 use app_client::SampleDocument;
 use domain::agencies::AgencyState;
@@ -14,126 +14,134 @@ use platform::queues::{Queue, SendError};
 use serde_json::{Value, json};
 use sweeper::handler::Swept;
 
-use super::{count, file, only, submission, with_a_case, with_a_draft};
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, change};
-use crate::journey::TENANT;
+use super::{count_events, file, only_application, submission, with_a_case, with_a_draft};
+use crate::case_scenario::TENANT;
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
 
+/// Row 10 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_10_a_repeated_stream_record_sends_one_message() {
+async fn a_repeated_stream_record_sends_one_message() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     for _ in 0..2 {
-        assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(0));
+        assert_eq!(harness.stream_records(std::slice::from_ref(&record)).await, Answer::Batch(0));
     }
-    assert_eq!(harness.take(BEIJING).len(), 1, "one message");
-    assert_eq!(count(&harness, "dispatched").await, 1);
+    assert_eq!(harness.take(BEIJING).len(), 1, "number of messages");
+    assert_eq!(count_events(&harness, "dispatched").await, 1);
 }
 
+/// Row 11 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_11_a_router_that_dies_after_sending_sends_one_case() {
+async fn a_router_that_dies_after_sending_sends_one_case() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.hub.faults.restart();
     harness.hub.faults.plan(3, Fault::DiesAfter);
-    harness.show(std::slice::from_ref(&record)).await;
+    harness.stream_records(std::slice::from_ref(&record)).await;
     assert_eq!(harness.hub.faults.calls().last(), Some(&"queues.send"));
     harness.restart();
-    assert_eq!(count(&harness, "dispatched").await, 0, "it is sent and not recorded");
-    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
-    assert_eq!(harness.take(BEIJING).len(), 1, "the agency sees one case");
-    assert_eq!(count(&harness, "dispatched").await, 1);
+    assert_eq!(count_events(&harness, "dispatched").await, 0, "the dispatch is not recorded yet");
+    assert_eq!(harness.stream_records(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.take(BEIJING).len(), 1, "number of cases at the agency");
+    assert_eq!(count_events(&harness, "dispatched").await, 1);
 }
 
-/// After five minutes a queue has forgotten what it saw: the message comes twice, under the one id that the
-/// agency goes by.
+/// After the deduplication window of five minutes the message arrives twice, both times under the same id.
+/// Row 12 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_12_a_message_sent_again_after_the_fifo_window_keeps_its_id() {
+async fn a_message_sent_again_after_the_fifo_window_keeps_its_id() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
-    harness.show(std::slice::from_ref(&record)).await;
+    harness.stream_records(std::slice::from_ref(&record)).await;
     harness.hub.clock.advance(SignedDuration::from_mins(6));
-    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.stream_records(&[record]).await, Answer::Batch(0));
     let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 2);
     let cases: Vec<_> = messages.iter().map(|message| harness.opened(BEIJING, message)).collect();
     assert_eq!((cases[0].application, cases[0].version), (cases[1].application, cases[1].version));
-    assert_eq!(messages[0].id, messages[1].id, "the agency goes by this");
-    assert_eq!(count(&harness, "dispatched").await, 1);
+    assert_eq!(messages[0].id, messages[1].id, "the agency recognises the repeat by the id");
+    assert_eq!(count_events(&harness, "dispatched").await, 1);
 }
 
-/// Two applications in one batch; the message of one is not taken. Only its record comes again.
+/// Two applications in one batch. The message of one is not accepted, and only its record is delivered again.
+/// Row 14 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_14_only_the_failed_entry_of_a_batch_is_retried() {
+async fn only_the_failed_entry_of_a_batch_is_retried() {
     let harness = CrashHarness::new();
     for key in ["one", "two"] {
         let keys = file(&harness, TENANT, key).await;
         harness.uploaded(&keys).await;
     }
     let stored = harness.stored().await;
-    let records: Vec<Value> = stored.iter().map(|stored| change(stored, 1, stored.version())).collect();
+    let records: Vec<Value> =
+        stored.iter().map(|stored| stream_record(stored, 1, stored.version())).collect();
     let refused = format!("{}:{}", stored[1].id(), stored[1].ledger.state().leg_opened);
     harness.hub.queues.refuse(&refused, u32::MAX, SendError::Throttled);
-    assert_eq!(harness.show(&records).await, Answer::Batch(1));
+    assert_eq!(harness.stream_records(&records).await, Answer::Batch(1));
     let taken = harness.take(BEIJING);
-    assert_eq!(taken.len(), 1, "the other one went");
+    assert_eq!(taken.len(), 1, "the other message was sent");
     assert_ne!(taken[0].id, refused);
     harness.hub.queues.refuse(&refused, 0, SendError::Throttled);
-    assert_eq!(harness.show(&records[1..]).await, Answer::Batch(0));
+    assert_eq!(harness.stream_records(&records[1..]).await, Answer::Batch(0));
     assert_eq!(harness.take(BEIJING).iter().filter(|message| message.id == refused).count(), 1);
 }
 
+/// Row 15 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_15_a_poisonous_record_is_quarantined_with_its_reason() {
+async fn an_unreadable_record_is_quarantined_with_its_reason() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let good = submission(&harness).await;
     let mut poison = good.clone();
     poison["dynamodb"]["SequenceNumber"] = json!("poison-1");
     poison["dynamodb"]["NewImage"]["ev"] = json!({ "L": [{ "B": "e30=" }] });
-    assert_eq!(harness.show(&[poison, good]).await, Answer::Batch(0), "the batch is done with");
-    assert_eq!(harness.take(BEIJING).len(), 1, "the others proceed");
+    assert_eq!(harness.stream_records(&[poison, good]).await, Answer::Batch(0), "the batch is complete");
+    assert_eq!(harness.take(BEIJING).len(), 1, "the other record is processed");
     let quarantined = harness.hub.queues.drain(&Queue::Quarantine);
     assert_eq!(quarantined.len(), 1, "the record is quarantined");
     let why: Value = serde_json::from_str(&quarantined[0].body).expect("JSON");
     assert!(why["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "with its reason: {why}");
 }
 
-/// Sent, but its dispatch was never recorded: the sweeper sends it again within the queue's five minutes. It
-/// arrives, because it goes under another deduplication id, and is the same message to its agency.
+/// The message was sent but its dispatch was never recorded, so the sweeper sends it again within the queue's five
+/// minutes. The new deduplication id makes it arrive; the message id is the same.
+/// Row 13 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_13_a_message_sent_again_within_the_fifo_window_arrives() {
+async fn a_message_sent_again_within_the_fifo_window_arrives() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.hub.clock.advance(SignedDuration::from_mins(4));
     harness.hub.faults.plan(3, Fault::DiesAfter);
-    harness.show(&[record]).await;
+    harness.stream_records(&[record]).await;
     harness.restart();
     harness.hub.clock.advance(SignedDuration::from_mins(2));
     harness.sweep().await;
     let messages = harness.take(BEIJING);
     assert_eq!(messages.len(), 2);
-    assert_eq!(messages[0].id, messages[1].id, "one message to its agency");
-    assert_ne!(messages[0].dedup, messages[1].dedup, "two to the queue");
-    assert_eq!(count(&harness, "dispatched").await, 1);
+    assert_eq!(messages[0].id, messages[1].id, "both have the same message id");
+    assert_ne!(messages[0].dedup, messages[1].dedup, "the deduplication ids differ");
+    assert_eq!(count_events(&harness, "dispatched").await, 1);
 }
 
+/// Row 16 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_16_the_sweeper_sends_what_the_router_missed_for_a_day() {
+async fn the_sweeper_sends_what_the_router_missed_for_a_day() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     harness.hub.clock.advance(SignedDuration::from_hours(25));
     harness.sweep().await;
     assert_eq!(harness.take(BEIJING).len(), 1);
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Dispatched);
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Dispatched);
 }
 
-/// The agency waits for the citizen, and the citizen has answered.
+/// The citizen has answered a supplement request, and the router missed the answer.
+/// Row 16 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_16_the_sweeper_sends_a_supplement_that_the_router_missed() {
+async fn the_sweeper_sends_a_supplement_that_the_router_missed() {
     let (harness, _) = with_a_case().await;
     report(&harness, Finding::Received).await;
     report(&harness, residence_is_missing()).await;
@@ -143,18 +151,23 @@ async fn row_16_the_sweeper_sends_a_supplement_that_the_router_missed() {
         harness.sweep().await;
     }
     let messages = harness.take(BEIJING);
-    assert_eq!(messages.len(), 1, "sent once, and then recorded");
+    assert_eq!(messages.len(), 1, "the supplement is sent once");
     assert_eq!(harness.opened(BEIJING, &messages[0]).notice, NoticeKind::Supplemented);
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Supplemented);
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Supplemented);
 }
 
+/// Row 18 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_18_a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes() {
+async fn a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes() {
     let (mut harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.set_state(BEIJING, AgencyState::Suspended);
-    assert_eq!(harness.show(&[record]).await, Answer::Batch(0), "it holds up nobody");
+    assert_eq!(
+        harness.stream_records(&[record]).await,
+        Answer::Batch(0),
+        "the held case delays no other record"
+    );
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     let swept = harness.sweep().await;
     assert_eq!(swept, Answer::Swept(Swept { due: 1, waiting: 1, ..Swept::default() }));
@@ -162,28 +175,29 @@ async fn row_18_a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes(
     harness.set_state(BEIJING, AgencyState::Active);
     harness.hub.clock.advance(SignedDuration::from_hours(2));
     harness.sweep().await;
-    assert_eq!(harness.take(BEIJING).len(), 1, "released when it resumes");
+    assert_eq!(harness.take(BEIJING).len(), 1, "the case is sent when the agency resumes");
 }
 
-/// Without the key nothing is sent, sealed or not.
+/// Without the KMS key the router sends nothing, neither encrypted nor plain.
+/// Row 46 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_46_the_router_sends_nothing_when_the_key_is_denied() {
+async fn the_router_sends_nothing_when_the_key_is_denied() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.hub.faults.plan(2, Fault::Before);
-    assert_eq!(harness.show(std::slice::from_ref(&record)).await, Answer::Batch(1));
+    assert_eq!(harness.stream_records(std::slice::from_ref(&record)).await, Answer::Batch(1));
     assert_eq!(
         harness.hub.faults.calls(),
         ["agency_registry.overrides", "vault.decrypt"],
-        "and nothing is sent"
+        "the router makes another call than these"
     );
-    assert_eq!(harness.show(&[record]).await, Answer::Batch(0));
+    assert_eq!(harness.stream_records(&[record]).await, Answer::Batch(0));
     assert_eq!(harness.take(BEIJING).len(), 1);
 }
 
 async fn report(harness: &CrashHarness, finding: Finding) {
-    let head = only(harness).await.ledger.state().clone();
+    let head = only_application(harness).await.ledger.state().clone();
     let jws = harness.signed(BEIJING, head.id, head.leg_opened, finding);
     harness.report(&jws).await.body(200);
 }
@@ -197,9 +211,9 @@ fn residence_is_missing() -> Finding {
     Finding::SupplementRequested { items: vec![item] }
 }
 
-/// The citizen hands in what is missing.
+/// The citizen uploads the missing document and the app submits the supplement.
 async fn supplement(harness: &CrashHarness) {
-    let id = only(harness).await.id();
+    let id = only_application(harness).await.id();
     let answer = SampleDocument::pdf("other", "answer");
     let key = object_key(id, "d3".parse().expect("a document id"), 0);
     harness.hub.documents.put(
@@ -213,10 +227,11 @@ async fn supplement(harness: &CrashHarness) {
     assert_eq!(supplemented["stage"], "supplemented");
 }
 
-/// The stream's shard splits between any two changes of an application: the router of the new shard is another process,
-/// and the old shard shows its last records once more, because its router died before it said that it was done.
+/// The stream's shard splits between any two changes of an application. Another process reads the new shard, and the old
+/// shard delivers its last records again, because its router crashed before it confirmed them.
+/// Row 17 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_17_the_order_holds_when_a_shard_splits() {
+async fn the_order_holds_when_a_shard_splits() {
     for split in 1..=4 {
         let (mut harness, keys) = with_a_draft().await;
         harness.uploaded(&keys).await;
@@ -228,13 +243,13 @@ async fn row_17_the_order_holds_when_a_shard_splits() {
                 2 => report(&harness, residence_is_missing()).await,
                 _ => supplement(&harness).await,
             }
-            let stored = only(&harness).await;
-            records.push(change(&stored, shown, stored.version()));
+            let stored = only_application(&harness).await;
+            records.push(stream_record(&stored, shown, stored.version()));
             shown = stored.version();
-            harness.show(&records[step..]).await;
+            harness.stream_records(&records[step..]).await;
             if step + 1 == split {
                 harness.restart();
-                harness.show(&records).await;
+                harness.stream_records(&records).await;
             }
         }
         let messages = harness.take(BEIJING);

@@ -1,4 +1,4 @@
-//! Whose signature counts, and for how long.
+//! Faults in signatures, keys and clocks.
 
 use domain::agencies::AgencyState;
 use domain::agency_override::{AgencyOverride, KeyRole};
@@ -9,10 +9,10 @@ use platform::clock::Clock as _;
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{REPORT_TYP, Report};
 
-use super::{only, submission, with_a_case, with_a_draft};
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, asked_again};
+use super::{only_application, submission, with_a_case, with_a_draft};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, resend_record};
 
-/// Changes one sign of a compact JWS's signature.
+/// Changes one character of a compact JWS's signature.
 fn changed(jws: &str) -> String {
     let (rest, signature) = jws.rsplit_once('.').expect("a compact JWS");
     let first = if signature.starts_with('A') { "B" } else { "A" };
@@ -20,9 +20,9 @@ fn changed(jws: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_bad_signature_an_unknown_key_and_no_signature_are_told_apart() {
+async fn a_bad_signature_an_unknown_key_and_no_signature_have_different_problems() {
     let (harness, case) = with_a_case().await;
-    let before = only(&harness).await;
+    let before = only_application(&harness).await;
     let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let bad = harness.report(&changed(&jws)).await.body(401);
     assert_eq!(bad["type"], "/problems/bad_signature");
@@ -33,13 +33,14 @@ async fn a_bad_signature_an_unknown_key_and_no_signature_are_told_apart() {
         let malformed = harness.report(text).await.body(400);
         assert_eq!(malformed["type"], "/problems/malformed_signature");
     }
-    assert!(harness.refused(BEIJING).is_empty(), "nobody is known to have signed any of it");
-    assert_eq!(only(&harness).await, before);
+    assert!(harness.refused(BEIJING).is_empty(), "evidence is stored without a verified signature");
+    assert_eq!(only_application(&harness).await, before);
 }
 
-/// Outside the window a new report is refused with the hub's own time; one that was taken is answered for ever.
+/// Outside the time window a new report is refused with the hub's time. A repeated report always gets the first answer.
+/// Row 42 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_42_a_replayed_report_has_no_second_effect() {
+async fn a_replayed_report_has_no_second_effect() {
     let (harness, case) = with_a_case().await;
     let taken = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let late = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
@@ -48,29 +49,30 @@ async fn row_42_a_replayed_report_has_no_second_effect() {
     let refused = harness.report(&late).await.body(401);
     assert_eq!(refused["type"], "/problems/signature_expired");
     assert_eq!(refused["now"], harness.hub.clock.now().as_second());
-    assert_eq!(harness.report(&taken).await.body(200), first, "a repeat has no second effect");
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Received);
+    assert_eq!(harness.report(&taken).await.body(200), first, "a repeat gets the first answer");
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Received);
     assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
 }
 
-/// What was fresh when it was put into the reports queue stays so, however long the hub takes to read it.
+/// A signature that was fresh when the report entered the queue stays valid, however late the hub reads the report.
 #[tokio::test]
-async fn a_report_waits_in_the_queue_and_does_not_age() {
+async fn a_signature_is_judged_by_the_time_of_queueing() {
     let (harness, case) = with_a_case().await;
     let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
     let old = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
     let sent = harness.hub.clock.now();
     harness.hub.clock.advance(SignedDuration::from_hours(72));
     assert_eq!(harness.reports_queued(&[&jws], sent).await, Answer::Batch(0));
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Received);
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Received);
     let now = harness.hub.clock.now();
-    assert_eq!(harness.reports_queued(&[&old], now).await, Answer::Batch(0), "refused and done with");
+    assert_eq!(harness.reports_queued(&[&old], now).await, Answer::Batch(0), "the refused report is deleted");
     assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
 }
 
-/// A key is revoked while another one has taken over: what the old one signs counts no more within a minute.
+/// A key is revoked after another one has replaced it. Within a minute the hub refuses reports signed with the old key.
+/// Row 43 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
+async fn an_old_signing_key_counts_until_it_is_revoked() {
     let (harness, case) = with_a_case().await;
     let next = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let jwk = next.public().to_jwk().expect("a public key");
@@ -93,27 +95,28 @@ async fn row_43_an_old_signing_key_counts_until_it_is_revoked() {
     harness.report(&by_new).await.body(200);
 }
 
-/// While an agency is suspended nothing is sent to it; when it resumes, what is asked for is sent, once recorded.
+/// A suspended agency gets no message. After it resumes, a requested resend is sent once.
+/// Row 18 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_18_an_agency_is_suspended_and_resumed_without_a_deploy() {
+async fn an_agency_is_suspended_and_resumed_without_a_deploy() {
     let (harness, keys) = with_a_draft().await;
     harness.uploaded(&keys).await;
     harness.override_agency(BEIJING, AgencyOverride::Suspend);
-    assert_eq!(harness.show(&[submission(&harness).await]).await, Answer::Batch(0));
-    assert!(harness.take(BEIJING).is_empty(), "it is held");
+    assert_eq!(harness.stream_records(&[submission(&harness).await]).await, Answer::Batch(0));
+    assert!(harness.take(BEIJING).is_empty(), "the case is held");
     refuses_new_cases(&harness).await;
     harness.override_agency(BEIJING, AgencyOverride::Resume);
-    let held = only(&harness).await;
-    let record = asked_again(&held, harness.hub.clock.now(), held.ledger.state().message_version);
-    assert_eq!(harness.show(&[record.clone(), record]).await, Answer::Batch(0));
-    assert_eq!(harness.take(BEIJING).len(), 1, "asked for twice in a batch is sent once");
-    assert_eq!(only(&harness).await.ledger.state().stage, Stage::Dispatched);
+    let held = only_application(&harness).await;
+    let record = resend_record(&held, harness.hub.clock.now(), held.ledger.state().message_version);
+    assert_eq!(harness.stream_records(&[record.clone(), record]).await, Answer::Batch(0));
+    assert_eq!(harness.take(BEIJING).len(), 1, "two requests in one batch send one message");
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Dispatched);
 }
 
 async fn refuses_new_cases(harness: &CrashHarness) {
-    let body = crate::journey::body(&super::papers());
+    let body = crate::case_scenario::body(&super::sample_documents());
     let refused = harness.post("another-app", super::APPLICATIONS, "a-key", &body).await.body(422);
     assert_eq!(refused["type"], "/problems/not_covered");
     let rows = harness.hub.agencies.agencies();
-    assert!(rows.iter().all(|row| row.state == AgencyState::Active), "the rows say nothing of it");
+    assert!(rows.iter().all(|row| row.state == AgencyState::Active), "the rows do not change");
 }

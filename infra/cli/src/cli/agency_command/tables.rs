@@ -1,4 +1,4 @@
-//! What a person reads of the agencies.
+//! Output of `tongban agency` for people.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use tongban::operator::{
     AgencyKey, AgencyOverview, AgencySummary, KeyState, Origin, RefusedReport, Suspension,
 };
 
-/// Lines of cells, each column as wide as its widest cell. Chinese letters take two columns.
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+/// A table whose columns are as wide as their widest cell. A Chinese character takes two columns.
+fn table<const N: usize>(titles: [&str; N], rows: &[[String; N]]) -> String {
     let widths: Vec<usize> = (0..N)
         .map(|column| {
             let cells = rows.iter().map(|row| measure_text_width(&row[column]));
-            cells.chain([head[column].len()]).max().unwrap_or(0)
+            cells.chain([titles[column].len()]).max().unwrap_or(0)
         })
         .collect();
     let line = |cells: &[String; N]| {
@@ -25,12 +25,11 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    let mut lines = vec![style(line(&head.map(str::to_owned))).bold().to_string()];
+    let mut lines = vec![style(line(&titles.map(str::to_owned))).bold().to_string()];
     lines.extend(rows.iter().map(line));
     lines.join("\n")
 }
 
-/// Every agency, one a line.
 pub(super) fn list(agencies: &[AgencySummary]) -> String {
     let rows: Vec<[String; 5]> = agencies
         .iter()
@@ -44,54 +43,52 @@ pub(super) fn list(agencies: &[AgencySummary]) -> String {
             ]
         })
         .collect();
-    table(["CODE", "NAME", "STATE", "DECIDES", "KEYS"], &rows)
+    table(["CODE", "NAME", "STATE", "SERVICES", "KEYS"], &rows)
 }
 
-/// One agency, closely.
-pub(super) fn show(sight: &AgencyOverview) -> String {
+pub(super) fn show(overview: &AgencyOverview) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<10}{value}");
     };
-    let standing = &sight.standing;
-    line("agency", &format!("{} {} {}", standing.agency, standing.zh, standing.en));
-    line("state", &state(standing));
-    for (service, since) in &standing.offers {
+    let summary = &overview.summary;
+    line("agency", &format!("{} {} {}", summary.agency, summary.zh, summary.en));
+    line("state", &state(summary));
+    for (service, since) in &summary.offers {
         line("decides", &format!("{} since {since}", service_name(*service)));
     }
-    for capability in &sight.capabilities {
+    for capability in &overview.capabilities {
         line("can", capability);
     }
-    let queue = &sight.queue;
+    let queue = &overview.queue;
     line(
         "queue",
         &format!("{} waiting, {} in flight, {} dead letters", queue.waiting, queue.in_flight, queue.dead),
     );
     line("", &queue.url);
-    let cases = &sight.cases;
+    let cases = &overview.cases;
     let more = if cases.more { " (and more)" } else { "" };
     line("cases", &format!("{} open{more}, {} of them held", cases.open, cases.held));
     if let Some(oldest) = cases.oldest {
-        line("", &format!("the oldest since {oldest:.0}, {}", age(oldest)));
+        line("", &format!("oldest opened {oldest:.0}, {}", age(oldest)));
     }
-    let _ = write!(text, "\n{}\n\n{}", keys(&sight.keys), records(&sight.records));
+    let _ = write!(text, "\n{}\n\n{}", keys(&overview.keys), records(&overview.records));
     text
 }
 
-/// Keys, one a line.
 pub(super) fn keys(keys: &[AgencyKey]) -> String {
     let rows: Vec<[String; 4]> = keys
         .iter()
         .map(|key| {
             let state = match key.state {
                 KeyState::InUse => "in use",
-                KeyState::Former => "former: still opens what was sent",
+                KeyState::Former => "former: still decrypts earlier messages",
                 KeyState::Revoked => "REVOKED",
             };
             let origin = match key.origin {
                 Some(Origin::Row) => "infra/agencies.toml",
                 Some(Origin::Operator) => "an operator",
-                None => "not listed any more",
+                None => "no longer listed",
             };
             [key.kid.clone(), key.role.map_or("", purpose).to_owned(), state.to_owned(), origin.to_owned()]
         })
@@ -99,7 +96,7 @@ pub(super) fn keys(keys: &[AgencyKey]) -> String {
     table(["KEY", "FOR", "STATE", "FROM"], &rows)
 }
 
-/// What a key is for.
+/// Purpose of a key.
 pub(super) fn purpose(role: KeyRole) -> &'static str {
     match role {
         KeyRole::Signing => "signatures",
@@ -107,28 +104,27 @@ pub(super) fn purpose(role: KeyRole) -> &'static str {
     }
 }
 
-/// Refused reports, one a line.
 pub(super) fn refused(refused: &[RefusedReport]) -> String {
     if refused.is_empty() {
         return "No report was refused.".to_owned();
     }
     let rows: Vec<[String; 4]> = refused
         .iter()
-        .map(|one| {
+        .map(|report| {
             [
-                format!("{:.3}", one.at),
-                one.outcome.clone(),
-                one.application.clone().unwrap_or_default(),
-                one.report_id.clone().unwrap_or_default(),
+                format!("{:.3}", report.at),
+                report.outcome.clone(),
+                report.application.clone().unwrap_or_default(),
+                report.report_id.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    table(["AT", "WHY", "APPLICATION", "REPORT"], &rows)
+    table(["AT", "REASON", "APPLICATION", "REPORT"], &rows)
 }
 
 fn records(records: &[Record]) -> String {
     if records.is_empty() {
-        return "No operator has changed it.".to_owned();
+        return "No operator has changed this agency.".to_owned();
     }
     let rows: Vec<[String; 5]> = records
         .iter()
@@ -146,14 +142,14 @@ fn records(records: &[Record]) -> String {
             [record.version.to_string(), at, what, record.by.clone(), record.reason.clone()]
         })
         .collect();
-    table(["CHANGE", "AT", "WHAT", "BY", "WHY"], &rows)
+    table(["VERSION", "AT", "CHANGE", "BY", "REASON"], &rows)
 }
 
 fn state(agency: &AgencySummary) -> String {
     match (agency.state, agency.suspended_by) {
         (AgencyState::Active, _) => "active".to_owned(),
         (AgencyState::Suspended, Some(Suspension::Operator)) => "SUSPENDED by an operator".to_owned(),
-        (AgencyState::Suspended, _) => "SUSPENDED by its row".to_owned(),
+        (AgencyState::Suspended, _) => "SUSPENDED in infra/agencies.toml".to_owned(),
     }
 }
 
@@ -161,7 +157,7 @@ fn service_name(service: Service) -> String {
     serde_json::to_value(service).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// How long ago, in the largest unit that makes sense.
+/// Age in minutes, hours or days.
 fn age(since: Timestamp) -> String {
     let minutes = Timestamp::now().duration_since(since).as_mins().max(0);
     match minutes {
@@ -176,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up_under_chinese_names_too() {
+    fn columns_align_under_chinese_names() {
         console::set_colors_enabled(false);
         let rows = [["11", "北京市", "x"], ["1501", "Hohhot", "y"]].map(|row| row.map(str::to_owned));
         assert_eq!(table(["CODE", "NAME", "Z"], &rows), "CODE  NAME    Z\n11    北京市  x\n1501  Hohhot  y");

@@ -8,14 +8,14 @@ use crate::agencies::AgencyList;
 
 const TODAY: Date = date(2026, 3, 31);
 
-fn walked() -> Vec<Scenario> {
+fn all_scenarios() -> Vec<Scenario> {
     let list = AgencyList::parse(include_str!("../../../../agencies.toml")).unwrap();
     scenarios(&Agencies::new(list.rows().cloned().collect()).unwrap(), TODAY).unwrap()
 }
 
 #[test]
-fn every_course_is_one_the_stage_machine_allows() {
-    for scenario in walked() {
+fn the_stage_machine_allows_every_scenario() {
+    for scenario in all_scenarios() {
         let mut stage = Stage::Draft;
         for event in &scenario.events()[1..] {
             let leads = |(step, to): &&(Step, Stage)| match *event {
@@ -30,14 +30,14 @@ fn every_course_is_one_the_stage_machine_allows() {
 }
 
 #[test]
-fn every_service_of_the_catalogue_is_walked() {
-    let walked: Vec<Service> = walked().iter().map(|scenario| scenario.row.service).collect();
-    assert_eq!(walked, Service::all());
+fn every_service_of_the_catalogue_has_a_scenario() {
+    let services: Vec<Service> = all_scenarios().iter().map(|scenario| scenario.row.service).collect();
+    assert_eq!(services, Service::all());
 }
 
 #[test]
-fn the_courses_lead_where_the_agencies_are() {
-    for scenario in walked() {
+fn each_leg_goes_to_the_agency_of_its_place() {
+    for scenario in all_scenarios() {
         for leg in &scenario.legs {
             let place = match scenario.row.leg(leg.purpose).unwrap().role {
                 Role::Registration | Role::MoveOut => &scenario.places.registered_at,
@@ -49,8 +49,8 @@ fn the_courses_lead_where_the_agencies_are() {
 }
 
 #[test]
-fn a_request_holds_what_its_service_needs() {
-    for scenario in walked() {
+fn a_request_has_the_fields_and_documents_of_its_service() {
+    for scenario in all_scenarios() {
         let request = scenario.request();
         let number: IdentityNumber =
             request["applicant"]["identity_number"].as_str().unwrap().parse().unwrap();
@@ -61,10 +61,12 @@ fn a_request_holds_what_its_service_needs() {
             assert!(field.value.is_none_or(|value| given.unwrap() == value));
         }
         let kinds = request["documents"].as_array().unwrap().iter().map(|document| &document["kind"]);
-        let asked = scenario.case.documents.iter();
+        let required = scenario.case.documents.iter();
         assert!(
-            kinds.zip(asked.clone()).all(|(kind, row)| row.accepts.iter().any(|known| kind == known.name()))
+            kinds
+                .zip(required.clone())
+                .all(|(kind, row)| row.accepts.iter().any(|known| kind == known.name()))
         );
-        assert_eq!(request["documents"].as_array().unwrap().len(), asked.len());
+        assert_eq!(request["documents"].as_array().unwrap().len(), required.len());
     }
 }

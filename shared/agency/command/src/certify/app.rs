@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use super::error::CertifyError;
 
-/// Events of an application that are read at once; no application has as many.
+/// Most events that one call reads; no application of certification has as many.
 const EVENTS: u32 = 100;
 
-/// A document to upload: a small PDF that shows what it stands for.
+/// A document to upload: a small PDF that names its kind.
 #[derive(Clone, Debug)]
-pub struct Paper(SampleDocument);
+pub struct UploadDocument(SampleDocument);
 
-impl Paper {
+impl UploadDocument {
     /// Makes a document of this kind.
     #[must_use]
-    pub fn new(kind: &'static str) -> Paper {
-        Paper(SampleDocument::pdf(kind, "CERTIFICATION, invented"))
+    pub fn new(kind: &'static str) -> UploadDocument {
+        UploadDocument(SampleDocument::pdf(kind, "CERTIFICATION, invented"))
     }
 }
 
@@ -61,17 +61,17 @@ impl App {
         self.client.post_signed(&format!("/{path}"), jws).await.map_err(failed)
     }
 
-    /// Creates an application, reports its id, and uploads its documents. The last one submits the application.
+    /// Creates an application, reports its id, and uploads its documents. The last upload submits the application.
     ///
     /// # Errors
     /// [`CertifyError`].
     pub async fn file(
         &self,
         mut body: Value,
-        papers: &[Paper],
+        documents: &[UploadDocument],
         created: impl FnOnce(ApplicationId),
     ) -> Result<ApplicationView, CertifyError> {
-        let documents: Vec<SampleDocument> = papers.iter().map(|paper| paper.0.clone()).collect();
+        let documents: Vec<SampleDocument> = documents.iter().map(|document| document.0.clone()).collect();
         body["submit"] = "when_complete".into();
         let view = self.client.create(body, &documents).await.map_err(failed)?;
         created(view.id);
@@ -83,8 +83,13 @@ impl App {
     ///
     /// # Errors
     /// [`CertifyError`].
-    pub async fn add(&self, id: ApplicationId, slot: DocumentId, paper: &Paper) -> Result<(), CertifyError> {
-        self.client.add_document(id, slot, &paper.0).await.map_err(failed)
+    pub async fn add(
+        &self,
+        id: ApplicationId,
+        slot: DocumentId,
+        document: &UploadDocument,
+    ) -> Result<(), CertifyError> {
+        self.client.add_document(id, slot, &document.0).await.map_err(failed)
     }
 
     /// Downloads a document.
@@ -103,7 +108,7 @@ impl App {
         self.client.application(id).await.map_err(failed)
     }
 
-    /// Takes one of the app's own steps.
+    /// Posts an action of the app on an application.
     ///
     /// # Errors
     /// [`CertifyError`].

@@ -11,7 +11,7 @@ use super::applicant::TestApplicant;
 use super::error::CertifyError;
 use super::outcome::NotPassed;
 use super::session::Session;
-use super::turns::DECIDED;
+use super::single_case::DECIDED;
 
 /// Cases filed concurrently; a hub on one machine does not take more.
 const AT_ONCE: usize = 8;
@@ -61,7 +61,7 @@ pub(super) async fn burst(session: &Session<'_>) -> Result<String, NotPassed> {
     Ok(format!("{} cases in {all:.1} s, {rate:.2} a second; filed within {filing:.1} s", session.burst))
 }
 
-/// The cases that are not decided yet. Stops reading at the first few open ones: the others are later in the queue.
+/// The cases that are not decided yet. Reading stops after a few open cases: the other cases are later in the queue.
 async fn still_open(
     session: &Session<'_>,
     open: Vec<ApplicationId>,

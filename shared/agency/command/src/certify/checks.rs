@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::outcome::{CheckOutcome, CheckResult, NotPassed};
 use super::session::Session;
-use super::{burst, probes, rotation, turns};
+use super::{burst, probes, rotation, single_case};
 
 /// A check of certification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,14 +149,16 @@ impl CertificationCheck {
 
     async fn run_steps(self, session: &Session<'_>) -> Result<Option<String>, NotPassed> {
         match self {
-            CertificationCheck::Ordinary => turns::ordinary(session).await?,
-            CertificationCheck::Certificate => turns::certificate(session).await?,
-            CertificationCheck::Refusal => turns::refusal(session).await?,
-            CertificationCheck::Supplement => turns::supplement(session).await?,
-            CertificationCheck::Duplicate => turns::duplicate(session).await?,
-            CertificationCheck::LateDuplicate => turns::late_duplicate(session).await?,
-            CertificationCheck::Reordering => turns::reordering(session).await?,
-            CertificationCheck::WithdrawnWhileWorking => turns::withdrawn_while_working(session).await?,
+            CertificationCheck::Ordinary => single_case::ordinary(session).await?,
+            CertificationCheck::Certificate => single_case::certificate(session).await?,
+            CertificationCheck::Refusal => single_case::refusal(session).await?,
+            CertificationCheck::Supplement => single_case::supplement(session).await?,
+            CertificationCheck::Duplicate => single_case::duplicate(session).await?,
+            CertificationCheck::LateDuplicate => single_case::late_duplicate(session).await?,
+            CertificationCheck::Reordering => single_case::reordering(session).await?,
+            CertificationCheck::WithdrawnWhileWorking => {
+                single_case::withdrawn_while_working(session).await?
+            }
             CertificationCheck::Unreadable => probes::unreadable(session).await?,
             CertificationCheck::Forged => probes::forged(session).await?,
             CertificationCheck::RotatedKey => rotation::rotated_key(session).await?,

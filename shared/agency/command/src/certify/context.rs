@@ -1,4 +1,4 @@
-//! What certification needs from its caller.
+//! The inputs of certification.
 
 use agency::AgencyConfig;
 use agency::aws::SqsAccess;

@@ -1,9 +1,9 @@
-//! Why certification itself could not go on.
+//! The errors that end certification.
 
 use agency::problem::HubProblem;
 use thiserror::Error;
 
-/// Why certification could not go on. Says nothing about the consumer.
+/// Why certification stopped. Not a verdict on the consumer.
 #[derive(Debug, Error)]
 pub enum CertifyError {
     /// This system has no usable TLS provider.
@@ -27,7 +27,7 @@ pub enum CertifyError {
     /// The operator's command failed.
     #[error("the operator's command `{command}` failed: {why}")]
     Operator { command: String, why: String },
-    /// The catalogue has no service of one leg of this purpose that certification can fill in.
+    /// The catalogue has no service with a single leg of this purpose that certification can fill in.
     #[error("the catalogue has no service with one leg `{0}` that certification can apply for")]
     NoService(&'static str),
     /// No division can be derived from the agency's code.

@@ -118,7 +118,7 @@ impl OperatorCommand {
         self.read("agency probe", &text)
     }
 
-    /// The `kid` of every key that the hub has or had of an agency, revoked ones included.
+    /// The `kid` of every key of an agency at the hub, revoked keys included.
     pub(super) async fn keys(&self, agency: &AgencyCode) -> Result<Vec<String>, CertifyError> {
         let text = self.run(&["agency", "keys", &agency.to_string(), "--json"]).await?;
         let mut names = Vec::new();

@@ -12,7 +12,7 @@ use super::error::CertifyError;
 pub enum CheckOutcome {
     /// The consumer behaved as required.
     Passed,
-    /// The consumer did not, or the check could not be completed.
+    /// The consumer did not behave as required, or the check could not be completed.
     Failed,
     /// The check did not run.
     Skipped,

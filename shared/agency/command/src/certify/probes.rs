@@ -10,13 +10,13 @@ use super::error::CertifyError;
 use super::operator::{BadMessage, BadMessageKind};
 use super::outcome::NotPassed;
 use super::session::Session;
-use super::turns;
+use super::single_case;
 use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
 /// Visibility timeout of a message that certification received.
 const HIDDEN: Duration = Duration::from_secs(5);
-/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same message,
-/// and more receives win it sooner.
+/// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same
+/// message, and more receives win it sooner.
 const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
 const APART: Duration = Duration::from_millis(13);
@@ -36,7 +36,7 @@ pub(super) async fn forged(session: &Session<'_>) -> Result<(), NotPassed> {
 async fn probe(session: &Session<'_>, kind: BadMessageKind) -> Result<(), NotPassed> {
     let since = Timestamp::now();
     let probe = session.needed_operator()?.probe(session.agency(), kind).await?;
-    let others = turns::ordinary(session).await;
+    let others = single_case::ordinary(session).await;
     // Remove the bad message whatever the consumer did.
     let removed = remove_message(session, &probe).await;
     let reported = session.refused(probe.application, since).await?;
@@ -59,7 +59,7 @@ async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(),
     let failed = |error: agency::queue::QueueError| CertifyError::Queue(error.to_string());
     let (mut own, mut empty) = (0, 0);
     while Instant::now() < end {
-        // No pause between the receives, because the consumer makes none either.
+        // The consumer polls without a pause, so this loop does too.
         let receives = (0..RECEIVES).map(async |turn| {
             sleep(APART * turn).await;
             queue.receive(BATCH, WAIT, HIDDEN).await

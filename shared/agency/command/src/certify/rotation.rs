@@ -12,9 +12,9 @@ use uuid::Uuid;
 use super::error::CertifyError;
 use super::outcome::NotPassed;
 use super::session::Session;
-use super::turns;
+use super::single_case;
 
-/// Time until every function of the hub knows a changed key: they reload keys every 15 seconds.
+/// Time until every function of the hub knows a changed key. Functions reload keys every 15 seconds.
 const PROPAGATION: Duration = Duration::from_secs(16);
 
 pub(super) async fn rotated_key(session: &Session<'_>) -> Result<(), NotPassed> {
@@ -34,7 +34,7 @@ pub(super) async fn rotated_key(session: &Session<'_>) -> Result<(), NotPassed> 
     session.register_key(next.kid(), &file.path()).await?;
     let check = async {
         sleep(PROPAGATION).await;
-        turns::ordinary(session).await
+        single_case::ordinary(session).await
     };
     let ended = check.await;
     session.revoke_registered_key().await?;
@@ -47,7 +47,7 @@ pub(super) async fn rotated_key(session: &Session<'_>) -> Result<(), NotPassed> 
     }
 }
 
-/// A public key in a temporary file. Dropping it deletes the file.
+/// A public key in a temporary file, deleted on drop.
 struct PublicFile(PathBuf);
 
 impl PublicFile {

@@ -14,7 +14,7 @@ use reqwest::Url;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::app::{App, Paper};
+use super::app::{App, UploadDocument};
 use super::applicant::TestApplicant;
 use super::context::CertificationContext;
 use super::error::CertifyError;
@@ -107,16 +107,20 @@ impl<'m> Session<'m> {
     async fn file_case(&self, purpose: Purpose, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
         let (row, case) = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
         let kinds = case.documents.iter().filter_map(|document| document.accepts.first());
-        let papers: Vec<Paper> = kinds.map(|kind| Paper::new(kind.name())).collect();
-        self.file(self.forms.form(row, case, name), &papers).await
+        let documents: Vec<UploadDocument> = kinds.map(|kind| UploadDocument::new(kind.name())).collect();
+        self.file(self.forms.form(row, case, name), &documents).await
     }
 
-    async fn file(&self, body: serde_json::Value, papers: &[Paper]) -> Result<ApplicationId, CertifyError> {
+    async fn file(
+        &self,
+        body: serde_json::Value,
+        documents: &[UploadDocument],
+    ) -> Result<ApplicationId, CertifyError> {
         // Remember the id before the uploads, so that a stop in between still withdraws the draft.
         let on_created = |id| {
             self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         };
-        Ok(self.app.file(body, papers, on_created).await?.id)
+        Ok(self.app.file(body, documents, on_created).await?.id)
     }
 
     /// Waits until an application reaches one of these stages.
@@ -207,8 +211,8 @@ impl<'m> Session<'m> {
         Ok(())
     }
 
-    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws the
-    /// others. A case that the hub does not let close stays open.
+    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws
+    /// the others. A case that the hub does not let close stays open.
     pub(super) async fn clean_up(&self) {
         if let Err(NotPassed::Failed(reason) | NotPassed::Skipped(reason)) =
             self.revoke_registered_key().await

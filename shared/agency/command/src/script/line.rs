@@ -15,7 +15,7 @@ pub enum ScriptCondition {
     Supplemented,
 }
 
-/// What a simulated agency does.
+/// An action of a simulated agency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptAction {
     Report(Finding),

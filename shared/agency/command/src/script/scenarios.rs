@@ -78,7 +78,7 @@ pub(super) fn refuse(purpose: Purpose) -> Vec<ScriptLine> {
     vec![received(), always(finding)]
 }
 
-/// A migration certificate issued 31 days ago that expired yesterday; nobody settles in time.
+/// Moves out with a migration certificate that was issued 31 days ago and expired yesterday; never settles.
 pub(super) fn lapse(purpose: Purpose) -> Vec<ScriptLine> {
     match purpose {
         Purpose::MoveOut => vec![

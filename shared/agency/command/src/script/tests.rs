@@ -77,7 +77,7 @@ fn the_same_seed_gives_the_same_scenarios_and_all_of_them() {
 #[test]
 fn every_name_is_a_script_whose_steps_the_stage_table_allows() {
     for (name, _) in AgencyScript::NAMES {
-        for purpose in Purpose::ALL {
+        for &purpose in Purpose::ALL {
             let allowed: Vec<_> =
                 domain::stage::reports(purpose).into_iter().filter_map(Finding::kind_of).collect();
             for notice in [NoticeKind::Opened, NoticeKind::Supplemented] {

@@ -25,7 +25,7 @@ impl Default for CrashPoint {
 }
 
 impl CrashPoint {
-    /// Schedules a crash after this many steps. A crash that is scheduled already stays as it is.
+    /// Schedules a crash after this many steps. Does not change a crash that is already scheduled.
     ///
     /// Returns whether the crash is new.
     pub(crate) fn schedule(&self, steps: u32) -> bool {

@@ -1,4 +1,5 @@
-//! Many agencies in one process. Each behaves like a process of its own: a crash loses everything but its inbox file.
+//! Many agencies in one process. Each agency behaves like a separate process: a crash loses everything except the
+//! inbox file.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +27,8 @@ use agency::journal::ConsumerJournal;
 use agency::queue::CaseQueue;
 use agency::stop::{Stop, Stopper};
 
-/// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a crash
-/// can hit the next case too.
+/// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a
+/// crash can hit the next case too.
 const STEPS: u32 = 20;
 /// Messages remembered as having caused a crash.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -46,8 +47,8 @@ pub struct FleetAgency<Q> {
 pub struct StopConditions {
     /// After this time.
     pub after: Option<Duration>,
-    /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its visibility
-    /// timeout: a message that a crashed agency held comes back only then.
+    /// After this time without any event and without a case in progress. Must exceed the queue's long poll and its
+    /// visibility timeout: only then does SQS deliver a message of a crashed agency again.
     pub idle: Option<Duration>,
 }
 
@@ -197,7 +198,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// A new consumer, with nothing but its configuration and its inbox file.
+    /// A new consumer, which shares only configuration and inbox file with the crashed consumer.
     fn consumer<Q: CaseQueue + Clone>(
         &self,
         member: &FleetAgency<Q>,
@@ -228,8 +229,8 @@ fn lock(stats: &Mutex<Stats>) -> MutexGuard<'_, Stats> {
     stats.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The messages that have caused a crash of an agency. Each causes one crash only, or an agency with several cases in
-/// progress would never stop crashing. The fleet keeps this list, because the agency loses its memory.
+/// The messages that have caused a crash of an agency. A message causes one crash only, or an agency with several cases
+/// in progress would never stop crashing. The fleet holds this list, because a crash clears the agency's memory.
 type CrashedMessages = Arc<Mutex<LruCache<(ApplicationId, u32), ()>>>;
 
 /// A simulator that schedules a crash of its process for some messages.

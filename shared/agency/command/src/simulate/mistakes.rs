@@ -39,7 +39,7 @@ impl Mistake {
     }
 }
 
-/// The id of an application that nobody has filed.
+/// The id of an application that does not exist.
 fn unknown_application(application: ApplicationId) -> ApplicationId {
     let hash = Sha256::digest(format!("nobody's:{application}"));
     let mut bytes = [0; 16];

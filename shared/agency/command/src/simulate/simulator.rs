@@ -1,8 +1,8 @@
 //! A case handler that follows a script.
 
 use domain::command::Finding;
-use domain::decide::today;
 use domain::effect::NoticeKind;
+use domain::time::today;
 use jiff::Timestamp;
 use protocol::case::Case;
 
@@ -16,8 +16,8 @@ use agency::journal::ConsumerJournal;
 
 /// Follows an [`AgencyScript`]. Fetches and checks every document of a case before it decides.
 ///
-/// After a crash it repeats the same steps. The hub answers a repeated report with the first receipt, and refuses a report
-/// on a case that has moved on.
+/// After a crash it repeats the same steps. The hub answers a repeated report with the first receipt, and refuses a
+/// report on a case that has moved on.
 #[derive(Clone, Debug)]
 pub struct Simulator {
     script: AgencyScript,
@@ -117,7 +117,7 @@ impl Simulator {
     }
 }
 
-/// How far the script has come on a case.
+/// Progress of a script on a case.
 struct CaseProgress<'c> {
     case: &'c Case,
     /// The version that the next report names.
@@ -156,8 +156,8 @@ impl CaseHandler for Simulator {
                 }
             };
             self.report(&mut progress, finding, remaining.peek(), client).await?;
-            // The hub answers a report that was sent before a crash with the first receipt. So this refusal means that the case
-            // was withdrawn or has moved to another agency.
+            // The hub answers a report that was sent before a crash with the first receipt. So this refusal means that
+            // the case was withdrawn or has moved to another agency.
             if progress.overtaken {
                 return Ok(HandlerOutcome::Overtaken);
             }

@@ -1,4 +1,4 @@
-//! What a fleet did, counted from its journal.
+//! Statistics of a fleet, counted from its journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use agency::journal::JournalEntry;
 
-/// What a fleet did, in numbers.
+/// Statistics of a fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FleetSummary {
     /// Simulated agencies.

@@ -15,29 +15,29 @@ const NOW: i64 = 1_772_413_200;
 const ISSUER: &str = "https://login.example";
 const URL: &str = "https://login.example/jwks.json";
 
-/// An issuer that publishes what it is told to, or nothing.
+/// A fake issuer. It counts the fetches, and does not answer while `published` is `None`.
 #[derive(Clone, Default)]
-struct Login {
+struct FakeIssuer {
     published: Arc<Mutex<Option<Vec<Value>>>>,
-    asked: Arc<AtomicUsize>,
+    fetches: Arc<AtomicUsize>,
 }
 
-impl Login {
-    fn publishes(&self, keys: &[&PrivateKey]) {
+impl FakeIssuer {
+    fn publish(&self, keys: &[&PrivateKey]) {
         let keys = keys.iter().map(|key| key.public().to_jwk().unwrap()).collect();
         *self.published.lock().unwrap() = Some(keys);
     }
 
-    fn is_down(&self) {
+    fn stop(&self) {
         *self.published.lock().unwrap() = None;
     }
 
     fn issuers(&self) -> Issuers {
-        let login = self.clone();
+        let issuer = self.clone();
         let fetch: Fetch = Arc::new(move |url| {
             assert_eq!(url, URL);
-            login.asked.fetch_add(1, Ordering::Relaxed);
-            let keys = login.published.lock().unwrap().clone();
+            issuer.fetches.fetch_add(1, Ordering::Relaxed);
+            let keys = issuer.published.lock().unwrap().clone();
             let answer = keys.map(|keys| json!({ "keys": keys }).to_string().into_bytes());
             Box::pin(async move {
                 tokio::task::yield_now().await;
@@ -48,8 +48,8 @@ impl Login {
         Issuers::parse_with(&rows.to_string(), Mode::Live, &fetch).unwrap()
     }
 
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::Relaxed)
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::Relaxed)
     }
 }
 
@@ -64,76 +64,83 @@ async fn at(issuers: &Issuers, seconds: i64, key: &PrivateKey) -> Result<Caller,
 }
 
 #[tokio::test]
-async fn keys_are_asked_for_once_and_again_when_they_change() {
-    let (login, old, new) = (Login::default(), key(), key());
-    let issuers = login.issuers();
-    login.publishes(&[&old]);
+async fn keys_are_fetched_once_and_again_when_they_change() {
+    let (issuer, old, new) = (FakeIssuer::default(), key(), key());
+    let issuers = issuer.issuers();
+    issuer.publish(&[&old]);
     for seconds in [0, 1, 599] {
         assert!(at(&issuers, seconds, &old).await.is_ok());
     }
-    assert_eq!(login.asked(), 1, "an issuer is not asked for every token");
-    login.publishes(&[&old, &new]);
-    assert!(at(&issuers, 599, &new).await.is_ok(), "a key that is not known yet is asked for");
-    assert_eq!(login.asked(), 2);
-    // Whatever tokens name, an issuer is asked every ten seconds at most.
+    assert_eq!(issuer.fetches(), 1, "keys are not fetched for every token");
+    issuer.publish(&[&old, &new]);
+    assert!(at(&issuers, 599, &new).await.is_ok(), "an unknown key causes a fetch");
+    assert_eq!(issuer.fetches(), 2);
+    // Tokens with unknown keys cause at most one fetch in ten seconds.
     for _ in 0..100 {
         assert_eq!(at(&issuers, 608, &key()).await, Err(TokenError::UnknownKey));
     }
-    assert_eq!(login.asked(), 2);
+    assert_eq!(issuer.fetches(), 2);
     assert_eq!(at(&issuers, 609, &key()).await, Err(TokenError::UnknownKey));
-    assert_eq!(login.asked(), 3);
-    login.publishes(&[&new]);
+    assert_eq!(issuer.fetches(), 3);
+    issuer.publish(&[&new]);
     assert!(at(&issuers, 1_208, &old).await.is_ok());
-    assert_eq!(at(&issuers, 1_209, &old).await, Err(TokenError::UnknownKey), "taken out, it counts no more");
+    assert_eq!(at(&issuers, 1_209, &old).await, Err(TokenError::UnknownKey), "a removed key is rejected");
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_stops_nobody_for_a_day() {
-    let (login, key) = (Login::default(), key());
-    let issuers = login.issuers();
-    login.is_down();
+async fn cached_keys_are_used_for_a_day_while_the_issuer_is_down() {
+    let (issuer, key) = (FakeIssuer::default(), key());
+    let issuers = issuer.issuers();
+    issuer.stop();
     for _ in 0..100 {
         assert_eq!(at(&issuers, 0, &key).await, Err(TokenError::NoKeys));
     }
-    assert_eq!(login.asked(), 1, "nobody waits once more for an issuer that has just not answered");
-    login.publishes(&[&key]);
+    assert_eq!(issuer.fetches(), 1, "a failed fetch is not repeated during the cooldown");
+    issuer.publish(&[&key]);
     assert!(at(&issuers, 10, &key).await.is_ok());
-    login.is_down();
+    issuer.stop();
     assert!(at(&issuers, 3_600, &key).await.is_ok());
     assert!(at(&issuers, 24 * 3_600, &key).await.is_ok());
     assert_eq!(at(&issuers, 24 * 3_600 + 11, &key).await, Err(TokenError::NoKeys));
-    let asked = login.asked();
-    assert_eq!((at(&issuers, 24 * 3_600 + 12, &key).await, login.asked()), (Err(TokenError::NoKeys), asked));
-    login.publishes(&[]);
-    assert_eq!(at(&issuers, 24 * 3_600 + 22, &key).await, Err(TokenError::NoKeys), "no key is no answer");
+    let fetches = issuer.fetches();
+    assert_eq!(
+        (at(&issuers, 24 * 3_600 + 12, &key).await, issuer.fetches()),
+        (Err(TokenError::NoKeys), fetches)
+    );
+    issuer.publish(&[]);
+    assert_eq!(
+        at(&issuers, 24 * 3_600 + 22, &key).await,
+        Err(TokenError::NoKeys),
+        "an empty JWKS counts as a failed fetch"
+    );
 }
 
-/// Whoever comes while the first question is under way waits for its answer, and asks none.
+/// Requests during the first fetch wait for its result.
 #[tokio::test]
-async fn many_at_once_ask_once() {
-    let (login, key) = (Login::default(), key());
-    login.publishes(&[&key]);
-    let issuers = login.issuers();
+async fn concurrent_requests_share_one_fetch() {
+    let (issuer, key) = (FakeIssuer::default(), key());
+    issuer.publish(&[&key]);
+    let issuers = issuer.issuers();
     let all = futures_util::future::join_all((0..20).map(|_| at(&issuers, 0, &key))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
-    assert_eq!(login.asked(), 1);
+    assert_eq!(issuer.fetches(), 1);
 }
 
 #[tokio::test]
-async fn an_issuer_vouches_for_its_own_tokens_alone() {
-    let (login, key) = (Login::default(), key());
-    login.publishes(&[&key]);
-    let issuers = login.issuers();
+async fn an_issuers_key_verifies_only_that_issuers_tokens() {
+    let (issuer, key) = (FakeIssuer::default(), key());
+    issuer.publish(&[&key]);
+    let issuers = issuer.issuers();
     let claims = json!({
         "iss": "https://other.example", "aud": "tongban", "iat": NOW, "exp": NOW + 300, "tenant": "an-app",
     });
     let token = sign("at+jwt", &claims, &key).unwrap();
     let refused = issuers.verify(&token, Timestamp::from_second(NOW).unwrap()).await;
-    assert_eq!((refused, login.asked()), (Err(TokenError::NotForUs), 0));
+    assert_eq!((refused, issuer.fetches()), (Err(TokenError::NotForUs), 0));
 }
 
 #[test]
-fn keys_are_published_at_https() {
+fn a_jwks_uri_is_https() {
     let rows = |url: &str| json!([{ "issuer": ISSUER, "audience": "a", "jwks_uri": url }]).to_string();
     let parse = |url: &str, mode| Issuers::parse(&rows(url), mode).err();
     assert_eq!(parse(URL, Mode::Live), None);
@@ -146,13 +153,17 @@ fn keys_are_published_at_https() {
     ] {
         assert_eq!(parse(url, mode), Some(IssuersError::Address), "{url}");
     }
-    let row = json!({ "issuer": ISSUER, "audience": "a", "jwks_uri": URL });
-    assert_eq!(Issuers::parse(&json!([row, row]).to_string(), Mode::Live).err(), Some(IssuersError::Twice));
+    let row =
+        |tenant: &str| json!({ "issuer": ISSUER, "audience": "a", "jwks_uri": URL, "tenants": [tenant] });
+    assert_eq!(
+        Issuers::parse(&json!([row("a"), row("b")]).to_string(), Mode::Live).err(),
+        Some(IssuersError::Twice)
+    );
     let both = json!([{ "issuer": ISSUER, "audience": "a", "jwks_uri": URL, "keys": [{}] }]);
     assert_eq!(Issuers::parse(&both.to_string(), Mode::Live).err(), Some(IssuersError::Shape));
 }
 
-/// Answers every connection with these bytes, again and again where they are to have no end.
+/// Answers every connection with these bytes; `endless` repeats them until the client closes.
 async fn server(answer: &'static str, endless: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/jwks", listener.local_addr().unwrap());
@@ -166,15 +177,15 @@ async fn server(answer: &'static str, endless: bool) -> String {
 }
 
 #[tokio::test]
-async fn what_is_read_over_http_is_bounded() {
+async fn a_fetch_over_http_is_bounded() {
     let fetch = over_http();
-    let fine = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", false).await;
-    assert_eq!(fetch(fine.clone()).await, Ok(b"{}".to_vec()));
-    let gone = server("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", false).await;
-    assert_eq!(fetch(gone).await, Err(FetchError::Status(500)));
-    let moved =
+    let valid = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", false).await;
+    assert_eq!(fetch(valid.clone()).await, Ok(b"{}".to_vec()));
+    let failing = server("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n", false).await;
+    assert_eq!(fetch(failing).await, Err(FetchError::Status(500)));
+    let redirecting =
         server("HTTP/1.1 302 Go\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", false).await;
-    assert_eq!(fetch(moved).await, Err(FetchError::Status(302)));
+    assert_eq!(fetch(redirecting).await, Err(FetchError::Status(302)));
     let endless =
         server("HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n                        ", true).await;
     assert_eq!(fetch(endless).await, Err(FetchError::TooLarge));

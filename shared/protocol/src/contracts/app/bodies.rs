@@ -1,6 +1,6 @@
-//! What an app backend sends, exactly as the hub's reader takes it: a field that is not here is refused.
+//! Schemas of the request bodies of app backends. The hub refuses a member that the schema does not have.
 //!
-//! `null` stands for what is left out, so whatever may be left out may be `null`.
+//! `null` means an absent member, so every optional member may be `null`.
 
 use domain::catalogue::{CaseRow, DocumentKind, ServiceRow, When, catalogue, current};
 use domain::event::HandOver;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::CALLED_BACK;
 
-/// The schemas of every body, by name.
+/// The schema of each request body, by name.
 pub(super) fn schemas() -> Map<String, Value> {
     let mut all: Map<String, Value> = catalogue().iter().flat_map(of_service).collect();
     let choices: Vec<Value> = all.keys().map(|name| of(name)).collect();
@@ -26,7 +26,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("NewPerson", person()),
         ("NewDocument", document(&DocumentKind::all())),
         ("Confirmation", confirmation()),
-        ("Nothing", object("No member at all; the body may be left out.", &[], json!({}))),
+        ("Nothing", object("An object without members; the body is optional.", &[], json!({}))),
         ("NewSubscription", subscription()),
         ("SubscriptionChange", subscription_change()),
         ("Rotation", rotation()),
@@ -65,7 +65,7 @@ fn absent() -> Value {
     json!({ "type": ["string", "null"], "const": null })
 }
 
-/// The bodies of one service: the cases that name a relative have a body of their own.
+/// The bodies of one service. The cases that name a relative have a separate body.
 fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
     let words = row.service.name().split('_');
     let name: String = words.map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect();
@@ -75,12 +75,12 @@ fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
     bodies.map(|(name, cases, relative)| (name, application(row, &cases, relative))).collect()
 }
 
-/// The query parameters of the question about coverage that choose a case, one for each member of a form that does.
+/// The query parameters of `readCoverage` that choose a case: one for each member of a form that chooses one.
 pub(super) fn case_parameters() -> Vec<Value> {
     let parameter = |name: &str| {
         let rows =
             || catalogue().iter().filter(move |row| row.member().is_some_and(|member| member.name == name));
-        // Two services may share a member, and a case of one may have the name of another's.
+        // Two services may share a member, and their cases may share names.
         let mut cases: Vec<When> = Vec::new();
         for case in rows().flat_map(|row| &row.cases) {
             if !cases.contains(&case.when) {
@@ -106,10 +106,14 @@ fn person() -> Value {
         "identity_number": of("IdentityNumber"),
         "mobile": or_null(of("MobileNumber")),
     });
-    object("A citizen. The birth date is not after today.", &["name", "identity_number"], properties)
+    object(
+        "A citizen. The birth date in the identity number must not be in the future.",
+        &["name", "identity_number"],
+        properties,
+    )
 }
 
-/// A document before it is uploaded. The hub gives a link for exactly this size, type and checksum.
+/// A document before its upload. The hub returns a link for exactly this size, type and checksum.
 fn document(kinds: &[DocumentKind]) -> Value {
     let properties = json!({
         "kind": { "type": "string", "enum": kinds },
@@ -117,17 +121,17 @@ fn document(kinds: &[DocumentKind]) -> Value {
             "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"], "title": "MediaType",
         },
         "size": {
-            "description": "Bytes.", "type": "integer", "minimum": 1, "maximum": limits::DOCUMENT_BYTES,
+            "description": "Size of the file in bytes.", "type": "integer", "minimum": 1, "maximum": limits::DOCUMENT_BYTES,
         },
         "sha256": {
-            "description": "SHA-256 of its bytes in base64.",
+            "description": "SHA-256 of the file in base64.",
             "type": "string", "pattern": "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$",
         },
     });
-    object("A document that will be uploaded.", &["kind", "media_type", "size", "sha256"], properties)
+    object("A document that the app will upload.", &["kind", "media_type", "size", "sha256"], properties)
 }
 
-/// The body for some cases of a service.
+/// The body for these cases of a service.
 fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
     let names: Vec<When> = cases.iter().map(|case| case.when).collect();
     let asked = |kind: &DocumentKind| {
@@ -138,8 +142,8 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
     let mut required = vec!["service", "accepted_at", "registered_at", "applicant", "address"];
     let mut properties = json!({
         "service": { "type": "string", "const": row.service },
-        "accepted_at": placed("Where the citizen applies (受理地)."),
-        "registered_at": placed("Where the citizen is registered (户籍地)."),
+        "accepted_at": placed("Acceptance place (受理地): where the citizen applies."),
+        "registered_at": placed("Place of household registration (户籍地)."),
         "applicant": of("NewPerson"),
         "guardian": or_null(of("NewPerson")),
         "address": of("Address"),
@@ -148,26 +152,26 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
             "type": ["boolean", "null"],
         },
         "capabilities": {
-            "description": "What the deciding agency must be able to do, such as `script:mongolian`.",
+            "description": "Capabilities that the deciding agency must have, such as `script:mongolian`.",
             "type": ["array", "null"], "maxItems": 8,
             "items": { "type": "string", "pattern": "^[a-z][a-z0-9:_-]{0,39}$" },
         },
         "submit": {
-            "description": "`when_complete`: it is handed in by itself once its last document is in.",
+            "description": "`when_complete`: the hub submits the application once the last document is stored.",
             "type": ["string", "null"], "enum": ["manual", "when_complete", null], "title": "SubmitMode",
         },
         "documents": {
-            "description": "What will be uploaded; each answers a requirement of its own.",
+            "description": "Documents that the app will upload. Each must satisfy a different requirement.",
             "type": ["array", "null"], "maxItems": most, "items": document(&kinds),
         },
     });
     if let Some(member) = row.member() {
         required.push(member.name);
         properties[member.name] =
-            json!({ "description": "Which case it is.", "type": "string", "enum": names });
+            json!({ "description": "Case of the service.", "type": "string", "enum": names });
     }
     if row.moves_in() {
-        properties["move_in"] = or_null(placed("Where to (迁入地); `accepted_at` where it is left out."));
+        properties["move_in"] = or_null(placed("Move-in place (迁入地); `accepted_at` by default."));
     }
     if relative {
         required.push("relative");
@@ -190,13 +194,13 @@ fn placed(description: &str) -> Value {
 fn confirmation() -> Value {
     let ways = [HandOver::Fingerprint, HandOver::Delegate, HandOver::Post, HandOver::Window];
     json!({
-        "description": "What the acceptance place confirms.",
+        "description": "The result that the acceptance place confirms.",
         "oneOf": [
-            titled("HandOverConfirmation", object("The result was handed over.", &["confirm", "how"], json!({
+            titled("HandOverConfirmation", object("The result was handed over to the citizen.", &["confirm", "how"], json!({
                 "confirm": { "type": "string", "const": "hand_over" },
                 "how": { "type": "string", "enum": ways },
             }))),
-            titled("SettleConfirmation", object("The citizen has settled at the place moved to.", &["confirm"], json!({
+            titled("SettleConfirmation", object("The citizen has settled at the move-in place.", &["confirm"], json!({
                 "confirm": { "type": "string", "const": "settle" },
                 "how": absent(),
             }))),
@@ -210,22 +214,22 @@ fn batch() -> Value {
         &["key", "application"],
         json!({
             "key": {
-                "description": "As `Idempotency-Key` is alone; each of a batch has another.",
+                "description": "Idempotency key of this application, unique in the batch.",
                 "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!#-~]+$",
             },
             "application": {
-                "description": "A `NewApplication`. What is wrong with it is told in its own result, so any value is taken.",
+                "description": "A `NewApplication`. Its own result reports its faults, so the schema accepts any value.",
             "not": { "type": "null" },
         },
         }),
     );
     let each = titled("BatchEntry", each);
     let many = json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": each });
-    object("Applications, up to 100 and 512 KiB.", &["applications"], json!({ "applications": many }))
+    object("Up to 100 applications, 512 KiB in total.", &["applications"], json!({ "applications": many }))
 }
 
 fn subscription() -> Value {
-    object("Where callbacks go.", &["url"], endpoint())
+    object("URL and event types of the callbacks.", &["url"], endpoint())
 }
 
 fn subscription_change() -> Value {
@@ -235,7 +239,7 @@ fn subscription_change() -> Value {
     with_url["url"]["type"] = json!("string");
     with_events["events"]["type"] = json!("array");
     json!({
-        "description": "What is to change; what is not named stays.",
+        "description": "Members to change. Absent members stay unchanged.",
         "anyOf": [
             titled("SubscriptionUrlChange", object("Another URL.", &["url"], with_url)),
             titled("SubscriptionEventsChange", object("Other events.", &["events"], with_events)),
@@ -245,31 +249,30 @@ fn subscription_change() -> Value {
 
 fn rotation() -> Value {
     let hours = json!({
-        "description": "Hours that the keys before this rotation go on signing, too; 24 without it.",
+        "description": "Hours in which the old keys also sign, 24 by default.",
         "type": ["integer", "null"], "minimum": 0, "maximum": 168,
     });
-    object("How keys change; the body may be left out.", &[], json!({ "overlap_hours": hours }))
+    object("Options of the rotation; the body is optional.", &[], json!({ "overlap_hours": hours }))
 }
 
 fn replay() -> Value {
-    let cursor =
-        json!({ "anyOf": [of("Cursor"), { "type": "null" }], "description": "`next` of the answer before." });
+    let cursor = json!({ "anyOf": [of("Cursor"), { "type": "null" }], "description": "`next` of the previous response." });
     let since = json!({
-        "description": "Every callback since this moment.",
+        "description": "Every callback since this time.",
         "type": "string", "format": "date-time", "minLength": 20, "maxLength": 40,
     });
     json!({
-        "description": "What is to be sent again.",
+        "description": "Callbacks to send again.",
         "anyOf": [
             titled("ReplayOne", object("One callback.", &["application", "version"], json!({
                 "application": of("ApplicationId"),
-                "version": { "description": "Of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
+                "version": { "description": "Version of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
                 "since": absent(), "failed": absent(),
             }))),
-            titled("ReplaySince", object("All since a moment, some applications a request: go on with `next`.", &["since"], json!({
+            titled("ReplaySince", object("All callbacks since a time. One request covers some of the applications: continue with `next`.", &["since"], json!({
                 "since": since, "cursor": cursor, "application": absent(), "version": absent(), "failed": absent(),
             }))),
-            titled("ReplayFailed", object("Those whose last attempt of the last 7 days failed: go on with `next`.", &["failed"], json!({
+            titled("ReplayFailed", object("Callbacks whose last attempt in the last 7 days failed. Continue with `next`.", &["failed"], json!({
                 "failed": { "type": "boolean", "const": true }, "cursor": cursor,
                 "application": absent(), "version": absent(), "since": absent(),
             }))),
@@ -280,12 +283,12 @@ fn replay() -> Value {
 fn endpoint() -> Value {
     json!({
         "url": {
-            "description": "https to a host by name, without user, password and fragment.",
+            "description": "An https URL with a host name, without user, password and fragment.",
             "type": "string", "minLength": 1, "maxLength": 1024,
             "pattern": "^https://([A-Za-z0-9-]+\\.)+[A-Za-z][A-Za-z0-9-]*(:443)?(/[A-Za-z0-9/_.~&=+-]*)?$",
         },
         "events": {
-            "description": "Which events are called back; all without it.",
+            "description": "Event types to send callbacks for; all by default.",
             "type": ["array", "null"], "maxItems": 32,
             "items": { "type": "string", "enum": CALLED_BACK, "title": "CallbackType" },
         },

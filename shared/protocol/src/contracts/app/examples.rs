@@ -1,5 +1,4 @@
-//! Examples of what apps send and are answered, by the schema they are of. The people are invented, their numbers
-//! computed.
+//! Examples of requests and responses for apps, by schema. The persons are invented and their identity numbers computed.
 
 use crate::form::fields;
 use domain::catalogue::{CaseRow, Requirement, Service, ServiceRow, catalogue, kinds, service_row};
@@ -8,15 +7,15 @@ use serde_json::{Map, Value, json};
 use super::super::ContractError;
 use super::super::examples::{DATA, SHA256, named};
 
-/// An application.
+/// Id of the application in the examples.
 const APPLICATION: &str = "0190f4c0-0000-8000-8000-000000000001";
-/// A subscription.
+/// Id of the subscription in the examples.
 const SUBSCRIPTION: &str = "2b1f0d5e-8c1a-4f0e-9d2b-7a6c5e4f3d21";
 
-/// Every example by its name among the components: the schema it is of, then its own.
+/// Every example by its component name, `<schema>.<example>`.
 ///
 /// # Errors
-/// One of them cannot be made.
+/// [`ContractError`] when an example cannot be created.
 pub(super) fn all() -> Result<Map<String, Value>, ContractError> {
     let mut all = Map::new();
     for schema in SCHEMAS {
@@ -27,7 +26,7 @@ pub(super) fn all() -> Result<Map<String, Value>, ContractError> {
     Ok(all)
 }
 
-/// Which examples of its schema an operation is answered with; all of them where nothing is said.
+/// The examples of its schema that a response of the operation shows; all examples by default.
 const OF_OPERATIONS: [(&str, &str); 13] = [
     ("createApplication", "draft"),
     ("submitApplication", "under_way"),
@@ -44,7 +43,7 @@ const OF_OPERATIONS: [(&str, &str); 13] = [
     ("resumeSubscription", "later"),
 ];
 
-/// Refers from the answer of an operation to its examples.
+/// Adds references to examples to the response of an operation.
 pub(super) fn add_answer(content: &mut Value, all: &Map<String, Value>, operation: &str) {
     add(content, all);
     let wanted = OF_OPERATIONS.iter().find(|(name, _)| *name == operation).map(|(_, example)| *example);
@@ -55,10 +54,10 @@ pub(super) fn add_answer(content: &mut Value, all: &Map<String, Value>, operatio
     }
 }
 
-/// Refers from a body to the examples of its schema.
+/// Adds references to the examples of its schema to a request body.
 pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
     let schema = &content["schema"];
-    // A body that may be left out is the schema or `null` to `utoipa`, but a body is never `null`.
+    // `utoipa` describes an optional body as the schema or `null`, but a body is never `null`.
     let choices = schema["oneOf"].as_array().into_iter().flatten();
     let named = choices.chain([schema]).find_map(|choice| choice["$ref"].as_str());
     let Some(reference) = named.map(str::to_owned) else { return };
@@ -194,13 +193,13 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
     })
 }
 
-/// The body of an example in the data.
+/// The request body of an example in `data/examples.json`.
 fn opened_by(name: &str) -> Result<Value, ContractError> {
     let body = DATA["applications"].get(name).cloned();
     body.ok_or_else(|| ContractError::Unknown(name.to_owned()))
 }
 
-/// The service and the case of the answers that are shown: those of the first example.
+/// The service and the case in the example responses: those of the first example body.
 fn shown() -> Result<(&'static ServiceRow, &'static CaseRow), ContractError> {
     let body = opened_by("first_card")?;
     let service: Service = serde_json::from_value(body["service"].clone())?;
@@ -208,7 +207,7 @@ fn shown() -> Result<(&'static ServiceRow, &'static CaseRow), ContractError> {
     Ok((row, &row.cases[0]))
 }
 
-/// A first card: as it was opened, or in the hands of its agency.
+/// The application for a first card: as a draft, or received by its agency.
 fn view(draft: bool) -> Result<Value, ContractError> {
     let (row, case) = shown()?;
     let slot = |(index, requirement): (usize, &Requirement)| {
@@ -311,7 +310,7 @@ fn subscription(made: bool) -> Value {
         "public_key": format!("whpk_{SHA256}"),
     });
     if made {
-        // Not one that was ever in use: the SHA-256 of nothing.
+        // Not a real secret: the SHA-256 of the empty string.
         view["secret"] = json!(format!("whsec_{SHA256}"));
     }
     view

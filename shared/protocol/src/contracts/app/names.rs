@@ -1,5 +1,5 @@
-//! The schemas that operations name. A name stands for a Rust type of the same name, whose schema is made by
-//! `schemars`; only what has no type is written by hand.
+//! The schemas that operations name. `schemars` derives the schema of a Rust type with the same name; schemas without a Rust
+//! type are written by hand.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::super::schemas::tidy;
 
-/// A name for `utoipa`, which writes a reference to it and looks no further.
+/// A schema name for `utoipa`, which writes only a reference to the schema.
 macro_rules! names {
     ($($name:ident),+ $(,)?) => {$(
-        /// The schema of this name.
+        /// The schema with this name.
         pub(crate) enum $name {}
 
         impl PartialSchema for $name {
@@ -69,7 +69,7 @@ names!(
     Tested,
 );
 
-/// A schema that has no type of its own.
+/// A schema without a Rust type.
 macro_rules! written {
     ($($type:ident: $name:literal => $schema:expr;)+) => {$(
         struct $type;
@@ -89,7 +89,7 @@ macro_rules! written {
 
 written! {
     HealthBody: "Health" => |_| json_schema!({
-        "description": "The hub takes requests.",
+        "description": "The hub is reachable.",
         "type": "object",
         "required": ["status"],
         "properties": { "status": { "type": "string", "const": "ok" } },
@@ -103,7 +103,7 @@ written! {
         let row = generator.subschema_for::<domain::catalogue::ServiceRow>();
         let kind = generator.subschema_for::<domain::catalogue::TitledKind>();
         json_schema!({
-            "description": "Every service, and every kind of document in words.",
+            "description": "Every service, and every kind of document with its title.",
             "type": "object",
             "required": ["services", "kinds"],
             "properties": {
@@ -125,7 +125,7 @@ written! {
         let view = generator.subschema_for::<crate::app::ApplicationView>();
         let problem = generator.subschema_for::<crate::problem::Problem>();
         json_schema!({
-            "description": "What became of each application, in the order of the request.",
+            "description": "The result for each application, in the order of the request.",
             "type": "object",
             "required": ["results"],
             "properties": { "results": { "type": "array", "minItems": 1, "maxItems": 100, "items": {
@@ -133,17 +133,17 @@ written! {
                 "type": "object",
                 "required": ["key", "status"],
                 "properties": {
-                    "key": { "type": "string", "description": "Its key." },
+                    "key": { "type": "string", "description": "Idempotency key of the application." },
                     "status": {
                         "type": "integer", "minimum": 200, "maximum": 599,
-                        "description": "What it would have been answered with alone: 201 where it is opened. Send those with \
+                        "description": "Status that a single request would have received: 201 when the application was created. Send those with \
                             429 or 503 again, after `retry_after`.",
                     },
                     "application": view,
                     "problem": problem,
                     "retry_after": {
                         "type": "integer", "minimum": 1,
-                        "description": "Seconds to wait before it is sent again, where that may help.",
+                        "description": "Seconds to wait before sending the application again; present when a retry may succeed.",
                     },
                 },
             } } },
@@ -164,23 +164,23 @@ written! {
                     "type": "object",
                     "required": ["webhook_id", "type", "application", "version", "attempt", "at", "delivered", "latency_ms"],
                     "properties": {
-                        "webhook_id": { "type": "string", "description": "The header `webhook-id`." },
+                        "webhook_id": { "type": "string", "description": "Value of the header `webhook-id`." },
                         "type": { "type": "string", "description": "`application.<event>`, or `webhook.test`." },
                         "application": application,
                         "version": version,
-                        "attempt": { "type": "integer", "minimum": 1, "description": "Counted since it last took a callback." },
+                        "attempt": { "type": "integer", "minimum": 1, "description": "Number of the attempt, counted since the endpoint last accepted a callback." },
                         "at": at,
-                        "delivered": { "type": "boolean", "description": "Whether it was answered with 2xx." },
-                        "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "What was answered." },
+                        "delivered": { "type": "boolean", "description": "Whether the endpoint answered 2xx." },
+                        "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "HTTP status of the endpoint's response." },
                         "cause": {
-                            "description": "Why there was no status.",
+                            "description": "Why the attempt has no status.",
                             "type": "string",
                             "enum": ["timeout", "dns", "refused_address", "tls", "connect", "reset", "protocol"],
                         },
                         "latency_ms": { "type": "integer", "minimum": 0 },
                     },
                 } },
-                "next": { "type": "string", "description": "Pass as `cursor` to read on; none at the end." },
+                "next": { "type": "string", "description": "Value of `cursor` for the next page; absent on the last page." },
             },
         })
     };
@@ -188,7 +188,7 @@ written! {
         let subscription = generator.subschema_for::<domain::ids::SubscriptionId>();
         let at = generator.subschema_for::<domain::schema::Moment>();
         json_schema!({
-            "description": "What happened to subscriptions, the oldest first.",
+            "description": "Notices about subscriptions, oldest first.",
             "type": "object",
             "required": ["notices", "more"],
             "properties": {
@@ -203,38 +203,38 @@ written! {
                         ] },
                         "subscription": subscription,
                         "at": at,
-                        "reason": { "type": "string", "enum": ["gone", "exhausted"], "description": "Why it was disabled." },
+                        "reason": { "type": "string", "enum": ["gone", "exhausted"], "description": "Why the subscription was disabled." },
                     },
                 } },
-                "after": { "type": "string", "description": "Pass as `after` to read on, now or later." },
-                "more": { "type": "boolean", "description": "Whether there may be more already." },
+                "after": { "type": "string", "description": "Value of `after` for the next page, now or later." },
+                "more": { "type": "boolean", "description": "Whether the next page may already have notices." },
             },
         })
     };
     ReplayedBody: "Replayed" => |_| json_schema!({
-        "description": "What is on its way again, under the same `webhook-id` as before.",
+        "description": "The callbacks that the hub sends again, each with its original `webhook-id`.",
         "type": "object",
         "required": ["queued"],
         "properties": {
-            "queued": { "type": "integer", "minimum": 0, "description": "How many callbacks." },
-            "next": { "type": "string", "description": "Pass as `cursor` to go on; none at the end." },
+            "queued": { "type": "integer", "minimum": 0, "description": "Number of callbacks." },
+            "next": { "type": "string", "description": "Value of `cursor` to continue; absent at the end." },
         },
     });
     TestedBody: "Tested" => |_| json_schema!({
-        "description": "The test event that is on its way.",
+        "description": "The test event that the hub sends.",
         "type": "object",
         "required": ["webhook_id"],
-        "properties": { "webhook_id": { "type": "string", "description": "Its header `webhook-id`." } },
+        "properties": { "webhook_id": { "type": "string", "description": "Value of its header `webhook-id`." } },
     });
     CursorText: "Cursor" => |_| json_schema!({
-        "description": "A place in a list, as a page of it names it. Nothing else may be relied on.",
+        "description": "A position in a list, as a page returned it. Treat it as opaque.",
         "type": "string",
         "minLength": 1,
         "maxLength": 128,
         "pattern": "^[A-Za-z0-9_-]+$",
     });
     DescriptionBody: "Description" => |_| json_schema!({
-        "description": "An OpenAPI document: this one.",
+        "description": "This OpenAPI document.",
         "type": "object",
         "required": ["openapi", "info", "paths", "components"],
         "properties": {
@@ -273,12 +273,12 @@ written! {
             "required": ["title", "who", "advice"],
             "properties": {
                 "title": { "type": "string" },
-                "who": { "type": "string", "description": "Who can mend it." },
-                "advice": { "type": "string", "description": "What to do." },
+                "who": { "type": "string", "description": "Who can fix the problem." },
+                "advice": { "type": "string", "description": "How to fix the problem." },
             },
         });
         json_schema!({
-            "description": "What a kind of problem means, in both languages.",
+            "description": "A kind of problem in both languages: its meaning, and how to fix it.",
             "type": "object",
             "required": ["type", "status", "zh", "en"],
             "properties": {
@@ -290,10 +290,10 @@ written! {
     };
 }
 
-/// Every schema of what the hub writes, and of what stands in a path or a query.
+/// Every schema of responses, path parameters and query parameters.
 ///
 /// # Errors
-/// The name of two different types.
+/// The name that two different types share.
 pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
     let mut settings = SchemaSettings::draft2020_12().for_serialize();
     settings.definitions_path = "/components/schemas".into();
@@ -331,7 +331,7 @@ pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
     }
     let mut all = generator.take_definitions(true);
     if let Some(twice) = all.keys().find(|name| name.ends_with(|sign: char| sign.is_ascii_digit())) {
-        // What the generator calls a second type of one name.
+        // `schemars` adds a number to the name of a second type with the same name.
         return Err(twice.clone());
     }
     all.values_mut().for_each(tidy);

@@ -5,19 +5,20 @@ use utoipa::IntoParams;
 
 use super::names::{ApplicationId, DocumentId, SubscriptionId};
 
-/// Which application.
+/// Path parameter of operations on one application.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct Application {
-    /// The application.
+    /// Id of the application.
     id: ApplicationId,
 }
 
-/// What makes a request safe to send again.
+/// Header that makes a request safe to retry.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct Idempotent {
-    /// A random text of the caller's for this operation, the same with each repeat. It never expires; of a draft that ran out everything is removed after 180 days.
+    /// A random text that the caller chooses for this operation and sends with each repeat. The key never expires, except that
+    /// the hub deletes an expired draft with its key after 180 days.
     #[param(
         rename = "Idempotency-Key",
         min_length = 1,
@@ -28,11 +29,11 @@ pub(crate) struct Idempotent {
     key: String,
 }
 
-/// What the caller has already.
+/// Header of a conditional read.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct Held {
-    /// `ETag`s of copies that the caller has, or `*`.
+    /// `ETag`s of the caller's cached copies, or `*`.
     #[param(
         rename = "If-None-Match",
         min_length = 1,
@@ -43,12 +44,12 @@ pub(crate) struct Held {
     held: Option<String>,
 }
 
-/// From which version a step is taken.
+/// Header that makes a step conditional on a version.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct AtVersion {
-    /// The `ETag` of the application as the caller saw it, or `*`. Where it has another version by now nothing is done
-    /// (412). A repeat with the same `Idempotency-Key` is answered as the first was all the same.
+    /// `ETag` of the application that the caller read, or `*`. When the application has another version, the hub changes nothing
+    /// and answers 412. A repeat with the same `Idempotency-Key` still gets the result of the first request.
     #[param(
         rename = "If-Match",
         min_length = 1,
@@ -59,20 +60,20 @@ pub(crate) struct AtVersion {
     at: Option<String>,
 }
 
-/// Which document of which application.
+/// Path parameters of operations on one document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct OneDocument {
-    /// The application.
+    /// Id of the application.
     id: ApplicationId,
-    /// The document.
+    /// Id of the document within the application.
     document: DocumentId,
 }
 
-/// Which subscription.
+/// Path parameter of operations on one subscription.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct Subscription {
-    /// The subscription.
+    /// Id of the subscription.
     id: SubscriptionId,
 }

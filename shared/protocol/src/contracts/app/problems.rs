@@ -1,5 +1,5 @@
-//! The answers of the interface for apps that are problems. Most follow from what an operation takes; what is
-//! particular to it, it names itself.
+//! The problem responses of operations for apps. Most follow from the parameters and the body of an operation; the operation
+//! names the others in `x-problems`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use super::super::problems::KINDS;
 use crate::problem::advice::advice;
 use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
 
-/// Code, status and title of what only apps are answered with; the rest is shared with agencies. A test holds them
-/// against what the hub answers.
+/// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares them
+/// with the hub's responses.
 pub const OF_APPS: &[(&str, u16, &str)] = &[
     ("bad_request", 400, "The request is not understood"),
     ("malformed_json", 400, "The body is not valid JSON"),
@@ -26,13 +26,13 @@ pub const OF_APPS: &[(&str, u16, &str)] = &[
     ("too_many_requests", 429, "Too many requests"),
 ];
 
-/// Status and title of a kind.
+/// Status and title of a kind of problem.
 fn kind(code: &str) -> Option<(u16, &'static str)> {
     let own = OF_APPS.iter().find(|row| row.0 == code).map(|row| (row.1, row.2));
     own.or_else(|| KINDS.iter().find(|kind| kind.code == code).map(|kind| (kind.status, kind.title)))
 }
 
-/// What an operation may be answered with because of what it takes.
+/// Problem codes that follow from the parameters and the body of an operation.
 fn implied(operation: &Value) -> Vec<&'static str> {
     let mut codes = vec!["internal", "throttled", "unavailable"];
     let security = operation["security"].as_array().cloned().unwrap_or_default();
@@ -60,11 +60,11 @@ fn implied(operation: &Value) -> Vec<&'static str> {
     codes
 }
 
-/// Adds to an operation every answer that is a problem; `x-problems` names those that are its own. What is answered
-/// stands in `shared`, once for all operations.
+/// Adds every problem response to an operation; `x-problems` names the codes particular to the operation. `shared` holds the
+/// responses once for all operations.
 ///
 /// # Errors
-/// It names a kind that there is not.
+/// [`ContractError`] when the operation names an unknown kind of problem.
 pub(super) fn add(operation: &mut Value, shared: &mut Map<String, Value>) -> Result<(), ContractError> {
     let mut codes: BTreeSet<String> = implied(operation).into_iter().map(str::to_owned).collect();
     if let Some(own) = operation.as_object_mut().and_then(|members| members.remove("x-problems")) {
@@ -123,7 +123,7 @@ fn header(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
-/// The body of a problem of a kind.
+/// An example body of a kind of problem.
 fn example(code: &str, status: u16, title: &str) -> Value {
     let mut body = json!({
         "type": format!("{TYPE_PREFIX}{code}"),

@@ -1,54 +1,57 @@
-//! What the hub sends of itself: callbacks, after Standard Webhooks.
+//! The requests that the hub sends to app backends: callbacks after Standard Webhooks.
 
 use serde_json::{Map, Value, json};
 
 use crate::wire_names::TEST;
 
-/// Every type of callback, and what it tells.
+/// Every type of callback, and its meaning.
 pub const TYPES: [(&str, &str); 23] = [
     (
         "application.document_rejected",
-        "A document was not taken, its `fault` says why; its slot waits for another one.",
+        "A document was rejected, for the reason in its `fault`. The app must upload another file.",
     ),
-    ("application.dispatched", "The case lies in the queue of the agency whose turn it is."),
-    ("application.received", "The agency has taken the case."),
+    ("application.dispatched", "The hub has sent the case to the queue of the agency that acts next."),
+    ("application.received", "The agency has received the case."),
     (
         "application.supplement_requested",
-        "The agency asks for more: `missing` names the slots, `expires_at` the end.",
+        "The agency requests more documents. `missing` lists them, `expires_at` is the time limit.",
     ),
-    ("application.signed", "First card: the agency has signed it off."),
+    ("application.signed", "First card: the agency has reviewed and signed the application."),
     (
         "application.not_issued",
-        "First card: it is not issued; the citizen must go to the place of registration.",
+        "First card: the agency does not issue the card. The citizen must apply at the place of household registration.",
     ),
-    ("application.produced", "First card: it is produced."),
-    ("application.posted", "First card: it is in the post; `results` has carrier and number."),
-    ("application.ready", "First card: it waits at the acceptance place; confirm when it is handed over."),
-    ("application.collected", "First card: it is in the citizen's hands."),
-    ("application.approved", "Transfer: the destination has issued the move-in permit."),
-    ("application.verified", "Transfer: the origin has verified the register."),
+    ("application.produced", "First card: the card is produced."),
+    (
+        "application.posted",
+        "First card: the card was posted. `results` has the carrier and the tracking number.",
+    ),
+    ("application.ready", "First card: the card can be collected. Confirm when it is handed over."),
+    ("application.collected", "First card: the citizen has the card."),
+    ("application.approved", "Transfer: the agency of the move-in place has issued the move-in permit."),
+    ("application.verified", "Transfer: the agency of the origin has verified the register."),
     (
         "application.moved_out",
-        "Transfer: the origin has issued the migration certificate, which has a last day.",
+        "Transfer: the agency of the origin has issued the migration certificate. The citizen must settle by its last day.",
     ),
-    ("application.settled", "Transfer: the citizen is registered at the destination."),
+    ("application.settled", "Transfer: the citizen is registered at the move-in place."),
     (
         "application.lapsed",
-        "Transfer: the migration certificate ran out; the origin restores the registration.",
+        "Transfer: the migration certificate expired. The agency of the origin restores the registration.",
     ),
-    ("application.restored_at_origin", "Transfer: the registration is back at the origin."),
-    ("application.issued", "Certificate: it is issued, and can be read as a document."),
-    ("application.completed", "Certificate: it is in the citizen's hands."),
-    ("application.withdrawn", "The citizen took the application back."),
-    ("application.rejected", "An agency refused it; `results` says why."),
-    ("application.expired", "It ran out of time: a draft, or the answer to a supplement."),
-    ("application.overdue", "The agency's limit passed; the case goes on."),
-    (TEST, "The app asked for a test. The application exists nowhere."),
+    ("application.restored_at_origin", "Transfer: the registration is restored at the origin."),
+    ("application.issued", "Certificate: the certificate is issued and can be read as a document."),
+    ("application.completed", "Certificate: the citizen has the certificate."),
+    ("application.withdrawn", "The citizen withdrew the application."),
+    ("application.rejected", "An agency rejected the application. `results` has the reason."),
+    ("application.expired", "The draft expired, or the citizen did not answer a supplement request in time."),
+    ("application.overdue", "The agency's time limit has passed. The agency may still decide."),
+    (TEST, "A test event that the app requested. No application has the id that it carries."),
 ];
 
 /// The request of a callback.
 pub(super) fn callback() -> Value {
-    let types: Vec<String> = TYPES.iter().map(|(kind, tells)| format!("- `{kind}`: {tells}")).collect();
+    let types: Vec<String> = TYPES.iter().map(|(kind, meaning)| format!("- `{kind}`: {meaning}")).collect();
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": schema });
     json!({ "post": {
         "operationId": "callback",
@@ -59,17 +62,17 @@ pub(super) fn callback() -> Value {
         "parameters": [
             header(
                 "webhook-id",
-                "`application:version`, the same at every attempt: what was taken before is taken again without effect.",
+                "`application:version`, the same for every attempt. Ignore an id that you have processed before.",
                 json!({ "type": "string", "examples": ["0190f4c0-0000-8000-8000-000000000001:6"] }),
             ),
             header(
                 "webhook-timestamp",
-                "When this attempt was signed, in seconds since 1970. Refuse one more than five minutes off.",
+                "Time of signing in seconds since 1970. Refuse a callback that differs from your clock by more than five minutes.",
                 json!({ "type": "string", "pattern": "^[0-9]+$", "examples": ["1772415731"] }),
             ),
             header(
                 "webhook-signature",
-                "Signatures with a space between them, over `webhook-id.webhook-timestamp.body`: `v1,` with HMAC-SHA256, `v1a,` \
+                "Signatures separated by spaces, over `webhook-id.webhook-timestamp.body`: `v1,` with HMAC-SHA256, `v1a,` \
                  with Ed25519, each in base64. While keys are rotated there are more; one must fit.",
                 json!({ "type": "string", "examples": ["v1,47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="] }),
             ),
@@ -83,26 +86,27 @@ pub(super) fn callback() -> Value {
 }
 
 const DESCRIPTION: &str = "\
-The hub sends this to the URL of a subscription, signed after [Standard Webhooks](https://www.standardwebhooks.com/). It holds ids \
-alone: read the application at `data.url`. Callbacks come at least once, those of one application in order of version, but for what \
-was replayed. Answer within ten seconds and work afterwards; redirects are not followed.
+The hub sends this request to the URL of a subscription, signed after [Standard Webhooks](https://www.standardwebhooks.com/). It \
+contains ids only: read the application at `data.url`. Delivery is at least once. The callbacks of one application arrive in version \
+order, except replays. Answer within ten seconds, and process the event afterwards. The hub does not follow redirects.
 
-What is not taken is tried again for 75 hours and held for 30 days; then the subscription is disabled, `GET /v1/notices` says so, and \
-`resume` delivers what is held.";
+The hub retries a failed callback for 75 hours and holds it for 30 days. After 75 hours it disables the subscription and adds a notice \
+to `GET /v1/notices`; `resume` delivers the held callbacks.";
 
 fn responses() -> Map<String, Value> {
     let responses = [
-        ("2XX", "It is taken. The body does not matter."),
+        ("2XX", "The callback is delivered. The hub ignores the body."),
         (
             "410",
-            "Nobody is here any more: the subscription is disabled at once, and what is held stays held.",
+            "The endpoint is gone. The hub disables the subscription at once and keeps the held callbacks.",
         ),
-        ("429", "Too many: it is tried again, not before `Retry-After`."),
+        ("429", "Too many callbacks. The hub retries after `Retry-After`."),
         (
             "default",
-            "It is not taken, and is tried again by the schedule; not before `Retry-After`, where one is given.",
+            "The delivery failed. The hub retries by its schedule, and not before `Retry-After` if the response has this header.",
         ),
     ];
-    let described = responses.map(|(status, said)| (status.to_owned(), json!({ "description": said })));
+    let described =
+        responses.map(|(status, description)| (status.to_owned(), json!({ "description": description })));
     Map::from_iter(described)
 }

@@ -197,7 +197,8 @@ pub(crate) struct Simulate {
     /// Stops after this time and prints a summary.
     #[arg(long = "for", value_parser = duration)]
     pub(crate) lasting: Option<Duration>,
-    /// Stops after this time without any event and prints a summary. With --crashes, use more than `visibility_seconds`.
+    /// Stops after this time without any event and prints a summary. With --crashes, use more than
+    /// `visibility_seconds`.
     #[arg(long, value_parser = duration)]
     pub(crate) until_idle: Option<Duration>,
     /// Prints the summary as JSON.

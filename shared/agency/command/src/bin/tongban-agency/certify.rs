@@ -17,14 +17,14 @@ use tongban_agency::certify::{
 
 use crate::setting::{access, config, variable};
 
-/// The checks to run, and where the result goes.
+/// The checks to run, and the destinations of the result.
 #[derive(Debug, Args)]
 pub(crate) struct CertifyArguments {
     /// Configuration of the agency whose consumer is certified, TOML or JSON.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// The hub operator's command line, for example "tongban" or "cargo run --quiet --". Without it, the checks that need
-    /// it are skipped.
+    /// The hub operator's command line, for example "tongban" or "cargo run --quiet --". Without it, the checks that
+    /// need it are skipped.
     #[arg(long, value_name = "COMMAND")]
     operator: Option<String>,
     /// Access token of an app backend. Default: TONGBAN_TOKEN, then the output of the operator's command.
@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: &CertifyArguments) -> Result<ExitCode> {
     })
 }
 
-/// After the first stop, certification closes its cases. A second ctrl-c ends the command at once.
+/// After the first stop request, certification closes its cases. A second ctrl-c ends the command at once.
 async fn wait_for_second_stop(stop: &Stop) -> Result<ExitCode> {
     stop.requested().await;
     let message = "stopping: certification closes its open cases; press ctrl-c again to leave them open";

@@ -16,8 +16,8 @@ use crate::arguments::Documents;
 use crate::screen::{print, spinner};
 use crate::setting;
 
-/// Fetches documents by id. The expected checksum is in the signed case, which this command does not have: a checksum given
-/// with the id is compared, and every other document is marked as not verified.
+/// Fetches documents by id. The expected checksum is in the signed case, which this command does not have: a checksum
+/// given with the id is compared, and every other document is marked as not verified.
 pub(crate) async fn documents(given: &Documents) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
     let client = HubClient::new(&config)?;

@@ -33,7 +33,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if configuration { 3 } else { 1 })
 }
 
-/// What to do about a refusal.
+/// Advice for a refusal.
 pub(crate) fn advice(code: &str) -> Option<&'static str> {
     Some(match code {
         "signature_expired" => "this machine's clock differs too much from the hub's: set it",

@@ -1,4 +1,5 @@
-//! The application forms of certification: invented people, each with a computed identity number, in a division of the agency.
+//! The application forms of certification: invented people, each with a computed identity number, in a division of the
+//! agency.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -39,7 +40,7 @@ impl ApplicantForms {
     /// The form of a case of the catalogue, for an invented citizen of this name who is over 30.
     pub(super) fn form(&self, row: &ServiceRow, case: &CaseRow, name: TestApplicant) -> Value {
         let number = self.next.fetch_add(1, Ordering::Relaxed) % 1000;
-        // A valid birth date always gives a number. The hub would refuse a form without one.
+        // A valid birth date always gives an identity number. The hub would refuse a form without a number.
         let identity = IdentityNumber::compute("152301", date(1990, 1, 1), number).ok();
         fill(&fields(row.service, case.when, Some(AGE)), |field| {
             Some(match (field.pointer, field.kind) {
@@ -55,26 +56,25 @@ impl ApplicantForms {
     }
 }
 
-/// Full years of every invented citizen, at least: old enough for every form without a guardian.
+/// Least age of every invented citizen in full years: old enough for every form without a guardian.
 const AGE: u8 = 30;
 
-/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: nobody but the
-/// agency under test acts on it, and nobody but the applicant is named.
+/// The first case of the catalogue that certification can fill in and whose only leg has this purpose: only the agency
+/// under test acts on the case, and the form names only the applicant.
 pub(super) fn case_with(purpose: Purpose) -> Option<(&'static ServiceRow, &'static CaseRow)> {
     let rows = catalogue().iter().filter(|row| row.legs.len() == 1 && row.leg(purpose).is_some());
     rows.filter_map(|row| {
-        // Where the age chooses the case, it is the one for the age of the invented citizens.
+        // Where the age chooses the case, take the case for the age of the invented citizens.
         let mut cases = row.cases.iter().filter(|case| row.member().is_some() || case.ages.contain(AGE));
         Some((row, cases.find(|case| !case.relative)?))
     })
     .next()
 }
 
-/// A division that the agency is responsible for: its code, extended to six digits.
+/// The first division of today that the agency is responsible for.
 fn place_of(agency: &AgencyCode) -> Result<DivisionCode, CertifyError> {
-    let code = agency.to_string();
-    let tail = "0102".get(code.len().saturating_sub(2).min(4)..).unwrap_or_default();
-    format!("{code}{tail}").parse().map_err(|_| CertifyError::Place)
+    let division = agency.jurisdiction().current_divisions().next().ok_or(CertifyError::Place)?;
+    division.code.parse().map_err(|_| CertifyError::Place)
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_agency_answers_for_the_place_its_code_begins() {
-        for (code, place) in [("11", "110102"), ("1504", "150402")] {
+        for (code, place) in [("11", "110101"), ("1504", "150402"), ("1529", "152921")] {
             let agency: AgencyCode = code.parse().expect("a code");
             assert_eq!(place_of(&agency).expect("a place").to_string(), place);
         }

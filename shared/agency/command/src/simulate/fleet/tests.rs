@@ -17,13 +17,13 @@ use agency::testing::{
     FakeQueue, RecordedRequest, TestFolder, agency, application, case, message, test_server,
 };
 
-/// A hub that keeps the version of each case, and answers a repeat as it did first.
+/// A hub that tracks the version of each case, and answers a repeated report with the first receipt.
 #[derive(Clone, Default)]
 struct FakeHub(Arc<Mutex<(TakenReports, Receipts)>>);
 
-/// The kinds taken of each case, in order.
+/// The kinds of the accepted reports of each case, in order.
 type TakenReports = BTreeMap<ApplicationId, Vec<&'static str>>;
-/// What each report was answered with.
+/// The receipt of each accepted report.
 type Receipts = BTreeMap<ReportId, Receipt>;
 
 impl FakeHub {
@@ -66,7 +66,7 @@ async fn agencies_that_crash_and_make_mistakes_decide_every_case_once() {
     for number in 1..=3u8 {
         let (mut config, hub) = agency(&url);
         config.inbox = folder.path(&format!("{number}.sqlite"));
-        // A message that a crashed agency held is delivered again after this.
+        // Time after which a message that a crashed agency held is delivered again.
         config.consumer.visibility = Duration::from_secs(1);
         config.consumer.wait = Duration::from_millis(100);
         let queue = FakeQueue::default();

@@ -24,7 +24,7 @@ fn payload(request: &RecordedRequest) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
-/// A hub that takes every report, refuses those of the kinds in `known` as overtaken, and serves one document.
+/// A hub that refuses reports of the kinds in `known` with 409, accepts all others, and serves one document.
 fn hub(known: &'static [&'static str]) -> impl Fn(usize, &RecordedRequest) -> Response + Clone {
     move |_, request| match request.path.as_str() {
         "/v1/reports" => {
@@ -53,7 +53,7 @@ fn hub(known: &'static [&'static str]) -> impl Fn(usize, &RecordedRequest) -> Re
     }
 }
 
-/// What was request of the hub: the kinds of the reports, the actions on documents, the methods on objects.
+/// The requests to the hub: the kinds of the reports, the actions on documents, the methods on objects.
 fn calls(requests: &RequestLog) -> Vec<String> {
     let all = requests.lock().unwrap();
     let name = |request: &RecordedRequest| match request.path.as_str() {
@@ -168,7 +168,7 @@ async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<Jou
             return Json(json!({ "cases": [told] })).into_response();
         }
         let report: Report = serde_json::from_value(payload(request)).unwrap();
-        // The order of the ordinary course, each on the version before it.
+        // The usual order of reports. Each report names the version before it.
         let order = ["received", "signed", "produced", "ready"];
         let kind = Finding::kind_of(report.finding.step()).unwrap();
         let next = order.iter().position(|known| *known == kind).unwrap();

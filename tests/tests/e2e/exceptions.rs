@@ -1,4 +1,4 @@
-//! Where the ordinary course is left: a supplement, a refusal, a withdrawal.
+//! Cases with a supplement, a refusal or a withdrawal.
 
 use std::sync::Arc;
 
@@ -15,41 +15,45 @@ use tongban_tests::until::until;
 use crate::app::{App, SOON};
 use crate::checks::close;
 use crate::test_hub::TestHub;
-use tongban_tests::forms::{HOHHOT, adult_papers, first_card, when_complete};
+use tongban_tests::forms::{HOHHOT, adult_documents, first_card, when_complete};
 
-pub(crate) async fn supplement_is_asked_and_answered(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("21", "supplement").await;
-    let app = App::open(&test_hub, "turn-supplement").await;
+pub(crate) async fn supplement_is_requested_and_answered(test_hub: Arc<TestHub>) {
+    test_hub.run_agency("21", "supplement").await;
+    let app = App::open(&test_hub, "exception-supplement").await;
     let body = first_card(&Citizen::aged(26), HOHHOT, "210102");
-    let filed = app.file(when_complete(body), &adult_papers()).await;
-    let asked = app.reaches(filed.id, Stage::SupplementRequested).await;
-    assert!(asked.supplement_until.is_some() && asked.due.is_none(), "{asked:?}");
-    let [document] = asked.missing[..] else { panic!("one thing is missing: {asked:?}") };
-    let slot = asked.documents.iter().find(|slot| slot.id == document).expect("its slot");
+    let filed = app.file(when_complete(body), &adult_documents()).await;
+    let requested = app.reaches(filed.id, Stage::SupplementRequested).await;
+    assert!(requested.supplement_until.is_some() && requested.due.is_none(), "{requested:?}");
+    let [document] = requested.missing[..] else { panic!("one missing document expected: {requested:?}") };
+    let slot = requested.documents.iter().find(|slot| slot.id == document).expect("the document's slot");
     assert_eq!((slot.requirement.as_str(), slot.provider), ("current_residence", Provider::App));
 
     let early = app.post(format!("/v1/applications/{}/supplement", filed.id)).json(&json!({})).send().await;
-    assert_eq!(early.status, StatusCode::CONFLICT, "before it is there: {early:?}");
+    assert_eq!(
+        early.status,
+        StatusCode::CONFLICT,
+        "the supplement is accepted before its document: {early:?}"
+    );
 
-    let paper = SampleDocument::png("proof_of_residence", "three months");
+    let proof = SampleDocument::png("proof_of_residence", "three months");
     let path = format!("/v1/applications/{}/documents/{document}/upload", filed.id);
-    let link: Link = app.post(path).json(&paper.declaration()).send().await.read(StatusCode::OK);
-    app.upload(&link, &paper).await;
+    let link: Link = app.post(path).json(&proof.declaration()).send().await.read(StatusCode::OK);
+    app.upload(&link, &proof).await;
     let answered = app.step(filed.id, "supplement", &json!({})).await;
     assert_eq!(answered.stage, Stage::Supplemented);
 
     let ready = app.reaches(filed.id, Stage::Ready).await;
     assert_eq!(ready.missing, []);
-    let told =
+    let callbacks =
         ["dispatched", "received", "supplement_requested", "dispatched", "signed", "produced", "ready"];
-    close(&app, filed.id, &told).await;
+    close(&app, filed.id, &callbacks).await;
 }
 
 pub(crate) async fn not_issued(test_hub: Arc<TestHub>) {
-    test_hub.has_agency("43", "not_issued").await;
-    let app = App::open(&test_hub, "turn-not-issued").await;
+    test_hub.run_agency("43", "not_issued").await;
+    let app = App::open(&test_hub, "exception-not-issued").await;
     let body = first_card(&Citizen::aged(44), HOHHOT, "430102");
-    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let filed = app.file(when_complete(body), &adult_documents()).await;
     let refused = app.reaches(filed.id, Stage::NotIssued).await;
     assert!(refused.is_final, "{refused:?}");
     let (events, _) = app.feed(filed.id).await;
@@ -58,11 +62,11 @@ pub(crate) async fn not_issued(test_hub: Arc<TestHub>) {
     close(&app, filed.id, &["dispatched", "received", "not_issued"]).await;
 }
 
-/// A draft is nobody's case yet: no agency hears of it.
+/// No agency receives a draft.
 pub(crate) async fn withdrawn_before_dispatch(test_hub: Arc<TestHub>) {
-    let app = App::open(&test_hub, "turn-withdrawn-early").await;
+    let app = App::open(&test_hub, "exception-withdrawn-early").await;
     let body = first_card(&Citizen::aged(23), HOHHOT, "350102");
-    let filed = app.file(body, &adult_papers()).await;
+    let filed = app.file(body, &adult_documents()).await;
     app.has_everything(filed.id).await;
     let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
     assert_eq!(withdrawn.stage, Stage::Withdrawn);
@@ -72,23 +76,22 @@ pub(crate) async fn withdrawn_before_dispatch(test_hub: Arc<TestHub>) {
     assert!(depth.is_empty(), "{depth:?}");
 }
 
-/// The case lies in the queue, where nobody but its agency can read it, when the citizen takes it back. The
-/// agency finds both messages and stops.
+/// The citizen withdraws while the case is in the queue, readable by its agency only. The agency receives both messages
+/// and stops.
 pub(crate) async fn withdrawn_after_dispatch(test_hub: Arc<TestHub>) {
-    let app = App::open(&test_hub, "turn-withdrawn-late").await;
+    let app = App::open(&test_hub, "exception-withdrawn-late").await;
     let body = first_card(&Citizen::aged(58), HOHHOT, "610102");
-    let filed = app.file(when_complete(body), &adult_papers()).await;
+    let filed = app.file(when_complete(body), &adult_documents()).await;
     app.reaches(filed.id, Stage::Dispatched).await;
-    the_queue_holds_no_readable_person(&test_hub, "61").await;
+    assert_no_readable_person(&test_hub, "61").await;
     let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
     assert_eq!(withdrawn.stage, Stage::Withdrawn);
-    test_hub.has_agency("61", "hold").await;
+    test_hub.run_agency("61", "hold").await;
     close(&app, filed.id, &["dispatched", "withdrawn"]).await;
 }
 
-/// Looks at the first message of an agency's queue and gives it back: whoever reads the queue without the
-/// agency's key learns ids.
-async fn the_queue_holds_no_readable_person(test_hub: &TestHub, code: &str) {
+/// Checks the first message of an agency's queue and releases it: without the agency's key only ids are readable.
+async fn assert_no_readable_person(test_hub: &TestHub, code: &str) {
     let agency = test_hub.stack().agency(&code.parse().expect("an agency code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     let message = until("a message in the agency's queue", SOON, async || {
@@ -97,17 +100,17 @@ async fn the_queue_holds_no_readable_person(test_hub: &TestHub, code: &str) {
     })
     .await;
     let body = message.body().expect("a body");
-    assert_eq!(people::trace_in(body), None, "the queue's message");
+    assert_eq!(people::trace_in(body), None, "the queue's message contains personal data");
     let envelope: Envelope = serde_json::from_str(body).expect("an envelope");
     let case =
         envelope.open([&agency.keys.encryption], [test_hub.stack().hub_key()]).expect("the agency's case");
     let personal_data = serde_json::to_string(&case.personal_data).expect("JSON");
-    assert!(people::trace_in(&personal_data).is_some(), "what the agency opens names the citizen");
+    assert!(people::trace_in(&personal_data).is_some(), "the decrypted case names the citizen");
     sqs.change_message_visibility()
         .queue_url(&agency.queue_url)
         .receipt_handle(message.receipt_handle().expect("a receipt"))
         .visibility_timeout(0)
         .send()
         .await
-        .expect("the message given back");
+        .expect("the message released");
 }

@@ -11,7 +11,7 @@ use protocol::backlog::ResendOutcome;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::app::Paper;
+use super::app::UploadDocument;
 use super::applicant::TestApplicant;
 use super::error::CertifyError;
 use super::outcome::NotPassed;
@@ -84,7 +84,7 @@ async fn answer(
                 slot.requirement
             ));
         };
-        session.app.add(id, slot.id, &Paper::new(kind.name())).await?;
+        session.app.add(id, slot.id, &UploadDocument::new(kind.name())).await?;
     }
     session.app.step(id, "supplement", &json!({})).await?;
     Ok(())
@@ -126,7 +126,8 @@ pub(super) async fn reordering(session: &Session<'_>) -> Result<(), NotPassed> {
         let (id, requested) = request_supplement(session).await?;
         let opening = opening_of(session, id).await?;
         answer(session, id, &requested).await?;
-        // The newer message is in the queue once the hub has recorded its dispatch; the case stays open until it is decided.
+        // The newer message is in the queue once the hub has recorded its dispatch; the case stays open until it is
+        // decided.
         let end = Instant::now() + session.timeout;
         let in_time = loop {
             if Instant::now() > end {

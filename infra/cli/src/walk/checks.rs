@@ -1,4 +1,4 @@
-//! What is left when all three have arrived: compared with what the hub's own records owe.
+//! Checks the result of the walk: records, callbacks and queues.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,36 +12,36 @@ use platform::aws::{Access, Aws};
 use platform::store::{AwsStore, Store as _};
 use protocol::callback::Data;
 
-use super::journey::Arrived;
+use super::scenario_run::FinishedApplication;
 use crate::aws::{LOCAL_ACCOUNT, LOCAL_REGION};
 use crate::local::LocalStack;
 use crate::terminal::Terminal;
 
-/// How long callbacks and queues may take to come to rest.
-const REST: Duration = Duration::from_secs(60);
+/// How long the last callbacks may take, and the queues to become empty.
+const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the record says a callback must say: its event type and its ids.
+/// The event type and ids of each callback that follows from the records.
 type Expected = BTreeMap<(ApplicationId, u32), (String, Data)>;
 
-/// Judges the walk.
+/// Checks the walk.
 ///
 /// # Errors
-/// The first thing that is not as it should be.
-pub(crate) async fn judge(
+/// The first failed check.
+pub(crate) async fn check_walk(
     hub: &LocalStack,
     callbacks: &CallbackLog,
-    arrived: &[Arrived],
+    finished: &[FinishedApplication],
     terminal: &Terminal,
 ) -> Result<()> {
     terminal.line("");
     let step = terminal.step("Reading the records in the table");
-    let (expected, events) = records(hub, arrived).await?;
+    let (expected, events) = records(hub, finished).await?;
     step.done(&format!(
-        "{} applications final; their {events} events in the table are chained and sealed as the feed says",
-        arrived.len()
+        "{} applications final; the hash chain of their {events} events is intact and matches the event feed",
+        finished.len()
     ));
     let step = terminal.step("Counting callbacks");
-    until("the last callbacks", REST, async || {
+    until("the last callbacks", REST_TIMEOUT, async || {
         anyhow::Ok(expected.keys().all(|(id, version)| callbacks.find(*id, *version).is_some()).then_some(()))
     })
     .await?;
@@ -55,13 +55,13 @@ pub(crate) async fn judge(
         expected.len()
     ));
     let step = terminal.step("Waiting for the queues to be empty");
-    let queues = rest(hub).await?;
+    let queues = wait_for_empty_queues(hub).await?;
     step.done(&format!("{queues} queues empty, no dead letter"));
     Ok(())
 }
 
-/// Reads every record from the table and verifies its chain, and lists the callbacks it owes.
-async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Expected, u32)> {
+/// Reads every record from the table, verifies its hash chain, and lists the callbacks that follow from it.
+async fn records(hub: &LocalStack, finished: &[FinishedApplication]) -> Result<(Expected, u32)> {
     let access = Access {
         region: LOCAL_REGION.to_owned(),
         credentials: Credentials::new(LOCAL_ACCOUNT, "test", None, None, "local"),
@@ -69,32 +69,35 @@ async fn records(hub: &LocalStack, arrived: &[Arrived]) -> Result<(Expected, u32
     };
     let store = AwsStore::new(Aws::new(access).dynamodb(), hub.outputs().get("TableName")?);
     let (mut expected, mut events) = (Expected::new(), 0);
-    for Arrived { id, version, hash } in arrived {
+    for FinishedApplication { id, version, hash } in finished {
         let stored = store.get(*id).await.with_context(|| format!("the record of {id} does not verify"))?;
         let ledger = stored.with_context(|| format!("the table has no application {id}"))?.ledger;
-        let head = ledger.state();
-        ensure!(head.is_final(), "application {id} is not final but {}", head.stage.name());
+        let state = ledger.state();
+        ensure!(state.is_final(), "application {id} is not final but {}", state.stage.name());
         ensure!(
-            head.version == *version,
-            "application {id} has {} events and showed {version}",
-            head.version
+            state.version == *version,
+            "application {id} has {} events in the table and {version} in the event feed",
+            state.version
         );
-        ensure!(ledger.hash() == *hash, "the seal of application {id} is not that of its record");
+        ensure!(
+            ledger.hash() == *hash,
+            "the hash of application {id} in the event feed differs from its record"
+        );
         events += version;
         for line in ledger.lines().iter().filter(|line| calls_back(&line.entry.event)) {
             let version = line.entry.version;
-            let then =
+            let snapshot =
                 ledger.at(version).with_context(|| format!("application {id} had no version {version}"))?;
             let kind = format!("application.{}", line.entry.event.name());
             let url = format!("/v1/applications/{id}");
-            let data = Data { application: *id, version, stage: then.stage, url };
+            let data = Data { application: *id, version, stage: snapshot.stage, url };
             expected.insert((*id, version), (kind, data));
         }
     }
     Ok((expected, events))
 }
 
-/// The first callback about each version of an application: delivery is at least once, so others may follow it.
+/// The first callback about each version of an application. Delivery is at least once, so repeats are possible.
 fn first_of_each(callbacks: &CallbackLog) -> BTreeMap<(ApplicationId, u32), ReceivedCallback> {
     let mut first = BTreeMap::new();
     for callback in callbacks.callbacks() {
@@ -105,38 +108,38 @@ fn first_of_each(callbacks: &CallbackLog) -> BTreeMap<(ApplicationId, u32), Rece
 }
 
 /// Checks that the received callbacks are exactly the expected ones.
-fn compare(expected: &Expected, heard: &BTreeMap<(ApplicationId, u32), ReceivedCallback>) -> Result<()> {
-    for (about, ReceivedCallback { payload, .. }) in heard {
+fn compare(expected: &Expected, received: &BTreeMap<(ApplicationId, u32), ReceivedCallback>) -> Result<()> {
+    for (about, ReceivedCallback { payload, .. }) in received {
         let (id, version) = about;
         let Some((kind, data)) = expected.get(about) else {
-            bail!("a callback came about version {version} of {id}, which owes none");
+            bail!("the hub sent a callback about version {version} of {id}, which has no callback");
         };
         ensure!(
             payload.kind == *kind && payload.data == *data,
-            "the callback about version {version} of {id} says {} and the record says {kind}",
+            "the callback about version {version} of {id} has the type {}; the record requires {kind}",
             payload.kind
         );
     }
     ensure!(
-        heard.len() == expected.len(),
-        "{} callbacks were expected and {} arrived",
+        received.len() == expected.len(),
+        "{} callbacks were expected, {} arrived",
         expected.len(),
-        heard.len()
+        received.len()
     );
     Ok(())
 }
 
-/// Waits until no queue holds anything; how many there are. A dead letter ends it at once.
-async fn rest(hub: &LocalStack) -> Result<usize> {
+/// Waits until every queue is empty, and returns the number of queues. Fails at once on a dead letter.
+async fn wait_for_empty_queues(hub: &LocalStack) -> Result<usize> {
     let begun = Instant::now();
-    until("empty queues", REST, async || {
+    until("empty queues", REST_TIMEOUT, async || {
         let depths = hub.depths().await?;
         let full: Vec<_> = depths.iter().filter(|depth| !depth.is_empty()).collect();
         if let Some(dead) = full.iter().find(|depth| depth.is_dead_letters()) {
             bail!("{} holds a dead letter", dead.queue);
         }
         if let Some(left) = full.first()
-            && begun.elapsed() + REST / 10 > REST
+            && begun.elapsed() + REST_TIMEOUT / 10 > REST_TIMEOUT
         {
             bail!("{} still holds {} messages", left.queue, left.waiting + left.taken + left.delayed);
         }
@@ -159,7 +162,7 @@ mod tests {
         Data { application, version, stage: Stage::Received, url: format!("/v1/applications/{application}") }
     }
 
-    fn heard(kind: &str, version: u32) -> ((ApplicationId, u32), ReceivedCallback) {
+    fn received(kind: &str, version: u32) -> ((ApplicationId, u32), ReceivedCallback) {
         let data = data(version);
         let about = (data.application, version);
         let payload = Payload { kind: kind.to_owned(), timestamp: Timestamp::UNIX_EPOCH, data };
@@ -168,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn callbacks_are_what_the_record_owes_no_more_and_no_less() {
+    fn missing_extra_and_wrong_callbacks_are_found() {
         let kind = "application.received";
         let expected = Expected::from([((data(6).application, 6), (kind.to_owned(), data(6)))]);
-        assert!(compare(&expected, &BTreeMap::from([heard(kind, 6)])).is_ok());
+        assert!(compare(&expected, &BTreeMap::from([received(kind, 6)])).is_ok());
         assert!(compare(&expected, &BTreeMap::new()).is_err());
-        assert!(compare(&expected, &BTreeMap::from([heard("application.signed", 6)])).is_err());
-        assert!(compare(&expected, &BTreeMap::from([heard(kind, 6), heard(kind, 7)])).is_err());
+        assert!(compare(&expected, &BTreeMap::from([received("application.signed", 6)])).is_err());
+        assert!(compare(&expected, &BTreeMap::from([received(kind, 6), received(kind, 7)])).is_err());
     }
 }
