@@ -1,6 +1,6 @@
 //! Reads the checked-in OpenAPI document, so that a test can cover every route.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::repository::text;
 
@@ -62,6 +62,22 @@ impl Operation {
 #[must_use]
 pub fn for_apps() -> Value {
     serde_json::from_str(&text("shared/protocol/contracts/app.openapi.json")).expect("JSON")
+}
+
+/// The document with the types of problem that each answer may have in the answer's schema. The document itself names
+/// them beside the schema, so that all answers share one: generators of clients fail at a schema for each.
+#[must_use]
+pub fn with_problem_types(mut document: Value) -> Value {
+    let answers = document["components"]["responses"].as_object_mut().into_iter().flatten();
+    for (_, answer) in answers {
+        let types = answer["x-problem-types"].take();
+        let Some(schema) = answer.pointer_mut("/content/application~1problem+json/schema") else { continue };
+        if types.is_array() {
+            let own = json!({ "type": "object", "properties": { "type": { "enum": types } } });
+            *schema = json!({ "allOf": [schema.take(), own] });
+        }
+    }
+    document
 }
 
 /// Every operation of the interface for apps.

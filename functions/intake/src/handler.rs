@@ -33,7 +33,7 @@ use protocol::operations::applications::{
     READ_APPLICATION, SUBMIT_APPLICATION, SUPPLEMENT_APPLICATION, WITHDRAW_APPLICATION,
 };
 use protocol::operations::catalogue::{
-    LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_SERVICE,
+    LIST_PROBLEMS, LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_SERVICE,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -94,6 +94,7 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .operation(&READ_KEYS, jwks::<H>)
         .operation(&READ_HEALTH, health)
         .operation(&READ_DESCRIPTION, description::answer)
+        .operation(&LIST_PROBLEMS, problem_pages::table)
         .operation(&READ_PROBLEM, problem_pages::answer)
         .operation(&LIST_SERVICES, services)
         .operation(&READ_SERVICE, service)

@@ -1,11 +1,12 @@
 //! Serves the pages to which the `type` of a problem refers. A page explains the problem, and who can fix it and how, in both
-//! languages. Browsers receive HTML, programs JSON.
+//! languages; another page lists all codes of problems and of wrong fields. Browsers receive HTML, programs JSON.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
-use http_kit::problem::{Code, Problem, TYPE_PREFIX};
+use http_kit::problem::texts::fields;
+use http_kit::problem::{Code, Problem, TYPE_PREFIX, Text};
 use protocol::problem::advice::{Advice, advice};
 use serde_json::{Value, json};
 
@@ -19,15 +20,28 @@ const CACHE: &str = "public, max-age=300";
 pub(crate) async fn answer(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let code = Code::ALL.iter().find(|code| code.name() == name).ok_or_else(Problem::not_found)?;
     let advice = advice(code.name()).ok_or_else(Problem::not_found)?;
+    Ok(in_the_wanted_form(&headers, || entry(*code, advice), || page(*code, advice)))
+}
+
+/// The table of all codes.
+pub(crate) async fn table(headers: HeaderMap) -> Response {
+    in_the_wanted_form(&headers, all_codes, table_page)
+}
+
+fn in_the_wanted_form(
+    headers: &HeaderMap,
+    json: impl FnOnce() -> Value,
+    html: impl FnOnce() -> String,
+) -> Response {
     let about = [(CACHE_CONTROL, CACHE), (VARY, "accept")];
-    if !prefers_html(&headers) {
-        return Ok((about, axum::Json(entry(*code, advice))).into_response());
+    if !prefers_html(headers) {
+        return (about, axum::Json(json())).into_response();
     }
     let kind = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ];
-    Ok((about, kind, page(*code, advice)).into_response())
+    (about, kind, html()).into_response()
 }
 
 /// Whether `Accept` names HTML first, as browsers do. A caller that names JSON first, or neither, receives JSON.
@@ -46,6 +60,43 @@ fn entry(code: Code, advice: &Advice) -> Value {
         "zh": { "title": title.zh, "who": advice.who.zh(), "advice": advice.zh },
         "en": { "title": title.en, "who": advice.who.en(), "advice": advice.en },
     })
+}
+
+/// Every kind of problem with its advice. A test shows that each has one.
+fn kinds() -> impl Iterator<Item = (Code, &'static Advice)> {
+    Code::ALL.iter().filter_map(|code| Some((*code, advice(code.name())?)))
+}
+
+fn all_codes() -> Value {
+    let problems: Vec<Value> = kinds().map(|(code, advice)| entry(code, advice)).collect();
+    let fields: Vec<Value> =
+        fields().map(|(code, text)| json!({ "code": code, "zh": text.zh, "en": text.en })).collect();
+    json!({ "problems": problems, "fields": fields })
+}
+
+fn table_page() -> String {
+    let problems: String = kinds()
+        .map(|(code, advice)| {
+            let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
+            format!(
+                "<tr id=\"{name}\"><th><a href=\"{TYPE_PREFIX}{name}\"><code>{name}</code></a></th><td>{status}</td>\
+                 <td>{}<br>{}</td><td lang=\"en\">{}<br>{}</td></tr>\n",
+                title.zh, advice.zh, title.en, advice.en,
+            )
+        })
+        .collect();
+    let fields: String = fields()
+        .map(|(code, text)| {
+            let Text { zh, en } = text;
+            format!("<tr><th><code>{code}</code></th><td>{zh}</td><td lang=\"en\">{en}</td></tr>\n")
+        })
+        .collect();
+    format!(
+        "<!doctype html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>problems</title></head><body>\n\
+         <h1>问题代码 <span lang=\"en\">Codes of problems</span></h1>\n<table>\n{problems}</table>\n\
+         <h1>字段代码 <span lang=\"en\">Codes of wrong fields</span></h1>\n<table>\n{fields}</table>\n\
+         </body></html>\n"
+    )
 }
 
 /// The page as HTML. It contains no part of the request, and a test checks that the texts contain no HTML characters, so
@@ -85,6 +136,9 @@ mod tests {
         for code in Code::ALL {
             let title = code.title();
             assert!(!format!("{}{}", title.zh, title.en).contains(['<', '>', '&']), "{}", code.name());
+        }
+        for (code, text) in fields() {
+            assert!(!format!("{}{}", text.zh, text.en).contains(['<', '>', '&']), "{code}");
         }
     }
 

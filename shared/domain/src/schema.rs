@@ -218,6 +218,7 @@ inline! {
     Media => json_schema!({
         "type": "string",
         "enum": ["application/pdf", "image/jpeg", "image/png"],
+        "title": "MediaType",
     });
     /// Text in the agency's words; must not be blank.
     Words => text(limits::TEXT, true);

@@ -9,6 +9,7 @@ mod error;
 pub mod examples;
 pub(crate) mod fields;
 mod frames;
+mod naming;
 pub mod problems;
 mod schemas;
 

@@ -64,7 +64,7 @@ pub struct CoveredCase {
 
 /// A form field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FormField"))]
 pub struct Field {
     /// JSON pointer (RFC 6901) to the field in the request body. Errors use the same pointer.
     pub pointer: &'static str,

@@ -16,6 +16,7 @@ use tongban::python::Tools;
 use tongban::secrets::SCOPES;
 use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
+use tongban_tests::description::with_problem_types;
 use tongban_tests::hub::start_hub;
 use tongban_tests::progress::say;
 use tongban_tests::repository::{root, text};
@@ -158,7 +159,7 @@ async fn description(stack: &LocalStack) -> Value {
     let url = format!("{}/v1/openapi.json", stack.api_url().expect("the address of the API"));
     let served = stack.http().get(url).send().await.expect("an answer").text().await.expect("a text");
     assert_eq!(served, text("shared/protocol/contracts/app.openapi.json"), "under {}", root().display());
-    let mut document: Value = serde_json::from_str(&served).expect("JSON");
+    let mut document = with_problem_types(serde_json::from_str(&served).expect("JSON"));
     document["components"]["securitySchemes"]["token"] = json!({ "type": "http", "scheme": "bearer" });
     document
 }

@@ -10,7 +10,7 @@ use protocol::app::CALLED_BACK;
 use protocol::callback::{Callback, TEST};
 use protocol::contracts::app::webhooks;
 use serde_json::{Value, json};
-use tongban_tests::description::{for_apps, operations};
+use tongban_tests::description::{for_apps, operations, with_problem_types};
 use tongban_tests::forms;
 use tongban_tests::people::Citizen;
 
@@ -33,7 +33,7 @@ fn problems(validator: &Validator, value: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn every_response_fits_its_description() {
-    let document = for_apps();
+    let document = with_problem_types(for_apps());
     for operation in operations() {
         let mut apps = Apps::new().await;
         // A limit, so that responses carry the rate limit headers.

@@ -351,6 +351,7 @@ async fn a_throttled_call_of_aws_gives_503_with_retry_after() {
     assert_eq!(
         rest,
         [
+            "GET /problems",
             "GET /problems/{code}",
             "GET /v1/health",
             "GET /v1/openapi.json",

@@ -178,6 +178,11 @@ pub fn field(code: &str) -> Text {
     row(code).unwrap_or(Text { zh: "不可接受", en: "The value is not acceptable." })
 }
 
+/// Every code of a wrong field, with what is said of the field.
+pub fn fields() -> impl Iterator<Item = (&'static str, Text)> {
+    FIELDS.iter().map(|(code, zh, en)| (*code, Text { zh, en }))
+}
+
 /// Whether the table has a text for this code.
 #[must_use]
 pub fn known(code: &str) -> bool {

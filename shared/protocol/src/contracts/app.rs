@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use utoipa::IntoParams as _;
 
 use super::ContractError;
+use super::naming::name_parts;
 use crate::operations;
 use crate::operations::operation::{Access, Operation};
 
@@ -41,11 +42,12 @@ pub fn document() -> Result<Value, ContractError> {
             finish(operation, &mut shared, &examples)?;
         }
     }
-    document["webhooks"] = webhooks::webhooks();
-    examples::add(
-        &mut document["webhooks"]["callback"]["post"]["requestBody"]["content"]["application/json"],
-        &examples,
-    );
+    let mut callback = webhooks::callback();
+    examples::add(&mut callback["post"]["requestBody"]["content"]["application/json"], &examples);
+    // Not under `webhooks`: generators of clients make a call of each of these, openapi-generator's one for Python does
+    // not compile.
+    document["paths"]["/v1/subscriptions"]["post"]["callbacks"] =
+        json!({ "callback": { "{$request.body#/url}": callback } });
     document["components"] = components()?;
     if let Some(responses) = document["components"]["responses"].as_object_mut() {
         responses.extend(shared);
@@ -158,7 +160,7 @@ fn frame() -> Map<String, Value> {
 /// The introduction of the document.
 const INTRODUCTION: &str = "\
 A citizen applies where they live; an agency elsewhere decides. An app backend opens the application, uploads its \
-documents and submits it. The hub reports every change by callback (`webhooks`) and in the event feed.
+documents and submits it. The hub reports every change by callback (operation `subscribe`) and in the event feed.
 
 **Authentication.** OAuth 2.0 client credentials: send an access token (JWT) of a registered issuer as \
 `Authorization: Bearer`. Objects of other tenants are answered 404, like objects that do not exist.
@@ -167,7 +169,7 @@ documents and submits it. The hub reports every change by callback (`webhooks`) 
 key gets the result of the first, at any time.
 
 **Errors** are problems (RFC 9457), in Chinese or English according to `Accept-Language`. Decide by the last segment of \
-`type`; resolved against the hub's address, `type` is a page that explains the problem. `errors` lists all wrong fields \
+`type`; resolved against the hub's address, `type` is a page that explains the problem. `/problems` lists all codes. `errors` lists all wrong fields \
 by JSON pointer. After a 503, or when no response arrives, send the same request again after `Retry-After`, with jitter. \
 Ignore members that you do not know.
 
@@ -179,6 +181,7 @@ Ignore members that you do not know.
 fn components() -> Result<Value, ContractError> {
     let mut schemas = names::schemas().map_err(ContractError::TwoSchemas)?;
     schemas.extend(bodies::schemas());
+    let schemas = name_parts(schemas, "#/components/schemas/").map_err(ContractError::TwoSchemas)?;
     Ok(json!({
         "schemas": schemas,
         "securitySchemes": { "token": {
@@ -244,7 +247,7 @@ fn components() -> Result<Value, ContractError> {
             "content": {
                 "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } },
                 "application/json": {
-                    "schema": { "type": "object", "properties": { "message": { "type": "string" } } },
+                    "schema": { "$ref": "#/components/schemas/GatewayRefusal" },
                     "examples": { "throttled": { "value": { "message": "Too Many Requests" } } },
                 },
             },

@@ -32,7 +32,7 @@ pub(crate) fn source(schema: &mut Schema) {
 pub(crate) fn event_type(schema: &mut Schema) {
     put(
         schema,
-        json!({ "enum": NOTICES.map(type_of), "description": "Reason of the message, and its version." }),
+        json!({ "enum": NOTICES.map(type_of), "title": "MessageType", "description": "Reason of the message, and its version." }),
     );
 }
 
@@ -65,11 +65,14 @@ pub(crate) fn resend_cases(schema: &mut Schema) {
 }
 
 pub(crate) fn document_state(schema: &mut Schema) {
-    put(schema, json!({ "enum": ["waiting", "stored"] }));
+    put(schema, json!({ "enum": ["waiting", "stored"], "title": "DocumentState" }));
 }
 
 pub(crate) fn endpoint_state(schema: &mut Schema) {
-    put(schema, json!({ "enum": ["healthy", "recovering", "failing", "disabled", "paused"] }));
+    put(
+        schema,
+        json!({ "enum": ["healthy", "recovering", "failing", "disabled", "paused"], "title": "EndpointState" }),
+    );
 }
 
 pub(crate) fn next_steps(schema: &mut Schema) {
@@ -78,7 +81,10 @@ pub(crate) fn next_steps(schema: &mut Schema) {
         .filter(|step| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency))
         .map(|step| step.name())
         .collect();
-    put(schema, json!({ "items": { "type": "string", "enum": steps }, "uniqueItems": true }));
+    put(
+        schema,
+        json!({ "items": { "type": "string", "enum": steps, "title": "NextStep" }, "uniqueItems": true }),
+    );
 }
 
 pub(crate) fn callback_type(schema: &mut Schema) {
@@ -136,5 +142,8 @@ pub(crate) fn hash(schema: &mut Schema) {
 }
 
 pub(crate) fn reasons(schema: &mut Schema) {
-    put(schema, json!({ "items": { "type": "string", "enum": ["not_offered", "incapable", "same_place"] } }));
+    put(
+        schema,
+        json!({ "items": { "type": "string", "enum": ["not_offered", "incapable", "same_place"], "title": "NotCoveredReason" } }),
+    );
 }

@@ -180,14 +180,9 @@ pub(super) fn response(codes: &[String]) -> Option<Value> {
         "description": lines.join("\n"),
         "headers": headers,
         "content": { PROBLEM_MEDIA_TYPE: {
-            "schema": { "allOf": [
-                { "$ref": "#/components/schemas/Problem" },
-                { "type": "object", "properties": {
-                    "type": { "type": "string", "enum": types },
-                    "status": { "type": "integer", "const": status },
-                } },
-            ] },
+            "schema": { "$ref": "#/components/schemas/Problem" },
             "examples": examples,
         } },
+        "x-problem-types": types,
     }))
 }

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::fields::{JWE, JWS};
+use super::naming::name_parts;
 use crate::backlog::{CasesPage, CasesRequest, ResendAnswer, ResendRequest};
 use crate::case::{Case, Envelope};
 use crate::problem::Problem;
@@ -32,6 +33,7 @@ impl JsonSchema for KeySet {
             "properties": { "keys": {
                 "type": "array", "minItems": 1, "maxItems": 16,
                 "items": {
+                    "title": "PublicKey",
                     "type": "object",
                     "required": ["kty", "crv", "x", "kid"],
                     "properties": {
@@ -41,7 +43,7 @@ impl JsonSchema for KeySet {
                         "kid": { "type": "string", "minLength": 1, "description": "Key id that signatures name." },
                         "use": { "type": "string", "const": "sig" },
                         "alg": { "type": "string", "enum": ["ES256", "EdDSA"] },
-                        "d": false
+                        "d": { "not": {} }
                     }
                 }
             } }
@@ -94,6 +96,7 @@ pub fn schemas() -> BTreeMap<&'static str, Value> {
             let settings = SchemaSettings::draft2020_12().with(|to| to.contract = message.contract.clone());
             let mut schema = (message.root)(settings.into_generator()).to_value();
             tidy(&mut schema);
+            let schema = with_named_parts(schema);
             let mut whole = json!({
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "$id": format!("{ID}{}:v1", message.name),
@@ -105,6 +108,21 @@ pub fn schemas() -> BTreeMap<&'static str, Value> {
             (message.name, whole)
         })
         .collect()
+}
+
+/// A schema whose parts are definitions of its own.
+fn with_named_parts(mut schema: Value) -> Value {
+    let mut all = schema["$defs"].as_object().cloned().unwrap_or_default();
+    let name = schema["title"].as_str().unwrap_or_default().to_owned();
+    schema.as_object_mut().into_iter().for_each(|members| drop(members.remove("$defs")));
+    all.insert(name.clone(), schema);
+    // Two definitions of one name are a fault that `components` reports: it names the same parts.
+    let mut all = name_parts(all, "#/$defs/").unwrap_or_default();
+    let mut schema = all.remove(&name).unwrap_or_default();
+    if !all.is_empty() {
+        schema["$defs"] = Value::Object(all);
+    }
+    schema
 }
 
 /// Every type by its name, as `components.schemas` of an OpenAPI or AsyncAPI document.
@@ -148,7 +166,7 @@ pub fn components() -> Result<Map<String, Value>, String> {
             "contentSchema": { "$ref": "#/components/schemas/Case" },
         }),
     );
-    Ok(all)
+    name_parts(all, "#/components/schemas/")
 }
 
 /// Removes additions of the generator that do not belong to the contract: Rust's integer formats, and `null` for members

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
-    Coverage, Description, DivisionCode, Health, ProblemPage, Service, ServiceRow, Services,
+    Coverage, Description, DivisionCode, Health, ProblemPage, ProblemTable, Service, ServiceRow, Services,
 };
 #[cfg(feature = "schema")]
 use crate::contracts::app::parameters::Held;
@@ -28,6 +28,15 @@ operations! {
                 headers(("ETag" = String, description = "Version of the document."))),
             (status = 304, description = "The cached document is current."),
         ),
+    }
+
+    /// List all codes of problems and of wrong fields
+    ///
+    /// Every end of a problem's `type`, and every `code` that its `errors` may name, in both languages with the remedy. New
+    /// codes may appear. A page for people where the caller prefers `text/html`.
+    LIST_PROBLEMS = "listProblems" get "/problems" Intake open {
+        responses((status = 200, description = "All of them.",
+            content((ProblemTable = "application/json"), (String = "text/html")))),
     }
 
     /// Read about a kind of problem

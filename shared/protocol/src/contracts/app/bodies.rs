@@ -54,6 +54,17 @@ fn object(description: &str, required: &[&str], properties: Value) -> Value {
     })
 }
 
+/// A schema under the name that its type has in a generated client.
+fn titled(title: &str, mut schema: Value) -> Value {
+    schema["title"] = title.into();
+    schema
+}
+
+/// A member that is left out or `null`. Generators of clients fail at a bare `type: null`.
+fn absent() -> Value {
+    json!({ "type": ["string", "null"], "const": null })
+}
+
 /// The bodies of one service. The cases that name a relative have a separate body.
 fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
     let words = row.service.name().split('_');
@@ -106,7 +117,9 @@ fn person() -> Value {
 fn document(kinds: &[DocumentKind]) -> Value {
     let properties = json!({
         "kind": { "type": "string", "enum": kinds },
-        "media_type": { "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"] },
+        "media_type": {
+            "type": "string", "enum": ["application/pdf", "image/jpeg", "image/png"], "title": "MediaType",
+        },
         "size": {
             "description": "Size of the file in bytes.", "type": "integer", "minimum": 1, "maximum": limits::DOCUMENT_BYTES,
         },
@@ -145,7 +158,7 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
         },
         "submit": {
             "description": "`when_complete`: the hub submits the application once the last document is stored.",
-            "enum": ["manual", "when_complete", null],
+            "type": ["string", "null"], "enum": ["manual", "when_complete", null], "title": "SubmitMode",
         },
         "documents": {
             "description": "Documents that the app will upload. Each must satisfy a different requirement.",
@@ -183,14 +196,14 @@ fn confirmation() -> Value {
     json!({
         "description": "The result that the acceptance place confirms.",
         "oneOf": [
-            object("The result was handed over to the citizen.", &["confirm", "how"], json!({
+            titled("HandOverConfirmation", object("The result was handed over to the citizen.", &["confirm", "how"], json!({
                 "confirm": { "type": "string", "const": "hand_over" },
                 "how": { "type": "string", "enum": ways },
-            })),
-            object("The citizen has settled at the move-in place.", &["confirm"], json!({
+            }))),
+            titled("SettleConfirmation", object("The citizen has settled at the move-in place.", &["confirm"], json!({
                 "confirm": { "type": "string", "const": "settle" },
-                "how": { "type": "null" },
-            })),
+                "how": absent(),
+            }))),
         ],
     })
 }
@@ -210,6 +223,7 @@ fn batch() -> Value {
         },
         }),
     );
+    let each = titled("BatchEntry", each);
     let many = json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": each });
     object("Up to 100 applications, 512 KiB in total.", &["applications"], json!({ "applications": many }))
 }
@@ -221,12 +235,16 @@ fn subscription() -> Value {
 fn subscription_change() -> Value {
     let mut properties = endpoint();
     properties["url"]["type"] = json!(["string", "null"]);
-    let mut change = object("Members to change. Absent members stay unchanged.", &[], properties);
-    change["anyOf"] = json!([
-        { "required": ["url"], "properties": { "url": { "type": "string" } } },
-        { "required": ["events"], "properties": { "events": { "type": "array" } } },
-    ]);
-    change
+    let (mut with_url, mut with_events) = (properties.clone(), properties);
+    with_url["url"]["type"] = json!("string");
+    with_events["events"]["type"] = json!("array");
+    json!({
+        "description": "Members to change. Absent members stay unchanged.",
+        "anyOf": [
+            titled("SubscriptionUrlChange", object("Another URL.", &["url"], with_url)),
+            titled("SubscriptionEventsChange", object("Other events.", &["events"], with_events)),
+        ],
+    })
 }
 
 fn rotation() -> Value {
@@ -243,22 +261,21 @@ fn replay() -> Value {
         "description": "Every callback since this time.",
         "type": "string", "format": "date-time", "minLength": 20, "maxLength": 40,
     });
-    let absent = json!({ "type": "null" });
     json!({
         "description": "Callbacks to send again.",
         "anyOf": [
-            object("One callback.", &["application", "version"], json!({
+            titled("ReplayOne", object("One callback.", &["application", "version"], json!({
                 "application": of("ApplicationId"),
                 "version": { "description": "Version of the event.", "type": "integer", "minimum": 1, "maximum": u32::MAX },
-                "since": absent, "failed": absent,
-            })),
-            object("All callbacks since a time. One request covers some of the applications: continue with `next`.", &["since"], json!({
-                "since": since, "cursor": cursor, "application": absent, "version": absent, "failed": absent,
-            })),
-            object("Callbacks whose last attempt in the last 7 days failed. Continue with `next`.", &["failed"], json!({
+                "since": absent(), "failed": absent(),
+            }))),
+            titled("ReplaySince", object("All callbacks since a time. One request covers some of the applications: continue with `next`.", &["since"], json!({
+                "since": since, "cursor": cursor, "application": absent(), "version": absent(), "failed": absent(),
+            }))),
+            titled("ReplayFailed", object("Callbacks whose last attempt in the last 7 days failed. Continue with `next`.", &["failed"], json!({
                 "failed": { "type": "boolean", "const": true }, "cursor": cursor,
-                "application": absent, "version": absent, "since": absent,
-            })),
+                "application": absent(), "version": absent(), "since": absent(),
+            }))),
         ],
     })
 }
@@ -273,7 +290,7 @@ fn endpoint() -> Value {
         "events": {
             "description": "Event types to send callbacks for; all by default.",
             "type": ["array", "null"], "maxItems": 32,
-            "items": { "type": "string", "enum": CALLED_BACK },
+            "items": { "type": "string", "enum": CALLED_BACK, "title": "CallbackType" },
         },
     })
 }

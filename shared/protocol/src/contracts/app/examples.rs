@@ -76,7 +76,7 @@ pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
 }
 
 /// The schemas that have examples.
-const SCHEMAS: [&str; 26] = [
+const SCHEMAS: [&str; 27] = [
     "ApplicationView",
     "ApplicationsPage",
     "Callback",
@@ -94,6 +94,7 @@ const SCHEMAS: [&str; 26] = [
     "Nothing",
     "Notices",
     "ProblemPage",
+    "ProblemTable",
     "Replay",
     "Replayed",
     "Rotation",
@@ -187,6 +188,7 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
         "Coverage" => vec![("covered", covered()?)],
         "Health" => vec![("well", json!({ "status": "ok" }))],
         "ProblemPage" => vec![("not_found", problem_page()?)],
+        "ProblemTable" => vec![("first_of_each", problem_table()?)],
         _ => Vec::new(),
     })
 }
@@ -328,6 +330,11 @@ fn covered() -> Result<Value, ContractError> {
         }],
         "captured_on_site": row.captured_on_site,
     }))
+}
+
+fn problem_table() -> Result<Value, ContractError> {
+    let field = json!({ "code": "required", "zh": "必填", "en": "Is required." });
+    Ok(json!({ "problems": [problem_page()?], "fields": [field] }))
 }
 
 fn problem_page() -> Result<Value, ContractError> {

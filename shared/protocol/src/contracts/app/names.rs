@@ -54,6 +54,7 @@ names!(
     Nothing,
     Notices,
     ProblemPage,
+    ProblemTable,
     Replay,
     Replayed,
     Rotation,
@@ -93,6 +94,11 @@ written! {
         "required": ["status"],
         "properties": { "status": { "type": "string", "const": "ok" } },
     });
+    GatewayRefusalBody: "GatewayRefusal" => |_| json_schema!({
+        "description": "What the gateway before the hub answers, which is no problem.",
+        "type": "object",
+        "properties": { "message": { "type": "string" } },
+    });
     ServicesBody: "Services" => |generator| {
         let row = generator.subschema_for::<domain::catalogue::ServiceRow>();
         let kind = generator.subschema_for::<domain::catalogue::TitledKind>();
@@ -123,6 +129,7 @@ written! {
             "type": "object",
             "required": ["results"],
             "properties": { "results": { "type": "array", "minItems": 1, "maxItems": 100, "items": {
+                "title": "BatchResult",
                 "type": "object",
                 "required": ["key", "status"],
                 "properties": {
@@ -153,6 +160,7 @@ written! {
             "required": ["deliveries"],
             "properties": {
                 "deliveries": { "type": "array", "items": {
+                    "title": "Delivery",
                     "type": "object",
                     "required": ["webhook_id", "type", "application", "version", "attempt", "at", "delivered", "latency_ms"],
                     "properties": {
@@ -166,6 +174,7 @@ written! {
                         "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "HTTP status of the endpoint's response." },
                         "cause": {
                             "description": "Why the attempt has no status.",
+                            "type": "string",
                             "enum": ["timeout", "dns", "refused_address", "tls", "connect", "reset", "protocol"],
                         },
                         "latency_ms": { "type": "integer", "minimum": 0 },
@@ -184,16 +193,17 @@ written! {
             "required": ["notices", "more"],
             "properties": {
                 "notices": { "type": "array", "items": {
+                    "title": "SubscriptionNotice",
                     "type": "object",
                     "required": ["type", "subscription", "at"],
                     "properties": {
-                        "type": { "enum": [
+                        "type": { "type": "string", "enum": [
                             "subscription.disabled", "subscription.enabled", "subscription.paused",
                             "subscription.secret_rotated",
                         ] },
                         "subscription": subscription,
                         "at": at,
-                        "reason": { "enum": ["gone", "exhausted"], "description": "Why the subscription was disabled." },
+                        "reason": { "type": "string", "enum": ["gone", "exhausted"], "description": "Why the subscription was disabled." },
                     },
                 } },
                 "after": { "type": "string", "description": "Value of `after` for the next page, now or later." },
@@ -234,8 +244,31 @@ written! {
             "components": { "type": "object" },
         },
     });
+    ProblemTableBody: "ProblemTable" => |generator| {
+        let page = generator.subschema_for::<ProblemPageBody>();
+        json_schema!({
+            "description": "All codes of problems and of wrong fields.",
+            "type": "object",
+            "required": ["problems", "fields"],
+            "properties": {
+                "problems": { "type": "array", "minItems": 1, "items": page },
+                "fields": { "type": "array", "minItems": 1, "items": {
+                    "title": "FieldCode",
+                    "description": "A code of a wrong field, with what the field must be.",
+                    "type": "object",
+                    "required": ["code", "zh", "en"],
+                    "properties": {
+                        "code": { "type": "string", "pattern": "^[a-z][a-z0-9_]*$" },
+                        "zh": { "type": "string" },
+                        "en": { "type": "string" },
+                    },
+                } },
+            },
+        })
+    };
     ProblemPageBody: "ProblemPage" => |_| {
         let text = json!({
+            "title": "ProblemText",
             "type": "object",
             "required": ["title", "who", "advice"],
             "properties": {
@@ -287,8 +320,10 @@ pub(crate) fn schemas() -> Result<Map<String, Value>, String> {
         SchemaGenerator::subschema_for::<ReplayedBody>,
         SchemaGenerator::subschema_for::<TestedBody>,
         SchemaGenerator::subschema_for::<DescriptionBody>,
+        SchemaGenerator::subschema_for::<GatewayRefusalBody>,
         SchemaGenerator::subschema_for::<HealthBody>,
         SchemaGenerator::subschema_for::<ProblemPageBody>,
+        SchemaGenerator::subschema_for::<ProblemTableBody>,
         SchemaGenerator::subschema_for::<ServicesBody>,
         SchemaGenerator::subschema_for::<SubscriptionsBody>,
     ] {

@@ -112,15 +112,10 @@ fn response(status: u16, codes: &[String]) -> Result<Value, ContractError> {
         "description": lines.join("\n"),
         "headers": headers,
         "content": { PROBLEM_MEDIA_TYPE: {
-            "schema": { "allOf": [
-                { "$ref": "#/components/schemas/Problem" },
-                { "type": "object", "properties": {
-                    "type": { "type": "string", "enum": types },
-                    "status": { "type": "integer", "const": status },
-                } },
-            ] },
+            "schema": { "$ref": "#/components/schemas/Problem" },
             "examples": examples,
         } },
+        "x-problem-types": types,
     }))
 }
 

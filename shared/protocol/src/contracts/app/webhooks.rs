@@ -49,11 +49,11 @@ pub const TYPES: [(&str, &str); 23] = [
     (TEST, "A test event that the app requested. No application has the id that it carries."),
 ];
 
-/// The document's `webhooks`.
-pub(super) fn webhooks() -> Value {
+/// The request of a callback.
+pub(super) fn callback() -> Value {
     let types: Vec<String> = TYPES.iter().map(|(kind, meaning)| format!("- `{kind}`: {meaning}")).collect();
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": schema });
-    json!({ "callback": { "post": {
+    json!({ "post": {
         "operationId": "callback",
         "tags": ["subscriptions"],
         "summary": "An application changed",
@@ -82,7 +82,7 @@ pub(super) fn webhooks() -> Value {
             "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Callback" } } },
         },
         "responses": responses(),
-    } } })
+    } })
 }
 
 const DESCRIPTION: &str = "\
