@@ -47,6 +47,14 @@ impl Operation {
         parameters.any(|given| given["name"] == parameter)
     }
 
+    /// The first example of the operation's body in the document.
+    #[must_use]
+    pub fn example(&self, document: &Value) -> Option<Value> {
+        let examples = self.said["requestBody"]["content"]["application/json"]["examples"].as_object()?;
+        let reference = examples.values().next()?["$ref"].as_str()?.trim_start_matches('#');
+        Some(document.pointer(reference)?["value"].clone())
+    }
+
     /// The described statuses.
     #[must_use]
     pub fn statuses(&self) -> Vec<u16> {

@@ -148,10 +148,7 @@ impl Apps {
 
     /// The first example of an operation's body.
     pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
-        let examples =
-            operation.said["requestBody"]["content"]["application/json"]["examples"].as_object()?;
-        let reference = examples.values().next()?["$ref"].as_str()?.trim_start_matches('#');
-        Some(self.document.pointer(reference)?["value"].clone())
+        operation.example(&self.document)
     }
 
     /// The response to the owner's valid request of an operation.

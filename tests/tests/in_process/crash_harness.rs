@@ -29,6 +29,7 @@ use platform::hub::{FakeHub, Hub as _};
 use platform::queues::{Outgoing, Queue};
 use platform::store::{Store as _, StoredApplication};
 use protocol::jose::{KeyUse, PrivateKey, sign};
+use protocol::operations::operation::Function;
 use protocol::report::{DOCUMENT_TYP, DocumentRequest, Link, REPORT_TYP, Report};
 use reports::report::ReportHandler;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ pub(crate) const BEIJING: &str = "11";
 /// Another agency.
 pub(crate) const SHANDONG: &str = "37";
 /// Time limit of a handler.
-const TIME: Duration = Duration::from_secs(60);
+pub(crate) const TIME: Duration = Duration::from_secs(60);
 
 /// An agency's private keys.
 struct AgencyKeys {
@@ -169,18 +170,9 @@ impl CrashHarness {
 
     /// A POST of an app backend, to the function that serves the path.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
-        let namespace = Namespace::new(Secret::new(vec![7; 32]));
-        let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
-        let routes = if path.starts_with("/v1/subscriptions") {
-            let hub = self.processes.subscriptions.clone();
-            let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
-            let handler = SubscriptionHandler::new(hub, authenticator, namespace, Mode::Local);
-            subscriptions::handler::routes(handler)
-        } else {
-            let hub = self.processes.intake.clone();
-            let intake = Intake::new(hub, self.issuers.clone(), namespace, keys, Limits::default());
-            intake::handler::routes(intake)
-        };
+        let function =
+            if path.starts_with("/v1/subscriptions") { Function::Subscriptions } else { Function::Intake };
+        let routes = self.routes(function);
         let request = Request::post(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
@@ -189,12 +181,48 @@ impl CrashHarness {
         ask(routes, request.expect("a request")).await
     }
 
+    /// The HTTP routes of a function.
+    pub(crate) fn routes(&self, function: Function) -> Router {
+        let namespace = Namespace::new(Secret::new(vec![7; 32]));
+        let authenticator = |hub: &FakeHub| Authenticator::new(hub.clone(), self.issuers.clone(), None);
+        match function {
+            Function::Intake => {
+                let hub = self.processes.intake.clone();
+                let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
+                let intake = Intake::new(hub, self.issuers.clone(), namespace, keys, Limits::default());
+                intake::handler::routes(intake)
+            }
+            Function::Subscriptions => {
+                let hub = self.processes.subscriptions.clone();
+                let authenticator = authenticator(&hub);
+                let handler = SubscriptionHandler::new(hub, authenticator, namespace, Mode::Local);
+                subscriptions::handler::routes(handler)
+            }
+            Function::Documents => {
+                let hub = self.processes.documents.clone();
+                let authenticator = authenticator(&hub);
+                documents::handler::routes(documents::handler::LinkHandler::new(hub, authenticator))
+            }
+            Function::Reports => reports::http::routes(self.report_handler()),
+        }
+    }
+
+    /// The use cases of the function that accepts reports.
+    pub(crate) fn report_handler(&self) -> ReportHandler<FakeHub> {
+        ReportHandler::new(self.processes.callbacks.clone())
+    }
+
+    /// A value that an agency signs.
+    pub(crate) fn signed_value(&self, agency: &str, typ: &str, value: &Value) -> String {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        sign(typ, value, &self.keys.agencies[&agency].signing).expect("a signed value")
+    }
+
     /// A report over HTTP.
     pub(crate) async fn report(&self, jws: &str) -> Answer {
-        let handler = ReportHandler::new(self.processes.callbacks.clone());
         let request = Request::post("/v1/reports").header("content-type", "application/jose");
         let request = request.body(Body::from(jws.to_owned())).expect("a request");
-        ask(reports::http::routes(handler), request).await
+        ask(self.routes(Function::Reports), request).await
     }
 
     /// The reports queue delivers reports in one batch. `sent` is the time at which they entered the queue.
@@ -210,8 +238,7 @@ impl CrashHarness {
         };
         let records: Vec<Value> = reports.iter().enumerate().map(record).collect();
         let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the queue");
-        let handler = ReportHandler::new(self.processes.callbacks.clone());
-        let response = reports::queue::reports(&handler, event, Instant::now() + TIME).await;
+        let response = reports::queue::reports(&self.report_handler(), event, Instant::now() + TIME).await;
         Answer::Batch(response.batch_item_failures.len())
     }
 
@@ -223,14 +250,12 @@ impl CrashHarness {
         typ: &str,
         request: &Value,
     ) -> Answer {
-        let agency: AgencyCode = agency.parse().expect("an agency code");
         let mut request = request.clone();
         request["agency"] = json!(agency);
         request["iat"] = json!(self.hub.clock.now().as_second());
-        let jws = sign(typ, &request, &self.keys.agencies[&agency].signing).expect("a signed request");
-        let handler = ReportHandler::new(self.processes.callbacks.clone());
+        let jws = self.signed_value(agency, typ, &request);
         let request = Request::post(path).header("content-type", "application/jose");
-        ask(reports::http::routes(handler), request.body(Body::from(jws)).expect("a request")).await
+        ask(self.routes(Function::Reports), request.body(Body::from(jws)).expect("a request")).await
     }
 
     /// An operator overrides an agency. The processes notice when their cached overrides expire.
@@ -260,12 +285,9 @@ impl CrashHarness {
     /// A request for a document, signed by an agency.
     pub(crate) async fn agency_document(&self, request: &DocumentRequest) -> Answer {
         let jws = sign(DOCUMENT_TYP, request, &self.keys.agencies[&request.agency].signing);
-        let hub = self.processes.documents.clone();
-        let authenticator = Authenticator::new(hub.clone(), self.issuers.clone(), None);
-        let handler = documents::handler::LinkHandler::new(hub, authenticator);
         let request = Request::post("/v1/agency/documents").header("content-type", "application/jose");
         let request = request.body(Body::from(jws.expect("a signed request"))).expect("a request");
-        ask(documents::handler::routes(handler), request).await
+        ask(self.routes(Function::Documents), request).await
     }
 
     /// Uploads each document to the link that expects its checksum. Returns the object keys for the S3 events.

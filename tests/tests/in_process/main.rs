@@ -5,6 +5,7 @@ mod budget;
 mod case_scenario;
 mod crash_harness;
 mod crashes;
+mod edge;
 mod fits;
 mod rows;
 mod table;
