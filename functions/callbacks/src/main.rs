@@ -1,4 +1,5 @@
-//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule (`drain`).
+//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule
+//! (`drain`).
 
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;

@@ -1,7 +1,7 @@
 //! Starts the function: the HTTP operations are in `handler`, the queue of S3 events in `arrived`.
 
-use documents::arrived::Recorder;
 use documents::handler::{LinkHandler, routes};
+use documents::upload_events::Recorder;
 use http_kit::authentication::Authenticator;
 use http_kit::config::start_http;
 use http_kit::triggers::serve;

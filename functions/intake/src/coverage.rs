@@ -1,4 +1,5 @@
-//! Answers `GET /v1/coverage`: which agencies offer a service for given places, and with which documents and form fields.
+//! Answers `GET /v1/coverage`: which agencies offer a service for given places, and with which documents and form
+//! fields.
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
@@ -98,8 +99,8 @@ fn offerer(agency: &AgencyRow, service: Service) -> Offerer {
     Offerer { agency: agency.code.clone(), name: agency.title(), since: agency.offers.get(&service).copied() }
 }
 
-/// Reasons for which the hub would reject an application, by the same rules as at creation. Without `from`, only the place
-/// of registration is checked.
+/// Reasons for which the hub would reject an application, by the same rules as at creation. Without `from`, only the
+/// place of registration is checked.
 fn reasons(
     question: &Question,
     to: &DivisionCode,

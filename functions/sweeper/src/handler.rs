@@ -32,7 +32,7 @@ pub struct Sweeper<H> {
 
 /// The counts of one sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
+pub struct SweepCounts {
     /// Applications whose wake-up time had come.
     pub due: u32,
     /// Writes that took a step or recorded uploads or a dispatch.
@@ -67,8 +67,8 @@ impl<H: Hub> Sweeper<H> {
     }
 
     /// Sweeps every shard once.
-    pub async fn sweep(&self) -> Swept {
-        let mut swept = Swept::default();
+    pub async fn sweep(&self) -> SweepCounts {
+        let mut swept = SweepCounts::default();
         for shard in 0..DUE_SHARDS {
             let now = self.hub.clock().now();
             let ids = match self.hub.store().due(shard, now, PER_SHARD).await {
@@ -91,7 +91,7 @@ impl<H: Hub> Sweeper<H> {
         swept
     }
 
-    async fn sweep_one(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
+    async fn sweep_one(&self, id: ApplicationId, swept: &mut SweepCounts) -> Result<(), Failure> {
         let Some(mut stored) = self.hub.store().get(id).await? else { return Ok(()) };
         let now = self.hub.clock().now();
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
@@ -112,7 +112,7 @@ impl<H: Hub> Sweeper<H> {
         &self,
         stored: StoredApplication,
         attempts: Vec<Attempt>,
-        swept: &mut Swept,
+        swept: &mut SweepCounts,
     ) -> Result<StoredApplication, Failure> {
         if attempts.is_empty() {
             return Ok(stored);
@@ -128,12 +128,13 @@ impl<H: Hub> Sweeper<H> {
         &self,
         stored: &StoredApplication,
         now: Timestamp,
-        swept: &mut Swept,
+        swept: &mut SweepCounts,
     ) -> Result<Option<u32>, Failure> {
         let state = stored.ledger.state();
         let lost = || lost_in_queue(state, now).then(|| open_notices(&stored.ledger).pop()).flatten();
         let Some(notice) = undelivered(state).or_else(lost) else { return Ok(None) };
-        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Again).await
+        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Resend)
+            .await
         {
             Ok(message) => message,
             // The router has already logged the error that raises the alarm.

@@ -33,8 +33,8 @@ const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
 const LARGEST_PARAMETER: usize = 4096;
 /// Limit of a stack's name, in characters: its bucket appends `-documents-`, account and region, and S3 allows 63.
 const STACK_NAME: usize = 24;
-/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public keys
-/// of the hub.
+/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public
+/// keys of the hub.
 const LARGEST_ISSUERS: usize = 2560;
 
 /// Target and options of a deployment.
@@ -76,7 +76,8 @@ struct DeploymentInput {
 /// Deploys, or with `dry_run` only checks.
 ///
 /// # Errors
-/// An agency, the template, a parameter or the code is wrong; credentials are missing; or CloudFormation refuses the change.
+/// An agency, the template, a parameter or the code is wrong; credentials are missing; or CloudFormation refuses the
+/// change.
 pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> {
     let workspace = Workspace::find()?;
     let input = check(&workspace, options)?;

@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn the_repositorys_own_template_takes_them() {
+    fn the_repositorys_template_accepts_the_rows() {
         let text = render(include_str!("../../template.yaml"), &accounts()).unwrap();
         assert!(text.contains("\"1501\": { Account: \"150100000000\" }"));
         assert!(!text.contains("\"11\": { Account: \"000000000000\" }"));
     }
 
     #[test]
-    fn markers_must_be_there_once() {
+    fn each_marker_must_occur_exactly_once() {
         assert_eq!(render("Resources: {}\n", &accounts()), Err(TemplateError::Markers));
         let twice = format!("{BEGIN}{END}{BEGIN}{END}");
         assert_eq!(render(&twice, &accounts()), Err(TemplateError::Markers));

@@ -29,8 +29,8 @@ pub struct Applied {
     pub stored: StoredApplication,
     /// Version after this command; a repeat gets the version of the first time.
     pub version: u32,
-    /// Whether this call wrote something; false on a repeat. Two deliveries in one millisecond write the same bytes, so both
-    /// report true.
+    /// Whether this call wrote something; false on a repeat. Two deliveries in one millisecond write the same bytes, so
+    /// both report true.
     pub changed: bool,
 }
 
@@ -237,7 +237,7 @@ fn decide_all(
             }
         };
         if events.is_empty() {
-            let taken = attempt.key.and_then(|key| state.taken(&key.id).copied());
+            let taken = attempt.key.and_then(|key| state.applied_command(&key.id).copied());
             outcomes.push(Decided::Done(taken.map_or(state.version, |taken| taken.version)));
             continue;
         }

@@ -72,8 +72,9 @@ impl Operator {
         FRESH.unsigned_abs() + MARGIN
     }
 
-    /// Releases every held case of an agency, the oldest first. Call it [`Operator::known_after`] after the resumption: a function
-    /// that still has the suspension would hold the cases again. The sweeper sends cases that this call misses.
+    /// Releases every held case of an agency, the oldest first. Call it [`Operator::known_after`] after the resumption:
+    /// a function that still has the suspension would hold the cases again. The sweeper sends cases that this call
+    /// misses.
     ///
     /// # Errors
     /// The table does not answer. Cases released before the error stay released.

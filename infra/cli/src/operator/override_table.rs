@@ -139,8 +139,8 @@ impl OverrideTable {
         let puts = [state.build()?, line.build()?].map(|put| TransactWriteItem::builder().put(put).build());
         match self.client.transact_write_items().set_transact_items(Some(puts.into())).send().await {
             Ok(_) => Ok(WriteOutcome::Written),
-            // These errors do not prove that nothing was written: after a lost response, the SDK's retry conflicts with its
-            // own first attempt. The stored record decides.
+            // These errors do not prove that nothing was written: after a lost response, the SDK's retry conflicts with
+            // its own first attempt. The stored record decides.
             Err(error) if is_undecided(&error) => {
                 let stored = self.item(&record_key(after.version)).await?;
                 let stored = stored.as_ref().map(|item| text(item, "bo")).transpose()?;
