@@ -124,7 +124,7 @@ impl<H: Hub> CallbackSender<H> {
         }
         writes.push(DeliveryWrite::Released(endpoint.subscription.id, callback.clone()));
         self.write(writes).await?;
-        // The transition asks for a drainer. This drainer continues with the recovering endpoint, so no message is
+        // The transition requires a drainer. This drainer continues with the recovering endpoint, so no message is
         // sent.
         self.after(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)
     }

@@ -49,10 +49,8 @@ impl Endpoint {
 /// Cause for which endpoints cannot be read or written. A retry may succeed in each case.
 #[derive(Debug, Error)]
 pub enum EndpointsError {
-    /// The subscriptions cannot be read or written.
     #[error("the subscriptions cannot be read or written")]
     Subscriptions(#[from] StoreError),
-    /// A key cannot be decrypted.
     #[error("a key of the subscription cannot be decrypted")]
     Vault(#[from] VaultError),
 }
@@ -132,7 +130,8 @@ impl<H: Hub> Endpoints<H> {
         Ok(Some(changed))
     }
 
-    /// Replaces the endpoint in the cache. The entry keeps its age, because the tenant's other endpoints were not read.
+    /// Replaces the endpoint in the cache. The entry's age does not change, because the tenant's other endpoints were
+    /// not read.
     fn update_cache(&self, endpoint: &Arc<Endpoint>) {
         if let Some(cached) = self.cache().get_mut(&endpoint.subscription.tenant) {
             for old in &mut cached.endpoints {

@@ -40,7 +40,6 @@ impl Lookup for SystemLookup {
 /// tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoAddress {
-    /// The name has no address.
     #[error("the name has no address")]
     Unknown,
     /// At least one address may not be called. A name with public and internal addresses is rejected, too.

@@ -22,7 +22,7 @@ use crate::links;
 /// Maximum size of a signed request, in bytes.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 
-/// Creates the link that a signed request asks for.
+/// Creates the link that a signed request names.
 ///
 /// # Errors
 /// 400 and 401 when the request is not signed by an agency or not fresh; 404 when the agency has no leg of the

@@ -13,7 +13,7 @@ use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
 use protocol::form::fields;
 
 /// Maximum age that a query may name, in years.
-const OLDEST: u64 = 150;
+const MAX_AGE: u64 = 150;
 
 /// Query of `GET /v1/coverage`.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl FromFields for Question {
                 fields.refuse(name, "case_not_of_service");
             }
         }
-        let age = fields.optional("age", integer(0..=OLDEST)).and_then(|age| u8::try_from(age).ok());
+        let age = fields.optional("age", integer(0..=MAX_AGE)).and_then(|age| u8::try_from(age).ok());
         let service = service?;
         if let (Some(row), Some(age)) = (row, age) {
             when = row.case_at(age).map(|case| case.when).or(when);

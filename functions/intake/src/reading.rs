@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 /// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is
 /// short and its cursor continues after the last examined application.
-const EXAMINED: usize = 500;
+const MAX_EXAMINED: usize = 500;
 /// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
 /// Pauses between two reads while a request waits for an event. They grow to save reads.
@@ -90,7 +90,7 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A filtered page examines at most [`EXAMINED`] applications, so it
+/// A page of the tenant's applications, newest first. A filtered page examines at most [`MAX_EXAMINED`] applications, so it
 /// may be short or empty and still have a next page.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
                 break;
             }
         }
-        if cursor.is_none() || applications.len() == limit || examined >= EXAMINED {
+        if cursor.is_none() || applications.len() == limit || examined >= MAX_EXAMINED {
             break;
         }
     }

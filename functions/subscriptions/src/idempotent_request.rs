@@ -153,7 +153,6 @@ impl<T> Outcome<T> {
         Outcome { changes: Changes::default(), notice: None, answer }
     }
 
-    /// Replaces one subscription.
     pub(crate) fn replaced(after: Subscription, answer: T) -> Self {
         let changes = Changes { replaced: vec![after], ..Changes::default() };
         Outcome { changes, notice: None, answer }

@@ -28,7 +28,6 @@ const FAILED: usize = 100;
 pub enum Replay {
     /// The callback of one event.
     One {
-        /// Id of the application.
         application: ApplicationId,
         /// Version of the application that the event made.
         version: u32,

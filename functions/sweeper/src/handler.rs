@@ -22,7 +22,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 /// Most applications of one shard in one sweep; the next sweep takes the rest.
-pub const PER_SHARD: usize = 200;
+pub const MAX_PER_SHARD: usize = 200;
 
 /// Sweeps the applications whose wake-up time has come.
 pub struct Sweeper<H> {
@@ -71,7 +71,7 @@ impl<H: Hub> Sweeper<H> {
         let mut swept = SweepCounts::default();
         for shard in 0..DUE_SHARDS {
             let now = self.hub.clock().now();
-            let ids = match self.hub.store().due(shard, now, PER_SHARD).await {
+            let ids = match self.hub.store().due(shard, now, MAX_PER_SHARD).await {
                 Ok(ids) => ids,
                 Err(error) => {
                     tracing::warn!(shard, %error, "a shard of the due index could not be read; the next sweep reads it again");

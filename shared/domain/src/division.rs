@@ -114,7 +114,7 @@ pub struct DivisionCode {
     province: usize,
 }
 
-/// Why a text is no [`DivisionCode`]. Never holds the text.
+/// Why a text is no [`DivisionCode`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum DivisionCodeError {
     /// Not six characters.
@@ -203,7 +203,7 @@ pub struct Jurisdiction {
     province: usize,
 }
 
-/// Why a text is no [`Jurisdiction`]. Never holds the text.
+/// Why a text is no [`Jurisdiction`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum JurisdictionError {
     /// Neither 2 nor 4 nor 6 characters.

@@ -2,7 +2,8 @@
 
 /// Events of one application. DynamoDB bills by item size and refuses items over 400 KB.
 pub const EVENTS: usize = 64;
-/// Events from which only steps towards an end are accepted, so that [`EVENTS`] is never a dead end.
+/// Events from which only steps towards an end are accepted, so that every application can reach its end within
+/// [`EVENTS`].
 pub const EVENTS_SOFT: usize = 48;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;

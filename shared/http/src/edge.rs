@@ -60,7 +60,7 @@ async fn finish(mut request: Request, next: Next) -> Response {
         problem,
         milliseconds,
         trace,
-        "request"
+        "request answered"
     );
     answer
 }

@@ -89,7 +89,7 @@ pub enum TokenError {
     #[error("the token has no valid claim `tenant`")]
     NoTenant,
     /// The token names a tenant of another issuer.
-    #[error("the issuer does not speak for the tenant that the token names")]
+    #[error("the issuer may not issue tokens for the tenant that the token names")]
     OtherTenant,
 }
 

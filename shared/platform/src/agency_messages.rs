@@ -37,7 +37,6 @@ pub enum Undeliverable {
     /// The agency's row has no readable encryption key.
     #[error("agency {0} has no usable encryption key")]
     NoKey(AgencyCode),
-    /// The overrides of the agencies cannot be read.
     #[error("the overrides of the agencies cannot be read")]
     Agencies(#[from] StoreError),
     /// The vault cannot decrypt the personal data.
@@ -46,7 +45,6 @@ pub enum Undeliverable {
     /// The decrypted personal data or the case is not the expected JSON.
     #[error("the personal data of the case cannot be read or written as JSON")]
     PersonalData,
-    /// The message cannot be signed or encrypted.
     #[error("the message cannot be signed or encrypted")]
     Seal(#[from] JoseError),
 }

@@ -34,7 +34,6 @@ pub enum Mode {
 /// Names of the tables; `None` when the function does not use the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// Applications.
     pub applications: Option<String>,
     /// Subscriptions, with stored responses and counters of rate limits.
     pub subscriptions: Option<String>,
@@ -56,13 +55,11 @@ pub struct Config {
     pub log_level: Level,
     /// The stack's name, for metrics.
     pub stack: Option<String>,
-    /// The tables.
     pub tables: Tables,
     /// The documents bucket.
     pub bucket: Option<String>,
     /// ARN of the KMS key.
     pub key_id: Option<String>,
-    /// The queues.
     pub queues: QueueUrls,
     /// The secret from which application ids are derived.
     pub id_secret: Option<Secret>,

@@ -127,7 +127,6 @@ impl DocumentSize {
 pub struct UploadRequest {
     /// The object key (`domain::application::object_key`), never chosen by the app.
     pub key: String,
-    /// Media type.
     pub media_type: MediaType,
     /// Exact size.
     pub size: DocumentSize,

@@ -26,7 +26,6 @@ pub enum Fault {
 /// The outcome that a fake must give to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// Succeed.
     Succeeds,
     /// Fail without effect.
     Fails,

@@ -26,7 +26,7 @@ pub const BATCH: usize = 10;
 /// Most bytes of all bodies in one call: 256 KiB, which every SQS queue accepts by default.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Most attempts to send one message, the first included. The SDK retries each call in addition.
-pub const TRIES: u32 = 4;
+pub const MAX_ATTEMPTS: u32 = 4;
 /// Longest wait before the second attempt; the bound doubles with each further attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -94,7 +94,7 @@ pub type Receipts = Vec<(String, Result<(), SendError>)>;
 /// Sends messages to queues.
 pub trait Queues: Clone + Send + Sync + 'static {
     /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that
-    /// failed, up to [`TRIES`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
+    /// failed, up to [`MAX_ATTEMPTS`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
     /// its group.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl PendingSend {
     fn attempted(&mut self, result: Result<(), SendError>) {
         self.tries += 1;
         match result {
-            Err(error) if error.is_transient() && self.tries < TRIES => {}
+            Err(error) if error.is_transient() && self.tries < MAX_ATTEMPTS => {}
             settled => self.result = Some(settled),
         }
     }

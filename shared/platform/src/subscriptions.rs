@@ -28,7 +28,6 @@ pub trait Subscriptions: Clone + Send + Sync + 'static {
         response: &StoredResponse,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// The subscriptions of a tenant.
     fn of(&self, tenant: &TenantId) -> impl Future<Output = Result<TenantSubscriptions, StoreError>> + Send;
 
     /// One subscription. A subscription of another tenant is never found.

@@ -74,7 +74,7 @@ pub fn init(level: Level) {
 fn panicked(location: Option<&Location<'_>>) {
     let file = location.map_or("unknown", Location::file);
     let line = location.map_or(0, Location::line);
-    tracing::error!(file, line, "panic");
+    tracing::error!(file, line, "the process panicked and ends");
 }
 
 fn subscriber<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_panic_is_logged_by_its_place() {
         let lines = logged(Level::Error, || panicked(Some(Location::caller())));
-        assert_eq!(lines[0]["message"], "panic");
+        assert_eq!(lines[0]["message"], "the process panicked and ends");
         assert!(lines[0]["file"].as_str().unwrap().ends_with("telemetry.rs"));
     }
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Coverage {
-    /// Service that was asked about.
+    /// The requested service.
     pub service: Service,
     /// Whether agencies cover the service between these places; absent without `to`. Without `from` only the place of
     /// registration was checked: the other place may be uncovered, or the same.

@@ -60,19 +60,19 @@ pub struct Receipt {
     schemars(description = "A request for a document. It is valid for 900 seconds before and after `iat`.")
 )]
 pub struct DocumentRequest {
-    /// Agency that asks.
+    /// Agency that sends the request.
     pub agency: AgencyCode,
     /// Application that the document belongs to.
     pub application: ApplicationId,
     /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// Action that the agency asks for.
+    /// Requested action.
     #[serde(flatten)]
     pub action: DocumentAction,
 }
 
-/// What an agency asks to do with a document.
+/// An action of an agency on a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "snake_case")]

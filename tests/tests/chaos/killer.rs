@@ -25,8 +25,8 @@ impl Killer {
         Killer { parent, rng }
     }
 
-    /// Kills one function process every [`PACE`], and tells how often it has come to that. Returns the number of killed
-    /// processes by function.
+    /// Kills one function process every [`PACE`], and publishes the number of attempts in `done`. Returns the number of
+    /// killed processes by function.
     pub(crate) async fn kill(&self, turns: usize, done: &watch::Sender<usize>) -> BTreeMap<String, usize> {
         let mut victims = BTreeMap::new();
         let mut pace = tokio::time::interval(PACE);

@@ -159,7 +159,7 @@ pub(crate) async fn each_report_gets_its_documented_answer(test_hub: Arc<TestHub
     close(&app, id, &["dispatched", "received", "not_issued"]).await;
 }
 
-/// The same reports through the queue: a report that overtakes another is held, and a refused report is deleted.
+/// The same reports through the queue: a report that overtakes another waits, and a refused report is deleted.
 pub(crate) async fn reports_through_the_queue(test_hub: Arc<TestHub>) {
     let tester = AgencyTester::of(&test_hub, "44").await;
     let app = App::open(&test_hub, "reports-queue").await;
@@ -187,7 +187,7 @@ pub(crate) async fn reports_through_the_queue(test_hub: Arc<TestHub>) {
     close(&app, id, &["dispatched", "received", "signed", "produced", "ready"]).await;
 }
 
-/// An agency loses a case after it has taken the message: the case is listed, requested again, and arrives under its
+/// An agency loses a case after it has received the message: the case is listed, requested again, and arrives under its
 /// id.
 pub(crate) async fn a_lost_case_is_sent_again(test_hub: Arc<TestHub>) {
     let tester = AgencyTester::of(&test_hub, "36").await;

@@ -35,7 +35,7 @@ async fn file(harness: &CrashHarness, tenant: &str, key: &str) -> Vec<String> {
     harness.upload(&created, &documents)
 }
 
-/// A hub with one application, whose case the agency of Beijing has taken from its queue.
+/// A hub with one application, whose case the agency of Beijing has received from its queue.
 async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
     let (harness, keys) = with_a_draft().await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));

@@ -1,5 +1,5 @@
-//! The metric filters of the template and the log lines of the functions agree. CloudWatch reports no error when a filter
-//! matches no line, so a changed text would silently stop the metric.
+//! The metric filters of the template and the log lines of the functions agree. CloudWatch reports no error when a
+//! filter matches no line, so a changed text would silently stop the metric.
 
 use tongban_tests::repository::{files, text};
 

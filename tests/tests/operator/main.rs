@@ -25,7 +25,6 @@ use tongban_tests::shared_fixture::{SharedFixture, TrialBody, arguments};
 
 use crate::test_hub::TestHub;
 
-/// The body of a trial.
 type Trialled = fn(Arc<TestHub>) -> TrialBody;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The callbacks that a receiver has taken.
+//! The callbacks that a receiver has accepted.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -222,7 +222,7 @@ fn pointer(place: Place) -> &'static str {
 /// 500 for a failure that no retry fixes. The cause is logged here, because the problem does not contain it.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
-    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must look");
+    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must act");
     Problem::new(Code::Internal)
 }
 

@@ -122,7 +122,7 @@ impl Published {
             }
             Err(error) => {
                 let usable = cache.is_usable(now);
-                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched; cached keys serve while they are usable");
+                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched; cached keys are used for at most a day");
                 cache.failure = Some(error);
             }
         }

@@ -42,7 +42,6 @@ pub enum Cause {
 pub struct Attempt {
     /// The subscription of the endpoint.
     pub subscription: SubscriptionId,
-    /// The callback.
     pub callback: Callback,
     /// Number of the attempt, counted from 1 since the endpoint last accepted a callback.
     pub number: u32,
@@ -86,7 +85,6 @@ pub struct Notice {
     /// The change.
     #[serde(rename = "type")]
     pub kind: NoticeKind,
-    /// The subscription.
     pub subscription: SubscriptionId,
     /// Time of the change.
     pub at: Timestamp,

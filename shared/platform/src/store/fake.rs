@@ -17,7 +17,6 @@ use crate::faults::{CallOutcome, Faults};
 /// write, rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// Units of the table.
     pub table: u64,
     /// Units of all indexes.
     pub indexes: u64,

@@ -19,7 +19,7 @@ pub const PAGE: usize = 100;
 /// Days after which DynamoDB removes an expired draft. A submitted application is never removed.
 pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
-/// An application as the store keeps it.
+/// An application as the store returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredApplication {
     /// The events and the state.
@@ -76,7 +76,7 @@ pub enum AppendOutcome {
     Done,
     /// Another write came first; this is the current application.
     Conflict(Box<StoredApplication>),
-    /// There is no such application (any more).
+    /// No application has this id (any more).
     Missing,
 }
 
@@ -87,7 +87,7 @@ pub enum ResendMark {
     Set,
     /// The last resend request is too recent.
     TooSoon,
-    /// There is no such application (any more).
+    /// No application has this id (any more).
     Missing,
 }
 

@@ -13,7 +13,6 @@ pub const SECRET: &str = "secret";
 /// A callback subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// The subscription's id.
     pub id: SubscriptionId,
     /// The tenant that owns the subscription.
     pub tenant: TenantId,
@@ -21,7 +20,6 @@ pub struct Subscription {
     pub url: String,
     /// Event types that the subscription receives; empty for all types.
     pub events: Vec<String>,
-    /// Time of creation.
     pub created: Timestamp,
     /// The signing keys ([`protocol::callback::EndpointKeys`]), encrypted by the vault.
     pub secret: Vec<u8>,
@@ -32,7 +30,6 @@ pub struct Subscription {
     /// Time from which this subscription has its own queue messages; `None` while its tenant has had no other
     /// subscription. Never unset, because a callback sent directly would overtake the callbacks in the queue.
     pub own_messages_from: Option<Timestamp>,
-    /// The state of the endpoint.
     pub state: EndpointState,
     /// Number of changes.
     pub revision: u32,
@@ -96,6 +93,5 @@ pub struct Changes {
     pub replaced: Vec<Subscription>,
     /// A new subscription, and the expected revision of the roster.
     pub added: Option<(Subscription, u32)>,
-    /// A subscription to remove.
     pub removed: Option<SubscriptionId>,
 }

@@ -10,7 +10,7 @@ pub enum Fixer {
     Developer,
     /// The calling program, by repeating the request later.
     Program,
-    /// The citizen, or whoever serves the citizen.
+    /// The citizen, or the person who helps the citizen.
     Citizen,
     /// The operators of the hub.
     Operator,

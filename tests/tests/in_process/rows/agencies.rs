@@ -63,7 +63,7 @@ async fn an_early_report_is_refused_over_http() {
     assert_eq!(harness.refused(BEIJING), ["illegal_step"]);
 }
 
-/// The reports queue has no order. A report that overtook an earlier one is held, and the end state is the same.
+/// The reports queue has no order. A report that overtook an earlier one waits, and the end state is the same.
 /// Row 25 of `tests/FAULTS.md`.
 #[tokio::test]
 async fn an_early_report_waits_in_the_queue() {

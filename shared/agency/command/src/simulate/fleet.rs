@@ -55,7 +55,6 @@ pub struct StopConditions {
 /// Why a fleet failed.
 #[derive(Debug, Error)]
 pub enum FleetError {
-    /// An agency's consumer ended.
     #[error("the consumer of agency {agency} ended")]
     Consumer {
         agency: AgencyCode,

@@ -66,7 +66,7 @@ async fn agencies_that_crash_and_make_mistakes_decide_every_case_once() {
     for number in 1..=3u8 {
         let (mut config, hub) = agency(&url);
         config.inbox = folder.path(&format!("{number}.sqlite"));
-        // Time after which a message that a crashed agency held is delivered again.
+        // Time after which a message that a crashed agency was handling is delivered again.
         config.consumer.visibility = Duration::from_secs(1);
         config.consumer.wait = Duration::from_millis(100);
         let queue = FakeQueue::default();
