@@ -90,8 +90,8 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A filtered page examines at most [`MAX_EXAMINED`] applications, so it
-/// may be short or empty and still have a next page.
+/// A page of the tenant's applications, newest first. A filtered page examines at most [`MAX_EXAMINED`] applications,
+/// so it may be short or empty and still have a next page.
 ///
 /// # Errors
 /// 503 when the store cannot be read.

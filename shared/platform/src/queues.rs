@@ -94,8 +94,8 @@ pub type Receipts = Vec<(String, Result<(), SendError>)>;
 /// Sends messages to queues.
 pub trait Queues: Clone + Send + Sync + 'static {
     /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that
-    /// failed, up to [`MAX_ATTEMPTS`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
-    /// its group.
+    /// failed, up to [`MAX_ATTEMPTS`] attempts with jitter. A message waits until the queue has accepted the earlier
+    /// ones of its group.
     ///
     /// # Errors
     /// [`SendError::NoQueue`] when the queue is not configured: nothing was sent. The receipts report all other errors.

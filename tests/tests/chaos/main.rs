@@ -123,8 +123,8 @@ async fn citizens_act(stack: &LocalStack, filed: &Filed) {
 async fn expected_callbacks(stack: &LocalStack, filed: &Filed) -> BTreeSet<(ApplicationId, u32)> {
     let mut expected = BTreeSet::new();
     for ledger in record::records(stack, filed).await {
-        let owed = ledger.entries().iter().filter(|line| calls_back(&line.entry.event));
-        expected.extend(owed.map(|line| (ledger.state().id, line.entry.version)));
+        let called_back = ledger.entries().iter().filter(|line| calls_back(&line.entry.event));
+        expected.extend(called_back.map(|line| (ledger.state().id, line.entry.version)));
     }
     expected
 }

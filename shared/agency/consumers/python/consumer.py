@@ -102,7 +102,7 @@ def main(path, decide):
     seconds, most = hub.settings.get("visibility_seconds", 60), hub.settings.get("concurrency", 8)
     queue = boto3.resource("sqs", region_name=os.environ["AWS_REGION"]).Queue(hub.settings["queue_url"])
     threading.Thread(target=prolong, args=(held, seconds), daemon=True).start()
-    with concurrent.futures.ThreadPoolExecutor(most) as desks:
+    with concurrent.futures.ThreadPoolExecutor(most) as workers:
         while not stop.is_set():
             if len(running) >= most:
                 running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).not_done
@@ -117,4 +117,4 @@ def main(path, decide):
             for message in messages:
                 cases.setdefault(message.attributes["MessageGroupId"], []).append(message)
             held.extend(cases.values())
-            running |= {desks.submit(work, hub, inbox, decide, held, case) for case in cases.values()}
+            running |= {workers.submit(work, hub, inbox, decide, held, case) for case in cases.values()}

@@ -108,8 +108,8 @@ impl BatchSender for Sqs<'_> {
     }
 }
 
-fn failed(trouble: Failure) -> SendError {
-    match trouble {
+fn failed(failure: Failure) -> SendError {
+    match failure {
         Failure::Throttled => SendError::Throttled,
         Failure::Denied | Failure::NotFound => SendError::NoQueue,
         Failure::Unavailable => SendError::Unavailable,

@@ -121,8 +121,8 @@ impl StoreError {
 
 impl From<Failure> for StoreError {
     /// A denied or refused call is a fault of the hub: the caller cannot fix it, but a deployment may.
-    fn from(trouble: Failure) -> Self {
-        match trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
             Failure::Throttled => StoreError::Throttled,
             Failure::Denied | Failure::NotFound | Failure::Unavailable | Failure::Refused => {
                 StoreError::Unavailable

@@ -127,8 +127,8 @@ fn data_key(plaintext: Option<Blob>, wrapped: &[u8]) -> Result<DataKey, VaultErr
     key
 }
 
-fn vault_error(trouble: Failure) -> VaultError {
-    match trouble {
+fn vault_error(failure: Failure) -> VaultError {
+    match failure {
         Failure::Throttled => VaultError::Throttled,
         Failure::Denied | Failure::NotFound => VaultError::Denied,
         Failure::Unavailable => VaultError::Unavailable,
