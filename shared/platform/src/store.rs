@@ -1,13 +1,14 @@
 //! Stores applications: one item for each application, one conditional write for each step.
 //!
 //! Attribute names are short because DynamoDB bills an update by the size of the complete item. The state is not
-//! stored: `domain::ledger` computes it from the events.
+//! stored: `domain::ledger` computes it from the events. The adapter and the fake differ only in [`ApplicationRows`].
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
 mod fake;
 mod model;
 mod row;
+mod table;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,15 +22,16 @@ use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 use thiserror::Error;
 
-pub use aws::AwsStore;
+pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
-pub use fake::{FakeStore, Units};
+pub use fake::{FakeStore, MemoryApplicationRows, Units};
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
     AGENCY_SHARDS, AppendOutcome, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, ResendMark, StoreError,
     StoredApplication, TENANT_SHARDS, due_shard,
 };
+pub use table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex};
 
 /// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
 /// added.
@@ -153,14 +155,6 @@ pub trait Store: Clone + Send + Sync + 'static {
         now: Timestamp,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
-}
-
-/// The application of a row, for a list. An unreadable row is logged and left out.
-fn readable(row: row::Row) -> Option<StoredApplication> {
-    let id = row.id;
-    row.stored()
-        .inspect_err(|error| tracing::error!(application = %id, %error, "an application is left out of a list: its record cannot be read"))
-        .ok()
 }
 
 /// An image of the table's stream.

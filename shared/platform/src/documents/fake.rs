@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(documents.upload(&slot, BYTES), Some("v1".into()));
         assert_eq!(documents.upload(&slot, BYTES), None);
         let arrival = documents.inspect(&request().key, None).await.unwrap().unwrap();
-        assert_eq!((arrival.size, arrival.kind), (16, Some(DocumentKind::named("proof_of_work").unwrap())));
+        assert_eq!((arrival.size, arrival.kind), (19, Some(DocumentKind::named("proof_of_work").unwrap())));
         assert_eq!(documents.inspect("applications/a/d2/0", None).await, Ok(None));
         let link = documents.download_url(&request().key, "v1", DOWNLOAD_TTL).await.unwrap();
         assert_eq!(documents.fetch(&link).as_deref(), Some(BYTES));

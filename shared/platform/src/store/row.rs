@@ -41,7 +41,7 @@ pub(super) const TTL: &str = "ttl";
 
 /// One item of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Row {
     pub(super) id: ApplicationId,
     pub(super) version: u32,
     pub(super) tenant: String,
