@@ -22,7 +22,7 @@ const RECENT: SignedDuration = SignedDuration::from_hours(7 * 24);
 ///
 /// Works on the hub on this machine (`cargo run -- up`), or with --region on a hub in a real account. A change takes
 /// effect at once in `GET /v1/coverage` and within a minute everywhere else. It needs no deploy. The hub records who
-/// overrides the change, when and why. Exit codes: 0 done, 1 failed, 2 wrong arguments.
+/// made the change, when and why. Exit codes: 0 done, 1 failed, 2 wrong arguments.
 #[derive(Debug, Args)]
 pub(crate) struct AgencyCommand {
     #[command(subcommand)]
