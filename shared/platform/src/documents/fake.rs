@@ -184,7 +184,7 @@ mod tests {
         UploadRequest {
             key: "applications/a/d1/0".into(),
             media_type: MediaType::Pdf,
-            size: DocumentSize::new(16).unwrap(),
+            size: DocumentSize::new(19).unwrap(),
             sha256: Checksum::from_bytes(Sha256::digest(BYTES).into()),
             kind: DocumentKind::named("proof_of_work").unwrap(),
         }
