@@ -27,8 +27,7 @@ pub fn table(markdown: &str) -> Citations {
     rows
 }
 
-/// The rows that the functions of a source cite: in their names (`row_07_…`), or in the comment above (`Row 7`,
-/// `Rows 24 to 27 and 42`).
+/// The rows that the functions of a source cite in the comment above them: `Row 7`, `Rows 24 to 27 and 42`.
 #[must_use]
 pub fn citations(path: &str, source: &str) -> Citations {
     let mut cited = Citations::new();
@@ -42,8 +41,7 @@ pub fn citations(path: &str, source: &str) -> Citations {
             continue;
         }
         if let Some(name) = function(line) {
-            let in_name = name.strip_prefix("row_").and_then(|rest| rest.split('_').next()?.parse().ok());
-            for row in rows_in(&comment).into_iter().chain(in_name) {
+            for row in rows_in(&comment) {
                 cited.entry(row).or_default().insert(format!("{path}::{name}"));
             }
         }
@@ -111,12 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_cited_in_names_and_in_comments() {
+    fn rows_are_cited_in_comments() {
         let source = "/// Rows 24 to 26, 29 and 42 of it.\n#[test]\npub(crate) async fn outcomes(a: u8) {}\n\n\
-                      /// A row of chairs.\nfn chairs() {}\n#[test]\nfn row_07_throttled() {}";
+                      /// A row of chairs.\nfn chairs() {}\n/// Row 7.\n#[test]\nfn throttled() {}";
         let cited = citations("a.rs", source);
         assert_eq!(cited.keys().copied().collect::<Vec<_>>(), [7, 24, 25, 26, 29, 42]);
-        assert_eq!(cited[&7], BTreeSet::from(["a.rs::row_07_throttled".to_owned()]));
+        assert_eq!(cited[&7], BTreeSet::from(["a.rs::throttled".to_owned()]));
         assert!(has_function(source, "chairs") && !has_function(source, "chair"));
     }
 }

@@ -27,7 +27,6 @@ pub struct Citizen {
     pub identity_number: String,
     /// Mobile number of the mainland.
     pub mobile: String,
-    /// Address.
     pub address: String,
 }
 

@@ -1,4 +1,5 @@
-//! One fixture for all trials of a target: the first trial that needs the fixture starts it, and the last trial ends it.
+//! One fixture for all trials of a target: the first trial that needs the fixture starts it, and the last trial ends
+//! it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +10,7 @@ use tokio::runtime::Runtime;
 /// Concurrent trials unless `--test-threads` is given. All trials share one local AWS process.
 const THREADS: usize = 4;
 
-/// The body of a trial.
 pub type TrialBody = Pin<Box<dyn Future<Output = ()> + Send>>;
-/// Starts the fixture.
 type Start<F> = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<F>> + Send>>;
 
 /// `None` before the first trial; then the fixture, or the error with which every trial fails.

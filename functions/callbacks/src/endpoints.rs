@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::endpoint::{EndpointState, REMEMBERED};
+use domain::endpoint::{EndpointState, SUBSCRIPTION_CACHE_TTL};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
@@ -49,10 +49,8 @@ impl Endpoint {
 /// Cause for which endpoints cannot be read or written. A retry may succeed in each case.
 #[derive(Debug, Error)]
 pub enum EndpointsError {
-    /// The subscriptions cannot be read or written.
     #[error("the subscriptions cannot be read or written")]
     Subscriptions(#[from] StoreError),
-    /// A key cannot be decrypted.
     #[error("a key of the subscription cannot be decrypted")]
     Vault(#[from] VaultError),
 }
@@ -75,11 +73,13 @@ impl<H: Hub> Endpoints<H> {
         Endpoints { hub, cache: Arc::default() }
     }
 
-    /// A tenant's endpoints, read at most [`REMEMBERED`] ago.
+    /// A tenant's endpoints, read at most [`SUBSCRIPTION_CACHE_TTL`] ago.
     pub(crate) async fn of(&self, tenant: &TenantId) -> Result<Vec<Arc<Endpoint>>, EndpointsError> {
         let now = self.hub.clock().now();
         let before = self.cache().get(tenant).cloned();
-        if let Some(cached) = before.as_ref().filter(|cached| now.duration_since(cached.at) < REMEMBERED) {
+        if let Some(cached) =
+            before.as_ref().filter(|cached| now.duration_since(cached.at) < SUBSCRIPTION_CACHE_TTL)
+        {
             return Ok(cached.endpoints.clone());
         }
         let before = before.map(|cached| cached.endpoints).unwrap_or_default();
@@ -130,7 +130,8 @@ impl<H: Hub> Endpoints<H> {
         Ok(Some(changed))
     }
 
-    /// Replaces the endpoint in the cache. The entry keeps its age, because the tenant's other endpoints were not read.
+    /// Replaces the endpoint in the cache. The entry's age does not change, because the tenant's other endpoints were
+    /// not read.
     fn update_cache(&self, endpoint: &Arc<Endpoint>) {
         if let Some(cached) = self.cache().get_mut(&endpoint.subscription.tenant) {
             for old in &mut cached.endpoints {

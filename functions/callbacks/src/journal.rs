@@ -1,26 +1,27 @@
 //! The buffer of the delivery log. It writes attempts in few calls, and a failed write never fails a delivery.
 //!
-//! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for [`MAX_DELAY`], and
-//! when the schedule wakes the process. The newest successes may therefore be missing for a minute, longer while a process is
-//! idle, and for ever when a process ends. Failures, retries and test events are written before their batch is answered.
+//! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for
+//! [`MAX_DELAY`], and when the schedule wakes the process. The newest successes may therefore be missing for a minute,
+//! longer while a process is idle, and for ever when a process ends. Failures, retries and test events are written
+//! before their batch is answered.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use platform::clock::Clock as _;
-use platform::deliveries::{Attempt, BATCH, Deliveries as _, Line};
+use platform::deliveries::{Attempt, BATCH, Deliveries as _, DeliveryWrite};
 use platform::hub::Hub;
 use protocol::callback::TEST;
 
 /// Maximum time that a success waits for others while the process has batches.
 const MAX_DELAY: SignedDuration = SignedDuration::from_secs(10);
-/// Maximum number of waiting lines. More are dropped: the log has then been unavailable for a long time.
+/// Maximum number of waiting writes. More are dropped: the log has then been unavailable for a long time.
 const MAX_WAITING: usize = 1_000;
 
 #[derive(Default)]
-struct Waiting {
-    lines: Vec<Line>,
+struct PendingWrites {
+    writes: Vec<DeliveryWrite>,
     oldest: Option<Timestamp>,
     urgent: bool,
 }
@@ -29,7 +30,7 @@ struct Waiting {
 #[derive(Clone)]
 pub(crate) struct Journal<H> {
     hub: H,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Arc<Mutex<PendingWrites>>,
 }
 
 impl<H: Hub> Journal<H> {
@@ -42,8 +43,8 @@ impl<H: Hub> Journal<H> {
         let mut waiting = self.lock();
         waiting.urgent |= attempt.number > 1 || !attempt.is_delivered() || attempt.callback.kind == TEST;
         waiting.oldest.get_or_insert(attempt.at);
-        if waiting.lines.len() < MAX_WAITING {
-            waiting.lines.push(Line::Attempted(attempt));
+        if waiting.writes.len() < MAX_WAITING {
+            waiting.writes.push(DeliveryWrite::Attempted(attempt));
         } else {
             tracing::warn!(
                 callback = attempt.callback.id(),
@@ -52,37 +53,37 @@ impl<H: Hub> Journal<H> {
         }
     }
 
-    /// Writes the buffer when a line is urgent or late, or the buffer is full.
+    /// Writes the buffer when an attempt is urgent or late, or the buffer is full.
     pub(crate) async fn flush_due(&self) {
         let now = self.hub.clock().now();
         let is_due = {
             let waiting = self.lock();
             let late = waiting.oldest.is_some_and(|oldest| now.duration_since(oldest) >= MAX_DELAY);
-            waiting.urgent || late || waiting.lines.len() >= BATCH
+            waiting.urgent || late || waiting.writes.len() >= BATCH
         };
         if is_due {
             self.write().await;
         }
     }
 
-    /// Writes the buffer. After a failure the lines wait for the next write; the failure is logged only, because no delivery
-    /// depends on the log.
+    /// Writes the buffer. After a failure the writes wait for the next write; the failure is logged only, because no
+    /// delivery depends on the log.
     pub(crate) async fn write(&self) {
         let now = self.hub.clock().now();
-        let lines = mem::take(&mut *self.lock()).lines;
-        if lines.is_empty() {
+        let writes = mem::take(&mut *self.lock()).writes;
+        if writes.is_empty() {
             return;
         }
-        let Err(error) = self.hub.deliveries().write(lines.clone()).await else { return };
+        let Err(error) = self.hub.deliveries().write(writes.clone()).await else { return };
         let mut waiting = self.lock();
-        let (count, room) = (lines.len(), MAX_WAITING.saturating_sub(waiting.lines.len()));
+        let (count, room) = (writes.len(), MAX_WAITING.saturating_sub(waiting.writes.len()));
         tracing::warn!(count, lost = count.saturating_sub(room), %error, "delivery attempts could not be written to the delivery log; the next batch tries again");
-        waiting.lines.splice(0..0, lines.into_iter().take(room));
+        waiting.writes.splice(0..0, writes.into_iter().take(room));
         waiting.oldest = Some(now);
         waiting.urgent = true;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingWrites> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! Links to documents for agencies, created on signed requests.
 //!
-//! A request is accepted for a few minutes around its signature. A repeat within these minutes receives another link of the
-//! same kind and changes nothing.
+//! A request is accepted for a few minutes around its signature. A repeat within these minutes receives another link of
+//! the same kind and changes nothing.
 
 use domain::application::Application;
 use domain::decide::Refusal;
@@ -22,7 +22,7 @@ use crate::links;
 /// Maximum size of a signed request, in bytes.
 pub const REQUEST_BYTES: usize = 8 * 1024;
 
-/// Creates the link that a signed request asks for.
+/// Creates the link that a signed request names.
 ///
 /// # Errors
 /// 400 and 401 when the request is not signed by an agency or not fresh; 404 when the agency has no leg of the

@@ -16,7 +16,6 @@ use crate::backlog;
 use crate::report::{REPORT_BYTES, ReportHandler};
 use crate::report_error::ReportError;
 
-/// The routes.
 pub fn routes<H: Hub>(handler: ReportHandler<H>) -> Router {
     let routes = Router::new()
         .operation(&SEND_REPORT, report::<H>)

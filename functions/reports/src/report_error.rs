@@ -26,7 +26,6 @@ pub enum ReportError {
     /// The evidence cannot be written.
     #[error("the bucket cannot store the evidence of the report")]
     Documents(#[from] DocumentsError),
-    /// The agencies cannot be read.
     #[error("the table of agencies cannot be read")]
     Agencies(#[from] StoreError),
     /// One agency signed a report in the name of another.

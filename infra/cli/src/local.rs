@@ -211,7 +211,7 @@ impl LocalStack {
     /// # Errors
     /// `tenant` is not a valid name, or the key cannot sign.
     pub fn token(&self, tenant: &str, scopes: &[&str]) -> Result<String> {
-        let tenant: TenantId = tenant.parse().context("the tenant has no such name")?;
+        let tenant: TenantId = tenant.parse().context("the name of the tenant is not valid")?;
         self.secrets.access_token(&tenant, scopes, TOKEN_HOURS)
     }
 

@@ -114,7 +114,7 @@ pub struct DivisionCode {
     province: usize,
 }
 
-/// Why a text is no [`DivisionCode`]. Never holds the text.
+/// Why a text is no [`DivisionCode`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum DivisionCodeError {
     /// Not six characters.
@@ -203,7 +203,7 @@ pub struct Jurisdiction {
     province: usize,
 }
 
-/// Why a text is no [`Jurisdiction`]. Never holds the text.
+/// Why a text is no [`Jurisdiction`]. Never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum JurisdictionError {
     /// Neither 2 nor 4 nor 6 characters.
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_knows_its_names() {
+    fn a_code_has_its_names() {
         assert_eq!(code("150102").name().zh, "呼和浩特市");
         assert_eq!(code("150102").province().en, "Inner Mongolia");
         assert_eq!(code("110101").name().en, "Beijing");
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_first_is_taken() {
+    fn the_first_of_two_equal_matches_wins() {
         let (wide, narrow) = (jurisdiction("15"), jurisdiction("1501"));
         let rows = [(&wide, 1), (&narrow, 2), (&narrow, 3), (&wide, 4)];
         assert_eq!(longest_match(&code("150102"), rows), Some(2));

@@ -2,11 +2,13 @@
 
 /// Events of one application. DynamoDB bills by item size and refuses items over 400 KB.
 pub const EVENTS: usize = 64;
-/// Events from which only steps towards an end are accepted, so that [`EVENTS`] is never a dead end.
+/// Events from which only steps towards an end are accepted, so that every application can reach its end within
+/// [`EVENTS`].
 pub const EVENTS_SOFT: usize = 48;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;
-/// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the answers.
+/// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the
+/// answers.
 pub const SUPPLEMENT_ROUNDS: u8 = 3;
 /// Items of one supplement request.
 pub const SUPPLEMENT_ITEMS: usize = 10;

@@ -1,6 +1,6 @@
-//! JSON Schemas of values that travel as text. A schema describes the written form. `FromStr` may also accept other spellings
-//! (white space around a number, capital letters in an id), and may check more than a pattern can (a check character, a day
-//! that exists); the description names such a check.
+//! JSON Schemas of values that are strings on the wire. A schema describes the written form. `FromStr` may also accept
+//! other spellings (white space around a number, capital letters in an id), and may check more than a pattern can (a
+//! check character, a day that exists); the description names such a check.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ const VISIBLE: &str = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2
 static PROVINCE: LazyLock<String> =
     LazyLock::new(|| PROVINCES.iter().map(|(code, _, _)| *code).collect::<Vec<_>>().join("|"));
 
-/// Implements `JsonSchema` for types that travel as text, from a name and a schema.
+/// Implements `JsonSchema` for types that are strings on the wire, from a name and a schema.
 macro_rules! texts {
     ($($type:ty: $name:literal => $schema:expr;)+) => {$(
         impl JsonSchema for $type {

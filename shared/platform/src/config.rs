@@ -1,7 +1,7 @@
 //! The configuration of a function, read once from its environment variables.
 //!
-//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows a
-//! value, because some values are secrets. An invalid value never falls back to a default.
+//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows
+//! a value, because some values are secrets. An invalid value never falls back to a default.
 
 mod agencies;
 mod reader;
@@ -34,7 +34,6 @@ pub enum Mode {
 /// Names of the tables; `None` when the function does not use the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// Applications.
     pub applications: Option<String>,
     /// Subscriptions, with stored responses and counters of rate limits.
     pub subscriptions: Option<String>,
@@ -44,7 +43,8 @@ pub struct Tables {
     pub agencies: Option<String>,
 }
 
-/// The configuration of a function. Every needed variable has a value; another one has a value if the environment sets it.
+/// The configuration of a function. Every needed variable has a value; another one has a value if the environment sets
+/// it.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The AWS region, credentials and endpoint.
@@ -55,13 +55,11 @@ pub struct Config {
     pub log_level: Level,
     /// The stack's name, for metrics.
     pub stack: Option<String>,
-    /// The tables.
     pub tables: Tables,
     /// The documents bucket.
     pub bucket: Option<String>,
     /// ARN of the KMS key.
     pub key_id: Option<String>,
-    /// The queues.
     pub queues: QueueUrls,
     /// The secret from which application ids are derived.
     pub id_secret: Option<Secret>,

@@ -34,7 +34,6 @@ pub trait Hub: Clone + Send + Sync + 'static {
     type RateLimits: RateLimits;
     /// The table of callback deliveries.
     type Deliveries: Deliveries;
-    /// The queues.
     type Queues: Queues;
     /// The document store.
     type Documents: Documents;
@@ -42,31 +41,24 @@ pub trait Hub: Clone + Send + Sync + 'static {
     type Vault: Vault;
     /// The table of agency overrides.
     type AgencyRegistry: AgencyRegistry;
-    /// The clock.
     type Clock: Clock;
 
     /// The applications.
     fn store(&self) -> &Self::Store;
-    /// The subscriptions.
     fn subscriptions(&self) -> &Self::Subscriptions;
-    /// The stored responses.
     fn stored_responses(&self) -> &Self::StoredResponses;
     /// The counters of rate limits.
     fn rate_limits(&self) -> &Self::RateLimits;
     /// The deliveries of callbacks.
     fn deliveries(&self) -> &Self::Deliveries;
-    /// The queues.
     fn queues(&self) -> &Self::Queues;
-    /// The documents.
     fn documents(&self) -> &Self::Documents;
-    /// The vault.
     fn vault(&self) -> &Self::Vault;
-    /// The clock.
     fn clock(&self) -> &Self::Clock;
     /// The overrides that operators have made since the deploy.
     fn agency_registry(&self) -> &Self::AgencyRegistry;
-    /// The agencies' rows as deployed, without overrides: see [`crate::agency_registry::current_agencies`] for the agencies
-    /// in force.
+    /// The agencies' rows as deployed, without overrides: see [`crate::agency_registry::current_agencies`] for the
+    /// agencies in force.
     fn rows(&self) -> &Agencies;
     /// This process's cache of the agencies.
     fn cached_agencies(&self) -> &CachedAgencies;

@@ -1,13 +1,14 @@
 //! Stores applications: one item for each application, one conditional write for each step.
 //!
 //! Attribute names are short because DynamoDB bills an update by the size of the complete item. The state is not
-//! stored: `domain::ledger` computes it from the events.
+//! stored: `domain::ledger` computes it from the events. The adapter and the fake differ only in [`ApplicationRows`].
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
 mod fake;
 mod model;
 mod row;
+mod table;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,15 +22,16 @@ use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 use thiserror::Error;
 
-pub use aws::AwsStore;
+pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
-pub use fake::{FakeStore, Units};
+pub use fake::{FakeStore, MemoryApplicationRows, Units};
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
     AGENCY_SHARDS, AppendOutcome, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, ResendMark, StoreError,
     StoredApplication, TENANT_SHARDS, due_shard,
 };
+pub use table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex};
 
 /// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
 /// added.
@@ -155,21 +157,13 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<ApplicationId>, StoreError>> + Send;
 }
 
-/// The application of a row, for a list. An unreadable row is logged and left out.
-fn readable(row: row::Row) -> Option<StoredApplication> {
-    let id = row.id;
-    row.stored()
-        .inspect_err(|error| tracing::error!(application = %id, %error, "an application is left out of a list: its record cannot be read"))
-        .ok()
-}
-
 /// An image of the table's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// The application in the image.
     pub stored: StoredApplication,
     /// Time of the last resend request, and the version of the requested message.
-    pub asked: Option<(Timestamp, u32)>,
+    pub resend_requested: Option<(Timestamp, u32)>,
 }
 
 /// Reads an image of the table's stream.
@@ -178,14 +172,16 @@ pub struct Image {
 /// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]. A retry fails in the same way.
 pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Image, StoreError> {
     let row = row::Row::read(row::from_stream(image))?;
-    let asked =
-        row.asked.as_deref().map(|asked| row::asked_at(asked).ok_or(StoreError::Unreadable(row::ASKED)));
-    Ok(Image { asked: asked.transpose()?, stored: row.stored()? })
+    let requested = row
+        .resend_requested
+        .as_deref()
+        .map(|mark| row::parse_resend_mark(mark).ok_or(StoreError::Unreadable(row::RESEND_REQUESTED)));
+    Ok(Image { resend_requested: requested.transpose()?, stored: row.stored()? })
 }
 
 /// The bound for [`Store::mark_for_resend`]: only an earlier mark may be replaced.
-fn asked_before(now: Timestamp) -> String {
-    row::asked(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
+fn resend_mark_before(now: Timestamp) -> String {
+    row::resend_mark(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
 }
 
 #[cfg(test)]

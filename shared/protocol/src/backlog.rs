@@ -22,8 +22,8 @@ pub const CASES_DEFAULT: usize = 50;
 /// Seconds between two resend requests for one case, at least.
 pub const RESEND_SECONDS: i64 = 5;
 
-/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`] before and
-/// after `iat`.
+/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`]
+/// before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
@@ -33,7 +33,7 @@ pub const RESEND_SECONDS: i64 = 5;
     )
 )]
 pub struct CasesRequest {
-    /// Agency that asks.
+    /// Agency that sends the request.
     pub agency: AgencyCode,
     /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
@@ -74,8 +74,8 @@ pub struct OpenCase {
     pub message: u32,
     /// Reason of that message.
     pub notice: NoticeKind,
-    /// Whether that message was put into the queue. If not, the hub is about to send it, or holds it because the agency
-    /// is suspended.
+    /// Whether that message was put into the queue. If not, the hub is about to send it, or the message waits because
+    /// the agency is suspended.
     pub sent: bool,
     /// Task of the agency on the open leg.
     pub purpose: Purpose,
@@ -104,7 +104,7 @@ pub struct OpenCase {
     )
 )]
 pub struct ResendRequest {
-    /// Agency that asks.
+    /// Agency that sends the request.
     pub agency: AgencyCode,
     /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]

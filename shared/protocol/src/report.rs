@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, ReportId};
 use domain::stage::Stage;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub struct Report {
     pub iat: i64,
     /// Result that the agency reports.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub result: ReportedResult,
 }
 
 /// The receipt: the answer to a report.
@@ -60,19 +60,19 @@ pub struct Receipt {
     schemars(description = "A request for a document. It is valid for 900 seconds before and after `iat`.")
 )]
 pub struct DocumentRequest {
-    /// Agency that asks.
+    /// Agency that sends the request.
     pub agency: AgencyCode,
     /// Application that the document belongs to.
     pub application: ApplicationId,
     /// Time of signing in seconds since 1970.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Seconds"))]
     pub iat: i64,
-    /// Action that the agency asks for.
+    /// Requested action.
     #[serde(flatten)]
     pub action: DocumentAction,
 }
 
-/// What an agency asks to do with a document.
+/// An action of an agency on a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "snake_case")]

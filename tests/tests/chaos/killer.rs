@@ -25,8 +25,8 @@ impl Killer {
         Killer { parent, rng }
     }
 
-    /// Kills one function process every [`PACE`], and tells how often it has come to that. Returns the number of killed
-    /// processes by function.
+    /// Kills one function process every [`PACE`], and publishes the number of attempts in `done`. Returns the number of
+    /// killed processes by function.
     pub(crate) async fn kill(&self, turns: usize, done: &watch::Sender<usize>) -> BTreeMap<String, usize> {
         let mut victims = BTreeMap::new();
         let mut pace = tokio::time::interval(PACE);
@@ -46,7 +46,8 @@ impl Killer {
         for (function, id) in self.function_processes() {
             functions.entry(function).or_default().push(id);
         }
-        // The function first, then one of its processes: functions with few processes are killed as often as the others.
+        // The function first, then one of its processes: functions with few processes are killed as often as the
+        // others.
         let function = functions.keys().nth(self.below(functions.len(), "function", turn))?.clone();
         let mut processes = functions.remove(&function)?;
         processes.sort_unstable();

@@ -37,7 +37,7 @@ async fn a_case_survives_a_fault_at_any_call() {
     every_call_fails_once(LostEvents::Nothing).await;
 }
 
-/// Rows 16 and 31: no S3 event tells of the uploads, and the router never sees the submission.
+/// Rows 16 and 31: no S3 event reports the uploads, and the router never sees the submission.
 #[tokio::test]
 async fn the_sweeper_completes_a_case_after_a_fault_at_any_call() {
     every_call_fails_once(LostEvents::UploadsAndSubmission).await;

@@ -35,7 +35,7 @@ async fn file(harness: &CrashHarness, tenant: &str, key: &str) -> Vec<String> {
     harness.upload(&created, &documents)
 }
 
-/// A hub with one application, whose case the agency of Beijing has taken from its queue.
+/// A hub with one application, whose case the agency of Beijing has received from its queue.
 async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
     let (harness, keys) = with_a_draft().await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
@@ -62,7 +62,7 @@ async fn count_events(harness: &CrashHarness, name: &str) -> usize {
     only_application(harness)
         .await
         .ledger
-        .lines()
+        .entries()
         .iter()
         .filter(|line| line.entry.event.name() == name)
         .count()

@@ -51,8 +51,8 @@ class Hub:
                 break
             time.sleep(0.5)  # the hub is still inspecting an upload
         raise (Over if answer.status in (404, 409) else Left)(f"{answer.status} {code}")
-    def report(self, case, kind, **finding):  # the id derives from the content, so a repeat is the same report
-        claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **finding}
+    def report(self, case, kind, **result):  # the id derives from the content, so a repeat is the same report
+        claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **result}
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
         case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)
@@ -102,7 +102,7 @@ def main(path, decide):
     seconds, most = hub.settings.get("visibility_seconds", 60), hub.settings.get("concurrency", 8)
     queue = boto3.resource("sqs", region_name=os.environ["AWS_REGION"]).Queue(hub.settings["queue_url"])
     threading.Thread(target=prolong, args=(held, seconds), daemon=True).start()
-    with concurrent.futures.ThreadPoolExecutor(most) as desks:
+    with concurrent.futures.ThreadPoolExecutor(most) as workers:
         while not stop.is_set():
             if len(running) >= most:
                 running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).not_done
@@ -117,4 +117,4 @@ def main(path, decide):
             for message in messages:
                 cases.setdefault(message.attributes["MessageGroupId"], []).append(message)
             held.extend(cases.values())
-            running |= {desks.submit(work, hub, inbox, decide, held, case) for case in cases.values()}
+            running |= {workers.submit(work, hub, inbox, decide, held, case) for case in cases.values()}

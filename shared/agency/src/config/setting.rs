@@ -16,7 +16,7 @@ pub const SETTINGS: [&str; 11] = [
     "concurrency",
 ];
 
-/// One problem of the configuration. Never holds a key.
+/// One problem of the configuration. Never contains a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The setting or the file.

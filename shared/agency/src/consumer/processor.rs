@@ -97,9 +97,9 @@ impl Drop for InProgress<'_> {
 }
 
 impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
-    pub(super) fn note(&self, what: &'static str, event: Option<EventId>, detail: &str) {
+    pub(super) fn note(&self, action: &'static str, event: Option<EventId>, detail: &str) {
         let case = event.map(|event| (event.application(), event.version()));
-        self.journal.write(&self.agency, what, case, detail);
+        self.journal.write(&self.agency, action, case, detail);
     }
 
     /// Processes the messages of one group in order. A message that must be retried stops the group's later messages.

@@ -15,7 +15,6 @@ use formats::{jpeg, png};
 pub struct SampleDocument {
     /// Kind of document, by its name on the wire.
     pub kind: String,
-    /// Media type.
     pub media_type: &'static str,
     /// Content.
     pub bytes: Vec<u8>,

@@ -22,7 +22,6 @@ pub struct AppRequest {
 /// A complete response, whatever its status.
 #[derive(Clone, Debug)]
 pub struct AppResponse {
-    /// Status code.
     pub status: StatusCode,
     /// Headers by lower-case name.
     pub headers: BTreeMap<String, String>,

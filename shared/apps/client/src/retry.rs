@@ -71,7 +71,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// The pause before the next retry: what the hub asked for, or else exponential backoff with full jitter.
+/// The pause before the next retry: the hub's `Retry-After`, plus exponential backoff with full jitter.
 fn pause(retries: u32, retry_after: Option<Duration>) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(retries).unwrap_or(u32::MAX));
     // Without randomness the pause is the longest: still correct, only less spread.

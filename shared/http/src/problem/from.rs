@@ -107,7 +107,7 @@ impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Throttled => Problem::new(Code::Throttled),
-            SendError::Unavailable | SendError::Held => Problem::new(Code::Unavailable),
+            SendError::Unavailable | SendError::Blocked => Problem::new(Code::Unavailable),
             SendError::Refused | SendError::NoQueue => internal(&error),
         }
     }
@@ -222,7 +222,7 @@ fn pointer(place: Place) -> &'static str {
 /// 500 for a failure that no retry fixes. The cause is logged here, because the problem does not contain it.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
-    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must look");
+    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must act");
     Problem::new(Code::Internal)
 }
 
@@ -267,7 +267,7 @@ mod tests {
             ApplyError::Contended.into(),
             VaultError::Denied.into(),
             DocumentsError::Denied.into(),
-            SendError::Held.into(),
+            SendError::Blocked.into(),
         ];
         for problem in temporary {
             assert_eq!(problem.status().as_u16(), 503);

@@ -25,9 +25,9 @@ pub enum IssuersError {
     #[error("a jwks_uri is not an https address")]
     Address,
     /// One of several issuers names no tenants.
-    #[error("with more than one issuer, each names the tenants it speaks for: \"tenants\": [\"…\"]")]
+    #[error("with more than one issuer, each names the tenants whose tokens it issues: \"tenants\": [\"…\"]")]
     Tenants,
-    /// Two issuers speak for one tenant.
+    /// Two issuers name the same tenant.
     #[error("two issuers name the tenant {0}")]
     TenantTwice(TenantId),
     /// A key has no `kid`.

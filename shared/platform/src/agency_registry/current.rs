@@ -22,7 +22,7 @@ pub async fn current_agencies<H: Hub>(hub: &H) -> Result<Arc<CurrentAgencies>, S
     }
     match fresh_agencies(hub).await {
         Err(error) if error.is_transient() && age.abs() < STALE => {
-            tracing::warn!(%error, "the agencies' overrides could not be read; the cached ones stay in force");
+            tracing::warn!(%error, "the agencies' overrides could not be read; the cached overrides are used");
             Ok(cached)
         }
         read => read,

@@ -26,29 +26,21 @@ pub struct FakeHub {
     pub faults: Faults,
     /// The applications.
     pub store: FakeStore,
-    /// The subscriptions.
     pub subscriptions: FakeSubscriptions,
-    /// The stored responses.
     pub stored_responses: FakeStoredResponses,
     /// The counters of rate limits.
     pub rate_limits: FakeRateLimits,
     /// The deliveries of callbacks.
     pub deliveries: FakeDeliveries,
-    /// The queues.
     pub queues: FakeQueues,
-    /// The documents.
     pub documents: FakeDocuments,
-    /// The vault.
     pub vault: FakeVault,
     /// The overrides of agencies.
     pub agency_registry: FakeAgencyRegistry,
-    /// The clock.
     pub clock: FakeClock,
-    /// The agencies.
     pub agencies: Arc<Agencies>,
     /// The cache of application states.
     pub recent: RecentStates,
-    /// The cache of the agencies.
     pub cached_agencies: CachedAgencies,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
-use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
+use super::{Answer, BatchSender, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
 use crate::failure::Failure;
 
 /// The URLs of the queues; `None` for a queue that the function does not send to.
@@ -72,7 +72,7 @@ struct Sqs<'a> {
     url: String,
 }
 
-impl Line for Sqs<'_> {
+impl BatchSender for Sqs<'_> {
     async fn call(&self, batch: &[&Outgoing]) -> Answer {
         let mut call = self.client.send_message_batch().queue_url(&self.url);
         let ordered = self.url.ends_with(".fifo");
@@ -92,7 +92,10 @@ impl Line for Sqs<'_> {
             results.insert(taken.id(), Ok(()));
         }
         for failed in answer.failed() {
-            tracing::warn!(code = failed.code(), "SQS rejected a message of a batch");
+            tracing::warn!(
+                code = failed.code(),
+                "SQS rejected a message of a batch; the message is sent again unless its sender is at fault"
+            );
             results.insert(failed.id(), Err(entry_error(failed.code(), failed.sender_fault())));
         }
         Ok((0..batch.len())
@@ -105,8 +108,8 @@ impl Line for Sqs<'_> {
     }
 }
 
-fn failed(trouble: Failure) -> SendError {
-    match trouble {
+fn failed(failure: Failure) -> SendError {
+    match failure {
         Failure::Throttled => SendError::Throttled,
         Failure::Denied | Failure::NotFound => SendError::NoQueue,
         Failure::Unavailable => SendError::Unavailable,

@@ -7,68 +7,67 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
-use domain::ids::{AgencyCode, ApplicationId, TenantId};
+use domain::ids::ApplicationId;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::row::{self, Row};
-use super::{
-    AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, asked_before, shard, store_error,
+use super::table::{
+    ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex, first_page,
 };
+use super::{Cursor, DUE_SHARDS, Page, StoreError, shard, store_error};
 use crate::jitter::jitter;
-
-/// A list by one of the table's indexes.
-struct List {
-    index: &'static str,
-    key: &'static str,
-    newest_first: bool,
-}
-
-const BY_TENANT: List = List { index: "tenant", key: row::TENANT, newest_first: true };
-const BY_AGENCY: List = List { index: "agency", key: row::AGENCY, newest_first: false };
 
 /// Most calls of `BatchGetItem` for one page, the first included. Keys that are still unprocessed then fail the page as
 /// throttled.
 const BATCH_READS: u32 = 5;
 
 /// Applications in a DynamoDB table. Clones share the client.
+pub type AwsStore = ApplicationTable<AwsApplicationRows>;
+
+/// The items of a DynamoDB table.
 #[derive(Clone, Debug)]
-pub struct AwsStore {
+pub struct AwsApplicationRows {
     client: Client,
     table: String,
 }
-
-type Item = HashMap<String, AttributeValue>;
 
 impl AwsStore {
     /// The store in this table.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        AwsStore { client, table: table.into() }
+        ApplicationTable(AwsApplicationRows { client, table: table.into() })
     }
+}
 
-    /// Keys of one shard of a list, in the list's order.
+type Item = HashMap<String, AttributeValue>;
+
+impl AwsApplicationRows {
+    /// Creation keys and ids of one shard of an index, in the order of the index.
     async fn shard_keys(
         &self,
-        list: &List,
+        index: ListIndex,
         shard_key: String,
         limit: usize,
         after: Option<&Cursor>,
     ) -> Result<Vec<(String, String)>, StoreError> {
+        let (name, key) = match index {
+            ListIndex::Tenant => ("tenant", row::TENANT),
+            ListIndex::Agency => ("agency", row::AGENCY),
+        };
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
-            .index_name(list.index)
-            .expression_attribute_names("#sh", list.key)
+            .index_name(name)
+            .expression_attribute_names("#sh", key)
             .expression_attribute_values(":sh", AttributeValue::S(shard_key))
-            .scan_index_forward(!list.newest_first)
+            .scan_index_forward(!index.newest_first())
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         query = match after {
             None => query.key_condition_expression("#sh = :sh"),
             Some(cursor) => query
-                .key_condition_expression(if list.newest_first {
+                .key_condition_expression(if index.newest_first() {
                     "#sh = :sh AND #cr < :cr"
                 } else {
                     "#sh = :sh AND #cr > :cr"
@@ -83,39 +82,6 @@ impl AwsStore {
             .into_iter()
             .map(|item| Ok((text(&item, row::CREATED)?, text(&item, row::ID)?)))
             .collect()
-    }
-
-    /// One page of a list, merged from all its shards.
-    async fn page(
-        &self,
-        list: &List,
-        shard_keys: impl Iterator<Item = String>,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredApplication>, StoreError> {
-        let limit = limit.clamp(1, PAGE);
-        let shards = shard_keys.map(|key| self.shard_keys(list, key, limit + 1, after.as_ref()));
-        let mut keys: Vec<(String, String)> = try_join_all(shards).await?.into_iter().flatten().collect();
-        if list.newest_first {
-            keys.sort_unstable_by(|a, b| b.cmp(a));
-        } else {
-            keys.sort_unstable();
-        }
-        let more = keys.len() > limit;
-        keys.truncate(limit);
-        let next = if more { keys.last().map(|(created, _)| Cursor(created.clone())) } else { None };
-        let ids: Vec<String> = keys.into_iter().map(|(_, id)| id).collect();
-        let mut rows: HashMap<String, Row> = HashMap::new();
-        for item in self.items(&ids).await? {
-            match Row::read(row::from_sdk(item)) {
-                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
-                Err(error) => {
-                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
-                }
-            }
-        }
-        let items = ids.iter().filter_map(|id| rows.remove(id)).filter_map(super::readable).collect();
-        Ok(Page { items, next })
     }
 
     /// Items by id, with consistent reads, in no particular order.
@@ -151,6 +117,15 @@ impl AwsStore {
         }
         if open.is_empty() { Ok(found) } else { Err(StoreError::Throttled) }
     }
+
+    /// The outcome of a write whose condition failed. The answer may lack the item although the table has it.
+    async fn refused(&self, id: ApplicationId, item: Option<Item>) -> Result<ItemWrite, StoreError> {
+        let found = match item {
+            Some(item) => Some(read(item)?),
+            None => self.get("store.get", id).await?,
+        };
+        Ok(ItemWrite::Refused(found.map(Box::new)))
+    }
 }
 
 fn key(id: &str) -> Item {
@@ -164,42 +139,110 @@ fn text(item: &Item, name: &'static str) -> Result<String, StoreError> {
     }
 }
 
-fn stored(item: Item) -> Result<StoredApplication, StoreError> {
-    Row::read(row::from_sdk(item))?.stored()
+fn read(item: Item) -> Result<Row, StoreError> {
+    Row::read(row::from_sdk(item))
 }
 
-impl Store for AwsStore {
-    async fn create(
-        &self,
-        stored: &StoredApplication,
-        wake: Option<Timestamp>,
-    ) -> Result<Created, StoreError> {
+/// An update expression with its condition, names and values. Every attribute `x` is `#x` and its new value `:x`.
+#[derive(Default)]
+struct Expression {
+    sets: Vec<String>,
+    removes: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    /// The expression of a change.
+    fn of(id: ApplicationId, change: ItemChange) -> Expression {
+        let mut expression = Expression::default();
+        if let Some((entries, version)) = change.entries {
+            let (events, new) = (expression.name(row::EVENTS), format!(":{}", row::EVENTS));
+            expression.sets.push(format!("{events} = list_append({events}, {new})"));
+            expression.values.insert(new, row::list(&entries));
+            expression.set(row::VERSION, Some(AttributeValue::N(version.to_string())));
+        }
+        if let Some(wake) = change.wake {
+            let due = wake.map(|_| AttributeValue::S(row::due_key(shard(id, DUE_SHARDS))));
+            expression.set(row::DUE, due);
+            expression.set(row::WAKE, wake.map(|wake| AttributeValue::N(wake.as_millisecond().to_string())));
+        }
+        if let Some(agency) = change.agency {
+            expression.set(row::AGENCY, agency.map(AttributeValue::S));
+        }
+        if let Some(ttl) = change.ttl {
+            expression.set(row::TTL, Some(AttributeValue::N(ttl.to_string())));
+        }
+        if let Some(mark) = change.resend_requested {
+            expression.set(row::RESEND_REQUESTED, Some(AttributeValue::S(mark)));
+        }
+        expression
+    }
+
+    fn name(&mut self, attribute: &'static str) -> String {
+        let name = format!("#{attribute}");
+        self.names.insert(name.clone(), attribute.to_owned());
+        name
+    }
+
+    /// Sets an attribute, or removes it.
+    fn set(&mut self, attribute: &'static str, value: Option<AttributeValue>) {
+        let name = self.name(attribute);
+        match value {
+            None => self.removes.push(name),
+            Some(value) => {
+                self.sets.push(format!("{name} = :{attribute}"));
+                self.values.insert(format!(":{attribute}"), value);
+            }
+        }
+    }
+
+    /// The text of a condition.
+    fn condition(&mut self, condition: ItemCondition) -> String {
+        match condition {
+            ItemCondition::Version(version) => {
+                let name = self.name(row::VERSION);
+                self.values.insert(":expected".to_owned(), AttributeValue::N(version.to_string()));
+                format!("{name} = :expected")
+            }
+            ItemCondition::ResendMarkBefore(mark) => {
+                let (id, name) = (self.name(row::ID), self.name(row::RESEND_REQUESTED));
+                self.values.insert(":before".to_owned(), AttributeValue::S(mark));
+                format!("attribute_exists({id}) AND (attribute_not_exists({name}) OR {name} < :before)")
+            }
+        }
+    }
+
+    /// The text of the update.
+    fn update(&self) -> String {
+        let clauses = [("SET", &self.sets), ("REMOVE", &self.removes)];
+        let used = clauses.into_iter().filter(|(_, parts)| !parts.is_empty());
+        used.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl ApplicationRows for AwsApplicationRows {
+    async fn insert(&self, _call: &'static str, row: Row) -> Result<ItemWrite, StoreError> {
         let sent = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(Row::new(stored, wake).attributes()))
+            .set_item(Some(row.attributes()))
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", row::ID)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match sent {
-            Ok(_) => return Ok(Created::New),
-            Err(error) => error,
-        };
-        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
-            return Err(store_error("dynamodb.PutItem", &error));
-        };
-        // The answer may lack the item although the table has it.
-        let found = match failed.item.clone() {
-            Some(item) => self::stored(item)?,
-            None => self.get(stored.id()).await?.ok_or(StoreError::Unavailable)?,
-        };
-        Ok(if found.began_as(stored) { Created::New } else { Created::Existing(Box::new(found)) })
+        let Err(error) = sent else { return Ok(ItemWrite::Done) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                self.refused(row.id, failed.item.clone()).await
+            }
+            _ => Err(store_error("dynamodb.PutItem", &error)),
+        }
     }
 
-    async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
+    async fn get(&self, _call: &'static str, id: ApplicationId) -> Result<Option<Row>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -209,175 +252,68 @@ impl Store for AwsStore {
             .send()
             .await
             .map_err(|error| store_error("dynamodb.GetItem", &error))?;
-        output.item.map(stored).transpose()
+        output.item.map(read).transpose()
     }
 
-    async fn append(
+    async fn update(
         &self,
-        expected_version: u32,
-        after: &StoredApplication,
-        wake: Option<Timestamp>,
-    ) -> Result<AppendOutcome, StoreError> {
-        let new = after.ledger.after(expected_version).iter().map(|line| &line.bytes);
-        let mut set = "#ev = list_append(#ev, :new), #v = :after".to_owned();
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&after.id().to_string())))
-            .condition_expression("#v = :expected")
-            .expression_attribute_names("#ev", row::EVENTS)
-            .expression_attribute_names("#v", row::VERSION)
-            .expression_attribute_values(":new", row::list(new))
-            .expression_attribute_values(":expected", AttributeValue::N(expected_version.to_string()))
-            .expression_attribute_values(":after", AttributeValue::N(after.version().to_string()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if let Some(ttl) = row::time_to_live(after) {
-            set.push_str(", #ttl = :ttl");
-            update = update
-                .expression_attribute_names("#ttl", row::TTL)
-                .expression_attribute_values(":ttl", AttributeValue::N(ttl.to_string()));
-        }
-        let (schedule, values) = wake_expression(after.id(), wake);
-        for (name, value) in values {
-            update = update.expression_attribute_values(name, value);
-        }
-        let (mut sets, mut removes) = (set, String::new());
-        match row::agency_key(after.ledger.state()) {
-            Some(agency) => {
-                sets.push_str(", #ag = :ag");
-                update = update.expression_attribute_values(":ag", AttributeValue::S(agency));
-            }
-            None => removes.push_str("#ag"),
-        }
-        match wake {
-            Some(_) => sets.push_str(&format!(", {schedule}")),
-            None if removes.is_empty() => removes.push_str(schedule),
-            None => removes.push_str(&format!(", {schedule}")),
-        }
-        let expression =
-            if removes.is_empty() { format!("SET {sets}") } else { format!("SET {sets} REMOVE {removes}") };
-        let sent = update
-            .expression_attribute_names("#ag", row::AGENCY)
-            .expression_attribute_names("#du", row::DUE)
-            .expression_attribute_names("#dt", row::WAKE)
-            .update_expression(expression)
-            .send()
-            .await;
-        let error = match sent {
-            Ok(_) => return Ok(AppendOutcome::Done),
-            Err(error) => error,
-        };
-        let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() else {
-            return Err(store_error("dynamodb.UpdateItem", &error));
-        };
-        let found = match failed.item.clone() {
-            Some(item) => Some(stored(item)?),
-            None => self.get(after.id()).await?,
-        };
-        Ok(match found {
-            None => AppendOutcome::Missing,
-            // The SDK retried this write after it had committed.
-            Some(found) if found.contains(after, expected_version) => AppendOutcome::Done,
-            Some(found) => AppendOutcome::Conflict(Box::new(found)),
-        })
-    }
-
-    async fn touch(
-        &self,
+        _call: &'static str,
         id: ApplicationId,
-        version: u32,
-        wake: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let (schedule, values) = wake_expression(id, wake);
-        let verb = if wake.is_some() { "SET" } else { "REMOVE" };
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&id.to_string())))
-            .condition_expression("#v = :expected")
-            .update_expression(format!("{verb} {schedule}"))
-            .expression_attribute_names("#v", row::VERSION)
-            .expression_attribute_names("#du", row::DUE)
-            .expression_attribute_names("#dt", row::WAKE)
-            .expression_attribute_values(":expected", AttributeValue::N(version.to_string()));
-        for (name, value) in values {
-            update = update.expression_attribute_values(name, value);
-        }
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(store_error("dynamodb.UpdateItem", &error)),
-            },
-        }
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..TENANT_SHARDS).map(|number| row::tenant_key(tenant.as_str(), number));
-        self.page(&BY_TENANT, keys, limit, after).await
-    }
-
-    async fn before_agency(
-        &self,
-        agency: &AgencyCode,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
-        let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
-        // The index lags behind the table: leave out cases that are no longer before this agency.
-        page.items.retain(|stored| {
-            let head = stored.ledger.state();
-            head.is_before_agency() && head.agency() == agency
-        });
-        Ok(page)
-    }
-
-    async fn mark_for_resend(
-        &self,
-        id: ApplicationId,
-        message: u32,
-        now: Timestamp,
-    ) -> Result<ResendMark, StoreError> {
+        condition: ItemCondition,
+        change: ItemChange,
+    ) -> Result<ItemWrite, StoreError> {
+        let mut expression = Expression::of(id, change);
         let sent = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&id.to_string())))
-            .condition_expression("attribute_exists(#id) AND (attribute_not_exists(#ra) OR #ra < :before)")
-            .update_expression("SET #ra = :asked")
-            .expression_attribute_names("#id", row::ID)
-            .expression_attribute_names("#ra", row::ASKED)
-            .expression_attribute_values(":before", AttributeValue::S(asked_before(now)))
-            .expression_attribute_values(":asked", AttributeValue::S(row::asked(now, message)))
+            .condition_expression(expression.condition(condition))
+            .update_expression(expression.update())
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match sent {
-            Ok(_) => return Ok(ResendMark::Set),
-            Err(error) => error,
-        };
+        let Err(error) = sent else { return Ok(ItemWrite::Done) };
         match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(match &failed.item {
-                None => ResendMark::Missing,
-                // The SDK retried this write after it had set the mark.
-                Some(item) if text(item, row::ASKED).is_ok_and(|mark| mark == row::asked(now, message)) => {
-                    ResendMark::Set
-                }
-                Some(_) => ResendMark::TooSoon,
-            }),
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                self.refused(id, failed.item.clone()).await
+            }
             _ => Err(store_error("dynamodb.UpdateItem", &error)),
         }
     }
 
-    async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {
+    async fn page(
+        &self,
+        _call: &'static str,
+        index: ListIndex,
+        shard_keys: Vec<String>,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Row>, StoreError> {
+        let shards = shard_keys.into_iter().map(|key| self.shard_keys(index, key, limit + 1, after.as_ref()));
+        let keys = try_join_all(shards).await?.into_iter().flatten().collect();
+        let Page { items: ids, next } = first_page(index, keys, limit);
+        let mut rows: HashMap<String, Row> = HashMap::new();
+        for item in self.items(&ids).await? {
+            match read(item) {
+                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
+                Err(error) => {
+                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
+                }
+            }
+        }
+        Ok(Page { items: ids.iter().filter_map(|id| rows.remove(id)).collect(), next })
+    }
+
+    async fn due(
+        &self,
+        _call: &'static str,
+        shard: u8,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ApplicationId>, StoreError> {
         let output = self
             .client
             .query()
@@ -388,7 +324,7 @@ impl Store for AwsStore {
             .expression_attribute_names("#dt", row::WAKE)
             .expression_attribute_values(":du", AttributeValue::S(row::due_key(shard)))
             .expression_attribute_values(":now", AttributeValue::N(now.as_millisecond().to_string()))
-            .limit(i32::try_from(limit.max(1)).unwrap_or(i32::MAX))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(|error| store_error("dynamodb.Query", &error))?;
@@ -400,19 +336,41 @@ impl Store for AwsStore {
     }
 }
 
-/// The part of an update expression that sets or removes the keys of the due index, without `SET` or `REMOVE`.
-fn wake_expression(
-    id: ApplicationId,
-    wake: Option<Timestamp>,
-) -> (&'static str, Vec<(&'static str, AttributeValue)>) {
-    match wake {
-        None => ("#du, #dt", Vec::new()),
-        Some(wake) => (
-            "#du = :du, #dt = :dt",
-            vec![
-                (":du", AttributeValue::S(row::due_key(shard(id, DUE_SHARDS)))),
-                (":dt", AttributeValue::N(wake.as_millisecond().to_string())),
-            ],
-        ),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::sample;
+
+    #[test]
+    fn an_update_sets_and_removes_the_changed_attributes_only() {
+        let change = ItemChange {
+            entries: Some((vec![b"{}".to_vec()], 8)),
+            wake: Some(None),
+            agency: Some(Some("11#0".to_owned())),
+            ..ItemChange::default()
+        };
+        let mut expression = Expression::of(sample::id(1), change);
+        assert_eq!(expression.condition(ItemCondition::Version(7)), "#v = :expected");
+        assert_eq!(
+            expression.update(),
+            "SET #ev = list_append(#ev, :ev), #v = :v, #ag = :ag REMOVE #du, #dt"
+        );
+        let mut names: Vec<_> = expression.names.into_keys().collect();
+        names.sort();
+        assert_eq!(names, ["#ag", "#dt", "#du", "#ev", "#v"]);
+        let mut values: Vec<_> = expression.values.into_keys().collect();
+        values.sort();
+        assert_eq!(values, [":ag", ":ev", ":expected", ":v"]);
+    }
+
+    #[test]
+    fn a_resend_mark_changes_nothing_else() {
+        let change = ItemChange { resend_requested: Some("mark".to_owned()), ..ItemChange::default() };
+        let mut expression = Expression::of(sample::id(1), change);
+        assert_eq!(
+            expression.condition(ItemCondition::ResendMarkBefore("before".to_owned())),
+            "attribute_exists(#id) AND (attribute_not_exists(#ra) OR #ra < :before)"
+        );
+        assert_eq!(expression.update(), "SET #ra = :ra");
     }
 }

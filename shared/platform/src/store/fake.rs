@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::ids::{AgencyCode, ApplicationId, TenantId};
+use domain::ids::ApplicationId;
 use jiff::Timestamp;
 
-use super::row::{self, Row};
-use super::{
-    AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, asked_before, shard,
+use super::row::Row;
+use super::table::{
+    ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex, first_page,
 };
-use crate::faults::{Faults, Turn};
+use super::{Cursor, DUE_SHARDS, Page, StoreError, shard};
+use crate::faults::{CallOutcome, Faults};
 
 /// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the
 /// write, rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// Units of the table.
     pub table: u64,
     /// Units of all indexes.
     pub indexes: u64,
@@ -38,8 +37,11 @@ struct State {
 }
 
 /// Applications in memory. Clones share the applications.
+pub type FakeStore = ApplicationTable<MemoryApplicationRows>;
+
+/// Items in memory, with the sizes and write units of DynamoDB.
 #[derive(Clone, Debug, Default)]
-pub struct FakeStore {
+pub struct MemoryApplicationRows {
     state: Arc<Mutex<State>>,
     faults: Faults,
 }
@@ -48,50 +50,48 @@ impl FakeStore {
     /// An empty store whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
-        FakeStore { state: Arc::default(), faults }
+        ApplicationTable(MemoryApplicationRows { state: Arc::default(), faults })
     }
 
     /// Write units consumed so far, failed conditions included.
     #[must_use]
     pub fn units(&self) -> Units {
-        self.lock().units
+        self.0.lock().units
     }
 
     /// Bytes of an item as DynamoDB counts them.
     #[must_use]
     pub fn item_size(&self, id: ApplicationId) -> Option<usize> {
-        self.lock().rows.get(&id).map(Row::size)
+        self.0.lock().rows.get(&id).map(Row::size)
     }
 
     /// The application's wake-up time; `None` when the application is not in the due index.
     #[must_use]
     pub fn wake(&self, id: ApplicationId) -> Option<Timestamp> {
-        let wake = self.lock().rows.get(&id)?.wake?;
+        let wake = self.0.lock().rows.get(&id)?.wake?;
         Timestamp::from_millisecond(wake).ok()
     }
 
     /// The ids of all applications, sorted by id.
     #[must_use]
     pub fn ids(&self) -> Vec<ApplicationId> {
-        self.lock().rows.keys().copied().collect()
+        self.0.lock().rows.keys().copied().collect()
     }
+}
 
+impl MemoryApplicationRows {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs one call, subject to the fault planned for it.
-    fn call<T>(
-        &self,
-        name: &'static str,
-        effect: impl FnOnce(&mut State) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        match self.faults.turn(name) {
-            Turn::Works => effect(&mut self.lock()),
-            Turn::Fails => Err(StoreError::Unavailable),
-            Turn::Throttles => Err(StoreError::Throttled),
-            Turn::LosesAnswer => {
-                effect(&mut self.lock())?;
+    fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        match self.faults.next_call(name) {
+            CallOutcome::Succeeds => Ok(effect(&mut self.lock())),
+            CallOutcome::Fails => Err(StoreError::Unavailable),
+            CallOutcome::Throttles => Err(StoreError::Throttled),
+            CallOutcome::LosesAnswer => {
+                effect(&mut self.lock());
                 Err(StoreError::Unavailable)
             }
         }
@@ -111,9 +111,10 @@ impl State {
         self.units.indexes += index_units(before.and_then(Row::agency_entry), after.agency_entry());
     }
 
-    /// A failed condition costs the size of the existing item.
-    fn charge_refused(&mut self, found: Option<&Row>) {
-        self.units.table += kibibytes(found.map_or(0, Row::size));
+    /// Refuses a write whose condition failed, which costs the size of the existing item.
+    fn refuse(&mut self, found: Option<Row>) -> ItemWrite {
+        self.units.table += kibibytes(found.as_ref().map_or(0, Row::size));
+        ItemWrite::Refused(found.map(Box::new))
     }
 }
 
@@ -128,15 +129,6 @@ fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
         (Some((old, removed)), Some((new, put))) if old != new => kibibytes(removed) + kibibytes(put),
         (Some(_), Some(_)) => 0,
     }
-}
-
-/// The first page of sorted rows.
-fn page(mut rows: Vec<&Row>, limit: usize) -> Page<StoredApplication> {
-    let limit = limit.clamp(1, PAGE);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = if more { rows.last().map(|row| Cursor(row.created.clone())) } else { None };
-    Page { items: rows.into_iter().filter_map(|row| super::readable(row.clone())).collect(), next }
 }
 
 fn kibibytes(bytes: usize) -> u64 {
@@ -158,143 +150,104 @@ impl Row {
     }
 }
 
-impl Store for FakeStore {
-    async fn create(
-        &self,
-        stored: &StoredApplication,
-        wake: Option<Timestamp>,
-    ) -> Result<Created, StoreError> {
-        self.call("store.create", |state| {
-            let Some(found) = state.rows.get(&stored.id()).cloned() else {
-                state.put(Row::new(stored, wake));
-                return Ok(Created::New);
-            };
-            state.charge_refused(Some(&found));
-            let found = found.stored()?;
-            Ok(if found.began_as(stored) { Created::New } else { Created::Existing(Box::new(found)) })
-        })
-    }
-
-    async fn get(&self, id: ApplicationId) -> Result<Option<StoredApplication>, StoreError> {
-        self.call("store.get", |state| state.rows.get(&id).cloned().map(Row::stored).transpose())
-    }
-
-    async fn append(
-        &self,
-        expected_version: u32,
-        after: &StoredApplication,
-        wake: Option<Timestamp>,
-    ) -> Result<AppendOutcome, StoreError> {
-        self.call("store.append", |state| {
-            let Some(found) = state.rows.get(&after.id()).cloned() else {
-                state.charge_refused(None);
-                return Ok(AppendOutcome::Missing);
-            };
-            if found.version != expected_version {
-                state.charge_refused(Some(&found));
-                let found = found.stored()?;
-                return Ok(if found.contains(after, expected_version) {
-                    AppendOutcome::Done
-                } else {
-                    AppendOutcome::Conflict(Box::new(found))
-                });
+impl ItemCondition {
+    fn holds(&self, row: &Row) -> bool {
+        match self {
+            ItemCondition::Version(version) => row.version == *version,
+            ItemCondition::ResendMarkBefore(mark) => {
+                row.resend_requested.as_ref().is_none_or(|found| found < mark)
             }
-            let mut next = found;
-            next.events.extend(after.ledger.after(expected_version).iter().map(|line| line.bytes.clone()));
-            next.version = after.version();
-            next.wake = wake.map(Timestamp::as_millisecond);
-            next.agency = row::agency_key(after.ledger.state());
-            next.ttl = row::time_to_live(after);
-            state.put(next);
-            Ok(AppendOutcome::Done)
+        }
+    }
+}
+
+impl ItemChange {
+    fn apply(self, row: Row) -> Row {
+        let mut row = row;
+        if let Some((entries, version)) = self.entries {
+            row.events.extend(entries);
+            row.version = version;
+        }
+        row.wake = self.wake.map_or(row.wake, |wake| wake.map(Timestamp::as_millisecond));
+        row.agency = self.agency.unwrap_or(row.agency);
+        row.ttl = self.ttl.or(row.ttl);
+        row.resend_requested = self.resend_requested.or(row.resend_requested);
+        row
+    }
+}
+
+impl ListIndex {
+    /// The row's key in this index; `None` when the row is not in it.
+    fn key(self, row: &Row) -> Option<&String> {
+        match self {
+            ListIndex::Tenant => Some(&row.tenant),
+            ListIndex::Agency => row.agency.as_ref(),
+        }
+    }
+
+    fn is_after(self, created: &str, cursor: &Cursor) -> bool {
+        if self.newest_first() { created < cursor.0.as_str() } else { created > cursor.0.as_str() }
+    }
+}
+
+impl ApplicationRows for MemoryApplicationRows {
+    async fn insert(&self, call: &'static str, row: Row) -> Result<ItemWrite, StoreError> {
+        self.call(call, |state| {
+            let found = state.rows.get(&row.id).cloned();
+            if found.is_some() {
+                return state.refuse(found);
+            }
+            state.put(row);
+            ItemWrite::Done
         })
     }
 
-    async fn touch(
+    async fn get(&self, call: &'static str, id: ApplicationId) -> Result<Option<Row>, StoreError> {
+        self.call(call, |state| state.rows.get(&id).cloned())
+    }
+
+    async fn update(
         &self,
+        call: &'static str,
         id: ApplicationId,
-        version: u32,
-        wake: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        self.call("store.touch", |state| {
-            match state.rows.get(&id).cloned() {
-                Some(found) if found.version == version => {
-                    state.put(Row { wake: wake.map(Timestamp::as_millisecond), ..found });
-                }
-                found => state.charge_refused(found.as_ref()),
+        condition: ItemCondition,
+        change: ItemChange,
+    ) -> Result<ItemWrite, StoreError> {
+        self.call(call, |state| match state.rows.get(&id).cloned() {
+            Some(found) if condition.holds(&found) => {
+                state.put(change.apply(found));
+                ItemWrite::Done
             }
-            Ok(())
+            found => state.refuse(found),
         })
     }
 
-    async fn list(
+    async fn page(
         &self,
-        tenant: &TenantId,
+        call: &'static str,
+        index: ListIndex,
+        shard_keys: Vec<String>,
         limit: usize,
         after: Option<Cursor>,
-    ) -> Result<Page<StoredApplication>, StoreError> {
-        self.call("store.list", |state| {
-            let mut found: Vec<&Row> = state
+    ) -> Result<Page<Row>, StoreError> {
+        self.call(call, |state| {
+            let rows = state
                 .rows
                 .values()
-                .filter(|row| row.tenant == row::tenant_key(tenant.as_str(), shard(row.id, TENANT_SHARDS)))
-                .filter(|row| after.as_ref().is_none_or(|cursor| row.created < cursor.0))
-                .collect();
-            found.sort_by(|a, b| b.created.cmp(&a.created));
-            Ok(page(found, limit))
-        })
-    }
-
-    async fn before_agency(
-        &self,
-        agency: &AgencyCode,
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredApplication>, StoreError> {
-        self.call("store.before_agency", |state| {
-            let key = |row: &Row| row::agency_shard_key(agency, shard(row.id, AGENCY_SHARDS));
-            let mut found: Vec<&Row> = state
-                .rows
-                .values()
-                .filter(|row| row.agency.as_ref() == Some(&key(row)))
-                .filter(|row| after.as_ref().is_none_or(|cursor| row.created > cursor.0))
-                .collect();
-            found.sort_by(|a, b| a.created.cmp(&b.created));
-            Ok(page(found, limit))
-        })
-    }
-
-    async fn mark_for_resend(
-        &self,
-        id: ApplicationId,
-        message: u32,
-        now: Timestamp,
-    ) -> Result<ResendMark, StoreError> {
-        self.call("store.ask_again", |state| {
-            let Some(found) = state.rows.get(&id).cloned() else {
-                state.charge_refused(None);
-                return Ok(ResendMark::Missing);
-            };
-            let mark = row::asked(now, message);
-            if found.asked.as_ref() == Some(&mark) {
-                return Ok(ResendMark::Set);
-            }
-            if found.asked.as_ref().is_some_and(|asked| *asked >= asked_before(now)) {
-                state.charge_refused(Some(&found));
-                return Ok(ResendMark::TooSoon);
-            }
-            state.put(Row { asked: Some(mark), ..found });
-            Ok(ResendMark::Set)
+                .filter(|row| index.key(row).is_some_and(|key| shard_keys.contains(key)))
+                .filter(|row| after.as_ref().is_none_or(|cursor| index.is_after(&row.created, cursor)));
+            first_page(index, rows.map(|row| (row.created.clone(), row.clone())).collect(), limit)
         })
     }
 
     async fn due(
         &self,
+        call: &'static str,
         shard_number: u8,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<ApplicationId>, StoreError> {
-        self.call("store.due", |state| {
+        self.call(call, |state| {
             let mut found: Vec<(i64, ApplicationId)> = state
                 .rows
                 .values()
@@ -303,7 +256,7 @@ impl Store for FakeStore {
                 .filter(|(wake, _)| *wake <= now.as_millisecond())
                 .collect();
             found.sort_unstable();
-            Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
+            found.into_iter().take(limit).map(|(_, id)| id).collect()
         })
     }
 }

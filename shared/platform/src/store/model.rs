@@ -19,7 +19,7 @@ pub const PAGE: usize = 100;
 /// Days after which DynamoDB removes an expired draft. A submitted application is never removed.
 pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
-/// An application as the store keeps it.
+/// An application as the store returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredApplication {
     /// The events and the state.
@@ -46,7 +46,8 @@ impl StoredApplication {
     /// Whether the same write created this application and `other`. The encrypted part contains a random nonce, so two
     /// requests never write the same bytes.
     pub(super) fn began_as(&self, other: &StoredApplication) -> bool {
-        let first = |stored: &StoredApplication| stored.ledger.lines().first().map(|line| line.bytes.clone());
+        let first =
+            |stored: &StoredApplication| stored.ledger.entries().first().map(|line| line.bytes.clone());
         self.encrypted == other.encrypted && first(self) == first(other)
     }
 
@@ -75,7 +76,7 @@ pub enum AppendOutcome {
     Done,
     /// Another write came first; this is the current application.
     Conflict(Box<StoredApplication>),
-    /// There is no such application (any more).
+    /// No application has this id (any more).
     Missing,
 }
 
@@ -86,7 +87,7 @@ pub enum ResendMark {
     Set,
     /// The last resend request is too recent.
     TooSoon,
-    /// There is no such application (any more).
+    /// No application has this id (any more).
     Missing,
 }
 
@@ -120,8 +121,8 @@ impl StoreError {
 
 impl From<Failure> for StoreError {
     /// A denied or refused call is a fault of the hub: the caller cannot fix it, but a deployment may.
-    fn from(trouble: Failure) -> Self {
-        match trouble {
+    fn from(failure: Failure) -> Self {
+        match failure {
             Failure::Throttled => StoreError::Throttled,
             Failure::Denied | Failure::NotFound | Failure::Unavailable | Failure::Refused => {
                 StoreError::Unavailable

@@ -64,7 +64,6 @@ pub enum Condition {
 /// One write of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Puts the row.
     Put(Row, Condition),
     /// Deletes the row with this key.
     Delete(Key, Condition),

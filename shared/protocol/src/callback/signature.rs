@@ -99,13 +99,19 @@ impl Secret {
         now: Timestamp,
     ) -> Result<(), SignatureError> {
         let seconds = fresh(timestamp, now)?;
-        let fits = signatures
-            .split(' ')
-            .filter_map(|signature| signature.strip_prefix("v1,"))
-            .filter_map(|encoded| STANDARD.decode(encoded).ok())
-            .any(|given| self.mac(id, seconds, body).verify_slice(&given).is_ok());
-        if fits { Ok(()) } else { Err(SignatureError::Forged) }
+        any_verifies(signatures, "v1,", |given| self.mac(id, seconds, body).verify_slice(given).is_ok())
     }
+}
+
+/// Whether one of the signatures with this prefix verifies.
+fn any_verifies(
+    signatures: &str,
+    prefix: &str,
+    verifies: impl Fn(&[u8]) -> bool,
+) -> Result<(), SignatureError> {
+    let mut given = signatures.split(' ').filter_map(|signature| signature.strip_prefix(prefix));
+    let found = given.any(|encoded| STANDARD.decode(encoded).is_ok_and(|bytes| verifies(&bytes)));
+    if found { Ok(()) } else { Err(SignatureError::Forged) }
 }
 
 /// Parses a timestamp and checks that it is within [`TOLERANCE_SECONDS`] of now.
@@ -158,12 +164,9 @@ impl PublicKey {
         now: Timestamp,
     ) -> Result<(), SignatureError> {
         let content = content(id, fresh(timestamp, now)?, body);
-        let fits = signatures
-            .split(' ')
-            .filter_map(|signature| signature.strip_prefix("v1a,"))
-            .filter_map(|encoded| Signature::from_slice(&STANDARD.decode(encoded).ok()?).ok())
-            .any(|given| self.0.verify_strict(&content, &given).is_ok());
-        if fits { Ok(()) } else { Err(SignatureError::Forged) }
+        any_verifies(signatures, "v1a,", |given| {
+            Signature::from_slice(given).is_ok_and(|given| self.0.verify_strict(&content, &given).is_ok())
+        })
     }
 }
 

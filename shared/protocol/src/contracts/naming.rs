@@ -1,8 +1,9 @@
 //! Gives every part of a schema a name of its own, so that generators of clients need not invent one.
 //!
-//! A generator turns an object, an enumeration or a choice into a type. Where the schema stands inside another schema
-//! the generator calls the type `Report3` or `AnonymousSchema_7`, another one after the next release. Here each such
-//! part becomes a schema beside the others, with its name as `title`. What a schema accepts does not change.
+//! A generator turns an object, an enumeration or a choice into a type. When the schema is inside another schema
+//! the generator calls the type `Report3` or `AnonymousSchema_7`, and gives it another name after the next release.
+//! Here each such part becomes a schema beside the others, with its name as `title`. What a schema accepts does not
+//! change.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +67,7 @@ impl Naming<'_> {
         }
         let title = members.remove("title");
         let name = title.as_ref().and_then(Value::as_str).unwrap_or(name).to_owned();
-        // The same enumeration stands in several places, each with its own description.
+        // The same enumeration occurs in several places, each with its own description.
         let description = if is_enumeration { members.remove("description") } else { None };
         let nullable = members.get_mut("enum").and_then(Value::as_array_mut).is_some_and(|values| {
             let before = values.len();
@@ -135,7 +136,7 @@ fn spread(schema: &mut Value) {
     }
 }
 
-/// What tells a variant from the others: the value of its constant, or the name of its only member.
+/// The name of a variant: the value of its constant, or the name of its only member.
 fn tag(variant: &Value) -> Option<&str> {
     let members = variant["properties"].as_object()?;
     let constant = members.values().find_map(|member| member["const"].as_str());

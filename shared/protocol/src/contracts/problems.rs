@@ -159,24 +159,50 @@ pub(super) fn response(codes: &[String]) -> Option<Value> {
         codes.iter().map(|code| KINDS.iter().find(|kind| kind.code == code)).collect();
     let kinds = kinds?;
     let status = kinds.first()?.status;
+    let described = kinds.iter().map(|kind| DescribedKind {
+        code: kind.code,
+        title: kind.title,
+        advice: kind.advice,
+        example: example(kind),
+    });
+    Some(response_of(headers(status), described.collect()))
+}
+
+/// One kind of problem in the description of a response.
+pub(super) struct DescribedKind<'a> {
+    pub(super) code: &'a str,
+    pub(super) title: &'a str,
+    pub(super) advice: &'a str,
+    /// An example body.
+    pub(super) example: Value,
+}
+
+/// The headers that every problem response of this status has.
+pub(super) fn headers(status: u16) -> Value {
+    let mut headers = json!({ "Content-Language": header("ContentLanguage") });
+    if status == 503 {
+        headers["Retry-After"] = header("RetryAfter");
+    }
+    headers
+}
+
+/// A reference to a header of the document.
+pub(super) fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+/// The response object for kinds of problems with the same status.
+pub(super) fn response_of(headers: Value, kinds: Vec<DescribedKind<'_>>) -> Value {
+    let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {}", kind.code, kind.advice)).collect();
+    let types: Vec<String> = kinds.iter().map(|kind| format!("{TYPE_PREFIX}{}", kind.code)).collect();
     let examples: Map<String, Value> = kinds
-        .iter()
+        .into_iter()
         .map(|kind| {
-            (
-                kind.code.to_owned(),
-                json!({ "summary": kind.title, "description": kind.advice, "value": example(kind) }),
-            )
+            let example = json!({ "summary": kind.title, "description": kind.advice, "value": kind.example });
+            (kind.code.to_owned(), example)
         })
         .collect();
-    let types: Vec<String> = kinds.iter().map(|kind| format!("{TYPE_PREFIX}{}", kind.code)).collect();
-    let lines: Vec<String> = kinds.iter().map(|kind| format!("- `{}`: {}", kind.code, kind.advice)).collect();
-    let mut headers = json!({
-        "Content-Language": { "$ref": "#/components/headers/ContentLanguage" }
-    });
-    if status == 503 {
-        headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
-    }
-    Some(json!({
+    json!({
         "description": lines.join("\n"),
         "headers": headers,
         "content": { PROBLEM_MEDIA_TYPE: {
@@ -184,5 +210,5 @@ pub(super) fn response(codes: &[String]) -> Option<Value> {
             "examples": examples,
         } },
         "x-problem-types": types,
-    }))
+    })
 }

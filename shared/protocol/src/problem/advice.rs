@@ -1,5 +1,5 @@
-//! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps are
-//! generated from this table.
+//! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps
+//! are generated from this table.
 
 use Fixer::{Citizen, Developer, Operator, Program};
 
@@ -10,7 +10,7 @@ pub enum Fixer {
     Developer,
     /// The calling program, by repeating the request later.
     Program,
-    /// The citizen, or whoever serves the citizen.
+    /// The citizen, or the person who helps the citizen.
     Citizen,
     /// The operators of the hub.
     Operator,

@@ -17,7 +17,6 @@ pub enum CertificationCheck {
     Ordinary,
     /// A certificate, issued with its document.
     Certificate,
-    /// A refusal.
     Refusal,
     /// A supplement, requested and answered.
     Supplement,

@@ -24,7 +24,6 @@ pub enum CertifyError {
     /// A stop was requested.
     #[error("certification was stopped before its end")]
     Stopped,
-    /// The operator's command failed.
     #[error("the operator's command `{command}` failed: {why}")]
     Operator { command: String, why: String },
     /// The catalogue has no service with a single leg of this purpose that certification can fill in.

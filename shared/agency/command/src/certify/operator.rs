@@ -126,12 +126,10 @@ impl OperatorCommand {
         Ok(names)
     }
 
-    /// Adds the public key in a file.
     pub(super) async fn add_key(&self, agency: &AgencyCode, file: &str) -> Result<(), CertifyError> {
         self.run(&["agency", "keys", &agency.to_string(), "add", file, "--reason", REASON]).await.map(drop)
     }
 
-    /// Revokes a key.
     pub(super) async fn revoke_key(&self, agency: &AgencyCode, kid: &str) -> Result<(), CertifyError> {
         // A `kid` may begin with a hyphen.
         let code = agency.to_string();

@@ -217,7 +217,7 @@ impl<'m> Session<'m> {
         if let Err(NotPassed::Failed(reason) | NotPassed::Skipped(reason)) =
             self.revoke_registered_key().await
         {
-            tracing::warn!(agency = %self.agency(), reason, "the key that certification registered could not be revoked, revoke it by hand");
+            tracing::warn!(agency = %self.agency(), reason, "the key that certification registered could not be revoked; an operator must revoke it");
         }
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for id in opened {

@@ -1,17 +1,17 @@
-//! The problem responses of operations for apps. Most follow from the parameters and the body of an operation; the operation
-//! names the others in `x-problems`.
+//! The problem responses of operations for apps. Most follow from the parameters and the body of an operation; the
+//! operation names the others in `x-problems`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::super::ContractError;
-use super::super::problems::KINDS;
+use super::super::problems::{DescribedKind, KINDS, header, headers, response_of};
+use crate::problem::TYPE_PREFIX;
 use crate::problem::advice::advice;
-use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
 
-/// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares them
-/// with the hub's responses.
+/// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares
+/// them with the hub's responses.
 pub const OF_APPS: &[(&str, u16, &str)] = &[
     ("bad_request", 400, "The request is not understood"),
     ("malformed_json", 400, "The body is not valid JSON"),
@@ -60,8 +60,8 @@ fn implied(operation: &Value) -> Vec<&'static str> {
     codes
 }
 
-/// Adds every problem response to an operation; `x-problems` names the codes particular to the operation. `shared` holds the
-/// responses once for all operations.
+/// Adds every problem response to an operation; `x-problems` names the codes particular to the operation. `shared`
+/// holds the responses once for all operations.
 ///
 /// # Errors
 /// [`ContractError`] when the operation names an unknown kind of problem.
@@ -88,39 +88,18 @@ pub(super) fn add(operation: &mut Value, shared: &mut Map<String, Value>) -> Res
 }
 
 fn response(status: u16, codes: &[String]) -> Result<Value, ContractError> {
-    let mut examples = Map::new();
-    let mut lines = Vec::new();
+    let mut kinds = Vec::new();
     for code in codes {
         let unknown = || ContractError::Unknown(code.clone());
         let (_, title) = kind(code).ok_or_else(unknown)?;
-        let advice = advice(code).ok_or_else(unknown)?;
-        lines.push(format!("- `{code}`: {}", advice.en));
-        examples.insert(
-            code.clone(),
-            json!({ "summary": title, "description": advice.en, "value": example(code, status, title) }),
-        );
+        let advice = advice(code).ok_or_else(unknown)?.en;
+        kinds.push(DescribedKind { code, title, advice, example: example(code, status, title) });
     }
-    let types: Vec<String> = codes.iter().map(|code| format!("{TYPE_PREFIX}{code}")).collect();
-    let mut headers = json!({ "Content-Language": header("ContentLanguage") });
-    if status == 503 {
-        headers["Retry-After"] = header("RetryAfter");
-    }
+    let mut headers = headers(status);
     if status == 401 || status == 403 {
         headers["WWW-Authenticate"] = header("Challenge");
     }
-    Ok(json!({
-        "description": lines.join("\n"),
-        "headers": headers,
-        "content": { PROBLEM_MEDIA_TYPE: {
-            "schema": { "$ref": "#/components/schemas/Problem" },
-            "examples": examples,
-        } },
-        "x-problem-types": types,
-    }))
-}
-
-fn header(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/headers/{name}") })
+    Ok(response_of(headers, kinds))
 }
 
 /// An example body of a kind of problem.

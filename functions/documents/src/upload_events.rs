@@ -1,8 +1,8 @@
 //! S3 events of uploaded documents: inspects each object and records all documents of one application in one write.
 //!
-//! S3 may send an event twice, late or out of order. An event whose document is recorded already, or cannot be recorded any
-//! more, has no effect and is deleted. An event of an object that no upload link can have created goes to the dead-letter
-//! queue for an operator.
+//! S3 may send an event twice, late or out of order. An event whose document is recorded already, or cannot be recorded
+//! any more, has no effect and is deleted. An event of an object that no upload link can have created goes to the
+//! dead-letter queue for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use domain::application::parse_object_key;
 use domain::ids::{ApplicationId, DocumentId};
 use platform::apply::{ApplyError, apply_to};
-use platform::arrivals::{Arrived, arrival};
+use platform::arrivals::{UploadedObject, arrival};
 use platform::batch::{Failure, Message, messages};
 use platform::hub::Hub;
 use platform::store::{Store as _, StoreError, StoredApplication};
@@ -53,13 +53,13 @@ struct Object {
 
 /// The uploads of one application in a batch. They are recorded once, for all messages of the batch.
 #[derive(Default)]
-struct Work {
-    arrived: Vec<Arrived>,
-    outcome: OnceCell<Result<Strays, Failure>>,
+struct ApplicationUploads {
+    objects: Vec<UploadedObject>,
+    outcome: OnceCell<Result<MissingSlots, Failure>>,
 }
 
 /// Documents for which the application has no slot, so no upload link can have created their objects.
-type Strays = BTreeSet<DocumentId>;
+type MissingSlots = BTreeSet<DocumentId>;
 
 impl<H: Hub> Recorder<H> {
     /// A recorder on these ports.
@@ -70,23 +70,23 @@ impl<H: Hub> Recorder<H> {
 
     /// Handles a batch of the uploads queue. The answer names the messages that SQS must deliver again.
     pub async fn record(&self, batch: SqsEvent, deadline: Instant) -> SqsBatchResponse {
-        let mut work: BTreeMap<ApplicationId, Work> = BTreeMap::new();
+        let mut work: BTreeMap<ApplicationId, ApplicationUploads> = BTreeMap::new();
         for message in batch.records.iter().cloned().map(Message::from) {
-            for arrived in arrived(&message).unwrap_or_default() {
-                let uploads = &mut work.entry(arrived.application).or_default().arrived;
-                if !uploads.contains(&arrived) {
-                    uploads.push(arrived);
+            for object in uploaded_objects(&message).unwrap_or_default() {
+                let uploads = &mut work.entry(object.application).or_default().objects;
+                if !uploads.contains(&object) {
+                    uploads.push(object);
                 }
             }
         }
         let work = &work;
         messages(batch, deadline, |message| async move {
-            for one in arrived(&message)? {
+            for one in uploaded_objects(&message)? {
                 let Some(work) = work.get(&one.application) else { continue };
                 let outcome =
-                    work.outcome.get_or_init(|| self.record_all(one.application, &work.arrived)).await;
+                    work.outcome.get_or_init(|| self.record_all(one.application, &work.objects)).await;
                 if outcome.clone()?.contains(&one.document) {
-                    let Arrived { application, document, .. } = one;
+                    let UploadedObject { application, document, .. } = one;
                     return Err(Failure::poison(format!(
                         "application {application} has no document {document}"
                     )));
@@ -98,16 +98,20 @@ impl<H: Hub> Recorder<H> {
     }
 
     /// Records all uploaded documents of one application in one write.
-    async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
-        let stored = self.application(id, arrived).await?;
-        let mut attempts = Vec::with_capacity(arrived.len());
-        for one in arrived {
+    async fn record_all(
+        &self,
+        id: ApplicationId,
+        objects: &[UploadedObject],
+    ) -> Result<MissingSlots, Failure> {
+        let stored = self.application(id, objects).await?;
+        let mut attempts = Vec::with_capacity(objects.len());
+        for one in objects {
             // A retry is safe for every failure: the object stays in the bucket, and SQS delivers its message again.
             attempts.extend(arrival(&self.hub, stored.ledger.state(), one).await.map_err(Failure::retry)?);
         }
-        let strays = strays(&stored, arrived);
+        let missing_slots = missing_slots(&stored, objects);
         if attempts.is_empty() {
-            return Ok(strays);
+            return Ok(missing_slots);
         }
         let applied = apply_to(&self.hub, stored, &attempts).await.map_err(failure)?;
         for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
@@ -117,17 +121,19 @@ impl<H: Hub> Recorder<H> {
                 "upload not recorded: the application does not accept the document any more; the object stays in the bucket"
             );
         }
-        Ok(strays)
+        Ok(missing_slots)
     }
 
-    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are never
-    /// removed, stored documents remain stored, and the write detects every other change.
+    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are
+    /// never removed, stored documents remain stored, and the write detects every other change.
     async fn application(
         &self,
         id: ApplicationId,
-        arrived: &[Arrived],
+        objects: &[UploadedObject],
     ) -> Result<StoredApplication, Failure> {
-        if let Some(recent) = self.hub.recent().get(id).filter(|stored| strays(stored, arrived).is_empty()) {
+        if let Some(recent) =
+            self.hub.recent().get(id).filter(|stored| missing_slots(stored, objects).is_empty())
+        {
             return Ok(recent);
         }
         let stored = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
@@ -137,13 +143,13 @@ impl<H: Hub> Recorder<H> {
     }
 }
 
-fn strays(stored: &StoredApplication, arrived: &[Arrived]) -> Strays {
+fn missing_slots(stored: &StoredApplication, objects: &[UploadedObject]) -> MissingSlots {
     let state = stored.ledger.state();
-    arrived.iter().map(|one| one.document).filter(|document| state.document(*document).is_none()).collect()
+    objects.iter().map(|one| one.document).filter(|document| state.document(*document).is_none()).collect()
 }
 
 /// The objects that a message names. S3 URL-encodes keys, but the hub's keys have no characters that need encoding.
-fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
+fn uploaded_objects(message: &Message) -> Result<Vec<UploadedObject>, Failure> {
     let s3_message: S3Message = message.json()?;
     if s3_message.records.is_empty() {
         return if s3_message.event.as_deref() == Some("s3:TestEvent") {
@@ -159,7 +165,7 @@ fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
             let Object { key, version } = record.s3.object;
             let (application, document, round) = parse_object_key(&key)
                 .ok_or_else(|| Failure::poison("the object key does not have the form of the hub's keys"))?;
-            Ok(Arrived { application, document, round, version })
+            Ok(UploadedObject { application, document, round, version })
         })
         .collect()
 }
