@@ -1,9 +1,9 @@
 //! Finds circular uses between the files of a crate: `a.rs` uses a name of `b.rs`, which uses a name of `a.rs`.
 //!
 //! A file uses another when one of its paths, in a `use` or in the code, leads to an item that the other file defines.
-//! `mod child;` and `pub use child::Name` alone are no use of the child: the parent only lists and re-exports it. A name
-//! that is imported from the parent and only re-exported there counts for the file that defines the name. Code under
-//! `#[cfg(test)]` is ignored.
+//! `mod child;` and `pub use child::Name` alone are no use of the child: the parent only lists and re-exports it. A
+//! name that is imported from the parent and only re-exported there counts for the file that defines the name. Code
+//! under `#[cfg(test)]` is ignored.
 
 mod graph;
 mod module;

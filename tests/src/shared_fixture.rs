@@ -1,4 +1,5 @@
-//! One fixture for all trials of a target: the first trial that needs the fixture starts it, and the last trial ends it.
+//! One fixture for all trials of a target: the first trial that needs the fixture starts it, and the last trial ends
+//! it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

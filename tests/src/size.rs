@@ -3,8 +3,8 @@
 /// The environment variable that selects the form.
 pub const VARIABLE: &str = "TONGBAN_TESTS";
 
-/// Whether the tests run in their full form: every case, as `.ci/run` runs them. The short form makes the same assertions
-/// on fewer cases.
+/// Whether the tests run in their full form: every case, as `.ci/run` runs them. The short form makes the same
+/// assertions on fewer cases.
 ///
 /// # Panics
 /// The variable has another value than `short` or `full`.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use domain::catalogue::{DocumentKind, catalogue};
 
-/// The sources outside tests. Tests are `tests` folders, `tests.rs`, the modules of the feature `testing`, and the contract
-/// suites.
+/// The sources outside tests. Tests are `tests` folders, `tests.rs`, the modules of the feature `testing`, and the
+/// contract suites.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,8 +1,8 @@
-//! Restricts callbacks to public unicast addresses. A tenant chooses a host name and the host's owner chooses its addresses,
-//! and neither may reach the hub's own network.
+//! Restricts callbacks to public unicast addresses. A tenant chooses a host name and the host's owner chooses its
+//! addresses, and neither may reach the hub's own network.
 //!
-//! The ranges are those of the IANA special-purpose address registries (RFC 6890). IPv6 addresses that embed an IPv4 address
-//! are rejected altogether: no public endpoint needs them.
+//! The ranges are those of the IANA special-purpose address registries (RFC 6890). IPv6 addresses that embed an IPv4
+//! address are rejected altogether: no public endpoint needs them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -119,8 +119,9 @@ mod tests {
         "fec0::1",
     ];
 
+    /// Row 40 of `tests/FAULTS.md`.
     #[test]
-    fn row_40_no_closed_address_is_called() {
+    fn reserved_and_private_addresses_are_refused() {
         for text in CLOSED.iter().chain(&["ff02::1", "4000::1", "e000::1"]) {
             let address: IpAddr = text.parse().expect("an address");
             assert!(!is_allowed(address, Mode::Live), "{text}");

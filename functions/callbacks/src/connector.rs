@@ -17,8 +17,8 @@ use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
 /// Deadline for connection, headers and body together.
 pub const DEADLINE: Duration = Duration::from_secs(10);
-/// Maximum number of bytes read of an answer's body. Reading the body allows the connection to be reused; after a longer body
-/// the connection is closed.
+/// Maximum number of bytes read of an answer's body. Reading the body allows the connection to be reused; after a
+/// longer body the connection is closed.
 pub const BODY_BYTES: usize = 16 * 1024;
 /// Maximum wait that an endpoint may request with `Retry-After`: a day.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -99,8 +99,8 @@ impl Connector {
         Answer { result, retry_after, took: started.elapsed() }
     }
 
-    /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server is
-    /// being replaced, and a single one must not cause all callbacks of the tenant to be stored.
+    /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server
+    /// is being replaced, and a single one must not cause all callbacks of the tenant to be stored.
     async fn exchange_twice(
         &self,
         url: &str,
@@ -170,8 +170,8 @@ fn client(resolver: &GuardedResolver, mode: Mode, idle: usize) -> Result<reqwest
         .build()
 }
 
-/// Whether the endpoint may have closed a kept connection at the moment of the request: a connection existed, and it ended
-/// before the head of the response was complete.
+/// Whether the endpoint may have closed a kept connection at the moment of the request: a connection existed, and it
+/// ended before the head of the response was complete.
 fn may_be_stale(error: &reqwest::Error) -> bool {
     !error.is_connect() && cause(error) == Cause::Reset
 }
@@ -186,7 +186,8 @@ fn headers(webhook: &WebhookHeaders) -> Result<HeaderMap, Cause> {
     ]))
 }
 
-/// Whether the URL may be called. Live: https on port 443 to a host name. Local: any name or loopback address, any port.
+/// Whether the URL may be called. Live: https on port 443 to a host name. Local: any name or loopback address, any
+/// port.
 fn is_allowed_url(url: &Url, mode: Mode) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let address = host.parse::<IpAddr>().ok();
@@ -254,8 +255,9 @@ fn retry_after(status: StatusCode, header: Option<&HeaderValue>, now: Timestamp)
 mod tests {
     use super::*;
 
+    /// Row 38 of `tests/FAULTS.md`.
     #[test]
-    fn row_38_retry_after_is_seconds_or_a_date_and_has_a_bound() {
+    fn retry_after_is_read_in_seconds_or_as_a_date_up_to_a_bound() {
         let now: Timestamp = "2026-03-02T01:00:00Z".parse().expect("a time");
         let read = |status, text: &str| {
             retry_after(status, HeaderValue::from_str(text).ok().as_ref(), now).map(|wait| wait.as_secs())
@@ -277,8 +279,9 @@ mod tests {
         }
     }
 
+    /// Row 40 of `tests/FAULTS.md`.
     #[test]
-    fn row_40_live_connects_to_names_at_443_alone() {
+    fn a_live_hub_connects_only_to_host_names_at_port_443() {
         let allowed = |url: &str, mode| is_allowed_url(&Url::parse(url).expect("a url"), mode);
         for url in ["https://app.example.cn/hooks", "https://app.example.cn:443/"] {
             assert!(allowed(url, Mode::Live), "{url}");

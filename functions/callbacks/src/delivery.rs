@@ -1,8 +1,8 @@
-//! Delivers a callback to an endpoint: directly while the endpoint is healthy, otherwise stores it for later. The rules are
-//! in [`domain::endpoint`]; this file executes them.
+//! Delivers a callback to an endpoint: directly while the endpoint is healthy, otherwise stores it for later. The rules
+//! are in [`domain::endpoint`]; this file executes them.
 //!
-//! A failing endpoint is called only by the drainer ([`crate::drain`]) and, shortly after the first failure, by retries of the
-//! message that failed. A dead endpoint therefore costs one write for each event and delays no other endpoint.
+//! A failing endpoint is called only by the drainer ([`crate::drain`]) and, shortly after the first failure, by retries
+//! of the message that failed. A dead endpoint therefore costs one write for each event and delays no other endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use platform::hub::Hub;
 use platform::jitter::schedule_jitter;
 use platform::outbox::drain_message;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
-use protocol::callback::{Callback, CallbackMessage, Directed, Drain};
+use protocol::callback::{Callback, CallbackMessage, Drain, SubscriptionCallback};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -33,15 +33,16 @@ use crate::resolve::SystemLookup;
 pub const SOCKETS: usize = 64;
 /// Maximum number of concurrent requests to one endpoint.
 pub const SOCKETS_EACH: usize = 8;
-/// Maximum duration of a direct delivery, including the wait for a socket. A batch is answered when its slowest delivery has
-/// ended, so the messages behind an endpoint that hangs wait as long. A delivery that takes longer is abandoned and its
-/// callback is stored. The drainer, which delays no other endpoint, gives it the deadline of the connector.
-pub const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Maximum duration of a direct delivery, including the wait for a socket. A batch is answered when its slowest
+/// delivery has ended, so the messages behind an endpoint that hangs wait as long. A delivery that takes longer is
+/// abandoned and its callback is stored. The drainer, which delays no other endpoint, gives it the deadline of the
+/// connector.
+pub const DELIVERY_BOUND: Duration = Duration::from_millis(1_500);
 /// Receives of a message after which its callback is stored, even when the endpoint accepts others. The queue moves a
 /// message to its dead-letter queue much later.
 const MAX_RECEIVES: u32 = 8;
 /// Number of endpoint semaphores from which unused ones are removed.
-const COUNTED: usize = 1_000;
+const MAX_ENDPOINTS: usize = 1_000;
 
 /// Delivers callbacks. Clones share connections, caches and limits.
 #[derive(Clone)]
@@ -71,14 +72,14 @@ impl<H: Hub> CallbackSender<H> {
             endpoints: Endpoints::new(hub.clone()),
             journal: Journal::new(hub.clone()),
             connector,
-            patience: PATIENCE,
+            patience: DELIVERY_BOUND,
             sockets: Arc::new(Semaphore::new(SOCKETS)),
             each: Arc::default(),
             hub,
         }
     }
 
-    /// The same sender with another bound than [`PATIENCE`].
+    /// The same sender with another bound than [`DELIVERY_BOUND`].
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         CallbackSender { patience, ..self }
@@ -88,20 +89,21 @@ impl<H: Hub> CallbackSender<H> {
         self.hub.clock().now()
     }
 
-    /// Delivers a callback to every subscription of the tenant that wants it. Each subscription gets its own message, so that
-    /// no endpoint waits for another. The callback is sent directly to a subscription that has always been the only one.
+    /// Delivers a callback to every subscription of the tenant that wants it. Each subscription gets its own message,
+    /// so that no endpoint waits for another. The callback is sent directly to a subscription that has always been the
+    /// only one.
     pub(crate) async fn to_all(&self, callback: Callback, message: &Message) -> Result<(), Failure> {
         let mut wanted = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
         wanted.retain(|endpoint| endpoint.subscription.wants(&callback.kind));
         let now = self.now();
-        let (directed, direct): (Vec<_>, Vec<_>) = wanted
+        let (addressed, direct): (Vec<_>, Vec<_>) = wanted
             .into_iter()
-            .partition(|endpoint| endpoint.subscription.directed_from.is_some_and(|from| from <= now));
-        let directed = directed.iter().map(|endpoint| {
+            .partition(|endpoint| endpoint.subscription.own_messages_from.is_some_and(|from| from <= now));
+        let addressed = addressed.iter().map(|endpoint| {
             let subscription = endpoint.subscription.id;
-            Directed { subscription, callback: callback.clone(), again: false }
+            SubscriptionCallback { subscription, callback: callback.clone(), replay: false }
         });
-        self.send_directed(directed.collect()).await?;
+        self.send_to_subscriptions(addressed.collect()).await?;
         // At most one: a tenant's second subscription has its own messages from the beginning.
         for endpoint in direct {
             self.direct(endpoint, &callback, message, message.receives).await?;
@@ -109,22 +111,26 @@ impl<H: Hub> CallbackSender<H> {
         Ok(())
     }
 
-    async fn send_directed(&self, all: Vec<Directed>) -> Result<(), Failure> {
+    async fn send_to_subscriptions(&self, all: Vec<SubscriptionCallback>) -> Result<(), Failure> {
         if all.is_empty() {
             return Ok(());
         }
         let mut messages = Vec::new();
-        for directed in all {
-            let (id, group) = (directed.callback.id(), directed.group());
-            let body = serde_json::to_string(&CallbackMessage::V2(directed)).map_err(Failure::poison)?;
+        for addressed in all {
+            let (id, group) = (addressed.callback.id(), addressed.group());
+            let body = serde_json::to_string(&CallbackMessage::V2(addressed)).map_err(Failure::poison)?;
             messages.push(Outgoing { id: group.clone(), group, dedup: id, body });
         }
         self.send(Queue::Callbacks, messages).await.map_err(Failure::retry)
     }
 
     /// Delivers a callback to one subscription.
-    pub(crate) async fn to_one(&self, directed: Directed, message: &Message) -> Result<(), Failure> {
-        let Directed { subscription, callback, again } = directed;
+    pub(crate) async fn to_one(
+        &self,
+        addressed: SubscriptionCallback,
+        message: &Message,
+    ) -> Result<(), Failure> {
+        let SubscriptionCallback { subscription, callback, replay } = addressed;
         let cached = self.endpoints.of(&callback.tenant).await.map_err(Failure::retry)?;
         let cached = cached.into_iter().find(|endpoint| endpoint.subscription.id == subscription);
         let endpoint = match cached {
@@ -132,7 +138,7 @@ impl<H: Hub> CallbackSender<H> {
             None => self.endpoints.fresh(&callback.tenant, subscription).await.map_err(Failure::retry)?,
         };
         let Some(endpoint) = endpoint else { return Ok(()) };
-        let number = message.receives.saturating_add(u32::from(again));
+        let number = message.receives.saturating_add(u32::from(replay));
         self.direct(endpoint, &callback, message, number).await
     }
 
@@ -145,7 +151,7 @@ impl<H: Hub> CallbackSender<H> {
     ) -> Result<(), Failure> {
         let id = endpoint.subscription.id;
         let repeated = message.receives > 1;
-        if repeated || endpoint.state().is_settling(self.now()) {
+        if repeated || endpoint.state().is_propagating(self.now()) {
             let fresh = self.endpoints.fresh(&callback.tenant, id).await.map_err(Failure::retry)?;
             let Some(fresh) = fresh else { return Ok(()) };
             endpoint = fresh;
@@ -168,7 +174,7 @@ impl<H: Hub> CallbackSender<H> {
             Route::ClaimUnlessStored => {
                 let claim = self.transition(&endpoint, EndpointEvent::Claimed(schedule_jitter())).await;
                 let Some(claimed) = claim.map_err(Failure::retry)?.endpoint else {
-                    return self.wait_until_settled(&endpoint, message).await;
+                    return self.return_to_queue(&endpoint, message).await;
                 };
                 // The result of the attempt replaces the claim, so that the attempt counts once.
                 let mut before = (*claimed).clone();
@@ -176,13 +182,13 @@ impl<H: Hub> CallbackSender<H> {
                 self.attempt(&before, callback, message, number).await
             }
             Route::Store => self.store(&endpoint, callback).await,
-            Route::Wait => self.wait_until_settled(&endpoint, message).await,
+            Route::Wait => self.return_to_queue(&endpoint, message).await,
         }
     }
 
     /// Whether an earlier callback of the same application is stored.
     async fn is_stored(&self, id: SubscriptionId, callback: &Callback) -> Result<bool, Failure> {
-        self.hub.deliveries().holds(id, callback.application).await.map_err(Failure::retry)
+        self.hub.deliveries().has_stored_callbacks(id, callback.application).await.map_err(Failure::retry)
     }
 
     /// Sends a callback to the endpoint and records the result.
@@ -203,7 +209,7 @@ impl<H: Hub> CallbackSender<H> {
             let changed = self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
             return match changed {
                 None => Ok(()),
-                Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
+                Some(endpoint) => self.return_to_queue(&endpoint, message).await,
             };
         }
         let transition = self.transition(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)?;
@@ -226,14 +232,14 @@ impl<H: Hub> CallbackSender<H> {
         tracing::warn!(subscription = %id, latency_ms, "an endpoint is slow; its callbacks are stored from now on");
         match self.after(endpoint, EndpointEvent::TooSlow).await.map_err(Failure::retry)? {
             None => Ok(()),
-            Some(endpoint) => self.wait_until_settled(&endpoint, message).await,
+            Some(endpoint) => self.return_to_queue(&endpoint, message).await,
         }
     }
 
     /// Returns the message to the queue until the endpoint is due again, or its callbacks are stored instead.
-    async fn wait_until_settled(&self, endpoint: &Endpoint, message: &Message) -> Result<(), Failure> {
+    async fn return_to_queue(&self, endpoint: &Endpoint, message: &Message) -> Result<(), Failure> {
         let state = endpoint.state();
-        let times = [state.settles_at(), state.due()];
+        let times = [state.propagated_at(), state.due()];
         let at = times.into_iter().flatten().min().unwrap_or_else(|| self.now());
         let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
         let wait = wait.max(Duration::from_secs(1)) + Duration::from_millis(999);
@@ -243,12 +249,12 @@ impl<H: Hub> CallbackSender<H> {
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
-    /// Stores a callback for a drainer. Another process may have found nothing stored and marked the endpoint healthy in the
-    /// meantime. The endpoint then returns to state `recovering`, so that the schedule wakes a drainer even if this process
-    /// crashes before it does.
+    /// Stores a callback for a drainer. Another process may have found nothing stored and marked the endpoint healthy
+    /// in the meantime. The endpoint then returns to state `recovering`, so that the schedule wakes a drainer even if
+    /// this process crashes before it does.
     async fn store(&self, endpoint: &Endpoint, callback: &Callback) -> Result<(), Failure> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
-        self.hub.deliveries().hold(id, callback, self.now()).await.map_err(Failure::retry)?;
+        self.hub.deliveries().store_callback(id, callback, self.now()).await.map_err(Failure::retry)?;
         let Some(current) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
             return Ok(());
         };
@@ -297,7 +303,7 @@ impl<H: Hub> CallbackSender<H> {
 
     fn sockets_of(&self, id: SubscriptionId) -> Arc<Semaphore> {
         let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        if each.len() >= COUNTED {
+        if each.len() >= MAX_ENDPOINTS {
             each.retain(|_, sockets| Arc::strong_count(sockets) > 1);
         }
         each.entry(id).or_insert_with(|| Arc::new(Semaphore::new(SOCKETS_EACH))).clone()

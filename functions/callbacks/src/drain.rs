@@ -1,5 +1,5 @@
-//! Delivers the stored callbacks of an endpoint: first one callback to try a failing endpoint, then all of them, in version
-//! order within an application, several applications at once.
+//! Delivers the stored callbacks of an endpoint: first one callback to try a failing endpoint, then all of them, in
+//! version order within an application, several applications at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::endpoint::{EndpointEvent, EndpointState};
 use futures_util::stream::{self, StreamExt as _};
 use platform::batch::Failure;
-use platform::deliveries::{Deliveries as _, Line};
+use platform::deliveries::{Deliveries as _, DeliveryWrite};
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::Queue;
@@ -23,7 +23,7 @@ use crate::endpoints::Endpoint;
 /// Number of stored callbacks read in one page.
 pub const PAGE: usize = 200;
 /// Maximum number of endpoints that one run of the schedule wakes; the others are woken by the next run.
-pub const WOKEN: usize = 1_000;
+pub const WAKES_PER_RUN: usize = 1_000;
 /// Maximum time to deliver a page with the endpoint state read before it: as long as cached endpoints are used.
 const PAGE_TIME: Duration = Duration::from_secs(15);
 /// Number of failed callbacks after which the rest of a page is not tried.
@@ -34,17 +34,18 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// Results of delivering stored callbacks: lines for the delivery log, and the answer that ended the delivery.
 #[derive(Default)]
 struct DrainOutcome {
-    lines: Vec<Line>,
+    lines: Vec<DeliveryWrite>,
     failure: Option<Answer>,
 }
 
 impl<H: Hub> CallbackSender<H> {
-    /// Runs on the schedule: writes the rest of the delivery log and wakes the drainers of all due endpoints. Two runs in the
-    /// same minute wake a drainer once, because the messages have the same deduplication id. Returns the number of messages.
+    /// Runs on the schedule: writes the rest of the delivery log and wakes the drainers of all due endpoints. Two runs
+    /// in the same minute wake a drainer once, because the messages have the same deduplication id. Returns the number
+    /// of messages.
     pub async fn wake_due(&self) -> usize {
         self.journal.write().await;
         let now = self.now();
-        let due = match self.hub.subscriptions().due(now, WOKEN).await {
+        let due = match self.hub.subscriptions().due(now, WAKES_PER_RUN).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(%error, "the due endpoints could not be read; the next run of the schedule tries again");
@@ -83,7 +84,8 @@ impl<H: Hub> CallbackSender<H> {
             if !has_time(deadline) {
                 return self.wake_drainer(&endpoint).await;
             }
-            let page = self.hub.deliveries().held(id, None, PAGE).await.map_err(Failure::retry)?;
+            let page =
+                self.hub.deliveries().stored_callbacks(id, None, PAGE).await.map_err(Failure::retry)?;
             let changed = if page.is_empty() {
                 self.drained(&endpoint).await?
             } else if let EndpointState::Failing { attempt, .. } = endpoint.state() {
@@ -114,21 +116,22 @@ impl<H: Hub> CallbackSender<H> {
         callback: &Callback,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
         let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
-        let mut lines = vec![Line::Attempted(attempt)];
+        let mut lines = vec![DeliveryWrite::Attempted(attempt)];
         if !answer.is_delivered() {
             self.write(lines).await?;
             self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
             return Ok(None);
         }
-        lines.push(Line::Released(endpoint.subscription.id, callback.clone()));
+        lines.push(DeliveryWrite::Released(endpoint.subscription.id, callback.clone()));
         self.write(lines).await?;
-        // The transition asks for a drainer. This drainer continues with the recovering endpoint, so no message is sent.
+        // The transition asks for a drainer. This drainer continues with the recovering endpoint, so no message is
+        // sent.
         self.after(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)
     }
 
-    /// Delivers a page while the endpoint state read before it is fresh enough. A rejected callback stops its application. An
-    /// unavailable endpoint, or [`FAILURES`] rejected callbacks, stop the page. The endpoint is in state `failing` after each
-    /// of these.
+    /// Delivers a page while the endpoint state read before it is fresh enough. A rejected callback stops its
+    /// application. An unavailable endpoint, or [`FAILURES`] rejected callbacks, stop the page. The endpoint is in
+    /// state `failing` after each of these.
     async fn deliver_page(
         &self,
         endpoint: &Arc<Endpoint>,
@@ -145,7 +148,8 @@ impl<H: Hub> CallbackSender<H> {
         let mut all = DrainOutcome::default();
         for outcome in outcomes {
             all.lines.extend(outcome.lines);
-            // A failure of the endpoint has precedence over a rejected callback: the answer may be 410 or have `Retry-After`.
+            // A failure of the endpoint has precedence over a rejected callback: the answer may be 410 or have
+            // `Retry-After`.
             let answers = [all.failure, outcome.failure].into_iter().flatten();
             all.failure = answers.max_by_key(is_endpoint_failure);
         }
@@ -175,25 +179,25 @@ impl<H: Hub> CallbackSender<H> {
                 break;
             }
             let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
-            outcome.lines.push(Line::Attempted(attempt));
+            outcome.lines.push(DeliveryWrite::Attempted(attempt));
             if !answer.is_delivered() {
                 failures
                     .fetch_add(if is_endpoint_failure(&answer) { FAILURES } else { 1 }, Ordering::Relaxed);
                 outcome.failure = Some(answer);
                 break;
             }
-            outcome.lines.push(Line::Released(endpoint.subscription.id, callback.clone()));
+            outcome.lines.push(DeliveryWrite::Released(endpoint.subscription.id, callback.clone()));
         }
         outcome
     }
 
-    async fn write(&self, lines: Vec<Line>) -> Result<(), Failure> {
+    async fn write(&self, lines: Vec<DeliveryWrite>) -> Result<(), Failure> {
         self.hub.deliveries().write(lines).await.map_err(Failure::retry)
     }
 }
 
-/// Selects the callback that probes a failing endpoint. Each attempt uses another application, so that one rejected callback
-/// does not keep the endpoint failing.
+/// Selects the callback that probes a failing endpoint. Each attempt uses another application, so that one rejected
+/// callback does not keep the endpoint failing.
 fn probe_callback(page: &[Callback], attempt: u32) -> &Callback {
     let oldest: Vec<&Callback> =
         page.chunk_by(|a, b| a.application == b.application).filter_map(<[Callback]>::first).collect();

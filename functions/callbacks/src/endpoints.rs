@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::endpoint::{EndpointState, REMEMBERED};
+use domain::endpoint::{EndpointState, SUBSCRIPTION_CACHE_TTL};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 use platform::clock::Clock as _;
@@ -75,11 +75,13 @@ impl<H: Hub> Endpoints<H> {
         Endpoints { hub, cache: Arc::default() }
     }
 
-    /// A tenant's endpoints, read at most [`REMEMBERED`] ago.
+    /// A tenant's endpoints, read at most [`SUBSCRIPTION_CACHE_TTL`] ago.
     pub(crate) async fn of(&self, tenant: &TenantId) -> Result<Vec<Arc<Endpoint>>, EndpointsError> {
         let now = self.hub.clock().now();
         let before = self.cache().get(tenant).cloned();
-        if let Some(cached) = before.as_ref().filter(|cached| now.duration_since(cached.at) < REMEMBERED) {
+        if let Some(cached) =
+            before.as_ref().filter(|cached| now.duration_since(cached.at) < SUBSCRIPTION_CACHE_TTL)
+        {
             return Ok(cached.endpoints.clone());
         }
         let before = before.map(|cached| cached.endpoints).unwrap_or_default();

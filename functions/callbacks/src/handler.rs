@@ -1,7 +1,7 @@
 //! Consumes batches of the callback queue and of the drain queue.
 //!
-//! Each application is a message group of the callback queue, so its events arrive in version order and do not delay other
-//! applications. The drain queue delivers one message to an invocation.
+//! Each application is a message group of the callback queue, so its events arrive in version order and do not delay
+//! other applications. The drain queue delivers one message to an invocation.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +49,7 @@ async fn callback<H: Hub>(
 ) -> Result<(), Failure> {
     match message.json()? {
         CallbackMessage::V1(callback) => sender.to_all(callback, &message).await,
-        CallbackMessage::V2(directed) => sender.to_one(directed, &message).await,
+        CallbackMessage::V2(addressed) => sender.to_one(addressed, &message).await,
         CallbackMessage::Drain(drain) => sender.drain(&drain, deadline).await,
     }
 }

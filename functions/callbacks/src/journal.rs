@@ -1,15 +1,16 @@
 //! The buffer of the delivery log. It writes attempts in few calls, and a failed write never fails a delivery.
 //!
-//! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for [`MAX_DELAY`], and
-//! when the schedule wakes the process. The newest successes may therefore be missing for a minute, longer while a process is
-//! idle, and for ever when a process ends. Failures, retries and test events are written before their batch is answered.
+//! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for
+//! [`MAX_DELAY`], and when the schedule wakes the process. The newest successes may therefore be missing for a minute,
+//! longer while a process is idle, and for ever when a process ends. Failures, retries and test events are written
+//! before their batch is answered.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use platform::clock::Clock as _;
-use platform::deliveries::{Attempt, BATCH, Deliveries as _, Line};
+use platform::deliveries::{Attempt, BATCH, Deliveries as _, DeliveryWrite};
 use platform::hub::Hub;
 use protocol::callback::TEST;
 
@@ -20,7 +21,7 @@ const MAX_WAITING: usize = 1_000;
 
 #[derive(Default)]
 struct Waiting {
-    lines: Vec<Line>,
+    lines: Vec<DeliveryWrite>,
     oldest: Option<Timestamp>,
     urgent: bool,
 }
@@ -43,7 +44,7 @@ impl<H: Hub> Journal<H> {
         waiting.urgent |= attempt.number > 1 || !attempt.is_delivered() || attempt.callback.kind == TEST;
         waiting.oldest.get_or_insert(attempt.at);
         if waiting.lines.len() < MAX_WAITING {
-            waiting.lines.push(Line::Attempted(attempt));
+            waiting.lines.push(DeliveryWrite::Attempted(attempt));
         } else {
             tracing::warn!(
                 callback = attempt.callback.id(),
@@ -65,8 +66,8 @@ impl<H: Hub> Journal<H> {
         }
     }
 
-    /// Writes the buffer. After a failure the lines wait for the next write; the failure is logged only, because no delivery
-    /// depends on the log.
+    /// Writes the buffer. After a failure the lines wait for the next write; the failure is logged only, because no
+    /// delivery depends on the log.
     pub(crate) async fn write(&self) {
         let now = self.hub.clock().now();
         let lines = mem::take(&mut *self.lock()).lines;

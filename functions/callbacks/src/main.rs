@@ -1,4 +1,5 @@
-//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule (`drain`).
+//! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule
+//! (`drain`).
 
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;
@@ -8,7 +9,7 @@ use platform::config::Variable;
 use platform::startup::start;
 use serde_json::{Value, json};
 
-const NEEDED: [Variable; 5] = [
+const REQUIRED_VARIABLES: [Variable; 5] = [
     Variable::SubscriptionsTable,
     Variable::DeliveriesTable,
     Variable::KeyId,
@@ -18,7 +19,7 @@ const NEEDED: [Variable; 5] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&NEEDED);
+    let (config, hub) = start(&REQUIRED_VARIABLES);
     let sender = &CallbackSender::new(hub, config.mode)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;

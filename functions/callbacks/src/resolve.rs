@@ -1,7 +1,7 @@
 //! Resolves host names and checks every address.
 //!
-//! The check is part of the HTTP client's resolver, so the client connects to exactly the addresses that were checked. A name
-//! that resolves differently at the next lookup is checked again (protection against DNS rebinding).
+//! The check is part of the HTTP client's resolver, so the client connects to exactly the addresses that were checked.
+//! A name that resolves differently at the next lookup is checked again (protection against DNS rebinding).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -36,7 +36,8 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Cause for which a name has no usable address. Contains neither the name nor an address, because both are the tenant's.
+/// Cause for which a name has no usable address. Contains neither the name nor an address, because both are the
+/// tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoAddress {
     /// The name has no address.

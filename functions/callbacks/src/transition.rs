@@ -1,4 +1,5 @@
-//! Applies an event to an endpoint: writes the new state and notifies the tenant. The rules are in [`domain::endpoint`].
+//! Applies an event to an endpoint: writes the new state and notifies the tenant. The rules are in
+//! [`domain::endpoint`].
 
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ impl<H: Hub> CallbackSender<H> {
         }
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         if let EndpointState::Disabled { reason, at, .. } = state {
-            // The notice is written before the state, so that a crash between the two writes causes a second notice and not a
-            // missing one.
+            // The notice is written before the state, so that a crash between the two writes causes a second notice and
+            // not a missing one.
             let current = self.endpoints.fresh(tenant, id).await?;
             if current.is_some_and(|current| current.subscription.revision != endpoint.subscription.revision)
             {

@@ -1,7 +1,7 @@
 //! Links to documents for agencies, created on signed requests.
 //!
-//! A request is accepted for a few minutes around its signature. A repeat within these minutes receives another link of the
-//! same kind and changes nothing.
+//! A request is accepted for a few minutes around its signature. A repeat within these minutes receives another link of
+//! the same kind and changes nothing.
 
 use domain::application::Application;
 use domain::decide::Refusal;

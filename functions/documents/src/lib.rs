@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod agency;
-pub mod arrived;
 pub mod handler;
 pub mod links;
+pub mod upload_events;

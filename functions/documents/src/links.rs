@@ -21,8 +21,8 @@ pub const READ_TTL: Duration = Duration::from_secs(5 * 60);
 /// Creates a link to upload one of the app's documents.
 ///
 /// # Errors
-/// 404 when the application has no such document of the app, 409 when the document is stored already or the application's
-/// stage takes no documents, 422 when the slot does not accept the document's kind.
+/// 404 when the application has no such document of the app, 409 when the document is stored already or the
+/// application's stage takes no documents, 422 when the slot does not accept the document's kind.
 pub async fn to_upload<H: Hub>(
     hub: &H,
     state: &Application,
@@ -33,8 +33,8 @@ pub async fn to_upload<H: Hub>(
     slot(hub, state, found, declared).await
 }
 
-/// Creates a link to the verified version of a document, for the app. An agency's document can be read once the agency has
-/// reported that it is issued.
+/// Creates a link to the verified version of a document, for the app. An agency's document can be read once the agency
+/// has reported that it is issued.
 ///
 /// # Errors
 /// 404 when the document does not exist, is not stored, or is not issued yet.

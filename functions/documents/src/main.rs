@@ -1,13 +1,13 @@
 //! Starts the function: the HTTP operations are in `handler`, the queue of S3 events in `arrived`.
 
-use documents::arrived::Recorder;
 use documents::handler::{LinkHandler, routes};
+use documents::upload_events::Recorder;
 use http_kit::authentication::Authenticator;
 use http_kit::config::start_http;
 use http_kit::triggers::serve;
 use platform::config::Variable;
 
-const NEEDED: [Variable; 7] = [
+const REQUIRED_VARIABLES: [Variable; 7] = [
     Variable::Table,
     Variable::SubscriptionsTable,
     Variable::AgenciesTable,
@@ -19,7 +19,7 @@ const NEEDED: [Variable; 7] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (_, http, hub) = start_http(&NEEDED);
+    let (_, http, hub) = start_http(&REQUIRED_VARIABLES);
     let Some(issuers) = http.issuers else { return Err("the variable TOKEN_ISSUERS is required".into()) };
     let recorder = Recorder::new(hub.clone());
     let recorder = &recorder;

@@ -1,8 +1,8 @@
 //! Creates many applications in one request, for app backends that collect applications while offline.
 //!
-//! Each application has its own idempotency key, and its result is what a single request with the same key and body would
-//! get. The batch itself is not stored. When the answer is lost or some applications failed, an app sends the same batch
-//! again.
+//! Each application has its own idempotency key, and its result is what a single request with the same key and body
+//! would get. The batch itself is not stored. When the answer is lost or some applications failed, an app sends the
+//! same batch again.
 
 use std::collections::HashSet;
 

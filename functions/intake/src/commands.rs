@@ -1,7 +1,7 @@
 //! Commands of an app on an existing application: submit, supplement, withdraw, confirm.
 //!
-//! The answer shows the application at the version after the command. A repeat therefore receives the same bytes, even after
-//! later events.
+//! The answer shows the application at the version after the command. A repeat therefore receives the same bytes, even
+//! after later events.
 
 use domain::command::{Attempt, Command};
 use domain::decide::Refusal;
@@ -51,8 +51,8 @@ pub async fn command<H: Hub>(
     }
 }
 
-/// Applies a command whose documents are not recorded yet. The bucket may have them while their S3 events are still on the
-/// way. Documents found in the bucket are recorded in the same write as the command.
+/// Applies a command whose documents are not recorded yet. The bucket may have them while their S3 events are still on
+/// the way. Documents found in the bucket are recorded in the same write as the command.
 async fn with_arrivals<H: Hub>(
     hub: &H,
     stored: StoredApplication,
@@ -81,7 +81,7 @@ fn auto_submitted(stored: &StoredApplication, attempt: &Attempt) -> Option<Resul
         return None;
     }
     let submitted =
-        stored.ledger.lines().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
+        stored.ledger.entries().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
     Some(view(stored, submitted.entry.version))
 }
 

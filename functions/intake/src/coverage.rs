@@ -1,4 +1,5 @@
-//! Answers `GET /v1/coverage`: which agencies offer a service for given places, and with which documents and form fields.
+//! Answers `GET /v1/coverage`: which agencies offer a service for given places, and with which documents and form
+//! fields.
 
 use domain::agencies::{Agencies, AgencyRow, NotCovered};
 use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
@@ -12,7 +13,7 @@ use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
 use protocol::form::fields;
 
 /// Maximum age that a query may name, in years.
-const OLDEST: u64 = 150;
+const MAX_AGE: u64 = 150;
 
 /// Query of `GET /v1/coverage`.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl FromFields for Question {
                 fields.refuse(name, "case_not_of_service");
             }
         }
-        let age = fields.optional("age", integer(0..=OLDEST)).and_then(|age| u8::try_from(age).ok());
+        let age = fields.optional("age", integer(0..=MAX_AGE)).and_then(|age| u8::try_from(age).ok());
         let service = service?;
         if let (Some(row), Some(age)) = (row, age) {
             when = row.case_at(age).map(|case| case.when).or(when);
@@ -98,8 +99,8 @@ fn offerer(agency: &AgencyRow, service: Service) -> Offerer {
     Offerer { agency: agency.code.clone(), name: agency.title(), since: agency.offers.get(&service).copied() }
 }
 
-/// Reasons for which the hub would reject an application, by the same rules as at creation. Without `from`, only the place
-/// of registration is checked.
+/// Reasons for which the hub would reject an application, by the same rules as at creation. Without `from`, only the
+/// place of registration is checked.
 fn reasons(
     question: &Question,
     to: &DivisionCode,

@@ -35,8 +35,8 @@ pub struct CreatedApplication {
 
 /// Creates the application of `tenant` under `key`.
 ///
-/// A replay always receives the first answer, even when its body is not valid any more: the applicant has turned 16, or the
-/// agency is suspended.
+/// A replay always receives the first answer, even when its body is not valid any more: the applicant has turned 16, or
+/// the agency is suspended.
 ///
 /// # Errors
 /// 422 with every wrong field, or when the key was used for another body; 503 when the application cannot be stored.

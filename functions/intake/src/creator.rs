@@ -30,8 +30,8 @@ impl<H: Hub> Creator<H> {
         self.quota.reserve(&self.hub, &self.tenant).await
     }
 
-    /// Creates an application. Replays do not count against the daily quota, and are answered even when the quota is used
-    /// up. Rejected requests do not count either.
+    /// Creates an application. Replays do not count against the daily quota, and are answered even when the quota is
+    /// used up. Rejected requests do not count either.
     ///
     /// # Errors
     /// The reservation's 429; the errors of [`creation::create`].

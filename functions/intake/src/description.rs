@@ -15,6 +15,6 @@ const CACHE: &str = "public, max-age=300";
 static TAG: LazyLock<Tag> = LazyLock::new(|| Tag::content(DOCUMENT.as_bytes()));
 
 /// Answers with the document, or with 304 when the caller has it.
-pub(crate) async fn answer(held: IfNoneMatch) -> Response {
-    TAG.answer(&held, ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, CACHE)], DOCUMENT))
+pub(crate) async fn answer(if_none_match: IfNoneMatch) -> Response {
+    TAG.answer(&if_none_match, ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, CACHE)], DOCUMENT))
 }

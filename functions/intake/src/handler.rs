@@ -47,7 +47,8 @@ use crate::description;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
 
-/// `Cache-Control` of the catalogue and the hub's keys: they change with a deploy only and are the same for every caller.
+/// `Cache-Control` of the catalogue and the hub's keys: they change with a deploy only and are the same for every
+/// caller.
 const CATALOGUE_CACHE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// `Cache-Control` of coverage: the answer changes when an agency is added, changed or suspended.
@@ -144,14 +145,15 @@ async fn covered<H: Hub>(
     _: Authenticated,
     State(intake): State<Intake<H>>,
     Query(question): Query<Question>,
-    held: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
-    // The agencies are read without a cache and callers must revalidate, so that a suspended agency is not offered any more.
+    // The agencies are read without a cache and callers must revalidate, so that a suspended agency is not offered any
+    // more.
     let agencies = fresh_agencies(&intake.hub).await?;
     let answer: Coverage = coverage(&question, &agencies.agencies, intake.hub.clock().now());
     let body = serde_json::to_vec(&answer).map_err(|_| Problem::new(Code::Internal))?;
     let tag = Tag::content(&body);
-    Ok(tag.answer(&held, ([(CACHE_CONTROL, REVALIDATED), (CONTENT_TYPE, JSON)], body)))
+    Ok(tag.answer(&if_none_match, ([(CACHE_CONTROL, REVALIDATED), (CONTENT_TYPE, JSON)], body)))
 }
 
 async fn create<H: Hub>(
@@ -194,11 +196,11 @@ async fn read<H: Hub>(
     caller: Authenticated,
     State(intake): State<Intake<H>>,
     Path(id): Path<String>,
-    held: IfNoneMatch,
+    if_none_match: IfNoneMatch,
 ) -> Result<Response, Problem> {
     let stored = owned_application(&intake.hub, &caller.tenant, id.parse()?).await?;
     let view = ApplicationView::from(stored.ledger.state());
-    Ok(Tag::version(view.version).answer(&held, Json(view)))
+    Ok(Tag::version(view.version).answer(&if_none_match, Json(view)))
 }
 
 async fn events<H: Hub>(
@@ -296,7 +298,7 @@ impl<H: Hub> CommandRequest<H> {
         // The key is stored in the application's item, so the fingerprint need not contain the application's id.
         let fingerprint = [b"POST ", name.as_bytes(), b"\n", body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
-        let attempt = Attempt { by, key: Some(key), command, only_at: self.at.version() };
+        let attempt = Attempt { by, key: Some(key), command, expected_version: self.at.version() };
         let view = commands::command(&self.hub, id, &attempt).await?;
         Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }

@@ -6,7 +6,7 @@ use http_kit::triggers::serve_http;
 use intake::handler::{Intake, routes};
 use platform::config::Variable;
 
-const NEEDED: [Variable; 10] = [
+const REQUIRED_VARIABLES: [Variable; 10] = [
     Variable::Table,
     Variable::SubscriptionsTable,
     Variable::AgenciesTable,
@@ -21,7 +21,7 @@ const NEEDED: [Variable; 10] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (config, http, hub) = start_http(&NEEDED);
+    let (config, http, hub) = start_http(&REQUIRED_VARIABLES);
     let (Some(secret), Some(issuers), Some(keys)) = (config.id_secret, http.issuers, config.hub_keys) else {
         return Err("the variables ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are required".into());
     };

@@ -46,7 +46,8 @@ pub struct Defects {
     pub not_covered: Vec<NotCovered>,
 }
 
-/// Reads and checks a body. The applicant's age is computed on the current date in China; the 16th birthday counts as 16.
+/// Reads and checks a body. The applicant's age is computed on the current date in China; the 16th birthday counts as
+/// 16.
 ///
 /// # Errors
 /// Every fault of the body, as [`Defects`].
@@ -225,8 +226,8 @@ impl PartialPerson {
     }
 }
 
-/// The case of the service, selected by the applicant's age or by a member of the body. A member that belongs to another
-/// service is rejected.
+/// The case of the service, selected by the applicant's age or by a member of the body. A member that belongs to
+/// another service is rejected.
 fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u8>) -> Option<When> {
     let mut chosen = None;
     for name in current().case_members() {
@@ -279,8 +280,8 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
     Some(Places { accepted_at: accepted_at?, registered_at: registered_at?, move_in })
 }
 
-/// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person that the
-/// case does not need. Without a service the age limit is unknown, so nothing is checked.
+/// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person
+/// that the case does not need. Without a service the age limit is unknown, so nothing is checked.
 fn check_guardian(fields: &mut Fields<'_>, row: Option<&ServiceRow>, age: u8) {
     if let Some(row) = row {
         expect_or_refuse(fields, "guardian", row.needs_guardian(age), "guardian_required");

@@ -1,5 +1,6 @@
-//! Serves the pages to which the `type` of a problem refers. A page explains the problem, and who can fix it and how, in both
-//! languages; another page lists all codes of problems and of wrong fields. Browsers receive HTML, programs JSON.
+//! Serves the pages to which the `type` of a problem refers. A page explains the problem, and who can fix it and how,
+//! in both languages; another page lists all codes of problems and of wrong fields. Browsers receive HTML, programs
+//! JSON.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
@@ -99,8 +100,8 @@ fn table_page() -> String {
     )
 }
 
-/// The page as HTML. It contains no part of the request, and a test checks that the texts contain no HTML characters, so
-/// nothing is escaped.
+/// The page as HTML. It contains no part of the request, and a test checks that the texts contain no HTML characters,
+/// so nothing is escaped.
 fn page(code: Code, advice: &Advice) -> String {
     let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
     let (zh, en) = (advice.who.zh(), advice.who.en());

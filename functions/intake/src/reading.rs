@@ -15,9 +15,9 @@ use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication}
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is short and
-/// its cursor continues after the last examined application.
-const EXAMINED: usize = 500;
+/// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is
+/// short and its cursor continues after the last examined application.
+const MAX_EXAMINED: usize = 500;
 /// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
 /// Pauses between two reads while a request waits for an event. They grow to save reads.
@@ -90,8 +90,8 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A filtered page examines at most [`EXAMINED`] applications, so it may be
-/// short or empty and still have a next page.
+/// A page of the tenant's applications, newest first. A filtered page examines at most [`MAX_EXAMINED`] applications,
+/// so it may be short or empty and still have a next page.
 ///
 /// # Errors
 /// 503 when the store cannot be read.
@@ -114,15 +114,15 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
                 break;
             }
         }
-        if cursor.is_none() || applications.len() == limit || examined >= EXAMINED {
+        if cursor.is_none() || applications.len() == limit || examined >= MAX_EXAMINED {
             break;
         }
     }
     Ok(ApplicationsPage { applications, next: cursor.map(|cursor| cursor.to_string()) })
 }
 
-/// A page of an application's events, in version order. Without events after `after`, the request waits for one up to `wait`,
-/// unless the application is final.
+/// A page of an application's events, in version order. Without events after `after`, the request waits for one up to
+/// `wait`, unless the application is final.
 ///
 /// # Errors
 /// 404 as [`owned_application`]; 503 when the store cannot be read.

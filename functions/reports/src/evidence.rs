@@ -44,7 +44,7 @@ pub(crate) async fn keep<H: Hub>(
     let (application, report_id) = (report.application, report.report_id);
     let evidence = Evidence { at, agency, outcome, application, report_id, jws };
     let json = serde_json::to_vec(&evidence).map_err(|_| ReportError::Unwritable)?;
-    Ok(hub.documents().keep(&key, &json).await?)
+    Ok(hub.documents().store_text(&key, &json).await?)
 }
 
 /// SHA-256 in hexadecimal.

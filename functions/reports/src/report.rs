@@ -1,6 +1,6 @@
 //! Verifies and applies one signed report, from HTTP or from the queue.
 
-use domain::command::{Actor, Attempt, Command, Report as Said};
+use domain::command::{Actor, AgencyReport, Attempt, Command};
 use domain::decide::Refusal;
 use domain::ids::AgencyCode;
 use domain::stage::comes_later;
@@ -77,8 +77,8 @@ impl<H: Hub> ReportHandler<H> {
         let attempt = Attempt {
             key: Some(command_key(&by, &report.report_id.to_string(), &body)),
             by,
-            command: Command::Report(Said { seen: report.seen, finding: report.finding.clone() }),
-            only_at: None,
+            command: Command::Report(AgencyReport { seen: report.seen, result: report.result.clone() }),
+            expected_version: None,
         };
         if !is_fresh(report.iat, arrived) && !self.is_repeat(report, &attempt).await? {
             return Err(ReportError::Expired);
@@ -128,8 +128,10 @@ impl<H: Hub> ReportHandler<H> {
     /// Whether this report was applied before.
     async fn is_repeat(&self, report: &Report, attempt: &Attempt) -> Result<bool, ReportError> {
         let stored = self.hub.store().get(report.application).await?;
-        let taken =
-            stored.as_ref().zip(attempt.key).and_then(|(stored, key)| stored.ledger.state().taken(&key.id));
+        let taken = stored
+            .as_ref()
+            .zip(attempt.key)
+            .and_then(|(stored, key)| stored.ledger.state().applied_command(&key.id));
         Ok(taken.is_some())
     }
 

@@ -33,22 +33,22 @@ pub struct Change {
     /// Version before the change; 0 for a new application.
     pub previous_version: u32,
     /// Version of the message that this change requests again.
-    pub asked: Option<u32>,
+    pub resend_requested: Option<u32>,
 }
 
 /// A pending message: the index of its change, and the version whose dispatch is recorded after the send.
-struct Owed {
+struct PendingMessage {
     change: usize,
     recorded: Option<u32>,
 }
 
 /// The outcome of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Routed {
+pub enum RouteOutcome {
     /// Every message is sent and recorded, or the case waits in the table for the sweeper.
     Done,
     /// A step failed: the change must be routed again.
-    Again,
+    Retry,
 }
 
 impl<H: Hub> Router<H> {
@@ -64,14 +64,14 @@ impl<H: Hub> Router<H> {
 
     /// Sends the messages of the changes and records the dispatches. Returns one outcome for each change, in order.
     /// When the messages of a change cannot be built, later changes of the same application are not routed either.
-    pub async fn route_changes(&self, changes: &[Change]) -> Vec<Routed> {
-        let mut routed = vec![Routed::Done; changes.len()];
+    pub async fn route_changes(&self, changes: &[Change]) -> Vec<RouteOutcome> {
+        let mut routed = vec![RouteOutcome::Done; changes.len()];
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
-        let mut pending: BTreeMap<(Queue, String), Owed> = BTreeMap::new();
+        let mut pending: BTreeMap<(Queue, String), PendingMessage> = BTreeMap::new();
         let mut stopped = HashSet::new();
         for (index, change) in changes.iter().enumerate() {
             if stopped.contains(&change.stored.id()) {
-                routed[index] = Routed::Again;
+                routed[index] = RouteOutcome::Retry;
                 continue;
             }
             match self.messages(change).await {
@@ -80,7 +80,7 @@ impl<H: Hub> Router<H> {
                         let id = (queue.clone(), outgoing.id.clone());
                         // A message that a change causes and the same batch requests again is sent once.
                         if let Entry::Vacant(place) = pending.entry(id) {
-                            place.insert(Owed { change: index, recorded });
+                            place.insert(PendingMessage { change: index, recorded });
                             queues.entry(queue).or_default().push(outgoing);
                         }
                     }
@@ -88,7 +88,7 @@ impl<H: Hub> Router<H> {
                 Err(error) => {
                     tracing::warn!(application = %change.stored.id(), %error, "a message for an agency could not be built; the record will be retried");
                     stopped.insert(change.stored.id());
-                    routed[index] = Routed::Again;
+                    routed[index] = RouteOutcome::Retry;
                 }
             }
         }
@@ -106,7 +106,7 @@ impl<H: Hub> Router<H> {
                     Ok(()) => sent.extend(message.recorded.map(|version| (message.change, version))),
                     Err(error) => {
                         tracing::warn!(application = %change.stored.id(), ?queue, %error, "the queue rejected the message, will retry");
-                        routed[message.change] = Routed::Again;
+                        routed[message.change] = RouteOutcome::Retry;
                     }
                 }
             }
@@ -117,7 +117,7 @@ impl<H: Hub> Router<H> {
         let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
         while let Some((change, recorded)) = records.next().await {
             if !recorded {
-                routed[change] = Routed::Again;
+                routed[change] = RouteOutcome::Retry;
             }
         }
         routed
@@ -129,8 +129,9 @@ impl<H: Hub> Router<H> {
         let ledger = &change.stored.ledger;
         let first =
             notices(ledger, change.previous_version).into_iter().map(|notice| (notice, Sending::First));
-        let asked = open_notices(ledger).into_iter().filter(|notice| change.asked == Some(notice.version));
-        for (notice, sending) in first.chain(asked.map(|notice| (notice, Sending::Again))) {
+        let requested =
+            open_notices(ledger).into_iter().filter(|notice| change.resend_requested == Some(notice.version));
+        for (notice, sending) in first.chain(requested.map(|notice| (notice, Sending::Resend))) {
             match message(&self.hub, &self.signing, &change.stored, &notice, sending).await {
                 Ok((queue, outgoing)) => {
                     messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));

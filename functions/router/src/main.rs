@@ -6,7 +6,7 @@ use platform::config::Variable;
 use platform::startup::start;
 use router::handler::Router;
 
-const NEEDED: [Variable; 7] = [
+const REQUIRED_VARIABLES: [Variable; 7] = [
     Variable::Table,
     Variable::AgenciesTable,
     Variable::KeyId,
@@ -18,7 +18,7 @@ const NEEDED: [Variable; 7] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&NEEDED);
+    let (config, hub) = start(&REQUIRED_VARIABLES);
     let router = &Router::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = deadline(&event.context);

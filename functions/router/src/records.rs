@@ -8,7 +8,7 @@ use platform::store::{Image, StoreError, read_image};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use crate::handler::{Change, Routed, Router};
+use crate::handler::{Change, RouteOutcome, Router};
 
 impl<H: Hub> Router<H> {
     /// Handles a batch until `deadline`. The answer names the earliest record that must be retried: Lambda delivers
@@ -43,7 +43,7 @@ impl<H: Hub> Router<H> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    if let Err(error) = self.park(record, &error).await {
+                    if let Err(error) = self.quarantine(record, &error).await {
                         tracing::error!(%error, "an unreadable stream record could not be quarantined; the stream delivers it again");
                         failed = Some(sequence(record));
                         break;
@@ -52,11 +52,11 @@ impl<H: Hub> Router<H> {
             }
         }
         let routed = self.route_changes(&changes).await;
-        let again = routed.iter().position(|routed| *routed == Routed::Again);
+        let again = routed.iter().position(|routed| *routed == RouteOutcome::Retry);
         again.map(|index| sequences[index].clone()).or(failed)
     }
 
-    async fn park(&self, record: &EventRecord, error: &StoreError) -> Result<(), SendError> {
+    async fn quarantine(&self, record: &EventRecord, error: &StoreError) -> Result<(), SendError> {
         let sequence = sequence(record);
         let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         tracing::error!(
@@ -81,16 +81,16 @@ fn change(record: &EventRecord) -> Result<Option<Change>, StoreError> {
     if new.is_empty() {
         return Ok(None);
     }
-    let Image { stored, asked } = read_image(new)?;
+    let Image { stored, resend_requested } = read_image(new)?;
     let old = &record.change.old_image;
     let (previous_version, before) = if old.is_empty() {
         (0, None)
     } else {
         let old = read_image(old)?;
-        (old.stored.version(), old.asked)
+        (old.stored.version(), old.resend_requested)
     };
-    let asked = asked.filter(|asked| Some(*asked) != before).map(|(_, message)| message);
-    Ok(Some(Change { stored, previous_version, asked }))
+    let resend_requested = resend_requested.filter(|mark| Some(*mark) != before).map(|(_, message)| message);
+    Ok(Some(Change { stored, previous_version, resend_requested }))
 }
 
 fn sequence(record: &EventRecord) -> String {

@@ -56,8 +56,8 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         Ok(IdempotentRequest { hub, tenant, id, answer_key: id.as_uuid().simple().to_string(), fingerprint })
     }
 
-    /// A request to change a subscription. An idempotency key can be used for one request of a subscription only, of any
-    /// purpose.
+    /// A request to change a subscription. An idempotency key can be used for one request of a subscription only, of
+    /// any purpose.
     pub fn of_subscription(
         hub: &'a H,
         namespace: &Namespace,
@@ -84,8 +84,8 @@ impl<'a, H: Hub> IdempotentRequest<'a, H> {
         find(self.hub, self.tenant, self.id).await
     }
 
-    /// Returns the stored answer. Without one, runs `decide` and commits its answer and change together. `decide` runs again
-    /// when another request has changed the subscription in the meantime.
+    /// Returns the stored answer. Without one, runs `decide` and commits its answer and change together. `decide` runs
+    /// again when another request has changed the subscription in the meantime.
     ///
     /// # Errors
     /// 422 when the key was used for another request; the errors of `decide`; 503 after [`COMMIT_ATTEMPTS`] conflicts.

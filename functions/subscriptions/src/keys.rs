@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use platform::deliveries::NoticeKind;
 use platform::hub::Hub;
-use platform::subscriptions::{Former, SECRET, Subscription};
+use platform::subscriptions::{FormerKeys, SECRET, Subscription};
 use platform::vault::Vault as _;
 use protocol::callback::EndpointKeys;
 use zeroize::Zeroizing;
@@ -35,8 +35,8 @@ impl FromFields for Rotation {
     }
 }
 
-/// Gives a subscription new keys. Until the overlap ends, callbacks are signed with the former keys, too. Keys replaced by an
-/// earlier rotation are dropped at once.
+/// Gives a subscription new keys. Until the overlap ends, callbacks are signed with the former keys, too. Keys replaced
+/// by an earlier rotation are dropped at once.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
@@ -48,7 +48,7 @@ pub async fn rotate<H: Hub>(
         let before = request.subscription().await?;
         let (keys, secret) = new_keys(request.hub, request.id).await?;
         let now = request.hub.clock().now();
-        let former = Former { secret: before.secret, until: now + rotation.overlap };
+        let former = FormerKeys { secret: before.secret, until: now + rotation.overlap };
         let after = Subscription {
             secret,
             public_key: keys.public().map(|key| key.reveal()),

@@ -7,7 +7,7 @@ use http_kit::triggers::serve_http;
 use platform::config::Variable;
 use subscriptions::handler::{SubscriptionHandler, routes};
 
-const NEEDED: [Variable; 9] = [
+const REQUIRED_VARIABLES: [Variable; 9] = [
     Variable::Table,
     Variable::SubscriptionsTable,
     Variable::DeliveriesTable,
@@ -21,7 +21,7 @@ const NEEDED: [Variable; 9] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (config, http, hub) = start_http(&NEEDED);
+    let (config, http, hub) = start_http(&REQUIRED_VARIABLES);
     let (Some(secret), Some(issuers)) = (config.id_secret, http.issuers) else {
         return Err("the variables ID_SECRET and TOKEN_ISSUERS are required".into());
     };

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::view::view;
 
-/// Pauses a subscription: its callbacks are stored. Senders that have cached the state stop within 20 seconds. A disabled
-/// endpoint stays disabled.
+/// Pauses a subscription: its callbacks are stored. Senders that have cached the state stop within 20 seconds. A
+/// disabled endpoint stays disabled.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
@@ -60,7 +60,8 @@ fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome
     }
 }
 
-/// Wakes the drainer of stored callbacks. When the message cannot be sent, the schedule wakes the drainer within a minute.
+/// Wakes the drainer of stored callbacks. When the message cannot be sent, the schedule wakes the drainer within a
+/// minute.
 async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
     let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
     let drain = Drain { tenant: request.tenant.clone(), subscription: id };

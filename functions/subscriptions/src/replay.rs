@@ -13,7 +13,7 @@ use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::store::{Cursor, Store as _};
 use platform::subscriptions::Subscription;
-use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
+use protocol::callback::{Callback, CallbackMessage, SubscriptionCallback, TEST};
 use serde::Serialize;
 
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
@@ -133,8 +133,8 @@ pub async fn send_test_event<H: Hub>(request: &IdempotentRequest<'_, H>) -> Resu
 /// Enqueues callbacks again, each with its original `webhook-id`.
 ///
 /// # Errors
-/// 404 when the tenant has no subscription or no application with this id, 422 when a version has no callback or the key
-/// was used for another request.
+/// 404 when the tenant has no subscription or no application with this id, 422 when a version has no callback or the
+/// key was used for another request.
 pub async fn replay<H: Hub>(
     request: &IdempotentRequest<'_, H>,
     replay: &Replay,
@@ -187,21 +187,21 @@ async fn all_since<H: Hub>(
 
 /// Enqueues callbacks to the request's subscription.
 ///
-/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. When a
-/// request crashes between the two steps, its repeat sends the messages again. SQS drops a duplicate within five minutes;
-/// a later one is delivered with the same `webhook-id`.
+/// The deduplication id contains the request's fingerprint, and the answer is stored after the messages are sent. When
+/// a request crashes between the two steps, its repeat sends the messages again. SQS drops a duplicate within five
+/// minutes; a later one is delivered with the same `webhook-id`.
 async fn send<H: Hub>(
     request: &IdempotentRequest<'_, H>,
     callbacks: Vec<Callback>,
-    again: bool,
+    replay: bool,
 ) -> Result<(), Problem> {
     let fingerprint = request.fingerprint_text();
     let mut messages = Vec::new();
     for callback in callbacks {
         let id = callback.id();
-        let directed = Directed { subscription: request.id, callback, again };
-        let group = directed.group();
-        let body = serde_json::to_string(&CallbackMessage::V2(directed))
+        let addressed = SubscriptionCallback { subscription: request.id, callback, replay };
+        let group = addressed.group();
+        let body = serde_json::to_string(&CallbackMessage::V2(addressed))
             .map_err(|_| Problem::new(Code::Internal))?;
         messages.push(Outgoing { dedup: format!("{fingerprint}:{id}"), id, group, body });
     }

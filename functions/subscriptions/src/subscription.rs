@@ -102,7 +102,7 @@ pub async fn subscribe<H: Hub>(
             secret,
             public_key: keys.public().map(|key| key.reveal()),
             former: None,
-            directed_from: None,
+            own_messages_from: None,
             state: EndpointState::default(),
             revision: 0,
         };
@@ -145,15 +145,15 @@ pub async fn subscription<H: Hub>(
     id: SubscriptionId,
 ) -> Result<SubscriptionView, Problem> {
     let found = find(hub, tenant, id).await?;
-    let held = hub.deliveries().count_held(id).await?;
-    Ok(SubscriptionView { held: Some(held), ..view(found, None) })
+    let stored = hub.deliveries().count_stored_callbacks(id).await?;
+    Ok(SubscriptionView { stored_callbacks: Some(stored), ..view(found, None) })
 }
 
 /// Changes the URL or the event types of a subscription.
 ///
 /// # Errors
-/// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used for
-/// another request.
+/// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used
+/// for another request.
 pub async fn change<H: Hub>(
     request: &IdempotentRequest<'_, H>,
     mode: Mode,

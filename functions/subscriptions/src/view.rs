@@ -25,7 +25,7 @@ pub(crate) fn view(subscription: Subscription, secret: Option<&Secret>) -> Subsc
         reason,
         since: state.since(),
         next_attempt_at: state.due(),
-        held: None,
+        stored_callbacks: None,
         public_key: subscription.public_key,
         former_keys_until: subscription.former.map(|former| former.until),
         secret: secret.map(Secret::reveal),

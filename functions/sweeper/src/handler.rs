@@ -22,7 +22,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 /// Most applications of one shard in one sweep; the next sweep takes the rest.
-pub const PER_SHARD: usize = 200;
+pub const MAX_PER_SHARD: usize = 200;
 
 /// Sweeps the applications whose wake-up time has come.
 pub struct Sweeper<H> {
@@ -32,7 +32,7 @@ pub struct Sweeper<H> {
 
 /// The counts of one sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Swept {
+pub struct SweepCounts {
     /// Applications whose wake-up time had come.
     pub due: u32,
     /// Writes that took a step or recorded uploads or a dispatch.
@@ -67,11 +67,11 @@ impl<H: Hub> Sweeper<H> {
     }
 
     /// Sweeps every shard once.
-    pub async fn sweep(&self) -> Swept {
-        let mut swept = Swept::default();
+    pub async fn sweep(&self) -> SweepCounts {
+        let mut swept = SweepCounts::default();
         for shard in 0..DUE_SHARDS {
             let now = self.hub.clock().now();
-            let ids = match self.hub.store().due(shard, now, PER_SHARD).await {
+            let ids = match self.hub.store().due(shard, now, MAX_PER_SHARD).await {
                 Ok(ids) => ids,
                 Err(error) => {
                     tracing::warn!(shard, %error, "a shard of the due index could not be read; the next sweep reads it again");
@@ -91,7 +91,7 @@ impl<H: Hub> Sweeper<H> {
         swept
     }
 
-    async fn sweep_one(&self, id: ApplicationId, swept: &mut Swept) -> Result<(), Failure> {
+    async fn sweep_one(&self, id: ApplicationId, swept: &mut SweepCounts) -> Result<(), Failure> {
         let Some(mut stored) = self.hub.store().get(id).await? else { return Ok(()) };
         let now = self.hub.clock().now();
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
@@ -112,7 +112,7 @@ impl<H: Hub> Sweeper<H> {
         &self,
         stored: StoredApplication,
         attempts: Vec<Attempt>,
-        swept: &mut Swept,
+        swept: &mut SweepCounts,
     ) -> Result<StoredApplication, Failure> {
         if attempts.is_empty() {
             return Ok(stored);
@@ -128,12 +128,13 @@ impl<H: Hub> Sweeper<H> {
         &self,
         stored: &StoredApplication,
         now: Timestamp,
-        swept: &mut Swept,
+        swept: &mut SweepCounts,
     ) -> Result<Option<u32>, Failure> {
         let state = stored.ledger.state();
         let lost = || lost_in_queue(state, now).then(|| open_notices(&stored.ledger).pop()).flatten();
         let Some(notice) = undelivered(state).or_else(lost) else { return Ok(None) };
-        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Again).await
+        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Resend)
+            .await
         {
             Ok(message) => message,
             // The router has already logged the error that raises the alarm.

@@ -6,7 +6,7 @@ use platform::startup::start;
 use serde_json::Value;
 use sweeper::handler::Sweeper;
 
-const NEEDED: [Variable; 6] = [
+const REQUIRED_VARIABLES: [Variable; 6] = [
     Variable::Table,
     Variable::AgenciesTable,
     Variable::Bucket,
@@ -17,7 +17,7 @@ const NEEDED: [Variable; 6] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&NEEDED);
+    let (config, hub) = start(&REQUIRED_VARIABLES);
     let sweeper = &Sweeper::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
     run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, Error>(sweeper.sweep().await) })).await
 }

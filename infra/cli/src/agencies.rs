@@ -40,7 +40,7 @@ pub struct Flaw {
     /// The agency's code, unchecked. `None` when the row has no code.
     pub agency: Option<String>,
     /// Description of the fault.
-    pub what: String,
+    pub problem: String,
 }
 
 impl fmt::Display for Flaw {
@@ -49,7 +49,7 @@ impl fmt::Display for Flaw {
         if let Some(agency) = &self.agency {
             write!(f, "agency {agency}: ")?;
         }
-        f.write_str(&self.what)
+        f.write_str(&self.problem)
     }
 }
 
@@ -66,7 +66,7 @@ impl AgencyList {
     pub fn parse(text: &str) -> Result<AgencyList, Flaws> {
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
-            Flaws(vec![Flaw { line, agency: None, what: error.message().to_owned() }])
+            Flaws(vec![Flaw { line, agency: None, problem: error.message().to_owned() }])
         })?;
         let mut flaws = Vec::new();
         let mut rows = Vec::new();
@@ -85,7 +85,7 @@ impl AgencyList {
             rows.extend(row);
         }
         if file.agency.is_empty() {
-            flaws.push(Flaw { line: 1, agency: None, what: "no agency is listed".to_owned() });
+            flaws.push(Flaw { line: 1, agency: None, problem: "no agency is listed".to_owned() });
         }
         flaws.sort_by_key(|flaw| flaw.line);
         if flaws.is_empty() { Ok(AgencyList { rows }) } else { Err(Flaws(flaws)) }
@@ -103,8 +103,8 @@ impl AgencyList {
             .collect()
     }
 
-    /// The rows for a live hub, and the codes of agencies without keys. Those are suspended, because the hub can neither
-    /// encrypt to them nor verify their reports.
+    /// The rows for a live hub, and the codes of agencies without keys. Those are suspended, because the hub can
+    /// neither encrypt to them nor verify their reports.
     #[must_use]
     pub fn live(&self) -> (Vec<AgencyRow>, Vec<AgencyCode>) {
         let mut keyless = Vec::new();
@@ -238,13 +238,13 @@ impl RowReader<'_> {
         self.flaw("code", &format!("no division of today begins with `code`{was}"));
     }
 
-    fn flaw(&mut self, field: &str, what: &str) {
+    fn flaw(&mut self, field: &str, problem: &str) {
         let at = self.written.get(field).map(|value| line_of(self.text, value.span().start));
         let code = self.written.get("code").and_then(|value| value.get_ref().as_str());
         self.flaws.push(Flaw {
             line: at.unwrap_or(self.line),
             agency: code.map(str::to_owned),
-            what: what.to_owned(),
+            problem: problem.to_owned(),
         });
     }
 

@@ -79,8 +79,8 @@ struct Deploy {
     /// Runs the checks that need no account, and changes nothing.
     #[arg(long)]
     dry_run: bool,
-    /// JSON file with the issuers of access tokens: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" instead of "keys".
-    /// Each of several issuers lists its "tenants".
+    /// JSON file with the issuers of access tokens: [{"issuer", "audience", "keys": [JWK]}], or "jwks_uri" instead of
+    /// "keys". Each of several issuers lists its "tenants".
     #[arg(long, value_name = "FILE")]
     token_issuers: Option<PathBuf>,
     /// Requests per minute that the hub accepts from one app backend.

@@ -30,12 +30,12 @@ const RELEASE_REQUIREMENTS: &str = "infra/cli/requirements-release.txt";
 /// The C library of the `provided.al2023` runtime: a binary linked against a later version does not start.
 const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
 /// Limit of CloudFormation for one parameter, in bytes.
-const LARGEST_PARAMETER: usize = 4096;
+const MAX_PARAMETER_BYTES: usize = 4096;
 /// Limit of a stack's name, in characters: its bucket appends `-documents-`, account and region, and S3 allows 63.
 const STACK_NAME: usize = 24;
-/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public keys
-/// of the hub.
-const LARGEST_ISSUERS: usize = 2560;
+/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public
+/// keys of the hub.
+const MAX_ISSUERS_BYTES: usize = 2560;
 
 /// Target and options of a deployment.
 #[derive(Clone, Debug)]
@@ -76,7 +76,8 @@ struct DeploymentInput {
 /// Deploys, or with `dry_run` only checks.
 ///
 /// # Errors
-/// An agency, the template, a parameter or the code is wrong; credentials are missing; or CloudFormation refuses the change.
+/// An agency, the template, a parameter or the code is wrong; credentials are missing; or CloudFormation refuses the
+/// change.
 pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> {
     let workspace = Workspace::find()?;
     let input = check(&workspace, options)?;
@@ -184,7 +185,7 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInp
     let template = workspace.text("infra/template.yaml")?;
     let accounts = list.accounts(|_| aws::LOCAL_ACCOUNT.to_owned());
     template::render(&template, &accounts)?;
-    if template::agency_codes(&accounts).len() > LARGEST_PARAMETER {
+    if template::agency_codes(&accounts).len() > MAX_PARAMETER_BYTES {
         bail!("the codes of {} agencies exceed the size of a stack's parameter", accounts.len());
     }
     let issuers = options.token_issuers.as_ref().map(|path| {
@@ -215,9 +216,9 @@ fn issuers(text: &str) -> Result<String> {
     if short == "[]" {
         bail!("the list of token issuers is empty");
     }
-    if short.len() > LARGEST_ISSUERS {
+    if short.len() > MAX_ISSUERS_BYTES {
         bail!(
-            "the issuers take {} bytes; a function's environment has room for {LARGEST_ISSUERS}: give a jwks_uri in the place \
+            "the issuers take {} bytes; a function's environment has room for {MAX_ISSUERS_BYTES}: give a jwks_uri in the place \
              of keys",
             short.len()
         );

@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 pub const FUNCTIONS: [&str; 7] =
     ["intake", "subscriptions", "documents", "router", "reports", "callbacks", "sweeper"];
 /// Limit of AWS Lambda for an unpacked function, in bytes.
-const LARGEST: u64 = 250 * 1024 * 1024;
+const MAX_BYTES: u64 = 250 * 1024 * 1024;
 
 /// Each function's binary.
 pub type Binaries = BTreeMap<&'static str, PathBuf>;
@@ -165,7 +165,7 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &
 /// A hash of the inputs of a zip: the binary's size and modification time, and the agencies.
 fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
     let metadata = fs::metadata(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
-    if metadata.len() > LARGEST {
+    if metadata.len() > MAX_BYTES {
         bail!("{} exceeds Lambda's limit of 250 MiB", binary.display());
     }
     let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();

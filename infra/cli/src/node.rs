@@ -11,7 +11,7 @@ use crate::tool_folder::{ToolFolder, check_fetched, run};
 use crate::workspace::{Workspace, write_whole};
 
 /// The oldest Node the pinned packages run on.
-const OLDEST: (u32, u32) = (20, 19);
+const MIN_VERSION: (u32, u32) = (20, 19);
 /// The files that `npm ci` reads; the folder's name is their hash.
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 
@@ -73,7 +73,7 @@ fn version() -> Result<String> {
 
 /// The remedy where no Node is new enough.
 fn needed() -> String {
-    format!("install Node {}.{} or newer with npm", OLDEST.0, OLDEST.1)
+    format!("install Node {}.{} or newer with npm", MIN_VERSION.0, MIN_VERSION.1)
 }
 
 /// Checks that this Node is new enough.
@@ -82,7 +82,7 @@ fn check_version(text: String) -> Result<()> {
     let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
         bail!("`node --version` prints no version; {}", needed());
     };
-    if (major, minor) < OLDEST {
+    if (major, minor) < MIN_VERSION {
         bail!("this Node is {major}.{minor}; {}", needed());
     }
     Ok(())

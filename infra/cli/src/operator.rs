@@ -1,5 +1,5 @@
-//! The operator's access to a running hub: shows, suspends and resumes agencies, changes their keys, writes integration kits,
-//! and sends bad messages as a test.
+//! The operator's access to a running hub: shows, suspends and resumes agencies, changes their keys, writes integration
+//! kits, and sends bad messages as a test.
 
 mod cases;
 mod change_records;
@@ -65,7 +65,8 @@ impl Operator {
     /// Records one override, in the name of the caller.
     ///
     /// # Errors
-    /// The override is not possible in the current state, other operators keep changing agencies, or AWS does not answer.
+    /// The override is not possible in the current state, other operators keep changing agencies, or AWS does not
+    /// answer.
     pub async fn override_agency(
         &self,
         agency: &AgencyCode,

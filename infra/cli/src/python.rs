@@ -11,7 +11,7 @@ use crate::tool_folder::{ToolFolder, check_fetched, run};
 use crate::workspace::Workspace;
 
 /// The oldest Python the pinned packages run on.
-const OLDEST: (u32, u32) = (3, 10);
+const MIN_VERSION: (u32, u32) = (3, 10);
 /// The remedy where no Python is new enough.
 const NEEDED: &str = "install Python 3.10 or newer";
 /// Names of the interpreter, the versions that the packages were tested with first.
@@ -81,7 +81,7 @@ fn find() -> Result<PathBuf> {
     let mut too_old = None;
     for name in NAMES {
         match version(OsStr::new(name)) {
-            Some(version) if version >= OLDEST => return Ok(PathBuf::from(name)),
+            Some(version) if version >= MIN_VERSION => return Ok(PathBuf::from(name)),
             Some(version) => too_old = Some(version),
             None => {}
         }

@@ -345,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_named_keeps_its_value() {
+    fn a_parameter_that_is_not_given_keeps_its_value() {
         let package = Package { prefix: "functions/1".to_owned(), zips: BTreeMap::new() };
         let deployment = Deployment {
             stack: "s",

@@ -11,7 +11,7 @@ const BEGIN: &str = "# agencies: begin\n";
 /// Marker line after the agencies.
 const END: &str = "# agencies: end\n";
 /// The largest template CloudFormation reads from S3, in bytes.
-const LARGEST: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// Why the agencies cannot be written into the template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,7 +46,7 @@ pub fn render(template: &str, accounts: &BTreeMap<AgencyCode, String>) -> Result
     let reporters: Vec<String> = reporters.iter().map(|account| format!("\"{account}\"")).collect();
     let _ = writeln!(rows, "  Reporters:\n    All: {{ Accounts: [{}] }}", reporters.join(", "));
     let text = format!("{head}{BEGIN}{rows}{END}{tail}");
-    if text.len() > LARGEST { Err(TemplateError::Size(text.len())) } else { Ok(text) }
+    if text.len() > MAX_BYTES { Err(TemplateError::Size(text.len())) } else { Ok(text) }
 }
 
 /// The value of the parameter `AgencyCodes`.
@@ -80,14 +80,14 @@ mod tests {
     }
 
     #[test]
-    fn the_repositorys_own_template_takes_them() {
+    fn the_repositorys_template_accepts_the_rows() {
         let text = render(include_str!("../../template.yaml"), &accounts()).unwrap();
         assert!(text.contains("\"1501\": { Account: \"150100000000\" }"));
         assert!(!text.contains("\"11\": { Account: \"000000000000\" }"));
     }
 
     #[test]
-    fn markers_must_be_there_once() {
+    fn each_marker_must_occur_exactly_once() {
         assert_eq!(render("Resources: {}\n", &accounts()), Err(TemplateError::Markers));
         let twice = format!("{BEGIN}{END}{BEGIN}{END}");
         assert_eq!(render(&twice, &accounts()), Err(TemplateError::Markers));

@@ -1,7 +1,7 @@
 //! The walk: one application of each service through the running hub, each step shown as it happens.
 //!
-//! Nothing is simulated inside the hub. An app backend sends HTTP requests and receives callbacks. Agencies, each with its
-//! own account and keys, read their queues and report. Every printed line comes from the event feed or a callback.
+//! Nothing is simulated inside the hub. An app backend sends HTTP requests and receives callbacks. Agencies, each with
+//! its own account and keys, read their queues and report. Every printed line comes from the event feed or a callback.
 
 mod agencies;
 mod checks;

@@ -29,7 +29,7 @@ pub enum HandlerOutcome {
     /// The handler has reported the decision.
     Done,
     /// The agency reports on the case later, by other means.
-    Held,
+    Deferred,
     /// The application was withdrawn, so nothing was reported.
     Stopped,
     /// The hub refused a report because the case has moved on: withdrawn, or decided by an earlier delivery.
@@ -42,7 +42,7 @@ impl HandlerOutcome {
     pub fn name(self) -> &'static str {
         match self {
             HandlerOutcome::Done => "done",
-            HandlerOutcome::Held => "held",
+            HandlerOutcome::Deferred => "deferred",
             HandlerOutcome::Stopped => "stopped",
             HandlerOutcome::Overtaken => "overtaken",
         }

@@ -6,7 +6,7 @@ mod sqlite;
 
 pub use memory::MemoryInbox;
 pub use port::{Inbox, InboxError};
-pub use sqlite::{KEPT_DAYS, SqliteInbox};
+pub use sqlite::{RETENTION_DAYS, SqliteInbox};
 
 #[cfg(test)]
 mod tests;

@@ -15,8 +15,8 @@ pub struct JournalEntry {
     /// The consumer's agency.
     pub agency: AgencyCode,
     /// The event: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`,
-    /// `left`, `unreadable`; a simulated agency also writes `mistake`, `asked_again` and `crashed`.
-    pub what: &'static str,
+    /// `left`, `unreadable`; a simulated agency also writes `mistake`, `resend_requested` and `crashed`.
+    pub action: &'static str,
     /// The application, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application: Option<ApplicationId>,
@@ -48,7 +48,7 @@ impl Default for ConsumerJournal {
                 version = entry.version,
                 detail = entry.detail,
                 "{}",
-                entry.what
+                entry.action
             );
         })
     }
@@ -69,7 +69,7 @@ impl ConsumerJournal {
     pub fn write(
         &self,
         agency: &AgencyCode,
-        what: &'static str,
+        action: &'static str,
         case: Option<(ApplicationId, u32)>,
         detail: impl Into<String>,
     ) {
@@ -77,7 +77,7 @@ impl ConsumerJournal {
         (self.0)(&JournalEntry {
             time: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
             agency: agency.clone(),
-            what,
+            action,
             application: case.map(|(application, _)| application),
             version: case.map(|(_, version)| version),
             detail: detail.into(),

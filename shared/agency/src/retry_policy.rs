@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_are_bounded_and_honour_the_hub() {
+    fn waits_double_up_to_a_bound_and_honour_retry_after() {
         let retry_policy =
             RetryPolicy { tries: 5, first: Duration::from_secs(1), longest: Duration::from_secs(5) };
         let wait =

@@ -2,7 +2,7 @@
 //
 //   npm ci && npm run types && npm run build
 //   eval "$(cargo run --quiet -- token --export)"
-//   node app.js ../examples/first-card.request.json ready ../examples/papers/*.pdf ../examples/papers/proof-*.jpg
+//   node app.js ../examples/first-card.request.json ready ../examples/documents/*.pdf ../examples/documents/proof-*.jpg
 //
 // The files are in the order of the body's `documents`. Exit codes: 0 the stage is reached, 1 failed.
 
@@ -31,9 +31,9 @@ class Refused extends Error {
 const BODY_BYTES = 64 * 1024;
 const DEADLINE = AbortSignal.timeout(120_000);
 const { URL: hub, TOKEN: token } = process.env;
-const [bodyPath, stage, ...papers] = process.argv.slice(2);
+const [bodyPath, stage, ...documents] = process.argv.slice(2);
 if (!hub || !token || !bodyPath || !stage) {
-  throw new Error("usage: URL=… TOKEN=… node app.js BODY.json STAGE PAPER…");
+  throw new Error("usage: URL=… TOKEN=… node app.js BODY.json STAGE DOCUMENT…");
 }
 
 /** Temporary failures: rate limit, no answer behind the gateway, hub not available. */
@@ -137,7 +137,7 @@ try {
   const wanted: Schemas["NewSubscription"] = { url: `http://127.0.0.1:${port}/callbacks` };
   subscription = await ask<Subscription>("POST", "/v1/subscriptions", wanted);
   const body = JSON.parse(await readFile(bodyPath, "utf8")) as Schemas["NewApplication"];
-  const { id } = await file(body, papers);
+  const { id } = await file(body, documents);
   while (!reached.has(`${id} ${stage}`)) {
     // A callback only triggers a read of the application. Without one, the application is read every 20 seconds.
     const knock = new Promise<void>((resolve) => (news = resolve));

@@ -98,8 +98,8 @@ pub enum NotCovered {
         /// Missing capabilities.
         lacks: Vec<String>,
     },
-    /// The acceptance place or the move-in place belongs to the agency of the place of registration, so the citizen must
-    /// apply there directly.
+    /// The acceptance place or the move-in place belongs to the agency of the place of registration, so the citizen
+    /// must apply there directly.
     #[error(
         "the agency of the place of registration is responsible for this place, too: the citizen must apply there directly"
     )]

@@ -1,7 +1,7 @@
 //! Overrides: changes by operators since the last deploy. Operators suspend agencies, add keys and revoke keys.
 //!
-//! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. The hub must refuse a leaked key within one
-//! minute, so the overrides apply on top of the rows. The hub records each override with operator, time and reason.
+//! The rows of `infra/agencies.toml` change with a deploy, which takes minutes. The hub must refuse a leaked key within
+//! one minute, so the overrides apply on top of the rows. The hub records each override with operator, time and reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ pub enum AgencyOverride {
     Suspend,
     /// End the suspension. The agency takes cases again unless its row suspends it, too.
     Resume,
-    /// Add a key. The hub encrypts with a new encryption key at once; the agency decrypts earlier messages with its older keys.
+    /// Add a key. The hub encrypts with a new encryption key at once; the agency decrypts earlier messages with its
+    /// older keys.
     AddKey {
         /// Role of the key.
         role: KeyRole,

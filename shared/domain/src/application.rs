@@ -72,7 +72,7 @@ pub fn parse_object_key(key: &str) -> Option<(ApplicationId, DocumentId, u8)> {
 
 /// A command that was applied. The hub recognises its repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct AppliedCommand {
     /// Key of the command.
     pub key: CommandKey,
     /// Version after the command.
@@ -133,8 +133,8 @@ pub struct Application {
     pub leg: u8,
     /// Version of the event that opened the current leg; 0 for a draft.
     pub leg_opened: u32,
-    /// Version of the event that caused the latest message to the agency: the event that opened the leg, or the last answer
-    /// to a supplement request. 0 for a draft.
+    /// Version of the event that caused the latest message to the agency: the event that opened the leg, or the last
+    /// answer to a supplement request. 0 for a draft.
     pub message_version: u32,
     /// Version of the leg's last recorded dispatch; 0 without a dispatch.
     pub leg_dispatched: u32,
@@ -155,7 +155,7 @@ pub struct Application {
     /// Results of the agencies.
     pub results: Results,
     /// Applied commands, oldest first.
-    pub taken: Vec<Taken>,
+    pub applied_commands: Vec<AppliedCommand>,
 }
 
 impl Application {
@@ -191,8 +191,8 @@ impl Application {
         next_leg_of(&purposes, usize::from(self.leg), step)
     }
 
-    /// The reports that the agency of the current leg may send, from the leg's row in the catalogue. When the catalogue no longer
-    /// has the leg, all reports of the stage table for its purpose are allowed.
+    /// The reports that the agency of the current leg may send, from the leg's row in the catalogue. When the catalogue
+    /// no longer has the leg, all reports of the stage table for its purpose are allowed.
     #[must_use]
     pub fn reports(&self) -> Vec<Step> {
         match service_row(self.opened.service).leg(self.purpose()) {
@@ -242,8 +242,8 @@ impl Application {
 
     /// The applied command with this key, if any.
     #[must_use]
-    pub fn taken(&self, id: &[u8; 16]) -> Option<&Taken> {
-        self.taken.iter().find(|taken| &taken.key.id == id)
+    pub fn applied_command(&self, id: &[u8; 16]) -> Option<&AppliedCommand> {
+        self.applied_commands.iter().find(|taken| &taken.key.id == id)
     }
 }
 

@@ -1,9 +1,8 @@
 //! China's official calendar of working days.
 //!
 //! The State Council publishes it a year at a time, usually in November: public holidays, and the weekend days
-//! worked in exchange. `data/calendar/` has one file for each year, copied from the notice that the file names. Time limits
-//! count working days without public holidays (行政许可法, art. 82), from the day after the event (民法典,
-//! art. 201).
+//! worked in exchange. `data/calendar/` has one file for each year, copied from the notice that the file names. Time
+//! limits count working days without public holidays (行政许可法, art. 82), from the day after the event (民法典, art. 201).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -63,8 +62,8 @@ pub struct Deadline {
     /// Day in China. The time limit passes at the end of this day.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Day"))]
     pub date: Date,
-    /// Whether the count includes a year without a calendar, where Monday to Friday count as working days. The real day may
-    /// be later.
+    /// Whether the count includes a year without a calendar, where Monday to Friday count as working days. The real day
+    /// may be later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub provisional: bool,
 }
@@ -178,8 +177,8 @@ impl Calendar {
     }
 
     /// The deadline `n` working days after `date`, counted as [`Calendar::add_working_days`] does. In a year without a
-    /// calendar file Monday to Friday count, and the deadline is provisional: the hub accepts applications before the State
-    /// Council publishes the calendar of the next year.
+    /// calendar file Monday to Friday count, and the deadline is provisional: the hub accepts applications before the
+    /// State Council publishes the calendar of the next year.
     #[must_use]
     pub fn deadline(&self, date: Date, n: u16) -> Deadline {
         let (date, unknown) = self.count(date, n);

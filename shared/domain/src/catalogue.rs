@@ -1,7 +1,7 @@
 //! The catalogue of this process: the services with their documents and legs.
 //!
-//! `data/services.json` has the rows and is compiled in. A test binary may install another catalogue before the first use.
-//! Only this module turns text into a name of the catalogue; it refuses names that the catalogue does not have.
+//! `data/services.json` has the rows and is compiled in. A test binary may install another catalogue before the first
+//! use. Only this module turns text into a name of the catalogue; it refuses names that the catalogue does not have.
 
 use std::borrow::Cow;
 use std::str::FromStr;

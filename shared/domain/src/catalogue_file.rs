@@ -39,7 +39,8 @@ impl Catalogue {
     /// Parses a catalogue and checks that every service can be opened, processed and ended.
     ///
     /// # Errors
-    /// [`CatalogueFaults`] lists every fault with its place. Text that is not JSON of the right shape has a single fault.
+    /// [`CatalogueFaults`] lists every fault with its place. Text that is not JSON of the right shape has a single
+    /// fault.
     pub fn parse(json: &str) -> Result<Catalogue, CatalogueFaults> {
         let raw: RawCatalogue = serde_json::from_str(json).map_err(|error| {
             let at = format!("line {}, column {}", error.line(), error.column());

@@ -30,14 +30,14 @@ pub struct Attempt {
     /// Requested change.
     pub command: Command,
     /// Version that the application must have. A repeat with the same key succeeds at any version.
-    pub only_at: Option<u32>,
+    pub expected_version: Option<u32>,
 }
 
 impl Attempt {
     /// An attempt of the hub itself.
     #[must_use]
     pub fn hub(command: Command) -> Self {
-        Attempt { by: Actor::Hub, key: None, command, only_at: None }
+        Attempt { by: Actor::Hub, key: None, command, expected_version: None }
     }
 }
 
@@ -83,7 +83,7 @@ pub enum Command {
     /// Withdraw the application.
     Withdraw,
     /// Apply an agency's report.
-    Report(Report),
+    Report(AgencyReport),
     /// The migration certificate expired.
     Lapse,
     /// The time limit of the citizen has passed.
@@ -94,11 +94,11 @@ pub enum Command {
 
 /// A report of an agency.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct AgencyReport {
     /// Version of the case that the agency acted on: of the message it received, or of its last report.
     pub seen: u32,
     /// Result that the agency reports.
-    pub finding: Finding,
+    pub result: ReportedResult,
 }
 
 /// The result of an agency. The JSON is part of a report on the wire.
@@ -106,7 +106,7 @@ pub struct Report {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(description = "The result that an agency reports."))]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Finding {
+pub enum ReportedResult {
     /// The agency received the case.
     Received,
     /// The agency requests everything that is missing, at once (一次性告知).
@@ -198,31 +198,31 @@ pub enum Finding {
     },
 }
 
-impl Finding {
-    /// Wire name (`kind`) of the finding that takes a step; `None` when agencies do not take the step.
+impl ReportedResult {
+    /// Wire name (`kind`) of the result that takes a step; `None` when agencies do not take the step.
     #[must_use]
     pub fn kind_of(step: Step) -> Option<&'static str> {
         step.report_kind()
     }
 
-    /// The step that this finding takes.
+    /// The step that this result takes.
     #[must_use]
     pub fn step(&self) -> Step {
         match self {
-            Finding::Received => Step::Receive,
-            Finding::SupplementRequested { .. } => Step::RequestSupplement,
-            Finding::Signed => Step::Sign,
-            Finding::NotIssued { .. } => Step::NotIssue,
-            Finding::Produced => Step::Produce,
-            Finding::Posted { .. } => Step::Post,
-            Finding::Ready { .. } => Step::MakeReady,
-            Finding::Approved { .. } => Step::Approve,
-            Finding::Verified => Step::Verify,
-            Finding::MovedOut { .. } => Step::MoveOut,
-            Finding::Settled => Step::Settle,
-            Finding::Restored => Step::Restore,
-            Finding::Issued { .. } => Step::Issue,
-            Finding::Rejected { .. } => Step::Reject,
+            ReportedResult::Received => Step::Receive,
+            ReportedResult::SupplementRequested { .. } => Step::RequestSupplement,
+            ReportedResult::Signed => Step::Sign,
+            ReportedResult::NotIssued { .. } => Step::NotIssue,
+            ReportedResult::Produced => Step::Produce,
+            ReportedResult::Posted { .. } => Step::Post,
+            ReportedResult::Ready { .. } => Step::MakeReady,
+            ReportedResult::Approved { .. } => Step::Approve,
+            ReportedResult::Verified => Step::Verify,
+            ReportedResult::MovedOut { .. } => Step::MoveOut,
+            ReportedResult::Settled => Step::Settle,
+            ReportedResult::Restored => Step::Restore,
+            ReportedResult::Issued { .. } => Step::Issue,
+            ReportedResult::Rejected { .. } => Step::Reject,
         }
     }
 }
@@ -240,7 +240,7 @@ impl Command {
             Command::HandOver { .. } => Step::HandOver,
             Command::Settle => Step::Settle,
             Command::Withdraw => Step::Withdraw,
-            Command::Report(report) => report.finding.step(),
+            Command::Report(report) => report.result.step(),
             Command::Lapse => Step::Lapse,
             Command::Expire => Step::Expire,
             Command::MarkOverdue => Step::MarkOverdue,
@@ -253,23 +253,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_finding_has_the_kind_of_its_step() {
-        let findings = [
-            Finding::Received,
-            Finding::Signed,
-            Finding::NotIssued { reason: String::new() },
-            Finding::Approved { permit: String::new() },
-            Finding::Restored,
-            Finding::Rejected { reason: String::new() },
+    fn every_result_has_the_kind_of_its_step() {
+        let results = [
+            ReportedResult::Received,
+            ReportedResult::Signed,
+            ReportedResult::NotIssued { reason: String::new() },
+            ReportedResult::Approved { permit: String::new() },
+            ReportedResult::Restored,
+            ReportedResult::Rejected { reason: String::new() },
         ];
-        for finding in findings {
-            let json = serde_json::to_value(&finding).expect("json");
-            assert_eq!(json["kind"].as_str(), Finding::kind_of(finding.step()));
+        for result in results {
+            let json = serde_json::to_value(&result).expect("json");
+            assert_eq!(json["kind"].as_str(), ReportedResult::kind_of(result.step()));
         }
         for &step in Step::ALL {
             let by_agency =
                 matches!(step.taken_by(), crate::stage::Taker::Agency | crate::stage::Taker::AppOrAgency);
-            assert_eq!(Finding::kind_of(step).is_some(), by_agency, "{step:?}");
+            assert_eq!(ReportedResult::kind_of(step).is_some(), by_agency, "{step:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::{Provider, service_row};
-use crate::command::{Actor, Attempt, Command, Finding, Report};
+use crate::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use crate::effect::undelivered;
 use crate::event::{DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
@@ -97,15 +97,15 @@ pub struct Fault {
 /// # Errors
 /// A [`Refusal`] says why the command may not happen.
 pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    // The id of a key is derived from its caller, so only the same caller can repeat a command. A repeat succeeds even when
-    // the caller may no longer act.
+    // The id of a key is derived from its caller, so only the same caller can repeat a command. A repeat succeeds even
+    // when the caller may no longer act.
     if let Some(key) = attempt.key
-        && let Some(taken) = state.taken(&key.id)
+        && let Some(taken) = state.applied_command(&key.id)
     {
         return if taken.key.body == key.body { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
     }
     authorize(state, &attempt.by, attempt.command.step())?;
-    if attempt.only_at.is_some_and(|version| version != state.version) {
+    if attempt.expected_version.is_some_and(|version| version != state.version) {
         return Err(Refusal::Changed { version: state.version });
     }
     match &attempt.command {
@@ -206,7 +206,8 @@ fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
     Ok(stage)
 }
 
-/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and leave room for the steps that end an application.
+/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and leave room for the steps that end an
+/// application.
 fn is_repeatable(step: Step) -> bool {
     matches!(step, Step::RejectDocument | Step::RequestSupplement)
 }
@@ -276,19 +277,19 @@ fn reject_document(
     Ok(vec![Event::DocumentRejected { document, version: version.to_owned(), fault }])
 }
 
-fn decide_report(state: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+fn decide_report(state: &Application, report: &AgencyReport, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     // The agency has the case, so its message was dispatched, even if the router has not recorded the dispatch.
-    if undelivered(state).is_some() && report.finding.step() == Step::Receive {
+    if undelivered(state).is_some() && report.result.step() == Step::Receive {
         let dispatched = Event::Dispatched { leg: state.leg };
         let then = evolve(state.clone(), &dispatched, now, None);
-        let received = decide_finding(&then, report, now)?;
+        let received = decide_result(&then, report, now)?;
         return Ok(std::iter::once(dispatched).chain(received).collect());
     }
-    decide_finding(state, report, now)
+    decide_result(state, report, now)
 }
 
-fn decide_finding(state: &Application, report: &Report, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    let step = report.finding.step();
+fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    let step = report.result.step();
     if !state.reports().contains(&step) {
         return Err(Refusal::Illegal { stage: state.stage, step });
     }
@@ -297,38 +298,38 @@ fn decide_finding(state: &Application, report: &Report, now: Timestamp) -> Resul
     if report.seen < from || report.seen > state.version {
         return Err(Refusal::Stale { seen: report.seen, from, to: state.version });
     }
-    let faults = faults(state, &report.finding, now);
+    let faults = faults(state, &report.result, now);
     if !faults.is_empty() {
         return Err(Refusal::Invalid(faults));
     }
-    let event = match &report.finding {
-        Finding::Received => Event::Received,
-        Finding::SupplementRequested { items } => request_supplement(state, items, now)?,
-        Finding::Signed => Event::Signed,
-        Finding::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
-        Finding::Produced => Event::Produced,
-        Finding::Posted { carrier, tracking } => {
+    let event = match &report.result {
+        ReportedResult::Received => Event::Received,
+        ReportedResult::SupplementRequested { items } => request_supplement(state, items, now)?,
+        ReportedResult::Signed => Event::Signed,
+        ReportedResult::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
+        ReportedResult::Produced => Event::Produced,
+        ReportedResult::Posted { carrier, tracking } => {
             Event::Posted { carrier: carrier.clone(), tracking: tracking.clone() }
         }
-        Finding::Ready { place } => Event::Ready { place: place.clone() },
-        Finding::Approved { permit } => {
+        ReportedResult::Ready { place } => Event::Ready { place: place.clone() },
+        ReportedResult::Approved { permit } => {
             Event::Approved { permit: permit.clone(), due: next_due(state, Step::Approve, now) }
         }
-        Finding::Verified => Event::Verified,
-        Finding::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
+        ReportedResult::Verified => Event::Verified,
+        ReportedResult::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
             certificate: certificate.clone(),
             valid_until: *valid_until,
             due: next_due(state, Step::MoveOut, now),
         },
-        Finding::Settled => Event::Settled,
-        Finding::Restored => Event::RestoredAtOrigin,
-        Finding::Issued { document, certificate } => {
+        ReportedResult::Settled => Event::Settled,
+        ReportedResult::Restored => Event::RestoredAtOrigin,
+        ReportedResult::Issued { document, certificate } => {
             if slot(state, *document)?.stored().is_none() {
                 return Err(Refusal::Missing(vec![*document]));
             }
             Event::Issued { document: *document, certificate: certificate.clone() }
         }
-        Finding::Rejected { reason } => Event::Rejected { reason: reason.clone() },
+        ReportedResult::Rejected { reason } => Event::Rejected { reason: reason.clone() },
     };
     Ok(vec![event])
 }
@@ -356,8 +357,8 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
     Ok(Event::SupplementRequested { items: items.to_vec(), slots, until })
 }
 
-/// Every wrong field of a finding, not only the first.
-fn faults(state: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> {
+/// Every wrong field of a result, not only the first.
+fn faults(state: &Application, result: &ReportedResult, now: Timestamp) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut check = |pointer: String, value: &str, bound: usize, required: bool| {
         let length = value.chars().count();
@@ -371,23 +372,23 @@ fn faults(state: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> 
             faults.push(Fault { pointer, code: "control_character" });
         }
     };
-    match finding {
-        Finding::Received
-        | Finding::Signed
-        | Finding::Produced
-        | Finding::Verified
-        | Finding::Settled
-        | Finding::Restored => {}
-        Finding::NotIssued { reason } | Finding::Rejected { reason } => {
+    match result {
+        ReportedResult::Received
+        | ReportedResult::Signed
+        | ReportedResult::Produced
+        | ReportedResult::Verified
+        | ReportedResult::Settled
+        | ReportedResult::Restored => {}
+        ReportedResult::NotIssued { reason } | ReportedResult::Rejected { reason } => {
             check("/reason".into(), reason, limits::TEXT, true);
         }
-        Finding::Posted { carrier, tracking } => {
+        ReportedResult::Posted { carrier, tracking } => {
             check("/carrier".into(), carrier, limits::NUMBER, true);
             check("/tracking".into(), tracking, limits::NUMBER, true);
         }
-        Finding::Ready { place } => check("/place".into(), place, limits::TEXT, true),
-        Finding::Approved { permit } => check("/permit".into(), permit, limits::NUMBER, true),
-        Finding::MovedOut { certificate, issued_on, valid_until } => {
+        ReportedResult::Ready { place } => check("/place".into(), place, limits::TEXT, true),
+        ReportedResult::Approved { permit } => check("/permit".into(), permit, limits::NUMBER, true),
+        ReportedResult::MovedOut { certificate, issued_on, valid_until } => {
             check("/certificate".into(), certificate, limits::NUMBER, true);
             if *issued_on > today(now) {
                 faults.push(Fault { pointer: "/issued_on".into(), code: "in_the_future" });
@@ -397,7 +398,7 @@ fn faults(state: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> 
                 faults.push(Fault { pointer: "/valid_until".into(), code: "out_of_range" });
             }
         }
-        Finding::Issued { document, certificate } => {
+        ReportedResult::Issued { document, certificate } => {
             check("/certificate".into(), certificate, limits::NUMBER, true);
             let is_agencys =
                 state.document(*document).is_some_and(|found| found.slot.provider == Provider::Agency);
@@ -405,7 +406,7 @@ fn faults(state: &Application, finding: &Finding, now: Timestamp) -> Vec<Fault> 
                 faults.push(Fault { pointer: "/document".into(), code: "unknown" });
             }
         }
-        Finding::SupplementRequested { items } => {
+        ReportedResult::SupplementRequested { items } => {
             for (index, item) in items.iter().enumerate() {
                 check(format!("/items/{index}/name"), &item.name, limits::NUMBER, true);
                 check(format!("/items/{index}/note"), &item.note, limits::TEXT, false);

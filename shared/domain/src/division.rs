@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_knows_its_names() {
+    fn a_code_has_its_names() {
         assert_eq!(code("150102").name().zh, "呼和浩特市");
         assert_eq!(code("150102").province().en, "Inner Mongolia");
         assert_eq!(code("110101").name().en, "Beijing");
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_first_is_taken() {
+    fn the_first_of_two_equal_matches_wins() {
         let (wide, narrow) = (jurisdiction("15"), jurisdiction("1501"));
         let rows = [(&wide, 1), (&narrow, 2), (&narrow, 3), (&wide, 4)];
         assert_eq!(longest_match(&code("150102"), rows), Some(2));

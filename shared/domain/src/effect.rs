@@ -39,9 +39,9 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Whether the dispatch of the message is recorded. The hub sends a message again until its dispatch is recorded. After
-    /// a withdrawal nothing can be recorded: an agency that misses the message learns of the withdrawal when its next report
-    /// is refused.
+    /// Whether the dispatch of the message is recorded. The hub sends a message again until its dispatch is recorded.
+    /// After a withdrawal nothing can be recorded: an agency that misses the message learns of the withdrawal when its
+    /// next report is refused.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         match self.kind {
@@ -108,8 +108,8 @@ pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
     open
 }
 
-/// Whether the agency's queue has deleted the message by now: the message was sent more than [`limits::QUEUE_DAYS`] ago, and
-/// no report followed.
+/// Whether the agency's queue has deleted the message by now: the message was sent more than [`limits::QUEUE_DAYS`]
+/// ago, and no report followed.
 #[must_use]
 pub fn lost_in_queue(state: &Application, now: Timestamp) -> bool {
     in_queue_since(state).is_some_and(|since| now.duration_since(since) >= QUEUE_KEEPS)

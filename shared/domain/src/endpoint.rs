@@ -1,5 +1,6 @@
-//! The state machine of a callback endpoint. It decides when the hub sends callbacks, stores them for later, and retries. The
-//! machine is pure: the caller reads the clock, draws the jitter, writes the state conditionally and executes the effects.
+//! The state machine of a callback endpoint. It decides when the hub sends callbacks, stores them for later, and
+//! retries. The machine is pure: the caller reads the clock, draws the jitter, writes the state conditionally and
+//! executes the effects.
 
 mod schedule;
 mod table;
@@ -11,13 +12,13 @@ pub use schedule::{Jitter, WAITS, wait_after};
 pub use table::endpoint_table;
 
 /// How long a process caches a tenant's subscriptions. Every process knows a change after this time.
-pub const REMEMBERED: SignedDuration = SignedDuration::from_secs(15);
-/// Time after an endpoint left health in which no callback is stored. Longer than [`REMEMBERED`], so that no process
-/// delivers a later event of an application while another one stores an earlier one.
+pub const SUBSCRIPTION_CACHE_TTL: SignedDuration = SignedDuration::from_secs(15);
+/// Time after an endpoint left health in which no callback is stored. Longer than [`SUBSCRIPTION_CACHE_TTL`], so that
+/// no process delivers a later event of an application while another one stores an earlier one.
 pub const PROPAGATION_DELAY: SignedDuration = SignedDuration::from_secs(20);
 /// Time after a recovery in which a direct delivery first checks for stored callbacks of its application. Longer than
-/// [`REMEMBERED`]: a process with an outdated state may store a callback in this time.
-pub const CAUTIOUS: SignedDuration = SignedDuration::from_secs(60);
+/// [`SUBSCRIPTION_CACHE_TTL`]: a process with an outdated state may store a callback in this time.
+pub const CAUTION_PERIOD: SignedDuration = SignedDuration::from_secs(60);
 
 /// The state of an endpoint. Every change is a conditional write on its subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,8 +107,8 @@ pub enum EndpointEvent {
 pub enum EndpointEffect {
     /// Wake a drainer, which delivers the stored callbacks. The schedule also wakes it, if this effect is lost.
     WakeDrainer,
-    /// Notify the tenant that the endpoint is disabled, before writing the state: a process that dies in between repeats the
-    /// notice.
+    /// Notify the tenant that the endpoint is disabled, before writing the state: a process that dies in between
+    /// repeats the notice.
     NotifyDisabled(DisabledReason),
     /// Notify the tenant that the subscription is paused.
     NotifyPaused,
@@ -198,33 +199,34 @@ impl EndpointState {
 
     /// Time until which no callback is stored, because some process may not know yet that the endpoint left health.
     #[must_use]
-    pub fn settles_at(self) -> Option<Timestamp> {
+    pub fn propagated_at(self) -> Option<Timestamp> {
         self.since()?.checked_add(PROPAGATION_DELAY).ok()
     }
 
     /// Whether a process that cached this state must read it again before it handles a callback.
     #[must_use]
-    pub fn is_settling(self, now: Timestamp) -> bool {
-        !self.takes_directly() && self.settles_at().is_some_and(|at| now < at)
+    pub fn is_propagating(self, now: Timestamp) -> bool {
+        !self.takes_directly() && self.propagated_at().is_some_and(|at| now < at)
     }
 
-    /// How the hub handles a callback. `repeated`: its message was received before, so a process that died may have stored it.
+    /// How the hub handles a callback. `repeated`: its message was received before, so a process that died may have
+    /// stored it.
     #[must_use]
     pub fn route_callback(self, now: Timestamp, repeated: bool) -> Route {
         match self {
             EndpointState::Healthy { recovered } => {
-                let cautious = recovered.is_some_and(|at| now.duration_since(at) < CAUTIOUS);
+                let cautious = recovered.is_some_and(|at| now.duration_since(at) < CAUTION_PERIOD);
                 if cautious || repeated { Route::PostUnlessStored } else { Route::Post }
             }
             EndpointState::Recovering { .. } => Route::PostUnlessStored,
-            EndpointState::Failing { next_at, .. } if self.is_settling(now) => {
+            EndpointState::Failing { next_at, .. } if self.is_propagating(now) => {
                 if next_at <= now {
                     Route::ClaimUnlessStored
                 } else {
                     Route::Wait
                 }
             }
-            EndpointState::Disabled { .. } | EndpointState::Paused { .. } if self.is_settling(now) => {
+            EndpointState::Disabled { .. } | EndpointState::Paused { .. } if self.is_propagating(now) => {
                 Route::Wait
             }
             EndpointState::Failing { .. } | EndpointState::Disabled { .. } | EndpointState::Paused { .. } => {
@@ -233,13 +235,13 @@ impl EndpointState {
         }
     }
 
-    /// Whether a drainer may send stored callbacks. A healthy endpoint may have stored callbacks from a process with an older
-    /// state.
+    /// Whether a drainer may send stored callbacks. A healthy endpoint may have stored callbacks from a process with an
+    /// older state.
     #[must_use]
     pub fn may_drain(self, now: Timestamp) -> bool {
         match self {
             EndpointState::Healthy { .. } | EndpointState::Recovering { .. } => true,
-            EndpointState::Failing { next_at, .. } => next_at <= now && !self.is_settling(now),
+            EndpointState::Failing { next_at, .. } => next_at <= now && !self.is_propagating(now),
             EndpointState::Disabled { .. } | EndpointState::Paused { .. } => false,
         }
     }

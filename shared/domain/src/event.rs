@@ -1,6 +1,7 @@
 //! Events of an application. The events are the record: the state is computed from them.
 //!
-//! The table stores this JSON for years, so names are short, variants are only added, and reading ignores unknown fields.
+//! The table stores this JSON for years, so names are short, variants are only added, and reading ignores unknown
+//! fields.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::application::{Application, CommandKey, Consignment, Content, Document, Results, Taken};
+use crate::application::{Application, AppliedCommand, CommandKey, Consignment, Content, Document, Results};
 use crate::calendar::Deadline;
 use crate::event::{Event, Opened};
 use crate::ids::ApplicationId;
@@ -29,7 +29,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         supplement_until: None,
         certificate_until: None,
         results: Results::default(),
-        taken: Vec::new(),
+        applied_commands: Vec::new(),
         opened,
     }
 }
@@ -41,8 +41,8 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
     state.changed_at = at;
     if let Some(key) = key {
         // A command may cause several events; its key refers to the version of the last one.
-        state.taken.retain(|taken| taken.key.id != key.id);
-        state.taken.push(Taken { key, version: state.version });
+        state.applied_commands.retain(|taken| taken.key.id != key.id);
+        state.applied_commands.push(AppliedCommand { key, version: state.version });
     }
     match event {
         // `Ledger` refuses a second `opened`, so this arm is never reached.

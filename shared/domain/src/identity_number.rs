@@ -20,10 +20,11 @@ const OTHER_AREAS: [&str; 4] = ["71", "81", "82", "83"];
 /// Earliest birth year. The standard has no bound; this one detects a mistyped century.
 const FIRST_YEAR: i16 = 1800;
 
-/// A valid citizen identity number; a final `x` becomes `X`. Personal data: `Debug` is redacted, and `Display` is missing.
+/// A valid citizen identity number; a final `x` becomes `X`. Personal data: `Debug` is redacted, and `Display` is
+/// missing.
 ///
-/// Only the two province digits of the area are checked: the area is that of the first registration, whose code has often
-/// been abolished since.
+/// Only the two province digits of the area are checked: the area is that of the first registration, whose code has
+/// often been abolished since.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityNumber(String);
 
@@ -79,12 +80,12 @@ impl IdentityNumberError {
 }
 
 impl IdentityNumber {
-    /// Builds a number and computes its check character. For tests and demonstrations: only the public security organs issue
-    /// real numbers.
+    /// Builds a number and computes its check character. For tests and demonstrations: only the public security organs
+    /// issue real numbers.
     ///
     /// # Errors
-    /// [`IdentityNumberError`] when the area is not six digits of a known province, the birth year is before 1800, or the
-    /// sequence is over 999.
+    /// [`IdentityNumberError`] when the area is not six digits of a known province, the birth year is before 1800, or
+    /// the sequence is over 999.
     pub fn compute(area: &str, birth: Date, sequence: u16) -> Result<Self, IdentityNumberError> {
         if area.len() != 6 {
             return Err(IdentityNumberError::Length);
@@ -134,8 +135,8 @@ impl IdentityNumber {
         if digit(self.0.as_bytes()[16]) % 2 == 1 { Sex::Male } else { Sex::Female }
     }
 
-    /// Age in full years on a day (周岁); 0 before the birth. A person born on 29 February turns a year older on 1 March of a
-    /// common year.
+    /// Age in full years on a day (周岁); 0 before the birth. A person born on 29 February turns a year older on 1 March
+    /// of a common year.
     #[must_use]
     pub fn age_on(&self, day: Date) -> u8 {
         let birth = self.birth_date();

@@ -186,8 +186,8 @@ impl fmt::Display for DocumentId {
     }
 }
 
-/// Id of an event: its application and version, written `<application>:<version>`. The queue message and the callback of the
-/// event have the same id.
+/// Id of an event: its application and version, written `<application>:<version>`. The queue message and the callback
+/// of the event have the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     application: ApplicationId,

@@ -1,8 +1,8 @@
 //! The record of an application: a list of entries, each with the hash of the entry before it.
 //!
-//! The record stores the exact bytes of each entry. The hash is the SHA-256 of these bytes, so a reader needs no canonical
-//! form and the chain covers the fields of newer writers. The first entry carries the hash of the application's id, so a
-//! chain cannot be moved to another application.
+//! The record stores the exact bytes of each entry. The hash is the SHA-256 of these bytes, so a reader needs no
+//! canonical form and the chain covers the fields of newer writers. The first entry carries the hash of the
+//! application's id, so a chain cannot be moved to another application.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,7 +70,7 @@ pub enum LedgerError {
 
 /// One entry with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct StoredEntry {
     /// The parsed entry.
     pub entry: Entry,
     /// The stored bytes.
@@ -80,7 +80,7 @@ pub struct Line {
 /// A verified record with the state that follows from its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
-    lines: Vec<Line>,
+    entries: Vec<StoredEntry>,
     state: Application,
 }
 
@@ -98,7 +98,8 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Rounds the time to milliseconds, as the record stores it, so that the state in memory equals the state read back.
+    /// Rounds the time to milliseconds, as the record stores it, so that the state in memory equals the state read
+    /// back.
     fn rounded(&self) -> Cause {
         let at = Timestamp::from_millisecond(self.at.as_millisecond()).unwrap_or(self.at);
         Cause { at, ..self.clone() }
@@ -116,7 +117,7 @@ impl Ledger {
             return Err(LedgerError::NoOpening);
         }
         let line = write(id, None, 1, Event::Opened(Box::new(opened.clone())), cause)?;
-        Ok(Ledger { lines: vec![line], state: open(id, opened, cause.at) })
+        Ok(Ledger { entries: vec![line], state: open(id, opened, cause.at) })
     }
 
     /// Reads a record back and verifies its chain.
@@ -132,20 +133,20 @@ impl Ledger {
             let version = u32::try_from(index + 1).unwrap_or(u32::MAX);
             let entry: Entry =
                 serde_json::from_slice(&bytes).map_err(|_| LedgerError::Unreadable(version))?;
-            let expected = link(id, ledger.as_ref().and_then(|ledger| ledger.lines.last()));
+            let expected = link(id, ledger.as_ref().and_then(|ledger| ledger.entries.last()));
             if entry.version != version || entry.prev != expected {
                 return Err(LedgerError::Broken(version));
             }
             ledger = Some(match (ledger, &entry.event) {
                 (None, Event::Opened(opened)) if !opened.legs.is_empty() => {
                     let state = open(id, (**opened).clone(), entry.at);
-                    Ledger { lines: vec![Line { entry, bytes }], state }
+                    Ledger { entries: vec![StoredEntry { entry, bytes }], state }
                 }
                 (None, _) => return Err(LedgerError::NoOpening),
                 (Some(_), Event::Opened(_)) => return Err(LedgerError::Broken(version)),
                 (Some(Ledger { mut lines, state }), event) => {
                     let state = evolve(state, event, entry.at, entry.command_key());
-                    lines.push(Line { entry, bytes });
+                    entries.push(StoredEntry { entry, bytes });
                     Ledger { lines, state }
                 }
             });
@@ -161,9 +162,9 @@ impl Ledger {
         let cause = &cause.rounded();
         for event in events {
             let version = self.state.version + 1;
-            let line = write(self.state.id, self.lines.last(), version, event, cause)?;
+            let line = write(self.state.id, self.entries.last(), version, event, cause)?;
             self.state = evolve(self.state, &line.entry.event, cause.at, cause.key);
-            self.lines.push(line);
+            self.entries.push(line);
         }
         Ok(self)
     }
@@ -176,22 +177,22 @@ impl Ledger {
 
     /// The entries, oldest first.
     #[must_use]
-    pub fn lines(&self) -> &[Line] {
-        &self.lines
+    pub fn entries(&self) -> &[StoredEntry] {
+        &self.entries
     }
 
     /// The entries after a version.
     #[must_use]
-    pub fn after(&self, version: u32) -> &[Line] {
-        let from = usize::try_from(version).unwrap_or(usize::MAX).min(self.lines.len());
-        &self.lines[from..]
+    pub fn after(&self, version: u32) -> &[StoredEntry] {
+        let from = usize::try_from(version).unwrap_or(usize::MAX).min(self.entries.len());
+        &self.entries[from..]
     }
 
     /// The state at a version, 1 to the current one; `None` for any other version.
     #[must_use]
     pub fn at(&self, version: u32) -> Option<Application> {
         let end = usize::try_from(version).ok()?;
-        let (first, rest) = self.lines.get(..end)?.split_first()?;
+        let (first, rest) = self.entries.get(..end)?.split_first()?;
         let Event::Opened(opened) = &first.entry.event else {
             return None;
         };
@@ -204,11 +205,11 @@ impl Ledger {
     /// SHA-256 of the last entry in base64url. The entries are chained, so this hash proves the complete record.
     #[must_use]
     pub fn hash(&self) -> String {
-        link(self.state.id, self.lines.last())
+        link(self.state.id, self.entries.last())
     }
 }
 
-fn link(id: ApplicationId, before: Option<&Line>) -> String {
+fn link(id: ApplicationId, before: Option<&StoredEntry>) -> String {
     let hash = match before {
         Some(line) => Sha256::digest(&line.bytes),
         None => Sha256::digest(id.to_string().as_bytes()),
@@ -218,11 +219,11 @@ fn link(id: ApplicationId, before: Option<&Line>) -> String {
 
 fn write(
     id: ApplicationId,
-    before: Option<&Line>,
+    before: Option<&StoredEntry>,
     version: u32,
     event: Event,
     cause: &Cause,
-) -> Result<Line, LedgerError> {
+) -> Result<StoredEntry, LedgerError> {
     let key = cause.key.map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
     let entry = Entry {
         version,
@@ -234,5 +235,5 @@ fn write(
         prev: link(id, before),
     };
     let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;
-    Ok(Line { entry, bytes })
+    Ok(StoredEntry { entry, bytes })
 }

@@ -6,7 +6,8 @@ pub const EVENTS: usize = 64;
 pub const EVENTS_SOFT: usize = 48;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;
-/// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the answers.
+/// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the
+/// answers.
 pub const SUPPLEMENT_ROUNDS: u8 = 3;
 /// Items of one supplement request.
 pub const SUPPLEMENT_ITEMS: usize = 10;

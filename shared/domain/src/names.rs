@@ -1,13 +1,14 @@
 //! Names that the catalogue defines: services, cases of a service, kinds of document.
 //!
-//! Each name is interned when the catalogue is parsed, so the types are `Copy`. `catalogue.rs` turns text into a name and refuses
-//! a name that the process's catalogue does not know.
+//! Each name is interned when the catalogue is parsed, so the types are `Copy`. `catalogue.rs` turns text into a name
+//! and refuses a name that the process's catalogue does not know.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Stores a name for the rest of the process. A process parses one catalogue and a test binary a few, so this is bounded.
+/// Stores a name for the rest of the process. A process parses one catalogue and a test binary a few, so this is
+/// bounded.
 pub(crate) fn keep(name: String) -> &'static str {
     Box::leak(name.into_boxed_str())
 }

@@ -1,5 +1,5 @@
-//! Names, mobile numbers and addresses of persons. All are personal data: `Debug` is redacted, `Display` is missing, and no
-//! error contains the input.
+//! Names, mobile numbers and addresses of persons. All are personal data: `Debug` is redacted, `Display` is missing,
+//! and no error contains the input.
 
 use std::str::FromStr;
 
@@ -16,9 +16,10 @@ const MIDDLE_DOT: char = '·';
 
 /// A name as in the household register: 1 to 50 characters, in any script.
 ///
-/// A name begins with a letter. It has letters of all scripts, the signs of Tibetan and Mongolian writing, spaces, middle
-/// dots, hyphens, apostrophes and full stops. Input methods type different dots, and other systems treat names that differ
-/// only in the dot as two persons, so every look-alike becomes U+00B7. Runs of spaces (张　三) become one space.
+/// A name begins with a letter. It has letters of all scripts, the signs of Tibetan and Mongolian writing, spaces,
+/// middle dots, hyphens, apostrophes and full stops. Input methods type different dots, and other systems treat names
+/// that differ only in the dot as two persons, so every look-alike becomes U+00B7. Runs of spaces (张 三) become one
+/// space.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonName(String);
 
@@ -31,7 +32,8 @@ pub enum PersonNameError {
     /// The name has more than 50 characters.
     #[error("a name must have at most 50 characters")]
     TooLong,
-    /// The name has a digit, a control character or another sign that names do not have, or does not begin with a letter.
+    /// The name has a digit, a control character or another sign that names do not have, or does not begin with a
+    /// letter.
     #[error(
         "a name must begin with a letter and have only letters, spaces, middle dots, hyphens, apostrophes and full stops"
     )]
@@ -149,8 +151,8 @@ impl FromStr for MobileNumber {
 
 /// A postal address in one line: 1 to 200 characters.
 ///
-/// Control characters, line breaks and marks that change the writing direction are refused, so that an officer reads the
-/// address in its stored order.
+/// Control characters, line breaks and marks that change the writing direction are refused, so that an officer reads
+/// the address in its stored order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
@@ -235,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_one_way() {
+    fn names_have_one_canonical_form() {
         for dot in ['·', '•', '‧', '∙', '⋅', '・', '･', '\u{387}'] {
             assert_eq!(name(&format!("阿依{dot}古丽")), Ok("阿依·古丽".to_owned()));
         }

@@ -1,8 +1,8 @@
-//! The personal data of an application. It is stored encrypted, only the functions that need it decrypt it, and events never
-//! contain it.
+//! The personal data of an application. It is stored encrypted, only the functions that need it decrypt it, and events
+//! never contain it.
 //!
-//! Reading ignores unknown members, so that an older agency can read a case with a new member. Intake reads the requests of
-//! app backends separately and reports every unknown member.
+//! Reading ignores unknown members, so that an older agency can read a case with a new member. Intake reads the
+//! requests of app backends separately and reports every unknown member.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
-//! JSON Schemas of values that travel as text. A schema describes the written form. `FromStr` may also accept other spellings
-//! (white space around a number, capital letters in an id), and may check more than a pattern can (a check character, a day
-//! that exists); the description names such a check.
+//! JSON Schemas of values that travel as text. A schema describes the written form. `FromStr` may also accept other
+//! spellings (white space around a number, capital letters in an id), and may check more than a pattern can (a check
+//! character, a day that exists); the description names such a check.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! The rows of the catalogue: services, their cases, documents and legs, and the kinds of document.
 //!
-//! Apps read the serialized rows. Members with `serde(skip)` are for the hub: apps get the fields of a form from the coverage
-//! response, and agencies get the reports of a leg with the case.
+//! Apps read the serialized rows. Members with `serde(skip)` are for the hub: apps get the fields of a form from the
+//! coverage response, and agencies get the reports of a leg with the case.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};

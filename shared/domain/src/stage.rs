@@ -114,8 +114,8 @@ impl Purpose {
     }
 }
 
-/// The steps possible at `stage` while the current leg has `purpose`, each with the stage that it leads to. An empty list
-/// means that the stage is final.
+/// The steps possible at `stage` while the current leg has `purpose`, each with the stage that it leads to. An empty
+/// list means that the stage is final.
 #[must_use]
 pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
     match stage {
@@ -262,8 +262,8 @@ pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
     steps(stage, purpose).iter().find(|(possible, _)| *possible == step).map(|(_, to)| *to)
 }
 
-/// Whether a step of the agency is not possible yet, but other steps of this agency on the same leg can lead to it. In a
-/// queue without order a report may overtake the report before it.
+/// Whether a step of the agency is not possible yet, but other steps of this agency on the same leg can lead to it. In
+/// a queue without order a report may overtake the report before it.
 #[must_use]
 pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
     let by_agency = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
@@ -302,8 +302,8 @@ pub fn reports(purpose: Purpose) -> Vec<Step> {
     found
 }
 
-/// The stages that an application can have while the current leg has `purpose`: all stages reachable by [`steps`] from the
-/// beginning of the leg to the step that opens the next leg.
+/// The stages that an application can have while the current leg has `purpose`: all stages reachable by [`steps`] from
+/// the beginning of the leg to the step that opens the next leg.
 #[must_use]
 pub fn reachable(purpose: Purpose) -> Vec<Stage> {
     let mut stages = Vec::new();

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::stage::{Purpose, Stage, Taker, reachable, steps};
 
-/// The table in Markdown: one row for each stage, one line for each step with its taker and the next stage. Brackets list the
-/// legs when only some legs have the step.
+/// The table in Markdown: one row for each stage, one line for each step with its taker and the next stage. Brackets
+/// list the legs when only some legs have the step.
 #[must_use]
 pub fn transition_table() -> String {
     let mut table = String::from("| stage | possible steps |\n|---|---|\n");

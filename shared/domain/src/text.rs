@@ -1,8 +1,8 @@
 //! Values that travel as strings.
 //!
-//! Each value is parsed once, at the edge. A string that does not parse may contain anything, even an identity number in the
-//! wrong field, so no error repeats the input. The messages of serde do ("invalid type: integer `…`"), so the values do not
-//! derive `Deserialize` with `try_from = "String"`.
+//! Each value is parsed once, at the edge. A string that does not parse may contain anything, even an identity number
+//! in the wrong field, so no error repeats the input. The messages of serde do ("invalid type: integer `…`"), so the
+//! values do not derive `Deserialize` with `try_from = "String"`.
 
 use std::fmt::{self, Display};
 use std::marker::PhantomData;

@@ -12,7 +12,7 @@ use crate::time::CHINA;
 /// Time after which the sweeper checks a step that should happen at once: an upload event, or a dispatch by the router.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// Longest wait between two checks while the application does not change.
-pub const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+pub const LONGEST_RETRY_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// The end of a day in China.
 #[must_use]
@@ -39,10 +39,10 @@ pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
     [deadline, look, stored].into_iter().flatten().min()
 }
 
-/// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within [`GRACE`] and
-/// [`AGAIN`]. A short failure is retried soon, and a long failure costs one check an hour.
+/// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within
+/// [`GRACE`] and [`LONGEST_RETRY_WAIT`]. A short failure is retried soon, and a long failure costs one check an hour.
 fn retry_policy(age: SignedDuration) -> SignedDuration {
-    if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(AGAIN) }
+    if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(LONGEST_RETRY_WAIT) }
 }
 
 /// The next time, after `now`, at which the queue deletes a message that was sent at `since` and again after every

@@ -164,7 +164,7 @@ fn all_faults_are_named_at_once() {
 }
 
 #[test]
-fn what_is_not_json_is_refused_with_its_place() {
+fn malformed_json_is_refused_with_its_position() {
     let refused = Catalogue::parse("{\n\"kinds\": 3}").unwrap_err().to_string();
     assert!(refused.contains("line 2"), "{refused}");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use domain::endpoint::{
-    DisabledReason, EndpointEvent, EndpointState, Jitter, REMEMBERED, Route, endpoint_table, next,
+    DisabledReason, EndpointEvent, EndpointState, Jitter, Route, SUBSCRIPTION_CACHE_TTL, endpoint_table, next,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -70,7 +70,7 @@ fn answer() -> impl Strategy<Value = Answer> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..REMEMBERED.as_secs(), any::<bool>(), answer())
+        6 => (0..SUBSCRIPTION_CACHE_TTL.as_secs(), any::<bool>(), answer())
             .prop_map(|(memory, repeated, answer)| Step::Arrives { memory, repeated, answer }),
         3 => answer().prop_map(|answer| Step::Drainer { answer }),
         1 => Just(Step::Pause),
@@ -158,7 +158,7 @@ impl Scenario {
     fn arrives(&mut self, memory: i64, repeated: bool, answer: Answer) {
         let version = self.next_version;
         let (mut expected_revision, mut state) = self.known(memory);
-        if repeated || state.is_settling(self.now) {
+        if repeated || state.is_propagating(self.now) {
             (expected_revision, state) = self.current();
         }
         let taken = match state.route_callback(self.now, repeated) {
@@ -218,8 +218,8 @@ impl Scenario {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// However old the cached state of each process is, no callback is delivered while an earlier callback of its application
-    /// is stored.
+    /// However old the cached state of each process is, no callback is delivered while an earlier callback of its
+    /// application is stored.
     #[test]
     fn no_stored_callback_is_ever_overtaken(steps in proptest::collection::vec(step(), 1..60)) {
         let mut scenario = Scenario::new();
@@ -228,8 +228,8 @@ proptest! {
         }
     }
 
-    /// After any steps, when the endpoint answers again and the tenant resumes it, every callback is delivered and the endpoint
-    /// is healthy.
+    /// After any steps, when the endpoint answers again and the tenant resumes it, every callback is delivered and the
+    /// endpoint is healthy.
     #[test]
     fn every_state_can_become_healthy(steps in proptest::collection::vec(step(), 1..60)) {
         let mut scenario = Scenario::new();
@@ -248,8 +248,8 @@ proptest! {
     }
 }
 
-/// No state loses its stored callbacks: the tenant resumes disabled and paused endpoints, and the schedule wakes a drainer
-/// for the others unless the endpoint is healthy.
+/// No state loses its stored callbacks: the tenant resumes disabled and paused endpoints, and the schedule wakes a
+/// drainer for the others unless the endpoint is healthy.
 #[test]
 fn the_schedule_or_the_tenant_can_drain_every_state() {
     let now = start();

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use domain::application::CommandKey;
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, ServiceRow, When, catalogue, service_row};
-use domain::command::{Actor, Attempt, Command, Finding, Report};
+use domain::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use domain::decide::{Refusal, decide};
 use domain::effect::{notices, undelivered};
 use domain::event::{
@@ -135,8 +135,8 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
         if attempt.wrong_actor { Actor::Tenant("another".parse().unwrap()) } else { tenant() }
     };
     let document = &state.documents[attempt.pick % state.documents.len()];
-    let report = |finding| {
-        Command::Report(Report { seen: state.version.saturating_sub(attempt.versions_back), finding })
+    let report = |result| {
+        Command::Report(AgencyReport { seen: state.version.saturating_sub(attempt.versions_back), result })
     };
     let (by, command) = match attempt.step {
         Step::StoreDocument => (
@@ -161,15 +161,15 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
         Step::Supplement => (app(), Command::Supplement),
         Step::HandOver => (app(), Command::HandOver { how: HandOver::Window }),
         Step::Settle if attempt.pick.is_multiple_of(2) => (app(), Command::Settle),
-        Step::Settle => (agency(), report(Finding::Settled)),
+        Step::Settle => (agency(), report(ReportedResult::Settled)),
         Step::Withdraw => (app(), Command::Withdraw),
         Step::Lapse => (Actor::Hub, Command::Lapse),
         Step::Expire => (Actor::Hub, Command::Expire),
         Step::MarkOverdue => (Actor::Hub, Command::MarkOverdue),
-        Step::Receive => (agency(), report(Finding::Received)),
+        Step::Receive => (agency(), report(ReportedResult::Received)),
         Step::RequestSupplement => (
             agency(),
-            report(Finding::SupplementRequested {
+            report(ReportedResult::SupplementRequested {
                 items: vec![MissingItem {
                     name: format!("missing{serial}"),
                     accepts: vec![DocumentKind::named("other").unwrap()],
@@ -177,30 +177,32 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
                 }],
             }),
         ),
-        Step::Sign => (agency(), report(Finding::Signed)),
-        Step::NotIssue => (agency(), report(Finding::NotIssued { reason: "register differs".into() })),
-        Step::Produce => (agency(), report(Finding::Produced)),
-        Step::Post => (agency(), report(Finding::Posted { carrier: "EMS".into(), tracking: "E1".into() })),
-        Step::MakeReady => (agency(), report(Finding::Ready { place: "hall".into() })),
-        Step::Approve => (agency(), report(Finding::Approved { permit: "P1".into() })),
-        Step::Verify => (agency(), report(Finding::Verified)),
+        Step::Sign => (agency(), report(ReportedResult::Signed)),
+        Step::NotIssue => (agency(), report(ReportedResult::NotIssued { reason: "register differs".into() })),
+        Step::Produce => (agency(), report(ReportedResult::Produced)),
+        Step::Post => {
+            (agency(), report(ReportedResult::Posted { carrier: "EMS".into(), tracking: "E1".into() }))
+        }
+        Step::MakeReady => (agency(), report(ReportedResult::Ready { place: "hall".into() })),
+        Step::Approve => (agency(), report(ReportedResult::Approved { permit: "P1".into() })),
+        Step::Verify => (agency(), report(ReportedResult::Verified)),
         Step::MoveOut => (
             agency(),
-            report(Finding::MovedOut {
+            report(ReportedResult::MovedOut {
                 certificate: "M1".into(),
                 issued_on: today(now),
                 valid_until: today(now),
             }),
         ),
-        Step::Restore => (agency(), report(Finding::Restored)),
+        Step::Restore => (agency(), report(ReportedResult::Restored)),
         Step::Issue => (
             agency(),
-            report(Finding::Issued {
+            report(ReportedResult::Issued {
                 document: state.documents.last().unwrap().slot.id,
                 certificate: "C1".into(),
             }),
         ),
-        Step::Reject => (agency(), report(Finding::Rejected { reason: "no such entry".into() })),
+        Step::Reject => (agency(), report(ReportedResult::Rejected { reason: "no such entry".into() })),
     };
     let key = match by {
         Actor::Hub => None,
@@ -210,7 +212,7 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
             Some(CommandKey { id, body: [1; 8] })
         }
     };
-    Attempt { by, key, command, only_at: None }
+    Attempt { by, key, command, expected_version: None }
 }
 
 proptest! {
@@ -250,7 +252,7 @@ proptest! {
                         prop_assert!(reachable(purpose).contains(&stage), "{:?} on {:?}", stage, purpose);
                     }
                     // Recorded entries never change.
-                    prop_assert_eq!(&ledger.lines()[..before.lines().len()], before.lines());
+                    prop_assert_eq!(&ledger.entries()[..before.entries().len()], before.entries());
                     if one.replay {
                         let again = decide(ledger.state(), &attempt, now + SignedDuration::from_hours(1));
                         if let Some(key) = attempt.key {
@@ -266,10 +268,10 @@ proptest! {
                 }
             }
             let state = ledger.state();
-            prop_assert_eq!(state.version as usize, ledger.lines().len());
-            prop_assert!(ledger.lines().len() <= domain::limits::EVENTS + 1);
+            prop_assert_eq!(state.version as usize, ledger.entries().len());
+            prop_assert!(ledger.entries().len() <= domain::limits::EVENTS + 1);
             // Reading the bytes back gives the same state, and the chain verifies.
-            let bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
+            let bytes: Vec<Vec<u8>> = ledger.entries().iter().map(|line| line.bytes.clone()).collect();
             prop_assert_eq!(&Ledger::read(id(), bytes).unwrap(), &ledger);
             prop_assert!(state.due.is_some() || !state.overdue, "overdue without a running time limit");
             let refused = matches!(state.stage, Stage::Rejected | Stage::NotIssued);
@@ -296,7 +298,7 @@ proptest! {
             let events = decide(ledger.state(), &attempt, start()).unwrap();
             ledger = ledger.append(events, &cause(Actor::Hub, start(), None)).unwrap();
         }
-        let mut bytes: Vec<Vec<u8>> = ledger.lines().iter().map(|line| line.bytes.clone()).collect();
+        let mut bytes: Vec<Vec<u8>> = ledger.entries().iter().map(|line| line.bytes.clone()).collect();
         let target = &mut bytes[line];
         let at = at % target.len();
         target[at] ^= 1;
@@ -377,7 +379,7 @@ fn a_lapsed_certificate_wakes_the_hub_on_the_day_after() {
     let events = decide(ledger.state(), &Attempt::hub(Command::Lapse), tomorrow).unwrap();
     let ledger = ledger.append(events, &cause(Actor::Hub, tomorrow, None)).unwrap();
     assert_eq!(ledger.state().agency().to_string(), "37");
-    assert!(matches!(ledger.lines().last().unwrap().entry.event, Event::Lapsed { .. }));
+    assert!(matches!(ledger.entries().last().unwrap().entry.event, Event::Lapsed { .. }));
     assert!(undelivered(ledger.state()).is_some());
 }
 
@@ -457,7 +459,7 @@ fn a_case_that_is_received_was_dispatched() {
 
 /// The first agency of a transfer has finished its leg, and the second agency has the case.
 #[test]
-fn an_agency_of_a_finished_leg_gets_other_leg() {
+fn an_agency_whose_leg_is_finished_is_refused_as_of_another_leg() {
     let mut ledger =
         opened(Service::named("household_transfer").unwrap(), When::named("job_transfer").unwrap(), true);
     let now = start();
@@ -478,9 +480,13 @@ fn an_agency_of_a_finished_leg_gets_other_leg() {
     }
     let first = ledger.state().opened.legs[0].agency.clone();
     assert_ne!(&first, ledger.state().agency());
-    let report = Report { seen: ledger.state().version, finding: Finding::Received };
-    let late =
-        Attempt { by: Actor::Agency(first), key: None, command: Command::Report(report), only_at: None };
+    let report = AgencyReport { seen: ledger.state().version, result: ReportedResult::Received };
+    let late = Attempt {
+        by: Actor::Agency(first),
+        key: None,
+        command: Command::Report(report),
+        expected_version: None,
+    };
     let refused = decide(ledger.state(), &late, now);
     assert_eq!(refused, Err(Refusal::OtherLeg { stage: Stage::Approved }));
 }

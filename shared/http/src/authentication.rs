@@ -21,8 +21,8 @@ pub struct Authenticator<H> {
 }
 
 impl<H: Hub> Authenticator<H> {
-    /// Accepts the tokens of these issuers. The requests of a minute are counted for all functions together; `None` sets
-    /// no rate limit.
+    /// Accepts the tokens of these issuers. The requests of a minute are counted for all functions together; `None`
+    /// sets no rate limit.
     #[must_use]
     pub fn new(hub: H, issuers: Issuers, requests_per_minute: Option<u32>) -> Self {
         let minute = |limit| RateLimiter::new(Policy { name: "minute", limit, window: 60 });
@@ -49,8 +49,8 @@ pub trait HasAuthenticator: Send + Sync {
 
 /// The app backend that calls. The token has the scope that the operation declares.
 ///
-/// A handler takes this argument before those that read the rest of the request, so that an unauthenticated caller learns
-/// nothing about faults of the request. Rejects with 401 and a challenge, or with 403 naming the scope.
+/// A handler takes this argument before those that read the rest of the request, so that an unauthenticated caller
+/// learns nothing about faults of the request. Rejects with 401 and a challenge, or with 403 naming the scope.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     /// Tenant of the app backend, from the token's claim `tenant`.

@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110, section 13): `ETag`, `If-None-Match`, `If-Match`.
 //!
-//! An application's tag is its version, because its view depends on the version alone. A caller may name the version that its
-//! change builds on, and is answered 412 when another request has changed the application since.
+//! An application's tag is its version, because its view depends on the version alone. A caller may name the version
+//! that its change builds on, and is answered 412 when another request has changed the application since.
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
@@ -40,7 +40,7 @@ impl Tag {
 
     /// The answer with this tag; 304 without a body when the caller has the answer already.
     #[must_use]
-    pub fn answer(&self, held: &IfNoneMatch, answer: impl IntoResponse) -> Response {
+    pub fn answer(&self, if_none_match: &IfNoneMatch, answer: impl IntoResponse) -> Response {
         let mut answer = answer.into_response();
         if held.holds(self) {
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
@@ -74,8 +74,8 @@ impl IfNoneMatch {
 pub struct IfMatch(Option<u32>);
 
 impl IfMatch {
-    /// The version that must be the current one; `None` when any version will do. A tag that the hub never issued reads as a
-    /// version that no application has.
+    /// The version that must be the current one; `None` when any version will do. A tag that the hub never issued reads
+    /// as a version that no application has.
     #[must_use]
     pub fn version(self) -> Option<u32> {
         self.0
@@ -127,7 +127,8 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem
     Ok(if tags.is_empty() { Condition::None } else { Condition::Tags(tags) })
 }
 
-/// Splits a text into its leading entity tag and the remainder (RFC 9110, section 8.8.3). The quotes may contain a comma.
+/// Splits a text into its leading entity tag and the remainder (RFC 9110, section 8.8.3). The quotes may contain a
+/// comma.
 fn entity_tag(text: &str) -> Option<(&str, &str)> {
     let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?;
     let end = opaque.find('"')?;
@@ -221,8 +222,8 @@ mod tests {
             (&["\"2\"", "\"3\""], 304),
             (&["*"], 304),
         ] {
-            let held: IfNoneMatch = read("if-none-match", values).await.unwrap();
-            let answer = tag.answer(&held, "body");
+            let if_none_match: IfNoneMatch = read("if-none-match", values).await.unwrap();
+            let answer = tag.answer(&if_none_match, "body");
             assert_eq!(answer.status().as_u16(), status, "{values:?}");
             assert_eq!(answer.headers()[ETAG], "\"3\"");
         }

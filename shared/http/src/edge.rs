@@ -1,5 +1,5 @@
-//! The middleware around every route: answers in the caller's language, adds the trace id, writes one log line, and turns
-//! the framework's own refusals into problems.
+//! The middleware around every route: answers in the caller's language, adds the trace id, writes one log line, and
+//! turns the framework's own refusals into problems.
 
 use std::time::Instant;
 

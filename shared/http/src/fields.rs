@@ -1,7 +1,7 @@
 //! Reads a request's body and reports every wrong field at once.
 //!
-//! serde stops at the first error and quotes the value. This reader continues, reports fields by JSON pointer (RFC 6901) and
-//! code, and repeats no value. A type implements [`FromFields`]:
+//! serde stops at the first error and quotes the value. This reader continues, reports fields by JSON pointer (RFC
+//! 6901) and code, and repeats no value. A type implements [`FromFields`]:
 //!
 //! ```
 //! # use http_kit::fields::{Fields, FromFields, boolean, text};
@@ -66,7 +66,8 @@ pub trait FromFields: Sized {
     /// Whether an absent body is read as an empty object.
     const MAY_BE_EMPTY: bool = false;
 
-    /// Reads the value. Returns `None` only after a fault was recorded. A member that is never read is reported as unknown.
+    /// Reads the value. Returns `None` only after a fault was recorded. A member that is never read is reported as
+    /// unknown.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
 

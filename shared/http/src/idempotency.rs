@@ -12,8 +12,8 @@ use crate::problem::{Code, Problem};
 /// Maximum length of a key, in characters.
 pub const KEY_CHARACTERS: usize = 128;
 
-/// A caller's key: 1 to 128 visible ASCII characters, quoted or bare (`draft-ietf-httpapi-idempotency-key-header` has a quoted
-/// string). `Debug` redacts the key, because a caller may put personal data into it.
+/// A caller's key: 1 to 128 visible ASCII characters, quoted or bare (`draft-ietf-httpapi-idempotency-key-header` has a
+/// quoted string). `Debug` redacts the key, because a caller may put personal data into it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 

@@ -1,8 +1,8 @@
 //! Ids derived from a request's tenant and idempotency key, so that a repeat finds the object that the
 //! first request created.
 //!
-//! The secret is a namespace, not an encryption key. It is never rotated: a repeat after a rotation would create a second
-//! application.
+//! The secret is a namespace, not an encryption key. It is never rotated: a repeat after a rotation would create a
+//! second application.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
 use hmac::{Hmac, KeyInit as _, Mac as _};

@@ -9,7 +9,8 @@ use crate::problem::Problem;
 /// The tenant's application with this id.
 ///
 /// # Errors
-/// 404 when no application has this id, and the same 404 when another tenant owns it; 503 when the store cannot be read.
+/// 404 when no application has this id, and the same 404 when another tenant owns it; 503 when the store cannot be
+/// read.
 pub async fn owned_application<H: Hub>(
     hub: &H,
     tenant: &TenantId,

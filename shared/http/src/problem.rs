@@ -1,7 +1,7 @@
 //! Errors as HTTP answers: RFC 9457 `application/problem+json`, in Chinese and English.
 //!
-//! The caller can fix the cause of a 4xx; a 503 is temporary. Only this module turns refusals and failures into status codes
-//! (see [`Problem`]'s `From` implementations). No answer contains internals of a failure or personal data.
+//! The caller can fix the cause of a 4xx; a 503 is temporary. Only this module turns refusals and failures into status
+//! codes (see [`Problem`]'s `From` implementations). No answer contains internals of a failure or personal data.
 
 mod from;
 mod language;
@@ -131,8 +131,8 @@ impl Problem {
         self
     }
 
-    /// Adds an extension member (RFC 9457, section 3.2), for example the agencies that offer a service. The value must not
-    /// contain personal data.
+    /// Adds an extension member (RFC 9457, section 3.2), for example the agencies that offer a service. The value must
+    /// not contain personal data.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: Value) -> Self {
         self.0.members.insert(name.to_owned(), value);
@@ -233,8 +233,8 @@ impl Problem {
         response
     }
 
-    /// The problem of an error response again, in this language and with the trace; only the edge knows both. `None` when
-    /// the response is not an error.
+    /// The problem of an error response again, in this language and with the trace; only the edge knows both. `None`
+    /// when the response is not an error.
     pub(crate) fn restate(response: &Response, language: Language, trace: Option<&str>) -> Option<Response> {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {

@@ -1,10 +1,10 @@
 //! Rate limits of a tenant, without a call to a shared counter for every request.
 //!
-//! A process reserves a part of the window's limit in advance and spends it without any call. Only when the part is used up
-//! does the process reserve the next part from the counter of tenant and window. A part is never larger than what is
-//! left, so the limit is never exceeded. Requests that a process reserves and does not spend are lost to the window, so
-//! parts are small: an idle process keeps at most a two-hundredth of the limit ([`part`]), and twenty idle processes keep
-//! at most a tenth.
+//! A process reserves a lease of the window's limit in advance and spends it without any call. Only when the lease is
+//! used up does the process reserve the next lease from the counter of tenant and window. A lease is never larger than
+//! what is left, so the limit is never exceeded. Requests that a process reserves and does not spend are lost to the
+//! window, so leases are small: an idle process keeps at most a two-hundredth of the limit ([`lease`]), and twenty idle
+//! processes keep at most a tenth.
 //!
 //! When the counter does not answer, requests are admitted: a limit protects the hub and must not stop it.
 
@@ -20,42 +20,42 @@ use platform::rate_limits::{RateLimits, Reserved};
 
 pub use decision::{Decision, Policy};
 
-/// Maximum number of tenants whose parts one process holds.
+/// Maximum number of tenants whose leases one process holds.
 const TENANTS: usize = 1_000;
 
 /// The request extension through which the authenticator hands its decision to the edge.
 pub type Slot = Arc<OnceLock<Decision>>;
 
-/// The part that a process holds for a tenant.
+/// The lease that a process holds for a tenant.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Lease {
     window: i64,
-    /// Requests of the part that are not spent yet.
-    held: u32,
-    /// Requests that were left in the window when the part was reserved.
+    /// Requests of the lease that are not spent yet.
+    unspent: u32,
+    /// Requests that were left in the window when the lease was reserved.
     left: u32,
 }
 
-/// Result of spending one request from the process's part.
-enum Spent {
+/// Result of spending one request from the process's lease.
+enum LeaseState {
     /// The request is admitted; the number of requests left.
-    One(u32),
-    /// The part is used up; the number of requests that were left in the window.
-    NeedsPart(u32),
-    /// The part and the window are used up.
+    Remaining(u32),
+    /// The lease is used up; the number of requests that were left in the window.
+    NeedsLease(u32),
+    /// The lease and the window are used up.
     UsedUp,
 }
 
-/// One policy, and the parts that this process holds under it. Clones share the parts.
+/// One policy, and the leases that this process holds under it. Clones share the leases.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     policy: Policy,
-    parts: Arc<Mutex<HashMap<TenantId, Part>>>,
+    leases: Arc<Mutex<HashMap<TenantId, Lease>>>,
 }
 
-/// Size of the next part: a two-hundredth of the limit, and no more than a twentieth of what is left.
+/// Size of the next lease: a two-hundredth of the limit, and no more than a twentieth of what is left.
 #[must_use]
-pub fn part(limit: u32, left: u32) -> u32 {
+pub fn lease(limit: u32, left: u32) -> u32 {
     (limit / 200).min(left / 20).max(1)
 }
 
@@ -69,10 +69,10 @@ pub struct Limits {
 }
 
 impl RateLimiter {
-    /// A limiter that holds no parts yet.
+    /// A limiter that holds no leases yet.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        RateLimiter { policy, parts: Arc::default() }
+        RateLimiter { policy, leases: Arc::default() }
     }
 
     /// Counts one request of a tenant.
@@ -93,15 +93,15 @@ impl RateLimiter {
             resets_in: u32::try_from(seconds - now.as_second().rem_euclid(seconds)).unwrap_or(1),
         };
         let wanted = match self.spend(tenant, window) {
-            Spent::One(remaining) => return Ok(decision(remaining)),
-            Spent::UsedUp => return Err(decision(0)),
-            Spent::NeedsPart(left) => part(limit, left),
+            LeaseState::Remaining(remaining) => return Ok(decision(remaining)),
+            LeaseState::UsedUp => return Err(decision(0)),
+            LeaseState::NeedsLease(left) => lease(limit, left),
         };
         let counter = format!("{name}#{window}");
         // The counter is stored one window longer than it counts, because clocks differ.
         let until = (window + 2).saturating_mul(seconds);
         match counters.reserve(tenant, &counter, limit, wanted, until).await {
-            Ok(reserved) => self.hold(tenant, window, reserved).map(decision).ok_or(decision(0)),
+            Ok(reserved) => self.keep_lease(tenant, window, reserved).map(decision).ok_or(decision(0)),
             Err(error) => {
                 tracing::warn!(%error, "the rate limit counter cannot be reached; the request is admitted");
                 Ok(decision(limit))
@@ -109,51 +109,51 @@ impl RateLimiter {
         }
     }
 
-    /// Returns one counted request to the part, for a request that does not count after all. Does nothing when the window
-    /// has ended.
+    /// Returns one counted request to the lease, for a request that does not count after all. Does nothing when the
+    /// window has ended.
     pub fn give_back(&self, tenant: &TenantId, now: Timestamp) {
         let window = now.as_second().div_euclid(self.policy.window);
-        if let Some(part) = self.parts().get_mut(tenant).filter(|part| part.window == window) {
-            part.held = part.held.saturating_add(1);
+        if let Some(lease) = self.leases().get_mut(tenant).filter(|lease| lease.window == window) {
+            lease.unspent = lease.unspent.saturating_add(1);
         }
     }
 
-    /// Spends one request of the part under the lock: other requests of this process spend from the same part.
-    fn spend(&self, tenant: &TenantId, window: i64) -> Spent {
-        let mut parts = self.parts();
-        match parts.get_mut(tenant).filter(|part| part.window == window) {
-            None => Spent::NeedsPart(self.policy.limit),
-            Some(part) if part.held > 0 => {
-                part.held -= 1;
-                Spent::One(part.left + part.held)
+    /// Spends one request of the lease under the lock: other requests of this process spend from the same lease.
+    fn spend(&self, tenant: &TenantId, window: i64) -> LeaseState {
+        let mut leases = self.leases();
+        match leases.get_mut(tenant).filter(|lease| lease.window == window) {
+            None => LeaseState::NeedsLease(self.policy.limit),
+            Some(lease) if lease.unspent > 0 => {
+                lease.unspent -= 1;
+                LeaseState::Remaining(lease.left + lease.unspent)
             }
-            Some(part) if part.left > 0 => Spent::NeedsPart(part.left),
-            Some(_) => Spent::UsedUp,
+            Some(lease) if lease.left > 0 => LeaseState::NeedsLease(lease.left),
+            Some(_) => LeaseState::UsedUp,
         }
     }
 
-    /// Adds the reserved requests to the part and spends one of them; returns the number left. Another request of this
-    /// process may have added to the part in the meantime. `None` when the part is empty.
-    fn hold(&self, tenant: &TenantId, window: i64, reserved: Reserved) -> Option<u32> {
-        let mut parts = self.parts();
-        if parts.len() >= TENANTS && !parts.contains_key(tenant) {
-            parts.retain(|_, part| part.window == window);
-            if parts.len() >= TENANTS {
-                parts.clear();
+    /// Adds the reserved requests to the lease and spends one of them; returns the number left. Another request of this
+    /// process may have added to the lease in the meantime. `None` when the lease is empty.
+    fn keep_lease(&self, tenant: &TenantId, window: i64, reserved: Reserved) -> Option<u32> {
+        let mut leases = self.leases();
+        if leases.len() >= TENANTS && !leases.contains_key(tenant) {
+            leases.retain(|_, lease| lease.window == window);
+            if leases.len() >= TENANTS {
+                leases.clear();
             }
         }
-        let part = parts.entry(tenant.clone()).or_insert(Part { window, held: 0, left: reserved.left });
-        if part.window != window {
-            *part = Part { window, held: 0, left: reserved.left };
+        let lease = leases.entry(tenant.clone()).or_insert(Lease { window, unspent: 0, left: reserved.left });
+        if lease.window != window {
+            *lease = Lease { window, unspent: 0, left: reserved.left };
         }
-        part.held += reserved.granted;
-        part.left = part.left.min(reserved.left);
-        part.held = part.held.checked_sub(1)?;
-        Some(part.left + part.held)
+        lease.unspent += reserved.granted;
+        lease.left = lease.left.min(reserved.left);
+        lease.unspent = lease.unspent.checked_sub(1)?;
+        Some(lease.left + lease.unspent)
     }
 
-    fn parts(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Part>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn leases(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Lease>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_processes_hold_one_limit_within_a_tenth() {
+    async fn many_processes_admit_at_least_nine_tenths_of_one_limit() {
         for processes in [1, 2, 10, 30] {
             let counters = FakeRateLimits::default();
             let processes: Vec<RateLimiter> = (0..processes).map(|_| RateLimiter::new(RULE)).collect();
@@ -211,7 +211,7 @@ mod tests {
 
     /// Idle processes with one request each withhold little from a busy process.
     #[tokio::test]
-    async fn idle_processes_hold_little() {
+    async fn idle_processes_keep_at_most_a_tenth_of_the_limit() {
         let counters = FakeRateLimits::default();
         let idle: Vec<RateLimiter> = (0..20).map(|_| RateLimiter::new(RULE)).collect();
         let tenant = sample::tenant("an-app");
@@ -236,9 +236,9 @@ mod tests {
         assert_eq!((admitted(&process, &counters, 100, start()).await, faults.calls().len()), (0, calls));
     }
 
-    /// A batch counts many requests at once. They share the parts that any of them reserves.
+    /// A batch counts many requests at once. They share the leases that any of them reserves.
     #[tokio::test]
-    async fn concurrent_requests_neither_lose_nor_double_a_part() {
+    async fn concurrent_requests_neither_lose_nor_repeat_a_lease() {
         let counters = FakeRateLimits::default();
         let process = RateLimiter::new(RULE);
         let tenant = sample::tenant("an-app");

@@ -73,8 +73,8 @@ pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &
     Ok(request)
 }
 
-/// Whether a signature of time `iat` (seconds since 1970) is fresh: at most [`FRESH_SECONDS`] before or after `at`, because
-/// clocks differ.
+/// Whether a signature of time `iat` (seconds since 1970) is fresh: at most [`FRESH_SECONDS`] before or after `at`,
+/// because clocks differ.
 #[must_use]
 pub fn is_fresh(iat: i64, at: Timestamp) -> bool {
     at.as_second().saturating_sub(iat).saturating_abs() <= FRESH_SECONDS

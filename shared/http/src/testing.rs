@@ -1,5 +1,5 @@
-//! Support for tests of a function's routes in one process: a hub in memory, an issuer of access tokens, and a client that
-//! acts as an app backend.
+//! Support for tests of a function's routes in one process: a hub in memory, an issuer of access tokens, and a client
+//! that acts as an app backend.
 #![allow(clippy::expect_used, reason = "a test may fail")]
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Access tokens of app backends: JWTs (RFC 9068 style) of known issuers.
 //!
-//! A token cannot influence how it is verified. The configuration names the issuers and their keys, or the address at which
-//! an issuer publishes its keys. Each key has one algorithm, one issuer and one audience. A token only selects an issuer and
-//! a key.
+//! A token cannot influence how it is verified. The configuration names the issuers and their keys, or the address at
+//! which an issuer publishes its keys. Each key has one algorithm, one issuer and one audience. A token only selects an
+//! issuer and a key.
 
 mod issuer_key;
 mod published;
@@ -170,8 +170,8 @@ fn whole_seconds(seconds: f64) -> Option<i64> {
 
 impl Issuers {
     /// Reads `[{"issuer":"…","audience":"…","keys":[JWK…]}]`, or with `"jwks_uri":"https://…"` instead of `keys`. With
-    /// an empty list the hub rejects every token. Each of several issuers names its `"tenants":["…"]`, so that one cannot
-    /// read another's applications.
+    /// an empty list the hub rejects every token. Each of several issuers names its `"tenants":["…"]`, so that one
+    /// cannot read another's applications.
     ///
     /// # Errors
     /// [`IssuersError`] when any row is unusable.
@@ -219,7 +219,8 @@ impl Issuers {
     /// Identifies the caller by the `Authorization` header.
     ///
     /// # Errors
-    /// 401 with a challenge (RFC 6750); the cause is logged, not returned. 503 when the issuer's keys cannot be fetched.
+    /// 401 with a challenge (RFC 6750); the cause is logged, not returned. 503 when the issuer's keys cannot be
+    /// fetched.
     pub async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Problem> {
         let verified = match bearer(headers) {
             Ok(token) => self.verify(token, now).await,

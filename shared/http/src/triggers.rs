@@ -84,8 +84,8 @@ async fn http(routes: Router, payload: Value, context: Context) -> Result<Value,
 }
 
 /// Reads a request so that nothing in it can end the process. `lambda_http` builds a URI from path, query, `Host` and
-/// `X-Forwarded-Proto` and panics when the result is not a URI; it also panics on a body that is not valid base64 although the
-/// event says so. The hub reads neither header.
+/// `X-Forwarded-Proto` and panics when the result is not a URI; it also panics on a body that is not valid base64
+/// although the event says so. The hub reads neither header.
 fn read_request(mut payload: Value) -> Result<ApiGatewayV2httpRequest, Error> {
     if let Some(headers) = payload.get_mut("headers").and_then(Value::as_object_mut) {
         headers.retain(|name, value| is_header(name, value));
@@ -114,8 +114,8 @@ fn for_uri(part: &str) -> String {
     utf8_percent_encode(part, &NOT_IN_URI).flat_map(str::chars).take(URI_PART_BYTES).collect()
 }
 
-/// The path of the request, encoded again from the matched route and its parameters. API Gateway passes the path decoded, so
-/// that a `?` or `#` in a parameter would end the path.
+/// The path of the request, encoded again from the matched route and its parameters. API Gateway passes the path
+/// decoded, so that a `?` or `#` in a parameter would end the path.
 fn path(request: &ApiGatewayV2httpRequest) -> Option<String> {
     let (_, route) = request.route_key.as_deref()?.split_once(' ')?;
     let mut path = String::new();
@@ -171,8 +171,9 @@ mod tests {
         })
     }
 
+    /// Row 37 of `tests/FAULTS.md`.
     #[tokio::test]
-    async fn row_37_a_parameter_is_what_it_was_before_the_gateway_decoded_it() {
+    async fn a_path_parameter_that_the_gateway_decoded_is_encoded_again() {
         let route = "ANY /v1/things/{id}/parts/{part}";
         for id in ["a?b", "a#b", "a/../b", "../../x", "%2F", "50%", "a b", "名", "\u{0}", "a;b&c=d+e", "~-._"]
         {

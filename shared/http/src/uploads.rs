@@ -45,7 +45,8 @@ impl DeclaredUpload {
     }
 }
 
-/// The slot of each declared document: the app's first free slot that accepts the kind; `None` when no such slot is left.
+/// The slot of each declared document: the app's first free slot that accepts the kind; `None` when no such slot is
+/// left.
 #[must_use]
 pub fn assign(declared: &[DeclaredUpload], slots: &[Slot]) -> Vec<Option<DocumentId>> {
     let mut assigned: Vec<DocumentId> = Vec::new();

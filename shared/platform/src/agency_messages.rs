@@ -4,7 +4,7 @@
 
 use domain::agencies::AgencyState;
 use domain::application::{Application, Document};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::{Notice, NoticeKind};
 use domain::event::Provider;
 use domain::ids::{AgencyCode, ApplicationId, EventId};
@@ -71,7 +71,7 @@ pub enum Sending {
     /// The first send. The queue drops a second message of the same stream record within five minutes.
     First,
     /// A deliberate repeat, with a new deduplication id so that the queue does not drop it.
-    Again,
+    Resend,
 }
 
 /// Builds the message for a notice, and names its queue.
@@ -111,7 +111,7 @@ pub async fn message<H: Hub>(
     let body = serde_json::to_string(&envelope).map_err(|_| Undeliverable::PersonalData)?;
     let dedup = match sending {
         Sending::First => id.to_string(),
-        Sending::Again => format!("{id}:{}", Uuid::new_v4().simple()),
+        Sending::Resend => format!("{id}:{}", Uuid::new_v4().simple()),
     };
     let group = state.id.to_string();
     Ok((Queue::Agency(agency), Outgoing { id: id.to_string(), group, dedup, body }))
@@ -151,7 +151,7 @@ fn case(state: &Application, notice: &Notice, personal_data: Option<PersonalData
             .iter()
             .find(|document| reports.contains(&Step::Issue) && document.slot.provider == Provider::Agency)
             .map(|document| document.slot.id),
-        reports: reports.into_iter().filter_map(Finding::kind_of).map(str::to_owned).collect(),
+        reports: reports.into_iter().filter_map(ReportedResult::kind_of).map(str::to_owned).collect(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The current agencies: the rows that a function was deployed with, and the overrides of operators on top.
 //!
 //! A function reads the overrides again when its cached ones are older than [`FRESH`], so a revoked key is rejected
-//! within a quarter of a minute, and most calls need no read. While the table does not answer, the function uses the cached
-//! overrides for up to [`STALE`], and then fails: it never guesses who may act.
+//! within a quarter of a minute, and most calls need no read. While the table does not answer, the function uses the
+//! cached overrides for up to [`STALE`], and then fails: it never guesses who may act.
 
 mod aws;
 mod current;

@@ -20,7 +20,7 @@ use crate::jitter::jitter;
 use crate::store::{AppendOutcome, Store as _, StoreError, StoredApplication};
 
 /// Writes tried before [`ApplyError::Contended`].
-pub const TRIES: u32 = 8;
+pub const MAX_ATTEMPTS: u32 = 8;
 
 /// The result of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Applied {
     pub stored: StoredApplication,
     /// Version after this command; a repeat gets the version of the first time.
     pub version: u32,
-    /// Whether this call wrote something; false on a repeat. Two deliveries in one millisecond write the same bytes, so both
-    /// report true.
+    /// Whether this call wrote something; false on a repeat. Two deliveries in one millisecond write the same bytes, so
+    /// both report true.
     pub changed: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum ApplyError {
     /// The store failed. The write may have happened.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// Other writers were faster [`TRIES`] times.
+    /// Other writers were faster [`MAX_ATTEMPTS`] times.
     #[error("other writers changed the application at every try; a later call may succeed")]
     Contended,
 }
@@ -152,7 +152,7 @@ async fn write<H: Hub>(
         None => (read(hub, id).await?, true),
     };
     let mut tries = 0;
-    while tries < TRIES {
+    while tries < MAX_ATTEMPTS {
         let now = hub.clock().now();
         let expected_version = stored.version();
         let (after, outcomes) = decide_all(&stored, attempts, proof.as_deref(), now)?;
@@ -237,7 +237,7 @@ fn decide_all(
             }
         };
         if events.is_empty() {
-            let taken = attempt.key.and_then(|key| state.taken(&key.id).copied());
+            let taken = attempt.key.and_then(|key| state.applied_command(&key.id).copied());
             outcomes.push(Decided::Done(taken.map_or(state.version, |taken| taken.version)));
             continue;
         }

@@ -15,7 +15,7 @@ use crate::hub::Hub;
 
 /// An object that an S3 event reports, its key parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
+pub struct UploadedObject {
     /// The application whose slot the object fills.
     pub application: ApplicationId,
     /// The slot.
@@ -49,15 +49,15 @@ pub async fn arrivals<H: Hub>(hub: &H, state: &Application) -> Result<Vec<Attemp
 pub async fn arrival<H: Hub>(
     hub: &H,
     state: &Application,
-    arrived: &Arrived,
+    object: &UploadedObject,
 ) -> Result<Option<Attempt>, DocumentsError> {
-    let Some(document) = state.document(arrived.document) else { return Ok(None) };
-    if document.stored().is_some() || arrived.round < document.rejections {
+    let Some(document) = state.document(object.document) else { return Ok(None) };
+    if document.stored().is_some() || object.round < document.rejections {
         return Ok(None);
     }
-    let key = domain::application::object_key(state.id, arrived.document, arrived.round);
-    let found = hub.documents().inspect(&key, arrived.version.as_deref()).await?;
-    Ok(found.map(|found| attempt(document, arrived.round, &found)))
+    let key = domain::application::object_key(state.id, object.document, object.round);
+    let found = hub.documents().inspect(&key, object.version.as_deref()).await?;
+    Ok(found.map(|found| attempt(document, object.round, &found)))
 }
 
 /// Whether an upload to this slot can be recorded now. An agency uploads its own document only after it has the case.

@@ -110,7 +110,8 @@ impl Aws {
         aws_sdk_kms::Client::new(&self.config)
     }
 
-    /// An S3 client. With another endpoint it addresses buckets by path, because a local AWS has no host for each bucket.
+    /// An S3 client. With another endpoint it addresses buckets by path, because a local AWS has no host for each
+    /// bucket.
     #[must_use]
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)

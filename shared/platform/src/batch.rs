@@ -1,7 +1,7 @@
 //! SQS batches with partial failure: only the failed records are delivered again.
 //!
-//! A record that fails, can never be processed, or does not finish in time is reported to Lambda; the others are deleted.
-//! The order within a group (an application) is kept, and groups run concurrently.
+//! A record that fails, can never be processed, or does not finish in time is reported to Lambda; the others are
+//! deleted. The order within a group (an application) is kept, and groups run concurrently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,8 +27,8 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub enum Failure {
     /// A later try may succeed.
     Retry(String),
-    /// This version can never process the record. The record is not deleted: after its last receive the queue moves it to
-    /// the dead-letter queue, and the next version may process it from there.
+    /// This version can never process the record. The record is not deleted: after its last receive the queue moves it
+    /// to the dead-letter queue, and the next version may process it from there.
     Poison(String),
 }
 
@@ -44,8 +44,8 @@ impl Failure {
     }
 }
 
-/// Whether Lambda passed a batch of records and not an HTTP request or a schedule's event. API Gateway puts everything from a
-/// caller into members of its own, so a caller cannot add `Records`.
+/// Whether Lambda passed a batch of records and not an HTTP request or a schedule's event. API Gateway puts everything
+/// from a caller into members of its own, so a caller cannot add `Records`.
 #[must_use]
 pub fn is_batch(event: &Value) -> bool {
     event.get("Records").is_some()
@@ -113,9 +113,9 @@ pub fn deadline(context: &lambda_runtime::Context) -> Instant {
     Instant::now() + left.saturating_sub(MARGIN)
 }
 
-/// Handles the messages of an SQS batch, at most [`CONCURRENCY`] groups at once. In a FIFO queue a failure ends its group:
-/// the later messages of the group are reported as failed, so that SQS delivers them again in order. A message without a
-/// group is a group of one. Work that has not finished at the deadline is cancelled and reported.
+/// Handles the messages of an SQS batch, at most [`CONCURRENCY`] groups at once. In a FIFO queue a failure ends its
+/// group: the later messages of the group are reported as failed, so that SQS delivers them again in order. A message
+/// without a group is a group of one. Work that has not finished at the deadline is cancelled and reported.
 pub async fn messages<H, F>(event: SqsEvent, deadline: Instant, handle: H) -> SqsBatchResponse
 where
     H: Fn(Message) -> F,
@@ -143,7 +143,7 @@ enum Outcome {
     Done,
     Failed(Failure),
     /// An earlier record of the group failed.
-    Held,
+    Blocked,
     /// The deadline passed.
     Unfinished,
 }
@@ -152,7 +152,7 @@ impl Outcome {
     fn is_done(&self) -> bool {
         match self {
             Outcome::Done => true,
-            Outcome::Failed(_) | Outcome::Held | Outcome::Unfinished => false,
+            Outcome::Failed(_) | Outcome::Blocked | Outcome::Unfinished => false,
         }
     }
 }
@@ -172,10 +172,10 @@ fn log(record: &str, receives: u32, outcome: &Outcome) {
                 "record can never be processed; it goes to the dead-letter queue"
             );
         }
-        Outcome::Held => tracing::warn!(
+        Outcome::Blocked => tracing::warn!(
             record,
             receives,
-            outcome = "held",
+            outcome = "blocked",
             "record waits: an earlier record of its group failed"
         ),
         Outcome::Unfinished => tracing::warn!(
@@ -221,7 +221,7 @@ where
             let mut stopped = false;
             for (index, record) in records {
                 if stopped {
-                    set(index, Outcome::Held);
+                    set(index, Outcome::Blocked);
                     continue;
                 }
                 if Instant::now() >= deadline {

@@ -1,7 +1,7 @@
 //! The configuration of a function, read once from its environment variables.
 //!
-//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows a
-//! value, because some values are secrets. An invalid value never falls back to a default.
+//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows
+//! a value, because some values are secrets. An invalid value never falls back to a default.
 
 mod agencies;
 mod reader;
@@ -44,7 +44,8 @@ pub struct Tables {
     pub agencies: Option<String>,
 }
 
-/// The configuration of a function. Every needed variable has a value; another one has a value if the environment sets it.
+/// The configuration of a function. Every needed variable has a value; another one has a value if the environment sets
+/// it.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The AWS region, credentials and endpoint.

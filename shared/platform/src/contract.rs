@@ -15,8 +15,8 @@ use std::time::Duration;
 
 pub use agency_registry::{Operator, agency_registry_contract};
 pub use deliveries::deliveries_contract;
-pub use documents::{Visitor, documents_contract};
-pub use queues::{Reader, Taken, queues_contract};
+pub use documents::{LinkClient, documents_contract};
+pub use queues::{QueuedMessage, Reader, queues_contract};
 pub use store::store_contract;
 pub use tenant_rows::{subscribe, tenant_rows_contract};
 pub use vault::vault_contract;
@@ -45,7 +45,7 @@ mod tests {
     use domain::ids::AgencyCode;
     use protocol::report::Link;
 
-    use super::{Operator, Reader, Taken, Visitor};
+    use super::{LinkClient, Operator, QueuedMessage, Reader};
     use crate::agency_registry::FakeAgencyRegistry;
     use crate::clock::FakeClock;
     use crate::deliveries::FakeDeliveries;
@@ -84,10 +84,12 @@ mod tests {
     }
 
     impl Reader for FakeQueues {
-        async fn take(&self, queue: &Queue) -> Vec<Taken> {
+        async fn take(&self, queue: &Queue) -> Vec<QueuedMessage> {
             let group = |group| if *queue == Queue::Quarantine { None } else { Some(group) };
             let messages = self.drain(queue).into_iter();
-            messages.map(|message| Taken { group: group(message.group), body: message.body }).collect()
+            messages
+                .map(|message| QueuedMessage { group: group(message.group), body: message.body })
+                .collect()
         }
     }
 
@@ -95,10 +97,10 @@ mod tests {
     async fn the_fake_queues_keep_the_contract() {
         let queues = FakeQueues::new(Faults::default(), FakeClock::default());
         queues.remove(Queue::Agency("46".parse().expect("an agency")));
-        super::queues_contract(&queues, &queues.untold(), &queues).await;
+        super::queues_contract(&queues, &queues.unconfigured(), &queues).await;
     }
 
-    impl Visitor for FakeDocuments {
+    impl LinkClient for FakeDocuments {
         async fn put(&self, link: &Link, bytes: &[u8]) -> bool {
             self.upload(link, bytes).is_some()
         }

@@ -1,4 +1,4 @@
-//! Deliveries of callbacks: callbacks held for an endpoint, the log of attempts, and notices to tenants.
+//! Deliveries of callbacks: callbacks stored for an endpoint, the log of attempts, and notices to tenants.
 //!
 //! The adapter and the fake differ only in [`Rows`]; the layout of the rows is defined once, in `row`.
 
@@ -18,7 +18,8 @@ pub use aws::{AwsDeliveries, AwsRows};
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeDeliveries, MemoryRows};
 pub use model::{
-    Attempt, BATCH, COUNTED, Cause, HELD_DAYS, LOG_DAYS, Line, NOTICE_DAYS, Notice, NoticeKind, Which,
+    Attempt, BATCH, COUNT_LIMIT, Cause, DeliveryWrite, LOG_DAYS, NOTICE_DAYS, Notice, NoticeKind,
+    STORED_DAYS, Which,
 };
 pub use row::LogCursor;
 
@@ -34,40 +35,40 @@ pub struct LogPage<T> {
     pub next: Option<LogCursor>,
 }
 
-/// The table of deliveries. Repeating a write is safe. Reads of held callbacks are consistent; lists may be a moment
+/// The table of deliveries. Repeating a write is safe. Reads of stored callbacks are consistent; lists may be a moment
 /// behind.
 pub trait Deliveries: Clone + Send + Sync + 'static {
-    /// Stores a callback for later delivery, for [`HELD_DAYS`]. A repeat does not store it twice.
-    fn hold(
+    /// Stores a callback for later delivery, for [`STORED_DAYS`]. A repeat does not store it twice.
+    fn store_callback(
         &self,
         subscription: SubscriptionId,
         callback: &Callback,
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The held callbacks in the order of application and version, after this application and version.
-    fn held(
+    /// The stored callbacks in the order of application and version, after this application and version.
+    fn stored_callbacks(
         &self,
         subscription: SubscriptionId,
         after: Option<(ApplicationId, u32)>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Callback>, StoreError>> + Send;
 
-    /// Whether a callback of this application is held.
-    fn holds(
+    /// Whether a callback of this application is stored.
+    fn has_stored_callbacks(
         &self,
         subscription: SubscriptionId,
         application: ApplicationId,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Number of held callbacks, at most [`COUNTED`].
-    fn count_held(
+    /// Number of stored callbacks, at most [`COUNT_LIMIT`].
+    fn count_stored_callbacks(
         &self,
         subscription: SubscriptionId,
     ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
     /// Writes lines, [`BATCH`] rows in a call. After an error some lines may have been written.
-    fn write(&self, lines: Vec<Line>) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn write(&self, lines: Vec<DeliveryWrite>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// A page of the log of attempts.
     fn attempts(
@@ -136,44 +137,48 @@ pub trait Rows: Clone + Send + Sync + 'static {
 pub struct DeliveryTable<R>(pub(crate) R);
 
 impl<R: Rows> Deliveries for DeliveryTable<R> {
-    async fn hold(
+    async fn store_callback(
         &self,
         subscription: SubscriptionId,
         callback: &Callback,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let row = Row::held(subscription, callback, now)?;
-        self.0.apply("deliveries.hold", vec![Change::Put(row)]).await
+        let row = Row::stored_callback(subscription, callback, now)?;
+        self.0.apply("deliveries.store_callback", vec![Change::Put(row)]).await
     }
 
-    async fn held(
+    async fn stored_callbacks(
         &self,
         subscription: SubscriptionId,
         after: Option<(ApplicationId, u32)>,
         limit: usize,
     ) -> Result<Vec<Callback>, StoreError> {
-        let after = after.map(|(application, version)| row::held_sk(application, version));
-        let rows = self.0.range("deliveries.held", held(subscription, String::new(), after, limit)).await?;
+        let after = after.map(|(application, version)| row::stored_sk(application, version));
+        let rows = self
+            .0
+            .range("deliveries.stored_callbacks", stored_range(subscription, String::new(), after, limit))
+            .await?;
         rows.iter().map(Row::callback).collect()
     }
 
-    async fn holds(
+    async fn has_stored_callbacks(
         &self,
         subscription: SubscriptionId,
         application: ApplicationId,
     ) -> Result<bool, StoreError> {
         let of = format!("{application}#");
-        Ok(self.0.count("deliveries.holds", held(subscription, of, None, 1)).await? > 0)
+        Ok(self.0.count("deliveries.has_stored_callbacks", stored_range(subscription, of, None, 1)).await?
+            > 0)
     }
 
-    async fn count_held(&self, subscription: SubscriptionId) -> Result<u32, StoreError> {
-        let limit = usize::try_from(COUNTED).unwrap_or(usize::MAX);
-        let range = held(subscription, String::new(), None, limit);
-        let count = self.0.count("deliveries.count_held", range).await?;
-        Ok(u32::try_from(count).unwrap_or(COUNTED))
+    async fn count_stored_callbacks(&self, subscription: SubscriptionId) -> Result<u32, StoreError> {
+        let limit = usize::try_from(COUNT_LIMIT).unwrap_or(usize::MAX);
+        let range = stored_range(subscription, String::new(), None, limit);
+        let count = self.0.count("deliveries.count_stored_callbacks", range).await?;
+        Ok(u32::try_from(count).unwrap_or(COUNT_LIMIT))
     }
 
-    async fn write(&self, lines: Vec<Line>) -> Result<(), StoreError> {
+    async fn write(&self, lines: Vec<DeliveryWrite>) -> Result<(), StoreError> {
         let changes = row::changes(&lines)?;
         if changes.is_empty() { Ok(()) } else { self.0.apply("deliveries.write", changes).await }
     }
@@ -221,8 +226,8 @@ impl<R: Rows> Deliveries for DeliveryTable<R> {
     }
 }
 
-fn held(subscription: SubscriptionId, prefix: String, after: Option<String>, limit: usize) -> Range {
-    Range { pk: row::held_pk(subscription), prefix, after, newest_first: false, consistent: true, limit }
+fn stored_range(subscription: SubscriptionId, prefix: String, after: Option<String>, limit: usize) -> Range {
+    Range { pk: row::stored_pk(subscription), prefix, after, newest_first: false, consistent: true, limit }
 }
 
 /// A full page always gets a cursor, so the page after it may be empty.

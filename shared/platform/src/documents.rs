@@ -1,8 +1,8 @@
 //! Documents: upload slots, uploaded objects, and download links.
 //!
 //! A document's bytes never pass through the hub. An app uploads directly to S3 through a presigned PUT whose length,
-//! type, checksum and kind are signed, so S3 refuses any other upload. The hub reads the first bytes, and pins the version
-//! that it has verified.
+//! type, checksum and kind are signed, so S3 refuses any other upload. The hub reads the first bytes, and pins the
+//! version that it has verified.
 
 mod aws;
 #[cfg(any(test, feature = "testing"))]
@@ -207,9 +207,9 @@ pub trait Documents: Clone + Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Link, DocumentsError>> + Send;
 
-    /// Stores a JSON text under a key that the hub chooses; the bucket locks the object. An existing object stays, because
-    /// such keys are derived from the content.
-    fn keep(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
+    /// Stores a JSON text under a key that the hub chooses; the bucket locks the object. An existing object stays,
+    /// because such keys are derived from the content.
+    fn store_text(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
 
     /// The object at a key: this version, or the newest one. `None` when the object or the version does not exist.
     fn inspect(

@@ -19,8 +19,8 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Classifies a failure and logs it with its code. The log leaves out the service's message, because it may quote the
-    /// request.
+    /// Classifies a failure and logs it with its code. The log leaves out the service's message, because it may quote
+    /// the request.
     pub(crate) fn of<E: ProvideErrorMetadata, R>(operation: &'static str, error: &SdkError<E, R>) -> Failure {
         let service = error.as_service_error();
         let code = match error {

@@ -1,7 +1,7 @@
 //! Fault injection: fails chosen calls of the fakes, before or after they take effect.
 //!
-//! All fakes of a [`crate::hub::FakeHub`] share one [`Faults`], which counts the calls over all ports in the order of the
-//! handler. A harness runs a handler once to learn the number of calls, and then again with a fault at each call.
+//! All fakes of a [`crate::hub::FakeHub`] share one [`Faults`], which counts the calls over all ports in the order of
+//! the handler. A harness runs a handler once to learn the number of calls, and then again with a fault at each call.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,9 +25,9 @@ pub enum Fault {
 
 /// The outcome that a fake must give to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum CallOutcome {
     /// Succeed.
-    Works,
+    Succeeds,
     /// Fail without effect.
     Fails,
     /// Answer that the service is throttled, without effect.
@@ -70,25 +70,25 @@ impl Faults {
     }
 
     /// Records a call, and returns its outcome. Every call of every fake begins here.
-    pub fn turn(&self, call: &'static str) -> Turn {
+    pub fn next_call(&self, call: &'static str) -> CallOutcome {
         let mut plan = self.lock();
         if plan.dead {
-            return Turn::Fails;
+            return CallOutcome::Fails;
         }
         plan.calls.push(call);
         let number = plan.calls.len();
         match plan.planned.remove(&number) {
-            None => Turn::Works,
-            Some(Fault::Before) => Turn::Fails,
-            Some(Fault::Throttled) => Turn::Throttles,
-            Some(Fault::AnswerLost) => Turn::LosesAnswer,
+            None => CallOutcome::Succeeds,
+            Some(Fault::Before) => CallOutcome::Fails,
+            Some(Fault::Throttled) => CallOutcome::Throttles,
+            Some(Fault::AnswerLost) => CallOutcome::LosesAnswer,
             Some(Fault::DiesBefore) => {
                 plan.dead = true;
-                Turn::Fails
+                CallOutcome::Fails
             }
             Some(Fault::DiesAfter) => {
                 plan.dead = true;
-                Turn::LosesAnswer
+                CallOutcome::LosesAnswer
             }
         }
     }
@@ -106,11 +106,11 @@ mod tests {
     fn a_dead_process_fails_every_call_until_revived() {
         let faults = Faults::default();
         faults.plan(2, Fault::DiesAfter);
-        assert_eq!(faults.turn("store.get"), Turn::Works);
-        assert_eq!(faults.clone().turn("store.append"), Turn::LosesAnswer);
-        assert_eq!(faults.turn("queues.send"), Turn::Fails);
+        assert_eq!(faults.next_call("store.get"), CallOutcome::Succeeds);
+        assert_eq!(faults.clone().next_call("store.append"), CallOutcome::LosesAnswer);
+        assert_eq!(faults.next_call("queues.send"), CallOutcome::Fails);
         faults.revive();
-        assert_eq!(faults.turn("queues.send"), Turn::Works);
+        assert_eq!(faults.next_call("queues.send"), CallOutcome::Succeeds);
         assert_eq!(faults.calls(), ["store.get", "store.append", "queues.send"]);
     }
 
@@ -118,7 +118,7 @@ mod tests {
     fn a_planned_fault_happens_once() {
         let faults = Faults::default();
         faults.plan(1, Fault::Throttled);
-        assert_eq!(faults.turn("store.get"), Turn::Throttles);
-        assert_eq!(faults.turn("store.get"), Turn::Works);
+        assert_eq!(faults.next_call("store.get"), CallOutcome::Throttles);
+        assert_eq!(faults.next_call("store.get"), CallOutcome::Succeeds);
     }
 }

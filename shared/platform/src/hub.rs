@@ -65,8 +65,8 @@ pub trait Hub: Clone + Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
     /// The overrides that operators have made since the deploy.
     fn agency_registry(&self) -> &Self::AgencyRegistry;
-    /// The agencies' rows as deployed, without overrides: see [`crate::agency_registry::current_agencies`] for the agencies
-    /// in force.
+    /// The agencies' rows as deployed, without overrides: see [`crate::agency_registry::current_agencies`] for the
+    /// agencies in force.
     fn rows(&self) -> &Agencies;
     /// This process's cache of the agencies.
     fn cached_agencies(&self) -> &CachedAgencies;

@@ -26,7 +26,7 @@ pub const BATCH: usize = 10;
 /// Most bytes of all bodies in one call: 256 KiB, which every SQS queue accepts by default.
 pub const BATCH_BYTES: usize = 256 * 1024;
 /// Most attempts to send one message, the first included. The SDK retries each call in addition.
-pub const TRIES: u32 = 4;
+pub const MAX_ATTEMPTS: u32 = 4;
 /// Longest wait before the second attempt; the bound doubles with each further attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -68,7 +68,7 @@ pub enum SendError {
     Unavailable,
     /// Not sent, because an earlier message of the group failed.
     #[error("an earlier message of the group was not sent")]
-    Held,
+    Blocked,
     /// More than [`BATCH_BYTES`], or malformed. The same message never succeeds.
     #[error("the message is not acceptable")]
     Refused,
@@ -82,7 +82,7 @@ impl SendError {
     #[must_use]
     pub fn is_transient(self) -> bool {
         match self {
-            SendError::Throttled | SendError::Unavailable | SendError::Held => true,
+            SendError::Throttled | SendError::Unavailable | SendError::Blocked => true,
             SendError::Refused | SendError::NoQueue => false,
         }
     }
@@ -94,8 +94,8 @@ pub type Receipts = Vec<(String, Result<(), SendError>)>;
 /// Sends messages to queues.
 pub trait Queues: Clone + Send + Sync + 'static {
     /// Sends messages, in calls of at most [`BATCH`] messages and [`BATCH_BYTES`]. Retries only the messages that
-    /// failed, up to [`TRIES`] attempts with jitter. A message waits until the queue has accepted the earlier ones of
-    /// its group.
+    /// failed, up to [`MAX_ATTEMPTS`] attempts with jitter. A message waits until the queue has accepted the earlier
+    /// ones of its group.
     ///
     /// # Errors
     /// [`SendError::NoQueue`] when the queue is not configured: nothing was sent. The receipts report all other errors.
@@ -121,7 +121,7 @@ pub trait Queues: Clone + Send + Sync + 'static {
 type Answer = Result<Vec<Result<(), SendError>>, SendError>;
 
 /// One queue. The SQS adapter and the fake differ only here.
-trait Line: Sync {
+trait BatchSender: Sync {
     fn call(&self, batch: &[&Outgoing]) -> impl Future<Output = Answer> + Send;
 
     /// Waits up to `bound` before the next attempt.
@@ -129,63 +129,63 @@ trait Line: Sync {
 }
 
 /// A message, its attempts so far and its final result.
-struct Parcel {
+struct PendingSend {
     message: Outgoing,
     tries: u32,
     result: Option<Result<(), SendError>>,
 }
 
-impl Parcel {
+impl PendingSend {
     fn new(message: Outgoing) -> Self {
         let too_large = message.body.len() > BATCH_BYTES;
-        Parcel { result: too_large.then_some(Err(SendError::Refused)), message, tries: 0 }
+        PendingSend { result: too_large.then_some(Err(SendError::Refused)), message, tries: 0 }
     }
 
     /// Counts an attempt. A transient failure is final only when no attempts are left.
     fn attempted(&mut self, result: Result<(), SendError>) {
         self.tries += 1;
         match result {
-            Err(error) if error.is_transient() && self.tries < TRIES => {}
+            Err(error) if error.is_transient() && self.tries < MAX_ATTEMPTS => {}
             settled => self.result = Some(settled),
         }
     }
 }
 
-async fn deliver(line: &impl Line, messages: Vec<Outgoing>) -> Receipts {
-    let mut parcels: Vec<Parcel> = messages.into_iter().map(Parcel::new).collect();
+async fn deliver(sender: &impl BatchSender, messages: Vec<Outgoing>) -> Receipts {
+    let mut sends: Vec<PendingSend> = messages.into_iter().map(PendingSend::new).collect();
     loop {
-        hold_behind_failures(&mut parcels);
-        let batch = next_batch(&parcels);
-        let Some(tried) = batch.iter().map(|index| parcels[*index].tries).max() else { break };
+        block_behind_failures(&mut sends);
+        let batch = next_batch(&sends);
+        let Some(tried) = batch.iter().map(|index| sends[*index].tries).max() else { break };
         if tried > 0 {
-            line.pause(PAUSE * (1 << (tried - 1).min(8))).await;
+            sender.pause(PAUSE * (1 << (tried - 1).min(8))).await;
         }
-        let call: Vec<&Outgoing> = batch.iter().map(|index| &parcels[*index].message).collect();
-        let answer = line.call(&call).await;
+        let call: Vec<&Outgoing> = batch.iter().map(|index| &sends[*index].message).collect();
+        let answer = sender.call(&call).await;
         for (place, index) in batch.into_iter().enumerate() {
             let result = match &answer {
                 // The answer does not mention the message: it may be in the queue or not.
                 Ok(results) => results.get(place).copied().unwrap_or(Err(SendError::Unavailable)),
                 Err(error) => Err(*error),
             };
-            parcels[index].attempted(result);
+            sends[index].attempted(result);
         }
     }
-    parcels
+    sends
         .into_iter()
-        .map(|parcel| (parcel.message.id, parcel.result.unwrap_or(Err(SendError::Unavailable))))
+        .map(|send| (send.message.id, send.result.unwrap_or(Err(SendError::Unavailable))))
         .collect()
 }
 
 /// Messages behind a failed message of their group are not sent.
-fn hold_behind_failures(parcels: &mut [Parcel]) {
+fn block_behind_failures(sends: &mut [PendingSend]) {
     let mut failed = HashSet::new();
-    for parcel in parcels {
-        match parcel.result {
+    for send in sends {
+        match send.result {
             Some(Err(_)) => {
-                failed.insert(parcel.message.group.clone());
+                failed.insert(send.message.group.clone());
             }
-            None if failed.contains(&parcel.message.group) => parcel.result = Some(Err(SendError::Held)),
+            None if failed.contains(&send.message.group) => send.result = Some(Err(SendError::Blocked)),
             None | Some(Ok(())) => {}
         }
     }
@@ -193,18 +193,18 @@ fn hold_behind_failures(parcels: &mut [Parcel]) {
 
 /// The first unfinished message of each group, as many as one call takes. A batch does not mix first attempts with
 /// retries, because a first attempt must not wait.
-fn next_batch(parcels: &[Parcel]) -> Vec<usize> {
+fn next_batch(sends: &[PendingSend]) -> Vec<usize> {
     let mut groups = HashSet::new();
-    let mut open: Vec<usize> = (0..parcels.len())
-        .filter(|index| parcels[*index].result.is_none() && groups.insert(&parcels[*index].message.group))
+    let mut open: Vec<usize> = (0..sends.len())
+        .filter(|index| sends[*index].result.is_none() && groups.insert(&sends[*index].message.group))
         .collect();
-    let Some(fewest) = open.iter().map(|index| parcels[*index].tries).min() else { return Vec::new() };
-    open.retain(|index| parcels[*index].tries == fewest);
+    let Some(fewest) = open.iter().map(|index| sends[*index].tries).min() else { return Vec::new() };
+    open.retain(|index| sends[*index].tries == fewest);
     let mut bytes = 0;
     open.into_iter()
         .take(BATCH)
         .take_while(|index| {
-            bytes += parcels[*index].message.body.len();
+            bytes += sends[*index].message.body.len();
             bytes <= BATCH_BYTES
         })
         .collect()
@@ -231,7 +231,7 @@ mod tests {
         pauses: Mutex<u32>,
     }
 
-    impl Line for Script {
+    impl BatchSender for Script {
         async fn call(&self, batch: &[&Outgoing]) -> Answer {
             self.calls.lock().unwrap().push(batch.iter().map(|message| message.id.clone()).collect());
             let mut answers = self.answers.lock().unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_failed_is_sent_again() {
+    async fn only_failed_messages_are_sent_again() {
         let script = Script::default();
         *script.answers.lock().unwrap() = vec![Ok(vec![Ok(()), Err(SendError::Throttled), Ok(())])];
         let receipts = deliver(&script, vec![message("1", "a"), message("2", "b"), message("3", "c")]).await;
@@ -268,11 +268,11 @@ mod tests {
         .await;
         assert_eq!(*script.calls.lock().unwrap(), [vec!["1", "3"], vec!["4"]]);
         let results: Vec<_> = receipts.into_iter().map(|(_, result)| result).collect();
-        assert_eq!(results, [Err(SendError::Refused), Err(SendError::Held), Ok(()), Ok(())]);
+        assert_eq!(results, [Err(SendError::Refused), Err(SendError::Blocked), Ok(()), Ok(())]);
     }
 
     #[tokio::test]
-    async fn tries_are_bounded() {
+    async fn attempts_are_bounded() {
         let script = Script::default();
         *script.answers.lock().unwrap() = vec![Err(SendError::Unavailable); 9];
         let receipts = deliver(&script, vec![message("1", "a")]).await;

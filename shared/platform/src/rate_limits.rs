@@ -10,7 +10,7 @@ use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Counter, Key, TenantRows};
 
 /// Most attempts of one reservation while other processes use up the same counter.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// A reserved share of a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl<R: TenantRows> RateLimits for CounterTable<R> {
     ) -> Result<Reserved, StoreError> {
         let counter = Counter { key: Key::new(tenant, format!("rate_limit#{counter}")), limit, until };
         let mut granted = wanted.min(limit);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             match self.0.add("rate_limits.reserve", counter.clone(), granted).await? {
                 Ok(used) => return Ok(Reserved { granted, left: limit.saturating_sub(used) }),
                 Err(used) if used >= limit => break,

@@ -169,7 +169,7 @@ pub struct Image {
     /// The application in the image.
     pub stored: StoredApplication,
     /// Time of the last resend request, and the version of the requested message.
-    pub asked: Option<(Timestamp, u32)>,
+    pub resend_requested: Option<(Timestamp, u32)>,
 }
 
 /// Reads an image of the table's stream.
@@ -178,14 +178,16 @@ pub struct Image {
 /// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]. A retry fails in the same way.
 pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Image, StoreError> {
     let row = row::Row::read(row::from_stream(image))?;
-    let asked =
-        row.asked.as_deref().map(|asked| row::asked_at(asked).ok_or(StoreError::Unreadable(row::ASKED)));
-    Ok(Image { asked: asked.transpose()?, stored: row.stored()? })
+    let requested = row
+        .resend_requested
+        .as_deref()
+        .map(|mark| row::parse_resend_mark(mark).ok_or(StoreError::Unreadable(row::RESEND_REQUESTED)));
+    Ok(Image { resend_requested: requested.transpose()?, stored: row.stored()? })
 }
 
 /// The bound for [`Store::mark_for_resend`]: only an earlier mark may be replaced.
-fn asked_before(now: Timestamp) -> String {
-    row::asked(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
+fn resend_mark_before(now: Timestamp) -> String {
+    row::resend_mark(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
 }
 
 #[cfg(test)]

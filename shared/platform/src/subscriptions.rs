@@ -8,7 +8,7 @@ use std::future::Future;
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
 
-pub use model::{Changes, Former, Roster, SECRET, SUBSCRIPTIONS, Subscription};
+pub use model::{Changes, FormerKeys, SECRET, SUBSCRIPTIONS, Subscription, TenantSubscriptions};
 #[cfg(any(test, feature = "testing"))]
 pub use table::FakeSubscriptions;
 pub use table::{AwsSubscriptions, SubscriptionTable};
@@ -29,7 +29,7 @@ pub trait Subscriptions: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The subscriptions of a tenant.
-    fn of(&self, tenant: &TenantId) -> impl Future<Output = Result<Roster, StoreError>> + Send;
+    fn of(&self, tenant: &TenantId) -> impl Future<Output = Result<TenantSubscriptions, StoreError>> + Send;
 
     /// One subscription. A subscription of another tenant is never found.
     fn get(

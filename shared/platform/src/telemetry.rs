@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// The hub's own crates, whose level `LOG_LEVEL` sets.
-const OURS: [&str; 11] = [
+const CRATES: [&str; 11] = [
     "domain",
     "protocol",
     "platform",
@@ -81,7 +81,7 @@ fn subscriber<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let ours = OURS.map(|target| (target, level.filter()));
+    let ours = CRATES.map(|target| (target, level.filter()));
     let targets = Targets::new().with_default(LevelFilter::WARN.min(level.filter())).with_targets(ours);
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn other_crates_are_held_at_warn() {
+    fn other_crates_log_warnings_and_errors_only() {
         let work = || {
             tracing::debug!(target: "aws_smithy_runtime", "request canary");
             tracing::info!(target: "lambda_runtime", "event canary");

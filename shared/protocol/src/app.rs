@@ -65,8 +65,8 @@ pub struct ApplicationView {
     /// Results of the agencies so far; absent while there are none.
     #[serde(default, skip_serializing_if = "ResultsView::is_empty")]
     pub results: ResultsView,
-    /// Steps that the app may take next. `submit`, `supplement` and `withdraw` are paths below the application; `hand_over` and
-    /// `settle` are values for `confirm`. `submit` and `supplement` appear once `missing` is empty.
+    /// Steps that the app may take next. `submit`, `supplement` and `withdraw` are paths below the application;
+    /// `hand_over` and `settle` are values for `confirm`. `submit` and `supplement` appear once `missing` is empty.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::next_steps))]
     pub next: Vec<String>,
     /// Time at which the application was opened.
@@ -403,9 +403,9 @@ pub struct SubscriptionView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub next_attempt_at: Option<Timestamp>,
-    /// Callbacks held for this endpoint, counted up to 1,000. Present when one subscription is read.
+    /// Callbacks stored for this endpoint, counted up to 1,000. Present when one subscription is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub held: Option<u32>,
+    pub stored_callbacks: Option<u32>,
     /// Public key that verifies `v1a` signatures, `whpk_<base64>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,

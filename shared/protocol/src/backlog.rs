@@ -22,8 +22,8 @@ pub const CASES_DEFAULT: usize = 50;
 /// Seconds between two resend requests for one case, at least.
 pub const RESEND_SECONDS: i64 = 5;
 
-/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`] before and
-/// after `iat`.
+/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`]
+/// before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(

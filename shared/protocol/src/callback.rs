@@ -1,4 +1,5 @@
-//! Callbacks to app backends after Standard Webhooks: they carry ids only, are signed, and keep their id on every retry.
+//! Callbacks to app backends after Standard Webhooks: they carry ids only, are signed, and keep their id on every
+//! retry.
 
 mod signature;
 
@@ -19,25 +20,25 @@ pub enum CallbackMessage {
     V1(Callback),
     /// A callback for one subscription.
     #[serde(rename = "2")]
-    V2(Directed),
-    /// No callback: wakes the drainer of a subscription whose held callbacks may be due.
+    V2(SubscriptionCallback),
+    /// No callback: wakes the drainer of a subscription whose stored callbacks may be due.
     #[serde(rename = "drain-1")]
     Drain(Drain),
 }
 
 /// A callback for one subscription: one of several of the tenant, a replay, or a test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Directed {
+pub struct SubscriptionCallback {
     /// Subscription that receives the callback.
     pub subscription: SubscriptionId,
     /// The callback.
     pub callback: Callback,
     /// Whether this callback is a replay.
     #[serde(default)]
-    pub again: bool,
+    pub replay: bool,
 }
 
-impl Directed {
+impl SubscriptionCallback {
     /// Message group of the FIFO queue: order is kept by subscription and application.
     #[must_use]
     pub fn group(&self) -> String {
@@ -45,7 +46,7 @@ impl Directed {
     }
 }
 
-/// A subscription whose held callbacks may be due.
+/// A subscription whose stored callbacks may be due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
     /// Tenant that owns the subscription.

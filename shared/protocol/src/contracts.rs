@@ -44,8 +44,8 @@ pub fn files() -> Result<BTreeMap<String, String>, ContractError> {
     Ok(files)
 }
 
-/// Quotes the value of a YAML line when it is a day or a time: readers of YAML 1.1 parse an unquoted one as a date, a type
-/// that JSON does not have.
+/// Quotes the value of a YAML line when it is a day or a time: readers of YAML 1.1 parse an unquoted one as a date, a
+/// type that JSON does not have.
 fn quoted(line: &str) -> String {
     let start = line.find(": ").map(|at| at + 2).or_else(|| line.find("- ").map(|at| at + 2));
     let Some((before, value)) = start.and_then(|at| line.split_at_checked(at)) else {

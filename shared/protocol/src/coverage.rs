@@ -74,7 +74,8 @@ pub struct Field {
     pub kind: FieldKind,
     /// Whether the field is required when its condition holds.
     pub required: bool,
-    /// Condition of the field. When it does not hold, the request must omit the field. Absent when the request gave `age`.
+    /// Condition of the field. When it does not hold, the request must omit the field. Absent when the request gave
+    /// `age`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub condition: Option<Condition>,
     /// The only accepted value, when the citizen has no choice.
@@ -82,8 +83,8 @@ pub struct Field {
     pub value: Option<&'static str>,
 }
 
-/// Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity
-/// Card Law, article 10). The catalogue sets the age for each service.
+/// Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident
+/// Identity Card Law, article 10). The catalogue sets the age for each service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The applicant is younger than this, in full years.

@@ -1,7 +1,7 @@
 //! Form fields of an application, by case. Apps build their screens from these fields.
 //!
-//! The catalogue says which fields a case has. A test of intake shows that its validation agrees: it sends exactly these
-//! fields, then omits one field after the other.
+//! The catalogue says which fields a case has. A test of intake shows that its validation agrees: it sends exactly
+//! these fields, then omits one field after the other.
 
 use domain::catalogue::{Ages, Service, ServiceRow, When, service_row};
 use serde_json::{Map, Value};
@@ -70,8 +70,8 @@ fn guardian(row: &ServiceRow, ages: Ages, age: Option<u8>) -> Option<bool> {
     age.map(|age| age < under)
 }
 
-/// Fields of a case for an applicant of this age in years, in the order of a form; empty when the service has no such case.
-/// When neither the age nor the case decides whether a guardian applies, the guardian's fields have a condition.
+/// Fields of a case for an applicant of this age in years, in the order of a form; empty when the service has no such
+/// case. When neither the age nor the case decides whether a guardian applies, the guardian's fields have a condition.
 #[must_use]
 pub fn fields(service: Service, when: When, age: Option<u8>) -> Vec<Field> {
     let row = service_row(service);

@@ -1,9 +1,10 @@
-//! The one reader of JSON from outside: request bodies, reports, tokens, JOSE headers, keys, queue messages, configuration.
+//! The one reader of JSON from outside: request bodies, reports, tokens, JOSE headers, keys, queue messages,
+//! configuration.
 //!
-//! RFC 8259 leaves open what a reader does with a repeated member, and serde_json takes the last one without a word. Two
-//! programs that read one document differently are a hole, so this reader follows I-JSON (RFC 7493): UTF-8 only, and each
-//! member once, also when escapes spell its name. It also refuses U+FFFD, which a program writes that decodes a text with the
-//! wrong character set, and it bounds size and depth.
+//! RFC 8259 leaves open what a reader does with a repeated member, and serde_json takes the last one without a word.
+//! Two programs that read one document differently are a hole, so this reader follows I-JSON (RFC 7493): UTF-8 only,
+//! and each member once, also when escapes spell its name. It also refuses U+FFFD, which a program writes that decodes
+//! a text with the wrong character set, and it bounds size and depth.
 
 use std::fmt;
 
@@ -68,17 +69,17 @@ pub fn parse(bytes: &[u8], bound: usize) -> Result<Value, JsonError> {
         return Err(JsonError::ByteOrderMark);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| JsonError::NotUtf8(error.valid_up_to()))?;
-    let mut findings = Findings::default();
+    let mut mistakes = Mistakes::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = Node { findings: &mut findings, place: Place::Root, depth: 0 }
+    let read = Node { mistakes: &mut mistakes, place: Place::Root, depth: 0 }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
-    let value = read.map_err(|error| if findings.too_deep { JsonError::TooDeep } else { syntax(&error) })?;
-    if !findings.duplicates.is_empty() {
-        return Err(JsonError::Duplicates(findings.duplicates));
+    let value = read.map_err(|error| if mistakes.too_deep { JsonError::TooDeep } else { syntax(&error) })?;
+    if !mistakes.duplicates.is_empty() {
+        return Err(JsonError::Duplicates(mistakes.duplicates));
     }
-    if !findings.replacements.is_empty() {
-        return Err(JsonError::Replacement(findings.replacements));
+    if !mistakes.replacements.is_empty() {
+        return Err(JsonError::Replacement(mistakes.replacements));
     }
     Ok(value)
 }
@@ -120,13 +121,13 @@ pub fn is_plain_name(name: &str) -> bool {
 
 /// Mistakes that do not stop the reader.
 #[derive(Default)]
-struct Findings {
+struct Mistakes {
     duplicates: Vec<String>,
     replacements: Vec<String>,
     too_deep: bool,
 }
 
-/// The place of a value. The JSON pointer is written only for a finding.
+/// The place of a value. The JSON pointer is written only for a mistake.
 #[derive(Clone, Copy)]
 enum Place<'p> {
     Root,
@@ -148,22 +149,22 @@ impl Place<'_> {
 
 /// Builds one value.
 struct Node<'f, 'p> {
-    findings: &'f mut Findings,
+    mistakes: &'f mut Mistakes,
     place: Place<'p>,
     depth: usize,
 }
 
 impl Node<'_, '_> {
     fn check_text(&mut self, text: &str) {
-        if text.contains(REPLACEMENT) && self.findings.replacements.len() < NAMED {
-            self.findings.replacements.push(self.place.pointer());
+        if text.contains(REPLACEMENT) && self.mistakes.replacements.len() < NAMED {
+            self.mistakes.replacements.push(self.place.pointer());
         }
     }
 
     fn descend<E: serde::de::Error>(&mut self) -> Result<(), E> {
         self.depth += 1;
         if self.depth > DEPTH {
-            self.findings.too_deep = true;
+            self.mistakes.too_deep = true;
             return Err(E::custom("too deep"));
         }
         Ok(())
@@ -215,7 +216,7 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         let mut values = Vec::new();
         loop {
             let place = Place::Item(&self.place, values.len());
-            let node = Node { findings: &mut *self.findings, place, depth: self.depth };
+            let node = Node { mistakes: &mut *self.mistakes, place, depth: self.depth };
             let Some(value) = list.next_element_seed(node)? else { return Ok(Value::Array(values)) };
             values.push(value);
         }
@@ -227,10 +228,10 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         while let Some(name) = object.next_key::<String>()? {
             self.check_text(&name);
             let place = Place::Member(&self.place, &name);
-            if members.contains_key(&name) && self.findings.duplicates.len() < NAMED {
-                self.findings.duplicates.push(place.pointer());
+            if members.contains_key(&name) && self.mistakes.duplicates.len() < NAMED {
+                self.mistakes.duplicates.push(place.pointer());
             }
-            let node = Node { findings: &mut *self.findings, place, depth: self.depth };
+            let node = Node { mistakes: &mut *self.mistakes, place, depth: self.depth };
             let value = object.next_value_seed(node)?;
             members.insert(name, value);
         }
@@ -322,7 +323,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic_and_what_is_taken_reads_the_same(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        fn no_input_panics_and_accepted_json_reads_back_the_same(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             if let Ok(value) = parse(&bytes, 100) {
                 prop_assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), value);
             }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Media type of a problem.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
-/// Prefix of the code in a problem's `type`, which is a relative reference (RFC 9457, section 3.1.1). Resolved against the
-/// hub's address, `type` is the page that explains the problem.
+/// Prefix of the code in a problem's `type`, which is a relative reference (RFC 9457, section 3.1.1). Resolved against
+/// the hub's address, `type` is the page that explains the problem.
 pub const TYPE_PREFIX: &str = "/problems/";
 
 /// Why a request failed. Decide by `type`. `title` and `detail` are for people, in Chinese or English according to
@@ -16,8 +16,8 @@ pub const TYPE_PREFIX: &str = "/problems/";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
-    /// `/problems/` and a stable code: the path of the page that explains the problem. Decide by the code; treat an unknown
-    /// code by the status.
+    /// `/problems/` and a stable code: the path of the page that explains the problem. Decide by the code; treat an
+    /// unknown code by the status.
     #[serde(rename = "type")]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^/problems/[a-z_]+$")))]
     pub kind: String,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, ReportId};
 use domain::stage::Stage;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ pub struct Report {
     pub iat: i64,
     /// Result that the agency reports.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub result: ReportedResult,
 }
 
 /// The receipt: the answer to a report.

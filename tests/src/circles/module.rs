@@ -177,7 +177,8 @@ impl Modules {
         let (_, path) = import.path.split_last()?;
         match self.resolve(module, path, depth)? {
             Target::Module(of) => self.lookup(of, name, true, depth.checked_sub(1)?),
-            // A glob import of an enumeration's variants. The variants are not read; the import of the enumeration counts.
+            // A glob import of an enumeration's variants. The variants are not read; the import of the enumeration
+            // counts.
             Target::Item(_) => None,
         }
     }

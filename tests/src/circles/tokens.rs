@@ -12,8 +12,8 @@ pub(super) struct Import {
 /// The paths and imports in the code of one module.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
-    /// Paths of one segment or more. A single lower-case name is listed only when it is called or invoked, since it is a
-    /// variable otherwise.
+    /// Paths of one segment or more. A single lower-case name is listed only when it is called or invoked, since it is
+    /// a variable otherwise.
     pub(super) paths: Vec<Vec<String>>,
     /// `use` inside a function.
     pub(super) imports: Vec<Import>,

@@ -51,7 +51,8 @@ fn agency(stack: &LocalStack, folder: &Path) -> Running {
     let code: AgencyCode = AGENCY.parse().expect("an agency code");
     let config = folder.join("agency.json");
     write_private(&config, &settings(stack, &code).to_string());
-    // A static is never dropped. The shell ends the agency when standard input closes, which happens when this process ends.
+    // A static is never dropped. The shell ends the agency when standard input closes, which happens when this process
+    // ends.
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "\"$@\" & /bin/cat >/dev/null; kill $!", "agency"]).arg(program());
     command.args(["simulate", "--script", "default", "--config"]).arg(&config);

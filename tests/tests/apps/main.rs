@@ -1,6 +1,7 @@
 //! The tools for a developer of an app backend: tokens, a listener, applications from a file, and the guide.
 //!
-//! All tests share one local AWS and one running agency. The commands are real processes, with the documented arguments.
+//! All tests share one local AWS and one running agency. The commands are real processes, with the documented
+//! arguments.
 
 mod fixture;
 
@@ -40,7 +41,7 @@ fn a_token_has_the_requested_scope_and_nothing_else_is_printed() {
     for (wrong, why) in [
         (["--hours", "25"], "25 is not in 1..=24"),
         (["--hours", "0"], "0 is not in 1..=24"),
-        (["--scopes", "everything"], "there is no such scope"),
+        (["--scopes", "everything"], "unknown scope"),
         (["--tenant", "A B"], "a tenant has 1 to 64"),
     ] {
         let printed = run(&["token", wrong[0], wrong[1]], 2);
@@ -63,7 +64,8 @@ async fn an_application_from_a_file_is_followed_and_calls_back() {
         format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'webhook-id: a:1' -d '{{}}' {address}");
     assert_eq!(output_text(fixture().shell(&forged).output().expect("a shell"), 0), "401");
     human.wait_for_line(&["forged"]).await;
-    // The listener with JSON output prints nothing before its first callback, so the test waits until the hub lists both.
+    // The listener with JSON output prints nothing before its first callback, so the test waits until the hub lists
+    // both.
     let both = "eval \"$(cargo run --quiet -- token --tenant apps-file --export)\"\n\
                 curl -sS -H \"Authorization: Bearer $TOKEN\" \"$URL/v1/subscriptions\"";
     let subscribed = || {
@@ -115,7 +117,7 @@ fn every_wrong_field_is_reported_with_its_line() {
     let wrong = text(FIRST_CARD)
         .replace("\"110105200601158110\"", "\"110105200601158111\"")
         .replace("commitment = true", "commitment = false")
-        .replace("papers/", &format!("{}/papers/", root().join("shared/apps/examples").display()));
+        .replace("documents/", &format!("{}/documents/", root().join("shared/apps/examples").display()));
     let form = fixture().file("wrong.toml");
     fs::write(&form, wrong).expect("a file");
     let form = form.display().to_string();
@@ -126,7 +128,7 @@ fn every_wrong_field_is_reported_with_its_line() {
         run(&["apply", "household_transfer", "--file", "shared/apps/examples/household-certificate.json"], 2);
     assert!(printed.contains("is for another service"), "{printed}");
     let printed =
-        run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--paper", "diploma=README.md"], 2);
+        run(&["apply", "first_identity_card", "--file", FIRST_CARD, "--document", "diploma=README.md"], 2);
     assert!(printed.contains("requires no \"diploma\""), "{printed}");
 }
 
@@ -197,7 +199,7 @@ fn a_backend_in_typescript_files_uploads_and_is_called_back() {
     let start = format!(
         "eval \"$(cargo run --quiet -- token --tenant apps-node --export)\"\n\
          node '{program}' shared/apps/examples/first-card.request.json ready \
-         shared/apps/examples/papers/household-register.pdf shared/apps/examples/papers/proof-of-residence.jpg"
+         shared/apps/examples/documents/household-register.pdf shared/apps/examples/documents/proof-of-residence.jpg"
     );
     let printed = output_text(fixture().shell(&start).output().expect("a shell"), 0);
     assert_eq!(printed.matches("uploaded ").count(), 2, "{printed}");

@@ -94,8 +94,8 @@ impl Fixture {
         command
     }
 
-    /// A line of the guide, run in a separate folder with this build's programs instead of `cargo run`. Links in the folder
-    /// lead to the files of the repository.
+    /// A line of the guide, run in a separate folder with this build's programs instead of `cargo run`. Links in the
+    /// folder lead to the files of the repository.
     pub(crate) fn shell(&self, folder: &Path, line: &str) -> Command {
         let shared = folder.join("shared");
         if !shared.exists() {

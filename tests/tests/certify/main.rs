@@ -1,8 +1,8 @@
 //! Certification: the consumers in Python, Node and Rust pass, and consumers with one fault do not.
 //!
 //! All tests share one local AWS. Each consumer is a real process at the queue of its own agency, with the kit that an
-//! operator hands out, and `tongban-agency certify` checks it from outside. The short form runs all checks for one consumer
-//! and a few for the others, with three of the eight broken consumers.
+//! operator hands out, and `tongban-agency certify` checks it from outside. The short form runs all checks for one
+//! consumer and a few for the others, with three of the eight broken consumers.
 
 mod fixture;
 mod running_consumer;
@@ -142,7 +142,8 @@ fn every_broken_consumer_fails_its_check() {
     }
 }
 
-/// A 44th agency joins by one row and a deploy to the running hub. Its consumer is certified, and the row is removed again.
+/// A 44th agency joins by one row and a deploy to the running hub. Its consumer is certified, and the row is removed
+/// again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     let fixture = fixture();
@@ -176,8 +177,8 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     fs::remove_file(&file).expect("the file");
 }
 
-/// The guide's commands as written, from an empty folder to the certified consumer in Python with the burst of 500, and the
-/// commands after certification. The short form runs a few checks.
+/// The guide's commands as written, from an empty folder to the certified consumer in Python with the burst of 500, and
+/// the commands after certification. The short form runs a few checks.
 #[test]
 fn the_guide_leads_to_a_certified_consumer() {
     let guide = tongban_tests::repository::text("shared/agency/INTEGRATION.md");

@@ -107,8 +107,8 @@ impl RunningConsumer {
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
-    /// Certifies the consumer until a condition holds, then stops certification as ctrl-c does. Returns exit code and standard
-    /// error.
+    /// Certifies the consumer until a condition holds, then stops certification as ctrl-c does. Returns exit code and
+    /// standard error.
     pub(crate) fn certify_until(&self, check: &str, condition: impl Fn() -> bool) -> (Option<i32>, String) {
         let mut command = self.fixture.command(&program());
         command.args(["certify", "--only", check, "--burst", "10", "--config"]).arg(self.file("agency.json"));

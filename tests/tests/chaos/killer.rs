@@ -46,7 +46,8 @@ impl Killer {
         for (function, id) in self.function_processes() {
             functions.entry(function).or_default().push(id);
         }
-        // The function first, then one of its processes: functions with few processes are killed as often as the others.
+        // The function first, then one of its processes: functions with few processes are killed as often as the
+        // others.
         let function = functions.keys().nth(self.below(functions.len(), "function", turn))?.clone();
         let mut processes = functions.remove(&function)?;
         processes.sort_unstable();

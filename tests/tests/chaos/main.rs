@@ -1,6 +1,6 @@
 //! Chaos: function processes are killed while applications of all services travel, and the app's endpoint answers some
-//! callbacks with 503. In the end every application is decided once, every callback has arrived in order, nothing is in a
-//! dead-letter queue, and 99 of 100 callbacks arrived within a minute of their event.
+//! callbacks with 503. In the end every application is decided once, every callback has arrived in order, nothing is in
+//! a dead-letter queue, and 99 of 100 callbacks arrived within a minute of their event.
 //!
 //! The seed of the choices is fixed: which process dies, and which callbacks the endpoint refuses. The order in which
 //! processes and callbacks appear is the machine's.
@@ -123,7 +123,7 @@ async fn citizens_act(stack: &LocalStack, filed: &Filed) {
 async fn expected_callbacks(stack: &LocalStack, filed: &Filed) -> BTreeSet<(ApplicationId, u32)> {
     let mut expected = BTreeSet::new();
     for ledger in record::records(stack, filed).await {
-        let owed = ledger.lines().iter().filter(|line| calls_back(&line.entry.event));
+        let owed = ledger.entries().iter().filter(|line| calls_back(&line.entry.event));
         expected.extend(owed.map(|line| (ledger.state().id, line.entry.version)));
     }
     expected

@@ -62,13 +62,13 @@ assert isinstance(created, ApplicationView), created
 again = create_application.sync(client=hub, body=application, idempotency_key=key)
 assert again.id == created.id, "the repeat made another application"
 
-papers = {
+documents = {
     DocumentKind.HOUSEHOLD_REGISTER: ("household-register.pdf", MediaType.APPLICATIONPDF),
     DocumentKind.PROOF_OF_RESIDENCE: ("proof-of-residence.jpg", MediaType.IMAGEJPEG),
 }
 for document in created.documents:
-    kind = next(kind for kind in papers if kind in document.accepts)
-    name, media_type = papers[kind]
+    kind = next(kind for kind in documents if kind in document.accepts)
+    name, media_type = documents[kind]
     content = pathlib.Path(folder, name).read_bytes()
     described = NewDocument(
         kind=NewDocumentKind(kind.value),

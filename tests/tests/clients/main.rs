@@ -161,7 +161,7 @@ async fn a_generated_client_files_an_application_uploads_reads_and_lists() {
     command.arg(stack.api_url_by_number().expect("the address of the API"));
     command.arg(stack.token("generated-client", &SCOPES).expect("a token"));
     command.arg(Citizen::aged(20).json().to_string());
-    command.arg(root().join("shared/apps/examples/papers")).env("PYTHONPATH", &client);
+    command.arg(root().join("shared/apps/examples/documents")).env("PYTHONPATH", &client);
     let printed = tokio::task::spawn_blocking(|| printed(command)).await.expect("the client");
     let told: Value = serde_json::from_str(printed.trim()).expect("JSON");
     assert_eq!(told["documents"], 2, "{told}");

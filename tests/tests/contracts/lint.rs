@@ -1,5 +1,5 @@
-//! The linters of the contracts' ecosystems: AsyncAPI's parser with its rules, Redocly's strict ruleset for OpenAPI, Ajv in
-//! strict mode for JSON Schema.
+//! The linters of the contracts' ecosystems: AsyncAPI's parser with its rules, Redocly's strict ruleset for OpenAPI,
+//! Ajv in strict mode for JSON Schema.
 
 use std::fs;
 use std::path::PathBuf;

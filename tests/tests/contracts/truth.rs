@@ -55,8 +55,8 @@ fn every_example_fits_its_schema() {
     }
 }
 
-/// One wrong member at a time. The last column is whether serde refuses the value too. Otherwise the hub's checks refuse it,
-/// or the schema is stricter on purpose.
+/// One wrong member at a time. The last column is whether serde refuses the value too. Otherwise the hub's checks
+/// refuse it, or the schema is stricter on purpose.
 #[test]
 fn wrong_values_do_not_fit() {
     let long = "字".repeat(201);

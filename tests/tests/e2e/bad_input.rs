@@ -1,5 +1,5 @@
-//! Wrong requests, by mistake or on purpose. The API refuses each in the caller's language, names every fault, and stores
-//! nothing.
+//! Wrong requests, by mistake or on purpose. The API refuses each in the caller's language, names every fault, and
+//! stores nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

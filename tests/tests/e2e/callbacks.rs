@@ -53,7 +53,8 @@ pub(crate) async fn a_test_event_before_and_after_a_rotation(test_hub: Arc<TestH
     assert_ne!(rotated.public_key, before.public_key);
     assert!(rotated.former_keys_until.is_some(), "{rotated:?}");
     app.receiver.also_trust(&rotated.secret.expect("a secret, shown once"));
-    // A function with cached keys still signs with the old key alone, so the test waits for a callback with both signatures.
+    // A function with cached keys still signs with the old key alone, so the test waits for a callback with both
+    // signatures.
     until("a callback signed by both", SOON, async || {
         let id = test(&app, &path).await;
         wait_for_callback(&app, &id).await;
@@ -80,7 +81,8 @@ pub(crate) async fn a_second_subscription_gets_all_callbacks(test_hub: Arc<TestH
             (kinds.len() >= expected.len()).then_some(kinds)
         };
         assert_eq!(until("the second receiver's callbacks", SOON, received).await, expected);
-        // The first subscription is called directly until the change has propagated, and by its own queue messages afterwards.
+        // The first subscription is called directly until the change has propagated, and by its own queue messages
+        // afterwards.
         let apart = made.created_at + PROPAGATION_DELAY;
         until("separate messages for both subscriptions", SOON, async || {
             (Timestamp::now() > apart).then_some(())
@@ -90,7 +92,7 @@ pub(crate) async fn a_second_subscription_gets_all_callbacks(test_hub: Arc<TestH
 }
 
 /// Callbacks of events during a pause arrive in order when the pause ends.
-pub(crate) async fn paused_holds_and_resumed_delivers_in_order(test_hub: Arc<TestHub>) {
+pub(crate) async fn a_pause_stores_callbacks_and_a_resume_delivers_them_in_order(test_hub: Arc<TestHub>) {
     test_hub.run_agency("53", "default").await;
     let (app, path) = subscribed(&test_hub, "callbacks-paused").await;
     assert_eq!(change(&app, &path, "pause").await.state, "paused");
@@ -98,26 +100,28 @@ pub(crate) async fn paused_holds_and_resumed_delivers_in_order(test_hub: Arc<Tes
     let filed = app.file(when_complete(body), &adult_documents()).await;
     app.reaches(filed.id, Stage::Ready).await;
     let expected = ["dispatched", "received", "signed", "produced", "ready"];
-    until("five held callbacks", SOON, async || (view(&app, &path).await.held == Some(5)).then_some(()))
-        .await;
+    until("five stored callbacks", SOON, async || {
+        (view(&app, &path).await.stored_callbacks == Some(5)).then_some(())
+    })
+    .await;
     assert_eq!(app.receiver.calls().len(), 0, "callbacks sent during the pause");
     assert_eq!(change(&app, &path, "resume").await.state, "recovering");
     close(&app, filed.id, &expected).await;
-    until("no held callback", SOON, async || {
+    until("no stored callback", SOON, async || {
         let now = view(&app, &path).await;
-        (now.held == Some(0) && now.state == "healthy").then_some(())
+        (now.stored_callbacks == Some(0) && now.state == "healthy").then_some(())
     })
     .await;
 }
 
-/// An endpoint that answers 410 is disabled and its tenant notified. Held callbacks arrive when it is resumed.
-pub(crate) async fn gone_disables_and_resumed_delivers(test_hub: Arc<TestHub>) {
+/// An endpoint that answers 410 is disabled and its tenant notified. Stored callbacks arrive when it is resumed.
+pub(crate) async fn status_410_disables_the_endpoint_and_a_resume_delivers(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-gone").await;
     app.receiver.answer(Some(410));
     let id = test(&app, &path).await;
-    until("a disabled endpoint with a held callback", SOON, async || {
+    until("a disabled endpoint with a stored callback", SOON, async || {
         let now = view(&app, &path).await;
-        (now.state == "disabled" && now.reason.as_deref() == Some("gone") && now.held == Some(1))
+        (now.state == "disabled" && now.reason.as_deref() == Some("gone") && now.stored_callbacks == Some(1))
             .then_some(())
     })
     .await;
@@ -144,9 +148,9 @@ pub(crate) async fn a_failing_endpoint_gets_its_callbacks_later(test_hub: Arc<Te
     let (app, path) = subscribed(&test_hub, "callbacks-failing").await;
     app.receiver.answer(Some(503));
     let id = test(&app, &path).await;
-    until("a failing endpoint with held callbacks", SOON, async || {
+    until("a failing endpoint with stored callbacks", SOON, async || {
         let now = view(&app, &path).await;
-        (now.state == "failing" && now.held == Some(1)).then_some(())
+        (now.state == "failing" && now.stored_callbacks == Some(1)).then_some(())
     })
     .await;
     // Up to three attempts, each repeated once.

@@ -19,8 +19,8 @@ use crate::test_hub::TestHub;
 /// Deadline for the queues to be empty after the last message.
 const DRAINED: Duration = Duration::from_secs(60);
 
-/// Checks a finished scenario: exactly these callbacks arrived in this order, the record's chain verifies, and the app reads
-/// the recorded events and state. Returns the state.
+/// Checks a finished scenario: exactly these callbacks arrived in this order, the record's chain verifies, and the app
+/// reads the recorded events and state. Returns the state.
 pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) -> Application {
     let own = || app.receiver.calls().into_iter().filter(|call| call.payload.data.application == id);
     let expected = called_back.len();
@@ -36,7 +36,7 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
     let (events, hash) = app.feed(id).await;
     assert_eq!(hash, ledger.hash(), "the feed's hash");
     let recorded: Vec<(u32, String)> = ledger
-        .lines()
+        .entries()
         .iter()
         .map(|line| (line.entry.version, format!("application.{}", line.entry.event.name())))
         .collect();
@@ -49,7 +49,7 @@ pub(crate) async fn close(app: &App, id: ApplicationId, called_back: &[&str]) ->
         assert_eq!(people::trace_in(&call.body), None, "callback {}", call.id);
     }
     assert_eq!(app.view(id).await, ApplicationView::from(ledger.state()), "the view");
-    for line in ledger.lines() {
+    for line in ledger.entries() {
         let traces = people::trace_in(&String::from_utf8_lossy(&line.bytes));
         assert_eq!(traces, None, "entry {} of {id}", line.entry.version);
     }

@@ -1,5 +1,5 @@
-//! The contract suites of the platform's tables against the local AWS. They use a separate account, so that their writes
-//! trigger no function. The tables have the keys and indexes of the template.
+//! The contract suites of the platform's tables against the local AWS. They use a separate account, so that their
+//! writes trigger no function. The tables have the keys and indexes of the template.
 
 use std::sync::Arc;
 

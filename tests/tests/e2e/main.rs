@@ -76,8 +76,8 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         exceptions: supplement_is_requested_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_place_that_no_agency_covers, an_agency_without_a_capability;
         reports: each_report_gets_its_documented_answer, reports_through_the_queue, a_lost_case_is_sent_again;
-        callbacks: a_test_event_before_and_after_a_rotation, a_second_subscription_gets_all_callbacks, paused_holds_and_resumed_delivers_in_order,
-            gone_disables_and_resumed_delivers, a_failing_endpoint_gets_its_callbacks_later;
+        callbacks: a_test_event_before_and_after_a_rotation, a_second_subscription_gets_all_callbacks, a_pause_stores_callbacks_and_a_resume_delivers_them_in_order,
+            status_410_disables_the_endpoint_and_a_resume_delivers, a_failing_endpoint_gets_its_callbacks_later;
         docs: readme, agency_readme;
         contracts: store, tenant_rows, deliveries, agency_registry;
         port_contracts: queues, documents, vault;

@@ -1,4 +1,5 @@
-//! Places that no agency covers: the hub refuses before it stores anything, and names the agencies that offer the service.
+//! Places that no agency covers: the hub refuses before it stores anything, and names the agencies that offer the
+//! service.
 
 use std::sync::Arc;
 

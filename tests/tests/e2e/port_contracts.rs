@@ -9,7 +9,9 @@ use aws_sdk_sqs::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use platform::aws::Aws;
-use platform::contract::{Reader, Taken, Visitor, documents_contract, queues_contract, vault_contract};
+use platform::contract::{
+    LinkClient, QueuedMessage, Reader, documents_contract, queues_contract, vault_contract,
+};
 use platform::documents::AwsDocuments;
 use platform::queues::{AwsQueues, Queue, QueueUrls};
 use platform::vault::AwsVault;
@@ -39,8 +41,8 @@ pub(crate) async fn queues(test_hub: Arc<TestHub>) {
         quarantine: Some(make_queue(&sqs, "port-quarantine", &resources["RouterQuarantine"]).await),
     };
     let queues = AwsQueues::new(sqs.clone(), urls.clone());
-    let untold = AwsQueues::new(sqs.clone(), QueueUrls::default());
-    queues_contract(&queues, &untold, &Sqs { client: sqs, urls }).await;
+    let unconfigured = AwsQueues::new(sqs.clone(), QueueUrls::default());
+    queues_contract(&queues, &unconfigured, &Sqs { client: sqs, urls }).await;
 }
 
 pub(crate) async fn documents(test_hub: Arc<TestHub>) {
@@ -88,7 +90,7 @@ struct Sqs {
 }
 
 impl Reader for Sqs {
-    async fn take(&self, queue: &Queue) -> Vec<Taken> {
+    async fn take(&self, queue: &Queue) -> Vec<QueuedMessage> {
         let url = self.urls.of(queue).expect("a queue");
         let receive = self.client.receive_message().queue_url(&url).max_number_of_messages(10);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
@@ -109,9 +111,9 @@ impl Reader for Sqs {
     }
 }
 
-fn taken(message: Message) -> Taken {
+fn taken(message: Message) -> QueuedMessage {
     let mut attributes = message.attributes.unwrap_or_default();
-    Taken {
+    QueuedMessage {
         group: attributes.remove(&MessageSystemAttributeName::MessageGroupId),
         body: message.body.unwrap_or_default(),
     }
@@ -136,7 +138,7 @@ impl Bucket {
     }
 }
 
-impl Visitor for Bucket {
+impl LinkClient for Bucket {
     async fn put(&self, link: &Link, bytes: &[u8]) -> bool {
         self.follow(link, bytes).await.status().is_success()
     }

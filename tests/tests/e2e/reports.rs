@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::Message;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::Stage;
 use jiff::Timestamp;
@@ -61,14 +61,14 @@ impl AgencyTester {
         (envelope.id.to_string(), case)
     }
 
-    fn report(&self, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+    fn report(&self, application: ApplicationId, seen: u32, result: ReportedResult) -> Report {
         Report {
             report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
             application,
             agency: self.agency.code.clone(),
             seen,
             iat: Timestamp::now().as_second(),
-            finding,
+            result,
         }
     }
 
@@ -123,19 +123,19 @@ pub(crate) async fn each_report_gets_its_documented_answer(test_hub: Arc<TestHub
     let refused = async |tester: &AgencyTester, jws: &str| tester.refused(jws).await;
     let named = |status: u16, name: &str| (status, name.to_owned());
 
-    let early = ours.sign(&ours.report(id, seen, Finding::Signed));
+    let early = ours.sign(&ours.report(id, seen, ReportedResult::Signed));
     assert_eq!(refused(&ours, &early).await, named(409, "illegal_step"));
-    let stale = ours.sign(&ours.report(id, seen - 1, Finding::Received));
+    let stale = ours.sign(&ours.report(id, seen - 1, ReportedResult::Received));
     assert_eq!(refused(&ours, &stale).await, named(409, "stale_version"));
-    let stranger = theirs.sign(&theirs.report(id, seen, Finding::Received));
+    let stranger = theirs.sign(&theirs.report(id, seen, ReportedResult::Received));
     assert_eq!(refused(&theirs, &stranger).await, named(404, "not_found"));
     let unknown_application = ApplicationId::from_bytes16([7; 16]);
-    let unknown = ours.sign(&ours.report(unknown_application, 1, Finding::Received));
+    let unknown = ours.sign(&ours.report(unknown_application, 1, ReportedResult::Received));
     assert_eq!(refused(&ours, &unknown).await, named(404, "not_found"));
     let other: AgencyCode = OURS.parse().expect("a code");
-    let claimed = theirs.sign(&Report { agency: other, ..theirs.report(id, seen, Finding::Received) });
+    let claimed = theirs.sign(&Report { agency: other, ..theirs.report(id, seen, ReportedResult::Received) });
     assert_eq!(refused(&theirs, &claimed).await, named(404, "not_found"));
-    let received = ours.report(id, seen, Finding::Received);
+    let received = ours.report(id, seen, ReportedResult::Received);
     let mut bad = ours.sign(&received);
     bad.replace_range(bad.len() - 8.., "AAAAAAAA");
     assert_eq!(refused(&ours, &bad).await, named(401, "bad_signature"));
@@ -150,11 +150,11 @@ pub(crate) async fn each_report_gets_its_documented_answer(test_hub: Arc<TestHub
     assert_eq!(status, 200, "{first}");
     let again = ours.sign(&Report { iat: received.iat - 1_000, ..received.clone() });
     assert_eq!(ours.post("/v1/reports", &again).await, (200, first), "a repeat gets the first answer");
-    let misused = ours.sign(&Report { finding: Finding::Signed, ..received });
+    let misused = ours.sign(&Report { result: ReportedResult::Signed, ..received });
     assert_eq!(refused(&ours, &misused).await, named(422, "key_reused"));
-    let refusal = ours.report(id, seen, Finding::NotIssued { reason: "no such entry".to_owned() });
+    let refusal = ours.report(id, seen, ReportedResult::NotIssued { reason: "no such entry".to_owned() });
     assert_eq!(ours.post("/v1/reports", &ours.sign(&refusal)).await.0, 200);
-    let back = ours.sign(&ours.report(id, seen, Finding::Signed));
+    let back = ours.sign(&ours.report(id, seen, ReportedResult::Signed));
     assert_eq!(refused(&ours, &back).await, named(409, "illegal_step"));
     close(&app, id, &["dispatched", "received", "not_issued"]).await;
 }
@@ -172,22 +172,23 @@ pub(crate) async fn reports_through_the_queue(test_hub: Arc<TestHub>) {
     let waited = app.get(format!("/v1/applications/{id}/events?after={version}&wait=20")).send().await;
     let waited: EventsPage = waited.read(StatusCode::OK);
     assert_eq!((waited.events, waited.after), (Vec::new(), version));
-    let ready = Finding::Ready { place: "the hall".to_owned() };
-    for finding in [Finding::Received, Finding::Signed, Finding::Produced, ready] {
-        tester.queue(&tester.sign(&tester.report(id, case.version, finding.clone()))).await;
-        let stage = match finding {
-            Finding::Received => Stage::Received,
-            Finding::Signed => Stage::Signed,
-            Finding::Produced => Stage::Produced,
+    let ready = ReportedResult::Ready { place: "the hall".to_owned() };
+    for result in [ReportedResult::Received, ReportedResult::Signed, ReportedResult::Produced, ready] {
+        tester.queue(&tester.sign(&tester.report(id, case.version, result.clone()))).await;
+        let stage = match result {
+            ReportedResult::Received => Stage::Received,
+            ReportedResult::Signed => Stage::Signed,
+            ReportedResult::Produced => Stage::Produced,
             _ => Stage::Ready,
         };
         app.reaches(id, stage).await;
     }
-    tester.queue(&tester.sign(&tester.report(id, case.version, Finding::Signed))).await;
+    tester.queue(&tester.sign(&tester.report(id, case.version, ReportedResult::Signed))).await;
     close(&app, id, &["dispatched", "received", "signed", "produced", "ready"]).await;
 }
 
-/// An agency loses a case after it has taken the message: the case is listed, requested again, and arrives under its id.
+/// An agency loses a case after it has taken the message: the case is listed, requested again, and arrives under its
+/// id.
 pub(crate) async fn a_lost_case_is_sent_again(test_hub: Arc<TestHub>) {
     let tester = AgencyTester::of(&test_hub, "36").await;
     let app = App::open(&test_hub, "reports-backlog").await;

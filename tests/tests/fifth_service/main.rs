@@ -1,5 +1,5 @@
-//! A service that exists only in a fixture's catalogue. Its application passes through the real handlers to its end: two
-//! legs of two agencies, and a supplement.
+//! A service that exists only in a fixture's catalogue. Its application passes through the real handlers to its end:
+//! two legs of two agencies, and a supplement.
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 #[allow(dead_code, reason = "the harness of the in-process tests, which use all of it")]
@@ -9,7 +9,7 @@ mod crash_harness;
 use app_client::SampleDocument;
 use crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, stream_record};
 use domain::catalogue::{Catalogue, DocumentKind, install};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::event::MissingItem;
 use platform::clock::Clock as _;
 use platform::store::StoredApplication;
@@ -52,9 +52,9 @@ impl ServiceScenario {
         self.harness.opened(agency, &messages[0])
     }
 
-    async fn report(&mut self, agency: &str, finding: Finding) -> Answer {
+    async fn report(&mut self, agency: &str, result: ReportedResult) -> Answer {
         let stored = self.application().await;
-        let jws = self.harness.signed(agency, stored.id(), stored.version(), finding);
+        let jws = self.harness.signed(agency, stored.id(), stored.version(), result);
         let answer = self.harness.report(&jws).await;
         self.deliver_all().await;
         answer
@@ -111,13 +111,13 @@ async fn a_service_from_a_fixture_reaches_its_end() {
     // The first leg, with a supplement.
     let case = scenario.case(BEIJING);
     assert_eq!(case.reports, ["received", "supplement_requested", "approved", "rejected"]);
-    scenario.report(BEIJING, Finding::Received).await.body(200);
+    scenario.report(BEIJING, ReportedResult::Received).await.body(200);
     let item = MissingItem {
         name: "landlord".to_owned(),
         accepts: vec![DocumentKind::named("tenancy_agreement").unwrap()],
         note: "signed by the landlord".to_owned(),
     };
-    scenario.report(BEIJING, Finding::SupplementRequested { items: vec![item] }).await.body(200);
+    scenario.report(BEIJING, ReportedResult::SupplementRequested { items: vec![item] }).await.body(200);
     let id = scenario.application().await.id();
     let answer = SampleDocument::pdf("tenancy_agreement", "signed");
     let key = domain::application::object_key(id, "d4".parse().unwrap(), 0);
@@ -125,7 +125,7 @@ async fn a_service_from_a_fixture_reaches_its_end() {
     scenario.harness.hub.documents.put(&key, answer.media_type, kind, &answer.bytes);
     assert_eq!(scenario.post("supplement", &json!({})).await["stage"], "supplemented");
     scenario.case(BEIJING);
-    scenario.report(BEIJING, Finding::Approved { permit: "P-1".to_owned() }).await.body(200);
+    scenario.report(BEIJING, ReportedResult::Approved { permit: "P-1".to_owned() }).await.body(200);
 
     // The second leg is at the other agency. Its reports in the catalogue include no supplement request.
     let case = scenario.case(SHANDONG);
@@ -133,9 +133,9 @@ async fn a_service_from_a_fixture_reaches_its_end() {
         (case.purpose.name(), &case.reports[..]),
         ("certify", &["received".to_owned(), "issued".to_owned()][..])
     );
-    scenario.report(SHANDONG, Finding::Received).await.body(200);
+    scenario.report(SHANDONG, ReportedResult::Received).await.body(200);
     let more = MissingItem { name: "x".to_owned(), accepts: vec![kind.unwrap()], note: String::new() };
-    scenario.report(SHANDONG, Finding::SupplementRequested { items: vec![more] }).await.body(409);
+    scenario.report(SHANDONG, ReportedResult::SupplementRequested { items: vec![more] }).await.body(409);
     let letter = SampleDocument::pdf("enrolment_letter", "welcome");
     let document = case.upload.unwrap();
     let request = DocumentRequest {
@@ -153,7 +153,10 @@ async fn a_service_from_a_fixture_reaches_its_end() {
     let object = scenario.harness.upload_to(&link, &[letter]);
     assert_eq!(scenario.harness.uploaded(&[object]).await, Answer::Batch(0));
     scenario.deliver_all().await;
-    scenario.report(SHANDONG, Finding::Issued { document, certificate: "E-1".to_owned() }).await.body(200);
+    scenario
+        .report(SHANDONG, ReportedResult::Issued { document, certificate: "E-1".to_owned() })
+        .await
+        .body(200);
     let done = scenario.post("confirm", &json!({ "confirm": "hand_over", "how": "window" })).await;
     assert_eq!((done["stage"].as_str(), done["final"].as_bool()), (Some("completed"), Some(true)));
 }

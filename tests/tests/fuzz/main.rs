@@ -153,8 +153,8 @@ fn settings() -> String {
     settings
 }
 
-/// The served description, which must equal the checked-in file. The OAuth 2.0 scheme is replaced by a bearer token, because
-/// schemathesis tests requests without a token only for the latter.
+/// The served description, which must equal the checked-in file. The OAuth 2.0 scheme is replaced by a bearer token,
+/// because schemathesis tests requests without a token only for the latter.
 async fn description(stack: &LocalStack) -> Value {
     let url = format!("{}/v1/openapi.json", stack.api_url().expect("the address of the API"));
     let served = stack.http().get(url).send().await.expect("an answer").text().await.expect("a text");

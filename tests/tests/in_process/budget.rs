@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use app_client::SampleDocument;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::stage::Stage;
 use platform::clock::Clock as _;
 use platform::queues::Queue;
@@ -38,13 +38,13 @@ struct Scenario {
 
 /// An action of an agency on a case.
 enum AgencyAction {
-    Report(Finding),
+    Report(ReportedResult),
     /// Uploads the issued certificate.
     Upload,
 }
 
-fn report(findings: impl IntoIterator<Item = Finding>) -> Vec<AgencyAction> {
-    findings.into_iter().map(AgencyAction::Report).collect()
+fn report(results: impl IntoIterator<Item = ReportedResult>) -> Vec<AgencyAction> {
+    results.into_iter().map(AgencyAction::Report).collect()
 }
 
 /// The cost of a scenario.
@@ -141,8 +141,8 @@ async fn measured(harness: &CrashHarness, key: &str, scenario: Scenario) -> Figu
         let mut seen = case.version;
         for action in agency_actions {
             match action {
-                AgencyAction::Report(finding) => {
-                    let jws = harness.signed(agency, case.application, seen, finding);
+                AgencyAction::Report(result) => {
+                    let jws = harness.signed(agency, case.application, seen, result);
                     let receipt = harness.report(&jws).await;
                     let receipt = meter.count(receipt).body(200);
                     let version = receipt["version"].as_u64().and_then(|version| u32::try_from(version).ok());
@@ -211,8 +211,8 @@ fn first_card() -> Scenario {
         vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")];
     let mut body = form("first_identity_card", &documents);
     body["commitment"] = json!(true);
-    let ready = Finding::Ready { place: "household hall".to_owned() };
-    let agency_actions = vec![(BEIJING, report([Finding::Received, Finding::Signed, ready]))];
+    let ready = ReportedResult::Ready { place: "household hall".to_owned() };
+    let agency_actions = vec![(BEIJING, report([ReportedResult::Received, ReportedResult::Signed, ready]))];
     Scenario { body, documents, agency_actions, end: Stage::Ready }
 }
 
@@ -226,15 +226,18 @@ fn transfer() -> Scenario {
     body["reason"] = json!("job_transfer");
     body["accepted_at"] = json!("370102");
     let today = domain::time::today(jiff::Timestamp::now());
-    let moved_out = Finding::MovedOut {
+    let moved_out = ReportedResult::MovedOut {
         certificate: "QY-1".to_owned(),
         issued_on: today,
         valid_until: today.saturating_add(jiff::Span::new().days(30)),
     };
     let agency_actions = vec![
-        (SHANDONG, report([Finding::Received, Finding::Approved { permit: "ZQ-1".to_owned() }])),
-        (BEIJING, report([Finding::Received, Finding::Verified, moved_out])),
-        (SHANDONG, report([Finding::Received, Finding::Settled])),
+        (
+            SHANDONG,
+            report([ReportedResult::Received, ReportedResult::Approved { permit: "ZQ-1".to_owned() }]),
+        ),
+        (BEIJING, report([ReportedResult::Received, ReportedResult::Verified, moved_out])),
+        (SHANDONG, report([ReportedResult::Received, ReportedResult::Settled])),
     ];
     Scenario { body, documents, agency_actions, end: Stage::Settled }
 }
@@ -245,10 +248,14 @@ fn certificate() -> Scenario {
     let mut body = form("household_certificate", &documents);
     body["certificate"] = json!("former_name");
     let document = "d3".parse().expect("a document id");
-    let issued = Finding::Issued { document, certificate: "ZM-1".to_owned() };
+    let issued = ReportedResult::Issued { document, certificate: "ZM-1".to_owned() };
     let agency_actions = vec![(
         BEIJING,
-        vec![AgencyAction::Report(Finding::Received), AgencyAction::Upload, AgencyAction::Report(issued)],
+        vec![
+            AgencyAction::Report(ReportedResult::Received),
+            AgencyAction::Upload,
+            AgencyAction::Report(issued),
+        ],
     )];
     Scenario { body, documents, agency_actions, end: Stage::Issued }
 }

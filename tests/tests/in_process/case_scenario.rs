@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use app_client::SampleDocument;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::{NoticeKind, calls_back};
 use domain::event::Event;
 use domain::ids::ApplicationId;
@@ -66,7 +66,7 @@ pub(crate) struct CaseScenario {
     inbox: BTreeSet<String>,
     /// Number of cases that the agency has handled.
     pub(crate) cases: usize,
-    findings: VecDeque<Finding>,
+    results: VecDeque<ReportedResult>,
     application: Option<ApplicationId>,
 }
 
@@ -100,7 +100,7 @@ impl CaseScenario {
             created: None,
             inbox: BTreeSet::new(),
             cases: 0,
-            findings: VecDeque::new(),
+            results: VecDeque::new(),
             application: None,
         }
     }
@@ -196,18 +196,18 @@ impl CaseScenario {
             }
             Delivery::Report(_) => {
                 let receipt = answer.body(200);
-                if let Some(finding) = self.findings.pop_front() {
+                if let Some(result) = self.results.pop_front() {
                     let seen = receipt["version"].as_u64().and_then(|seen| u32::try_from(seen).ok());
-                    self.enqueue_report(seen.expect("a version"), finding);
+                    self.enqueue_report(seen.expect("a version"), result);
                 }
             }
             Delivery::Uploaded | Delivery::Record(_) | Delivery::CallBack(_) | Delivery::Sweep => {}
         }
     }
 
-    fn enqueue_report(&mut self, seen: u32, finding: Finding) {
+    fn enqueue_report(&mut self, seen: u32, result: ReportedResult) {
         let application = self.application.expect("an application");
-        let jws = self.harness.signed(BEIJING, application, seen, finding);
+        let jws = self.harness.signed(BEIJING, application, seen, result);
         self.pending.push_back(Delivery::Report(jws));
     }
 
@@ -242,9 +242,11 @@ impl CaseScenario {
             assert_eq!(case.notice, NoticeKind::Opened);
             if self.inbox.insert(message.id.clone()) {
                 self.cases += 1;
-                self.findings =
-                    VecDeque::from([Finding::Signed, Finding::Ready { place: "a hall".to_owned() }]);
-                self.enqueue_report(case.version, Finding::Received);
+                self.results = VecDeque::from([
+                    ReportedResult::Signed,
+                    ReportedResult::Ready { place: "a hall".to_owned() },
+                ]);
+                self.enqueue_report(case.version, ReportedResult::Received);
             }
         }
     }
@@ -282,7 +284,8 @@ impl CaseScenario {
         let stored = self.harness.stored().await;
         let [stored] = &stored[..] else { panic!("{} applications are stored", stored.len()) };
         assert_eq!(stored.ledger.state().stage, Stage::Ready);
-        let mut names: Vec<&str> = stored.ledger.lines().iter().map(|line| line.entry.event.name()).collect();
+        let mut names: Vec<&str> =
+            stored.ledger.entries().iter().map(|line| line.entry.event.name()).collect();
         let expected =
             ["opened", "document_stored", "document_stored", "submitted", "dispatched", "received"];
         assert_eq!(names, [&expected[..], &["signed", "ready"]].concat());
@@ -294,7 +297,7 @@ impl CaseScenario {
                 callback_ids.push(call.id);
             }
         }
-        let lines = stored.ledger.lines().iter().filter(|line| calls_back(&line.entry.event));
+        let lines = stored.ledger.entries().iter().filter(|line| calls_back(&line.entry.event));
         let expected: Vec<String> =
             lines.map(|line| format!("{}:{}", stored.id(), line.entry.version)).collect();
         assert_eq!(callback_ids, expected, "callbacks without repeats");

@@ -11,11 +11,11 @@ use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use callbacks::delivery::CallbackSender;
-use documents::arrived::Recorder;
+use documents::upload_events::Recorder;
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::agency_override::AgencyOverride;
 use domain::ids::{AgencyCode, ApplicationId};
-use domain::{catalogue::Service, command::Finding};
+use domain::{catalogue::Service, command::ReportedResult};
 use http_kit::authentication::Authenticator;
 use http_kit::namespace::Namespace;
 use http_kit::rate_limit::Limits;
@@ -33,7 +33,7 @@ use protocol::report::{DOCUMENT_TYP, DocumentRequest, Link, REPORT_TYP, Report};
 use reports::report::ReportHandler;
 use serde_json::{Value, json};
 use subscriptions::handler::SubscriptionHandler;
-use sweeper::handler::{Sweeper, Swept};
+use sweeper::handler::{SweepCounts, Sweeper};
 use tokio::time::{Duration, Instant};
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -100,7 +100,7 @@ pub(crate) enum Answer {
     /// Number of messages of a batch that will be delivered again.
     Batch(usize),
     /// Outcome of a scheduled sweep.
-    Swept(Swept),
+    Swept(SweepCounts),
 }
 
 impl Answer {
@@ -345,19 +345,25 @@ impl CrashHarness {
         agency: &str,
         application: ApplicationId,
         seen: u32,
-        finding: Finding,
+        result: ReportedResult,
     ) -> String {
-        self.signed_as(agency, agency, application, seen, finding)
+        self.signed_as(agency, agency, application, seen, result)
     }
 
-    fn new_report(&self, agency: &str, application: ApplicationId, seen: u32, finding: Finding) -> Report {
+    fn new_report(
+        &self,
+        agency: &str,
+        application: ApplicationId,
+        seen: u32,
+        result: ReportedResult,
+    ) -> Report {
         Report {
             report_id: Uuid::new_v4().to_string().parse().expect("a report id"),
             application,
             agency: agency.parse().expect("an agency code"),
             seen,
             iat: self.hub.clock.now().as_second(),
-            finding,
+            result,
         }
     }
 
@@ -368,9 +374,9 @@ impl CrashHarness {
         named: &str,
         application: ApplicationId,
         seen: u32,
-        finding: Finding,
+        result: ReportedResult,
     ) -> String {
-        let report = self.new_report(named, application, seen, finding);
+        let report = self.new_report(named, application, seen, result);
         let signer: AgencyCode = signer.parse().expect("an agency code");
         sign(REPORT_TYP, &report, &self.keys.agencies[&signer].signing).expect("a signed report")
     }
@@ -470,7 +476,7 @@ pub(crate) fn stream_record(stored: &StoredApplication, from: u32, to: u32) -> V
 fn image(stored: &StoredApplication, version: u32) -> Value {
     let entries: Vec<Value> = stored
         .ledger
-        .lines()
+        .entries()
         .iter()
         .take(usize::try_from(version).expect("a small version"))
         .map(|line| json!({ "B": STANDARD.encode(&line.bytes) }))

@@ -1,5 +1,5 @@
-//! The schemas of the interface for apps are correct: every response fits its schema, and schema and parser accept the same
-//! request bodies.
+//! The schemas of the interface for apps are correct: every response fits its schema, and schema and parser accept the
+//! same request bodies.
 
 use axum::body::Body;
 use domain::ids::ApplicationId;

@@ -62,7 +62,7 @@ async fn count_events(harness: &CrashHarness, name: &str) -> usize {
     only_application(harness)
         .await
         .ledger
-        .lines()
+        .entries()
         .iter()
         .filter(|line| line.entry.event.name() == name)
         .count()

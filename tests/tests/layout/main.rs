@@ -1,5 +1,5 @@
-//! Rules that the compiler does not check: imports between crates, uses between files, the length of files, and the links
-//! and paths of the pages.
+//! Rules that the compiler does not check: imports between crates, uses between files, the length of files, and the
+//! links and paths of the pages.
 
 mod docs;
 mod faults;
@@ -31,8 +31,8 @@ const TOP_LEVEL: [&str; 11] = [
     "LICENSE",
 ];
 
-/// The crates that each crate of this workspace may import, by folder. The command line in `infra/cli` and the tests may
-/// import every crate and are not listed.
+/// The crates that each crate of this workspace may import, by folder. The command line in `infra/cli` and the tests
+/// may import every crate and are not listed.
 fn allowed_imports() -> BTreeMap<String, Vec<&'static str>> {
     let shared = [
         ("shared/domain", vec![]),
@@ -118,8 +118,8 @@ fn only_the_platform_and_the_command_line_depend_on_aws() {
     }
 }
 
-/// The feature `testing` guards fakes, fault injection and contract suites. The checked build is the build that `infra/cli`
-/// runs: the functions, the agencies' command and the hub's command together.
+/// The feature `testing` guards fakes, fault injection and contract suites. The checked build is the build that
+/// `infra/cli` runs: the functions, the agencies' command and the hub's command together.
 #[test]
 fn no_shipping_binary_is_built_with_the_feature_testing() {
     let mut cargo = Command::new(env!("CARGO"));

@@ -60,7 +60,7 @@ pub(crate) async fn a_tampered_record_is_reported(test_hub: &TestHub) {
     assert!(said.out.contains("another one"), "{said:?}");
     let error = said.failure(1);
     assert!(
-        error.contains("NOT WHOLE")
+        error.contains("THE HASH CHAIN OF THE CHANGE RECORDS IS BROKEN")
             && error.contains(&format!("record {version} or the state in force was changed")),
         "{error}"
     );

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{ApplicationId, ReportId};
 use jiff::Timestamp;
 use protocol::case::Envelope;
@@ -109,7 +109,7 @@ pub(crate) async fn answer(test_hub: &TestHub, agency: &str, key: &PrivateKey) -
         agency: agency.parse().expect("a code"),
         seen: 1,
         iat: Timestamp::now().as_second(),
-        finding: Finding::Received,
+        result: ReportedResult::Received,
     };
     let jws = sign(REPORT_TYP, &report, key).expect("a signature");
     let url = format!("{}/v1/reports", test_hub.stack().api_url().expect("an address"));

@@ -1,7 +1,7 @@
 //! The operator's commands against real function processes on a separate local AWS.
 //!
-//! One hub serves all trials, and agencies are allotted to them. The trials that change the hub for all come last: a tampered
-//! record, and an agency added and removed by a deploy.
+//! One hub serves all trials, and agencies are allotted to them. The trials that change the hub for all come last: a
+//! tampered record, and an agency added and removed by a deploy.
 
 #![allow(clippy::print_stderr, reason = "a harness prints its errors")]
 

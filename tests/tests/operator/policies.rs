@@ -88,7 +88,8 @@ pub(crate) async fn every_queue_has_alarms(test_hub: Arc<TestHub>) {
     check.says("no-depth", (letters, fewer), "RouterQuarantine has alarms on [],", 1);
 }
 
-/// A killed process costs a short visibility timeout on every queue that a function reads, and a failure is retried for long.
+/// A killed process costs a short visibility timeout on every queue that a function reads, and a failure is retried for
+/// long.
 pub(crate) async fn a_killed_process_costs_thirty_seconds_on_every_queue(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);
     check.sound();

@@ -75,8 +75,8 @@ impl<'s> Filer<'s> {
         }
     }
 
-    /// Pairs of an agency and a service that it offers. Seven in ten are first cards, which are the quickest to file; any
-    /// hundred consecutive pairs contain every service.
+    /// Pairs of an agency and a service that it offers. Seven in ten are first cards, which are the quickest to file;
+    /// any hundred consecutive pairs contain every service.
     fn offers(&self) -> Vec<(AgencyCode, Service)> {
         let today = today(Timestamp::now());
         let mut offers = Vec::new();

@@ -1,9 +1,9 @@
-//! A soak test: many concurrent cases for every agency. `tongban-agency simulate` runs the agencies with mistakes, duplicates
-//! and crashes, and one agency is absent for the complete run. At the end every case is decided once, the absent agency's
-//! cases wait for it, and every dead-letter queue is empty.
+//! A soak test: many concurrent cases for every agency. `tongban-agency simulate` runs the agencies with mistakes,
+//! duplicates and crashes, and one agency is absent for the complete run. At the end every case is decided once, the
+//! absent agency's cases wait for it, and every dead-letter queue is empty.
 //!
-//! `TONGBAN_SOAK_CASES` sets the number of cases; a release is tested with 2,000. Without the variable the full form of the
-//! tests has 400 cases, and the short form 100.
+//! `TONGBAN_SOAK_CASES` sets the number of cases; a release is tested with 2,000. Without the variable the full form of
+//! the tests has 400 cases, and the short form 100.
 
 #![allow(clippy::print_stdout, reason = "figures are for a reader")]
 
@@ -74,7 +74,8 @@ async fn every_case_is_decided_once() {
     println!("soak: {figures}");
 }
 
-/// The citizens' steps: they answer supplement requests, and settle after a move where the agency leaves that step to them.
+/// The citizens' steps: they answer supplement requests, and settle after a move where the agency leaves that step to
+/// them.
 async fn citizens_act(stack: &LocalStack, filed: &filer::Filed) {
     let filer = Filer::new(stack);
     let (waiting, moved) = record::before_citizens(stack, filed).await;

@@ -51,7 +51,7 @@ pub(crate) async fn stats(stack: &LocalStack, filed: &Filed, absent: Option<&Age
     for ledger in records(stack, filed).await {
         let state = ledger.state();
         let mut legs = BTreeSet::new();
-        for line in ledger.lines() {
+        for line in ledger.entries() {
             let decision = match line.entry.event {
                 Event::Signed | Event::NotIssued { .. } => Some(Purpose::Decide),
                 Event::Approved { .. } => Some(Purpose::Approve),

@@ -61,8 +61,9 @@ fn median(mut times: Vec<Duration>) -> (Duration, Duration) {
 }
 
 /// Until its failure is known, an endpoint that never answers shares a batch with others.
+/// Row 44 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once() {
+async fn a_callback_in_a_batch_with_a_hanging_endpoint_is_sent_at_once() {
     let hub = hub();
     let (healthy, _) = Endpoint::with_status(204).await;
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -81,8 +82,8 @@ async fn row_44_who_shares_a_batch_with_one_that_never_answers_is_called_at_once
     }
 }
 
-/// Row C5 of the cases from the field. One process works the queue's batches one after the other, as the queue's mapping
-/// does for a process: what waits behind endpoints that hang waits no longer than their batch is held.
+/// Row C5 of the cases from the field. One process works the queue's batches one after the other, as the queue's
+/// mapping does for a process: what waits behind endpoints that hang waits no longer than their batch is held.
 #[tokio::test]
 async fn a_first_callback_waits_two_seconds_at_most_behind_endpoints_that_hang() {
     let hub = hub();
@@ -114,8 +115,9 @@ async fn a_first_callback_waits_two_seconds_at_most_behind_endpoints_that_hang()
     assert!(late < Duration::from_secs(2), "the first callback of a healthy endpoint comes {late:?} late");
 }
 
+/// Row 44 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
+async fn a_tenant_with_100_000_pending_callbacks_delays_no_other_tenant() {
     let hub = hub();
     let (healthy, _) = Endpoint::with_status(204).await;
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
@@ -157,8 +159,12 @@ async fn row_44_one_dead_tenant_with_100_000_pending_moves_nobody_else() {
     assert_eq!(healthy.ids().len(), usize::try_from(version).unwrap(), "each callback was delivered at once");
     let attempts = hub.deliveries().attempts(dead, platform::deliveries::Which::All, None, 9).await.unwrap();
     assert_eq!(attempts.items.len(), 1, "the dead endpoint was tried once, not 100,000 times");
-    let last = hub.deliveries().held(dead, Some((pending(PENDING - 2).application, 1)), 9).await.unwrap();
-    assert_eq!((last.len(), hub.deliveries().count_held(dead).await.unwrap()), (1, 1_000));
+    let last = hub
+        .deliveries()
+        .stored_callbacks(dead, Some((pending(PENDING - 2).application, 1)), 9)
+        .await
+        .unwrap();
+    assert_eq!((last.len(), hub.deliveries().count_stored_callbacks(dead).await.unwrap()), (1, 1_000));
     assert_eq!(hub.subscriptions().of(&tenant()).await.unwrap().all.len(), 1);
 
     let ((median_before, max_before), (median_during, max_during)) = (median(before), median(during));

@@ -10,8 +10,8 @@ use platform::deliveries::{Deliveries as _, Which};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
-use platform::subscriptions::{Former, Subscription, Subscriptions as _};
-use protocol::callback::{Callback, CallbackMessage, Directed, TEST};
+use platform::subscriptions::{FormerKeys, Subscription, Subscriptions as _};
+use protocol::callback::{Callback, CallbackMessage, SubscriptionCallback, TEST};
 
 use crate::support::*;
 
@@ -80,7 +80,8 @@ async fn each_of_several_subscriptions_gets_its_own_message() {
     }
 }
 
-/// Processes learn of a second subscription at different times. The first one receives its callbacks in order nevertheless.
+/// Processes learn of a second subscription at different times. The first one receives its callbacks in order
+/// nevertheless.
 #[tokio::test]
 async fn a_second_subscription_does_not_change_the_order_of_the_first() {
     let (one, two, hub) = (healthy().await, healthy().await, hub());
@@ -125,14 +126,15 @@ async fn a_callback_to_a_deleted_subscription_is_dropped() {
     let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     remove(&hub, id).await;
-    let directed = Directed { subscription: id, callback: callback(4), again: false };
-    let event = batch_of(&[(directed.group(), CallbackMessage::V2(directed))], 1);
+    let addressed = SubscriptionCallback { subscription: id, callback: callback(4), replay: false };
+    let event = batch_of(&[(addressed.group(), CallbackMessage::V2(addressed))], 1);
     assert!(deliver(&sender(&hub), event).await.is_empty());
     assert!(endpoint.ids().is_empty());
 }
 
+/// Row 41 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_41_who_dies_after_the_post_sends_it_again_under_the_same_id() {
+async fn a_callback_whose_record_was_lost_is_sent_again_under_the_same_id() {
     let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     hub.faults.restart();
@@ -149,8 +151,9 @@ async fn row_41_who_dies_after_the_post_sends_it_again_under_the_same_id() {
     assert_eq!((log.items[0].number, log.items[0].result), (3, Ok(200)));
 }
 
+/// Row 43 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_43_keys_rotated_while_a_retry_is_pending_both_sign() {
+async fn both_keys_sign_a_retry_that_is_pending_during_a_rotation() {
     let (endpoint, status) = Endpoint::with_status(500).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -160,7 +163,7 @@ async fn row_43_keys_rotated_while_a_retry_is_pending_both_sign() {
     let until = hub.clock().now() + SignedDuration::from_hours(24);
     let rotated = Subscription {
         secret: encrypted(&hub, id, 8).await,
-        former: Some(Former { secret: before.secret.clone(), until }),
+        former: Some(FormerKeys { secret: before.secret.clone(), until }),
         revision: before.revision + 1,
         ..before
     };
@@ -206,8 +209,8 @@ async fn successes_are_logged_together_and_failures_at_once() {
     sender.wake_due().await;
     assert_eq!(logged().await, 28, "the schedule writes the rest");
     let test = Callback { kind: TEST.to_owned(), ..callback_of(application(9), 1) };
-    let directed = Directed { subscription: id, callback: test, again: false };
-    deliver(&sender, batch_of(&[(directed.group(), CallbackMessage::V2(directed))], 1)).await;
+    let addressed = SubscriptionCallback { subscription: id, callback: test, replay: false };
+    deliver(&sender, batch_of(&[(addressed.group(), CallbackMessage::V2(addressed))], 1)).await;
     assert_eq!(logged().await, 29, "a test event is written at once");
     status.store(500, std::sync::atomic::Ordering::SeqCst);
     hub.faults.restart();

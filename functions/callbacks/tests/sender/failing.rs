@@ -20,8 +20,8 @@ fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
 
-/// An endpoint that answers 500 and has been failing for longer than the propagation delay, with three stored callbacks of two
-/// applications.
+/// An endpoint that answers 500 and has been failing for longer than the propagation delay, with three stored callbacks
+/// of two applications.
 async fn failing_endpoint()
 -> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, CallbackSender<FakeHub>)
 {
@@ -35,12 +35,13 @@ async fn failing_endpoint()
     hub.clock.advance(seconds(15));
     let due = [callback(4), callback_of(application(2), 3), callback(5)];
     assert!(deliver(&sender, batch(&due, 3)).await.is_empty());
-    assert_eq!(held(&hub, id).await, [due[0].id(), due[2].id(), due[1].id()]);
+    assert_eq!(stored_ids(&hub, id).await, [due[0].id(), due[2].id(), due[1].id()]);
     (endpoint, status, hub, id, sender)
 }
 
+/// Row 38 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_38_a_refusal_is_tried_again_in_place_and_then_held() {
+async fn a_refused_callback_is_retried_in_place_and_then_stored() {
     let (endpoint, _, hub, id, _) = failing_endpoint().await;
     assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()], "attempts at once and after 5 s");
     let EndpointState::Failing { attempt, since, next_at } = stored(&hub, id).await.state else {
@@ -79,7 +80,7 @@ async fn nothing_is_stored_before_every_process_knows_the_state() {
     status.store(204, Ordering::SeqCst);
     for receives in 1..5 {
         deliver(&first, batch(&[callback(3)], receives)).await;
-        assert!(held(&hub, id).await.is_empty());
+        assert!(stored_ids(&hub, id).await.is_empty());
         hub.clock.advance(seconds(4));
         deliver(&second, batch(&[callback_of(application(3), 1)], 1)).await;
     }
@@ -111,13 +112,14 @@ async fn a_dead_endpoint_is_retried_by_the_schedule_and_then_disabled() {
     assert_eq!(notices.len(), 1);
     assert_eq!((notices[0].kind, notices[0].reason), (NoticeKind::Disabled, Some(DisabledReason::Exhausted)));
     assert!(deliver(&sender, batch(&[callback(6)], 1)).await.is_empty(), "callbacks are still stored");
-    assert_eq!(held(&hub, id).await.len(), 4);
+    assert_eq!(stored_ids(&hub, id).await.len(), 4);
     hub.clock.advance(seconds(100_000));
     assert_eq!(run_schedule(&sender, &hub).await, 0);
 }
 
+/// Row 38 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_38_gone_disables_at_once() {
+async fn status_410_disables_the_endpoint_at_once() {
     let (endpoint, _) = Endpoint::with_status(410).await;
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
@@ -132,11 +134,12 @@ async fn row_38_gone_disables_at_once() {
     hub.clock.advance(seconds(21));
     endpoint.clear();
     assert!(deliver(&sender, batch(&many, 2)).await.is_empty());
-    assert_eq!((held(&hub, id).await.len(), endpoint.ids().len()), (8, 0));
+    assert_eq!((stored_ids(&hub, id).await.len(), endpoint.ids().len()), (8, 0));
 }
 
+/// Row 38 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_38_an_endpoint_that_asks_to_be_left_alone_is() {
+async fn a_long_retry_after_delays_the_next_attempt() {
     use axum::response::IntoResponse as _;
     let busy = || (axum::http::StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7200")]).into_response();
     let (endpoint, hub) = (Endpoint::answering(busy).await, hub());
@@ -160,7 +163,7 @@ async fn stored_callbacks_are_delivered_in_order_after_a_recovery() {
     };
     assert_eq!(of(1), [callback(4).id(), callback(5).id()]);
     assert_eq!(of(2), [callback_of(application(2), 3).id()]);
-    assert_eq!((received.len(), held(&hub, id).await.len()), (3, 0));
+    assert_eq!((received.len(), stored_ids(&hub, id).await.len()), (3, 0));
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
     let failed = hub.deliveries().attempts(id, Which::Failed, None, 10).await.unwrap().items;
     assert_eq!(failed, [], "no callback is listed as failed");
@@ -168,8 +171,8 @@ async fn stored_callbacks_are_delivered_in_order_after_a_recovery() {
     assert_eq!(endpoint.ids().last(), Some(&callback(6).id()), "the next callback is sent directly");
 }
 
-/// A process that does not know of the recovery stores a callback. The next callback of that application is stored, too, and
-/// the drainer delivers both.
+/// A process that does not know of the recovery stores a callback. The next callback of that application is stored,
+/// too, and the drainer delivers both.
 #[tokio::test]
 async fn order_is_kept_when_processes_learn_of_a_recovery_at_different_times() {
     let (endpoint, status, hub, id, sender) = failing_endpoint().await;
@@ -181,7 +184,7 @@ async fn order_is_kept_when_processes_learn_of_a_recovery_at_different_times() {
     run_schedule(&sender, &hub).await;
     endpoint.clear();
     assert!(deliver(&late, batch(&[callback(6)], 1)).await.is_empty());
-    assert_eq!(held(&hub, id).await, [callback(6).id()]);
+    assert_eq!(stored_ids(&hub, id).await, [callback(6).id()]);
     assert!(deliver(&sender, batch(&[callback(7), callback_of(application(2), 4)], 1)).await.is_empty());
     assert_eq!(endpoint.ids(), [callback_of(application(2), 4).id()], "other applications are sent directly");
     assert!(deliver_queue(&sender, &hub, &Queue::Drains).await > 0);
@@ -197,7 +200,7 @@ async fn an_endpoint_that_fails_while_it_is_drained_is_failing_again() {
     run_schedule(&sender, &hub).await;
     assert!((1..=2).contains(&endpoint.ids().len()), "at most one attempt for each application");
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { attempt: 1, .. }));
-    assert_eq!(held(&hub, id).await.len(), 3);
+    assert_eq!(stored_ids(&hub, id).await.len(), 3);
 }
 
 #[tokio::test]
@@ -219,11 +222,11 @@ async fn a_pause_stores_callbacks_and_a_resume_delivers_them() {
     set_state(&hub, id, EndpointState::Recovering { since: now }).await;
     assert_eq!(run_schedule(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id()]);
-    assert!(held(&hub, id).await.is_empty());
+    assert!(stored_ids(&hub, id).await.is_empty());
 }
 
-/// Each outside call of a delivery to a failing endpoint fails once. The message is redelivered until it succeeds; once the
-/// endpoint has recovered, the callbacks arrive in order.
+/// Each outside call of a delivery to a failing endpoint fails once. The message is redelivered until it succeeds; once
+/// the endpoint has recovered, the callbacks arrive in order.
 #[tokio::test]
 async fn a_failure_at_any_call_of_a_delivery_loses_nothing() {
     let connector = connector();
@@ -259,7 +262,7 @@ async fn a_failure_at_any_call_of_a_delivery_loses_nothing() {
                 hub.clock.advance(seconds(60));
                 run_schedule(&sender, &hub).await;
             }
-            assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
+            assert!(stored_ids(&hub, id).await.is_empty(), "{fault:?} at call {call}");
             let received = endpoint.ids();
             let last = |id: String| received.iter().rposition(|received| *received == id);
             assert!(
@@ -274,8 +277,8 @@ async fn a_failure_at_any_call_of_a_delivery_loses_nothing() {
     }
 }
 
-/// Each outside call of a drain fails once: without effect, with a lost answer, and by the death of the process. All callbacks
-/// arrive in order nevertheless, and none remains stored.
+/// Each outside call of a drain fails once: without effect, with a lost answer, and by the death of the process. All
+/// callbacks arrive in order nevertheless, and none remains stored.
 #[tokio::test]
 async fn a_failure_at_any_call_of_a_drain_loses_nothing() {
     let connector = connector();
@@ -289,7 +292,7 @@ async fn a_failure_at_any_call_of_a_drain_loses_nothing() {
             set_state(&hub, id, due).await;
             let all = [callback(1), callback(2), callback_of(application(2), 1)];
             for callback in &all {
-                hub.deliveries().hold(id, callback, since).await.unwrap();
+                hub.deliveries().store_callback(id, callback, since).await.unwrap();
             }
             status.store(204, Ordering::SeqCst);
             hub.faults.restart();
@@ -304,7 +307,7 @@ async fn a_failure_at_any_call_of_a_drain_loses_nothing() {
             hub.faults.restart();
             hub.clock.advance(seconds(400));
             run_schedule(&sender_over(&hub, &connector), &hub).await;
-            assert!(held(&hub, id).await.is_empty(), "{fault:?} at call {call}");
+            assert!(stored_ids(&hub, id).await.is_empty(), "{fault:?} at call {call}");
             let mut received: Vec<String> = Vec::new();
             for id in endpoint.ids() {
                 if !received.contains(&id) {
@@ -329,16 +332,17 @@ async fn more_than_a_page_is_drained() {
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     for version in 1..=450 {
         let of = application(u8::try_from(version % 5).unwrap());
-        hub.deliveries().hold(id, &callback_of(of, version), hub.clock().now()).await.unwrap();
+        hub.deliveries().store_callback(id, &callback_of(of, version), hub.clock().now()).await.unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
     run_schedule(&sender(&hub), &hub).await;
-    assert_eq!((endpoint.ids().len(), held(&hub, id).await.len()), (450, 0));
+    assert_eq!((endpoint.ids().len(), stored_ids(&hub, id).await.len()), (450, 0));
     let log = hub.deliveries().attempts(id, Which::All, None, 1_000).await.unwrap();
     assert_eq!(log.items.len(), 450);
 }
 
-/// All callbacks of a slow endpoint arrive, but outside the batches of other endpoints. The first one is abandoned and repeated.
+/// All callbacks of a slow endpoint arrive, but outside the batches of other endpoints. The first one is abandoned and
+/// repeated.
 #[tokio::test]
 async fn a_slow_endpoint_is_drained_separately() {
     // With a threshold of zero, every delivery is slow.
@@ -352,15 +356,16 @@ async fn a_slow_endpoint_is_drained_separately() {
     assert_eq!(log.items[0].result, Err(Cause::Timeout));
     hub.clock.advance(seconds(21));
     assert!(deliver(&sender, batch(&[callback(1), callback(2), callback(3)], 2)).await.is_empty());
-    assert_eq!(held(&hub, id).await.len(), 3);
+    assert_eq!(stored_ids(&hub, id).await.len(), 3);
     endpoint.clear();
     assert_eq!(run_schedule(&sender, &hub).await, 1);
     assert_eq!(endpoint.ids(), [callback(1).id(), callback(2).id(), callback(3).id()]);
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { recovered: Some(_) }));
 }
 
-/// An endpoint fails again while it is drained. New callbacks do not overtake stored ones of their application; a callback of
-/// an application without stored callbacks is tried directly. Everything is delivered, whichever call fails.
+/// An endpoint fails again while it is drained. New callbacks do not overtake stored ones of their application; a
+/// callback of an application without stored callbacks is tried directly. Everything is delivered, whichever call
+/// fails.
 #[tokio::test]
 async fn new_callbacks_do_not_overtake_stored_ones_and_all_are_delivered() {
     let calls = {
@@ -374,7 +379,7 @@ async fn new_callbacks_do_not_overtake_stored_ones_and_all_are_delivered() {
             let (endpoint, hub, id, sender) = failing_again().await;
             assert!(deliver(&sender, batch(&[callback(9)], 1)).await.is_empty());
             assert_eq!(
-                (endpoint.ids(), held(&hub, id).await.len()),
+                (endpoint.ids(), stored_ids(&hub, id).await.len()),
                 (Vec::new(), 3),
                 "the callback is stored behind the others"
             );
@@ -396,7 +401,7 @@ async fn new_callbacks_do_not_overtake_stored_ones_and_all_are_delivered() {
             }
             let of_first: Vec<String> = endpoint.ids().into_iter().filter(|id| *id != other.id()).collect();
             assert_eq!(of_first, [7, 8, 9].map(|version| callback(version).id()), "{fault:?} at {call}");
-            assert!(endpoint.ids().contains(&other.id()) && held(&hub, id).await.is_empty());
+            assert!(endpoint.ids().contains(&other.id()) && stored_ids(&hub, id).await.is_empty());
             assert!(matches!(stored(&hub, id).await.state, EndpointState::Healthy { .. }));
         }
     }
@@ -408,7 +413,7 @@ async fn failing_again() -> (Endpoint, FakeHub, SubscriptionId, CallbackSender<F
     let hub = hub();
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     for version in [7, 8] {
-        hub.deliveries().hold(id, &callback(version), hub.clock().now()).await.unwrap();
+        hub.deliveries().store_callback(id, &callback(version), hub.clock().now()).await.unwrap();
     }
     let now = hub.clock().now();
     set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now, next_at: now }).await;
@@ -431,7 +436,7 @@ async fn a_rejected_callback_delays_no_other_application() {
     let mut all = vec![rejected.clone(), callback_of(application(1), 2)];
     all.extend((2..30).map(|number| callback_of(application(number), 1)));
     for callback in &all {
-        hub.deliveries().hold(id, callback, hub.clock().now()).await.unwrap();
+        hub.deliveries().store_callback(id, callback, hub.clock().now()).await.unwrap();
     }
     let now = hub.clock().now();
     set_state(&hub, id, EndpointState::Failing { attempt: 1, since: now - seconds(60), next_at: now }).await;
@@ -441,14 +446,14 @@ async fn a_rejected_callback_delays_no_other_application() {
         run_schedule(&sender, &hub).await;
     }
     assert_eq!(
-        held(&hub, id).await,
+        stored_ids(&hub, id).await,
         [all[0].id(), all[1].id()],
         "only the application of the rejected callback waits"
     );
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Failing { .. }));
     // A new callback of another application is delivered despite the rejected callback.
     let late = callback_of(application(40), 1);
-    hub.deliveries().hold(id, &late, hub.clock().now()).await.unwrap();
+    hub.deliveries().store_callback(id, &late, hub.clock().now()).await.unwrap();
     for _ in 0..20 {
         hub.clock.advance(seconds(600));
         run_schedule(&sender, &hub).await;
@@ -464,7 +469,7 @@ async fn a_message_with_many_receives_is_stored() {
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     let sender = sender_over(&hub, &connector());
     assert!(deliver(&sender, batch(&[callback(4)], 9)).await.is_empty());
-    assert_eq!((endpoint.ids().len(), held(&hub, id).await), (0, vec![callback(4).id()]));
+    assert_eq!((endpoint.ids().len(), stored_ids(&hub, id).await), (0, vec![callback(4).id()]));
     assert!(matches!(stored(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
 
@@ -481,7 +486,7 @@ async fn gone_has_precedence_over_a_rejected_callback() {
     let id = subscribe(&hub, &endpoint.url, &[]).await;
     for number in [1, 2] {
         let callback = callback_of(application(number), 1);
-        hub.deliveries().hold(id, &callback, hub.clock().now()).await.unwrap();
+        hub.deliveries().store_callback(id, &callback, hub.clock().now()).await.unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
     run_schedule(&sender_over(&hub, &connector()), &hub).await;

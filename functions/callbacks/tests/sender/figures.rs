@@ -20,7 +20,7 @@ use crate::support::*;
 /// Number of batches, of ten callbacks each.
 const BATCHES: u32 = 200;
 /// Number of stored callbacks.
-const HELD: u32 = 2_000;
+const STORED: u32 = 2_000;
 
 /// CPU time of this thread in nanoseconds (Linux; 0 elsewhere).
 fn cpu() -> u64 {
@@ -63,14 +63,17 @@ async fn the_cost_of_a_delivery() {
 
     for number in 0..HELD {
         let of = application(u8::try_from(number % 100).unwrap());
-        hub.deliveries().hold(id, &callback_of(of, number + 1_000), hub.clock().now()).await.unwrap();
+        hub.deliveries()
+            .store_callback(id, &callback_of(of, number + 1_000), hub.clock().now())
+            .await
+            .unwrap();
     }
     set_state(&hub, id, EndpointState::Recovering { since: hub.clock().now() }).await;
     let (started, cpu_before) = (Instant::now(), cpu());
     run_schedule(&sender, &hub).await;
     let (took, spent) = (started.elapsed(), cpu() - cpu_before);
-    assert!(held(&hub, id).await.is_empty());
-    let count = f64::from(HELD);
+    assert!(stored_ids(&hub, id).await.is_empty());
+    let count = f64::from(STORED);
     let drained = (spent as f64 / count / 1_000.0, count / took.as_secs_f64());
     #[allow(clippy::print_stdout, reason = "figures are for a reader")]
     {

@@ -70,8 +70,9 @@ async fn raw<F: Future<Output = ()> + Send + 'static>(speak: fn(tokio::net::TcpS
     url
 }
 
+/// Row 38 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_38_statuses_are_told_as_they_are() {
+async fn the_status_and_retry_after_of_an_answer_are_reported() {
     for (status, delivered) in [(200, true), (204, true), (410, false), (429, false), (500, false)] {
         let (endpoint, _) = Endpoint::with_status(status).await;
         let answer = post(&connector(), &endpoint.url).await;
@@ -82,8 +83,9 @@ async fn row_38_statuses_are_told_as_they_are() {
     assert_eq!(post(&connector(), &endpoint.url).await.retry_after, Some(Duration::from_secs(77)));
 }
 
+/// Row 39 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_39_slow_headers_end_at_the_deadline() {
+async fn slow_headers_end_at_the_deadline() {
     let url = raw(|mut stream| async move {
         for byte in b"HTTP/1.1 200 OK\r\nx-slow: ".iter().chain(std::iter::repeat(&b'x')) {
             tokio::time::sleep(DRIP).await;
@@ -98,8 +100,9 @@ async fn row_39_slow_headers_end_at_the_deadline() {
     assert!(answer.took >= SHORT && answer.took < 10 * SHORT, "{answer:?}");
 }
 
+/// Row 39 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_39_a_dripping_body_ends_at_the_same_deadline() {
+async fn a_slow_body_ends_at_the_same_deadline() {
     let drip = || {
         let bytes = stream::repeat(()).then(|()| async {
             tokio::time::sleep(DRIP).await;
@@ -113,8 +116,9 @@ async fn row_39_a_dripping_body_ends_at_the_same_deadline() {
     assert!(answer.took >= SHORT && answer.took < 10 * SHORT, "{answer:?}");
 }
 
+/// Row 39 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_39_an_endless_body_is_cut() {
+async fn an_endless_body_is_cut() {
     let endless = || {
         let bytes = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[b'x'; 1024])));
         Response::new(Body::from_stream(bytes))
@@ -124,8 +128,9 @@ async fn row_39_an_endless_body_is_cut() {
     assert_eq!(answer.result, Ok(200), "the status is known before the body is cut");
 }
 
+/// Row 40 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_40_a_redirect_is_not_followed() {
+async fn a_redirect_is_not_followed() {
     let inner = Endpoint::answering(|| "inside".into_response()).await;
     let target = inner.url.clone();
     let outer = Endpoint::answering(move || Redirect::temporary(&target).into_response()).await;
@@ -133,8 +138,9 @@ async fn row_40_a_redirect_is_not_followed() {
     assert!(inner.ids().is_empty());
 }
 
+/// Row 40 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_40_a_name_that_leads_inside_is_not_connected_to() {
+async fn a_host_name_with_a_private_address_is_refused() {
     for answers in [
         &["169.254.169.254"][..],
         &["10.0.0.1"],
@@ -156,10 +162,10 @@ async fn row_40_a_name_that_leads_inside_is_not_connected_to() {
     assert_eq!(post(&nowhere, "http://app.example.cn/").await.result, Err(Cause::Dns));
 }
 
-/// DNS rebinding: the first lookup returns an allowed address, the second a closed one. Each connection makes one lookup,
-/// and connects to the addresses of that lookup.
+/// DNS rebinding: the first lookup returns an allowed address, the second a closed one. Each connection makes one
+/// lookup, and connects to the addresses of that lookup. Row 40 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_40_a_name_that_changes_its_answer_is_checked_each_time() {
+async fn every_connection_checks_the_resolved_addresses() {
     let endpoint = Endpoint::answering(|| {
         let mut answer = "thanks".into_response();
         answer.headers_mut().insert("connection", "close".parse().unwrap());
@@ -241,7 +247,7 @@ async fn a_503_is_repeated_once_before_the_endpoint_fails() {
 
 /// One fresh connection, and no more: an endpoint that closes every connection fails.
 #[tokio::test]
-async fn an_endpoint_that_closes_fresh_connections_is_asked_twice_and_fails() {
+async fn an_endpoint_that_closes_fresh_connections_fails_after_two_requests() {
     static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
     let url = raw(|stream| async move {
         CONNECTIONS.fetch_add(1, Ordering::SeqCst);

@@ -155,7 +155,7 @@ pub(crate) async fn subscribe_as(
         secret: encrypted(hub, id, 9).await,
         public_key: keys(9).public().map(|key| key.reveal()),
         former: None,
-        directed_from: None,
+        own_messages_from: None,
         state: EndpointState::default(),
         revision: 0,
     };
@@ -186,9 +186,9 @@ pub(crate) async fn set_state(hub: &FakeHub, id: SubscriptionId, state: Endpoint
 }
 
 /// The ids of the stored callbacks.
-pub(crate) async fn held(hub: &FakeHub, id: SubscriptionId) -> Vec<String> {
-    let held = hub.deliveries().held(id, None, 1_000).await.unwrap();
-    held.iter().map(Callback::id).collect()
+pub(crate) async fn stored_ids(hub: &FakeHub, id: SubscriptionId) -> Vec<String> {
+    let stored = hub.deliveries().stored_callbacks(id, None, 1_000).await.unwrap();
+    stored.iter().map(Callback::id).collect()
 }
 
 /// The id of an application. Stored callbacks are ordered by this number.

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use domain::catalogue::DocumentKind;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use jiff::SignedDuration;
 use protocol::report::Link;
 use serde_json::json;
@@ -127,7 +127,7 @@ async fn an_app_reads_a_certificate_once_it_is_issued() {
     assert_eq!(test_hub.read("hohhot-app", id, "d2").await.status, 404, "the certificate is not issued yet");
     assert_eq!(test_hub.request_link("11", &test_hub.beijing, id, fetch("d2")).await.status, 200);
     let document = "d2".parse().unwrap();
-    test_hub.report(id, Finding::Issued { document, certificate: "C-1".into() }).await;
+    test_hub.report(id, ReportedResult::Issued { document, certificate: "C-1".into() }).await;
     let read = link(&test_hub.read("hohhot-app", id, "d2").await);
     assert_eq!(test_hub.hub.documents.fetch(&read).as_deref(), Some(PNG));
     test_hub.hub.clock.advance(SignedDuration::from_mins(6));

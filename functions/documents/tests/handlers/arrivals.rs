@@ -142,7 +142,7 @@ async fn bad_content_is_rejected_with_a_reason_and_the_slot_is_open_again() {
             assert!(test_hub.notify(&[(&key, Some(&version))]).await.is_empty());
         }
         let stored = test_hub.stored(id).await;
-        let last = stored.ledger.lines().last().unwrap();
+        let last = stored.ledger.entries().last().unwrap();
         assert!(
             matches!(last.entry.event, Event::DocumentRejected { fault: found, .. } if found == fault),
             "{fault:?}"

@@ -8,11 +8,11 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use documents::arrived::Recorder;
 use documents::handler::{LinkHandler, routes};
+use documents::upload_events::Recorder;
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::{DocumentKind, Service, When};
-use domain::command::{Actor, Attempt, Command, Finding, Report};
+use domain::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use domain::event::{Leg, Opened, Places, Provider, Slot};
 use domain::ids::{ApplicationId, DocumentId};
 use domain::ledger::{Cause, Ledger};
@@ -92,8 +92,8 @@ impl TestHub {
         TestHub::of(self.hub.restarted(), self.beijing.clone(), self.shandong.clone(), self.issuer.clone())
     }
 
-    /// Creates an application of Hohhot's app for Beijing: a first identity card with two documents, or a certificate with
-    /// one document and a slot for the issued certificate.
+    /// Creates an application of Hohhot's app for Beijing: a first identity card with two documents, or a certificate
+    /// with one document and a slot for the issued certificate.
     pub(crate) async fn open(&self, service: &str) -> ApplicationId {
         let service = Service::named(service).unwrap();
         let slot = |number, requirement: &str, kind, provider| Slot {
@@ -170,8 +170,8 @@ impl TestHub {
         self.hub.documents.put(key, "image/png", Some(kind), bytes)
     }
 
-    /// Puts an object of an upload round. S3 never repeats a version id, but the bucket in memory counts versions by key, so
-    /// earlier versions are put first.
+    /// Puts an object of an upload round. S3 never repeats a version id, but the bucket in memory counts versions by
+    /// key, so earlier versions are put first.
     pub(crate) fn put_in_round(&self, key: &str, round: usize, kind: DocumentKind, bytes: &[u8]) -> String {
         (0..round).for_each(|_| {
             self.put(key, kind, b"earlier version");
@@ -216,16 +216,20 @@ impl TestHub {
     pub(crate) async fn received(&self, id: ApplicationId) {
         let message_version = self.stored(id).await.ledger.state().message_version;
         apply(&self.hub, id, &Attempt::hub(Command::Dispatch { message_version }), None).await.unwrap();
-        self.report(id, Finding::Received).await;
+        self.report(id, ReportedResult::Received).await;
     }
 
     /// Applies a report of Beijing.
-    pub(crate) async fn report(&self, id: ApplicationId, finding: Finding) {
+    pub(crate) async fn report(&self, id: ApplicationId, result: ReportedResult) {
         let by = Actor::Agency("11".parse().unwrap());
-        let key = command_key(&by, &format!("{finding:?}"), b"");
+        let key = command_key(&by, &format!("{result:?}"), b"");
         let seen = self.version(id).await;
-        let attempt =
-            Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
+        let attempt = Attempt {
+            by,
+            key: Some(key),
+            command: Command::Report(AgencyReport { seen, result }),
+            expected_version: None,
+        };
         apply(&self.hub, id, &attempt, None).await.unwrap();
     }
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::DocumentKind;
-use domain::command::{Actor, Attempt, Command, Finding, Report};
+use domain::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use domain::event::MissingItem;
 use domain::ids::ApplicationId;
 use http_kit::testing::{Answer, TestHub};
@@ -46,13 +46,17 @@ async fn apply_as_hub(test_hub: &TestHub, id: &str, attempt: Attempt) {
     apply(&test_hub.hub, id.parse().unwrap(), &attempt, None).await.unwrap();
 }
 
-async fn report_as_agency(test_hub: &TestHub, id: &str, agency: &str, finding: Finding) {
+async fn report_as_agency(test_hub: &TestHub, id: &str, agency: &str, result: ReportedResult) {
     let id: ApplicationId = id.parse().unwrap();
     let seen = test_hub.hub.store().get(id).await.unwrap().unwrap().version();
     let by = Actor::Agency(agency.parse().unwrap());
-    let key = command_key(&by, &format!("{finding:?}"), b"");
-    let attempt =
-        Attempt { by, key: Some(key), command: Command::Report(Report { seen, finding }), only_at: None };
+    let key = command_key(&by, &format!("{result:?}"), b"");
+    let attempt = Attempt {
+        by,
+        key: Some(key),
+        command: Command::Report(AgencyReport { seen, result }),
+        expected_version: None,
+    };
     apply(&test_hub.hub, id, &attempt, None).await.unwrap();
 }
 
@@ -114,7 +118,7 @@ async fn a_repeated_command_always_receives_the_same_bytes() {
     let id = uploaded(&test_hub, &body_with_documents()).await;
     let first = step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatch(&test_hub, &id).await;
-    report_as_agency(&test_hub, &id, "11", Finding::Received).await;
+    report_as_agency(&test_hub, &id, "11", ReportedResult::Received).await;
     for test_hub in [test_hub.clone(), test_hub.restarted()] {
         let again = step(&test_hub, &id, "submit", "s", json!({})).await;
         assert_eq!((again.status, &again.bytes), (200, &first.bytes));
@@ -172,13 +176,13 @@ async fn a_supplement_needs_every_requested_document() {
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatch(&test_hub, &id).await;
-    report_as_agency(&test_hub, &id, "11", Finding::Received).await;
+    report_as_agency(&test_hub, &id, "11", ReportedResult::Received).await;
     let items = vec![MissingItem {
         name: "proof_of_work".into(),
         accepts: vec![DocumentKind::named("proof_of_work").unwrap()],
         note: String::new(),
     }];
-    report_as_agency(&test_hub, &id, "11", Finding::SupplementRequested { items }).await;
+    report_as_agency(&test_hub, &id, "11", ReportedResult::SupplementRequested { items }).await;
     let answer = step(&test_hub, &id, "supplement", "p", json!({})).await;
     assert_eq!((answer.status, &answer.body["missing"]), (409, &json!(["d3"])));
     test_hub.hub.documents.put(
@@ -197,8 +201,10 @@ async fn a_result_is_handed_over_once() {
     let id = uploaded(&test_hub, &body_with_documents()).await;
     step(&test_hub, &id, "submit", "s", json!({})).await;
     dispatch(&test_hub, &id).await;
-    for finding in [Finding::Received, Finding::Signed, Finding::Ready { place: "window 3".into() }] {
-        report_as_agency(&test_hub, &id, "11", finding).await;
+    for result in
+        [ReportedResult::Received, ReportedResult::Signed, ReportedResult::Ready { place: "window 3".into() }]
+    {
+        report_as_agency(&test_hub, &id, "11", result).await;
     }
     let body = json!({ "confirm": "hand_over", "how": "fingerprint" });
     let answer = step(&test_hub, &id, "confirm", "c", body.clone()).await;

@@ -36,7 +36,7 @@ async fn a_create_is_one_write_with_encrypted_personal_data() {
         test_hub.hub.faults.calls().into_iter().filter(|call| call.starts_with("store.")).collect();
     assert_eq!(writes, ["store.create"]);
     let stored = test_hub.hub.store().get(answer.id().parse().unwrap()).await.unwrap().unwrap();
-    let events = String::from_utf8(stored.ledger.lines()[0].bytes.clone()).unwrap();
+    let events = String::from_utf8(stored.ledger.entries()[0].bytes.clone()).unwrap();
     for personal in ["张三", "13800000000", "示例街", &crate::support::number("2000-01-01", 11)] {
         assert!(!events.contains(personal) && !answer.body.to_string().contains(personal));
     }

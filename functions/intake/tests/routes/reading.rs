@@ -81,7 +81,7 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
         test_hub.hub.clock.advance(jiff::SignedDuration::from_secs(1));
         if number % 3 == 0 {
             let by = Actor::Tenant("hohhot-app".parse().unwrap());
-            let withdraw = Attempt { by, key: None, command: Command::Withdraw, only_at: None };
+            let withdraw = Attempt { by, key: None, command: Command::Withdraw, expected_version: None };
             apply(&test_hub.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
             withdrawn.insert(0, id);
         } else {
@@ -133,7 +133,7 @@ async fn a_read_waits_for_an_event() {
         by: Actor::Tenant("hohhot-app".parse().unwrap()),
         key: None,
         command: Command::Withdraw,
-        only_at: None,
+        expected_version: None,
     };
     apply(&test_hub.hub, id.parse().unwrap(), &withdraw, None).await.unwrap();
     let events = waiting.await.unwrap();

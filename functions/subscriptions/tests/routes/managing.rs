@@ -9,14 +9,14 @@ use jiff::SignedDuration;
 use platform::apply::apply;
 use platform::clock::Clock as _;
 use platform::contract::sample;
-use platform::deliveries::{Attempt, Cause, Deliveries as _, Line};
+use platform::deliveries::{Attempt, Cause, Deliveries as _, DeliveryWrite};
 use platform::faults::Fault;
 use platform::hub::Hub as _;
 use platform::queues::Queue;
 use platform::store::Store as _;
 use platform::subscriptions::{SECRET, Subscription, Subscriptions as _};
 use platform::vault::Vault as _;
-use protocol::callback::{Callback, CallbackMessage, Directed, EndpointKeys, PublicKey, Secret};
+use protocol::callback::{Callback, CallbackMessage, EndpointKeys, PublicKey, Secret, SubscriptionCallback};
 use serde_json::{Value, json};
 
 use crate::support::new_hub;
@@ -45,10 +45,10 @@ async fn set_state(test_hub: &TestHub, id: SubscriptionId, state: EndpointState)
     assert!(test_hub.hub.subscriptions().replace(&changed).await.unwrap());
 }
 
-fn directed(test_hub: &TestHub) -> Vec<Directed> {
+fn subscription_callbacks(test_hub: &TestHub) -> Vec<SubscriptionCallback> {
     let messages = test_hub.hub.queues.drain(&Queue::Callbacks).into_iter();
     let read = |body: String| match serde_json::from_str(&body).unwrap() {
-        CallbackMessage::V2(directed) => directed,
+        CallbackMessage::V2(addressed) => addressed,
         other => panic!("{other:?}"),
     };
     messages.map(|message| read(message.body)).collect()
@@ -66,7 +66,7 @@ async fn withdrawn(test_hub: &TestHub, key: &str) -> (ApplicationId, u32) {
     let stored = sample::stored_as("hohhot-app", id, 0);
     test_hub.hub.store().create(&stored, None).await.unwrap();
     let by = domain::command::Actor::Tenant("hohhot-app".parse().unwrap());
-    let attempt = Step { by, key: None, only_at: None, command: Command::Withdraw };
+    let attempt = Step { by, key: None, expected_version: None, command: Command::Withdraw };
     let applied = apply(&test_hub.hub, id, &attempt, None).await.unwrap();
     (id, applied.version)
 }
@@ -76,7 +76,7 @@ async fn only_the_tenant_reads_and_changes_its_subscription() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let read = test_hub.get(&path).await.body;
-    assert_eq!((&read["state"], &read["held"]), (&json!("healthy"), &json!(0)));
+    assert_eq!((&read["state"], &read["stored_callbacks"]), (&json!("healthy"), &json!(0)));
     assert!(PublicKey::parse(read["public_key"].as_str().unwrap()).is_ok() && read["secret"].is_null());
     assert_eq!(test_hub.get_as("other-app", &path).await.status, 404);
     let wanted = json!({ "events": ["application.signed", "application.ready", "application.signed"] });
@@ -274,7 +274,7 @@ async fn a_test_event_goes_through_the_callback_queue() {
     assert_eq!(test_hub.post(&test, "t", &json!({})).await.body, first.body, "the same event");
     let another = test_hub.post(&test, "u", &json!({})).await;
     assert_ne!(another.body, first.body);
-    let sent = directed(&test_hub);
+    let sent = subscription_callbacks(&test_hub);
     assert_eq!(sent.len(), 2, "a repeat sends nothing");
     assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
     assert_eq!(first.body["webhook_id"], sent[0].callback.id());
@@ -291,15 +291,15 @@ async fn one_callback_is_replayed_once_for_each_request() {
     for (key, queued) in [("x", 1), ("x", 0), ("y", 1)] {
         let answer = test_hub.post(&replay, key, &body).await;
         assert_eq!((answer.status, &answer.body["queued"]), (202, &json!(1)));
-        let sent = directed(&test_hub);
+        let sent = subscription_callbacks(&test_hub);
         assert_eq!(sent.len(), queued, "a repeat sends nothing");
-        assert!(sent.iter().all(|sent| sent.again && sent.subscription == id));
+        assert!(sent.iter().all(|sent| sent.replay && sent.subscription == id));
         assert!(sent.iter().all(|sent| sent.callback.id() == format!("{application}:{version}")));
     }
     let without_callback = json!({ "application": application.to_string(), "version": 1 });
     test_hub.hub.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(test_hub.post(&replay, "x", &body).await.status, 202);
-    assert_eq!(directed(&test_hub), [], "a late repeat sends nothing");
+    assert_eq!(subscription_callbacks(&test_hub), [], "a late repeat sends nothing");
     assert_eq!(
         test_hub.post(&replay, "z", &without_callback).await.fault("/version").as_deref(),
         Some("unknown")
@@ -326,7 +326,8 @@ async fn callbacks_since_a_time_are_replayed_in_pages() {
     let second = json!({ "since": since.to_string(), "cursor": next });
     let second = test_hub.post(&replay, "x2", &second).await.body;
     assert!(second["next"].is_null());
-    let mut sent: Vec<String> = directed(&test_hub).iter().map(|sent| sent.callback.id()).collect();
+    let mut sent: Vec<String> =
+        subscription_callbacks(&test_hub).iter().map(|sent| sent.callback.id()).collect();
     sent.sort();
     expected.sort();
     assert_eq!(sent, expected);
@@ -350,7 +351,7 @@ async fn deliveries_are_listed_and_failed_ones_replayed() {
             stage: Stage::Received,
         };
         let at = test_hub.hub.clock.now() + SignedDuration::from_secs(i64::from(version));
-        Line::Attempted(Attempt { subscription: id, callback, number, at, result, latency_ms: 12 })
+        DeliveryWrite::Attempted(Attempt { subscription: id, callback, number, at, result, latency_ms: 12 })
     };
     let lines = vec![attempt(1, 1, Ok(204)), attempt(2, 1, Err(Cause::Timeout)), attempt(3, 1, Ok(500))];
     test_hub.hub.deliveries().write(lines).await.unwrap();
@@ -372,7 +373,7 @@ async fn deliveries_are_listed_and_failed_ones_replayed() {
     assert_eq!(versions(&failed), [2, 3]);
     let answer = test_hub.post(&format!("{path}/replay"), "f", &json!({ "failed": true })).await;
     assert_eq!(answer.body, json!({ "queued": 2 }));
-    let sent: Vec<u32> = directed(&test_hub).iter().map(|sent| sent.callback.version).collect();
+    let sent: Vec<u32> = subscription_callbacks(&test_hub).iter().map(|sent| sent.callback.version).collect();
     assert_eq!(sent, [2, 3]);
     let bad = test_hub.get(&format!("{path}/deliveries?cursor=%21&limit=0")).await;
     assert_eq!(bad.faults().len(), 2, "{}", bad.body);

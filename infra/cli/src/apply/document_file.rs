@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn folder() -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("tongban-papers-{}", uuid::Uuid::new_v4()));
+        let folder = std::env::temp_dir().join(format!("tongban-documents-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).expect("a folder");
         folder
     }

@@ -17,7 +17,7 @@ use super::lines::{Syntax, line_of};
 /// Bytes of a file; the hub accepts request bodies of the same size.
 const FORM_BYTES: u64 = 64 * 1024;
 /// The table of documents: a requirement or a kind of document, and a path relative to the file's own folder.
-const PAPERS: &str = "papers";
+const DOCUMENT_TABLE: &str = "documents";
 
 /// A filled-in form, ready to be submitted.
 #[derive(Clone, Debug)]
@@ -58,7 +58,10 @@ impl Form {
         let documents = documents(service, &mut fields, path, more)?;
         let named = fields.entry("service").or_insert_with(|| json!(service));
         ensure!(*named == json!(service), "{shown} is for another service than {}", service.name());
-        ensure!(!fields.contains_key("documents"), "{shown} declares documents; name them under [{PAPERS}]");
+        ensure!(
+            !fields.contains_key("documents"),
+            "{shown} declares documents; name them under [{DOCUMENT_TABLE}]"
+        );
         if !documents.is_empty() {
             fields.insert("documents".to_owned(), documents.iter().map(DocumentFile::declaration).collect());
         }
@@ -98,9 +101,9 @@ fn documents(
     more: &[(String, PathBuf)],
 ) -> Result<Vec<DocumentFile>> {
     let folder = form.parent().unwrap_or(Path::new(""));
-    let named: BTreeMap<String, PathBuf> = match fields.remove(PAPERS) {
+    let named: BTreeMap<String, PathBuf> = match fields.remove(DOCUMENT_TABLE) {
         Some(table) => serde_json::from_value(table).with_context(|| {
-            format!("[{PAPERS}] of {} must map each requirement to a path", form.display())
+            format!("[{DOCUMENT_TABLE}] of {} must map each requirement to a path", form.display())
         })?,
         None => BTreeMap::new(),
     };
@@ -126,9 +129,8 @@ mod tests {
         };
         write("register.pdf", "%PDF-1.4");
         let other = write("other.pdf", "%PDF-1.5");
-        let toml =
-            "address = \"…\"\n[applicant]\nname = \"…\"\n[papers]\nhousehold_register = \"register.pdf\"\n";
-        let json = r#"{"applicant": {"name": "…"}, "address": "…", "papers": {"household_register": "register.pdf"}}"#;
+        let toml = "address = \"…\"\n[applicant]\nname = \"…\"\n[documents]\nhousehold_register = \"register.pdf\"\n";
+        let json = r#"{"applicant": {"name": "…"}, "address": "…", "documents": {"household_register": "register.pdf"}}"#;
         let service = Service::named("first_identity_card").expect("the catalogue has it");
         let one = Form::read(service, &write("form.toml", toml), &[]).expect("a form");
         let two = Form::read(service, &write("form.json", json), &[]).expect("a form");
@@ -148,7 +150,7 @@ mod tests {
         assert!(refusal("form.toml", "address = ").contains("is not well formed"));
         assert!(refusal("form.json", "[]").contains("is not well formed"));
         assert!(refusal("form.toml", "service = \"household_transfer\"").contains("is for another service"));
-        assert!(refusal("form.json", r#"{"documents": []}"#).contains("[papers]"));
+        assert!(refusal("form.json", r#"{"documents": []}"#).contains("[documents]"));
         assert!(refusal("form.yaml", "a: 1").contains(".toml"));
         std::fs::remove_dir_all(&folder).expect("the folder");
     }

@@ -110,7 +110,8 @@ enum AgencySubcommand {
 enum Keys {
     /// Lists the keys (the default).
     List(OutputArgs),
-    /// Adds a signing key, which verifies reports, or an encryption key, to which messages are encrypted. Former keys stay valid.
+    /// Adds a signing key, which verifies reports, or an encryption key, to which messages are encrypted. Former keys
+    /// stay valid.
     Add {
         /// A public JWK (P-256) with "kid" and "use": "sig" or "enc".
         file: PathBuf,
@@ -193,7 +194,7 @@ impl AgencyCommand {
                 match overview.records_broken {
                     None => Ok(()),
                     Some(broken) => bail!(
-                        "THE CHANGE RECORDS ARE NOT WHOLE: {broken}. The table was written without this command. \
+                        "THE HASH CHAIN OF THE CHANGE RECORDS IS BROKEN: {broken}. The table was written without this command. \
                                                  Restore the table to an earlier point in time and compare"
                     ),
                 }

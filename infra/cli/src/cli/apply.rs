@@ -25,11 +25,11 @@ const DOCUMENT_REJECTED: u8 = 4;
 
 /// Submits an application from a TOML or JSON file to the hub on this machine, with documents from disk.
 ///
-/// The file has the fields of `POST /v1/applications`, and a table `papers` with a path for each required document.
+/// The file has the fields of `POST /v1/applications`, and a table `documents` with a path for each required document.
 /// The same file with the same documents is the same application, however often it is submitted.
 ///
-/// Exit codes: 0 the application and its documents are accepted; 1 the hub cannot be reached; 2 the command, the file or
-/// a document is wrong; 3 the hub refused the application; 4 the hub rejected a document.
+/// Exit codes: 0 the application and its documents are accepted; 1 the hub cannot be reached; 2 the command, the file
+/// or a document is wrong; 3 the hub refused the application; 4 the hub rejected a document.
 #[derive(Debug, Args)]
 pub(crate) struct Apply {
     /// The service by its name in the catalogue (`GET /v1/services`).
@@ -39,8 +39,8 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "FILE")]
     file: PathBuf,
     /// A document: a requirement or a kind of document, and a path. Replaces the document that the file names.
-    #[arg(long, value_name = "NAME=FILE", value_parser = paper)]
-    paper: Vec<(String, PathBuf)>,
+    #[arg(long, value_name = "NAME=FILE", value_parser = document)]
+    document: Vec<(String, PathBuf)>,
     /// Idempotency key. Default: derived from the content.
     #[arg(long, value_parser = key)]
     key: Option<String>,
@@ -56,7 +56,7 @@ fn service(text: &str) -> Result<Service, String> {
     Service::named(text).ok_or_else(|| format!("unknown service; the services are {}", names.join(", ")))
 }
 
-fn paper(text: &str) -> Result<(String, PathBuf), &'static str> {
+fn document(text: &str) -> Result<(String, PathBuf), &'static str> {
     let (name, path) = text.split_once('=').ok_or("a document is given as NAME=FILE")?;
     if name.is_empty() || path.is_empty() {
         return Err("a document is given as NAME=FILE");
@@ -75,7 +75,7 @@ impl Apply {
     /// # Errors
     /// No hub runs here, or the hub does not answer.
     pub(crate) async fn run(self, terminal: &Terminal) -> Result<ExitCode> {
-        let form = match Form::read(self.service, &self.file, &self.paper) {
+        let form = match Form::read(self.service, &self.file, &self.document) {
             Ok(form) => form,
             Err(error) => {
                 terminal.complaint(&format!("tongban: {error:#}"));

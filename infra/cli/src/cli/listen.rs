@@ -25,8 +25,8 @@ const EVENT_TYPES: usize = 32;
 /// Prints the callbacks of the hub on this machine as they arrive, one line each, until Ctrl-C.
 ///
 /// Subscribes for the tenant, verifies each signature, answers a forged callback with 401, and ends the subscription
-/// when it stops. Callbacks hold ids only. The hub may take 15 seconds to use a new subscription; the event feed has the
-/// events of that time.
+/// when it stops. Callbacks hold ids only. The hub may take 15 seconds to use a new subscription; the event feed has
+/// the events of that time.
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// Port of 127.0.0.1 to listen on; 0 chooses a free port.

@@ -27,7 +27,7 @@ fn scope(text: &str) -> Result<String, String> {
     if SCOPES.contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err(format!("there is no such scope; the scopes are {}", SCOPES.join(", ")))
+        Err(format!("unknown scope; the scopes are {}", SCOPES.join(", ")))
     }
 }
 

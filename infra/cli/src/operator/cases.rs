@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Operator;
 
 /// Largest number of cases that are read to count the held ones.
-const COUNTED: usize = 1000;
+const MAX_COUNTED: usize = 1000;
 /// Added to [`FRESH`] for differences between clocks.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -59,7 +59,7 @@ impl Operator {
             if after.is_none() {
                 return Ok(backlog);
             }
-            if backlog.open >= COUNTED {
+            if backlog.open >= MAX_COUNTED {
                 backlog.more = true;
                 return Ok(backlog);
             }
@@ -72,8 +72,9 @@ impl Operator {
         FRESH.unsigned_abs() + MARGIN
     }
 
-    /// Releases every held case of an agency, the oldest first. Call it [`Operator::known_after`] after the resumption: a function
-    /// that still has the suspension would hold the cases again. The sweeper sends cases that this call misses.
+    /// Releases every held case of an agency, the oldest first. Call it [`Operator::known_after`] after the resumption:
+    /// a function that still has the suspension would hold the cases again. The sweeper sends cases that this call
+    /// misses.
     ///
     /// # Errors
     /// The table does not answer. Cases released before the error stay released.

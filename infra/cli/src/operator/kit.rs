@@ -27,8 +27,8 @@ const NEXT: &str = "encryption-next.jwk.json";
 const ENVIRONMENT: &str = "agency.env";
 
 impl Operator {
-    /// Writes an agency's kit into a folder, which is created if missing, and returns the paths. Only the owner can read the
-    /// files. For a hub in a real account the kit has the settings only: the agency generates its own keys.
+    /// Writes an agency's kit into a folder, which is created if missing, and returns the paths. Only the owner can
+    /// read the files. For a hub in a real account the kit has the settings only: the agency generates its own keys.
     ///
     /// # Errors
     /// No agency has this code, a file exists already (nothing is written then), or the folder cannot be written.

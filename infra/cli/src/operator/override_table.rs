@@ -25,7 +25,7 @@ const MAX_ATTEMPTS: u32 = 24;
 /// Backoff: the longest pause before a retry is this times the number of attempts, at most times ten.
 const BACKOFF: Duration = Duration::from_millis(40);
 /// Timeouts of one attempt of a call, and of a call with all its attempts.
-const CALL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
+const CALL_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
 /// The only partition key.
 const PK: &str = "overrides";
 /// Sort key of the state in force.
@@ -50,8 +50,10 @@ enum WriteOutcome {
 
 impl OverrideTable {
     pub(super) fn new(config: &SdkConfig, table: &str, cases: &str) -> OverrideTable {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(CALL.0).operation_timeout(CALL.1).build();
+        let timeouts = TimeoutConfig::builder()
+            .operation_attempt_timeout(CALL_TIMEOUTS.0)
+            .operation_timeout(CALL_TIMEOUTS.1)
+            .build();
         let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts).build();
         let client = Client::from_conf(config);
         OverrideTable { cases: AwsStore::new(client.clone(), cases), client, table: table.to_owned() }
@@ -139,8 +141,8 @@ impl OverrideTable {
         let puts = [state.build()?, line.build()?].map(|put| TransactWriteItem::builder().put(put).build());
         match self.client.transact_write_items().set_transact_items(Some(puts.into())).send().await {
             Ok(_) => Ok(WriteOutcome::Written),
-            // These errors do not prove that nothing was written: after a lost response, the SDK's retry conflicts with its
-            // own first attempt. The stored record decides.
+            // These errors do not prove that nothing was written: after a lost response, the SDK's retry conflicts with
+            // its own first attempt. The stored record decides.
             Err(error) if is_undecided(&error) => {
                 let stored = self.item(&record_key(after.version)).await?;
                 let stored = stored.as_ref().map(|item| text(item, "bo")).transpose()?;

@@ -11,7 +11,7 @@ use agency::stop::Stopper;
 use agency::{AgencyConfig, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
 use anyhow::{Context as _, Result};
 use aws_sdk_sqs as sqs;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::Purpose;
 use tokio::task::JoinSet;
@@ -88,8 +88,10 @@ impl Agencies {
 /// Every case gets a positive decision. The move-in agency only confirms receipt, and the app backend settles: the
 /// citizen hands over the migration certificate at the window where the app is used.
 fn script() -> Option<AgencyScript> {
-    let received =
-        ScriptLine { condition: ScriptCondition::Opened, action: ScriptAction::Report(Finding::Received) };
+    let received = ScriptLine {
+        condition: ScriptCondition::Opened,
+        action: ScriptAction::Report(ReportedResult::Received),
+    };
     Some(AgencyScript::named("default")?.on(Purpose::Settle, vec![received]))
 }
 
@@ -125,12 +127,12 @@ fn consumer(
 }
 
 fn record(summary: &mut JournalSummary, entry: &JournalEntry) {
-    match (entry.what, entry.application) {
+    match (entry.action, entry.application) {
         ("document", Some(application)) => {
             *summary.fetched.entry((entry.agency.clone(), application)).or_default() += 1;
         }
         ("left" | "unreadable" | "overtaken", _) => {
-            summary.failure = Some(format!("agency {}: {} {}", entry.agency, entry.what, entry.detail));
+            summary.failure = Some(format!("agency {}: {} {}", entry.agency, entry.action, entry.detail));
         }
         _ => {}
     }

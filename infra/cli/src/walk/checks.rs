@@ -84,7 +84,7 @@ async fn records(hub: &LocalStack, finished: &[FinishedApplication]) -> Result<(
             "the hash of application {id} in the event feed differs from its record"
         );
         events += version;
-        for line in ledger.lines().iter().filter(|line| calls_back(&line.entry.event)) {
+        for line in ledger.entries().iter().filter(|line| calls_back(&line.entry.event)) {
             let version = line.entry.version;
             let snapshot =
                 ledger.at(version).with_context(|| format!("application {id} had no version {version}"))?;

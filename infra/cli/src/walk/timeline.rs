@@ -1,4 +1,5 @@
-//! The timeline: a line for each event that the app backend receives, and on a terminal a progress bar for each application.
+//! The timeline: a line for each event that the app backend receives, and on a terminal a progress bar for each
+//! application.
 
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_gives_the_same_certificate_again() {
+    fn the_same_number_gives_the_same_certificate() {
         let pdf = String::from_utf8(simulated("HC-11-1")).expect("ascii");
         assert!(pdf.contains("(No. HC-11-1)"), "{pdf}");
         assert_eq!(simulated("HC-11-1"), pdf.into_bytes());

@@ -7,7 +7,7 @@ mod scenarios;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::NoticeKind;
 use domain::stage::Purpose;
 use jiff::civil::Date;
@@ -29,7 +29,7 @@ pub struct AgencyScript {
 /// A step of a script, with every number and date filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptStep {
-    Report(Finding),
+    Report(ReportedResult),
     /// Upload a certificate, then report it as issued.
     Issue {
         certificate: String,
@@ -140,12 +140,12 @@ fn number(letters: &str, case: &Case) -> String {
 
 fn step(action: &ScriptAction, case: &Case, today: Date) -> ScriptStep {
     match action {
-        ScriptAction::Report(finding) => ScriptStep::Report(finding.clone()),
-        ScriptAction::Approve => ScriptStep::Report(Finding::Approved { permit: number("ZQ", case) }),
+        ScriptAction::Report(result) => ScriptStep::Report(result.clone()),
+        ScriptAction::Approve => ScriptStep::Report(ReportedResult::Approved { permit: number("ZQ", case) }),
         ScriptAction::MoveOut { issued_days_ago, valid_days } => {
             let days = |days: &i32| jiff::Span::new().days(*days);
             let issued_on = today.saturating_sub(days(issued_days_ago));
-            ScriptStep::Report(Finding::MovedOut {
+            ScriptStep::Report(ReportedResult::MovedOut {
                 certificate: number("QY", case),
                 issued_on,
                 valid_until: issued_on.saturating_add(days(valid_days)),

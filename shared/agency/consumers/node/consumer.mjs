@@ -61,8 +61,8 @@ async function post(path, typ, claims) {
   }
 }
 // The id derives from the content: a report repeated after a crash is the same report.
-async function report(told, kind, finding = {}) {
-  const claims = { application: told.application, seen: told.seen, kind, ...finding };
+async function report(told, kind, result = {}) {
+  const claims = { application: told.application, seen: told.seen, kind, ...result };
   const report_id = sha256(JSON.stringify(claims), "hex").replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, "$1-$2-8$3-8$4-$5");
   told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
   log(told.application, told.seen, kind);

@@ -51,8 +51,8 @@ class Hub:
                 break
             time.sleep(0.5)  # the hub is still inspecting an upload
         raise (Over if answer.status in (404, 409) else Left)(f"{answer.status} {code}")
-    def report(self, case, kind, **finding):  # the id derives from the content, so a repeat is the same report
-        claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **finding}
+    def report(self, case, kind, **result):  # the id derives from the content, so a repeat is the same report
+        claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **result}
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
         case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)

@@ -28,8 +28,8 @@ def decide(hub, case):
         if case["purpose"] == "certify":
             with contextlib.suppress(Over):  # the hub accepted the certificate before a crash
                 hub.upload(case, PDF % number.encode())
-        for kind, finding in favourable(case, number):
-            hub.report(case, kind, **finding)
+        for kind, result in favourable(case, number):
+            hub.report(case, kind, **result)
 
 def favourable(case, number):
     today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))).date()  # in China

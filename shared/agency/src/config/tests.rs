@@ -67,7 +67,7 @@ fn a_json_file_with_keys_inline() {
 }
 
 #[test]
-fn the_hubs_keys_may_be_left_to_be_fetched_but_not_be_given_wrong() {
+fn missing_hub_keys_are_fetched_and_invalid_ones_are_refused() {
     let folder = TestFolder::new();
     let mut given = json!({
         "agency": "1504", "queue_url": "http://127.0.0.1:1/q.fifo", "hub_url": "http://a.localhost:1",

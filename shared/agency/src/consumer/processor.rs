@@ -97,7 +97,7 @@ impl Drop for InProgress<'_> {
 }
 
 impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
-    pub(super) fn note(&self, what: &'static str, event: Option<EventId>, detail: &str) {
+    pub(super) fn note(&self, action: &'static str, event: Option<EventId>, detail: &str) {
         let case = event.map(|event| (event.application(), event.version()));
         self.journal.write(&self.agency, what, case, detail);
     }

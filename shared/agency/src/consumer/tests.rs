@@ -110,7 +110,7 @@ async fn a_repeated_message_is_handled_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_case_keeps_its_order_while_others_go_on() {
+async fn messages_of_one_case_are_handled_in_order_and_other_cases_meanwhile() {
     let finish = Arc::new(Notify::new());
     let signal = Arc::clone(&finish);
     let work = move |case: Case| {
@@ -138,7 +138,7 @@ async fn a_case_keeps_its_order_while_others_go_on() {
 
 /// Row 21 of `tests/FAULTS.md`.
 #[tokio::test(start_paused = true)]
-async fn an_unreadable_message_stays_and_blocks_only_its_own_case() {
+async fn an_unreadable_message_stays_in_the_queue_and_blocks_only_its_own_case() {
     let canary = "110101202311012176";
     let mut running = run(
         async |_| Ok(HandlerOutcome::Done),
@@ -164,7 +164,7 @@ async fn an_unreadable_message_stays_and_blocks_only_its_own_case() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn long_work_keeps_its_message() {
+async fn the_visibility_timeout_is_extended_during_long_work() {
     let work = async |_| {
         tokio::time::sleep(Duration::from_secs(900)).await;
         Ok(HandlerOutcome::Done)
@@ -200,7 +200,7 @@ async fn a_repeated_delivery_waits_while_the_first_is_in_progress() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_comes_again_before_what_is_behind_it() {
+async fn a_failed_message_is_retried_before_later_messages_of_its_case() {
     let failed = AtomicBool::new(false);
     let work = move |_| {
         let first = !failed.swap(true, Ordering::SeqCst);
@@ -223,7 +223,7 @@ async fn what_fails_comes_again_before_what_is_behind_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_the_handler_costs_one_delivery() {
+async fn a_message_is_delivered_again_after_a_panic_of_the_handler() {
     let panicked = AtomicBool::new(false);
     let work = move |_| {
         let first = !panicked.swap(true, Ordering::SeqCst);
@@ -285,7 +285,7 @@ impl CaseQueue for RefusingQueue {
 }
 
 #[tokio::test]
-async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
+async fn the_consumer_ends_when_the_queue_refuses_the_first_receive() {
     let (config, _) = agency("http://127.0.0.1:1");
     let client = HubClient::new(&config).unwrap();
     let handler = TestHandler { seen: Arc::default(), work: async |_| Ok(HandlerOutcome::Done) };
@@ -296,7 +296,7 @@ async fn a_queue_that_refuses_from_the_start_ends_the_consumer() {
 }
 
 #[tokio::test]
-async fn an_inbox_that_cannot_be_used_ends_the_consumer_before_the_first_message() {
+async fn the_consumer_ends_before_the_first_message_when_the_inbox_fails() {
     let folder = TestFolder::new();
     let (mut config, _) = agency("http://127.0.0.1:1");
     config.inbox = folder.path("none/inbox.sqlite");
@@ -360,7 +360,7 @@ async fn the_hubs_keys_are_fetched_for_the_first_message() {
     let (seen, entries) = process(&config, bodies).await;
     // The second key was published less than ten seconds after the first fetch, so no new fetch is made.
     assert_eq!(seen, [4]);
-    let unreadable: Vec<_> = entries.iter().filter(|entry| entry.what == "unreadable").collect();
+    let unreadable: Vec<_> = entries.iter().filter(|entry| entry.action == "unreadable").collect();
     assert_eq!(unreadable.len(), 2);
     assert_eq!(unreadable[0].detail, "no known key has the `kid` that the object names");
 }

@@ -1,6 +1,6 @@
-//! Reports: signed once, retried until the hub answers. The same finding always has the same report id.
+//! Reports: signed once, retried until the hub answers. The same result always has the same report id.
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use jiff::{SignedDuration, Timestamp};
 use protocol::jose::{JoseError, sign};
@@ -35,10 +35,10 @@ impl SignedReport {
         self.report.report_id
     }
 
-    /// The kind of the finding, for example `signed`.
+    /// The kind of the result, for example `signed`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        Finding::kind_of(self.report.finding.step()).unwrap_or_default()
+        ReportedResult::kind_of(self.report.result.step()).unwrap_or_default()
     }
 
     /// Whether the signature is within 10 minutes of `now`, in the past or in the future.
@@ -49,19 +49,18 @@ impl SignedReport {
     }
 }
 
-/// Derives the report's id, a UUIDv8, from the SHA-256 of its content. So a finding that is reported again, after a
+/// Derives the report's id, a UUIDv8, from the SHA-256 of its content. So a result that is reported again, after a
 /// crash or from another machine, is the same report.
 ///
 /// # Errors
-/// [`JoseError::Payload`] when the finding does not serialize.
+/// [`JoseError::Payload`] when the result does not serialize.
 fn derive_id(
     agency: &AgencyCode,
     application: ApplicationId,
     seen: u32,
-    finding: &Finding,
+    result: &ReportedResult,
 ) -> Result<ReportId, JoseError> {
-    let content =
-        serde_json::to_vec(&(agency, application, seen, finding)).map_err(|_| JoseError::Payload)?;
+    let content = serde_json::to_vec(&(agency, application, seen, result)).map_err(|_| JoseError::Payload)?;
     let hash = Sha256::new_with_prefix(b"tongban-report:").chain_update(content).finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
@@ -69,8 +68,8 @@ fn derive_id(
 }
 
 impl HubClient {
-    /// Signs a report. The report's id derives from agency, application, `seen` and finding, so the hub answers a
-    /// repeated finding with the first receipt.
+    /// Signs a report. The report's id derives from agency, application, `seen` and result, so the hub answers a
+    /// repeated result with the first receipt.
     ///
     /// # Errors
     /// [`HubClientError::Signing`].
@@ -78,11 +77,11 @@ impl HubClient {
         &self,
         application: ApplicationId,
         seen: u32,
-        finding: Finding,
+        result: ReportedResult,
     ) -> Result<SignedReport, HubClientError> {
-        let report_id = derive_id(&self.agency, application, seen, &finding)?;
+        let report_id = derive_id(&self.agency, application, seen, &result)?;
         let agency = self.agency.clone();
-        self.signed(Report { report_id, application, agency, seen, iat: 0, finding })
+        self.signed(Report { report_id, application, agency, seen, iat: 0, result })
     }
 
     /// Signs the same report again, under the same id.
@@ -121,7 +120,7 @@ impl HubClient {
             };
             // The message can arrive before the hub has recorded its dispatch. Then the hub answers 409 to the first
             // report, and a retry succeeds.
-            let early = matches!(current.report.finding, Finding::Received)
+            let early = matches!(current.report.result, ReportedResult::Received)
                 && matches!(response, Err(HubClientError::Conflict(_)))
                 && tried < 5
                 && self.retry_policy.pause(tried, None).await;
@@ -134,7 +133,7 @@ impl HubClient {
         }
     }
 
-    /// Reports a finding on a case. `seen` is the version of the message that the agency acts on, or of the last
+    /// Reports a result on a case. `seen` is the version of the message that the agency acts on, or of the last
     /// receipt.
     ///
     /// # Errors
@@ -143,9 +142,9 @@ impl HubClient {
         &self,
         application: ApplicationId,
         seen: u32,
-        finding: Finding,
+        result: ReportedResult,
     ) -> Result<Receipt, HubClientError> {
-        self.send(&self.sign(application, seen, finding)?).await
+        self.send(&self.sign(application, seen, result)?).await
     }
 
     /// Puts a report into the reports queue, for an agency that reaches SQS but not the hub's HTTP interface. The
@@ -157,10 +156,10 @@ impl HubClient {
         &self,
         application: ApplicationId,
         seen: u32,
-        finding: Finding,
+        result: ReportedResult,
     ) -> Result<ReportId, HubClientError> {
         let (client, url) = self.reports.as_ref().ok_or(HubClientError::NoReportsQueue)?;
-        let report = self.sign(application, seen, finding)?;
+        let report = self.sign(application, seen, result)?;
         client
             .send_message()
             .queue_url(url)

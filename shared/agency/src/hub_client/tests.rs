@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use jiff::Timestamp;
 use protocol::backlog::{CASES_TYP, CasesRequest, RESEND_TYP, ResendCase, ResendOutcome, ResendRequest};
 use protocol::case::CaseDocument;
@@ -56,7 +56,7 @@ fn client(url: &str) -> (HubClient, AgencyConfig) {
 }
 
 #[tokio::test]
-async fn a_report_is_tried_again_with_the_same_bytes() {
+async fn a_retry_of_a_report_sends_the_same_bytes() {
     let (url, requests) = test_server(|turn, request| match turn {
         0 => status(503),
         1 => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
@@ -65,7 +65,7 @@ async fn a_report_is_tried_again_with_the_same_bytes() {
     })
     .await;
     let (client, config) = client(&url);
-    let answer = client.report(application(1), 5, Finding::Signed).await.unwrap();
+    let answer = client.report(application(1), 5, ReportedResult::Signed).await.unwrap();
     let requests = requests.lock().unwrap();
     assert_eq!((answer.version, requests.len()), (6, 4));
     assert!(requests.iter().all(|request| request.body == requests[0].body));
@@ -77,15 +77,15 @@ async fn a_report_is_tried_again_with_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn tries_are_bounded_and_a_long_retry_after_ends_them() {
+async fn retries_are_bounded_and_a_long_retry_after_ends_them() {
     let (url, requests) = test_server(|_, _| status(503)).await;
-    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    let error = client(&url).0.report(application(1), 5, ReportedResult::Signed).await;
     assert!(matches!(error, Err(HubClientError::Unavailable { retry_after: None })));
     assert_eq!(requests.lock().unwrap().len(), 4);
 
     let busy = |_: usize, _: &RecordedRequest| (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "600")]);
     let (url, requests) = test_server(busy).await;
-    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    let error = client(&url).0.report(application(1), 5, ReportedResult::Signed).await;
     let Err(HubClientError::Unavailable { retry_after }) = error else {
         panic!("{error:?}");
     };
@@ -94,27 +94,27 @@ async fn tries_are_bounded_and_a_long_retry_after_ends_them() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_unavailable() {
+async fn a_refused_connection_is_reported_as_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://hub.localhost:{}", listener.local_addr().unwrap().port());
     drop(listener);
-    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    let error = client(&url).0.report(application(1), 5, ReportedResult::Signed).await;
     assert!(matches!(error, Err(HubClientError::Unavailable { .. })), "{error:?}");
 }
 
 #[tokio::test]
-async fn names_under_localhost_are_this_machine() {
+async fn names_under_localhost_resolve_to_loopback() {
     let (url, _) = test_server(|_, request| receipt(request)).await;
     let (client, _) = client(&url.replace("127.0.0.1", "api.execute-api.localhost"));
-    client.report(application(1), 5, Finding::Signed).await.unwrap();
+    client.report(application(1), 5, ReportedResult::Signed).await.unwrap();
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_and_not_tried_again() {
+async fn each_refusal_has_its_own_error_and_is_not_retried() {
     let names = ["illegal", "not_found", "invalid", "signature"];
     let (url, requests) = test_server(move |turn, _| problem([409, 404, 422, 401][turn], names[turn])).await;
     let (client, _) = client(&url);
-    let report = || client.report(application(1), 5, Finding::Signed);
+    let report = || client.report(application(1), 5, ReportedResult::Signed);
     let Err(HubClientError::Conflict(first)) = report().await else {
         panic!("409");
     };
@@ -132,13 +132,13 @@ async fn refusals_are_told_apart_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn the_same_finding_on_the_same_version_is_the_same_report() {
+async fn the_same_result_on_the_same_version_is_the_same_report() {
     let (client, _) = client("http://127.0.0.1:1");
-    let id = |seen, finding| client.sign(application(1), seen, finding).unwrap().id();
-    let reason = |text: &str| Finding::NotIssued { reason: text.to_owned() };
+    let id = |seen, result| client.sign(application(1), seen, result).unwrap().id();
+    let reason = |text: &str| ReportedResult::NotIssued { reason: text.to_owned() };
     assert_eq!(id(4, reason("a")), id(4, reason("a")));
-    assert_eq!(id(4, Finding::Signed).as_uuid().get_version_num(), 8);
-    let others = [id(4, reason("b")), id(5, reason("a")), id(4, Finding::Signed)];
+    assert_eq!(id(4, ReportedResult::Signed).as_uuid().get_version_num(), 8);
+    let others = [id(4, reason("b")), id(5, reason("a")), id(4, ReportedResult::Signed)];
     let elsewhere = client.sign(application(2), 4, reason("a")).unwrap().id();
     let mut all: Vec<_> = others.into_iter().chain([elsewhere, id(4, reason("a"))]).collect();
     all.sort();
@@ -154,7 +154,7 @@ async fn an_old_signature_is_renewed_under_the_same_id() {
     })
     .await;
     let (client, config) = client(&url);
-    let mut stored = client.sign(application(1), 5, Finding::Signed).unwrap();
+    let mut stored = client.sign(application(1), 5, ReportedResult::Signed).unwrap();
     assert!(stored.is_fresh(Timestamp::now()));
     stored.report.iat -= 601;
     assert!(!stored.is_fresh(Timestamp::now()));
@@ -174,9 +174,9 @@ async fn an_old_signature_is_renewed_under_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_clock_that_stays_wrong_is_told_after_one_more_try() {
+async fn a_wrong_clock_is_reported_after_one_retry() {
     let (url, requests) = test_server(|_, _| problem(401, "signature_expired")).await;
-    let error = client(&url).0.report(application(1), 5, Finding::Signed).await;
+    let error = client(&url).0.report(application(1), 5, ReportedResult::Signed).await;
     assert!(matches!(error, Err(HubClientError::Unauthorized(_))), "{error:?}");
     assert_eq!(requests.lock().unwrap().len(), 2);
 }
@@ -219,7 +219,7 @@ async fn open_cases_are_listed_page_by_page_within_a_bound() {
 }
 
 #[tokio::test]
-async fn messages_are_asked_for_a_hundred_at_a_time() {
+async fn a_resend_request_names_at_most_100_cases() {
     let (url, requests) = test_server(|turn, request| {
         let request: serde_json::Value = payload(request);
         let told =
@@ -249,20 +249,20 @@ async fn messages_are_asked_for_a_hundred_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_case_faster_than_the_hubs_own_record_is_reported_again() {
+async fn a_report_before_the_dispatch_is_recorded_is_retried() {
     let (url, requests) = test_server(|turn, request| match turn {
         0 | 1 => problem(409, "illegal"),
         _ => receipt(request),
     })
     .await;
-    let answer = client(&url).0.report(application(1), 4, Finding::Received).await.unwrap();
+    let answer = client(&url).0.report(application(1), 4, ReportedResult::Received).await.unwrap();
     let requests = requests.lock().unwrap();
     assert_eq!((answer.version, requests.len()), (5, 3));
     assert!(requests.iter().all(|request| request.body == requests[0].body));
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_refused() {
+async fn an_answer_that_is_not_a_receipt_is_an_error() {
     let bodies = || [b"{}".to_vec(), vec![b' '; 300_000]];
     let (url, requests) = test_server(move |turn, _| match bodies().get(turn) {
         Some(body) => body.clone().into_response(),
@@ -270,7 +270,7 @@ async fn an_answer_that_is_none_is_refused() {
     })
     .await;
     let (client, _) = client(&url);
-    let report = || client.report(application(1), 5, Finding::Signed);
+    let report = || client.report(application(1), 5, ReportedResult::Signed);
     assert!(matches!(report().await, Err(HubClientError::InvalidResponse)));
     assert!(matches!(report().await, Err(HubClientError::InvalidResponse)), "over the bound");
     assert!(matches!(report().await, Err(HubClientError::Refused(_))), "not followed");
@@ -357,8 +357,8 @@ async fn a_certificate_is_uploaded_once() {
 }
 
 #[tokio::test]
-async fn reporting_by_queue_needs_one() {
+async fn a_report_by_queue_needs_a_reports_queue() {
     let (client, _) = client("http://127.0.0.1:1");
-    let error = client.report_by_queue(application(1), 5, Finding::Signed).await;
+    let error = client.report_by_queue(application(1), 5, ReportedResult::Signed).await;
     assert!(matches!(error, Err(HubClientError::NoReportsQueue)));
 }

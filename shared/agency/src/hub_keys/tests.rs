@@ -24,7 +24,7 @@ fn kids(keys: &[PublicKey]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn they_are_fetched_once_and_again_for_a_new_kid() {
+async fn keys_are_fetched_once_and_again_for_a_new_kid() {
     let ((first, first_jwk), (second, second_jwk)) = (key(KeyUse::Signing), key(KeyUse::Signing));
     let encryption = key(KeyUse::Encryption).1;
     let old = json!({ "keys": [first_jwk.clone(), encryption, { "kty": "RSA", "n": "AQAB", "e": "AQAB" }] });
@@ -44,7 +44,7 @@ async fn they_are_fetched_once_and_again_for_a_new_kid() {
 }
 
 #[tokio::test]
-async fn an_unknown_kid_costs_one_fetch_in_a_while_however_many_ask() {
+async fn concurrent_lookups_of_an_unknown_kid_share_one_fetch() {
     let (known, jwk) = key(KeyUse::Signing);
     let (url, requests) = test_server(move |_, _| Json(json!({ "keys": [jwk] })).into_response()).await;
     let keys = fetched(&url, MIN_INTERVAL);
@@ -54,7 +54,7 @@ async fn an_unknown_kid_costs_one_fetch_in_a_while_however_many_ask() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_and_not_repeated_at_once() {
+async fn a_failed_fetch_is_reported_and_not_repeated_at_once() {
     let (url, requests) = test_server(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
     let keys = fetched(&url, MIN_INTERVAL);
     let Err(HubKeysError::Fetch(HubClientError::Unavailable { .. })) = keys.current().await else {
@@ -65,7 +65,7 @@ async fn a_failure_is_told_and_not_repeated_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_set_of_keys_is_none_and_a_known_set_outlives_it() {
+async fn an_invalid_key_set_is_an_error_and_does_not_replace_the_known_set() {
     let (known, jwk) = key(KeyUse::Signing);
     let mut private = PrivateKey::generate(KeyUse::Signing).unwrap().to_jwk().unwrap();
     private["use"] = "sig".into();

@@ -13,7 +13,7 @@ use super::port::{Inbox, InboxError};
 
 /// Days that an application is remembered after its last message. A case can be open for over a year, and the hub
 /// resends old messages of open cases.
-pub const KEPT_DAYS: i64 = 400;
+pub const RETENTION_DAYS: i64 = 400;
 /// How long one access waits for a write lock of another process.
 const BUSY: Duration = Duration::from_secs(5);
 /// Wait between two attempts to prepare a file that another process prepares.
@@ -40,7 +40,7 @@ struct UnknownSchema(i64);
 
 /// An inbox in an SQLite file: one row an application, with the highest handled version. The file survives crashes and
 /// power loss, and several processes may share the file. The inbox holds ids and versions but no personal data, and
-/// forgets an application [`KEPT_DAYS`] after its last message.
+/// forgets an application [`RETENTION_DAYS`] after its last message.
 #[derive(Clone, Debug)]
 pub struct SqliteInbox {
     path: PathBuf,
@@ -152,7 +152,7 @@ fn lay_out(file: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn prune(file: &Connection, now: i64) -> rusqlite::Result<usize> {
-    let before = now - KEPT_DAYS * 24 * 60 * 60;
+    let before = now - RETENTION_DAYS * 24 * 60 * 60;
     file.execute(
         "DELETE FROM handled WHERE application IN (SELECT application FROM handled WHERE at < ?1 LIMIT ?2)",
         params![before, PRUNE_ROWS],
@@ -201,7 +201,7 @@ mod tests {
     use crate::testing::{TestFolder, application};
 
     #[tokio::test]
-    async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
+    async fn old_applications_are_pruned_and_recent_ones_stay() {
         let folder = TestFolder::new();
         let path = folder.path("inbox.sqlite");
         let event = |number| EventId::new(application(number), 4).expect("an id");
@@ -210,7 +210,7 @@ mod tests {
             inbox.remember(event(number)).await.expect("written");
         }
         let aged = "UPDATE handled SET at = at - ?1 WHERE application = ?2";
-        let seconds = KEPT_DAYS * 24 * 60 * 60;
+        let seconds = RETENTION_DAYS * 24 * 60 * 60;
         for (number, age) in [(1, seconds + 60), (2, seconds - 60)] {
             let application = application(number).to_string();
             let change = move |file: &Connection, _| file.execute(aged, params![age, application]);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_none_is_refused_before_the_first_message() {
+    async fn a_file_that_is_not_a_database_is_refused_before_the_first_message() {
         let folder = TestFolder::new();
         let path = folder.write("inbox.sqlite", "this is no database, and long enough to be told from one");
         assert!(SqliteInbox::at(path).prepare().await.is_err());

@@ -12,8 +12,8 @@ struct Entries {
     rejections: Vec<String>,
 }
 
-/// Every callback in the order of arrival, repeats included. Clones share the log. It is not bounded: it is for tests and
-/// for a demonstration of a few dozen callbacks.
+/// Every callback in the order of arrival, repeats included. Clones share the log. It is not bounded: it is for tests
+/// and for a demonstration of a few dozen callbacks.
 #[derive(Clone, Debug, Default)]
 pub struct CallbackLog(Arc<Mutex<Entries>>);
 

@@ -101,8 +101,8 @@ impl AppClient {
         serde_json::from_slice(&bytes).map_err(|source| AppClientError::Unreadable { request: name, source })
     }
 
-    /// Posts a signed object (`application/jose`) without the tenant's token, as an agency does. The hub does a repeated
-    /// one once.
+    /// Posts a signed object (`application/jose`) without the tenant's token, as an agency does. The hub does a
+    /// repeated one once.
     ///
     /// # Errors
     /// As for [`AppClient::get`].
@@ -255,8 +255,8 @@ impl AppClient {
         self.get(&format!("/v1/applications/{id}/events?after={after}&limit={limit}")).await
     }
 
-    /// Subscribes an address to events of these types, or to all events if no type is given. Returns the subscription and
-    /// the secret that verifies its callbacks.
+    /// Subscribes an address to events of these types, or to all events if no type is given. Returns the subscription
+    /// and the secret that verifies its callbacks.
     ///
     /// # Errors
     /// The hub refuses, or gives no secret.

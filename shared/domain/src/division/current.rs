@@ -1,7 +1,7 @@
 //! Current divisions, and abolished ones with their successors.
 //!
-//! The tables are text that is compiled in. A lookup is a binary search over the bytes, so a function pays nothing for them
-//! when it starts. `data/divisions/README.md` names the sources.
+//! The tables are text that is compiled in. A lookup is a binary search over the bytes, so a function pays nothing for
+//! them when it starts. `data/divisions/README.md` names the sources.
 
 use std::fmt;
 use std::str::{FromStr, Lines};
@@ -89,8 +89,8 @@ fn county(row: &'static str) -> Option<Division> {
 
 /// The code of a current division at county level: a place of residence, registration or application.
 ///
-/// Only new values are checked. Stored values are read as a [`DivisionCode`], because a division may be abolished while an
-/// application is open.
+/// Only new values are checked. Stored values are read as a [`DivisionCode`], because a division may be abolished while
+/// an application is open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CurrentDivision(DivisionCode);
 
@@ -200,7 +200,8 @@ impl Jurisdiction {
         rows_under(CURRENT, self.to_string()).filter_map(county)
     }
 
-    /// The abolished division whose code these digits are, padded with zeros; `None` when a current code begins with them.
+    /// The abolished division whose code these digits are, padded with zeros; `None` when a current code begins with
+    /// them.
     #[must_use]
     pub fn abolished(&self) -> Option<AbolishedDivision> {
         let nothing_today = self.current_divisions().next().is_none();

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 pub const WAITS: [i64; 13] =
     [5, 30, 120, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 84_000, 86_400];
 
-/// The random part of a wait, in thousandths. It varies the last tenth of a wait, so that endpoints that failed together are
-/// not retried together.
+/// The random part of a wait, in thousandths. It varies the last tenth of a wait, so that endpoints that failed
+/// together are not retried together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Jitter(u16);
 
@@ -32,8 +32,9 @@ pub fn wait_after(failures: u32, jitter: Jitter) -> Option<SignedDuration> {
 mod tests {
     use super::*;
 
+    /// Row 38 of `tests/FAULTS.md`.
     #[test]
-    fn row_38_the_schedule_grows_from_5_s_to_24_h_over_75_h() {
+    fn the_schedule_grows_from_5_s_to_24_h_over_75_h() {
         assert!(WAITS.windows(2).all(|pair| pair[0] <= pair[1]));
         assert_eq!((WAITS[0], WAITS[WAITS.len() - 1]), (5, 24 * 3_600));
         assert_eq!(WAITS.iter().sum::<i64>() / 3_600, 75);

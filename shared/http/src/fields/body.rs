@@ -22,8 +22,8 @@ const QUERY_BYTES: usize = 4 * 1024;
 
 /// A JSON body.
 ///
-/// Rejects with 415 for another content type, 413 beyond [`BODY_BYTES`], 400 for malformed JSON (with the position, without
-/// the content), and 422 with every wrong field.
+/// Rejects with 415 for another content type, 413 beyond [`BODY_BYTES`], 400 for malformed JSON (with the position,
+/// without the content), and 422 with every wrong field.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body<T> {
     /// The parsed body.
@@ -183,8 +183,8 @@ fn canonical(value: &Value) -> Value {
     }
 }
 
-/// A query string, read like a body whose numbers and flags are texts. Rejects wrong, unknown and repeated parameters with
-/// 422.
+/// A query string, read like a body whose numbers and flags are texts. Rejects wrong, unknown and repeated parameters
+/// with 422.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<T>(pub T);
 

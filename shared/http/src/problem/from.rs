@@ -107,7 +107,7 @@ impl From<SendError> for Problem {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Throttled => Problem::new(Code::Throttled),
-            SendError::Unavailable | SendError::Held => Problem::new(Code::Unavailable),
+            SendError::Unavailable | SendError::Blocked => Problem::new(Code::Unavailable),
             SendError::Refused | SendError::NoQueue => internal(&error),
         }
     }
@@ -267,7 +267,7 @@ mod tests {
             ApplyError::Contended.into(),
             VaultError::Denied.into(),
             DocumentsError::Denied.into(),
-            SendError::Held.into(),
+            SendError::Blocked.into(),
         ];
         for problem in temporary {
             assert_eq!(problem.status().as_u16(), 503);

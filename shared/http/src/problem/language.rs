@@ -26,8 +26,8 @@ impl Language {
         }
     }
 
-    /// The language that `Accept-Language` prefers (RFC 9110, section 12.5.4): Chinese of any script or region when it is
-    /// preferred to English, otherwise English.
+    /// The language that `Accept-Language` prefers (RFC 9110, section 12.5.4): Chinese of any script or region when it
+    /// is preferred to English, otherwise English.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Language {
         let given = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();

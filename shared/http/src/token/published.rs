@@ -1,8 +1,8 @@
-//! A cache of the keys that an issuer publishes as a JWKS (RFC 7517, section 5). The keys are fetched again after [`FRESH`],
-//! and when a token names an unknown key.
+//! A cache of the keys that an issuer publishes as a JWKS (RFC 7517, section 5). The keys are fetched again after
+//! [`FRESH`], and when a token names an unknown key.
 //!
-//! A key that the issuer removes is rejected after [`FRESH`]. While the issuer does not answer, the keys fetched last remain
-//! usable for [`STALE`]: an issuer that is down must not stop every app at once.
+//! A key that the issuer removes is rejected after [`FRESH`]. While the issuer does not answer, the keys fetched last
+//! remain usable for [`STALE`]: an issuer that is down must not stop every app at once.
 
 use std::collections::HashMap;
 use std::future::Future;

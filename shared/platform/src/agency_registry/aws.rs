@@ -1,5 +1,5 @@
-//! Overrides of agencies in DynamoDB: `pk` = `overrides`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. The same
-//! partition holds the audit records, `sk` = `record#<version>`, which no function reads.
+//! Overrides of agencies in DynamoDB: `pk` = `overrides`, `sk` = `state`, `bo` = the JSON of [`AgencyOverrides`]. The
+//! same partition holds the audit records, `sk` = `record#<version>`, which no function reads.
 
 use std::collections::HashMap;
 

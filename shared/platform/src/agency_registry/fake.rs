@@ -8,7 +8,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 
 use super::AgencyRegistry;
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 use crate::store::StoreError;
 
 /// Overrides of agencies in memory. Clones share them.
@@ -39,10 +39,12 @@ impl FakeAgencyRegistry {
 
 impl AgencyRegistry for FakeAgencyRegistry {
     async fn overrides(&self) -> Result<AgencyOverrides, StoreError> {
-        match self.faults.turn("agency_registry.overrides") {
-            Turn::Works => Ok(self.overrides.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-            Turn::Fails | Turn::LosesAnswer => Err(StoreError::Unavailable),
-            Turn::Throttles => Err(StoreError::Throttled),
+        match self.faults.next_call("agency_registry.overrides") {
+            CallOutcome::Succeeds => {
+                Ok(self.overrides.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            }
+            CallOutcome::Fails | CallOutcome::LosesAnswer => Err(StoreError::Unavailable),
+            CallOutcome::Throttles => Err(StoreError::Throttled),
         }
     }
 }

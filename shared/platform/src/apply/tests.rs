@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::catalogue::DocumentKind;
-use domain::command::{Command, Finding, Report};
+use domain::command::{AgencyReport, Command, ReportedResult};
 use domain::stage::Stage;
 use jiff::SignedDuration;
 
@@ -49,13 +49,13 @@ fn stores(number: usize) -> Attempt {
 
 fn withdraws(key: &str, body: &[u8]) -> Attempt {
     let by = Actor::Tenant(sample::tenant("east-app"));
-    Attempt { key: Some(command_key(&by, key, body)), by, command: Command::Withdraw, only_at: None }
+    Attempt { key: Some(command_key(&by, key, body)), by, command: Command::Withdraw, expected_version: None }
 }
 
-fn reports(key: &str, seen: u32, finding: Finding) -> Attempt {
+fn reports(key: &str, seen: u32, result: ReportedResult) -> Attempt {
     let by = Actor::Agency("11".parse().unwrap());
     let key = Some(command_key(&by, key, b"body"));
-    Attempt { key, by, command: Command::Report(Report { seen, finding }), only_at: None }
+    Attempt { key, by, command: Command::Report(AgencyReport { seen, result }), expected_version: None }
 }
 
 #[test]
@@ -142,10 +142,10 @@ async fn a_refusal_is_decided_on_the_current_state() {
     apply(&other, id, &stores(2), None).await.unwrap();
     apply(&other, id, &Attempt::hub(Command::Dispatch { message_version: 4 }), None).await.unwrap();
     // This process has a draft cached, which accepts no report; the stored application is dispatched.
-    let report = reports("r1", 4, Finding::Received);
+    let report = reports("r1", 4, ReportedResult::Received);
     let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
     assert_eq!((done.version, done.stored.ledger.state().stage), (6, Stage::Received));
-    assert_eq!(done.stored.ledger.lines()[5].entry.proof.as_deref(), Some("evidence"));
+    assert_eq!(done.stored.ledger.entries()[5].entry.proof.as_deref(), Some("evidence"));
 }
 
 #[tokio::test]
@@ -226,9 +226,9 @@ async fn an_adults_first_card_stays_within_its_write_units() {
         (stores(1), false),
         (stores(2), false),
         (Attempt::hub(Command::Dispatch { message_version: 4 }), false),
-        (reports("r1", 4, Finding::Received), true),
-        (reports("r2", 6, Finding::Signed), true),
-        (reports("r3", 7, Finding::Produced), true),
+        (reports("r1", 4, ReportedResult::Received), true),
+        (reports("r2", 6, ReportedResult::Signed), true),
+        (reports("r3", 7, ReportedResult::Produced), true),
     ];
     for (attempt, signed) in steps {
         hub.clock.advance(SignedDuration::from_mins(1));

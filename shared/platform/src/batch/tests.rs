@@ -70,8 +70,9 @@ async fn a_malformed_body_fails_only_its_own_record() {
     assert!(matches!(poison, Err(Failure::Poison(_))));
 }
 
+/// Row 21 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_21_a_failure_ends_its_group_and_no_other() {
+async fn a_failure_stops_only_its_own_message_group() {
     let work = Work::default();
     let event = sqs(&[
         ("a1", Some("a"), "1"),
@@ -88,8 +89,9 @@ async fn row_21_a_failure_ends_its_group_and_no_other() {
     assert_eq!((order("a"), order("b")), (vec!["a1".into(), "a2".into()], vec!["b1".into(), "b2".into()]));
 }
 
+/// Row 45 of `tests/FAULTS.md`.
 #[tokio::test]
-async fn row_45_what_is_not_finished_in_time_is_reported() {
+async fn messages_unfinished_at_the_deadline_are_reported() {
     let work = Work::default();
     let event = sqs(&[
         ("1", None, "1"),

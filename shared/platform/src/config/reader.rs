@@ -34,8 +34,8 @@ impl Reader<'_> {
         self.parsed(variable, |text| Ok::<_, &str>(text.to_owned()))
     }
 
-    /// The parsed value of a variable; `None` when it is missing or does not parse. Records a missing needed variable and a
-    /// value that does not parse.
+    /// The parsed value of a variable; `None` when it is missing or does not parse. Records a missing needed variable
+    /// and a value that does not parse.
     pub fn parsed<T, E: fmt::Display>(
         &mut self,
         variable: Variable,

@@ -23,8 +23,8 @@ pub enum Variable {
     QueueUrlPrefix,
     /// `QUARANTINE_QUEUE_URL`: queue of the stream records that the router cannot read.
     QuarantineQueueUrl,
-    /// `ID_SECRET`: secret from which application ids are derived, base64url, at least 32 bytes. Never rotated, because a
-    /// new secret would give a repeated request a new id.
+    /// `ID_SECRET`: secret from which application ids are derived, base64url, at least 32 bytes. Never rotated, because
+    /// a new secret would give a repeated request a new id.
     IdSecret,
     /// `TOKEN_ISSUERS`: the accepted issuers of access tokens (JSON).
     TokenIssuers,

@@ -7,7 +7,9 @@ use protocol::callback::Callback;
 use uuid::Uuid;
 
 use super::{eventually, sample};
-use crate::deliveries::{Attempt, BATCH, COUNTED, Cause, Deliveries, Line, Notice, NoticeKind, Which};
+use crate::deliveries::{
+    Attempt, BATCH, COUNT_LIMIT, Cause, Deliveries, DeliveryWrite, Notice, NoticeKind, Which,
+};
 use domain::endpoint::DisabledReason;
 
 /// Runs the suite.
@@ -40,11 +42,11 @@ fn after(seconds: i64) -> Timestamp {
     sample::start() + SignedDuration::from_secs(seconds)
 }
 
-async fn held(deliveries: &impl Deliveries, of: SubscriptionId) -> Vec<Callback> {
-    deliveries.held(of, None, 1_000).await.expect("an answer to held")
+async fn stored(deliveries: &impl Deliveries, of: SubscriptionId) -> Vec<Callback> {
+    deliveries.stored_callbacks(of, None, 1_000).await.expect("an answer to stored_callbacks")
 }
 
-async fn write(deliveries: &impl Deliveries, lines: Vec<Line>) {
+async fn write(deliveries: &impl Deliveries, lines: Vec<DeliveryWrite>) {
     deliveries.write(lines).await.expect("an answer to write");
 }
 
@@ -55,19 +57,25 @@ async fn held_callbacks_are_in_order_and_held_once(deliveries: &impl Deliveries)
     let [a, b] = applications;
     let all = [callback(a, 9), callback(a, 10), callback(b, 2)];
     for callback in [&all[1], &all[2], &all[0], &all[1]] {
-        deliveries.hold(of, callback, sample::start()).await.expect("an answer to hold");
+        deliveries.store_callback(of, callback, sample::start()).await.expect("an answer to store_callback");
     }
-    assert_eq!(held(deliveries, of).await, all, "by application and version, each once");
-    assert_eq!(held(deliveries, other).await, [], "another subscription has its own callbacks");
-    let page = deliveries.held(of, Some((a, 9)), 1).await.expect("a page");
+    assert_eq!(stored(deliveries, of).await, all, "by application and version, each once");
+    assert_eq!(stored(deliveries, other).await, [], "another subscription has its own callbacks");
+    let page = deliveries.stored_callbacks(of, Some((a, 9)), 1).await.expect("a page");
     assert_eq!(page, [all[1].clone()]);
-    let holds = async |application| deliveries.holds(of, application).await.expect("an answer to holds");
-    assert!(holds(a).await && holds(b).await && !holds(sample::id(3)).await);
-    assert_eq!(deliveries.count_held(of).await, Ok(3));
-    write(deliveries, vec![Line::Released(of, all[0].clone()), Line::Released(of, all[1].clone())]).await;
-    assert!(!holds(a).await, "a delivered callback is no longer held");
-    assert_eq!(held(deliveries, of).await, [all[2].clone()]);
-    write(deliveries, vec![Line::Released(of, all[0].clone())]).await;
+    let is_stored = async |application| {
+        deliveries.has_stored_callbacks(of, application).await.expect("an answer to has_stored_callbacks")
+    };
+    assert!(is_stored(a).await && is_stored(b).await && !is_stored(sample::id(3)).await);
+    assert_eq!(deliveries.count_stored_callbacks(of).await, Ok(3));
+    write(
+        deliveries,
+        vec![DeliveryWrite::Released(of, all[0].clone()), DeliveryWrite::Released(of, all[1].clone())],
+    )
+    .await;
+    assert!(!is_stored(a).await, "a delivered callback is no longer stored");
+    assert_eq!(stored(deliveries, of).await, [all[2].clone()]);
+    write(deliveries, vec![DeliveryWrite::Released(of, all[0].clone())]).await;
     write(deliveries, Vec::new()).await;
 }
 
@@ -77,13 +85,13 @@ async fn many_callbacks_are_held_and_counted_to_a_bound(deliveries: &impl Delive
         .map(|version| callback(sample::id(1), version))
         .collect();
     for callback in &many {
-        deliveries.hold(of, callback, sample::start()).await.expect("an answer to hold");
+        deliveries.store_callback(of, callback, sample::start()).await.expect("an answer to store_callback");
     }
-    assert_eq!(held(deliveries, of).await, many);
-    let count = deliveries.count_held(of).await.expect("a count");
-    assert!(count == 53 && count <= COUNTED);
-    write(deliveries, many.into_iter().map(|callback| Line::Released(of, callback)).collect()).await;
-    assert_eq!(held(deliveries, of).await, [], "all rows are deleted, in several calls");
+    assert_eq!(stored(deliveries, of).await, many);
+    let count = deliveries.count_stored_callbacks(of).await.expect("a count");
+    assert!(count == 53 && count <= COUNT_LIMIT);
+    write(deliveries, many.into_iter().map(|callback| DeliveryWrite::Released(of, callback)).collect()).await;
+    assert_eq!(stored(deliveries, of).await, [], "all rows are deleted, in several calls");
 }
 
 async fn attempts_are_listed_and_a_delivery_ends_a_failure(deliveries: &impl Deliveries) {
@@ -103,7 +111,7 @@ async fn attempts_are_listed_and_a_delivery_ends_a_failure(deliveries: &impl Del
         attempt(3, 1, 3, Ok(503)),
     ];
     for attempt in &made {
-        write(deliveries, vec![Line::Attempted(attempt.clone())]).await;
+        write(deliveries, vec![DeliveryWrite::Attempted(attempt.clone())]).await;
     }
     let list = async |which| {
         let page = deliveries.attempts(of, which, None, 10).await.expect("a page");
@@ -120,7 +128,7 @@ async fn attempts_are_listed_and_a_delivery_ends_a_failure(deliveries: &impl Del
     let next = first.next.expect("another page").to_string().parse().expect("its own cursor");
     let rest = deliveries.attempts(of, Which::All, Some(next), 3).await.expect("a page");
     assert_eq!((rest.items, rest.next), (newest_first[3..].to_vec(), None));
-    write(deliveries, vec![Line::Attempted(attempt(2, 3, 9, Ok(200)))]).await;
+    write(deliveries, vec![DeliveryWrite::Attempted(attempt(2, 3, 9, Ok(200)))]).await;
     let failed = eventually(|| list(Which::Failed), |failed| failed.len() == 1).await;
     assert_eq!(failed, [made[3].clone()], "a delivered callback is not listed as failed");
 }

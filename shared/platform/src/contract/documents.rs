@@ -15,9 +15,9 @@ use crate::documents::{
 };
 
 /// A client that follows the hub's links, and an operator with direct access to the bucket.
-pub trait Visitor: Sync {
-    /// Uploads bytes through a link with the link's headers; the length is that of the bytes. Returns whether the upload
-    /// was accepted.
+pub trait LinkClient: Sync {
+    /// Uploads bytes through a link with the link's headers; the length is that of the bytes. Returns whether the
+    /// upload was accepted.
     fn put(&self, link: &Link, bytes: &[u8]) -> impl Future<Output = bool> + Send;
 
     /// Downloads the bytes of a link; `None` when the link is refused or the object is missing.
@@ -31,22 +31,22 @@ pub trait Visitor: Sync {
 ///
 /// # Panics
 /// When the documents break the contract.
-pub async fn documents_contract(documents: &impl Documents, visitor: &impl Visitor) {
-    a_slot_takes_exactly_what_was_signed(documents, visitor).await;
-    a_slot_takes_one_object(documents, visitor).await;
-    inspect_describes_the_object(documents, visitor).await;
-    inspect_finds_no_absent_object(documents, visitor).await;
-    inspect_finds_an_empty_object(documents, visitor).await;
-    a_version_never_changes(documents, visitor).await;
-    a_link_to_read_is_for_one_version(documents, visitor).await;
+pub async fn documents_contract(documents: &impl Documents, links: &impl LinkClient) {
+    a_slot_takes_exactly_what_was_signed(documents, links).await;
+    a_slot_takes_one_object(documents, links).await;
+    inspect_describes_the_object(documents, links).await;
+    inspect_finds_no_absent_object(documents, links).await;
+    inspect_finds_an_empty_object(documents, links).await;
+    a_version_never_changes(documents, links).await;
+    a_link_to_read_is_for_one_version(documents, links).await;
     a_stored_text_is_never_replaced(documents).await;
 }
 
 async fn a_stored_text_is_never_replaced(documents: &impl Documents) {
     let key = format!("evidence/11/{}.json", Uuid::new_v4());
-    documents.keep(&key, b"{\"first\":1}").await.expect("the text is stored");
+    documents.store_text(&key, b"{\"first\":1}").await.expect("the text is stored");
     let first = inspect(documents, &key, None).await.expect("the stored text");
-    documents.keep(&key, b"{\"another\":2}").await.expect("a second write is no error");
+    documents.store_text(&key, b"{\"another\":2}").await.expect("a second write is no error");
     assert_eq!(inspect(documents, &key, None).await, Some(first), "the first text stays");
 }
 
@@ -88,7 +88,7 @@ async fn link(documents: &impl Documents, key: &str, version: &str, ttl: Duratio
     documents.download_url(key, version, ttl).await.expect("a link")
 }
 
-async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visitor: &impl Visitor) {
+async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, links: &impl LinkClient) {
     let (key, bytes) = (fresh_key(), long_pdf());
     let slot = slot(documents, &key, &bytes).await;
     assert_eq!(slot.method, "PUT");
@@ -96,7 +96,7 @@ async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visito
     changed[700] ^= 1;
     let longer = [&bytes[..], b"\n"].concat();
     for other in [&changed[..], &longer, &bytes[..bytes.len() - 1], b""] {
-        assert!(!visitor.put(&slot, other).await, "an upload of {} other bytes", other.len());
+        assert!(!links.put(&slot, other).await, "an upload of {} other bytes", other.len());
     }
     for (name, other) in [
         ("content-type", "text/html"),
@@ -107,34 +107,34 @@ async fn a_slot_takes_exactly_what_was_signed(documents: &impl Documents, visito
         let mut altered = slot.clone();
         assert_ne!(altered.headers.insert(name.to_owned(), other.to_owned()), None, "{name} is signed");
         for bytes in [&bytes, &changed] {
-            assert!(!visitor.put(&altered, bytes).await, "an upload with another {name}");
+            assert!(!links.put(&altered, bytes).await, "an upload with another {name}");
         }
         altered.headers.remove(name);
-        assert!(!visitor.put(&altered, &bytes).await, "an upload without {name}");
+        assert!(!links.put(&altered, &bytes).await, "an upload without {name}");
     }
     let elsewhere = Link { url: slot.url.replace("/d1/", "/d2/"), ..slot.clone() };
-    assert!(!visitor.put(&elsewhere, &bytes).await, "another key");
+    assert!(!links.put(&elsewhere, &bytes).await, "another key");
     assert_eq!(inspect(documents, &key, None).await, None, "no refused upload is stored");
-    assert!(visitor.put(&slot, &bytes).await, "a refused upload does not close the slot");
+    assert!(links.put(&slot, &bytes).await, "a refused upload does not close the slot");
 }
 
-async fn a_slot_takes_one_object(documents: &impl Documents, visitor: &impl Visitor) {
+async fn a_slot_takes_one_object(documents: &impl Documents, links: &impl LinkClient) {
     let (key, bytes) = (fresh_key(), long_pdf());
     let first = slot(documents, &key, &bytes).await;
-    assert!(visitor.put(&first, &bytes).await);
+    assert!(links.put(&first, &bytes).await);
     let arrival = inspect(documents, &key, None).await;
-    assert!(!visitor.put(&first, &bytes).await, "a second upload through the same link");
-    let other = b"%PDF-1.4 another paper";
+    assert!(!links.put(&first, &bytes).await, "a second upload through the same link");
+    let other = b"%PDF-1.4 another document";
     let second = slot(documents, &key, other).await;
-    assert!(!visitor.put(&second, other).await, "a second upload through another slot");
+    assert!(!links.put(&second, other).await, "a second upload through another slot");
     assert!(arrival.is_some());
     assert_eq!(inspect(documents, &key, None).await, arrival);
 }
 
-async fn inspect_describes_the_object(documents: &impl Documents, visitor: &impl Visitor) {
+async fn inspect_describes_the_object(documents: &impl Documents, links: &impl LinkClient) {
     for bytes in [long_pdf(), long_pdf()[..HEAD_BYTES].to_vec(), b"%PDF-1.4".to_vec()] {
         let key = fresh_key();
-        assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
+        assert!(links.put(&slot(documents, &key, &bytes).await, &bytes).await);
         let arrival = inspect(documents, &key, None).await.expect("an arrival");
         let expected = Arrival {
             version: arrival.version.clone(),
@@ -153,21 +153,21 @@ async fn inspect_describes_the_object(documents: &impl Documents, visitor: &impl
     }
 }
 
-async fn inspect_finds_no_absent_object(documents: &impl Documents, visitor: &impl Visitor) {
+async fn inspect_finds_no_absent_object(documents: &impl Documents, links: &impl LinkClient) {
     let (key, other) = (fresh_key(), fresh_key());
     assert_eq!(inspect(documents, &key, None).await, None);
-    visitor.store(&other, "application/pdf", b"%PDF-1.4 one").await;
-    let version = visitor.store(&other, "application/pdf", b"%PDF-1.4 two").await;
+    links.store(&other, "application/pdf", b"%PDF-1.4 one").await;
+    let version = links.store(&other, "application/pdf", b"%PDF-1.4 two").await;
     assert_eq!(inspect(documents, &key, Some(&version)).await, None);
-    visitor.store(&key, "application/pdf", b"%PDF-1.4 here").await;
+    links.store(&key, "application/pdf", b"%PDF-1.4 here").await;
     assert_eq!(inspect(documents, &key, Some(&version)).await, None, "a version of another object");
     let nowhere = link(documents, &key, &version, DOWNLOAD_TTL).await;
-    assert_eq!(visitor.get(&nowhere).await, None);
+    assert_eq!(links.get(&nowhere).await, None);
 }
 
-async fn inspect_finds_an_empty_object(documents: &impl Documents, visitor: &impl Visitor) {
+async fn inspect_finds_an_empty_object(documents: &impl Documents, links: &impl LinkClient) {
     let key = fresh_key();
-    let version = visitor.store(&key, "application/pdf", b"").await;
+    let version = links.store(&key, "application/pdf", b"").await;
     let empty = Arrival {
         version: version.clone(),
         size: 0,
@@ -180,34 +180,34 @@ async fn inspect_finds_an_empty_object(documents: &impl Documents, visitor: &imp
     assert_eq!(inspect(documents, &key, Some(&version)).await, Some(empty));
 }
 
-async fn a_version_never_changes(documents: &impl Documents, visitor: &impl Visitor) {
+async fn a_version_never_changes(documents: &impl Documents, links: &impl LinkClient) {
     let (key, bytes) = (fresh_key(), long_pdf());
-    assert!(visitor.put(&slot(documents, &key, &bytes).await, &bytes).await);
+    assert!(links.put(&slot(documents, &key, &bytes).await, &bytes).await);
     let pinned = inspect(documents, &key, None).await.expect("an arrival");
-    let later = visitor.store(&key, "image/png", b"something else").await;
+    let later = links.store(&key, "image/png", b"something else").await;
     let newest = inspect(documents, &key, None).await.expect("an arrival");
     assert_eq!((newest.version, newest.size, newest.kind), (later.clone(), 14, None));
     assert_eq!(newest.media_type, "image/png");
     assert_eq!(inspect(documents, &key, Some(&pinned.version)).await.as_ref(), Some(&pinned));
     for (version, content) in [(&pinned.version, &bytes[..]), (&later, b"something else")] {
         let link = link(documents, &key, version, DOWNLOAD_TTL).await;
-        assert_eq!(visitor.get(&link).await.as_deref(), Some(content));
+        assert_eq!(links.get(&link).await.as_deref(), Some(content));
     }
 }
 
-async fn a_link_to_read_is_for_one_version(documents: &impl Documents, visitor: &impl Visitor) {
+async fn a_link_to_read_is_for_one_version(documents: &impl Documents, links: &impl LinkClient) {
     let (key, minute) = (fresh_key(), Duration::from_secs(60));
-    let secret = visitor.store(&key, "application/pdf", b"%PDF-1.4 one").await;
-    let given = visitor.store(&key, "application/pdf", b"%PDF-1.4 two").await;
+    let secret = links.store(&key, "application/pdf", b"%PDF-1.4 one").await;
+    let given = links.store(&key, "application/pdf", b"%PDF-1.4 two").await;
     let good = link(documents, &key, &given, minute).await;
     assert_eq!((good.method.as_str(), good.headers.get("x-amz-checksum-sha256")), ("GET", None));
-    assert_eq!(visitor.get(&good).await.as_deref(), Some(&b"%PDF-1.4 two"[..]));
+    assert_eq!(links.get(&good).await.as_deref(), Some(&b"%PDF-1.4 two"[..]));
     let sibling = key.replace("/d1/", "/d2/");
-    visitor.store(&sibling, "application/pdf", b"%PDF-1.4 three").await;
+    links.store(&sibling, "application/pdf", b"%PDF-1.4 three").await;
     for (here, there) in [(given.as_str(), secret.as_str()), ("/d1/", "/d2/")] {
         let altered = Link { url: good.url.replace(here, there), ..good.clone() };
         assert_ne!(altered, good);
-        assert_eq!(visitor.get(&altered).await, None, "the signature is for one version of one object");
+        assert_eq!(links.get(&altered).await, None, "the signature is for one version of one object");
     }
     let longest = link(documents, &key, &given, DOWNLOAD_TTL).await;
     let longer = link(documents, &key, &given, 4 * DOWNLOAD_TTL).await;

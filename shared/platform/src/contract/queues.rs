@@ -11,31 +11,32 @@ use crate::queues::{BATCH, BATCH_BYTES, Outgoing, Queue, Queues, SendError};
 /// A consumer of a queue: an agency, the callbacks function or an operator.
 pub trait Reader: Sync {
     /// Receives and deletes some or all messages of a queue, in the order of the queue.
-    fn take(&self, queue: &Queue) -> impl Future<Output = Vec<Taken>> + Send;
+    fn take(&self, queue: &Queue) -> impl Future<Output = Vec<QueuedMessage>> + Send;
 }
 
 /// A message that was received and deleted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Taken {
+pub struct QueuedMessage {
     /// Message group; `None` in a standard queue.
     pub group: Option<String>,
     /// The message body.
     pub body: String,
 }
 
-/// Runs the suite. `queues` has the queues of callbacks, drains, agency 11 and the quarantine, which nothing else may use;
-/// the queue of agency 46 is configured but does not exist. `untold` is the same port without any configured queue.
+/// Runs the suite. `queues` has the queues of callbacks, drains, agency 11 and the quarantine, which nothing else may
+/// use; the queue of agency 46 is configured but does not exist. `unconfigured` is the same port without any configured
+/// queue.
 ///
 /// # Panics
 /// When the queues break the contract.
-pub async fn queues_contract(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
+pub async fn queues_contract(queues: &impl Queues, unconfigured: &impl Queues, reader: &impl Reader) {
     for queue in [Queue::Callbacks, Queue::Drains, agency("11")] {
         every_group_is_in_order(queues, reader, &queue).await;
         a_repeat_is_dropped_within_its_group(queues, reader, &queue).await;
         a_message_that_is_too_large_stops_only_its_group(queues, reader, &queue).await;
     }
     a_quarantined_record_is_never_dropped(queues, reader).await;
-    a_send_to_a_missing_queue_fails(queues, untold, reader).await;
+    a_send_to_a_missing_queue_fails(queues, unconfigured, reader).await;
 }
 
 fn agency(code: &str) -> Queue {
@@ -57,7 +58,7 @@ fn bodies(messages: &[Outgoing], group: &str) -> Vec<String> {
     messages.iter().filter(|message| message.group == group).map(|message| message.body.clone()).collect()
 }
 
-fn taken_of(taken: &[Taken], group: &str) -> Vec<String> {
+fn bodies_of_group(taken: &[QueuedMessage], group: &str) -> Vec<String> {
     let of = taken.iter().filter(|taken| taken.group.as_deref() == Some(group));
     of.map(|taken| taken.body.clone()).collect()
 }
@@ -70,7 +71,7 @@ async fn send(queues: &impl Queues, queue: &Queue, messages: &[Outgoing]) -> Vec
 }
 
 /// Receives messages until the expected number has arrived, and once more to find surplus ones.
-async fn all(reader: &impl Reader, queue: &Queue, expected: usize) -> Vec<Taken> {
+async fn all(reader: &impl Reader, queue: &Queue, expected: usize) -> Vec<QueuedMessage> {
     let begun = Instant::now();
     let mut poll = interval(POLL_INTERVAL);
     let mut taken = Vec::new();
@@ -94,7 +95,7 @@ async fn every_group_is_in_order(queues: &impl Queues, reader: &impl Reader, que
     let taken = all(reader, queue, sent.len()).await;
     assert_eq!(taken.len(), sent.len());
     for group in &groups {
-        assert_eq!(taken_of(&taken, group), bodies(&sent, group), "order within {group}");
+        assert_eq!(bodies_of_group(&taken, group), bodies(&sent, group), "order within {group}");
     }
 }
 
@@ -104,18 +105,21 @@ async fn a_repeat_is_dropped_within_its_group(queues: &impl Queues, reader: &imp
     let repeat = Outgoing { body: "repeat".to_owned(), ..first.clone() };
     assert_eq!(send(queues, queue, std::slice::from_ref(&first)).await, [Ok(())]);
     assert_eq!(send(queues, queue, std::slice::from_ref(&repeat)).await, [Ok(())], "a repeat is no failure");
-    assert_eq!(taken_of(&all(reader, queue, 1).await, &group), bodies(std::slice::from_ref(&first), &group));
+    assert_eq!(
+        bodies_of_group(&all(reader, queue, 1).await, &group),
+        bodies(std::slice::from_ref(&first), &group)
+    );
     assert_eq!(send(queues, queue, &[repeat]).await, [Ok(())]);
     let again = Outgoing { dedup: fresh("again"), ..first.clone() };
     let another = Outgoing { group: other.clone(), body: "another".to_owned(), ..first };
     assert_eq!(send(queues, queue, &[again.clone(), another]).await, [Ok(()), Ok(())]);
     let taken = all(reader, queue, 2).await;
     assert_eq!(
-        taken_of(&taken, &group),
+        bodies_of_group(&taken, &group),
         [again.body],
         "a repeat is dropped, received or not; a new deduplication id is not"
     );
-    assert_eq!(taken_of(&taken, &other), ["another"], "a deduplication id counts within its group");
+    assert_eq!(bodies_of_group(&taken, &other), ["another"], "a deduplication id counts within its group");
 }
 
 async fn a_message_that_is_too_large_stops_only_its_group(
@@ -128,10 +132,13 @@ async fn a_message_that_is_too_large_stops_only_its_group(
     let too_large = Outgoing { body: "x".repeat(BATCH_BYTES + 1), ..message(&group, "too large") };
     let messages = [message(&group, "1"), too_large, message(&group, "3"), large, message(&other, "5")];
     let results = send(queues, queue, &messages).await;
-    assert_eq!(results, [Ok(()), Err(SendError::Refused), Err(SendError::Held), Ok(()), Ok(())]);
+    assert_eq!(results, [Ok(()), Err(SendError::Refused), Err(SendError::Blocked), Ok(()), Ok(())]);
     let taken = all(reader, queue, 3).await;
-    assert_eq!(taken_of(&taken, &group), [messages[0].body.clone()]);
-    assert!(taken_of(&taken, &other) == bodies(&messages, &other), "a message of 256 KiB arrives complete");
+    assert_eq!(bodies_of_group(&taken, &group), [messages[0].body.clone()]);
+    assert!(
+        bodies_of_group(&taken, &other) == bodies(&messages, &other),
+        "a message of 256 KiB arrives complete"
+    );
 }
 
 async fn a_quarantined_record_is_never_dropped(queues: &impl Queues, reader: &impl Reader) {
@@ -139,23 +146,27 @@ async fn a_quarantined_record_is_never_dropped(queues: &impl Queues, reader: &im
     messages[1].dedup = messages[0].dedup.clone();
     assert!(send(queues, &Queue::Quarantine, &messages).await.iter().all(Result::is_ok));
     let mut taken = all(reader, &Queue::Quarantine, messages.len()).await;
-    let mut sent: Vec<Taken> =
-        messages.iter().map(|message| Taken { group: None, body: message.body.clone() }).collect();
+    let mut sent: Vec<QueuedMessage> =
+        messages.iter().map(|message| QueuedMessage { group: None, body: message.body.clone() }).collect();
     taken.sort();
     sent.sort();
     assert_eq!(taken, sent, "no order, no groups, no deduplication");
 }
 
-async fn a_send_to_a_missing_queue_fails(queues: &impl Queues, untold: &impl Queues, reader: &impl Reader) {
+async fn a_send_to_a_missing_queue_fails(
+    queues: &impl Queues,
+    unconfigured: &impl Queues,
+    reader: &impl Reader,
+) {
     let group = fresh("a");
     let messages = [message(&group, "1"), message(&group, "2"), message(&fresh("b"), "3")];
     let results = send(queues, &agency("46"), &messages).await;
     let none = Err(SendError::NoQueue);
-    assert_eq!(results, [none, Err(SendError::Held), none]);
+    assert_eq!(results, [none, Err(SendError::Blocked), none]);
     for queue in [Queue::Callbacks, Queue::Drains, Queue::Quarantine, agency("11")] {
-        let answer = untold.send(queue.clone(), messages.to_vec()).await;
+        let answer = unconfigured.send(queue.clone(), messages.to_vec()).await;
         assert_eq!(answer, Err(SendError::NoQueue));
-        let answer = untold.postpone(queue.clone(), "receipt", DEADLINE).await;
+        let answer = unconfigured.postpone(queue.clone(), "receipt", DEADLINE).await;
         assert_eq!(answer, Err(SendError::NoQueue));
         assert_eq!(reader.take(&queue).await, []);
     }

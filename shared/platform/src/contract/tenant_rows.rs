@@ -11,7 +11,7 @@ use super::{eventually, sample};
 use crate::rate_limits::{CounterTable, RateLimits as _};
 use crate::stored_responses::{ResponseTable, StoredResponse, StoredResponses as _};
 use crate::subscriptions::{
-    Changes, Former, Roster, SUBSCRIPTIONS, Subscription, SubscriptionTable, Subscriptions,
+    Changes, FormerKeys, SUBSCRIPTIONS, Subscription, SubscriptionTable, Subscriptions, TenantSubscriptions,
 };
 use crate::tenant_rows::TenantRows;
 use domain::endpoint::{EndpointState, PROPAGATION_DELAY};
@@ -72,7 +72,7 @@ fn subscription(tenant: &TenantId, number: i64) -> Subscription {
         secret: Uuid::new_v4().into_bytes().to_vec(),
         public_key: None,
         former: None,
-        directed_from: None,
+        own_messages_from: None,
         state: EndpointState::default(),
         revision: 0,
     }
@@ -95,7 +95,7 @@ async fn commit(
     subscriptions.commit(tenant, changes, response).await.expect("an answer to commit")
 }
 
-async fn roster(subscriptions: &impl Subscriptions, tenant: &TenantId) -> Roster {
+async fn roster(subscriptions: &impl Subscriptions, tenant: &TenantId) -> TenantSubscriptions {
     subscriptions.of(tenant).await.expect("an answer to subscriptions")
 }
 
@@ -115,7 +115,7 @@ pub async fn subscribe(subscriptions: &impl Subscriptions, new: &Subscription) -
 
 async fn a_subscription_reads_back_and_can_be_removed(subscriptions: &impl Subscriptions) {
     let (tenant, other) = (fresh_tenant(), fresh_tenant());
-    assert_eq!(roster(subscriptions, &tenant).await, Roster::default());
+    assert_eq!(roster(subscriptions, &tenant).await, TenantSubscriptions::default());
     let (second, first) = (subscription(&tenant, 2), subscription(&tenant, 1));
     for subscription in [&second, &first] {
         assert!(subscribe(subscriptions, subscription).await);
@@ -123,7 +123,7 @@ async fn a_subscription_reads_back_and_can_be_removed(subscriptions: &impl Subsc
     let stored = roster(subscriptions, &tenant).await;
     let ids: Vec<_> = stored.all.iter().map(|stored| stored.id).collect();
     assert_eq!((ids, stored.revision), (vec![first.id, second.id], 2), "oldest first");
-    let from: Vec<_> = stored.all.iter().map(|stored| stored.directed_from).collect();
+    let from: Vec<_> = stored.all.iter().map(|stored| stored.own_messages_from).collect();
     let known_everywhere = first.created + PROPAGATION_DELAY;
     assert_eq!(
         from,
@@ -152,7 +152,7 @@ async fn a_tenant_has_at_most_ten(subscriptions: &impl Subscriptions) {
     }
     let stored = roster(subscriptions, &tenant).await;
     assert_eq!(stored.all.len(), SUBSCRIPTIONS);
-    assert!(stored.all.iter().all(|stored| stored.directed_from.is_some()));
+    assert!(stored.all.iter().all(|stored| stored.own_messages_from.is_some()));
     assert!(!subscribe(subscriptions, &subscription(&tenant, 99)).await);
     assert!(
         subscribe(subscriptions, &subscription(&fresh_tenant(), 1)).await,
@@ -171,7 +171,7 @@ async fn a_request_has_one_response(rows: impl TenantRows) {
     let mut tasks = JoinSet::new();
     for number in 0..20 {
         let (subscriptions, request, tenant) = (subscriptions.clone(), request.clone(), tenant.clone());
-        let changes = Roster::default().with(subscription(&tenant, number)).expect("room");
+        let changes = TenantSubscriptions::default().with(subscription(&tenant, number)).expect("room");
         tasks.spawn(async move { commit(&subscriptions, &tenant, &changes, &request).await });
     }
     let committed = tasks.join_all().await;
@@ -234,8 +234,8 @@ async fn a_change_needs_the_expected_revision(subscriptions: &impl Subscriptions
     let second = Subscription {
         url: "https://app.example/elsewhere".to_owned(),
         public_key: Some("whpk_key".to_owned()),
-        former: Some(Former { secret: vec![3; 4], until: sample::start() }),
-        directed_from: Some(sample::start()),
+        former: Some(FormerKeys { secret: vec![3; 4], until: sample::start() }),
+        own_messages_from: Some(sample::start()),
         state: EndpointState::Paused { since: sample::start(), at: sample::start() },
         revision: 1,
         ..first.clone()

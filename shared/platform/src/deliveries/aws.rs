@@ -12,7 +12,7 @@ use crate::jitter::jitter;
 use crate::store::{StoreError, store_error};
 
 /// Calls for one batch, the first included: DynamoDB may leave rows of a batch unprocessed.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 /// Bound of the wait before the second call; the bound doubles with each call.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -100,7 +100,7 @@ impl AwsRows {
 
     async fn batch(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut left = changes.iter().cloned().map(request).collect::<Result<Vec<_>, _>>()?;
-        for tried in 0..TRIES {
+        for tried in 0..MAX_ATTEMPTS {
             if tried > 0 {
                 tokio::time::sleep(jitter(PAUSE * (1 << tried))).await;
             }

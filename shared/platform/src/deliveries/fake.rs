@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::row::{Change, Row};
 use super::{BATCH, DeliveryTable, Range, Rows};
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 use crate::store::StoreError;
 
 /// Deliveries in memory. Clones share them.
@@ -45,11 +45,11 @@ impl MemoryRows {
     }
 
     fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
-        match self.faults.turn(name) {
-            Turn::Works => Ok(effect(&mut self.lock())),
-            Turn::Fails => Err(StoreError::Unavailable),
-            Turn::Throttles => Err(StoreError::Throttled),
-            Turn::LosesAnswer => {
+        match self.faults.next_call(name) {
+            CallOutcome::Succeeds => Ok(effect(&mut self.lock())),
+            CallOutcome::Fails => Err(StoreError::Unavailable),
+            CallOutcome::Throttles => Err(StoreError::Throttled),
+            CallOutcome::LosesAnswer => {
                 effect(&mut self.lock());
                 Err(StoreError::Unavailable)
             }

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use protocol::callback::Callback;
 use serde::{Deserialize, Serialize};
 
-/// Days a held callback is kept. Its event can always be read later (`GET /v1/applications/{id}/events`).
-pub const HELD_DAYS: i64 = 30;
+/// Days a stored callback is kept. Its event can always be read later (`GET /v1/applications/{id}/events`).
+pub const STORED_DAYS: i64 = 30;
 /// Days an attempt is kept.
 pub const LOG_DAYS: i64 = 7;
 /// Days a notice is kept.
 pub const NOTICE_DAYS: i64 = 30;
-/// Bound on the count of held callbacks.
-pub const COUNTED: u32 = 1_000;
+/// Bound on the count of stored callbacks.
+pub const COUNT_LIMIT: u32 = 1_000;
 /// Rows of one call (AWS limit of `BatchWriteItem`).
 pub const BATCH: usize = 25;
 
@@ -64,10 +64,10 @@ impl Attempt {
 
 /// A write to the deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum DeliveryWrite {
     /// An attempt. A successful attempt removes the callback from the list of failed ones.
     Attempted(Attempt),
-    /// A held callback was delivered, and is removed.
+    /// A stored callback was delivered, and is removed.
     Released(SubscriptionId, Callback),
 }
 

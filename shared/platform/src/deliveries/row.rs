@@ -1,8 +1,9 @@
-//! Rows of the deliveries table: `pk`, `sk`, `bo` = the JSON body, `ttl` = time after which DynamoDB may remove the row.
+//! Rows of the deliveries table: `pk`, `sk`, `bo` = the JSON body, `ttl` = time after which DynamoDB may remove the
+//! row.
 //!
 //! | `pk` | `sk` | row |
 //! |---|---|---|
-//! | `held#<subscription>` | `<application>#<version>` | a held callback |
+//! | `stored#<subscription>` | `<application>#<version>` | a stored callback |
 //! | `log#<subscription>` | `<milliseconds>#<webhook-id>#<attempt>` | an attempt |
 //! | `failed#<subscription>` | `<application>#<version>` | the last attempt of an undelivered callback |
 //! | `notices#<tenant>` | `<milliseconds>#<subscription>#<type>` | a notice |
@@ -19,7 +20,7 @@ use protocol::callback::Callback;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Cause, HELD_DAYS, LOG_DAYS, Line, NOTICE_DAYS, Notice, Which};
+use super::{Attempt, Cause, DeliveryWrite, LOG_DAYS, NOTICE_DAYS, Notice, STORED_DAYS, Which};
 use crate::store::{CursorError, StoreError};
 
 /// Characters of the longest sort key.
@@ -113,13 +114,13 @@ impl Row {
         Ok(Row { pk, sk, body, ttl: from.as_second().saturating_add(days * 86_400) })
     }
 
-    pub(super) fn held(
+    pub(super) fn stored_callback(
         subscription: SubscriptionId,
         callback: &Callback,
         now: Timestamp,
     ) -> Result<Row, StoreError> {
-        let sk = held_sk(callback.application, callback.version);
-        Row::new(held_pk(subscription), sk, callback, now, HELD_DAYS)
+        let sk = stored_sk(callback.application, callback.version);
+        Row::new(stored_pk(subscription), sk, callback, now, STORED_DAYS)
     }
 
     pub(super) fn notice(tenant: &TenantId, notice: &Notice) -> Result<Row, StoreError> {
@@ -152,12 +153,12 @@ impl Row {
     }
 }
 
-pub(super) fn held_pk(subscription: SubscriptionId) -> String {
-    format!("held#{subscription}")
+pub(super) fn stored_pk(subscription: SubscriptionId) -> String {
+    format!("stored#{subscription}")
 }
 
 /// Ten digits hold any version, so the keys are in the order of versions.
-pub(super) fn held_sk(application: ApplicationId, version: u32) -> String {
+pub(super) fn stored_sk(application: ApplicationId, version: u32) -> String {
     format!("{application}#{version:010}")
 }
 
@@ -177,18 +178,18 @@ pub(super) fn notices_pk(tenant: &TenantId) -> String {
 }
 
 /// The row changes of these lines. Of two changes with one key the last counts.
-pub(super) fn changes(lines: &[Line]) -> Result<Vec<Change>, StoreError> {
+pub(super) fn changes(lines: &[DeliveryWrite]) -> Result<Vec<Change>, StoreError> {
     let mut changes = BTreeMap::new();
     let mut add = |change: Change| {
         changes.insert(change.key(), change);
     };
     for line in lines {
         match line {
-            Line::Released(subscription, callback) => add(Change::Delete {
-                pk: held_pk(*subscription),
-                sk: held_sk(callback.application, callback.version),
+            DeliveryWrite::Released(subscription, callback) => add(Change::Delete {
+                pk: stored_pk(*subscription),
+                sk: stored_sk(callback.application, callback.version),
             }),
-            Line::Attempted(attempt) => {
+            DeliveryWrite::Attempted(attempt) => {
                 let (all, failed) =
                     (log_pk(attempt.subscription, Which::All), log_pk(attempt.subscription, Which::Failed));
                 let (millis, id) = (attempt.at.as_millisecond(), attempt.callback.id());
@@ -202,7 +203,7 @@ pub(super) fn changes(lines: &[Line]) -> Result<Vec<Change>, StoreError> {
                 };
                 let sk = format!("{millis:013}#{id}#{}", attempt.number);
                 add(Change::Put(Row::new(all, sk, &logged, attempt.at, LOG_DAYS)?));
-                let sk = held_sk(attempt.callback.application, attempt.callback.version);
+                let sk = stored_sk(attempt.callback.application, attempt.callback.version);
                 if !attempt.is_delivered() {
                     add(Change::Put(Row::new(failed, sk, &logged, attempt.at, LOG_DAYS)?));
                 } else if attempt.number > 1 {

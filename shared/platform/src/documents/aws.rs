@@ -59,8 +59,8 @@ impl AwsDocuments {
             .await
     }
 
-    /// The metadata of an object without its first bytes: for an empty object, which has no range, and for the checksum,
-    /// which S3 may leave out of a ranged answer.
+    /// The metadata of an object without its first bytes: for an empty object, which has no range, and for the
+    /// checksum, which S3 may leave out of a ranged answer.
     async fn metadata_of(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
         let answer = self
             .client
@@ -123,7 +123,7 @@ impl Documents for AwsDocuments {
         Ok(link(&signed, ttl))
     }
 
-    async fn keep(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
+    async fn store_text(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
         let put = self
             .client
             .put_object()
@@ -170,7 +170,8 @@ impl Documents for AwsDocuments {
     }
 }
 
-/// Size of the complete object: the number after the slash of `Content-Range`, or the length of an answer without a range.
+/// Size of the complete object: the number after the slash of `Content-Range`, or the length of an answer without a
+/// range.
 fn total(answer: &GetObjectOutput) -> Option<u64> {
     match answer.content_range() {
         Some(range) => range.rsplit_once('/')?.1.parse().ok(),
@@ -184,8 +185,8 @@ fn is_empty_object(error: &SdkError<GetObjectError>) -> bool {
         || error.raw_response().is_some_and(|raw| raw.status().as_u16() == 416)
 }
 
-/// `None` for a missing object. Only a 404 that is not `NoSuchBucket` means a missing object: to take a missing bucket or
-/// a 403 of the bucket policy for a missing object would hide a mistake in the deployment.
+/// `None` for a missing object. Only a 404 that is not `NoSuchBucket` means a missing object: to take a missing bucket
+/// or a 403 of the bucket policy for a missing object would hide a mistake in the deployment.
 fn absent<E: ProvideErrorMetadata>(
     operation: &'static str,
     error: &SdkError<E>,
@@ -273,7 +274,7 @@ mod tests {
             endpoint: Some(url),
         };
         let documents = AwsDocuments::new(Aws::new(access).s3(), "b".to_owned(), "k".to_owned());
-        documents.keep("evidence/11/2026-03-02/a.json", b"{}").await.unwrap();
+        documents.store_text("evidence/11/2026-03-02/a.json", b"{}").await.unwrap();
         let sum = STANDARD.encode(Sha256::digest(b"{}")).to_lowercase();
         assert!(answered.join().unwrap().contains(&format!("x-amz-checksum-sha256: {sum}")));
     }

@@ -13,7 +13,7 @@ use super::{
     Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest,
 };
 use crate::clock::{Clock as _, FakeClock};
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 
 #[derive(Clone, Debug)]
 struct Object {
@@ -26,7 +26,8 @@ struct Object {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<Object>>,
-    /// The links that were signed. A link that differs in any member is not in this list, like one with a bad signature.
+    /// The links that were signed. A link that differs in any member is not in this list, like one with a bad
+    /// signature.
     links: Vec<Link>,
 }
 
@@ -60,8 +61,8 @@ impl FakeDocuments {
         version
     }
 
-    /// Uploads through a slot, as an app does. `None` when S3 would refuse: an altered or expired link, another length or
-    /// checksum than signed, or an existing object.
+    /// Uploads through a slot, as an app does. `None` when S3 would refuse: an altered or expired link, another length
+    /// or checksum than signed, or an existing object.
     pub fn upload(&self, link: &Link, bytes: &[u8]) -> Option<String> {
         let key = link.url.strip_prefix("memory://documents/")?;
         let header = |name: &str| link.headers.get(name).map(String::as_str);
@@ -127,20 +128,20 @@ impl Documents for FakeDocuments {
         Ok(self.link("GET", url, BTreeMap::new(), ttl.min(DOWNLOAD_TTL)))
     }
 
-    async fn keep(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
+    async fn store_text(&self, key: &str, json: &[u8]) -> Result<(), DocumentsError> {
         let keep = || {
             if !self.lock().objects.contains_key(key) {
                 self.put(key, "application/json", None, json);
             }
         };
-        match self.faults.turn("documents.keep") {
-            Turn::Works => {
+        match self.faults.next_call("documents.store_text") {
+            CallOutcome::Succeeds => {
                 keep();
                 Ok(())
             }
-            Turn::Throttles => Err(DocumentsError::Throttled),
-            Turn::Fails => Err(DocumentsError::Unavailable),
-            Turn::LosesAnswer => {
+            CallOutcome::Throttles => Err(DocumentsError::Throttled),
+            CallOutcome::Fails => Err(DocumentsError::Unavailable),
+            CallOutcome::LosesAnswer => {
                 keep();
                 Err(DocumentsError::Unavailable)
             }
@@ -148,10 +149,10 @@ impl Documents for FakeDocuments {
     }
 
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
-        match self.faults.turn("documents.inspect") {
-            Turn::Works => {}
-            Turn::Throttles => return Err(DocumentsError::Throttled),
-            Turn::Fails | Turn::LosesAnswer => return Err(DocumentsError::Unavailable),
+        match self.faults.next_call("documents.inspect") {
+            CallOutcome::Succeeds => {}
+            CallOutcome::Throttles => return Err(DocumentsError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => return Err(DocumentsError::Unavailable),
         }
         let state = self.lock();
         let Some(versions) = state.objects.get(key) else { return Ok(None) };
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
     use crate::documents::{DocumentSize, MediaType};
 
-    const BYTES: &[u8] = b"%PDF-1.7 a paper";
+    const BYTES: &[u8] = b"%PDF-1.7 a document";
 
     fn request() -> UploadRequest {
         UploadRequest {
@@ -193,7 +194,7 @@ mod tests {
     async fn a_slot_accepts_the_signed_object_once() {
         let documents = FakeDocuments::new(Faults::default(), FakeClock::default());
         let slot = documents.upload_slot(&request()).await.unwrap();
-        assert_eq!(documents.upload(&slot, b"%PDF-1.7 a pAper"), None);
+        assert_eq!(documents.upload(&slot, b"%PDF-1.7 a dOcument"), None);
         assert_eq!(documents.upload(&slot, BYTES), Some("v1".into()));
         assert_eq!(documents.upload(&slot, BYTES), None);
         let arrival = documents.inspect(&request().key, None).await.unwrap().unwrap();

@@ -36,8 +36,8 @@ pub fn verify(arrival: &Arrival, accepts: &[DocumentKind]) -> Result<StoredObjec
     })
 }
 
-/// Whether the first bytes are those of the media type. A PDF must begin with its header: readers allow 1,024 bytes before
-/// it, which makes files possible that are valid in two formats.
+/// Whether the first bytes are those of the media type. A PDF must begin with its header: readers allow 1,024 bytes
+/// before it, which makes files possible that are valid in two formats.
 fn begins_as(head: &[u8], media_type: MediaType) -> bool {
     match media_type {
         // ISO 32000-1, 7.5.2; ISO 32000-2 for version 2

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
-use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
+use super::{Answer, BatchSender, Outgoing, Queue, Queues, Receipts, SendError, deliver, wait};
 use crate::failure::Failure;
 
 /// The URLs of the queues; `None` for a queue that the function does not send to.
@@ -72,7 +72,7 @@ struct Sqs<'a> {
     url: String,
 }
 
-impl Line for Sqs<'_> {
+impl BatchSender for Sqs<'_> {
     async fn call(&self, batch: &[&Outgoing]) -> Answer {
         let mut call = self.client.send_message_batch().queue_url(&self.url);
         let ordered = self.url.ends_with(".fifo");

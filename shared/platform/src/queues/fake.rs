@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Answer, Line, Outgoing, Queue, Queues, Receipts, SendError, deliver};
+use super::{Answer, BatchSender, Outgoing, Queue, Queues, Receipts, SendError, deliver};
 use crate::clock::{Clock as _, FakeClock};
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 
 /// How long SQS remembers a deduplication id.
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
@@ -41,7 +41,7 @@ struct State {
 pub struct FakeQueues {
     faults: Faults,
     clock: FakeClock,
-    told: bool,
+    configured: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -49,13 +49,13 @@ impl FakeQueues {
     /// Empty queues whose calls obey these faults.
     #[must_use]
     pub fn new(faults: Faults, clock: FakeClock) -> Self {
-        FakeQueues { faults, clock, told: true, state: Arc::default() }
+        FakeQueues { faults, clock, configured: true, state: Arc::default() }
     }
 
     /// The same queues for a function that has no queue URLs configured.
     #[must_use]
-    pub fn untold(&self) -> Self {
-        FakeQueues { told: false, ..self.clone() }
+    pub fn unconfigured(&self) -> Self {
+        FakeQueues { configured: false, ..self.clone() }
     }
 
     /// Removes a queue: every later send fails with [`SendError::NoQueue`].
@@ -127,24 +127,24 @@ fn drops_repeats(queue: &Queue) -> bool {
 
 impl Queues for FakeQueues {
     async fn send(&self, queue: Queue, messages: Vec<Outgoing>) -> Result<Receipts, SendError> {
-        if !self.told {
+        if !self.configured {
             return Err(SendError::NoQueue);
         }
         Ok(deliver(&Memory { queues: self, queue }, messages).await)
     }
 
     async fn postpone(&self, _queue: Queue, receipt: &str, wait: Duration) -> Result<(), SendError> {
-        if !self.told {
+        if !self.configured {
             return Err(SendError::NoQueue);
         }
-        let turn = self.faults.turn("queues.postpone");
-        if matches!(turn, Turn::Works | Turn::LosesAnswer) {
+        let outcome = self.faults.next_call("queues.postpone");
+        if matches!(outcome, CallOutcome::Succeeds | CallOutcome::LosesAnswer) {
             self.lock().postponed.push((receipt.to_owned(), wait));
         }
-        match turn {
-            Turn::Works => Ok(()),
-            Turn::Throttles => Err(SendError::Throttled),
-            Turn::Fails | Turn::LosesAnswer => Err(SendError::Unavailable),
+        match outcome {
+            CallOutcome::Succeeds => Ok(()),
+            CallOutcome::Throttles => Err(SendError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => Err(SendError::Unavailable),
         }
     }
 }
@@ -154,16 +154,16 @@ struct Memory<'a> {
     queue: Queue,
 }
 
-impl Line for Memory<'_> {
+impl BatchSender for Memory<'_> {
     async fn call(&self, batch: &[&Outgoing]) -> Answer {
-        let turn = self.queues.faults.turn("queues.send");
-        match turn {
-            Turn::Fails => return Err(SendError::Unavailable),
-            Turn::Throttles => return Err(SendError::Throttled),
-            Turn::Works | Turn::LosesAnswer => {}
+        let outcome = self.queues.faults.next_call("queues.send");
+        match outcome {
+            CallOutcome::Fails => return Err(SendError::Unavailable),
+            CallOutcome::Throttles => return Err(SendError::Throttled),
+            CallOutcome::Succeeds | CallOutcome::LosesAnswer => {}
         }
         let results = batch.iter().map(|message| self.queues.take(&self.queue, message)).collect();
-        if turn == Turn::LosesAnswer { Err(SendError::Unavailable) } else { Ok(results) }
+        if outcome == CallOutcome::LosesAnswer { Err(SendError::Unavailable) } else { Ok(results) }
     }
 
     async fn pause(&self, _bound: Duration) {}

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, asked_before, shard, store_error,
+    StoredApplication, TENANT_SHARDS, resend_mark_before, shard, store_error,
 };
 use crate::jitter::jitter;
 
@@ -352,11 +352,11 @@ impl Store for AwsStore {
             .table_name(&self.table)
             .set_key(Some(key(&id.to_string())))
             .condition_expression("attribute_exists(#id) AND (attribute_not_exists(#ra) OR #ra < :before)")
-            .update_expression("SET #ra = :asked")
+            .update_expression("SET #ra = :mark")
             .expression_attribute_names("#id", row::ID)
-            .expression_attribute_names("#ra", row::ASKED)
-            .expression_attribute_values(":before", AttributeValue::S(asked_before(now)))
-            .expression_attribute_values(":asked", AttributeValue::S(row::asked(now, message)))
+            .expression_attribute_names("#ra", row::RESEND_REQUESTED)
+            .expression_attribute_values(":before", AttributeValue::S(resend_mark_before(now)))
+            .expression_attribute_values(":mark", AttributeValue::S(row::resend_mark(now, message)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
@@ -368,7 +368,10 @@ impl Store for AwsStore {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(match &failed.item {
                 None => ResendMark::Missing,
                 // The SDK retried this write after it had set the mark.
-                Some(item) if text(item, row::ASKED).is_ok_and(|mark| mark == row::asked(now, message)) => {
+                Some(item)
+                    if text(item, row::RESEND_REQUESTED)
+                        .is_ok_and(|mark| mark == row::resend_mark(now, message)) =>
+                {
                     ResendMark::Set
                 }
                 Some(_) => ResendMark::TooSoon,

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, asked_before, shard,
+    StoredApplication, TENANT_SHARDS, resend_mark_before, shard,
 };
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 
 /// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the
 /// write, rounded up to KiB. An index costs the size of each entry removed or put, rounded up to KiB.
@@ -86,11 +86,11 @@ impl FakeStore {
         name: &'static str,
         effect: impl FnOnce(&mut State) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self.faults.turn(name) {
-            Turn::Works => effect(&mut self.lock()),
-            Turn::Fails => Err(StoreError::Unavailable),
-            Turn::Throttles => Err(StoreError::Throttled),
-            Turn::LosesAnswer => {
+        match self.faults.next_call(name) {
+            CallOutcome::Succeeds => effect(&mut self.lock()),
+            CallOutcome::Fails => Err(StoreError::Unavailable),
+            CallOutcome::Throttles => Err(StoreError::Throttled),
+            CallOutcome::LosesAnswer => {
                 effect(&mut self.lock())?;
                 Err(StoreError::Unavailable)
             }
@@ -275,15 +275,15 @@ impl Store for FakeStore {
                 state.charge_refused(None);
                 return Ok(ResendMark::Missing);
             };
-            let mark = row::asked(now, message);
-            if found.asked.as_ref() == Some(&mark) {
+            let mark = row::resend_mark(now, message);
+            if found.resend_requested.as_ref() == Some(&mark) {
                 return Ok(ResendMark::Set);
             }
-            if found.asked.as_ref().is_some_and(|asked| *asked >= asked_before(now)) {
+            if found.resend_requested.as_ref().is_some_and(|mark| *mark >= resend_mark_before(now)) {
                 state.charge_refused(Some(&found));
                 return Ok(ResendMark::TooSoon);
             }
-            state.put(Row { asked: Some(mark), ..found });
+            state.put(Row { resend_requested: Some(mark), ..found });
             Ok(ResendMark::Set)
         })
     }

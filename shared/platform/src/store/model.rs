@@ -46,7 +46,8 @@ impl StoredApplication {
     /// Whether the same write created this application and `other`. The encrypted part contains a random nonce, so two
     /// requests never write the same bytes.
     pub(super) fn began_as(&self, other: &StoredApplication) -> bool {
-        let first = |stored: &StoredApplication| stored.ledger.lines().first().map(|line| line.bytes.clone());
+        let first =
+            |stored: &StoredApplication| stored.ledger.entries().first().map(|line| line.bytes.clone());
         self.encrypted == other.encrypted && first(self) == first(other)
     }
 

@@ -28,12 +28,12 @@ pub(super) const DUE: &str = "du";
 pub(super) const WAKE: &str = "dt";
 /// Agency and shard: hash key of the agency index; absent while the case is not before an agency.
 pub(super) const AGENCY: &str = "ag";
-/// Time of the last resend request and the version of the requested message: see [`asked`].
-pub(super) const ASKED: &str = "ra";
+/// Time of the last resend request and the version of the requested message: see [`resend_mark`].
+pub(super) const RESEND_REQUESTED: &str = "ra";
 /// Hash of the creating request.
 pub(super) const PAYLOAD_HASH: &str = "ph";
 /// The encrypted personal data.
-pub(super) const SEALED: &str = "se";
+pub(super) const ENCRYPTED: &str = "se";
 /// The entries, oldest first.
 pub(super) const EVENTS: &str = "ev";
 /// Epoch seconds after which DynamoDB may remove the item; only on expired drafts.
@@ -49,7 +49,7 @@ pub(super) struct Row {
     /// Epoch milliseconds.
     pub(super) wake: Option<i64>,
     pub(super) agency: Option<String>,
-    pub(super) asked: Option<String>,
+    pub(super) resend_requested: Option<String>,
     pub(super) payload_hash: [u8; 32],
     pub(super) encrypted: Vec<u8>,
     pub(super) events: Vec<Vec<u8>>,
@@ -82,12 +82,12 @@ pub(super) fn agency_shard_key(agency: &AgencyCode, shard: u8) -> String {
 
 /// The mark of a resend request: epoch milliseconds, a colon, the message's version. The 13 digits make marks sort by
 /// time.
-pub(super) fn asked(at: Timestamp, message: u32) -> String {
+pub(super) fn resend_mark(at: Timestamp, message: u32) -> String {
     format!("{:013}:{message}", at.as_millisecond().max(0))
 }
 
 /// Reads the mark of a resend request.
-pub(super) fn asked_at(mark: &str) -> Option<(Timestamp, u32)> {
+pub(super) fn parse_resend_mark(mark: &str) -> Option<(Timestamp, u32)> {
     let (at, message) = mark.split_once(':')?;
     Some((Timestamp::from_millisecond(at.parse().ok()?).ok()?, message.parse().ok()?))
 }
@@ -121,10 +121,10 @@ impl Row {
             created: created_key(head.opened_at, head.id),
             wake: wake.map(Timestamp::as_millisecond),
             agency: agency_key(head),
-            asked: None,
+            resend_requested: None,
             payload_hash: stored.payload_hash,
             encrypted: stored.encrypted.clone(),
-            events: stored.ledger.lines().iter().map(|line| line.bytes.clone()).collect(),
+            events: stored.ledger.entries().iter().map(|line| line.bytes.clone()).collect(),
             ttl: time_to_live(stored),
         }
     }
@@ -168,9 +168,9 @@ impl Row {
             created: text(&mut found, CREATED)?,
             wake: number(&mut found, WAKE)?,
             agency: optional(&mut found, AGENCY)?,
-            asked: optional(&mut found, ASKED)?,
+            resend_requested: optional(&mut found, RESEND_REQUESTED)?,
             payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
-            encrypted: bytes(&mut found, SEALED)?,
+            encrypted: bytes(&mut found, ENCRYPTED)?,
             events: match found.remove(EVENTS) {
                 Some(Attribute::L(events)) => events,
                 _ => return Err(wrong(EVENTS)),
@@ -187,14 +187,14 @@ impl Row {
             (TENANT.to_owned(), AttributeValue::S(self.tenant.clone())),
             (CREATED.to_owned(), AttributeValue::S(self.created.clone())),
             (PAYLOAD_HASH.to_owned(), AttributeValue::B(Blob::new(self.payload_hash))),
-            (SEALED.to_owned(), AttributeValue::B(Blob::new(self.encrypted.clone()))),
+            (ENCRYPTED.to_owned(), AttributeValue::B(Blob::new(self.encrypted.clone()))),
             (EVENTS.to_owned(), list(&self.events)),
         ]);
         if let Some(wake) = self.wake {
             item.insert(DUE.to_owned(), AttributeValue::S(self.due()));
             item.insert(WAKE.to_owned(), AttributeValue::N(wake.to_string()));
         }
-        for (name, value) in [(AGENCY, &self.agency), (ASKED, &self.asked)] {
+        for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
             if let Some(text) = value {
                 item.insert(name.to_owned(), AttributeValue::S(text.clone()));
             }
@@ -219,12 +219,12 @@ impl Row {
         size += TENANT.len() + self.tenant.len();
         size += CREATED.len() + self.created.len();
         size += PAYLOAD_HASH.len() + self.payload_hash.len();
-        size += SEALED.len() + self.encrypted.len();
+        size += ENCRYPTED.len() + self.encrypted.len();
         size += EVENTS.len() + 3 + events;
         if let Some(wake) = self.wake {
             size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
         }
-        for (name, value) in [(AGENCY, &self.agency), (ASKED, &self.asked)] {
+        for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
             size += value.as_ref().map_or(0, |text| name.len() + text.len());
         }
         if let Some(ttl) = self.ttl {
@@ -352,8 +352,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
-        for name in [ID, VERSION, TENANT, CREATED, PAYLOAD_HASH, SEALED, EVENTS] {
+    fn a_missing_attribute_is_named() {
+        for name in [ID, VERSION, TENANT, CREATED, PAYLOAD_HASH, ENCRYPTED, EVENTS] {
             let mut item = Row::new(&sample::stored("east-app", 7), None).attributes();
             item.remove(name);
             assert_eq!(Row::read(from_sdk(item)), Err(StoreError::Unreadable(name)));

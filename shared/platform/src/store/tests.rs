@@ -188,7 +188,7 @@ async fn compare(store: &FakeStore, model: &mut Model, call: Call, step: i64) {
             };
             let expected_version = current.version().saturating_sub(behind).max(1);
             let until = usize::try_from(expected_version).unwrap();
-            let lines = current.ledger.lines()[..until].iter().map(|line| line.bytes.clone());
+            let lines = current.ledger.entries()[..until].iter().map(|line| line.bytes.clone());
             let then = StoredApplication { ledger: Ledger::read(id, lines).unwrap(), ..current.clone() };
             let after = sample::after(&then, vec![sample::document_stored()], step);
             let answer = store.append(expected_version, &after, wake.map(at)).await;
@@ -233,7 +233,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_fake_answers_as_the_plainest_store_does(calls in proptest::collection::vec(call(), 1..60)) {
+    fn the_fake_answers_like_a_plain_map(calls in proptest::collection::vec(call(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (store, mut model) = (FakeStore::default(), Model::default());

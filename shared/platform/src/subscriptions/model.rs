@@ -28,10 +28,10 @@ pub struct Subscription {
     /// The public key of the `v1a` signatures, `whpk_<base64>`.
     pub public_key: Option<String>,
     /// The keys before the last rotation, while the hub still signs with them.
-    pub former: Option<Former>,
+    pub former: Option<FormerKeys>,
     /// Time from which this subscription has its own queue messages; `None` while its tenant has had no other
     /// subscription. Never unset, because a callback sent directly would overtake the callbacks in the queue.
-    pub directed_from: Option<Timestamp>,
+    pub own_messages_from: Option<Timestamp>,
     /// The state of the endpoint.
     pub state: EndpointState,
     /// Number of changes.
@@ -40,7 +40,7 @@ pub struct Subscription {
 
 /// Signing keys before the last rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Former {
+pub struct FormerKeys {
     /// The keys, encrypted by the vault.
     pub secret: Vec<u8>,
     /// Time at which the hub stops signing with these keys.
@@ -57,14 +57,14 @@ impl Subscription {
 
 /// The subscriptions of a tenant at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster {
+pub struct TenantSubscriptions {
     /// The subscriptions, oldest first.
     pub all: Vec<Subscription>,
     /// Number of subscriptions ever added.
     pub revision: u32,
 }
 
-impl Roster {
+impl TenantSubscriptions {
     /// The changes that add a subscription; `None` when the tenant has [`SUBSCRIPTIONS`] already. A tenant's only
     /// subscription so far gets its own messages, too, but only after [`PROPAGATION_DELAY`]: until then some processes
     /// do not know the new subscription and deliver to the old one directly.
@@ -74,16 +74,16 @@ impl Roster {
             return None;
         }
         let joined = new.created;
-        let alone = self.all.iter().filter(|before| before.directed_from.is_none());
+        let alone = self.all.iter().filter(|before| before.own_messages_from.is_none());
         let replaced = alone.map(|before| Subscription {
-            directed_from: joined.checked_add(PROPAGATION_DELAY).ok(),
+            own_messages_from: joined.checked_add(PROPAGATION_DELAY).ok(),
             revision: before.revision.saturating_add(1),
             ..before.clone()
         });
-        let directed_from = (!self.all.is_empty()).then_some(joined);
+        let own_messages_from = (!self.all.is_empty()).then_some(joined);
         Some(Changes {
             replaced: replaced.collect(),
-            added: Some((Subscription { directed_from, ..new }, self.revision)),
+            added: Some((Subscription { own_messages_from, ..new }, self.revision)),
             removed: None,
         })
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Subscriptions;
-use super::model::{Changes, Former, Roster, Subscription};
+use super::model::{Changes, FormerKeys, Subscription, TenantSubscriptions};
 use crate::store::StoreError;
 use crate::stored_responses::{self, StoredResponse};
 #[cfg(any(test, feature = "testing"))]
@@ -15,7 +15,7 @@ use crate::tenant_rows::{AwsTenantRows, Condition, Key, Row, TenantRows, Write, 
 
 /// Key of the row that counts the added subscriptions. One query reads this row and the subscriptions, because their
 /// keys share this prefix.
-const ROSTER: &str = "subscription";
+const TENANT_SUBSCRIPTIONS: &str = "subscription";
 
 /// Subscriptions in the rows of a table.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     former_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    directed_from: Option<Timestamp>,
+    own_messages_from: Option<Timestamp>,
     #[serde(default)]
     state: EndpointState,
 }
@@ -67,7 +67,7 @@ fn row(subscription: &Subscription) -> Result<Row, StoreError> {
         created: subscription.created,
         public_key: subscription.public_key.clone(),
         former_until: subscription.former.as_ref().map(|former| former.until),
-        directed_from: subscription.directed_from,
+        own_messages_from: subscription.own_messages_from,
         state: subscription.state,
     };
     Ok(Row {
@@ -83,7 +83,7 @@ fn row(subscription: &Subscription) -> Result<Row, StoreError> {
 fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
     let body = row.body.ok_or(StoreError::Unreadable("bo"))?;
     let body: Body = serde_json::from_str(&body).map_err(|_| StoreError::Unreadable("bo"))?;
-    let former = row.former.zip(body.former_until).map(|(secret, until)| Former { secret, until });
+    let former = row.former.zip(body.former_until).map(|(secret, until)| FormerKeys { secret, until });
     Ok(Subscription {
         id: id(&row.key).ok_or(StoreError::Unreadable("sk"))?,
         tenant: tenant.clone(),
@@ -93,7 +93,7 @@ fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
         secret: row.encrypted.ok_or(StoreError::Unreadable("se"))?,
         public_key: body.public_key,
         former,
-        directed_from: body.directed_from,
+        own_messages_from: body.own_messages_from,
         state: body.state,
         revision: row.revision,
     })
@@ -113,8 +113,10 @@ fn writes(tenant: &TenantId, changes: &Changes, response: &StoredResponse) -> Re
     }
     if let Some((new, expected_revision)) = &changes.added {
         writes.push(Write::Put(row(new)?, Condition::Absent));
-        let roster =
-            Row { revision: expected_revision.saturating_add(1), ..Row::new(Key::new(tenant, ROSTER)) };
+        let roster = Row {
+            revision: expected_revision.saturating_add(1),
+            ..Row::new(Key::new(tenant, TENANT_SUBSCRIPTIONS))
+        };
         writes.push(Write::Put(roster, Condition::AtOrAbsent(*expected_revision)));
     }
     if let Some(id) = changes.removed {
@@ -133,11 +135,11 @@ impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
         self.0.transact("subscriptions.commit", writes(tenant, changes, response)?).await
     }
 
-    async fn of(&self, tenant: &TenantId) -> Result<Roster, StoreError> {
-        let rows = self.0.with_prefix("subscriptions.of", partition(tenant), ROSTER).await?;
-        let mut roster = Roster::default();
+    async fn of(&self, tenant: &TenantId) -> Result<TenantSubscriptions, StoreError> {
+        let rows = self.0.with_prefix("subscriptions.of", partition(tenant), TENANT_SUBSCRIPTIONS).await?;
+        let mut roster = TenantSubscriptions::default();
         for row in rows {
-            if row.key.sk == ROSTER {
+            if row.key.sk == TENANT_SUBSCRIPTIONS {
                 roster.revision = row.revision;
             } else {
                 roster.all.push(read(tenant, row)?);
@@ -176,8 +178,9 @@ mod tests {
     use super::*;
 
     /// The row has no state, revision or public key, as the version before wrote it.
+    /// Row 47 of `tests/FAULTS.md`.
     #[test]
-    fn row_47_a_row_of_the_version_before_is_read() {
+    fn a_subscription_of_the_previous_version_is_read() {
         let number: SubscriptionId = "7f0e8a44-1111-4222-8333-944455556666".parse().expect("an id");
         let tenant: TenantId = "an-app".parse().expect("a tenant");
         let body = r#"{"url":"https://app.example/","created":"2026-03-02T01:00:00Z"}"#;

@@ -292,8 +292,9 @@ mod tests {
         }
     }
 
+    /// Row 47 of `tests/FAULTS.md`.
     #[test]
-    fn row_47_a_row_without_a_revision_counts_as_revision_0() {
+    fn a_row_without_a_revision_counts_as_revision_0() {
         let mut item = item(Row::new(Key { pk: "tenant#an-app".to_owned(), sk: "subscription".to_owned() }));
         item.remove("rv");
         assert_eq!(read(&item).map(|row| row.revision), Ok(0));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::TenantRows;
 use super::row::{Condition, Counter, Key, Row, Write};
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 use crate::store::StoreError;
 
 #[derive(Debug, Default)]
@@ -31,13 +31,13 @@ impl MemoryTenantRows {
     }
 
     fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut Table) -> T) -> Result<T, StoreError> {
-        let turn = self.faults.turn(name);
+        let outcome = self.faults.next_call(name);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        match turn {
-            Turn::Works => Ok(effect(&mut table)),
-            Turn::Fails => Err(StoreError::Unavailable),
-            Turn::Throttles => Err(StoreError::Throttled),
-            Turn::LosesAnswer => {
+        match outcome {
+            CallOutcome::Succeeds => Ok(effect(&mut table)),
+            CallOutcome::Fails => Err(StoreError::Unavailable),
+            CallOutcome::Throttles => Err(StoreError::Throttled),
+            CallOutcome::LosesAnswer => {
                 effect(&mut table);
                 Err(StoreError::Unavailable)
             }

@@ -15,14 +15,14 @@ use super::{Vault, VaultError};
 use crate::failure::Failure;
 
 /// Time for which a data key encrypts new values.
-const USED_FOR: Duration = Duration::from_secs(5 * 60);
+const DATA_KEY_TTL: Duration = Duration::from_secs(5 * 60);
 /// Most values that one data key encrypts.
 const USES: u32 = 1000;
 /// Most unwrapped keys in the cache.
 const OPENED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// Time for which the cache keeps an unwrapped key. After an operator disables the KMS key, decryption stops within
 /// this time.
-const OPENED_FOR: Duration = Duration::from_secs(5 * 60);
+const DECRYPTED_KEY_TTL: Duration = Duration::from_secs(5 * 60);
 /// Encryption context of every data key. CloudTrail shows the context, and a key policy can require it.
 const CONTEXT: (&str, &str) = ("purpose", "tongban");
 
@@ -58,7 +58,7 @@ impl AwsVault {
     /// The current data key, or a new data key when the current one is used up. Two concurrent callers may each create
     /// a key, which costs one more call and does no harm.
     async fn encryption_key(&self) -> Result<DataKey, VaultError> {
-        if let Some(key) = self.lock().take_seal(Instant::now()) {
+        if let Some(key) = self.lock().take_current(Instant::now()) {
             return Ok(key);
         }
         let answer = self
@@ -93,7 +93,7 @@ impl AwsVault {
             .map_err(|error| vault_error(Failure::of("KMS.Decrypt", &error)))?;
         // The hub has never written a data key of another length.
         let key = data_key(answer.plaintext, wrapped).map_err(|_| VaultError::Corrupt)?;
-        self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + OPENED_FOR));
+        self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + DECRYPTED_KEY_TTL));
         Ok(key)
     }
 
@@ -103,15 +103,15 @@ impl AwsVault {
 }
 
 impl Keys {
-    fn take_seal(&mut self, now: Instant) -> Option<DataKey> {
+    fn take_current(&mut self, now: Instant) -> Option<DataKey> {
         let current = self.current.as_mut().filter(|current| now < current.until && current.left > 0)?;
         current.left -= 1;
         Some(current.key.clone())
     }
 
     fn remember(&mut self, key: &DataKey, wrapped: Vec<u8>, now: Instant) {
-        self.current = Some(CurrentKey { key: key.clone(), until: now + USED_FOR, left: USES - 1 });
-        self.opened.put(wrapped, (key.clone(), now + OPENED_FOR));
+        self.current = Some(CurrentKey { key: key.clone(), until: now + DATA_KEY_TTL, left: USES - 1 });
+        self.opened.put(wrapped, (key.clone(), now + DECRYPTED_KEY_TTL));
     }
 
     fn opened(&mut self, wrapped: &[u8], now: Instant) -> Option<DataKey> {
@@ -159,18 +159,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_key_seals_for_five_minutes_and_a_thousand_values() {
+    fn a_data_key_is_used_for_five_minutes_and_a_thousand_values() {
         let mut keys = Keys { current: None, opened: LruCache::new(OPENED) };
         let key = DataKey::new(&[7; 32], b"w").unwrap();
         let now = Instant::now();
-        assert!(keys.take_seal(now).is_none());
+        assert!(keys.take_current(now).is_none());
         keys.remember(&key, b"w".to_vec(), now);
-        let taken = (0..2000).filter(|_| keys.take_seal(now).is_some()).count();
+        let taken = (0..2000).filter(|_| keys.take_current(now).is_some()).count();
         assert_eq!(taken, 999);
         keys.remember(&key, b"w".to_vec(), now);
-        assert!(keys.take_seal(now + USED_FOR).is_none());
+        assert!(keys.take_current(now + DATA_KEY_TTL).is_none());
         assert!(keys.opened(b"w", now).is_some());
         assert!(keys.opened(b"x", now).is_none());
-        assert!(keys.opened(b"w", now + OPENED_FOR).is_none());
+        assert!(keys.opened(b"w", now + DECRYPTED_KEY_TTL).is_none());
     }
 }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::envelope::{DataKey, Envelope, encrypt};
 use super::{Vault, VaultError};
-use crate::faults::{Faults, Turn};
+use crate::faults::{CallOutcome, Faults};
 
 const KEY: [u8; 32] = *b"not a secret: a key of the tests";
 const WRAPPED: &[u8] = b"wrapped";
@@ -23,18 +23,18 @@ impl FakeVault {
         FakeVault { faults }
     }
 
-    fn turn(&self, call: &'static str) -> Result<DataKey, VaultError> {
-        match self.faults.turn(call) {
-            Turn::Works => DataKey::new(&KEY, WRAPPED),
-            Turn::Throttles => Err(VaultError::Throttled),
-            Turn::Fails | Turn::LosesAnswer => Err(VaultError::Unavailable),
+    fn next_call(&self, call: &'static str) -> Result<DataKey, VaultError> {
+        match self.faults.next_call(call) {
+            CallOutcome::Succeeds => DataKey::new(&KEY, WRAPPED),
+            CallOutcome::Throttles => Err(VaultError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => Err(VaultError::Unavailable),
         }
     }
 }
 
 impl Vault for FakeVault {
     async fn encrypt(&self, field: &str, owner: &str, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-        encrypt(&self.turn("vault.encrypt")?, field, owner, plaintext)
+        encrypt(&self.next_call("vault.encrypt")?, field, owner, plaintext)
     }
 
     async fn decrypt(
@@ -43,7 +43,7 @@ impl Vault for FakeVault {
         owner: &str,
         encrypted: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let key = self.turn("vault.decrypt")?;
+        let key = self.next_call("vault.decrypt")?;
         let envelope = Envelope::read(encrypted)?;
         if envelope.wrapped != WRAPPED {
             return Err(VaultError::Corrupt);
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_opens_where_it_was_sealed_alone(
+        fn a_value_decrypts_only_for_its_own_field_and_owner(
             plain in proptest::collection::vec(any::<u8>(), 0..200),
             field in "[a-z]{0,4}", owner in "[a-z]{0,4}",
             other_field in "[a-z]{0,4}", other_owner in "[a-z]{0,4}",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn two_seals_differ_and_size_is_bounded() {
+    fn two_encryptions_of_one_value_differ_and_the_size_is_bounded() {
         let vault = FakeVault::default();
         assert_ne!(now(vault.encrypt("f", "a", b"x")), now(vault.encrypt("f", "a", b"x")));
         let large = vec![0; PLAINTEXT_BYTES + 1];
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn it_fails_closed() {
+    fn a_failed_call_of_the_key_service_yields_no_value() {
         let faults = Faults::default();
         faults.plan(1, Fault::Throttled);
         faults.plan(2, Fault::AnswerLost);

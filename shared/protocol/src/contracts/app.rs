@@ -1,8 +1,8 @@
 //! The OpenAPI document of the interface for app backends.
 //!
-//! The operations are declared in [`crate::operations`]. Schemas come from the Rust types; the schemas of request bodies come
-//! from the catalogue and the bounds of the domain ([`bodies`]). This module adds what all operations share: the language,
-//! the problem responses, the examples.
+//! The operations are declared in [`crate::operations`]. Schemas come from the Rust types; the schemas of request
+//! bodies come from the catalogue and the bounds of the domain ([`bodies`]). This module adds what all operations
+//! share: the language, the problem responses, the examples.
 
 mod bodies;
 mod examples;
@@ -22,14 +22,15 @@ use crate::operations::operation::{Access, Operation};
 /// File name of the document among the contracts.
 pub const FILE: &str = "app.openapi.json";
 
-/// The operation whose query parameters include the members that choose a case. The catalogue defines these members, so the
-/// declaration does not name them.
+/// The operation whose query parameters include the members that choose a case. The catalogue defines these members, so
+/// the declaration does not name them.
 const COVERAGE: &str = "readCoverage";
 
 /// The OpenAPI document for app backends.
 ///
 /// # Errors
-/// [`ContractError`] when an operation names an unknown problem or two types share a name. Both are faults of the sources.
+/// [`ContractError`] when an operation names an unknown problem or two types share a name. Both are faults of the
+/// sources.
 pub fn document() -> Result<Value, ContractError> {
     let mut document = serde_json::to_value(operations::described())?;
     let frame = frame();

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use domain::calendar::Deadline;
 use domain::catalogue::{ServiceRow, catalogue};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::NoticeKind;
 use domain::event::MissingItem;
 use domain::identity_number::IdentityNumber;
@@ -73,9 +73,9 @@ pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
         "case-supplemented" => json(&case(NoticeKind::Supplemented)?)?,
         "case-withdrawn" => json(&case(NoticeKind::Withdrawn)?)?,
         "case-restore-requested" => json(&case(NoticeKind::RestoreRequested)?)?,
-        "report-received" => json(&report(4, Finding::Received)?)?,
+        "report-received" => json(&report(4, ReportedResult::Received)?)?,
         "report-supplement-requested" => {
-            json(&report(5, Finding::SupplementRequested { items: vec![missing()?] })?)?
+            json(&report(5, ReportedResult::SupplementRequested { items: vec![missing()?] })?)?
         }
         "report-moved-out" => json(&report(11, moved_out())?)?,
         "report-issued" => json(&report(5, issued()?)?)?,
@@ -171,7 +171,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
             Vec::new()
         } else {
             let reports = row.leg(purpose).into_iter().flat_map(|leg| leg.reports.iter().copied());
-            reports.filter_map(Finding::kind_of).map(str::to_owned).collect()
+            reports.filter_map(ReportedResult::kind_of).map(str::to_owned).collect()
         },
     })
 }
@@ -198,14 +198,14 @@ fn personal_data() -> Result<PersonalData, ContractError> {
     })
 }
 
-fn report(seen: u32, finding: Finding) -> Result<Report, ContractError> {
+fn report(seen: u32, result: ReportedResult) -> Result<Report, ContractError> {
     Ok(Report {
         report_id: value(REPORT)?,
         application: application(),
         agency: value("1501")?,
         seen,
         iat: AT,
-        finding,
+        result,
     })
 }
 
@@ -213,16 +213,16 @@ fn missing() -> Result<MissingItem, ContractError> {
     Ok(serde_json::from_value(DATA["missing_item"].clone())?)
 }
 
-fn moved_out() -> Finding {
-    Finding::MovedOut {
+fn moved_out() -> ReportedResult {
+    ReportedResult::MovedOut {
         certificate: "QY-2026-000123".to_owned(),
         issued_on: date(2026, 3, 2),
         valid_until: date(2026, 4, 1),
     }
 }
 
-fn issued() -> Result<Finding, ContractError> {
-    Ok(Finding::Issued { document: value("d2")?, certificate: "ZM-2026-000456".to_owned() })
+fn issued() -> Result<ReportedResult, ContractError> {
+    Ok(ReportedResult::Issued { document: value("d2")?, certificate: "ZM-2026-000456".to_owned() })
 }
 
 fn receipt() -> Result<Receipt, ContractError> {

@@ -1,7 +1,8 @@
 //! Inserts schemas, examples and problems into the frames of the API documents.
 //!
 //! A frame is the hand-written part of a document. A mapping with one member is a placeholder: `$example: report`
-//! becomes an example, `$problems: [not_found]` becomes a response that is a problem, `$components: true` becomes all schemas.
+//! becomes an example, `$problems: [not_found]` becomes a response that is a problem, `$components: true` becomes all
+//! schemas.
 
 use serde_json::{Map, Value};
 

@@ -169,8 +169,8 @@ pub fn components() -> Result<Map<String, Value>, String> {
     name_parts(all, "#/components/schemas/")
 }
 
-/// Removes additions of the generator that do not belong to the contract: Rust's integer formats, and `null` for members
-/// that are absent when they have no value.
+/// Removes additions of the generator that do not belong to the contract: Rust's integer formats, and `null` for
+/// members that are absent when they have no value.
 pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Array(parts) => parts.iter_mut().for_each(tidy),

@@ -69,8 +69,8 @@ pub fn verify<'k, T: DeserializeOwned>(
 /// Reads the header of a compact JWS. The signature is not checked.
 ///
 /// # Errors
-/// [`JoseError::Malformed`] when the text is not a JWS or its header repeats a member; [`JoseError::Header`] when the header
-/// names an algorithm that no key here has, for example `none`.
+/// [`JoseError::Malformed`] when the text is not a JWS or its header repeats a member; [`JoseError::Header`] when the
+/// header names an algorithm that no key here has, for example `none`.
 pub fn header(jws: &str) -> Result<Header, JoseError> {
     let (text, _) = jws.split_once('.').ok_or(JoseError::Malformed)?;
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JoseError::Malformed)?;

@@ -6,7 +6,7 @@ use crate::contracts::app::names::{
     NewApplication, NewApplications, Nothing, Service, Stage,
 };
 #[cfg(feature = "schema")]
-use crate::contracts::app::parameters::{Application, AtVersion, Held};
+use crate::contracts::app::parameters::{Application, AtVersion, IfNoneMatchParameter};
 use crate::operations::operation::operations;
 
 operations! {
@@ -15,8 +15,8 @@ operations! {
     /// Open an application
     ///
     /// An invalid application is refused with all its faults at once. The response has an upload link for each document
-    /// that the body declares. Upload the documents, then submit the application; with `submit` set to `when_complete` the
-    /// hub submits it. A repeat returns the same application with fresh links.
+    /// that the body declares. Upload the documents, then submit the application; with `submit` set to `when_complete`
+    /// the hub submits it. A repeat returns the same application with fresh links.
     CREATE_APPLICATION = "createApplication" post "/v1/applications" Intake token(ApplicationsWrite) idempotent {
         request_body = NewApplication,
         responses((status = 201, description = "The application was created as a draft.", body = ApplicationView,
@@ -39,9 +39,9 @@ operations! {
 
     /// Open many applications
     ///
-    /// For app backends that collect applications while offline. Each application has its own key and is processed like a
-    /// single request with this `Idempotency-Key`. After a partial response or none, send the same batch again. A refused
-    /// application does not affect the others.
+    /// For app backends that collect applications while offline. Each application has its own key and is processed like
+    /// a single request with this `Idempotency-Key`. After a partial response or none, send the same batch again. A
+    /// refused application does not affect the others.
     CREATE_APPLICATIONS = "createApplications" post "/v1/applications/batch" Intake token(ApplicationsWrite) {
         request_body = NewApplications,
         responses((status = 200, description = "The result for each application, in the order of the request.", body = CreatedApplications)),
@@ -49,8 +49,8 @@ operations! {
 
     /// List the app's applications
     ///
-    /// Newest first. Follow `next` until a page has no `next`. With filters the hub examines up to 500 applications for each
-    /// page, so a page may be short or empty and still have a `next`.
+    /// Newest first. Follow `next` until a page has no `next`. With filters the hub examines up to 500 applications for
+    /// each page, so a page may be short or empty and still have a `next`.
     LIST_APPLICATIONS = "listApplications" get "/v1/applications" Intake token(ApplicationsRead) {
         params(
             ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
@@ -69,7 +69,7 @@ operations! {
     ///
     /// Returns the stage, the agency that acts, the documents, and the steps that the app may take next.
     READ_APPLICATION = "readApplication" get "/v1/applications/{id}" Intake token(ApplicationsRead) {
-        params(Application, Held),
+        params(Application, IfNoneMatchParameter),
         responses(
             (status = 200, description = "The application.", body = ApplicationView,
                 headers(("ETag" = String, description = "Version of the application, for `If-Match` and `If-None-Match`."))),
@@ -79,8 +79,9 @@ operations! {
 
     /// List the events of an application
     ///
-    /// In version order. An app that lost a callback finds its event here. With `wait` the response is sent once an event after
-    /// `after` exists; it is empty when the wait ends, or when the application is closed and has no further events.
+    /// In version order. An app that lost a callback finds its event here. With `wait` the response is sent once an
+    /// event after `after` exists; it is empty when the wait ends, or when the application is closed and has no further
+    /// events.
     LIST_EVENTS = "listEvents" get "/v1/applications/{id}/events" Intake token(ApplicationsRead) {
         params(
             Application,

@@ -5,7 +5,7 @@ use crate::contracts::app::names::{
     Coverage, Description, DivisionCode, Health, ProblemPage, ProblemTable, Service, ServiceRow, Services,
 };
 #[cfg(feature = "schema")]
-use crate::contracts::app::parameters::Held;
+use crate::contracts::app::parameters::IfNoneMatchParameter;
 use crate::operations::operation::operations;
 
 operations! {
@@ -22,7 +22,7 @@ operations! {
     ///
     /// Clients may cache the document for five minutes, then revalidate it with `If-None-Match`.
     READ_DESCRIPTION = "readDescription" get "/v1/openapi.json" Intake open {
-        params(Held),
+        params(IfNoneMatchParameter),
         responses(
             (status = 200, description = "The OpenAPI document.", body = Description,
                 headers(("ETag" = String, description = "Version of the document."))),
@@ -32,8 +32,8 @@ operations! {
 
     /// List all codes of problems and of wrong fields
     ///
-    /// Every end of a problem's `type`, and every `code` that its `errors` may name, in both languages with the remedy. New
-    /// codes may appear. A page for people where the caller prefers `text/html`.
+    /// Every end of a problem's `type`, and every `code` that its `errors` may name, in both languages with the remedy.
+    /// New codes may appear. A page for people where the caller prefers `text/html`.
     LIST_PROBLEMS = "listProblems" get "/problems" Intake open {
         responses((status = 200, description = "All of them.",
             content((ProblemTable = "application/json"), (String = "text/html")))),
@@ -41,8 +41,8 @@ operations! {
 
     /// Read about a kind of problem
     ///
-    /// The `type` of every problem is the path of this page. The page says what the problem means, who can fix it and how. It
-    /// is HTML when the caller prefers `text/html`.
+    /// The `type` of every problem is the path of this page. The page says what the problem means, who can fix it and
+    /// how. It is HTML when the caller prefers `text/html`.
     READ_PROBLEM = "readProblem" get "/problems/{code}" Intake open {
         params(("code" = String, Path, min_length = 1, max_length = 64, pattern = "^[a-z_]+$",
             description = "The last segment of a problem's `type`.", example = "invalid_fields")),
@@ -67,16 +67,16 @@ operations! {
 
     /// Check which agencies cover a service
     ///
-    /// Ask before the citizen fills in a form. `reason` chooses the case of a transfer, `certificate` that of a certificate;
-    /// `age` decides whether a guardian applies. Revalidate a cached response with `If-None-Match`: a suspended agency drops
-    /// out of the coverage at once.
+    /// Ask before the citizen fills in a form. `reason` chooses the case of a transfer, `certificate` that of a
+    /// certificate; `age` decides whether a guardian applies. Revalidate a cached response with `If-None-Match`: a
+    /// suspended agency drops out of the coverage at once.
     READ_COVERAGE = "readCoverage" get "/v1/coverage" Intake token {
         params(
             ("service" = Service, Query, description = "Service that the citizen applies for."),
             ("from" = Option<DivisionCode>, Query, description = "Acceptance place; for a transfer, the move-in place."),
             ("to" = Option<DivisionCode>, Query, description = "Place of household registration."),
             ("age" = Option<u32>, Query, minimum = 0, maximum = 150, description = "Age of the applicant in full years."),
-            Held,
+            IfNoneMatchParameter,
         ),
         responses(
             (status = 200, description = "The coverage of the service.", body = Coverage,

@@ -98,10 +98,10 @@ impl fmt::Display for Scope {
 
 /// Declares the operations of one tag.
 ///
-/// A declaration is `NAME = "id" method "/path" Function access idempotent { description }`. `access` is `open`, `token`
-/// or `token(Scope)`; `idempotent` is present when the operation requires an `Idempotency-Key`. The doc comment is summary
-/// and description. The braces hold the other arguments of `utoipa::path`: parameters, bodies, responses. They compile
-/// under the feature `schema` only, so the functions do not carry them.
+/// A declaration is `NAME = "id" method "/path" Function access idempotent { description }`. `access` is `open`,
+/// `token` or `token(Scope)`; `idempotent` is present when the operation requires an `Idempotency-Key`. The doc comment
+/// is summary and description. The braces hold the other arguments of `utoipa::path`: parameters, bodies, responses.
+/// They compile under the feature `schema` only, so the functions do not carry them.
 macro_rules! operations {
     (
         tag = $tag:tt;

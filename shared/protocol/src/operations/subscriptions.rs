@@ -48,7 +48,7 @@ operations! {
 
     /// Read a subscription
     ///
-    /// Returns the subscription with the state of its endpoint and the number of callbacks held for it.
+    /// Returns the subscription with the state of its endpoint and the number of callbacks stored for it.
     READ_SUBSCRIPTION = "readSubscription" get "/v1/subscriptions/{id}" Subscriptions token(SubscriptionsWrite) {
         params(Subscription),
         responses((status = 200, description = "The subscription.", body = SubscriptionView)),
@@ -65,8 +65,8 @@ operations! {
 
     /// Give a subscription new keys
     ///
-    /// Only this response and its repeats show the new secret. During the overlap, callbacks also carry signatures of the old
-    /// keys: accept a callback when one of its signatures verifies.
+    /// Only this response and its repeats show the new secret. During the overlap, callbacks also carry signatures of
+    /// the old keys: accept a callback when one of its signatures verifies.
     ROTATE_KEYS = "rotateKeys" post "/v1/subscriptions/{id}/rotate" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Rotation>,
         responses((status = 200, description = "The subscription has new keys.", body = SubscriptionView)),
@@ -97,8 +97,8 @@ operations! {
 
     /// Send callbacks again
     ///
-    /// Sends one callback, all callbacks since a time, or the failed ones, each with its original `webhook-id`. A repeat with
-    /// the same `Idempotency-Key` sends nothing; a new key sends the callbacks once more.
+    /// Sends one callback, all callbacks since a time, or the failed ones, each with its original `webhook-id`. A
+    /// repeat with the same `Idempotency-Key` sends nothing; a new key sends the callbacks once more.
     REPLAY = "replay" post "/v1/subscriptions/{id}/replay" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Replay,
         responses((status = 202, description = "The hub sends the callbacks.", body = Replayed)),
@@ -107,7 +107,7 @@ operations! {
 
     /// Pause a subscription
     ///
-    /// The hub stops sending within 20 seconds and holds each callback for 30 days.
+    /// The hub stops sending within 20 seconds and stores each callback for 30 days.
     PAUSE_SUBSCRIPTION = "pauseSubscription" post "/v1/subscriptions/{id}/pause" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
         responses((status = 200, description = "The subscription is paused.", body = SubscriptionView)),
@@ -116,7 +116,7 @@ operations! {
 
     /// Resume a subscription
     ///
-    /// Ends a pause, and enables a disabled subscription again. The hub delivers the held callbacks in order.
+    /// Ends a pause, and enables a disabled subscription again. The hub delivers the stored callbacks in order.
     RESUME_SUBSCRIPTION = "resumeSubscription" post "/v1/subscriptions/{id}/resume" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
         responses((status = 200, description = "The subscription is active again.", body = SubscriptionView)),

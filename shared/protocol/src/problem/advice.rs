@@ -1,5 +1,5 @@
-//! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps are
-//! generated from this table.
+//! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps
+//! are generated from this table.
 
 use Fixer::{Citizen, Developer, Operator, Program};
 

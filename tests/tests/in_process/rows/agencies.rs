@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::ApplicationId;
 use domain::stage::Stage;
 use jiff::SignedDuration;
@@ -18,9 +18,9 @@ use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
 #[tokio::test]
 async fn a_repeated_report_gets_the_first_answer() {
     let (harness, case) = with_a_case().await;
-    let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+    let jws = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
     let first = harness.report(&jws).await.body(200);
-    let signed = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
+    let signed = harness.signed(BEIJING, case.application, case.version, ReportedResult::Signed);
     harness.report(&signed).await.body(200);
     let again = harness.report(&jws).await.body(200);
     assert_eq!(again, first, "a repeat gets the first answer");
@@ -33,11 +33,11 @@ async fn a_repeated_report_gets_the_first_answer() {
 #[tokio::test]
 async fn a_second_report_on_one_message_changes_nothing() {
     let (harness, case) = with_a_case().await;
-    for finding in [Finding::Received, Finding::Signed] {
-        report(&harness, &case, finding.clone()).await.body(200);
+    for result in [ReportedResult::Received, ReportedResult::Signed] {
+        report(&harness, &case, result.clone()).await.body(200);
         let once = only_application(&harness).await;
         harness.hub.clock.advance(SignedDuration::from_mins(31));
-        let second = report(&harness, &case, finding).await.body(409);
+        let second = report(&harness, &case, result).await.body(409);
         assert_eq!(
             second["stage"],
             once.ledger.state().stage.name(),
@@ -45,7 +45,7 @@ async fn a_second_report_on_one_message_changes_nothing() {
         );
         assert_eq!(only_application(&harness).await, once, "the second report changes nothing");
     }
-    report(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
+    report(&harness, &case, ReportedResult::NotIssued { reason: "no such entry".to_owned() }).await.body(409);
     assert_eq!(count_events(&harness, "received").await + count_events(&harness, "signed").await, 2);
 }
 
@@ -53,10 +53,10 @@ async fn a_second_report_on_one_message_changes_nothing() {
 #[tokio::test]
 async fn an_early_report_is_refused_over_http() {
     let (harness, case) = with_a_case().await;
-    let signed = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
+    let signed = harness.signed(BEIJING, case.application, case.version, ReportedResult::Signed);
     let refused = harness.report(&signed).await.body(409);
     assert_eq!(refused["type"], "/problems/illegal_step");
-    let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+    let received = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
     harness.report(&received).await.body(200);
     harness.report(&signed).await.body(200);
     assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Signed);
@@ -69,8 +69,9 @@ async fn an_early_report_is_refused_over_http() {
 async fn an_early_report_waits_in_the_queue() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
-    let sign = |finding| harness.signed(BEIJING, case.application, case.version, finding);
-    let [received, signed, produced] = [Finding::Received, Finding::Signed, Finding::Produced].map(sign);
+    let sign = |result| harness.signed(BEIJING, case.application, case.version, result);
+    let [received, signed, produced] =
+        [ReportedResult::Received, ReportedResult::Signed, ReportedResult::Produced].map(sign);
     assert_eq!(harness.reports_queued(&[&produced], now).await, Answer::Batch(1));
     assert_eq!(harness.reports_queued(&[&signed], now).await, Answer::Batch(1));
     assert_eq!(harness.reports_queued(&[&received], now).await, Answer::Batch(0));
@@ -84,13 +85,14 @@ async fn an_early_report_waits_in_the_queue() {
 async fn a_report_by_the_wrong_agency_looks_like_not_found() {
     let (harness, case) = with_a_case().await;
     let before = only_application(&harness).await;
-    let theirs = harness.signed(SHANDONG, case.application, case.version, Finding::Received);
+    let theirs = harness.signed(SHANDONG, case.application, case.version, ReportedResult::Received);
     let refused = harness.report(&theirs).await.body(404);
     let unknown_application = ApplicationId::from_bytes16([9; 16]);
-    let nothing = harness.signed(SHANDONG, unknown_application, 1, Finding::Received);
+    let nothing = harness.signed(SHANDONG, unknown_application, 1, ReportedResult::Received);
     let unknown = harness.report(&nothing).await.body(404);
     assert_eq!(refused["type"], unknown["type"], "the refusal differs from that of an unknown case");
-    let named = harness.signed_as(SHANDONG, BEIJING, case.application, case.version, Finding::Received);
+    let named =
+        harness.signed_as(SHANDONG, BEIJING, case.application, case.version, ReportedResult::Received);
     assert_eq!(harness.report(&named).await.body(404)["type"], unknown["type"]);
     let mut outcomes = harness.refused(SHANDONG);
     outcomes.sort();
@@ -108,11 +110,11 @@ async fn a_report_by_the_wrong_agency_looks_like_not_found() {
 async fn one_of_two_racing_decisions_wins() {
     for _ in 0..20 {
         let (harness, case) = with_a_case().await;
-        let received = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+        let received = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
         harness.report(&received).await.body(200);
-        let refuse = Finding::NotIssued { reason: "no such entry".to_owned() };
-        let decisions = [Finding::Signed, refuse]
-            .map(|finding| harness.signed(BEIJING, case.application, case.version, finding));
+        let refuse = ReportedResult::NotIssued { reason: "no such entry".to_owned() };
+        let decisions = [ReportedResult::Signed, refuse]
+            .map(|result| harness.signed(BEIJING, case.application, case.version, result));
         let harness = Arc::new(harness);
         let mut officers = JoinSet::new();
         for jws in decisions {
@@ -139,15 +141,15 @@ async fn one_of_two_racing_decisions_wins() {
 #[tokio::test]
 async fn a_stale_version_or_a_step_back_is_refused_with_evidence() {
     let (harness, case) = with_a_case().await;
-    let stale = harness.signed(BEIJING, case.application, case.version - 1, Finding::Received);
+    let stale = harness.signed(BEIJING, case.application, case.version - 1, ReportedResult::Received);
     let refused = harness.report(&stale).await.body(409);
     assert_eq!(refused["type"], "/problems/stale_version");
-    let ahead = harness.signed(BEIJING, case.application, 60, Finding::Received);
+    let ahead = harness.signed(BEIJING, case.application, 60, ReportedResult::Received);
     harness.report(&ahead).await.body(409);
-    report(&harness, &case, Finding::Received).await.body(200);
-    report(&harness, &case, Finding::NotIssued { reason: "no such entry".to_owned() }).await.body(200);
+    report(&harness, &case, ReportedResult::Received).await.body(200);
+    report(&harness, &case, ReportedResult::NotIssued { reason: "no such entry".to_owned() }).await.body(200);
     let end = only_application(&harness).await;
-    report(&harness, &case, Finding::Signed).await.body(409);
+    report(&harness, &case, ReportedResult::Signed).await.body(409);
     assert_eq!(only_application(&harness).await, end, "an end state does not change");
     let mut outcomes = harness.refused(BEIJING);
     outcomes.sort();
@@ -161,9 +163,9 @@ async fn a_stale_version_or_a_step_back_is_refused_with_evidence() {
 async fn versions_decide_the_order_with_clocks_ten_minutes_apart() {
     let (harness, case) = with_a_case().await;
     let now = harness.hub.clock.now();
-    for (minutes, finding) in [(10, Finding::Received), (-10, Finding::Signed)] {
+    for (minutes, result) in [(10, ReportedResult::Received), (-10, ReportedResult::Signed)] {
         harness.hub.clock.set(now + SignedDuration::from_mins(minutes));
-        let jws = harness.signed(BEIJING, case.application, case.version, finding);
+        let jws = harness.signed(BEIJING, case.application, case.version, result);
         harness.hub.clock.set(now);
         harness.report(&jws).await.body(200);
     }
@@ -189,8 +191,8 @@ async fn a_replayed_document_request_has_no_second_effect() {
     harness.agency_document(&stranger).await.body(404);
 }
 
-async fn report(harness: &CrashHarness, case: &Case, finding: Finding) -> Answer {
-    harness.report(&harness.signed(BEIJING, case.application, case.version, finding)).await
+async fn report(harness: &CrashHarness, case: &Case, result: ReportedResult) -> Answer {
+    harness.report(&harness.signed(BEIJING, case.application, case.version, result)).await
 }
 
 /// A request for the case's first document.

@@ -1,5 +1,5 @@
-//! Callbacks through the complete hub, from an application's change to the app's endpoint. The function's own tests cover
-//! sockets and addresses (rows 39, 40) and the effect of a dead tenant on others (row 44).
+//! Callbacks through the complete hub, from an application's change to the app's endpoint. The function's own tests
+//! cover sockets and addresses (rows 39, 40) and the effect of a dead tenant on others (row 44).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -45,7 +45,7 @@ async fn the_sweeper_finds_an_upload_without_an_s3_event() {
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     harness.sweep().await;
     let stored = only_application(&harness).await;
-    assert!(stored.ledger.lines().iter().any(|line| matches!(line.entry.event, Event::Submitted { .. })));
+    assert!(stored.ledger.entries().iter().any(|line| matches!(line.entry.event, Event::Submitted { .. })));
     assert_eq!(stored.ledger.state().stage, Stage::Dispatched, "the sweeper dispatches the case");
     assert_eq!(harness.take(BEIJING).len(), 1);
 }
@@ -95,9 +95,9 @@ async fn wrong_uploads_are_refused_and_the_slot_stays_open() {
     assert_eq!(harness.uploaded(&[key]).await, Answer::Batch(0));
     let stored = only_application(&harness).await;
     let Some(Event::DocumentRejected { fault, .. }) =
-        stored.ledger.lines().last().map(|line| &line.entry.event)
+        stored.ledger.entries().last().map(|line| &line.entry.event)
     else {
-        panic!("{:?}", stored.ledger.lines().last());
+        panic!("{:?}", stored.ledger.entries().last());
     };
     assert_eq!(*fault, DocumentFault::Empty);
     assert_eq!(stored.ledger.state().missing().count(), 2, "the slot is not open again");

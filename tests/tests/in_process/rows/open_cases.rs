@@ -1,7 +1,7 @@
 //! An agency's open cases and requested resends.
 
 use domain::agency_override::AgencyOverride;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use protocol::backlog::{CASES_TYP, RESEND_TYP};
@@ -64,15 +64,15 @@ async fn open_cases_are_listed_page_by_page_oldest_first() {
 async fn a_case_is_in_the_list_while_it_is_before_the_agency() {
     let (harness, case) = with_a_case().await;
     let open = async || cases(&harness, BEIJING, json!({})).await["cases"].as_array().map(Vec::len);
-    let say = async |finding| {
-        let jws = harness.signed(BEIJING, case.application, case.version, finding);
+    let say = async |result| {
+        let jws = harness.signed(BEIJING, case.application, case.version, result);
         harness.report(&jws).await.body(200);
     };
-    for finding in [Finding::Received, Finding::Signed, Finding::Produced] {
-        assert_eq!(open().await, Some(1), "before {finding:?}");
-        say(finding).await;
+    for result in [ReportedResult::Received, ReportedResult::Signed, ReportedResult::Produced] {
+        assert_eq!(open().await, Some(1), "before {result:?}");
+        say(result).await;
     }
-    say(Finding::Ready { place: "the hall".to_owned() }).await;
+    say(ReportedResult::Ready { place: "the hall".to_owned() }).await;
     assert_eq!(open().await, Some(0), "after `ready` the case is no longer open for the agency");
     let closed = resend(&harness, BEIJING, json!({ "application": case.application })).await;
     assert_eq!(closed["outcome"], "closed");
@@ -141,7 +141,7 @@ async fn the_sweeper_sends_again_what_the_agency_queue_has_dropped() {
         assert_eq!(again.len(), 1, "after {weeks} weeks");
         assert_eq!(again[0].id, format!("{}:{}", case.application, case.version));
     }
-    let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+    let jws = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
     harness.report(&jws).await.body(200);
     harness.hub.clock.advance(SignedDuration::from_hours(24 * 15));
     harness.sweep().await;

@@ -4,7 +4,7 @@ use app_client::SampleDocument;
 use domain::agencies::AgencyState;
 use domain::application::object_key;
 use domain::catalogue::DocumentKind;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::NoticeKind;
 use domain::event::MissingItem;
 use domain::stage::Stage;
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use platform::faults::Fault;
 use platform::queues::{Queue, SendError};
 use serde_json::{Value, json};
-use sweeper::handler::Swept;
+use sweeper::handler::SweepCounts;
 
 use super::{count_events, file, only_application, submission, with_a_case, with_a_draft};
 use crate::case_scenario::TENANT;
@@ -143,7 +143,7 @@ async fn the_sweeper_sends_what_the_router_missed_for_a_day() {
 #[tokio::test]
 async fn the_sweeper_sends_a_supplement_that_the_router_missed() {
     let (harness, _) = with_a_case().await;
-    report(&harness, Finding::Received).await;
+    report(&harness, ReportedResult::Received).await;
     report(&harness, residence_is_missing()).await;
     supplement(&harness).await;
     for wakes in [SignedDuration::from_mins(6), SignedDuration::from_hours(2)] {
@@ -170,7 +170,7 @@ async fn a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes() {
     );
     harness.hub.clock.advance(SignedDuration::from_mins(6));
     let swept = harness.sweep().await;
-    assert_eq!(swept, Answer::Swept(Swept { due: 1, waiting: 1, ..Swept::default() }));
+    assert_eq!(swept, Answer::Swept(SweepCounts { due: 1, waiting: 1, ..SweepCounts::default() }));
     assert!(harness.take(BEIJING).is_empty());
     harness.set_state(BEIJING, AgencyState::Active);
     harness.hub.clock.advance(SignedDuration::from_hours(2));
@@ -196,19 +196,19 @@ async fn the_router_sends_nothing_when_the_key_is_denied() {
     assert_eq!(harness.take(BEIJING).len(), 1);
 }
 
-async fn report(harness: &CrashHarness, finding: Finding) {
+async fn report(harness: &CrashHarness, result: ReportedResult) {
     let head = only_application(harness).await.ledger.state().clone();
-    let jws = harness.signed(BEIJING, head.id, head.leg_opened, finding);
+    let jws = harness.signed(BEIJING, head.id, head.leg_opened, result);
     harness.report(&jws).await.body(200);
 }
 
-fn residence_is_missing() -> Finding {
+fn residence_is_missing() -> ReportedResult {
     let item = MissingItem {
         name: "residence".to_owned(),
         accepts: vec![DocumentKind::named("other").expect("a name of the catalogue")],
         note: String::new(),
     };
-    Finding::SupplementRequested { items: vec![item] }
+    ReportedResult::SupplementRequested { items: vec![item] }
 }
 
 /// The citizen uploads the missing document and the app submits the supplement.
@@ -227,9 +227,9 @@ async fn supplement(harness: &CrashHarness) {
     assert_eq!(supplemented["stage"], "supplemented");
 }
 
-/// The stream's shard splits between any two changes of an application. Another process reads the new shard, and the old
-/// shard delivers its last records again, because its router crashed before it confirmed them.
-/// Row 17 of `tests/FAULTS.md`.
+/// The stream's shard splits between any two changes of an application. Another process reads the new shard, and the
+/// old shard delivers its last records again, because its router crashed before it confirmed them. Row 17 of
+/// `tests/FAULTS.md`.
 #[tokio::test]
 async fn the_order_holds_when_a_shard_splits() {
     for split in 1..=4 {
@@ -239,7 +239,7 @@ async fn the_order_holds_when_a_shard_splits() {
         for step in 0..4 {
             match step {
                 0 => {}
-                1 => report(&harness, Finding::Received).await,
+                1 => report(&harness, ReportedResult::Received).await,
                 2 => report(&harness, residence_is_missing()).await,
                 _ => supplement(&harness).await,
             }

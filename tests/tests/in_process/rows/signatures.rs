@@ -2,7 +2,7 @@
 
 use domain::agencies::AgencyState;
 use domain::agency_override::{AgencyOverride, KeyRole};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::stage::Stage;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
@@ -23,7 +23,7 @@ fn changed(jws: &str) -> String {
 async fn a_bad_signature_an_unknown_key_and_no_signature_have_different_problems() {
     let (harness, case) = with_a_case().await;
     let before = only_application(&harness).await;
-    let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+    let jws = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
     let bad = harness.report(&changed(&jws)).await.body(401);
     assert_eq!(bad["type"], "/problems/bad_signature");
     let stranger = PrivateKey::generate(KeyUse::Signing).expect("a key");
@@ -42,8 +42,8 @@ async fn a_bad_signature_an_unknown_key_and_no_signature_have_different_problems
 #[tokio::test]
 async fn a_replayed_report_has_no_second_effect() {
     let (harness, case) = with_a_case().await;
-    let taken = harness.signed(BEIJING, case.application, case.version, Finding::Received);
-    let late = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
+    let taken = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
+    let late = harness.signed(BEIJING, case.application, case.version, ReportedResult::Signed);
     let first = harness.report(&taken).await.body(200);
     harness.hub.clock.advance(SignedDuration::from_mins(16));
     let refused = harness.report(&late).await.body(401);
@@ -58,8 +58,8 @@ async fn a_replayed_report_has_no_second_effect() {
 #[tokio::test]
 async fn a_signature_is_judged_by_the_time_of_queueing() {
     let (harness, case) = with_a_case().await;
-    let jws = harness.signed(BEIJING, case.application, case.version, Finding::Received);
-    let old = harness.signed(BEIJING, case.application, case.version, Finding::Signed);
+    let jws = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
+    let old = harness.signed(BEIJING, case.application, case.version, ReportedResult::Signed);
     let sent = harness.hub.clock.now();
     harness.hub.clock.advance(SignedDuration::from_hours(72));
     assert_eq!(harness.reports_queued(&[&jws], sent).await, Answer::Batch(0));
@@ -77,7 +77,7 @@ async fn an_old_signing_key_counts_until_it_is_revoked() {
     let next = PrivateKey::generate(KeyUse::Signing).expect("a key");
     let jwk = next.public().to_jwk().expect("a public key");
     harness.override_agency(BEIJING, AgencyOverride::AddKey { role: KeyRole::Signing, jwk });
-    let by_old = harness.signed(BEIJING, case.application, case.version, Finding::Received);
+    let by_old = harness.signed(BEIJING, case.application, case.version, ReportedResult::Received);
     harness.report(&by_old).await.body(200);
     let report = Report {
         report_id: "0b3f5a5e-6d1c-4c8e-9a57-0d6a5b1f2c3d".parse().expect("a report id"),
@@ -85,7 +85,7 @@ async fn an_old_signing_key_counts_until_it_is_revoked() {
         agency: case.agency.clone(),
         seen: case.version,
         iat: harness.hub.clock.now().as_second(),
-        finding: Finding::Signed,
+        result: ReportedResult::Signed,
     };
     let by_new = sign(REPORT_TYP, &report, &next).expect("a signed report");
     harness.report(&by_new).await.body(200);

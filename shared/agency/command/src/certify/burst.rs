@@ -14,9 +14,9 @@ use super::session::Session;
 use super::single_case::DECIDED;
 
 /// Cases filed concurrently; a hub on one machine does not take more.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 /// Additional time for each case of a burst.
-const EACH: Duration = Duration::from_secs(2);
+const TIME_PER_CASE: Duration = Duration::from_secs(2);
 /// Poll interval for the open cases.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -25,14 +25,14 @@ pub(super) async fn burst(session: &Session<'_>) -> Result<String, NotPassed> {
     let begun = Instant::now();
     let mut filing = stream::iter(0..session.burst)
         .map(|_| session.decided(TestApplicant::Passes))
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(CONCURRENCY);
     let mut filed: Vec<ApplicationId> = Vec::with_capacity(session.burst);
     while let Some(one) = filing.next().await {
         filed.push(one?);
     }
     drop(filing);
     let filing = begun.elapsed().as_secs_f64();
-    let end = begun + session.timeout + EACH * u32::try_from(session.burst).unwrap_or(u32::MAX);
+    let end = begun + session.timeout + TIME_PER_CASE * u32::try_from(session.burst).unwrap_or(u32::MAX);
     let mut open = filed.clone();
     while !open.is_empty() {
         open = still_open(session, open).await?;
@@ -72,7 +72,7 @@ async fn still_open(
         if !DECIDED.contains(&session.app.view(id).await?.stage) {
             rest.push(id);
         }
-        if rest.len() >= AT_ONCE {
+        if rest.len() >= CONCURRENCY {
             break;
         }
     }

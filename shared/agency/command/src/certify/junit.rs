@@ -69,7 +69,7 @@ mod tests {
     use quick_xml::Reader;
 
     #[test]
-    fn every_character_of_a_reason_is_escaped_and_the_counts_are_those_of_the_checks() {
+    fn reasons_are_escaped_and_checks_are_counted() {
         let result = |check: CertificationCheck, outcome, reason: Option<&str>| CheckResult {
             check: check.name(),
             shows: check.shows(),

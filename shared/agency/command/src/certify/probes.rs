@@ -14,16 +14,16 @@ use super::single_case;
 use agency::queue::{BATCH, CaseQueue as _, ReceivedMessage};
 
 /// Visibility timeout of a message that certification received.
-const HIDDEN: Duration = Duration::from_secs(5);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Concurrent receives, their long-poll time, and the pause between their starts: the consumer competes for the same
 /// message, and more receives win it sooner.
 const RECEIVES: u32 = 8;
 const WAIT: Duration = Duration::from_secs(2);
-const APART: Duration = Duration::from_millis(13);
+const START_INTERVAL: Duration = Duration::from_millis(13);
 /// How long certification leaves the message to the consumer, which has not received it yet.
-const TURN: Duration = Duration::from_secs(1);
+const CONSUMER_HEAD_START: Duration = Duration::from_secs(1);
 /// Polls in a row of an empty queue that prove that the message is gone.
-const GONE: u32 = 4;
+const EMPTY_POLLS: u32 = 4;
 
 pub(super) async fn unreadable(session: &Session<'_>) -> Result<(), NotPassed> {
     probe(session, BadMessageKind::Unreadable).await
@@ -61,8 +61,8 @@ async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(),
     while Instant::now() < end {
         // The consumer polls without a pause, so this loop does too.
         let receives = (0..RECEIVES).map(async |turn| {
-            sleep(APART * turn).await;
-            queue.receive(BATCH, WAIT, HIDDEN).await
+            sleep(START_INTERVAL * turn).await;
+            queue.receive(BATCH, WAIT, VISIBILITY_TIMEOUT).await
         });
         let received = try_join_all(receives).await.map_err(failed)?.into_iter().flatten();
         let (found, others): (Vec<ReceivedMessage>, Vec<ReceivedMessage>) =
@@ -77,10 +77,10 @@ async fn remove_message(session: &Session<'_>, probe: &BadMessage) -> Result<(),
                 return Ok(());
             }
             queue.hide(std::slice::from_ref(delivery), Duration::ZERO).await.map_err(failed)?;
-            sleep(TURN).await;
+            sleep(CONSUMER_HEAD_START).await;
         }
         empty = if found.is_empty() && session.depth().await? == 0 { empty + 1 } else { 0 };
-        if empty >= GONE {
+        if empty >= EMPTY_POLLS {
             return NotPassed::failed(
                 "an unreadable message is gone from the queue: do not delete or release an unreadable message; let its \
                  visibility timeout pass (after ten deliveries SQS moves it to the dead-letter queue)",

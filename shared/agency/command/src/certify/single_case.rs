@@ -20,7 +20,7 @@ use super::session::Session;
 /// Stages of a first card that was decided favourably and produced.
 pub(super) const DECIDED: [Stage; 2] = [Stage::Ready, Stage::Posted];
 /// Tries to deliver an old message after a newer one.
-const TRIES: u32 = 6;
+const MAX_ATTEMPTS: u32 = 6;
 /// Poll interval when certification must act before the consumer decides.
 const FAST_POLL: Duration = Duration::from_millis(20);
 /// Pause before another request for a resend.
@@ -121,7 +121,7 @@ pub(super) async fn late_duplicate(session: &Session<'_>) -> Result<(), NotPasse
 }
 
 pub(super) async fn reordering(session: &Session<'_>) -> Result<(), NotPassed> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let since = Timestamp::now();
         let (id, requested) = request_supplement(session).await?;
         let opening = opening_of(session, id).await?;
@@ -155,7 +155,7 @@ pub(super) async fn reordering(session: &Session<'_>) -> Result<(), NotPassed> {
         }
     }
     Err(NotPassed::Skipped(format!(
-        "the consumer decided {TRIES} times before an old message could arrive: work one second or more on an answered case"
+        "the consumer decided {MAX_ATTEMPTS} times before an old message could arrive: work one second or more on an answered case"
     )))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 
 /// The message of a leg on which a line applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum ScriptCondition {
 /// An action of a simulated agency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptAction {
-    Report(Finding),
+    Report(ReportedResult),
     /// Approves the move-in, with a permit number derived from the application's id.
     Approve,
     /// Moves out with a migration certificate whose number derives from the application's id.

@@ -1,6 +1,6 @@
 //! The scenarios of a leg, each with its reports in order.
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::event::MissingItem;
 use domain::stage::Purpose;
 
@@ -11,11 +11,11 @@ pub(super) fn line(condition: ScriptCondition, action: ScriptAction) -> ScriptLi
 }
 
 pub(super) fn received() -> ScriptLine {
-    line(ScriptCondition::Opened, ScriptAction::Report(Finding::Received))
+    line(ScriptCondition::Opened, ScriptAction::Report(ReportedResult::Received))
 }
 
-fn always(finding: Finding) -> ScriptLine {
-    line(ScriptCondition::Always, ScriptAction::Report(finding))
+fn always(result: ReportedResult) -> ScriptLine {
+    line(ScriptCondition::Always, ScriptAction::Report(result))
 }
 
 const REASON: &str = "simulated: the register does not show what was stated";
@@ -25,17 +25,17 @@ pub(super) fn happy(purpose: Purpose) -> Vec<ScriptLine> {
     let mut lines = vec![received()];
     match purpose {
         Purpose::Decide => lines.extend([
-            always(Finding::Signed),
-            always(Finding::Produced),
-            always(Finding::Ready { place: "household hall of the acceptance place".to_owned() }),
+            always(ReportedResult::Signed),
+            always(ReportedResult::Produced),
+            always(ReportedResult::Ready { place: "household hall of the acceptance place".to_owned() }),
         ]),
         Purpose::Approve => lines.push(line(ScriptCondition::Always, ScriptAction::Approve)),
         Purpose::MoveOut => lines.extend([
-            always(Finding::Verified),
+            always(ReportedResult::Verified),
             line(ScriptCondition::Always, ScriptAction::MoveOut { issued_days_ago: 0, valid_days: 30 }),
         ]),
-        Purpose::Settle => lines.push(always(Finding::Settled)),
-        Purpose::Restore => lines.push(always(Finding::Restored)),
+        Purpose::Settle => lines.push(always(ReportedResult::Settled)),
+        Purpose::Restore => lines.push(always(ReportedResult::Restored)),
         Purpose::Certify => lines.push(line(ScriptCondition::Always, ScriptAction::Issue)),
     }
     lines
@@ -60,7 +60,7 @@ pub(super) fn supplement(purpose: Purpose) -> Vec<ScriptLine> {
         return happy(purpose);
     }
     let items = missing().into_iter().collect();
-    let ask = ScriptAction::Report(Finding::SupplementRequested { items });
+    let ask = ScriptAction::Report(ReportedResult::SupplementRequested { items });
     let rest = happy(purpose).into_iter().skip(1);
     [received(), line(ScriptCondition::Opened, ask)]
         .into_iter()
@@ -73,9 +73,12 @@ pub(super) fn refuse(purpose: Purpose) -> Vec<ScriptLine> {
         return happy(purpose);
     }
     let reason = REASON.to_owned();
-    let finding =
-        if purpose == Purpose::Decide { Finding::NotIssued { reason } } else { Finding::Rejected { reason } };
-    vec![received(), always(finding)]
+    let result = if purpose == Purpose::Decide {
+        ReportedResult::NotIssued { reason }
+    } else {
+        ReportedResult::Rejected { reason }
+    };
+    vec![received(), always(result)]
 }
 
 /// Moves out with a migration certificate that was issued 31 days ago and expired yesterday; never settles.
@@ -83,7 +86,7 @@ pub(super) fn lapse(purpose: Purpose) -> Vec<ScriptLine> {
     match purpose {
         Purpose::MoveOut => vec![
             received(),
-            always(Finding::Verified),
+            always(ReportedResult::Verified),
             line(ScriptCondition::Always, ScriptAction::MoveOut { issued_days_ago: 31, valid_days: 30 }),
         ],
         Purpose::Settle => Vec::new(),
@@ -96,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_item_of_the_data_is_one_of_the_catalogue() {
+    fn the_requested_supplement_is_in_the_catalogue() {
         assert_eq!(missing().map(|item| item.accepts.len()), Some(2));
     }
 }

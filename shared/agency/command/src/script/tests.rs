@@ -12,7 +12,7 @@ fn kinds(name: &str, purpose: Purpose, notice: NoticeKind) -> Vec<&'static str> 
 
 fn kind(played: ScriptStep) -> &'static str {
     match played {
-        ScriptStep::Report(finding) => Finding::kind_of(finding.step()).expect("an agency's step"),
+        ScriptStep::Report(result) => ReportedResult::kind_of(result.step()).expect("an agency's step"),
         ScriptStep::Issue { .. } => "issued",
         ScriptStep::Work(_) => "work",
     }
@@ -41,7 +41,7 @@ fn identity_number(body: &str) -> String {
 }
 
 #[test]
-fn the_certification_decides_by_name() {
+fn the_applicants_name_selects_the_certification_script() {
     use NoticeKind::{Opened, Supplemented};
     let decide = |name, notice| for_name(name, Purpose::Decide, notice);
     assert_eq!(decide("认证通过", Opened), ["received", "signed", "produced", "ready"]);
@@ -55,7 +55,7 @@ fn the_certification_decides_by_name() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_scenarios_and_all_of_them() {
+fn the_same_seed_gives_the_same_scenarios_and_every_scenario_occurs() {
     let script = |seed| AgencyScript::named("realistic").expect("a script").seeded(seed);
     let played = |script: &AgencyScript, number, notice| {
         let mut case = case(number, 4);
@@ -75,11 +75,11 @@ fn the_same_seed_gives_the_same_scenarios_and_all_of_them() {
 }
 
 #[test]
-fn every_name_is_a_script_whose_steps_the_stage_table_allows() {
+fn the_stage_table_allows_the_steps_of_every_script() {
     for (name, _) in AgencyScript::NAMES {
         for &purpose in Purpose::ALL {
             let allowed: Vec<_> =
-                domain::stage::reports(purpose).into_iter().filter_map(Finding::kind_of).collect();
+                domain::stage::reports(purpose).into_iter().filter_map(ReportedResult::kind_of).collect();
             for notice in [NoticeKind::Opened, NoticeKind::Supplemented] {
                 for kind in kinds(name, purpose, notice) {
                     assert!(allowed.contains(&kind), "{name}: {kind} on {purpose:?}");
@@ -92,7 +92,7 @@ fn every_name_is_a_script_whose_steps_the_stage_table_allows() {
 }
 
 #[test]
-fn the_scenarios_report_in_the_order_of_the_field() {
+fn scenarios_send_reports_in_the_usual_order() {
     use NoticeKind::{Opened, RestoreRequested, Supplemented};
     assert_eq!(kinds("default", Purpose::Decide, Opened), ["received", "signed", "produced", "ready"]);
     assert_eq!(kinds("default", Purpose::MoveOut, Opened), ["received", "verified", "moved_out"]);
@@ -106,11 +106,12 @@ fn the_scenarios_report_in_the_order_of_the_field() {
 }
 
 #[test]
-fn a_lapsed_certificate_expired_yesterday() {
+fn the_script_lapse_issues_a_certificate_that_expired_yesterday() {
     let mut case = case(1, 4);
     case.purpose = Purpose::MoveOut;
     let steps = AgencyScript::named("lapse").expect("a script").steps(&case, date(2026, 3, 31));
-    let Some(ScriptStep::Report(Finding::MovedOut { issued_on, valid_until, .. })) = steps.last() else {
+    let Some(ScriptStep::Report(ReportedResult::MovedOut { issued_on, valid_until, .. })) = steps.last()
+    else {
         panic!("{steps:?}");
     };
     assert_eq!((*issued_on, *valid_until), (date(2026, 2, 28), date(2026, 3, 30)));

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_process_crashes_at_its_step_and_goes_no_further() {
+    async fn the_process_crashes_at_its_step_and_does_nothing_after_it() {
         let crash_point = CrashPoint::default();
         for _ in 0..100 {
             crash_point.step().await;

@@ -31,7 +31,7 @@ use agency::stop::{Stop, Stopper};
 /// crash can hit the next case too.
 const STEPS: u32 = 20;
 /// Messages remembered as having caused a crash.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+const CRASHED_MESSAGES: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 /// Shortest and longest time until a crashed process restarts.
 const RESTART: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
@@ -177,7 +177,7 @@ impl Fleet {
         stop: Stop,
     ) -> Result<(), FleetError> {
         let agency = member.config.agency.clone();
-        let crashed: CrashedMessages = Arc::new(Mutex::new(LruCache::new(REMEMBERED)));
+        let crashed: CrashedMessages = Arc::new(Mutex::new(LruCache::new(CRASHED_MESSAGES)));
         for life in 0u64.. {
             let crash_point = CrashPoint::default();
             let consumer = self.consumer(&member, &crash_point, &crashed)?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agency::hub_client::{HubClient, HubClientError, outcome_name};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::ApplicationId;
 use protocol::backlog::ResendCase;
 use protocol::case::Case;
@@ -63,19 +63,19 @@ impl Simulator {
         &self,
         mistake: Option<Mistake>,
         (case, seen): (&Case, u32),
-        finding: &Finding,
+        result: &ReportedResult,
         after: Option<&ScriptStep>,
         client: &HubClient,
     ) -> Result<Option<Receipt>, HubClientError> {
-        let (application, seen, finding) = match (mistake, after) {
-            (Some(Mistake::Stale), _) if seen > 1 => (case.application, seen - 1, finding.clone()),
-            (Some(Mistake::Unknown), _) => (unknown_application(case.application), seen, finding.clone()),
+        let (application, seen, result) = match (mistake, after) {
+            (Some(Mistake::Stale), _) if seen > 1 => (case.application, seen - 1, result.clone()),
+            (Some(Mistake::Unknown), _) => (unknown_application(case.application), seen, result.clone()),
             (Some(Mistake::Early), Some(ScriptStep::Report(later))) => {
                 (case.application, seen, later.clone())
             }
             (Some(Mistake::Stale | Mistake::Early | Mistake::Again) | None, _) => return Ok(None),
         };
-        let answer = client.report(application, seen, finding).await;
+        let answer = client.report(application, seen, result).await;
         let receipt = self.note_answer(mistake, (case, seen), answer)?;
         Ok(receipt.filter(|_| mistake == Some(Mistake::Early)))
     }
@@ -85,11 +85,11 @@ impl Simulator {
         &self,
         mistake: Option<Mistake>,
         (case, seen): (&Case, u32),
-        finding: Finding,
+        result: ReportedResult,
         client: &HubClient,
     ) -> Result<(), HubClientError> {
         if mistake == Some(Mistake::Again) {
-            let again = client.report(case.application, seen, finding).await;
+            let again = client.report(case.application, seen, result).await;
             self.note_answer(mistake, (case, seen), again)?;
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Simulator {
             // The resend only disturbs the agency: its failure must not stop the work on the case.
             Err(error) => error.to_string(),
         };
-        self.note(case, case.version, "asked_again", &outcome);
+        self.note(case, case.version, "resend_requested", &outcome);
     }
 
     /// The time for a decision.

@@ -1,6 +1,6 @@
 //! A case handler that follows a script.
 
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::effect::NoticeKind;
 use domain::time::today;
 use jiff::Timestamp;
@@ -56,13 +56,13 @@ impl Simulator {
 
     /// Uploads a certificate with this number.
     ///
-    /// Returns the finding to report.
+    /// Returns the result to report.
     async fn issue(
         &self,
         case: &Case,
         certificate: String,
         client: &HubClient,
-    ) -> Result<Finding, CaseHandlerError> {
+    ) -> Result<ReportedResult, CaseHandlerError> {
         let document = case.upload.ok_or(CaseHandlerError::MissingData("slot for the certificate"))?;
         let pdf = certificate::simulated(&certificate);
         self.crash_point.step().await;
@@ -74,32 +74,32 @@ impl Simulator {
             Err(HubClientError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(Finding::Issued { document, certificate })
+        Ok(ReportedResult::Issued { document, certificate })
     }
 
-    /// Reports a finding, with this agency's mistakes before and after it.
+    /// Reports a result, with this agency's mistakes before and after it.
     async fn report(
         &self,
         progress: &mut CaseProgress<'_>,
-        finding: Finding,
+        result: ReportedResult,
         after: Option<&ScriptStep>,
         client: &HubClient,
     ) -> Result<(), CaseHandlerError> {
         let (case, seen) = (progress.case, progress.seen);
-        let kind = Finding::kind_of(finding.step()).unwrap_or_default();
+        let kind = ReportedResult::kind_of(result.step()).unwrap_or_default();
         let mistake = self.choose_mistake(case, seen, kind);
-        let early = self.make_mistake_before(mistake, (case, seen), &finding, after, client).await?;
+        let early = self.make_mistake_before(mistake, (case, seen), &result, after, client).await?;
         if let Some(receipt) = early {
             // The hub accepted the later report first, so it may refuse this one.
             progress.seen = receipt.version;
         }
         self.crash_point.step().await;
-        match client.report(case.application, progress.seen, finding.clone()).await {
+        match client.report(case.application, progress.seen, result.clone()).await {
             Ok(receipt) => {
                 let seen = std::mem::replace(&mut progress.seen, receipt.version);
                 self.crash_point.step().await;
                 self.note(case, progress.seen, "report", kind);
-                self.make_mistake_after(mistake, (case, seen), finding, client).await?;
+                self.make_mistake_after(mistake, (case, seen), result, client).await?;
             }
             Err(HubClientError::Conflict(problem)) => {
                 // After a deliberate mistake that the hub accepted, the agency itself has moved the case on.
@@ -111,7 +111,7 @@ impl Simulator {
         Ok(())
     }
 
-    pub(super) fn note(&self, case: &Case, version: u32, what: &'static str, detail: &str) {
+    pub(super) fn note(&self, case: &Case, version: u32, action: &'static str, detail: &str) {
         let about = Some((case.application, version));
         self.journal.write(&case.agency, what, about, detail);
     }
@@ -133,29 +133,29 @@ impl CaseHandler for Simulator {
         }
         let steps = self.script.steps(&case, today(Timestamp::now()));
         if steps.is_empty() {
-            return Ok(HandlerOutcome::Held);
+            return Ok(HandlerOutcome::Deferred);
         }
         self.request_resend(&case, client).await;
         let mut progress = CaseProgress { case: &case, seen: case.version, overtaken: false };
         let mut checked = false;
         let mut remaining = steps.into_iter().peekable();
         while let Some(next) = remaining.next() {
-            if !checked && next != ScriptStep::Report(Finding::Received) {
+            if !checked && next != ScriptStep::Report(ReportedResult::Received) {
                 self.check_documents(&case, client).await?;
                 checked = true;
             }
-            if next != ScriptStep::Report(Finding::Received) {
+            if next != ScriptStep::Report(ReportedResult::Received) {
                 tokio::time::sleep(self.delay(&case, progress.seen)).await;
             }
-            let finding = match next {
-                ScriptStep::Report(finding) => finding,
+            let result = match next {
+                ScriptStep::Report(result) => result,
                 ScriptStep::Issue { certificate } => self.issue(&case, certificate, client).await?,
                 ScriptStep::Work(time) => {
                     tokio::time::sleep(time).await;
                     continue;
                 }
             };
-            self.report(&mut progress, finding, remaining.peek(), client).await?;
+            self.report(&mut progress, result, remaining.peek(), client).await?;
             // The hub answers a report that was sent before a crash with the first receipt. So this refusal means that
             // the case was withdrawn or has moved to another agency.
             if progress.overtaken {

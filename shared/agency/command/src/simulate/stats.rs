@@ -33,7 +33,7 @@ pub struct FleetSummary {
     /// Deliberate mistakes by kind and answer.
     pub mistakes: BTreeMap<String, u64>,
     /// Requested resends by outcome.
-    pub asked_again: BTreeMap<String, u64>,
+    pub resend_requested: BTreeMap<String, u64>,
     /// Crashes of agencies.
     pub crashes: u64,
 }
@@ -51,14 +51,14 @@ impl Stats {
         let counts = &mut self.summary;
         let of = |counts: &mut BTreeMap<String, u64>| *counts.entry(entry.detail.clone()).or_default() += 1;
         let case = entry.application.map(|application| (entry.agency.clone(), application));
-        match entry.what {
+        match entry.action {
             "case" => {
                 counts.cases += 1;
                 self.applications.extend(entry.application);
                 self.in_progress.extend(case);
             }
             "handled" | "left" => {
-                *(if entry.what == "left" { &mut counts.left } else { &mut counts.handled }) += 1;
+                *(if entry.action == "left" { &mut counts.left } else { &mut counts.handled }) += 1;
                 if let Some(case) = case {
                     self.in_progress.remove(&case);
                 }
@@ -73,7 +73,7 @@ impl Stats {
             "report" => of(&mut counts.reports),
             "overtaken" => of(&mut counts.refusals),
             "mistake" => of(&mut counts.mistakes),
-            "asked_again" => of(&mut counts.asked_again),
+            "resend_requested" => of(&mut counts.resend_requested),
             _ => {}
         }
     }
@@ -100,7 +100,7 @@ mod tests {
             stats.add(&JournalEntry {
                 time: jiff::Timestamp::UNIX_EPOCH,
                 agency: "11".parse().expect("a code"),
-                what,
+                action,
                 application: Some(application(1)),
                 version: Some(4),
                 detail: detail.to_owned(),

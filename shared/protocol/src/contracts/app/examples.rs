@@ -1,4 +1,5 @@
-//! Examples of requests and responses for apps, by schema. The persons are invented and their identity numbers computed.
+//! Examples of requests and responses for apps, by schema. The persons are invented and their identity numbers
+//! computed.
 
 use crate::form::fields;
 use domain::catalogue::{CaseRow, Requirement, Service, ServiceRow, catalogue, kinds, service_row};

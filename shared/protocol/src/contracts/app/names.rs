@@ -1,5 +1,5 @@
-//! The schemas that operations name. `schemars` derives the schema of a Rust type with the same name; schemas without a Rust
-//! type are written by hand.
+//! The schemas that operations name. `schemars` derives the schema of a Rust type with the same name; schemas without a
+//! Rust type are written by hand.
 
 use std::borrow::Cow;
 

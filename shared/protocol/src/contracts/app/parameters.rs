@@ -17,8 +17,8 @@ pub(crate) struct Application {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct Idempotent {
-    /// A random text that the caller chooses for this operation and sends with each repeat. The key never expires, except that
-    /// the hub deletes an expired draft with its key after 180 days.
+    /// A random text that the caller chooses for this operation and sends with each repeat. The key never expires,
+    /// except that the hub deletes an expired draft with its key after 180 days.
     #[param(
         rename = "Idempotency-Key",
         min_length = 1,
@@ -32,7 +32,7 @@ pub(crate) struct Idempotent {
 /// Header of a conditional read.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-pub(crate) struct Held {
+pub(crate) struct IfNoneMatchParameter {
     /// `ETag`s of the caller's cached copies, or `*`.
     #[param(
         rename = "If-None-Match",
@@ -48,8 +48,9 @@ pub(crate) struct Held {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct AtVersion {
-    /// `ETag` of the application that the caller read, or `*`. When the application has another version, the hub changes nothing
-    /// and answers 412. A repeat with the same `Idempotency-Key` still gets the result of the first request.
+    /// `ETag` of the application that the caller read, or `*`. When the application has another version, the hub
+    /// changes nothing and answers 412. A repeat with the same `Idempotency-Key` still gets the result of the first
+    /// request.
     #[param(
         rename = "If-Match",
         min_length = 1,

@@ -1,5 +1,5 @@
-//! The problem responses of operations for apps. Most follow from the parameters and the body of an operation; the operation
-//! names the others in `x-problems`.
+//! The problem responses of operations for apps. Most follow from the parameters and the body of an operation; the
+//! operation names the others in `x-problems`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use super::super::problems::KINDS;
 use crate::problem::advice::advice;
 use crate::problem::{PROBLEM_MEDIA_TYPE, TYPE_PREFIX};
 
-/// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares them
-/// with the hub's responses.
+/// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares
+/// them with the hub's responses.
 pub const OF_APPS: &[(&str, u16, &str)] = &[
     ("bad_request", 400, "The request is not understood"),
     ("malformed_json", 400, "The body is not valid JSON"),
@@ -60,8 +60,8 @@ fn implied(operation: &Value) -> Vec<&'static str> {
     codes
 }
 
-/// Adds every problem response to an operation; `x-problems` names the codes particular to the operation. `shared` holds the
-/// responses once for all operations.
+/// Adds every problem response to an operation; `x-problems` names the codes particular to the operation. `shared`
+/// holds the responses once for all operations.
 ///
 /// # Errors
 /// [`ContractError`] when the operation names an unknown kind of problem.

@@ -90,15 +90,15 @@ The hub sends this request to the URL of a subscription, signed after [Standard 
 contains ids only: read the application at `data.url`. Delivery is at least once. The callbacks of one application arrive in version \
 order, except replays. Answer within ten seconds, and process the event afterwards. The hub does not follow redirects.
 
-The hub retries a failed callback for 75 hours and holds it for 30 days. After 75 hours it disables the subscription and adds a notice \
-to `GET /v1/notices`; `resume` delivers the held callbacks.";
+The hub retries a failed callback for 75 hours and stores it for 30 days. After 75 hours it disables the subscription and adds a notice \
+to `GET /v1/notices`; `resume` delivers the stored callbacks.";
 
 fn responses() -> Map<String, Value> {
     let responses = [
         ("2XX", "The callback is delivered. The hub ignores the body."),
         (
             "410",
-            "The endpoint is gone. The hub disables the subscription at once and keeps the held callbacks.",
+            "The endpoint is gone. The hub disables the subscription at once and keeps the stored callbacks.",
         ),
         ("429", "Too many callbacks. The hub retries after `Retry-After`."),
         (

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Fetches the documents of a case.
     Documents(Documents),
     /// Reports on a case.
-    Report(Report),
+    Report(ReportArguments),
     /// Sends test cases to the agency's running consumer and reports what the consumer does wrong.
     Certify(crate::certify::CertifyArguments),
     /// Runs one or many simulated agencies until SIGTERM or ctrl-c. Prints a JSON line for each event.
@@ -142,7 +142,7 @@ pub(crate) struct Documents {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Report {
+pub(crate) struct ReportArguments {
     #[command(flatten)]
     pub(crate) agency: OneAgency,
     /// The application's id.
@@ -150,20 +150,20 @@ pub(crate) struct Report {
     /// The version that the report acts on: of the message, or of the last receipt.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seen: u32,
-    /// The finding: received, signed, not-issued, supplement-requested, produced, posted, ready, approved, verified,
+    /// The result: received, signed, not-issued, supplement-requested, produced, posted, ready, approved, verified,
     /// moved-out, settled, restored, issued or rejected.
     #[arg(required_unless_present = "file", conflicts_with = "file")]
-    pub(crate) finding: Option<String>,
+    pub(crate) result: Option<String>,
     /// For not-issued and rejected: the reason, without personal data.
     #[arg(long)]
     pub(crate) reason: Option<String>,
     /// For supplement-requested, once an item: `name:kind[+kind][:note]`. `GET /v1/services` lists the kinds.
     #[arg(long)]
     pub(crate) item: Vec<String>,
-    /// For other findings, once a member: `certificate=QY-1`, `issued_on=2026-03-01`.
+    /// For other results, once a member: `certificate=QY-1`, `issued_on=2026-03-01`.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) members: Vec<String>,
-    /// A file with the finding as JSON, for example `{"kind":"signed"}`.
+    /// A file with the result as JSON, for example `{"kind":"signed"}`.
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
 }

@@ -13,7 +13,7 @@ use crate::screen::{members, plain, print, spinner, table};
 use crate::setting;
 
 /// Most cases that `show` and `resend --all` read.
-const MOST: usize = 10_000;
+const MAX_CASES: usize = 10_000;
 
 fn row(case: &OpenCase) -> Result<[String; 7]> {
     Ok([
@@ -51,7 +51,7 @@ pub(crate) async fn cases(given: &Cases) -> Result<ExitCode> {
 pub(crate) async fn show(given: &Show) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
     let calling = spinner("calling the hub");
-    let listed = HubClient::new(&config)?.all_cases(None, MOST).await?;
+    let listed = HubClient::new(&config)?.all_cases(None, MAX_CASES).await?;
     calling.finish_and_clear();
     match listed.cases.iter().find(|case| case.application == given.application) {
         Some(case) => {
@@ -65,7 +65,7 @@ pub(crate) async fn show(given: &Show) -> Result<ExitCode> {
         }
         None => {
             // An incomplete list does not prove that the case is not open.
-            ensure!(listed.next.is_none(), "the case is not among the {MOST} oldest open cases");
+            ensure!(listed.next.is_none(), "the case is not among the {MAX_CASES} oldest open cases");
             print(if given.agency.json { "null" } else { "the case is not open for this agency" })?;
             Ok(ExitCode::from(4))
         }
@@ -82,7 +82,7 @@ pub(crate) async fn resend(given: &Resend) -> Result<ExitCode> {
     let client = HubClient::new(&config)?;
     let calling = spinner("calling the hub");
     let wanted = if given.all {
-        let listed = client.all_cases(None, MOST).await?;
+        let listed = client.all_cases(None, MAX_CASES).await?;
         listed.cases.iter().map(|case| ResendCase { application: case.application, message: None }).collect()
     } else {
         let case = |application: &_| ResendCase { application: *application, message: given.message };

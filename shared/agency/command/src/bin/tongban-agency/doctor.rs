@@ -25,7 +25,7 @@ struct DoctorCheck {
     name: &'static str,
     ok: bool,
     found: String,
-    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fix", skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
 }
 

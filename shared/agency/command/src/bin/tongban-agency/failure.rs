@@ -7,7 +7,7 @@ use agency::HubClientError;
 use agency::config::AgencyConfigError;
 use console::style;
 
-use crate::report::InvalidFinding;
+use crate::report::InvalidResult;
 use crate::setting::MissingVariables;
 
 /// Prints why a command failed.
@@ -26,7 +26,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         }
         return ExitCode::from(7);
     }
-    if error.is::<InvalidFinding>() {
+    if error.is::<InvalidResult>() {
         return ExitCode::from(2);
     }
     let configuration = error.is::<AgencyConfigError>() || error.is::<MissingVariables>();

@@ -15,9 +15,9 @@ use crate::screen::{members, print, spinner};
 use crate::setting;
 
 /// Visibility timeout of a message while this command reads it.
-const HIDDEN: Duration = Duration::from_secs(30);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Visibility timeout of a printed message with `--follow`, while the command waits for others.
-const SHOWN: Duration = Duration::from_secs(10);
+const PRINTED_VISIBILITY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Prints one message, or with `--follow` all of them, and releases each.
 pub(crate) async fn pull(given: &Pull) -> Result<ExitCode> {
@@ -30,12 +30,14 @@ pub(crate) async fn pull(given: &Pull) -> Result<ExitCode> {
         let waiting = spinner("waiting for a message");
         let received = tokio::select! {
             () = stop.requested() => return Ok(ExitCode::SUCCESS),
-            received = queue.receive(1, config.consumer.wait, HIDDEN) => received?,
+            received = queue.receive(1, config.consumer.wait, VISIBILITY_TIMEOUT) => received?,
         };
         waiting.finish_and_clear();
         let code = match received.first() {
             Some(delivery) => {
-                queue.hide(&received, if given.follow { SHOWN } else { Duration::ZERO }).await?;
+                queue
+                    .hide(&received, if given.follow { PRINTED_VISIBILITY_TIMEOUT } else { Duration::ZERO })
+                    .await?;
                 show(given, &config, &keys, delivery).await?
             }
             None if given.follow => continue,

@@ -4,27 +4,27 @@ use std::process::ExitCode;
 
 use agency::HubClient;
 use anyhow::{Context as _, Result, bail, ensure};
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use serde_json::{Map, Value, json};
 
-use crate::arguments::Report;
+use crate::arguments::ReportArguments;
 use crate::screen::{members, print, spinner};
 use crate::setting;
 
-/// Most bytes of a file with a finding.
+/// Most bytes of a file with a result.
 const FILE_BYTES: usize = 64 * 1024;
 
-/// The arguments give no valid finding.
+/// The arguments give no valid result.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
-pub(crate) struct InvalidFinding(anyhow::Error);
+pub(crate) struct InvalidResult(anyhow::Error);
 
 /// Sends a report. The hub answers a repeated report with the first receipt.
-pub(crate) async fn report(given: &Report) -> Result<ExitCode> {
-    let finding = finding(given).map_err(InvalidFinding)?;
+pub(crate) async fn report(given: &ReportArguments) -> Result<ExitCode> {
+    let result = result(given).map_err(InvalidResult)?;
     let config = setting::config(given.agency.config.as_deref())?;
     let asking = spinner("reporting");
-    let receipt = HubClient::new(&config)?.report(given.application, given.seen, finding).await?;
+    let receipt = HubClient::new(&config)?.report(given.application, given.seen, result).await?;
     asking.finish_and_clear();
     let shown = serde_json::to_value(&receipt)?;
     if given.agency.json {
@@ -35,8 +35,8 @@ pub(crate) async fn report(given: &Report) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn finding(given: &Report) -> Result<Finding> {
-    let object = match (&given.file, &given.finding) {
+fn result(given: &ReportArguments) -> Result<ReportedResult> {
+    let object = match (&given.file, &given.result) {
         (Some(file), _) => {
             let name = || file.display().to_string();
             ensure!(
@@ -47,14 +47,14 @@ fn finding(given: &Report) -> Result<Finding> {
             protocol::json::parse(&std::fs::read(file).with_context(name)?, FILE_BYTES).with_context(name)?
         }
         (None, Some(kind)) => written(kind, given)?,
-        (None, None) => bail!("name a finding, or give --file"),
+        (None, None) => bail!("name a result, or give --file"),
     };
     serde_json::from_value(object)
-        .context("the finding is not valid: give its members with --reason, --item or --set")
+        .context("the result is not valid: give its members with --reason, --item or --set")
 }
 
-/// The finding as it is on the wire.
-fn written(kind: &str, given: &Report) -> Result<Value> {
+/// The result as it is on the wire.
+fn written(kind: &str, given: &ReportArguments) -> Result<Value> {
     let mut object = Map::from_iter([("kind".to_owned(), Value::from(kind.replace('-', "_")))]);
     if let Some(reason) = &given.reason {
         object.insert("reason".to_owned(), Value::from(reason.as_str()));
@@ -88,22 +88,22 @@ mod tests {
     use super::*;
     use crate::arguments::{Arguments, Command};
 
-    fn read(words: &[&str]) -> Result<Finding> {
+    fn read(words: &[&str]) -> Result<ReportedResult> {
         let fixed = ["x", "report", "0190f4c0-0000-8000-8000-000000000001", "--seen", "4"];
         let arguments = Arguments::try_parse_from(fixed.iter().chain(words))?;
         let Command::Report(given) = arguments.command else {
             bail!("another command");
         };
-        finding(&given)
+        result(&given)
     }
 
     #[test]
-    fn findings_are_built_from_arguments() {
-        assert_eq!(read(&["signed"]).expect("a finding"), Finding::Signed);
-        let refused = read(&["not-issued", "--reason", "no"]).expect("a finding");
-        assert_eq!(refused, Finding::NotIssued { reason: "no".to_owned() });
+    fn results_are_built_from_arguments() {
+        assert_eq!(read(&["signed"]).expect("a result"), ReportedResult::Signed);
+        let refused = read(&["not-issued", "--reason", "no"]).expect("a result");
+        assert_eq!(refused, ReportedResult::NotIssued { reason: "no".to_owned() });
         let asked = read(&["supplement-requested", "--item", "home:proof_of_residence+other:a note: new"]);
-        let Finding::SupplementRequested { items } = asked.expect("a finding") else {
+        let ReportedResult::SupplementRequested { items } = asked.expect("a result") else {
             panic!("another");
         };
         assert_eq!((items[0].accepts.len(), items[0].note.as_str()), (2, "a note: new"));

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agency_answers_for_the_place_its_code_begins() {
+    fn an_agencys_place_begins_with_the_agencys_code() {
         for (code, place) in [("11", "110101"), ("1504", "150402"), ("1529", "152921")] {
             let agency: AgencyCode = code.parse().expect("a code");
             assert_eq!(place_of(&agency).expect("a place").to_string(), place);

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use domain::ids::{ApplicationId, ReportId};
 use domain::stage::Stage;
 use protocol::report::{Receipt, Report};
@@ -39,7 +39,7 @@ impl FakeHub {
         let Some(taken) = cases.get_mut(&report.application) else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let kind = Finding::kind_of(report.finding.step()).unwrap();
+        let kind = ReportedResult::kind_of(report.result.step()).unwrap();
         let order = ["received", "signed", "produced", "ready"];
         let version = u32::try_from(taken.len()).unwrap() + 4;
         if report.seen != version || order.get(taken.len()) != Some(&kind) {
@@ -91,7 +91,7 @@ async fn agencies_that_crash_and_make_mistakes_decide_every_case_once() {
 }
 
 #[tokio::test]
-async fn an_agency_that_cannot_work_ends_the_fleet() {
+async fn a_consumer_that_cannot_start_ends_the_fleet() {
     let folder = TestFolder::new();
     let (mut good, _) = agency("http://127.0.0.1:1");
     good.inbox = folder.path("inbox.sqlite");
@@ -106,7 +106,7 @@ async fn an_agency_that_cannot_work_ends_the_fleet() {
 }
 
 #[tokio::test]
-async fn a_fleet_ends_by_itself_and_on_a_stop() {
+async fn a_fleet_ends_after_a_time_when_idle_and_on_a_stop() {
     let folder = TestFolder::new();
     let (mut config, _) = agency("http://127.0.0.1:1");
     config.inbox = folder.path("inbox.sqlite");

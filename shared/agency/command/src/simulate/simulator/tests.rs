@@ -29,7 +29,7 @@ fn hub(known: &'static [&'static str]) -> impl Fn(usize, &RecordedRequest) -> Re
     move |_, request| match request.path.as_str() {
         "/v1/reports" => {
             let report: Report = serde_json::from_value(payload(request)).unwrap();
-            if known.contains(&Finding::kind_of(report.finding.step()).unwrap()) {
+            if known.contains(&ReportedResult::kind_of(report.result.step()).unwrap()) {
                 return StatusCode::CONFLICT.into_response();
             }
             Json(Receipt {
@@ -106,13 +106,13 @@ async fn a_card_is_decided_after_its_documents_were_read() {
     assert_eq!(seen, [4, 5, 6, 7], "each report builds on the receipt before it");
     let line = serde_json::to_value(entries.last().unwrap()).unwrap();
     assert_eq!(
-        (&line["what"], &line["detail"], &line["version"], &line["agency"]),
+        (&line["action"], &line["detail"], &line["version"], &line["agency"]),
         (&json!("report"), &json!("ready"), &json!(8), &json!("11"))
     );
 }
 
 #[tokio::test]
-async fn a_document_that_is_another_is_not_decided_on() {
+async fn a_document_with_a_wrong_checksum_is_not_decided_on() {
     let mut case = with_register(case(1, 4));
     case.documents[0].sha256 = STANDARD.encode(Sha256::digest(b"another"));
     let (ended, requests, _) = simulate("default", case, &[]).await;
@@ -146,16 +146,16 @@ async fn a_withdrawn_case_and_a_silent_agency_report_nothing() {
     assert_eq!(ended.unwrap(), HandlerOutcome::Stopped);
     assert!(calls(&requests).is_empty());
     let (ended, requests, _) = simulate("silent", with_register(case(1, 4)), &[]).await;
-    assert_eq!(ended.unwrap(), HandlerOutcome::Held);
+    assert_eq!(ended.unwrap(), HandlerOutcome::Deferred);
     assert!(calls(&requests).is_empty());
 }
 
 #[tokio::test]
-async fn the_script_ends_when_the_case_has_moved_on() {
+async fn the_script_ends_when_the_hub_refuses_a_report() {
     let (ended, requests, entries) = simulate("default", case(1, 4), &["signed"]).await;
     assert_eq!(ended.unwrap(), HandlerOutcome::Overtaken);
     assert_eq!(calls(&requests).last().unwrap(), "signed", "nothing is reported after a refusal");
-    let kinds: Vec<_> = entries.iter().map(|entry| entry.what).collect();
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.action).collect();
     assert_eq!(kinds, ["report", "overtaken"]);
 }
 
@@ -170,7 +170,7 @@ async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<Jou
         let report: Report = serde_json::from_value(payload(request)).unwrap();
         // The usual order of reports. Each report names the version before it.
         let order = ["received", "signed", "produced", "ready"];
-        let kind = Finding::kind_of(report.finding.step()).unwrap();
+        let kind = ReportedResult::kind_of(report.result.step()).unwrap();
         let next = order.iter().position(|known| *known == kind).unwrap();
         if report.application != agency::testing::application(1) {
             return StatusCode::NOT_FOUND.into_response();
@@ -195,15 +195,18 @@ async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<Jou
 }
 
 #[tokio::test]
-async fn mistakes_are_refused_and_the_case_still_comes_to_its_end() {
+async fn mistakes_are_refused_and_the_case_is_still_decided() {
     let mut kinds = std::collections::BTreeSet::new();
     for seed in 0..8 {
         let behaviour = Behaviour { seed, mistakes: 1.0, duplicates: 1.0, ..Behaviour::default() };
         let (ended, _, entries) = misbehave(behaviour).await;
         assert_eq!(ended, HandlerOutcome::Done);
-        let told = |what| entries.iter().filter(move |entry| entry.what == what);
+        let told = |what| entries.iter().filter(move |entry| entry.action == what);
         assert_eq!(told("report").count(), 4);
-        assert_eq!(told("asked_again").map(|entry| entry.detail.as_str()).collect::<Vec<_>>(), ["accepted"]);
+        assert_eq!(
+            told("resend_requested").map(|entry| entry.detail.as_str()).collect::<Vec<_>>(),
+            ["accepted"]
+        );
         kinds.extend(told("mistake").map(|entry| entry.detail.clone()));
     }
     let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();

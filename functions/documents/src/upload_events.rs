@@ -1,8 +1,8 @@
 //! S3 events of uploaded documents: inspects each object and records all documents of one application in one write.
 //!
-//! S3 may send an event twice, late or out of order. An event whose document is recorded already, or cannot be recorded any
-//! more, has no effect and is deleted. An event of an object that no upload link can have created goes to the dead-letter
-//! queue for an operator.
+//! S3 may send an event twice, late or out of order. An event whose document is recorded already, or cannot be recorded
+//! any more, has no effect and is deleted. An event of an object that no upload link can have created goes to the
+//! dead-letter queue for an operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use domain::application::parse_object_key;
 use domain::ids::{ApplicationId, DocumentId};
 use platform::apply::{ApplyError, apply_to};
-use platform::arrivals::{Arrived, arrival};
+use platform::arrivals::{UploadedObject, arrival};
 use platform::batch::{Failure, Message, messages};
 use platform::hub::Hub;
 use platform::store::{Store as _, StoreError, StoredApplication};
@@ -54,7 +54,7 @@ struct Object {
 /// The uploads of one application in a batch. They are recorded once, for all messages of the batch.
 #[derive(Default)]
 struct Work {
-    arrived: Vec<Arrived>,
+    arrived: Vec<UploadedObject>,
     outcome: OnceCell<Result<Strays, Failure>>,
 }
 
@@ -86,7 +86,7 @@ impl<H: Hub> Recorder<H> {
                 let outcome =
                     work.outcome.get_or_init(|| self.record_all(one.application, &work.arrived)).await;
                 if outcome.clone()?.contains(&one.document) {
-                    let Arrived { application, document, .. } = one;
+                    let UploadedObject { application, document, .. } = one;
                     return Err(Failure::poison(format!(
                         "application {application} has no document {document}"
                     )));
@@ -98,7 +98,7 @@ impl<H: Hub> Recorder<H> {
     }
 
     /// Records all uploaded documents of one application in one write.
-    async fn record_all(&self, id: ApplicationId, arrived: &[Arrived]) -> Result<Strays, Failure> {
+    async fn record_all(&self, id: ApplicationId, arrived: &[UploadedObject]) -> Result<Strays, Failure> {
         let stored = self.application(id, arrived).await?;
         let mut attempts = Vec::with_capacity(arrived.len());
         for one in arrived {
@@ -120,12 +120,12 @@ impl<H: Hub> Recorder<H> {
         Ok(strays)
     }
 
-    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are never
-    /// removed, stored documents remain stored, and the write detects every other change.
+    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are
+    /// never removed, stored documents remain stored, and the write detects every other change.
     async fn application(
         &self,
         id: ApplicationId,
-        arrived: &[Arrived],
+        arrived: &[UploadedObject],
     ) -> Result<StoredApplication, Failure> {
         if let Some(recent) = self.hub.recent().get(id).filter(|stored| strays(stored, arrived).is_empty()) {
             return Ok(recent);
@@ -137,13 +137,13 @@ impl<H: Hub> Recorder<H> {
     }
 }
 
-fn strays(stored: &StoredApplication, arrived: &[Arrived]) -> Strays {
+fn strays(stored: &StoredApplication, arrived: &[UploadedObject]) -> Strays {
     let state = stored.ledger.state();
     arrived.iter().map(|one| one.document).filter(|document| state.document(*document).is_none()).collect()
 }
 
 /// The objects that a message names. S3 URL-encodes keys, but the hub's keys have no characters that need encoding.
-fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
+fn arrived(message: &Message) -> Result<Vec<UploadedObject>, Failure> {
     let s3_message: S3Message = message.json()?;
     if s3_message.records.is_empty() {
         return if s3_message.event.as_deref() == Some("s3:TestEvent") {
@@ -159,7 +159,7 @@ fn arrived(message: &Message) -> Result<Vec<Arrived>, Failure> {
             let Object { key, version } = record.s3.object;
             let (application, document, round) = parse_object_key(&key)
                 .ok_or_else(|| Failure::poison("the object key does not have the form of the hub's keys"))?;
-            Ok(Arrived { application, document, round, version })
+            Ok(UploadedObject { application, document, round, version })
         })
         .collect()
 }
