@@ -1,11 +1,13 @@
 //! Reads for apps: the events of an application, and the list of applications.
 
+use std::fmt;
 use std::time::Duration;
 
 use domain::application::Application;
 use domain::catalogue::Service;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::stage::Stage;
+use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{Fields, FromFields, boolean, choice, integer, page_limit, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
@@ -32,7 +34,7 @@ const PAUSES: [Duration; 4] = [
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     limit: usize,
-    cursor: Option<Cursor>,
+    cursor: Option<BoundCursor>,
     filter: Filter,
 }
 
@@ -55,6 +57,29 @@ impl Filter {
             && self.agency.as_ref().is_none_or(|wanted| agency == Some(wanted))
             && self.updated_since.is_none_or(|since| state.changed_at >= since)
             && self.overdue.is_none_or(|overdue| state.overdue == overdue)
+    }
+}
+
+impl fmt::Display for Filter {
+    /// The text that binds a cursor to the filter.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Filter { stage, service, agency, updated_since, overdue } = self;
+        if let Some(stage) = stage {
+            write!(f, "stage={};", stage.name())?;
+        }
+        if let Some(service) = service {
+            write!(f, "service={service};")?;
+        }
+        if let Some(agency) = agency {
+            write!(f, "agency={agency};")?;
+        }
+        if let Some(since) = updated_since {
+            write!(f, "updated_since={since};")?;
+        }
+        if let Some(overdue) = overdue {
+            write!(f, "overdue={overdue};")?;
+        }
+        Ok(())
     }
 }
 
@@ -96,7 +121,9 @@ impl FromFields for EventsQuery {
 /// # Errors
 /// 503 when the store cannot be read.
 pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Result<ApplicationsPage, Problem> {
-    let ListQuery { limit, mut cursor, filter } = query;
+    let ListQuery { limit, cursor, filter } = query;
+    let tag = ListTag::new("applications, newest first", tenant, &filter);
+    let mut cursor: Option<Cursor> = tag.open(cursor.as_ref(), "/cursor")?;
     // Without a filter every application read is part of the page.
     let batch_size = if filter == Filter::default() { limit } else { STORE_PAGE };
     let (mut applications, mut examined) = (Vec::new(), 0);
@@ -118,7 +145,7 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
             break;
         }
     }
-    Ok(ApplicationsPage { applications, next: cursor.map(|cursor| cursor.to_string()) })
+    Ok(ApplicationsPage { applications, next: cursor.map(|cursor| tag.bind(cursor)) })
 }
 
 /// A page of an application's events, in version order. Without events after `after`, the request waits for one up to `wait`,

@@ -96,7 +96,8 @@ operations! {
 
     /// Submit an application
     ///
-    /// Possible once every document is stored. A repeat returns the application as the first request left it.
+    /// Possible once every document is stored. A repeat returns the application as the first request left it. An application that
+    /// was submitted automatically with its last document is returned as it is now.
     SUBMIT_APPLICATION = "submitApplication" post "/v1/applications/{id}/submit" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
         responses((status = 200, description = "The application was submitted.", body = ApplicationView,
