@@ -13,12 +13,13 @@ use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::hub::Hub;
-use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication};
+use platform::store::{Cursor, ListBy, PAGE as STORE_PAGE, Store as _, StoredApplication};
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is short and
-/// its cursor continues after the last examined application.
+/// Maximum number of applications that one page of a list examines. Each single condition but `updated_since` has an index, so a page
+/// examines what it returns. Conditions together, and stages of open cases, are compared with the applications of one index: when
+/// few of them match, the page is short and its cursor continues after the last examined application.
 const EXAMINED: usize = 500;
 /// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
@@ -57,6 +58,31 @@ impl Filter {
             && self.agency.as_ref().is_none_or(|wanted| agency == Some(wanted))
             && self.updated_since.is_none_or(|since| state.changed_at >= since)
             && self.overdue.is_none_or(|overdue| state.overdue == overdue)
+    }
+}
+
+impl Filter {
+    /// The index that serves the filter, and whether it has the matching applications alone. Of several conditions the one that
+    /// holds for the fewest applications in the most cases is chosen.
+    fn index(&self) -> (ListBy, bool) {
+        let Filter { stage, service, agency, updated_since, overdue } = self;
+        let conditions = [
+            stage.is_some(),
+            service.is_some(),
+            agency.is_some(),
+            updated_since.is_some(),
+            overdue.is_some(),
+        ];
+        let single = conditions.into_iter().filter(|given| *given).count() == 1;
+        let by = match (overdue, stage, agency, service) {
+            (Some(true), ..) => ListBy::Overdue,
+            (_, Some(stage), ..) => ListBy::Stage(*stage),
+            (_, _, Some(agency), _) => ListBy::Agency(agency.clone()),
+            (_, _, _, Some(service)) => ListBy::Service(*service),
+            (_, None, None, None) => return (ListBy::All, *self == Filter::default()),
+        };
+        let is_exact = single && by.is_exact();
+        (by, is_exact)
     }
 }
 
@@ -115,8 +141,8 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A filtered page examines at most [`EXAMINED`] applications, so it may be
-/// short or empty and still have a next page.
+/// A page of the tenant's applications, newest first. A page examines at most [`EXAMINED`] applications, so it may be short or empty
+/// and still have a next page.
 ///
 /// # Errors
 /// 503 when the store cannot be read.
@@ -124,11 +150,12 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
     let ListQuery { limit, cursor, filter } = query;
     let tag = ListTag::new("applications, newest first", tenant, &filter);
     let mut cursor: Option<Cursor> = tag.open(cursor.as_ref(), "/cursor")?;
-    // Without a filter every application read is part of the page.
-    let batch_size = if filter == Filter::default() { limit } else { STORE_PAGE };
+    let (by, is_exact) = filter.index();
+    // With an exact index every application read is part of the page.
+    let batch_size = if is_exact { limit } else { STORE_PAGE };
     let (mut applications, mut examined) = (Vec::new(), 0);
     loop {
-        let page = hub.store().list(tenant, batch_size, cursor).await?;
+        let page = hub.store().list_by(tenant, &by, batch_size, cursor).await?;
         cursor = page.next;
         examined += batch_size;
         let mut items = page.items.iter().peekable();

@@ -112,6 +112,34 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
     assert_eq!((wrong.status, wrong.faults().len()), (422, 4), "{}", wrong.body);
 }
 
+/// A page that finds nothing examined 500 applications, and the list had many such pages.
+#[tokio::test]
+async fn o12_a_list_by_one_condition_needs_one_page_to_find_nothing() {
+    let test_hub = new_hub();
+    for number in 0..600 {
+        let stored = platform::contract::sample::stored("hohhot-app", number);
+        platform::store::Store::create(&test_hub.hub.store, &stored, None).await.unwrap();
+    }
+    for query in [
+        "overdue=true",
+        "agency=37",
+        "service=household_transfer",
+        "stage=ready",
+        "stage=received",
+        "stage=withdrawn",
+        "stage=received&service=first_identity_card",
+        "overdue=true&stage=draft",
+    ] {
+        let before = test_hub.hub.store.listed();
+        assert_eq!(listed(&test_hub, query).await, (Vec::new(), None), "{query}");
+        assert_eq!(test_hub.hub.store.listed() - before, 0, "{query}");
+    }
+    let before = test_hub.hub.store.listed();
+    let (drafts, next) = listed(&test_hub, "stage=draft&limit=100").await;
+    assert_eq!((drafts.len(), next.is_some()), (100, true));
+    assert_eq!(test_hub.hub.store.listed() - before, 201, "each entry, its item, and one entry more");
+}
+
 #[tokio::test]
 async fn i6_a_cursor_of_another_tenant_or_filter_is_refused() {
     let test_hub = new_hub();

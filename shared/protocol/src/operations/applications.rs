@@ -49,8 +49,9 @@ operations! {
 
     /// List the app's applications
     ///
-    /// Newest first. Follow `next` until a page has no `next`. With filters the hub examines up to 500 applications for each
-    /// page, so a page may be short or empty and still have a `next`.
+    /// Newest first. Follow `next` until a page has no `next`. A list with one filter reads only what it returns, except for
+    /// `updated_since`, `overdue=false` and the stages of cases that an agency works on. With these, and with several filters, the
+    /// hub examines up to 500 applications for each page, so a page may be short or empty and still have a `next`.
     LIST_APPLICATIONS = "listApplications" get "/v1/applications" Intake token(ApplicationsRead) {
         params(
             ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
