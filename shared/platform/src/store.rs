@@ -6,6 +6,8 @@
 mod aws;
 #[cfg(any(test, feature = "testing"))]
 mod fake;
+mod keys;
+mod lists;
 mod model;
 mod row;
 
@@ -24,6 +26,7 @@ use thiserror::Error;
 pub use aws::AwsStore;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeStore, Units};
+pub use lists::ListBy;
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
@@ -120,6 +123,18 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn list(
         &self,
         tenant: &TenantId,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send {
+        async move { self.list_by(tenant, &ListBy::All, limit, after).await }
+    }
+
+    /// Like [`Store::list`], restricted. A page may be short although there is a next one, because the index lags
+    /// behind the table, and because not every restriction is exact ([`ListBy::is_exact`]).
+    fn list_by(
+        &self,
+        tenant: &TenantId,
+        by: &ListBy,
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;

@@ -11,22 +11,14 @@ use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
+use super::keys::list_keys;
+use super::lists::{Index, ListBy, Merge, Wanted};
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, resend_mark_before, shard, store_error,
+    StoredApplication, resend_mark_before, shard, store_error,
 };
 use crate::jitter::jitter;
-
-/// A list by one of the table's indexes.
-struct List {
-    index: &'static str,
-    key: &'static str,
-    newest_first: bool,
-}
-
-const BY_TENANT: List = List { index: "tenant", key: row::TENANT, newest_first: true };
-const BY_AGENCY: List = List { index: "agency", key: row::AGENCY, newest_first: false };
 
 /// Most calls of `BatchGetItem` for one page, the first included. Keys that are still unprocessed then fail the page as
 /// throttled.
@@ -48,33 +40,32 @@ impl AwsStore {
         AwsStore { client, table: table.into() }
     }
 
-    /// Keys of one shard of a list, in the list's order.
-    async fn shard_keys(
+    /// Range keys and ids of one key of an index, in the list's order.
+    async fn entries(
         &self,
-        list: &List,
-        shard_key: String,
-        limit: usize,
-        after: Option<&Cursor>,
+        index: &Index,
+        key: String,
+        Wanted { after, limit, .. }: Wanted,
     ) -> Result<Vec<(String, String)>, StoreError> {
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
-            .index_name(list.index)
-            .expression_attribute_names("#sh", list.key)
-            .expression_attribute_values(":sh", AttributeValue::S(shard_key))
-            .scan_index_forward(!list.newest_first)
+            .index_name(index.name)
+            .expression_attribute_names("#sh", index.key)
+            .expression_attribute_values(":sh", AttributeValue::S(key))
+            .scan_index_forward(!index.newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         query = match after {
             None => query.key_condition_expression("#sh = :sh"),
-            Some(cursor) => query
-                .key_condition_expression(if list.newest_first {
+            Some(after) => query
+                .key_condition_expression(if index.newest_first {
                     "#sh = :sh AND #cr < :cr"
                 } else {
                     "#sh = :sh AND #cr > :cr"
                 })
                 .expression_attribute_names("#cr", row::CREATED)
-                .expression_attribute_values(":cr", AttributeValue::S(cursor.0.clone())),
+                .expression_attribute_values(":cr", AttributeValue::S(after)),
         };
         let output = query.send().await.map_err(|error| store_error("dynamodb.Query", &error))?;
         output
@@ -85,22 +76,32 @@ impl AwsStore {
             .collect()
     }
 
-    /// One page of a list, merged from all its shards.
+    /// One page of a list, merged from several keys of an index.
     async fn page(
         &self,
-        list: &List,
-        shard_keys: impl Iterator<Item = String>,
+        index: &Index,
+        hash_keys: &[String],
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
         let limit = limit.clamp(1, PAGE);
-        let shards = shard_keys.map(|key| self.shard_keys(list, key, limit + 1, after.as_ref()));
-        let mut keys: Vec<(String, String)> = try_join_all(shards).await?.into_iter().flatten().collect();
-        if list.newest_first {
-            keys.sort_unstable_by(|a, b| b.cmp(a));
-        } else {
-            keys.sort_unstable();
+        let after = after.map(|cursor| cursor.0);
+        let mut merge = Merge::new(hash_keys.len(), limit + 1, after, index.newest_first);
+        loop {
+            let wanted = merge.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            let queries = wanted
+                .iter()
+                .filter_map(|wanted| Some((hash_keys.get(wanted.stream)?.clone(), wanted.clone())))
+                .map(|(key, wanted)| self.entries(index, key, wanted));
+            let answers = try_join_all(queries).await?;
+            for (wanted, entries) in wanted.iter().zip(answers) {
+                merge.add(wanted, entries);
+            }
         }
+        let mut keys = merge.found();
         let more = keys.len() > limit;
         keys.truncate(limit);
         let next = if more { keys.last().map(|(created, _)| Cursor(created.clone())) } else { None };
@@ -242,23 +243,28 @@ impl Store for AwsStore {
         for (name, value) in values {
             update = update.expression_attribute_values(name, value);
         }
-        let (mut sets, mut removes) = (set, String::new());
-        match row::agency_key(after.ledger.state()) {
-            Some(agency) => {
-                sets.push_str(", #ag = :ag");
-                update = update.expression_attribute_values(":ag", AttributeValue::S(agency));
+        let (mut sets, mut removes) = (vec![set], Vec::new());
+        let head = after.ledger.state();
+        let keys = list_keys(head).into_iter().chain([(row::AGENCY, row::agency_key(head))]);
+        for (name, key) in keys {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+            match key {
+                Some(key) => {
+                    sets.push(format!("#{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), AttributeValue::S(key));
+                }
+                None => removes.push(format!("#{name}")),
             }
-            None => removes.push_str("#ag"),
         }
         match wake {
-            Some(_) => sets.push_str(&format!(", {schedule}")),
-            None if removes.is_empty() => removes.push_str(schedule),
-            None => removes.push_str(&format!(", {schedule}")),
+            Some(_) => sets.push(schedule.to_owned()),
+            None => removes.push(schedule.to_owned()),
         }
-        let expression =
-            if removes.is_empty() { format!("SET {sets}") } else { format!("SET {sets} REMOVE {removes}") };
+        let mut expression = format!("SET {}", sets.join(", "));
+        if !removes.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", removes.join(", ")));
+        }
         let sent = update
-            .expression_attribute_names("#ag", row::AGENCY)
             .expression_attribute_names("#du", row::DUE)
             .expression_attribute_names("#dt", row::WAKE)
             .update_expression(expression)
@@ -314,14 +320,17 @@ impl Store for AwsStore {
         }
     }
 
-    async fn list(
+    async fn list_by(
         &self,
         tenant: &TenantId,
+        by: &ListBy,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..TENANT_SHARDS).map(|number| row::tenant_key(tenant.as_str(), number));
-        self.page(&BY_TENANT, keys, limit, after).await
+        let (index, keys) = by.keys(tenant);
+        let mut page = self.page(index, &keys, limit, after).await?;
+        by.check(tenant, &mut page.items);
+        Ok(page)
     }
 
     async fn before_agency(
@@ -330,8 +339,9 @@ impl Store for AwsStore {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number));
-        let mut page = self.page(&BY_AGENCY, keys, limit, after).await?;
+        let keys: Vec<String> =
+            (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number)).collect();
+        let mut page = self.page(&Index::AGENCY, &keys, limit, after).await?;
         // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let head = stored.ledger.state();

@@ -1,11 +1,14 @@
 //! The store in memory. It behaves like the table and counts the same write units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::Timestamp;
 
+use super::keys::list_keys;
+use super::lists::{Index, ListBy, Merge, Wanted};
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, Page, ResendMark, Store, StoreError,
@@ -34,7 +37,11 @@ impl Units {
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<ApplicationId, Row>,
+    /// Entries of the indexes by time of creation: attribute and hash key, then range key.
+    entries: BTreeMap<(&'static str, String), BTreeMap<String, ApplicationId>>,
     units: Units,
+    /// Entries of indexes and items that lists have read.
+    listed: usize,
 }
 
 /// Applications in memory. Clones share the applications.
@@ -55,6 +62,25 @@ impl FakeStore {
     #[must_use]
     pub fn units(&self) -> Units {
         self.lock().units
+    }
+
+    /// Entries of indexes and items that lists have read so far.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.lock().listed
+    }
+
+    /// Puts an application under another tenant's keys, as a fault or an attacker with access to the table may.
+    pub fn misplace(&self, id: ApplicationId, tenant: &TenantId) {
+        let mut state = self.lock();
+        if let Some(mut row) = state.rows.get(&id).cloned() {
+            row.tenant = row::tenant_key(tenant.as_str(), shard(id, TENANT_SHARDS));
+            for key in row.lists.values_mut() {
+                let rest = key.split_once('#').map(|(_, rest)| format!("#{rest}")).unwrap_or_default();
+                *key = format!("{tenant}{rest}");
+            }
+            state.put(row);
+        }
     }
 
     /// Bytes of an item as DynamoDB counts them.
@@ -100,15 +126,80 @@ impl FakeStore {
 
 impl State {
     fn put(&mut self, row: Row) {
-        self.charge(self.rows.get(&row.id).cloned().as_ref(), &row);
+        let before = self.rows.get(&row.id).cloned();
+        self.charge(before.as_ref(), &row);
+        for (attribute, key) in before.iter().flat_map(Row::hash_keys) {
+            if let Some(entries) = self.entries.get_mut(&(attribute, key)) {
+                entries.remove(&row.created);
+            }
+        }
+        for keys in row.hash_keys() {
+            self.entries.entry(keys).or_default().insert(row.created.clone(), row.id);
+        }
         self.rows.insert(row.id, row);
     }
 
     fn charge(&mut self, before: Option<&Row>, after: &Row) {
         self.units.table += kibibytes(before.map_or(0, Row::size).max(after.size()));
-        self.units.indexes += index_units(before.map(Row::tenant_entry), Some(after.tenant_entry()));
         self.units.indexes += index_units(before.and_then(Row::due_entry), after.due_entry());
-        self.units.indexes += index_units(before.and_then(Row::agency_entry), after.agency_entry());
+        let (old, new) = (before.map(Row::hash_keys).unwrap_or_default(), after.hash_keys());
+        let attributes: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+        for attribute in attributes {
+            let entry = |row: &Row, keys: &BTreeMap<&'static str, String>| {
+                let key = keys.get(attribute)?;
+                Some((format!("{key}/{}", row.created), row.entry_size(attribute, key)))
+            };
+            let before = before.and_then(|row| entry(row, &old));
+            self.units.indexes += index_units(before, entry(after, &new));
+        }
+    }
+
+    /// One page of a list, merged from several keys of an index.
+    fn page(
+        &mut self,
+        index: &Index,
+        hash_keys: &[String],
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Page<StoredApplication> {
+        let limit = limit.clamp(1, PAGE);
+        let after = after.map(|cursor| cursor.0);
+        let mut merge = Merge::new(hash_keys.len(), limit + 1, after, index.newest_first);
+        loop {
+            let wanted = merge.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            for wanted in wanted {
+                let key = hash_keys.get(wanted.stream).cloned().unwrap_or_default();
+                let entries = self.query(index, key, &wanted);
+                self.listed += entries.len();
+                merge.add(&wanted, entries);
+            }
+        }
+        let mut found = merge.found();
+        let more = found.len() > limit;
+        found.truncate(limit);
+        self.listed += found.len();
+        let next = if more { found.last().map(|(created, _)| Cursor(created.clone())) } else { None };
+        let rows = found.iter().filter_map(|(_, id)| self.rows.get(&id.parse().ok()?).cloned());
+        Page { items: rows.filter_map(super::readable).collect(), next }
+    }
+
+    fn query(&self, index: &Index, key: String, wanted: &Wanted) -> Vec<(String, String)> {
+        let Some(entries) = self.entries.get(&(index.key, key)) else { return Vec::new() };
+        let entry = |(created, id): (&String, &ApplicationId)| (created.clone(), id.to_string());
+        match (&wanted.after, index.newest_first) {
+            (None, true) => entries.iter().rev().take(wanted.limit).map(entry).collect(),
+            (None, false) => entries.iter().take(wanted.limit).map(entry).collect(),
+            (Some(after), true) => {
+                entries.range(..after.clone()).rev().take(wanted.limit).map(entry).collect()
+            }
+            (Some(after), false) => {
+                let rest = (Bound::Excluded(after.clone()), Bound::Unbounded);
+                entries.range(rest).take(wanted.limit).map(entry).collect()
+            }
+        }
     }
 
     /// A failed condition costs the size of the existing item.
@@ -130,28 +221,11 @@ fn index_units(before: Option<Entry>, after: Option<Entry>) -> u64 {
     }
 }
 
-/// The first page of sorted rows.
-fn page(mut rows: Vec<&Row>, limit: usize) -> Page<StoredApplication> {
-    let limit = limit.clamp(1, PAGE);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = if more { rows.last().map(|row| Cursor(row.created.clone())) } else { None };
-    Page { items: rows.into_iter().filter_map(|row| super::readable(row.clone())).collect(), next }
-}
-
 fn kibibytes(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u64::MAX)
 }
 
 impl Row {
-    fn tenant_entry(&self) -> Entry {
-        (format!("{}/{}", self.tenant, self.created), self.tenant_entry_size())
-    }
-
-    fn agency_entry(&self) -> Option<Entry> {
-        Some((format!("{}/{}", self.agency.as_ref()?, self.created), self.agency_entry_size()?))
-    }
-
     fn due_entry(&self) -> Option<Entry> {
         let wake = self.wake?;
         Some((format!("{}/{wake}", self.due()), self.due_entry_size()?))
@@ -204,6 +278,7 @@ impl Store for FakeStore {
             next.version = after.version();
             next.wake = wake.map(Timestamp::as_millisecond);
             next.agency = row::agency_key(after.ledger.state());
+            next.lists = row::present(list_keys(after.ledger.state()));
             next.ttl = row::time_to_live(after);
             state.put(next);
             Ok(AppendOutcome::Done)
@@ -227,21 +302,18 @@ impl Store for FakeStore {
         })
     }
 
-    async fn list(
+    async fn list_by(
         &self,
         tenant: &TenantId,
+        by: &ListBy,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
         self.call("store.list", |state| {
-            let mut found: Vec<&Row> = state
-                .rows
-                .values()
-                .filter(|row| row.tenant == row::tenant_key(tenant.as_str(), shard(row.id, TENANT_SHARDS)))
-                .filter(|row| after.as_ref().is_none_or(|cursor| row.created < cursor.0))
-                .collect();
-            found.sort_by(|a, b| b.created.cmp(&a.created));
-            Ok(page(found, limit))
+            let (index, keys) = by.keys(tenant);
+            let mut page = state.page(index, &keys, limit, after);
+            by.check(tenant, &mut page.items);
+            Ok(page)
         })
     }
 
@@ -252,15 +324,9 @@ impl Store for FakeStore {
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
         self.call("store.before_agency", |state| {
-            let key = |row: &Row| row::agency_shard_key(agency, shard(row.id, AGENCY_SHARDS));
-            let mut found: Vec<&Row> = state
-                .rows
-                .values()
-                .filter(|row| row.agency.as_ref() == Some(&key(row)))
-                .filter(|row| after.as_ref().is_none_or(|cursor| row.created > cursor.0))
-                .collect();
-            found.sort_by(|a, b| a.created.cmp(&b.created));
-            Ok(page(found, limit))
+            let keys: Vec<String> =
+                (0..AGENCY_SHARDS).map(|number| row::agency_shard_key(agency, number)).collect();
+            Ok(state.page(&Index::AGENCY, &keys, limit, after))
         })
     }
 
