@@ -111,7 +111,8 @@ pub(crate) async fn slot<H: Hub>(
         return Err(Refusal::Bound("rejections").into());
     }
     if !document.slot.accepts.contains(&declared.kind) {
-        return Err(Problem::invalid(vec![FieldError::new("/kind", "not_one_of")]));
+        let accepted = document.slot.accepts.iter().map(|kind| kind.name()).collect();
+        return Err(Problem::invalid(vec![FieldError::new("/kind", "not_one_of").accepting(accepted)]));
     }
     let request = declared.at(document.object_key(state.id));
     Ok(hub.documents().upload_slot(&request).await?)

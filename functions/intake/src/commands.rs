@@ -1,12 +1,14 @@
 //! Commands of an app on an existing application: submit, supplement, withdraw, confirm.
 //!
 //! The answer shows the application at the version after the command. A repeat therefore receives the same bytes, even
-//! after later events.
+//! after later events. A `submit` of an application that was submitted automatically is no step: it shows the current
+//! version.
 
 use domain::command::{Attempt, Command};
 use domain::decide::Refusal;
 use domain::event::Event;
 use domain::ids::ApplicationId;
+use domain::ledger::Line;
 use domain::stage::Step;
 use http_kit::problem::Problem;
 use platform::apply::{ApplyError, apply, apply_to};
@@ -73,16 +75,15 @@ async fn with_arrivals<H: Hub>(
     }
 }
 
-/// The answer to `submit` for an application that was submitted automatically with its last document: the view at the
-/// version of the submission, even after later events.
+/// The answer to `submit` for an application that was submitted automatically with its last document: its current view,
+/// because the command changes nothing.
 fn auto_submitted(stored: &StoredApplication, attempt: &Attempt) -> Option<Result<ApplicationView, Problem>> {
     let state = stored.ledger.state();
     if !state.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
     }
-    let submitted =
-        stored.ledger.entries().iter().find(|line| matches!(line.entry.event, Event::Submitted { .. }))?;
-    Some(view(stored, submitted.entry.version))
+    let is_submitted = |line: &Line| matches!(line.entry.event, Event::Submitted { .. });
+    stored.ledger.entries().iter().any(is_submitted).then(|| view(stored, stored.version()))
 }
 
 /// The application at a version.

@@ -6,7 +6,7 @@ use domain::catalogue::{CaseRow, Role, Service, When, current, service_row};
 use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::Places;
 use domain::time::today;
-use http_kit::fields::{Fields, FromFields, choice, integer, text};
+use http_kit::fields::{FieldError, Fields, FromFields, choice, choice_among, integer, text};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use protocol::coverage::{Coverage, CoveredCase, CoveredLeg, Offerer};
@@ -38,14 +38,17 @@ impl FromFields for Question {
         let row = service.map(service_row);
         let mut when = None;
         for name in current().case_members() {
-            let case = fields.optional(name, choice::<When>);
+            let of_service = row.filter(|row| row.member().is_some_and(|member| member.name == name));
+            let cases: Vec<&str> =
+                of_service.iter().flat_map(|row| &row.cases).map(|case| case.when.name()).collect();
+            let case: Option<When> = fields.optional(name, choice_among(cases.clone()));
             let (Some(case), Some(row)) = (case, row) else { continue };
             if row.member().is_none_or(|member| member.name != name) {
                 fields.refuse(name, "not_expected");
             } else if row.case(case).is_some() {
                 when = Some(case);
             } else {
-                fields.refuse(name, "case_not_of_service");
+                fields.refuse_as(name, FieldError::new("", "case_not_of_service").accepting(cases));
             }
         }
         let age = fields.optional("age", integer(0..=MAX_AGE)).and_then(|age| u8::try_from(age).ok());

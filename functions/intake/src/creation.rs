@@ -5,7 +5,7 @@ use domain::event::Slot;
 use domain::ids::{ApplicationId, TenantId};
 use domain::ledger::{Cause, Ledger};
 use domain::wake::next_wake;
-use http_kit::fields::{FieldError, Json};
+use http_kit::fields::Json;
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::problem::{Code, Problem};
@@ -124,10 +124,13 @@ impl From<Defects> for Problem {
         if defects.faults.is_empty() {
             return Problem::from(defects.not_covered);
         }
-        let covered: Vec<FieldError> = match defects.not_covered {
-            none if none.is_empty() => Vec::new(),
-            reasons => Problem::from(reasons).errors().to_vec(),
-        };
-        Problem::invalid([defects.faults, covered].concat())
+        if defects.not_covered.is_empty() {
+            return Problem::invalid(defects.faults);
+        }
+        let uncovered = Problem::from(defects.not_covered);
+        // The places come first, so that a cut list does not withhold them.
+        let problem = Problem::invalid([uncovered.errors().to_vec(), defects.faults].concat());
+        let members = uncovered.members().iter();
+        members.fold(problem, |problem, (name, value)| problem.with_member(name, value.clone()))
     }
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator};
 use http_kit::conditional::{IfMatch, IfNoneMatch, Tag};
 use http_kit::edge::{Trace, edge};
-use http_kit::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, choice};
+use http_kit::fields::{self, Batch, Body, Fields, FromFields, Nothing, Query, Words, choice, choice_among};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::operations::OperationRouter as _;
@@ -240,19 +240,30 @@ enum Confirm {
     Settle,
 }
 
+/// The words of [`HandOver`].
+const HAND_OVERS: [&str; 4] = ["fingerprint", "delegate", "post", "window"];
+
+impl Words for Confirm {
+    fn words() -> Vec<&'static str> {
+        vec!["hand_over", "settle"]
+    }
+}
+
 impl FromFields for Confirmation {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let confirm = fields.required("confirm", choice::<Confirm>);
         match confirm {
-            Some(Confirm::HandOver) => fields.required("how", choice).map(Confirmation::HandOver),
+            Some(Confirm::HandOver) => {
+                fields.required("how", choice_among(HAND_OVERS.to_vec())).map(Confirmation::HandOver)
+            }
             Some(Confirm::Settle) => {
-                if fields.optional("how", choice::<HandOver>).is_some() {
+                if fields.optional("how", choice_among::<HandOver>(HAND_OVERS.to_vec())).is_some() {
                     fields.refuse("how", "not_expected");
                 }
                 Some(Confirmation::Settle)
             }
             None => {
-                fields.optional("how", choice::<HandOver>);
+                fields.optional("how", choice_among::<HandOver>(HAND_OVERS.to_vec()));
                 None
             }
         }
@@ -299,7 +310,8 @@ impl<H: Hub> CommandRequest<H> {
         let fingerprint = [b"POST ", name.as_bytes(), b"\n", body].concat();
         let key = command_key(&by, self.key.as_str(), &fingerprint);
         let attempt = Attempt { by, key: Some(key), command, expected_version: self.at.version() };
-        let view = commands::command(&self.hub, id, &attempt).await?;
+        let view =
+            commands::command(&self.hub, id, &attempt).await.map_err(|problem| self.at.explain(problem))?;
         Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
     }
 }

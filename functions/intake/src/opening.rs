@@ -13,7 +13,8 @@ use domain::person::{Address, MobileNumber, PersonName};
 use domain::personal_data::{Person, PersonalData};
 use domain::time::today;
 use http_kit::fields::{
-    Coded, FieldError, Fields, FromFields as _, Place, boolean, choice, list, object, read_with, text,
+    Coded, FieldError, Fields, FromFields as _, Place, Words, boolean, choice, choice_among, list, object,
+    read_with, text,
 };
 use http_kit::uploads::{DeclaredUpload, assign};
 use jiff::Timestamp;
@@ -70,7 +71,10 @@ pub fn read(
                 // Uncovered places are reported separately from wrong fields, so reading continues without legs.
                 Some(Vec::new())
             }
-            None => None,
+            None => {
+                not_covered = requested.certainly_uncovered(agencies, today);
+                None
+            }
         };
         let capabilities = requested.capabilities.clone();
         let opened = Opened {
@@ -103,6 +107,7 @@ struct RequestedApplication {
     service: Option<Service>,
     when: Option<When>,
     places: Option<Places>,
+    registered_at: Option<DivisionCode>,
     applicant: Option<PartialPerson>,
     guardian: Option<PartialPerson>,
     relative: Option<PartialPerson>,
@@ -120,6 +125,12 @@ enum Submit {
     WhenComplete,
 }
 
+impl Words for Submit {
+    fn words() -> Vec<&'static str> {
+        vec!["manual", "when_complete"]
+    }
+}
+
 impl RequestedApplication {
     fn read(fields: &mut Fields<'_>, today: Date) -> RequestedApplication {
         let service = fields.required("service", choice::<Service>);
@@ -128,7 +139,7 @@ impl RequestedApplication {
         let age = applicant.as_ref().and_then(|applicant| applicant.age_on(today));
         let row = service.map(service_row);
         let when = when(fields, row, age);
-        let places = places(fields, row);
+        let (registered_at, places) = places(fields, row);
         let guardian = fields.optional("guardian", object(|fields| Some(PartialPerson::read(fields, today))));
         let relative = fields.optional("relative", object(|fields| Some(PartialPerson::read(fields, today))));
         let address = fields.required("address", text);
@@ -164,6 +175,7 @@ impl RequestedApplication {
             service,
             when,
             places,
+            registered_at,
             applicant,
             guardian,
             relative,
@@ -193,6 +205,29 @@ impl RequestedApplication {
     fn legs(&self, agencies: &Agencies, today: Date) -> Option<Result<Vec<Leg>, Vec<NotCovered>>> {
         let places = self.places.as_ref()?;
         Some(agencies.legs(self.service?, self.when?, places, &self.capabilities, today))
+    }
+
+    /// The reasons for which no agency takes the application, whatever the wrong fields should have been.
+    fn certainly_uncovered(&self, agencies: &Agencies, today: Date) -> Vec<NotCovered> {
+        let Some(service) = self.service else { return Vec::new() };
+        let Some(places) = &self.places else {
+            let place = self.registered_at.as_ref();
+            let is_covered = place.is_none_or(|place| agencies.covering(service, place, today).is_some());
+            if is_covered {
+                return Vec::new();
+            }
+            let offered_by = agencies.offering(service, today).map(|row| row.code.clone()).collect();
+            return vec![NotCovered::NotOffered { role: domain::agencies::Place::RegisteredAt, offered_by }];
+        };
+        let cases = service_row(service).cases.iter().map(|case| case.when);
+        let cases = cases.filter(|case| self.when.is_none_or(|when| when == *case));
+        let reasons = cases.map(|case| {
+            agencies.legs(service, case, places, &self.capabilities, today).err().unwrap_or_default()
+        });
+        let in_every_case = |common: Vec<NotCovered>, reasons: Vec<NotCovered>| {
+            common.into_iter().filter(|reason| reasons.contains(reason)).collect()
+        };
+        reasons.reduce(in_every_case).unwrap_or_default()
     }
 }
 
@@ -240,10 +275,11 @@ fn when(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: Option<u
             not_expected(fields, name);
             continue;
         }
-        let case = fields.required(name, choice::<When>);
+        let cases: Vec<&str> = row.cases.iter().map(|case| case.when.name()).collect();
+        let case: Option<When> = fields.required(name, choice_among(cases.clone()));
         chosen = case.filter(|case| row.case(*case).is_some());
         if case.is_some() && chosen.is_none() {
-            fields.refuse(name, "case_not_of_service");
+            fields.refuse_as(name, FieldError::new("", "case_not_of_service").accepting(cases));
         }
     }
     let row = row?;
@@ -258,26 +294,32 @@ fn division(place: Place<'_>) -> Option<DivisionCode> {
     text::<CurrentDivision>(place).map(DivisionCode::from)
 }
 
-/// The places. Without `move_in`, the citizen of a transfer moves to the acceptance place.
-fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> Option<Places> {
+/// The place of household registration, and all places. Without `move_in`, the citizen of a transfer moves to the
+/// acceptance place.
+fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> (Option<DivisionCode>, Option<Places>) {
     let accepted_at: Option<DivisionCode> = fields.required("accepted_at", division);
-    let registered_at = fields.required("registered_at", division);
+    let registered_at: Option<DivisionCode> = fields.required("registered_at", division);
+    let given = fields.has("move_in");
+    // `None` for a wrong place; `Some(None)` where the service has no move.
     let move_in = match row.map(ServiceRow::moves_in) {
         Some(true) => {
-            let given = fields.has("move_in");
             let read = fields.optional("move_in", division);
-            if given { Some(read?) } else { Some(accepted_at.clone()?) }
+            if given { read.map(Some) } else { accepted_at.clone().map(Some) }
         }
         Some(false) => {
             not_expected(fields, "move_in");
-            None
+            Some(None)
         }
         None => {
             fields.optional("move_in", division);
-            None
+            Some(None)
         }
     };
-    Some(Places { accepted_at: accepted_at?, registered_at: registered_at?, move_in })
+    let places = accepted_at
+        .zip(registered_at.clone())
+        .zip(move_in)
+        .map(|((accepted_at, registered_at), move_in)| Places { accepted_at, registered_at, move_in });
+    (registered_at, places)
 }
 
 /// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person
@@ -309,12 +351,23 @@ fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<Decla
     let read = fields
         .optional("documents", list(0..=limits::DOCUMENTS, |place| object(DeclaredUpload::read)(place)));
     let declared = if given { read? } else { Vec::new() };
-    for (index, slot) in assign(&declared, slots?).into_iter().enumerate() {
-        if slot.is_none() {
-            fields.refuse(&format!("documents/{index}/kind"), "not_expected");
-        }
+    let slots = slots?;
+    let assigned = assign(&declared, slots);
+    for (index, _) in assigned.iter().enumerate().filter(|(_, slot)| slot.is_none()) {
+        let fault = FieldError::new("", "not_expected").accepting(still_accepted(slots, &assigned));
+        fields.refuse_as(&format!("documents/{index}/kind"), fault);
     }
     Some(declared)
+}
+
+/// The kinds that a document may still have, when these slots are taken.
+fn still_accepted(slots: &[Slot], assigned: &[Option<DocumentId>]) -> Vec<&'static str> {
+    let free =
+        slots.iter().filter(|slot| slot.provider == Provider::App && !assigned.contains(&Some(slot.id)));
+    let mut kinds: Vec<&str> = free.flat_map(|slot| slot.accepts.iter().map(|kind| kind.name())).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }
 
 /// The declared documents of a replayed body, which may not be valid any more. Invalid declarations are skipped.
@@ -332,7 +385,7 @@ struct CapabilityError;
 
 impl Coded for CapabilityError {
     fn code(&self) -> &'static str {
-        "invalid"
+        "capability"
     }
 }
 

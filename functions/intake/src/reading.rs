@@ -1,22 +1,26 @@
 //! Reads for apps: the events of an application, and the list of applications.
 
+use std::fmt;
 use std::time::Duration;
 
 use domain::application::Application;
 use domain::catalogue::Service;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use domain::stage::Stage;
+use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{Fields, FromFields, boolean, choice, integer, page_limit, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::hub::Hub;
-use platform::store::{Cursor, PAGE as STORE_PAGE, Store as _, StoredApplication};
+use platform::store::{Cursor, ListBy, PAGE as STORE_PAGE, Store as _, StoredApplication};
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Maximum number of applications that one page of a list examines. When few of them match the filter, the page is
-/// short and its cursor continues after the last examined application.
+/// Maximum number of applications that one page of a list examines. Each single condition but `updated_since` has an
+/// index, so a page examines what it returns. Conditions together, and stages of open cases, are compared with the
+/// applications of one index: when few of them match, the page is short and its cursor continues after the last
+/// examined application.
 const MAX_EXAMINED: usize = 500;
 /// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
@@ -32,7 +36,7 @@ const PAUSES: [Duration; 4] = [
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     limit: usize,
-    cursor: Option<Cursor>,
+    cursor: Option<BoundCursor>,
     filter: Filter,
 }
 
@@ -55,6 +59,54 @@ impl Filter {
             && self.agency.as_ref().is_none_or(|wanted| agency == Some(wanted))
             && self.updated_since.is_none_or(|since| state.changed_at >= since)
             && self.overdue.is_none_or(|overdue| state.overdue == overdue)
+    }
+}
+
+impl Filter {
+    /// The index that serves the filter, and whether it has the matching applications alone. Of several conditions the
+    /// one that holds for the fewest applications in the most cases is chosen.
+    fn index(&self) -> (ListBy, bool) {
+        let Filter { stage, service, agency, updated_since, overdue } = self;
+        let conditions = [
+            stage.is_some(),
+            service.is_some(),
+            agency.is_some(),
+            updated_since.is_some(),
+            overdue.is_some(),
+        ];
+        let single = conditions.into_iter().filter(|given| *given).count() == 1;
+        let by = match (overdue, stage, agency, service) {
+            (Some(true), ..) => ListBy::Overdue,
+            (_, Some(stage), ..) => ListBy::Stage(*stage),
+            (_, _, Some(agency), _) => ListBy::Agency(agency.clone()),
+            (_, _, _, Some(service)) => ListBy::Service(*service),
+            (_, None, None, None) => return (ListBy::All, *self == Filter::default()),
+        };
+        let is_exact = single && by.is_exact();
+        (by, is_exact)
+    }
+}
+
+impl fmt::Display for Filter {
+    /// The text that binds a cursor to the filter.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Filter { stage, service, agency, updated_since, overdue } = self;
+        if let Some(stage) = stage {
+            write!(f, "stage={};", stage.name())?;
+        }
+        if let Some(service) = service {
+            write!(f, "service={service};")?;
+        }
+        if let Some(agency) = agency {
+            write!(f, "agency={agency};")?;
+        }
+        if let Some(since) = updated_since {
+            write!(f, "updated_since={since};")?;
+        }
+        if let Some(overdue) = overdue {
+            write!(f, "overdue={overdue};")?;
+        }
+        Ok(())
     }
 }
 
@@ -90,18 +142,21 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A filtered page examines at most [`MAX_EXAMINED`] applications,
-/// so it may be short or empty and still have a next page.
+/// A page of the tenant's applications, newest first. A page examines at most [`MAX_EXAMINED`] applications, so it may
+/// be short or empty and still have a next page.
 ///
 /// # Errors
 /// 503 when the store cannot be read.
 pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Result<ApplicationsPage, Problem> {
-    let ListQuery { limit, mut cursor, filter } = query;
-    // Without a filter every application read is part of the page.
-    let batch_size = if filter == Filter::default() { limit } else { STORE_PAGE };
+    let ListQuery { limit, cursor, filter } = query;
+    let tag = ListTag::new("applications, newest first", tenant, &filter);
+    let mut cursor: Option<Cursor> = tag.open(cursor.as_ref(), "/cursor")?;
+    let (by, is_exact) = filter.index();
+    // With an exact index every application read is part of the page.
+    let batch_size = if is_exact { limit } else { STORE_PAGE };
     let (mut applications, mut examined) = (Vec::new(), 0);
     loop {
-        let page = hub.store().list(tenant, batch_size, cursor).await?;
+        let page = hub.store().list_by(tenant, &by, batch_size, cursor).await?;
         cursor = page.next;
         examined += batch_size;
         let mut items = page.items.iter().peekable();
@@ -118,7 +173,7 @@ pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Resul
             break;
         }
     }
-    Ok(ApplicationsPage { applications, next: cursor.map(|cursor| cursor.to_string()) })
+    Ok(ApplicationsPage { applications, next: cursor.map(|cursor| tag.bind(cursor)) })
 }
 
 /// A page of an application's events, in version order. Without events after `after`, the request waits for one up to

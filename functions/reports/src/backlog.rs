@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use domain::effect::{Notice, open_notices, undelivered};
 use domain::ids::AgencyCode;
 use futures_util::stream::{self, StreamExt as _};
+use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::FieldError;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
@@ -29,16 +30,19 @@ pub(crate) const REQUEST_BYTES: usize = 32 * 1024;
 /// 422 when the cursor or the limit is invalid, 503 when the table does not answer.
 pub(crate) async fn cases<H: Hub>(hub: &H, request: &CasesRequest) -> Result<CasesPage, Problem> {
     let mut faults = Vec::new();
-    let after = request.after.as_deref().map(str::parse::<Cursor>);
-    let after = after.transpose().map_err(|_| faults.push(FieldError::new("/after", "cursor")));
+    let tag = ListTag::new("open cases, oldest first", &request.agency, "");
+    let after = request.after.as_deref().map(str::parse::<BoundCursor>).transpose();
+    let after =
+        after.map_err(|_| ()).and_then(|after| tag.open::<Cursor>(after.as_ref(), "/after").map_err(|_| ()));
+    let after = after.map_err(|()| faults.push(FieldError::new("/after", "cursor")));
     let limit = request.limit.map_or(CASES_DEFAULT, usize::from);
     if !(1..=CASES).contains(&limit) {
-        faults.push(FieldError::new("/limit", "out_of_range"));
+        faults.push(FieldError::new("/limit", "out_of_range").between(&(1..=CASES as u64)));
     }
     let (Ok(after), true) = (after, faults.is_empty()) else { return Err(Problem::invalid(faults)) };
     let page = hub.store().before_agency(&request.agency, limit, after).await?;
     let cases = page.items.iter().filter_map(open_case).collect();
-    Ok(CasesPage { cases, next: page.next.map(|cursor| cursor.to_string()) })
+    Ok(CasesPage { cases, next: page.next.map(|cursor| tag.bind(cursor)) })
 }
 
 fn open_case(stored: &StoredApplication) -> Option<OpenCase> {

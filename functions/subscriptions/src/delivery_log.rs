@@ -1,6 +1,7 @@
 //! The log of delivery attempts, and the notices of a tenant.
 
 use domain::ids::{ApplicationId, SubscriptionId, TenantId};
+use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{Fields, FromFields, boolean, page_limit, text};
 use http_kit::problem::Problem;
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use crate::lookup::find;
 pub struct DeliveriesQuery {
     which: Which,
     limit: usize,
-    cursor: Option<LogCursor>,
+    cursor: Option<BoundCursor>,
 }
 
 impl FromFields for DeliveriesQuery {
@@ -30,7 +31,7 @@ impl FromFields for DeliveriesQuery {
 #[derive(Clone, Debug)]
 pub struct NoticesQuery {
     limit: usize,
-    after: Option<LogCursor>,
+    after: Option<BoundCursor>,
 }
 
 impl FromFields for NoticesQuery {
@@ -119,10 +120,16 @@ pub async fn deliveries<H: Hub>(
     query: DeliveriesQuery,
 ) -> Result<DeliveriesPage, Problem> {
     find(hub, tenant, id).await?;
-    let page = hub.deliveries().attempts(id, query.which, query.cursor, query.limit).await?;
+    let list = match query.which {
+        Which::All => "deliveries, newest first",
+        Which::Failed => "failed deliveries",
+    };
+    let tag = ListTag::new(list, tenant, id);
+    let after: Option<LogCursor> = tag.open(query.cursor.as_ref(), "/cursor")?;
+    let page = hub.deliveries().attempts(id, query.which, after, query.limit).await?;
     Ok(DeliveriesPage {
         deliveries: page.items.into_iter().map(DeliveryView::from).collect(),
-        next: page.next.map(|next| next.to_string()),
+        next: page.next.map(|next| tag.bind(next)),
     })
 }
 
@@ -135,12 +142,13 @@ pub async fn notices<H: Hub>(
     tenant: &TenantId,
     query: NoticesQuery,
 ) -> Result<NoticesPage, Problem> {
-    let previous = query.after.clone();
-    let page = hub.deliveries().notices(tenant, query.after, query.limit).await?;
+    let tag = ListTag::new("notices, oldest first", tenant, "");
+    let previous: Option<LogCursor> = tag.open(query.after.as_ref(), "/after")?;
+    let page = hub.deliveries().notices(tenant, previous.clone(), query.limit).await?;
     let after = page.items.last().map(LogCursor::behind).or(previous);
     Ok(NoticesPage {
         more: page.next.is_some(),
         notices: page.items,
-        after: after.map(|after| after.to_string()),
+        after: after.map(|after| tag.bind(after)),
     })
 }

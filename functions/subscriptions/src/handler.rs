@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::request::Parts;
 use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator};
 use http_kit::edge::edge;
-use http_kit::fields::{Body, Nothing, Query};
+use http_kit::fields::{self, Body, Nothing, Query};
 use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::operations::OperationRouter as _;
@@ -121,11 +121,12 @@ async fn create_subscription<H: Hub>(
     caller: Authenticated,
     State(SubscriptionHandler { hub, namespace, mode, .. }): State<SubscriptionHandler<H>>,
     key: IdempotencyKey,
-    body: Body<NewSubscription>,
+    body: fields::Json,
 ) -> Answer {
+    let new = NewSubscription::parse(&body.value, mode)?;
     let request =
         IdempotentRequest::of_new_subscription(&hub, &namespace, &caller.tenant, &key, &body.canonical)?;
-    Ok(subscribe(&request, mode, &body.value).await?.with_status(StatusCode::CREATED))
+    Ok(subscribe(&request, &new).await?.with_status(StatusCode::CREATED))
 }
 
 async fn read_subscription<H: Hub>(
@@ -136,9 +137,10 @@ async fn read_subscription<H: Hub>(
     subscription(&handler.hub, &caller.tenant, id.parse()?).await.map(Json)
 }
 
-async fn change_subscription<H: Hub>(request: ChangeRequest<H>, body: Body<SubscriptionChange>) -> Answer {
+async fn change_subscription<H: Hub>(request: ChangeRequest<H>, body: fields::Json) -> Answer {
+    let wanted = SubscriptionChange::parse(&body.value, request.handler.mode)?;
     let change_request = request.for_purpose("change", &body.canonical);
-    Ok(change(&change_request, request.handler.mode, &body.value).await?.with_status(StatusCode::OK))
+    Ok(change(&change_request, &wanted).await?.with_status(StatusCode::OK))
 }
 
 async fn delete_subscription<H: Hub>(request: ChangeRequest<H>) -> Answer {

@@ -2,6 +2,7 @@
 
 use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
+use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{FieldError, Fields, FromFields, boolean, integer, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::{Code, Problem};
@@ -37,12 +38,12 @@ pub enum Replay {
         /// Earliest time of an event.
         since: Timestamp,
         /// Cursor of the page; `None` for the first.
-        cursor: Option<Cursor>,
+        cursor: Option<BoundCursor>,
     },
     /// Callbacks whose last attempt of the last 7 days failed, one page a request.
     Failed {
         /// Cursor of the page; `None` for the first.
-        cursor: Option<LogCursor>,
+        cursor: Option<BoundCursor>,
     },
 }
 
@@ -70,12 +71,13 @@ impl FromFields for Replay {
             }
             (false, false, true) => {
                 if fields.required("failed", boolean) == Some(false) {
-                    fields.refuse("failed", "invalid");
+                    fields.refuse_as("failed", FieldError::new("", "not_one_of").accepting(vec!["true"]));
                 }
                 Some(Replay::Failed { cursor: fields.optional("cursor", text) })
             }
             (false, false, false) => {
-                fields.refuse("application", "required");
+                fields.optional("cursor", |_| Some(()));
+                fields.refuse_without("one_selection", vec!["application", "since", "failed"]);
                 None
             }
             _ => {
@@ -145,11 +147,13 @@ pub async fn replay<H: Hub>(
             Replay::One { application, version } => {
                 (vec![one(hub, tenant, *application, *version).await?], None)
             }
-            Replay::Since { since, cursor } => all_since(hub, &subscription, *since, cursor.clone()).await?,
+            Replay::Since { since, cursor } => all_since(hub, &subscription, *since, cursor.as_ref()).await?,
             Replay::Failed { cursor } => {
-                let page = hub.deliveries().attempts(id, Which::Failed, cursor.clone(), FAILED).await?;
+                let tag = ListTag::new("replay of failed callbacks", tenant, id);
+                let after: Option<LogCursor> = tag.open(cursor.as_ref(), "/cursor")?;
+                let page = hub.deliveries().attempts(id, Which::Failed, after, FAILED).await?;
                 let failed = page.items.into_iter().map(|attempt| attempt.callback).collect();
-                (failed, page.next.map(|next| next.to_string()))
+                (failed, page.next.map(|next| tag.bind(next)))
             }
         };
         let queued = callbacks.len();
@@ -176,12 +180,14 @@ async fn all_since<H: Hub>(
     hub: &H,
     subscription: &Subscription,
     since: Timestamp,
-    cursor: Option<Cursor>,
+    cursor: Option<&BoundCursor>,
 ) -> Result<(Vec<Callback>, Option<String>), Problem> {
+    let tag = ListTag::new("replay since", &subscription.tenant, format_args!("{} {since}", subscription.id));
+    let cursor: Option<Cursor> = tag.open(cursor, "/cursor")?;
     let page = hub.store().list(&subscription.tenant, APPLICATIONS, cursor).await?;
     let matches = |callback: &Callback| callback.at >= since && subscription.wants(&callback.kind);
     let all = page.items.iter().flat_map(|stored| callbacks(&stored.ledger, 0)).filter(matches).collect();
-    Ok((all, page.next.map(|next| next.to_string())))
+    Ok((all, page.next.map(|next| tag.bind(next))))
 }
 
 /// Enqueues callbacks to the request's subscription.

@@ -2,7 +2,7 @@
 
 use domain::endpoint::EndpointState;
 use domain::ids::{SubscriptionId, TenantId};
-use http_kit::fields::{FieldError, Fields, FromFields, free_text, list};
+use http_kit::fields::{FieldError, Fields, free_text, list, read_with};
 use http_kit::problem::{Code, Problem};
 use platform::clock::Clock as _;
 use platform::config::Mode;
@@ -11,15 +11,14 @@ use platform::hub::Hub;
 use platform::subscriptions::{Changes, Subscription, Subscriptions as _};
 use protocol::app::{CALLED_BACK, SubscriptionView};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::callback_url::is_acceptable;
+use crate::callback_url::callback_url;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::keys::new_keys;
 use crate::lookup::find;
 use crate::view::view;
 
-/// Maximum length of a callback URL, in characters.
-const URL_CHARACTERS: usize = 1024;
 /// Maximum number of event types that a subscription names.
 const EVENT_TYPES: usize = 32;
 
@@ -30,20 +29,33 @@ pub struct NewSubscription {
     events: Vec<String>,
 }
 
-impl FromFields for NewSubscription {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.required("url", free_text(1..=URL_CHARACTERS));
+impl NewSubscription {
+    /// Reads and checks the body. `mode` decides which URLs are accepted.
+    ///
+    /// # Errors
+    /// 422 with every wrong field.
+    pub fn parse(body: &Value, mode: Mode) -> Result<Self, Problem> {
+        read_with(body, |fields| NewSubscription::read(fields, mode)).map_err(Problem::invalid)
+    }
+
+    fn read(fields: &mut Fields<'_>, mode: Mode) -> Option<Self> {
+        if !fields.has("url") {
+            fields.refuse("url", "required");
+        }
+        let url = callback_url(fields, mode);
         let events = event_types(fields).unwrap_or_default();
         Some(NewSubscription { url: url?, events })
     }
 }
 
-/// The event types of the field `events`, sorted and without duplicates.
+/// The event types of the field `events`, sorted and without duplicates. An empty list is refused: it could mean all or
+/// none.
 fn event_types(fields: &mut Fields<'_>) -> Option<Vec<String>> {
-    let mut events = fields.optional("events", list(0..=EVENT_TYPES, free_text(1..=64)))?;
+    let mut events = fields.optional("events", list(1..=EVENT_TYPES, free_text(1..=64)))?;
     for (index, event) in events.iter().enumerate() {
         if !CALLED_BACK.contains(&event.as_str()) {
-            fields.refuse(&format!("events/{index}"), "unknown");
+            let fault = FieldError::new("", "not_one_of").accepting(CALLED_BACK.to_vec());
+            fields.refuse_as(&format!("events/{index}"), fault);
         }
     }
     events.sort();
@@ -58,14 +70,21 @@ pub struct SubscriptionChange {
     events: Option<Vec<String>>,
 }
 
-impl FromFields for SubscriptionChange {
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let url = fields.optional("url", free_text(1..=URL_CHARACTERS));
-        let change = SubscriptionChange { url, events: event_types(fields) };
+impl SubscriptionChange {
+    /// Reads and checks the body. `mode` decides which URLs are accepted.
+    ///
+    /// # Errors
+    /// 422 with every wrong field.
+    pub fn parse(body: &Value, mode: Mode) -> Result<Self, Problem> {
+        read_with(body, |fields| Some(SubscriptionChange::read(fields, mode))).map_err(Problem::invalid)
+    }
+
+    fn read(fields: &mut Fields<'_>, mode: Mode) -> Self {
+        let change = SubscriptionChange { url: callback_url(fields, mode), events: event_types(fields) };
         if !fields.has("url") && !fields.has("events") {
-            fields.refuse("url", "required");
+            fields.refuse_without("one_needed", vec!["url", "events"]);
         }
-        Some(change)
+        change
     }
 }
 
@@ -79,17 +98,13 @@ pub struct SubscriptionsPage {
 /// Creates a subscription.
 ///
 /// # Errors
-/// 422 for a URL that is not acceptable or a key that was used for another request, 409 when the tenant has
-/// reached its maximum number of subscriptions.
+/// 422 for a key that was used for another request, 409 when the tenant has reached its maximum number of
+/// subscriptions.
 pub async fn subscribe<H: Hub>(
     request: &IdempotentRequest<'_, H>,
-    mode: Mode,
     new: &NewSubscription,
 ) -> Result<StoredAnswer, Problem> {
     let decide = || async {
-        if !is_acceptable(&new.url, mode) {
-            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
-        }
         let IdempotentRequest { hub, tenant, id, .. } = *request;
         let before = hub.subscriptions().of(tenant).await?;
         let (keys, secret) = new_keys(hub, id).await?;
@@ -152,18 +167,13 @@ pub async fn subscription<H: Hub>(
 /// Changes the URL or the event types of a subscription.
 ///
 /// # Errors
-/// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used
-/// for another request.
+/// 404 when the tenant has no subscription with this id, 422 for a key that was used for another request.
 pub async fn change<H: Hub>(
     request: &IdempotentRequest<'_, H>,
-    mode: Mode,
     change: &SubscriptionChange,
 ) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
-        if change.url.as_ref().is_some_and(|url| !is_acceptable(url, mode)) {
-            return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
-        }
         let after = Subscription {
             url: change.url.clone().unwrap_or_else(|| before.url.clone()),
             events: change.events.clone().unwrap_or_else(|| before.events.clone()),

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use domain::ids::AgencyCode;
 use protocol::jose::{PrivateKey, PublicKey};
+use protocol::web_address::{self, Loopback, WebAddressError};
 use reqwest::Url;
 use thiserror::Error;
 
-use crate::exchange::is_loopback;
 use source::ConfigSource;
 
 pub use setting::{ConfigProblem, SETTINGS};
@@ -99,8 +99,11 @@ impl AgencyConfig {
     ) -> Result<AgencyConfig, AgencyConfigError> {
         let mut source = ConfigSource::read(file, variable);
         let agency = source.parsed::<AgencyCode>("agency");
-        let queue_url = source.required("queue_url");
-        let reports_queue_url = source.text("reports_queue_url");
+        let queue_url =
+            source.required("queue_url").filter(|text| is_address(&mut source, "queue_url", text));
+        let reports_queue_url = source
+            .text("reports_queue_url")
+            .filter(|text| is_address(&mut source, "reports_queue_url", text));
         let hub_url = source.required("hub_url");
         let hub_url = hub_url.and_then(|text| parse_hub_url(&mut source, &text));
         let hub = source.optional_keys("hub_keys", PublicKey::from_jwk);
@@ -147,17 +150,21 @@ impl AgencyConfig {
 
 /// Parses the hub's address and ends it with a slash, so that joined paths stay below it.
 fn parse_hub_url(source: &mut ConfigSource, text: &str) -> Option<Url> {
-    match Url::parse(&format!("{}/", text.trim_end_matches('/'))) {
-        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Some(url),
-        Ok(_) => {
-            source.reject("hub_url", "the address must use https, or http to this machine");
-            None
-        }
-        Err(_) => {
-            source.reject("hub_url", "this is not a URL");
-            None
-        }
+    if !is_address(source, "hub_url", text) {
+        return None;
     }
+    let url = Url::parse(&format!("{}/", text.trim_end_matches('/')));
+    url.map_err(|_| source.reject("hub_url", "this is not a URL")).ok()
+}
+
+/// Whether a setting is the address of a service: https, or http to this machine. Otherwise every reason is recorded.
+fn is_address(source: &mut ConfigSource, name: &str, text: &str) -> bool {
+    let reasons = web_address::check(text, web_address::Purpose::Service, Loopback::ByName).err();
+    for reason in reasons.iter().flatten() {
+        let hint = if *reason == WebAddressError::Scheme { ", or with http:// to this machine" } else { "" };
+        source.reject(name, &format!("{reason}{hint}"));
+    }
+    reasons.is_none()
 }
 
 #[cfg(test)]

@@ -114,6 +114,16 @@ pub struct Consignment {
     pub tracking: String,
 }
 
+/// Whether a case at this stage of a leg is open at the leg's agency, see [`Application::is_before_agency`].
+#[must_use]
+pub fn waits_for_agency(stage: Stage, purpose: Purpose) -> bool {
+    let concerns_agency = |step: &Step| match step.taken_by() {
+        Taker::Agency | Taker::AppOrAgency => true,
+        Taker::App | Taker::Hub => *step == Step::Dispatch,
+    };
+    stage == Stage::SupplementRequested || steps(stage, purpose).iter().any(|(step, _)| concerns_agency(step))
+}
+
 /// The state of one application. Only [`crate::evolve`] builds it; the hub never stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
@@ -225,13 +235,7 @@ impl Application {
     /// message, or the citizen answers its supplement request.
     #[must_use]
     pub fn is_before_agency(&self) -> bool {
-        let concerns_agency = |step: &Step| match step.taken_by() {
-            Taker::Agency | Taker::AppOrAgency => true,
-            Taker::App | Taker::Hub => *step == Step::Dispatch,
-        };
-        let waits = self.stage == Stage::SupplementRequested;
-        self.leg_opened > 0
-            && (waits || steps(self.stage, self.purpose()).iter().any(|(step, _)| concerns_agency(step)))
+        self.leg_opened > 0 && waits_for_agency(self.stage, self.purpose())
     }
 
     /// Whether no further step is possible.

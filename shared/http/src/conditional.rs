@@ -71,14 +71,48 @@ impl IfNoneMatch {
 
 /// The version that a change builds on. Compared strongly (section 13.1.1): a weak tag never matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IfMatch(Option<u32>);
+pub struct IfMatch(Expected);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Expected {
+    #[default]
+    Any,
+    Version(u32),
+    /// A weak tag, which matches nothing.
+    Weak,
+    /// A tag that the hub never issued for an application.
+    NotAVersion,
+}
 
 impl IfMatch {
-    /// The version that must be the current one; `None` when any version will do. A tag that the hub never issued reads
-    /// as a version that no application has.
+    /// The version that must be the current one; `None` when any version will do. A tag that cannot match reads as a
+    /// version that no application has.
     #[must_use]
     pub fn version(self) -> Option<u32> {
-        self.0
+        match self.0 {
+            Expected::Any => None,
+            Expected::Version(version) => Some(version),
+            Expected::Weak | Expected::NotAVersion => Some(NO_VERSION),
+        }
+    }
+
+    /// The refusal of the change. Where the tag could match no version, it says why instead of "has changed" alone.
+    #[must_use]
+    pub fn explain(self, problem: Problem) -> Problem {
+        if problem.code() != Code::PreconditionFailed {
+            return problem;
+        }
+        match self.0 {
+            Expected::Any | Expected::Version(_) => problem,
+            Expected::Weak => problem.with_detail(
+                "If-Match 中的标签以 W/ 开头，是弱标签，按规范不与任何版本相符（RFC 9110 第 13.1.1 节）。请去掉 W/。",
+                "The tag in If-Match is weak (W/), and a weak tag matches no version (RFC 9110, section 13.1.1). Send it without W/.",
+            ),
+            Expected::NotAVersion => problem.with_detail(
+                "If-Match 中的标签不是申请的 ETag。",
+                "The tag in If-Match is not the ETag of an application.",
+            ),
+        }
     }
 }
 
@@ -151,12 +185,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     /// Accepts one tag or `*`: an application has one version at a time, so a list of tags makes no sense.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         match condition(&parts.headers, IF_MATCH)? {
-            Condition::None | Condition::Any => Ok(IfMatch(None)),
+            Condition::None | Condition::Any => Ok(IfMatch(Expected::Any)),
             Condition::Tags(tags) => match &tags[..] {
+                [tag] if tag.starts_with("W/") => Ok(IfMatch(Expected::Weak)),
                 [tag] => {
                     let version =
                         tag.trim_matches('"').parse().ok().filter(|version| Tag::version(*version).0 == *tag);
-                    Ok(IfMatch(Some(version.unwrap_or(NO_VERSION))))
+                    Ok(IfMatch(version.map_or(Expected::NotAVersion, Expected::Version)))
                 }
                 _ => Err(Problem::new(Code::BadRequest).with_detail(
                     "请求头 if-match 只接受一个标签。",

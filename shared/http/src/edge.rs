@@ -20,9 +20,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// Adds the middleware to a function's routes. Call it after every route is added.
 pub fn edge<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
-        .fallback(async || Problem::not_found())
+        .fallback(async |request: Request| unknown_path(request.uri().path()))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
         .layer(from_fn(finish))
+}
+
+/// 404 for a path that no operation has.
+fn unknown_path(path: &str) -> Problem {
+    if path.len() > 1 && path.ends_with('/') {
+        return Problem::not_found()
+            .with_detail("地址末尾不带斜杠。", "No address of this interface ends with a slash.");
+    }
+    Problem::not_found()
 }
 
 async fn finish(mut request: Request, next: Next) -> Response {
@@ -131,6 +140,24 @@ mod tests {
             assert_eq!(headers["request-id"], "1-67891233-abcdef012345678912345678");
         }
         assert_eq!(send("DELETE", "/v1/health", "").await.1["allow"], "GET,HEAD");
+    }
+
+    #[tokio::test]
+    async fn i10_an_unknown_path_is_a_problem_with_a_trace_and_a_final_slash_is_named() {
+        for (uri, detail) in [
+            ("/v1/health/", Value::from("No address of this interface ends with a slash.")),
+            ("/", Value::Null),
+            ("/v2/health", Value::Null),
+            ("//v1/health", Value::Null),
+        ] {
+            let (answered, headers, body) = send("GET", uri, "en").await;
+            assert_eq!((answered, &body["type"]), (404, &Value::from("/problems/not_found")), "{uri}");
+            assert_eq!(body["trace"], "1-67891233-abcdef012345678912345678");
+            assert_eq!(
+                (&headers["content-type"], &body["detail"]),
+                (&"application/problem+json".parse().unwrap(), &detail)
+            );
+        }
     }
 
     #[tokio::test]

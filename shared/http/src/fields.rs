@@ -29,18 +29,30 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use domain::catalogue::{DocumentKind, Service};
 use domain::division::Division;
+use domain::stage::Stage;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use protocol::json::is_plain_name;
+use protocol::web_address::{self, Loopback, Purpose, WebAddressError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use body::{BATCH_BYTES, BODY_BYTES, Batch, Body, Json, Query};
 pub use coded::Coded;
 
-/// Maximum number of faults that one answer reports.
-pub const FAULTS: usize = 50;
+/// What a field accepts. The detail of its fault names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Accepted {
+    /// The text of the code says it.
+    #[default]
+    AsTheTextSays,
+    /// One of these words.
+    OneOf(Vec<&'static str>),
+    /// A number, or a number of elements or characters, within these bounds.
+    Between(u64, u64),
+}
 
 /// One wrong field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,13 +63,27 @@ pub struct FieldError {
     pub code: &'static str,
     /// The division that replaces an abolished one; the detail names it.
     pub successor: Option<Division>,
+    /// What the field accepts; the detail names it.
+    pub accepted: Accepted,
 }
 
 impl FieldError {
     /// A wrong field at this pointer, with this code.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
-        FieldError { pointer: pointer.into(), code, successor: None }
+        FieldError { pointer: pointer.into(), code, successor: None, accepted: Accepted::AsTheTextSays }
+    }
+
+    /// The same fault, naming the words that the field accepts.
+    #[must_use]
+    pub fn accepting(self, words: Vec<&'static str>) -> Self {
+        FieldError { accepted: Accepted::OneOf(words), ..self }
+    }
+
+    /// The same fault, naming the bounds of the field.
+    #[must_use]
+    pub fn between(self, bounds: &RangeInclusive<u64>) -> Self {
+        FieldError { accepted: Accepted::Between(*bounds.start(), *bounds.end()), ..self }
     }
 }
 
@@ -118,10 +144,7 @@ fn read_object<T>(
         Some(result) if faults.is_empty() => Ok(result),
         // A reader that returns `None` must have recorded a fault. If it has not, the body is rejected nevertheless.
         _ if faults.is_empty() => Err(vec![FieldError::new("", "invalid")]),
-        _ => {
-            faults.truncate(FAULTS);
-            Err(faults)
-        }
+        _ => Err(faults),
     }
 }
 
@@ -136,7 +159,12 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// Records a fault at this place.
     fn fault<T>(self, code: &'static str) -> Option<T> {
-        self.faults.push(FieldError::new(self.pointer, code));
+        self.accepting(code, Accepted::AsTheTextSays)
+    }
+
+    /// Records a fault at this place that names what is accepted.
+    fn accepting<T>(self, code: &'static str, accepted: Accepted) -> Option<T> {
+        self.faults.push(FieldError { accepted, ..FieldError::new(self.pointer, code) });
         None
     }
 
@@ -192,16 +220,24 @@ impl Fields<'_> {
 
     /// Records a fault at a member, for rules between fields.
     pub fn refuse(&mut self, name: &str, code: &'static str) {
-        self.faults.push(FieldError::new(format!("{}/{name}", self.pointer), code));
+        self.refuse_as(name, FieldError::new("", code));
+    }
+
+    /// Records a fault at a member with all that it says.
+    pub fn refuse_as(&mut self, name: &str, fault: FieldError) {
+        self.faults.push(FieldError { pointer: format!("{}/{name}", self.pointer), ..fault });
+    }
+
+    /// Records a fault of the object itself, which needs one of these members.
+    pub fn refuse_without(&mut self, code: &'static str, members: Vec<&'static str>) {
+        self.faults.push(FieldError::new(self.pointer.clone(), code).accepting(members));
     }
 
     fn report_unknown(&mut self) {
-        let room = FAULTS.saturating_sub(self.faults.len());
         let unknown: Vec<FieldError> = self
             .members
             .keys()
             .filter(|name| !self.known.contains(name.as_str()))
-            .take(room)
             .map(|name| FieldError::new(self.pointer_of_unknown(name), "unknown_field"))
             .collect();
         self.faults.extend(unknown);
@@ -240,17 +276,80 @@ pub fn free_text(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Opt
             Some(text) if text.chars().count() > *characters.end() => Err("too_long"),
             Some(text) => Ok(text.to_owned()),
         };
-        place.or_fault(checked)
+        match checked {
+            Err(code @ ("too_short" | "too_long")) => place.accepting(code, bounds(&characters)),
+            checked => place.or_fault(checked),
+        }
+    }
+}
+
+/// Which URLs a field accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct UrlOf {
+    /// What the URL is for.
+    pub purpose: Purpose,
+    /// Whether it may lead to this machine.
+    pub loopback: Loopback,
+    /// Maximum length in characters.
+    pub characters: usize,
+}
+
+/// Reads a URL. Every reason for which it is refused is a fault of its own.
+pub fn url(accepted: UrlOf) -> impl FnOnce(Place<'_>) -> Option<String> {
+    move |place| {
+        let Some(text) = place.value.as_str() else { return place.fault("not_text") };
+        if text.chars().count() > accepted.characters {
+            return place.accepting("too_long", bounds(&(1..=accepted.characters)));
+        }
+        match web_address::check(text, accepted.purpose, accepted.loopback) {
+            Ok(()) => Some(text.to_owned()),
+            Err(reasons) => {
+                let fault = |reason: WebAddressError| FieldError::new(place.pointer.clone(), reason.code());
+                place.faults.extend(reasons.into_iter().map(fault));
+                None
+            }
+        }
+    }
+}
+
+/// A closed set of words.
+pub trait Words: DeserializeOwned {
+    /// Every word, in the order in which an answer names them.
+    fn words() -> Vec<&'static str>;
+}
+
+impl Words for Service {
+    fn words() -> Vec<&'static str> {
+        Service::all().into_iter().map(Service::name).collect()
+    }
+}
+
+impl Words for DocumentKind {
+    fn words() -> Vec<&'static str> {
+        DocumentKind::from_apps().into_iter().map(DocumentKind::name).collect()
+    }
+}
+
+impl Words for Stage {
+    fn words() -> Vec<&'static str> {
+        Stage::ALL.iter().map(|stage| stage.name()).collect()
     }
 }
 
 /// Reads one of a closed set of words, as the type deserializes.
-pub fn choice<T: DeserializeOwned>(place: Place<'_>) -> Option<T> {
-    let chosen = match place.value {
-        Value::String(_) => serde_json::from_value(place.value.clone()).map_err(|_| "not_one_of"),
-        _ => Err("not_text"),
-    };
-    place.or_fault(chosen)
+pub fn choice<T: Words>(place: Place<'_>) -> Option<T> {
+    choice_among(T::words())(place)
+}
+
+/// Reads a word, as the type deserializes. A refusal names `words`.
+pub fn choice_among<T: DeserializeOwned>(words: Vec<&'static str>) -> impl FnOnce(Place<'_>) -> Option<T> {
+    move |place| match place.value {
+        Value::String(_) => match serde_json::from_value(place.value.clone()) {
+            Ok(chosen) => Some(chosen),
+            Err(_) => place.accepting("not_one_of", Accepted::OneOf(words)),
+        },
+        _ => place.fault("not_text"),
+    }
 }
 
 /// Takes a value unchecked; the caller checks it later.
@@ -281,7 +380,12 @@ pub fn date(place: Place<'_>) -> Option<Date> {
 
 /// Reads a timestamp with its offset, for example `2026-03-02T09:00:00+08:00` (RFC 3339).
 pub fn timestamp(place: Place<'_>) -> Option<Timestamp> {
+    // In a query `+` means a space (the form encoding of URLs), so an offset that was not encoded arrives with a space.
+    let lost_plus = |text: &str| {
+        place.textual && text.contains(' ') && text.replace(' ', "+").parse::<Timestamp>().is_ok()
+    };
     let read = match place.value.as_str() {
+        Some(text) if lost_plus(text) => Err("moment_plus"),
         Some(text) if (20..=40).contains(&text.len()) => text.parse().map_err(|_| "moment"),
         Some(_) => Err("moment"),
         None => Err("not_text"),
@@ -289,19 +393,41 @@ pub fn timestamp(place: Place<'_>) -> Option<Timestamp> {
     place.or_fault(read)
 }
 
-/// Reads an integer within bounds. `347.0` is rejected.
+/// Reads an integer within bounds. `347.0` is rejected. An integer of any size and sign is an integer: outside the
+/// bounds it is out of range.
 pub fn integer(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64> {
     move |place| {
         let number = match place.value {
-            Value::Number(number) if number.is_f64() => Err("not_an_integer"),
-            Value::Number(number) => number.as_u64().ok_or("out_of_range"),
-            Value::String(text) if place.textual => text.parse().map_err(|_| "not_an_integer"),
-            _ => Err("not_an_integer"),
+            // The JSON reader holds an integer beyond 64 bits as a fraction.
+            Value::Number(number) if number.as_f64().is_some_and(|number| number.abs() >= TWO_TO_64) => {
+                Some(None)
+            }
+            Value::Number(number) => integer_of(&number.to_string()),
+            Value::String(text) if place.textual => integer_of(text),
+            _ => None,
         };
-        place.or_fault(
-            number.and_then(|number| if bounds.contains(&number) { Ok(number) } else { Err("out_of_range") }),
-        )
+        match number {
+            None => place.fault("not_an_integer"),
+            Some(Some(number)) if bounds.contains(&number) => Some(number),
+            Some(_) => place.accepting("out_of_range", Accepted::Between(*bounds.start(), *bounds.end())),
+        }
     }
+}
+
+/// The first integer that a `u64` does not hold.
+const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// The integer that a text writes in digits: `None` when the text is no integer, `Some(None)` for one that a `u64` does
+/// not hold.
+fn integer_of(text: &str) -> Option<Option<u64>> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_integer.then(|| if digits.len() == text.len() { digits.parse().ok() } else { None })
+}
+
+fn bounds(range: &RangeInclusive<usize>) -> Accepted {
+    let number = |number: &usize| u64::try_from(*number).unwrap_or(u64::MAX);
+    Accepted::Between(number(range.start()), number(range.end()))
 }
 
 /// Entries of a page when the query names no `limit`.
@@ -335,8 +461,12 @@ pub fn list<T>(
     each: impl Fn(Place<'_>) -> Option<T>,
 ) -> impl FnOnce(Place<'_>) -> Option<Vec<T>> {
     move |place| match place.value {
-        Value::Array(values) if values.len() > *elements.end() => place.fault("too_many"),
-        Value::Array(values) if values.len() < *elements.start() => place.fault("too_few"),
+        Value::Array(values) if values.len() > *elements.end() => {
+            place.accepting("too_many", bounds(&elements))
+        }
+        Value::Array(values) if values.len() < *elements.start() => {
+            place.accepting("too_few", bounds(&elements))
+        }
         Value::Array(values) => {
             let Place { pointer, faults, textual, .. } = place;
             let read: Vec<Option<T>> = values

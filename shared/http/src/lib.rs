@@ -4,6 +4,7 @@
 pub mod authentication;
 pub mod conditional;
 pub mod config;
+pub mod cursor;
 pub mod edge;
 pub mod fields;
 pub mod idempotency;

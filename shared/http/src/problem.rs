@@ -24,6 +24,8 @@ use protocol::operations::operation::Scope;
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Maximum number of wrong fields that one answer lists.
+pub const FAULTS: usize = 50;
 /// `Retry-After` of a temporary failure, in seconds.
 pub const RETRY_SECONDS: u32 = 2;
 
@@ -36,6 +38,8 @@ struct Parts {
     code: Code,
     detail: Option<Detail>,
     errors: Vec<FieldError>,
+    /// Number of wrong fields beyond those in `errors`.
+    more_errors: usize,
     members: Map<String, Value>,
     retry_after: Option<u32>,
     challenge: Option<String>,
@@ -59,6 +63,7 @@ impl Problem {
             code,
             detail: None,
             errors: Vec::new(),
+            more_errors: 0,
             members: Map::new(),
             retry_after: is_temporary.then_some(RETRY_SECONDS),
             challenge: None,
@@ -117,11 +122,26 @@ impl Problem {
             ))
     }
 
-    /// Adds the wrong fields.
+    /// Adds the wrong fields. The answer lists [`FAULTS`] of them and says how many more there are.
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    pub fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        self.0.more_errors = errors.len().saturating_sub(FAULTS);
+        errors.truncate(FAULTS);
         self.0.errors = errors;
         self
+    }
+
+    /// Adds to the number of wrong fields that the answer does not list.
+    #[must_use]
+    pub fn with_more_errors(mut self, more: usize) -> Self {
+        self.0.more_errors = self.0.more_errors.saturating_add(more);
+        self
+    }
+
+    /// The extension members, for a problem that is part of another one.
+    #[must_use]
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0.members
     }
 
     /// Explains this occurrence, in both languages. The texts must not contain personal data.
@@ -183,12 +203,21 @@ impl Problem {
         body.insert("type".into(), format!("{TYPE_PREFIX}{}", parts.code.name()).into());
         body.insert("title".into(), parts.code.title().of(language).into());
         body.insert("status".into(), parts.code.status().as_u16().into());
-        if let Some(detail) = &parts.detail {
-            let detail = match language {
-                Language::Chinese => &detail.zh,
-                Language::English => &detail.en,
-            };
-            body.insert("detail".into(), detail.as_str().into());
+        let detail = parts.detail.as_ref().map(|detail| match language {
+            Language::Chinese => detail.zh.clone(),
+            Language::English => detail.en.clone(),
+        });
+        let cut = (parts.more_errors > 0).then(|| match language {
+            Language::Chinese => format!("另有 {} 个有误的字段未列出。", parts.more_errors),
+            Language::English => format!("{} more wrong fields are not listed.", parts.more_errors),
+        });
+        if cut.is_some() {
+            body.insert("more_errors".into(), parts.more_errors.into());
+        }
+        let sentences: Vec<String> = [detail, cut].into_iter().flatten().collect();
+        if !sentences.is_empty() {
+            let between = if language == Language::English { " " } else { "" };
+            body.insert("detail".into(), sentences.join(between).into());
         }
         if !parts.errors.is_empty() {
             let errors = parts.errors.iter().map(|error| {
@@ -199,6 +228,7 @@ impl Problem {
                         Language::English => detail.push_str(&format!(" Its successor is {successor}.")),
                     }
                 }
+                detail.push_str(&texts::accepted(&error.accepted, language));
                 json!({ "pointer": error.pointer, "code": error.code, "detail": detail })
             });
             body.insert("errors".into(), errors.collect());

@@ -30,6 +30,7 @@ use platform::config::Mode;
 use protocol::jose::{self, JoseError};
 use protocol::json;
 use protocol::operations::operation::Scope;
+use protocol::web_address::{self, Loopback, WebAddressError};
 use published::Published;
 
 /// Maximum difference between the issuer's clock and the hub's, in seconds.
@@ -203,10 +204,10 @@ impl Issuers {
             }
             let source = match (keys.is_empty(), jwks_uri) {
                 (false, None) => Source::Fixed(fixed(&keys, &issuer, &audience)?),
-                (true, Some(url)) if is_allowed_jwks_uri(&url, mode) => {
+                (true, Some(url)) => {
+                    check_jwks_uri(&url, mode)?;
                     Source::Published(Published::new(url, issuer.clone(), audience, fetch.clone()))
                 }
-                (true, Some(_)) => return Err(IssuersError::Address),
                 (true, None) | (false, Some(_)) => return Err(IssuersError::Shape),
             };
             if issuers.insert(issuer, Issuer { source, tenants }).is_some() {
@@ -271,9 +272,16 @@ impl Issuers {
     }
 }
 
-/// Whether keys may be fetched from this address: `https`, and `http://127.0.0.1` on a developer's machine.
-fn is_allowed_jwks_uri(url: &str, mode: Mode) -> bool {
-    url.starts_with("https://") || (mode == Mode::Local && url.starts_with("http://127.0.0.1:"))
+/// Checks the address from which keys are fetched: `https`, and `http://127.0.0.1` on a developer's machine.
+fn check_jwks_uri(url: &str, mode: Mode) -> Result<(), IssuersError> {
+    let loopback = match mode {
+        Mode::Live => Loopback::Refused,
+        Mode::Local => Loopback::ByAddress,
+    };
+    let checked = web_address::check(url, web_address::Purpose::Service, loopback);
+    checked.map_err(|reasons| {
+        IssuersError::Address(reasons.into_iter().next().unwrap_or(WebAddressError::Malformed))
+    })
 }
 
 /// Whether `typ` is that of a token: `JWT` (RFC 7519) or `at+jwt` (RFC 9068), with or without `application/`.

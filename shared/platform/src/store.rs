@@ -6,6 +6,8 @@
 mod aws;
 #[cfg(any(test, feature = "testing"))]
 mod fake;
+mod keys;
+mod lists;
 mod model;
 mod row;
 mod table;
@@ -25,13 +27,14 @@ use thiserror::Error;
 pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeStore, MemoryApplicationRows, Units};
+pub use lists::ListBy;
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
     AGENCY_SHARDS, AppendOutcome, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, ResendMark, StoreError,
     StoredApplication, TENANT_SHARDS, due_shard,
 };
-pub use table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex};
+pub use table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 
 /// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
 /// added.
@@ -122,6 +125,18 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn list(
         &self,
         tenant: &TenantId,
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send {
+        async move { self.list_by(tenant, &ListBy::All, limit, after).await }
+    }
+
+    /// Like [`Store::list`], restricted. A page may be short although there is a next one, because the index lags
+    /// behind the table, and because not every restriction is exact ([`ListBy::is_exact`]).
+    fn list_by(
+        &self,
+        tenant: &TenantId,
+        by: &ListBy,
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;

@@ -15,7 +15,7 @@ use thiserror::Error;
 /// Maximum number of levels of objects and lists.
 pub const DEPTH: usize = 32;
 /// Maximum number of members that one error names.
-const NAMED: usize = 20;
+const NAMED: usize = 50;
 /// Maximum length of a member's name that an error repeats.
 const NAME_CHARACTERS: usize = 40;
 /// The replacement character, which decoders write for undecodable bytes.
@@ -46,21 +46,47 @@ pub enum JsonError {
     /// The text has more than [`DEPTH`] levels of objects and lists.
     #[error("more than {DEPTH} levels of objects and lists")]
     TooDeep,
-    /// JSON pointers of members that their object has more than once.
-    #[error("members are repeated: {}", .0.join(", "))]
-    Duplicates(Vec<String>),
-    /// JSON pointers of texts with U+FFFD.
-    #[error("texts were decoded with the wrong character set before (U+FFFD): {}", .0.join(", "))]
-    Replacement(Vec<String>),
+    /// Members that their object has more than once.
+    #[error("members are repeated: {0}")]
+    Duplicates(Places),
+    /// Texts with U+FFFD.
+    #[error("texts were decoded with the wrong character set before (U+FFFD): {0}")]
+    Replacement(Places),
     /// The JSON is well formed, but is not the expected type.
     #[error("the JSON has another shape: {0}")]
     Shape(String),
 }
 
+/// Places of one kind of mistake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// JSON pointers of the first 50.
+    pub named: Vec<String>,
+    /// Number of further ones.
+    pub more: usize,
+}
+
+impl Places {
+    fn add(&mut self, pointer: impl FnOnce() -> String) {
+        if self.named.len() < NAMED {
+            self.named.push(pointer());
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+}
+
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join(", "))?;
+        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+    }
+}
+
 /// Reads a JSON text of at most `bound` bytes.
 ///
 /// # Errors
-/// [`JsonError`]. Every repeated member is named, up to 20.
+/// [`JsonError`]. Every repeated member is named.
 pub fn parse(bytes: &[u8], bound: usize) -> Result<Value, JsonError> {
     if bytes.len() > bound {
         return Err(JsonError::TooLarge(bound));
@@ -75,10 +101,10 @@ pub fn parse(bytes: &[u8], bound: usize) -> Result<Value, JsonError> {
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
     let value = read.map_err(|error| if mistakes.too_deep { JsonError::TooDeep } else { syntax(&error) })?;
-    if !mistakes.duplicates.is_empty() {
+    if !mistakes.duplicates.named.is_empty() {
         return Err(JsonError::Duplicates(mistakes.duplicates));
     }
-    if !mistakes.replacements.is_empty() {
+    if !mistakes.replacements.named.is_empty() {
         return Err(JsonError::Replacement(mistakes.replacements));
     }
     Ok(value)
@@ -122,8 +148,8 @@ pub fn is_plain_name(name: &str) -> bool {
 /// Mistakes that do not stop the reader.
 #[derive(Default)]
 struct Mistakes {
-    duplicates: Vec<String>,
-    replacements: Vec<String>,
+    duplicates: Places,
+    replacements: Places,
     too_deep: bool,
 }
 
@@ -156,8 +182,8 @@ struct Node<'f, 'p> {
 
 impl Node<'_, '_> {
     fn check_text(&mut self, text: &str) {
-        if text.contains(REPLACEMENT) && self.mistakes.replacements.len() < NAMED {
-            self.mistakes.replacements.push(self.place.pointer());
+        if text.contains(REPLACEMENT) {
+            self.mistakes.replacements.add(|| self.place.pointer());
         }
     }
 
@@ -228,8 +254,8 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         while let Some(name) = object.next_key::<String>()? {
             self.check_text(&name);
             let place = Place::Member(&self.place, &name);
-            if members.contains_key(&name) && self.mistakes.duplicates.len() < NAMED {
-                self.mistakes.duplicates.push(place.pointer());
+            if members.contains_key(&name) {
+                self.mistakes.duplicates.add(|| place.pointer());
             }
             let node = Node { mistakes: &mut *self.mistakes, place, depth: self.depth };
             let value = object.next_value_seed(node)?;
@@ -250,6 +276,21 @@ mod tests {
         parse(text.as_bytes(), 1_000)
     }
 
+    fn places(named: &[&str]) -> Places {
+        Places { named: named.iter().map(|pointer| (*pointer).to_owned()).collect(), more: 0 }
+    }
+
+    #[test]
+    fn i8_repeated_members_beyond_those_that_are_named_are_counted() {
+        let members: Vec<String> = (0..200).map(|number| format!("\"m\":{number}")).collect();
+        let Err(JsonError::Duplicates(found)) = parse(format!("{{{}}}", members.join(",")).as_bytes(), 9_000)
+        else {
+            panic!("read")
+        };
+        assert_eq!((found.named.len(), found.more), (NAMED, 199 - NAMED));
+        assert!(found.to_string().ends_with(" and 149 more"));
+    }
+
     fn at(text: &str) -> (usize, usize) {
         match read(text) {
             Err(JsonError::Syntax { line, column, .. }) => (line, column),
@@ -260,14 +301,14 @@ mod tests {
     #[test]
     fn i3_every_repeated_member_is_named_also_where_escapes_hide_it() {
         let text = r#"{"applicant":{"name":"a","name":"b","list":[{"x":1,"\u0078":2}]},"applicant":1}"#;
-        let named = ["/applicant/name", "/applicant/list/0/x", "/applicant"].map(str::to_owned).to_vec();
+        let named = places(&["/applicant/name", "/applicant/list/0/x", "/applicant"]);
         assert_eq!(read(text), Err(JsonError::Duplicates(named)));
     }
 
     #[test]
     fn i3_a_repeated_name_that_may_be_a_number_of_a_person_is_not_repeated() {
         let text = r#"{"a":{"11010519491231002X":1,"11010519491231002X":2}}"#;
-        assert_eq!(read(text), Err(JsonError::Duplicates(vec!["/a".to_owned()])));
+        assert_eq!(read(text), Err(JsonError::Duplicates(places(&["/a"]))));
     }
 
     #[test]
@@ -275,8 +316,8 @@ mod tests {
         let gbk = b"{\"address\":\"\xB1\xB1\xBE\xA9\"}";
         assert_eq!(parse(gbk, 100), Err(JsonError::NotUtf8(12)));
         let decoded = String::from_utf8_lossy(gbk).into_owned();
-        assert_eq!(read(&decoded), Err(JsonError::Replacement(vec!["/address".to_owned()])));
-        assert_eq!(read(r#"["\ufffd"]"#), Err(JsonError::Replacement(vec!["/0".to_owned()])));
+        assert_eq!(read(&decoded), Err(JsonError::Replacement(places(&["/address"]))));
+        assert_eq!(read(r#"["\ufffd"]"#), Err(JsonError::Replacement(places(&["/0"]))));
         assert_eq!(parse(b"\xEF\xBB\xBF{}", 100), Err(JsonError::ByteOrderMark));
         assert!(matches!(read(r#""\ud800""#), Err(JsonError::Syntax { .. })));
         assert!(matches!(

@@ -14,4 +14,5 @@ pub mod json;
 pub mod operations;
 pub mod problem;
 pub mod report;
+pub mod web_address;
 mod wire_names;

@@ -29,16 +29,19 @@ pub struct Problem {
     /// Description of this occurrence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// All wrong fields.
+    /// The wrong fields, at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// Number of wrong fields beyond those in `errors`; absent when `errors` has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_errors: Option<u32>,
     /// Id of the request in the hub's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
     /// The exceeded limit, `minute` or `day`, with `too_many_requests`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
-    /// The agencies that offer the service, with `not_covered`.
+    /// The agencies that offer the service, with `not_covered`, and with `invalid_fields` that name an uncovered place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offered_by: Vec<String>,
     /// Capabilities that the agency lacks, with `not_covered`.

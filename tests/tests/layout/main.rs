@@ -194,3 +194,9 @@ fn no_file_is_too_long() {
         .collect();
     assert!(long.is_empty(), "split these: {long:#?}");
 }
+
+/// The gateway answers a path without a route with a bare 404, so every such path goes to a function.
+#[test]
+fn i10_every_path_reaches_a_function() {
+    assert!(text("infra/template.yaml").contains("RouteKey: \"$default\""));
+}

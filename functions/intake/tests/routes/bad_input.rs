@@ -97,7 +97,7 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         ("/commitment", json!(false), "required"),
         ("/submit", json!("now"), "not_one_of"),
         ("/capabilities", json!("script:mongolian"), "not_a_list"),
-        ("/capabilities/0", json!(["Script Mongolian"]), "invalid"),
+        ("/capabilities/0", json!(["Script Mongolian"]), "capability"),
         ("/capabilities", json!(["a", "a", "a", "a", "a", "a", "a", "a", "a"]), "too_many"),
         ("/documents", json!({}), "not_a_list"),
         ("/documents/0", json!([7]), "not_an_object"),

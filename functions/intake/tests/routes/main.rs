@@ -5,6 +5,7 @@ mod bad_input;
 mod batch;
 mod catalogue;
 mod commands;
+mod complete_answers;
 mod create;
 mod form;
 mod pages;

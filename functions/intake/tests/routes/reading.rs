@@ -112,6 +112,69 @@ async fn a_list_is_filtered_and_its_cursor_loses_nothing() {
     assert_eq!((wrong.status, wrong.faults().len()), (422, 4), "{}", wrong.body);
 }
 
+/// A page that finds nothing examined 500 applications, and the list had many such pages.
+#[tokio::test]
+async fn o12_a_list_by_one_condition_needs_one_page_to_find_nothing() {
+    let test_hub = new_hub();
+    for number in 0..600 {
+        let stored = platform::contract::sample::stored("hohhot-app", number);
+        platform::store::Store::create(&test_hub.hub.store, &stored, None).await.unwrap();
+    }
+    for query in [
+        "overdue=true",
+        "agency=37",
+        "service=household_transfer",
+        "stage=ready",
+        "stage=received",
+        "stage=withdrawn",
+        "stage=received&service=first_identity_card",
+        "overdue=true&stage=draft",
+    ] {
+        let before = test_hub.hub.store.listed();
+        assert_eq!(listed(&test_hub, query).await, (Vec::new(), None), "{query}");
+        assert_eq!(test_hub.hub.store.listed() - before, 0, "{query}");
+    }
+    let before = test_hub.hub.store.listed();
+    let (drafts, next) = listed(&test_hub, "stage=draft&limit=100").await;
+    assert_eq!((drafts.len(), next.is_some()), (100, true));
+    assert_eq!(test_hub.hub.store.listed() - before, 201, "each entry, its item, and one entry more");
+}
+
+#[tokio::test]
+async fn i6_a_cursor_of_another_tenant_or_filter_is_refused() {
+    let test_hub = new_hub();
+    for number in 0..3 {
+        draft(&test_hub, &format!("create-{number}")).await;
+        test_hub.hub.clock.advance(jiff::SignedDuration::from_secs(1));
+    }
+    let next = listed(&test_hub, "stage=draft&limit=1").await.1.unwrap();
+    for query in ["", "stage=withdrawn&", "stage=draft&overdue=false&", "service=first_identity_card&"] {
+        let answer = test_hub.get(&format!("/v1/applications?{query}limit=1&cursor={next}")).await;
+        assert_eq!((answer.status, answer.fault("/cursor").as_deref()), (422, Some("cursor")), "{query}");
+    }
+    let own = format!("/v1/applications?stage=draft&limit=2&cursor={next}");
+    let theirs = test_hub.get_as("another-app", &own).await;
+    assert_eq!((theirs.status, theirs.fault("/cursor").as_deref()), (422, Some("cursor")));
+    let rest = test_hub.get(&own).await;
+    assert_eq!((rest.status, rest.body["applications"].as_array().unwrap().len()), (200, 2), "another limit");
+}
+
+#[tokio::test]
+async fn a28_a_weak_tag_in_if_match_is_named_as_the_reason() {
+    let test_hub = new_hub();
+    let path = format!("/v1/applications/{}/withdraw", draft(&test_hub, "create").await);
+    for (tag, words) in [("W/\"1\"", "weak"), ("\"one\"", "not the ETag")] {
+        let refused = conditional(&test_hub, "POST", &path, "if-match", tag).await;
+        assert_eq!((refused.status, refused.code()), (412, "precondition_failed"));
+        assert!(refused.body["detail"].as_str().unwrap().contains(words), "{}", refused.body);
+    }
+    let other = conditional(&test_hub, "POST", &path, "if-match", "\"7\"").await;
+    assert_eq!((other.status, other.body.get("detail")), (412, None));
+    // A proxy that compresses weakens the tag. For a read that is the same tag (RFC 9110, section 13.1.2).
+    let read = path.trim_end_matches("/withdraw");
+    assert_eq!(conditional(&test_hub, "GET", read, "if-none-match", "W/\"1\"").await.status, 304);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_read_waits_for_an_event() {
     let test_hub = new_hub();

@@ -55,14 +55,18 @@ async fn url_and_event_types_are_checked() {
     let test_hub = new_hub();
     for (body, pointer, code) in [
         (json!({}), "/url", "required"),
-        (json!({ "url": "http://app.example.cn/" }), "/url", "url"),
-        (json!({ "url": "http://127.0.0.1:80/" }), "/url", "url"),
-        (json!({ "url": "https://169.254.169.254/" }), "/url", "url"),
+        (json!({ "url": "http://app.example.cn/" }), "/url", "url_scheme"),
+        (json!({ "url": "http://127.0.0.1:80/" }), "/url", "url_scheme"),
+        (json!({ "url": "https://169.254.169.254/" }), "/url", "url_address"),
+        (json!({ "url": "" }), "/url", "url_malformed"),
+        (json!({ "url": 1 }), "/url", "not_text"),
+        (json!({ "url": format!("https://a.b/{}", "x".repeat(1024)) }), "/url", "too_long"),
         (
             json!({ "url": "https://app.example.cn/", "events": ["application.opened"] }),
             "/events/0",
-            "unknown",
+            "not_one_of",
         ),
+        (json!({ "url": "https://app.example.cn/", "events": [] }), "/events", "too_few"),
         (json!({ "url": "https://app.example.cn/", "secret": "mine" }), "/secret", "unknown_field"),
     ] {
         let answer = test_hub.post(PATH, "k", &body).await;
@@ -71,6 +75,27 @@ async fn url_and_event_types_are_checked() {
     }
     let local = new_hub().with_mode(Mode::Local);
     assert_eq!(local.post(PATH, "k", &json!({ "url": "http://127.0.0.1:4000/hooks" })).await.status, 201);
+}
+
+#[tokio::test]
+async fn i12_a_refused_url_has_every_reason_in_both_languages() {
+    let test_hub = new_hub();
+    let body = json!({ "url": "http://user@1.2.3.4/#part", "events": ["application.opened"] });
+    let answer = test_hub.post(PATH, "k", &body).await;
+    let codes: Vec<String> = answer.faults().into_iter().map(|(_, code)| code).collect();
+    assert_eq!(codes, ["url_scheme", "url_user", "url_fragment", "url_address", "not_one_of"]);
+    for reason in protocol::web_address::WebAddressError::ALL {
+        assert!(http_kit::problem::texts::known(reason.code()), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn i13_a_url_that_no_client_can_call_is_refused() {
+    let test_hub = new_hub();
+    for (url, code) in [("https://x.y:65536/", "url_port"), ("https://a..b/", "url_host")] {
+        let answer = test_hub.post(PATH, "k", &json!({ "url": url })).await;
+        assert_eq!((answer.status, answer.fault("/url").as_deref()), (422, Some(code)), "{url}");
+    }
 }
 
 #[tokio::test]

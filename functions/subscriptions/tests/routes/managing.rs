@@ -88,10 +88,8 @@ async fn only_the_tenant_reads_and_changes_its_subscription() {
     assert_eq!(stored(&test_hub, id).await.revision, 1, "a repeat changes nothing");
     let both = json!({ "url": "https://app.example.cn:8443/", "events": ["application.opened"] });
     let refused = test_hub.patch(&path, "q", &both).await;
-    assert_eq!(refused.faults(), [("/events/0".to_owned(), "unknown".to_owned())]);
-    let port = test_hub.patch(&path, "q", &json!({ "url": "https://app.example.cn:8443/" })).await;
-    assert_eq!(port.fault("/url").as_deref(), Some("url"));
-    assert_eq!(test_hub.patch(&path, "q", &json!({})).await.fault("/url").as_deref(), Some("required"));
+    let wrong = [("/url", "url_port"), ("/events/0", "not_one_of")];
+    assert_eq!(refused.faults(), wrong.map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
     assert_eq!(test_hub.delete_as("other-app", &path, "k").await.status, 404);
     for path in ["rotate", "test", "replay", "pause", "resume"].map(|end| format!("{path}/{end}")) {
         let body = if path.ends_with("replay") { json!({ "failed": true }) } else { json!({}) };
@@ -100,13 +98,57 @@ async fn only_the_tenant_reads_and_changes_its_subscription() {
     assert_eq!(test_hub.get_as("other-app", &format!("{path}/deliveries")).await.status, 404);
 }
 
+#[tokio::test]
+async fn i14_a_change_of_nothing_or_of_no_events_is_refused() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let before = stored(&test_hub, id).await;
+    for (body, pointer, code, words) in [
+        (json!({ "events": [] }), "/events", "too_few", "Accepted: 1 to 32."),
+        (json!({}), "", "one_needed", "Accepted: url, events."),
+        (json!({ "url": null, "events": null }), "", "one_needed", "Accepted: url, events."),
+    ] {
+        let answer = test_hub.patch(&path, "k", &body).await;
+        assert_eq!(answer.faults(), [(pointer.to_owned(), code.to_owned())], "{body}");
+        assert!(answer.body["errors"][0]["detail"].as_str().unwrap().ends_with(words), "{}", answer.body);
+    }
+    let nothing = test_hub.post(&format!("{path}/replay"), "k", &json!({})).await;
+    assert_eq!(nothing.faults(), [(String::new(), "one_selection".to_owned())]);
+    assert_eq!(stored(&test_hub, id).await, before);
+}
+
+#[tokio::test]
+async fn i6_a_cursor_of_another_list_is_refused() {
+    let test_hub = new_hub();
+    let (_, path) = subscribed(&test_hub).await;
+    test_hub.post(&format!("{path}/pause"), "p", &json!({})).await;
+    let notices = test_hub.get("/v1/notices").await.body;
+    let after = notices["after"].as_str().unwrap();
+    assert_eq!(test_hub.get(&format!("/v1/notices?after={after}")).await.status, 200);
+    for other in
+        [format!("{path}/deliveries?cursor={after}"), format!("{path}/deliveries?failed=true&cursor={after}")]
+    {
+        assert_eq!(test_hub.get(&other).await.fault("/cursor").as_deref(), Some("cursor"), "{other}");
+    }
+    let theirs = test_hub.get_as("another-app", &format!("/v1/notices?after={after}")).await;
+    assert_eq!((theirs.status, theirs.fault("/after").as_deref()), (422, Some("cursor")));
+    for body in [
+        json!({ "failed": true, "cursor": after }),
+        json!({ "since": "2026-03-02T01:00:00Z", "cursor": after }),
+    ] {
+        let replayed = test_hub.post(&format!("{path}/replay"), "r", &body).await;
+        assert_eq!(replayed.fault("/cursor").as_deref(), Some("cursor"), "{body}");
+    }
+}
+
 /// A late repeat does not undo later changes.
 #[tokio::test]
 async fn a_change_is_applied_once_and_its_key_serves_no_other_request() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let change = async |key: &str, body: &Value| test_hub.patch(&path, key, body).await;
-    let (first, second) = (json!({ "events": ["application.signed"] }), json!({ "events": [] }));
+    let (first, second) =
+        (json!({ "events": ["application.signed"] }), json!({ "events": ["application.ready"] }));
     let answer = change("first", &first).await;
     assert_eq!(answer.body["events"], json!(["application.signed"]));
     assert_eq!(change("second", &second).await.status, 200);
@@ -390,8 +432,8 @@ async fn a_replay_has_exactly_one_selection() {
     let replay = format!("{path}/replay");
     let fault = async |body: Value| test_hub.post(&replay, "k", &body).await.faults();
     let error = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
-    assert_eq!(fault(json!({})).await, [error("/application", "required")]);
-    assert_eq!(fault(json!({ "failed": false })).await, [error("/failed", "invalid")]);
+    assert_eq!(fault(json!({})).await, [error("", "one_selection")]);
+    assert_eq!(fault(json!({ "failed": false })).await, [error("/failed", "not_one_of")]);
     let two = json!({ "since": "2026-03-02T00:00:00Z", "failed": true });
     assert_eq!(fault(two).await, [error("/since", "not_expected"), error("/failed", "not_expected")]);
     let half = fault(json!({ "application": 7 })).await;

@@ -120,3 +120,23 @@ fn every_problem_is_named_at_once_and_no_key_is_shown() {
     let shown = AgencyConfig::load(Some(&broken), |_| None).unwrap_err().to_string();
     assert!(shown.contains("not TOML at line 1") && !shown.contains(&secret), "{shown}");
 }
+
+#[test]
+fn i12_every_address_of_the_configuration_is_checked_and_each_reason_named() {
+    let folder = TestFolder::new();
+    let file = folder.write(
+        "agency.json",
+        json!({
+            "agency": "1504", "queue_url": "sqs.example/q.fifo", "reports_queue_url": "http://sqs.example/r",
+            "hub_url": "https://user@hub.example:65536/",
+        }),
+    );
+    let shown = AgencyConfig::load(Some(&file), |_| None).unwrap_err().to_string();
+    for line in [
+        "queue_url: this is not a URL with a host",
+        "reports_queue_url: the address must begin with https://, or with http:// to this machine",
+        "hub_url: the port is not accepted",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+}

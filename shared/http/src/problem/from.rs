@@ -13,7 +13,7 @@ use platform::queues::SendError;
 use platform::store::StoreError;
 use platform::vault::VaultError;
 use protocol::jose::JoseError;
-use protocol::json::{DEPTH, JsonError};
+use protocol::json::{DEPTH, JsonError, Places};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -124,8 +124,9 @@ impl From<JsonError> for Problem {
     /// 400 or 413, with the place of the mistake and without the text at that place.
     fn from(error: JsonError) -> Self {
         let problem = Problem::new(Code::MalformedJson);
-        let at = |pointers: Vec<String>, code| {
-            pointers.into_iter().map(|pointer| FieldError::new(pointer, code)).collect()
+        let at = |problem: Problem, places: Places, code| {
+            let errors = places.named.into_iter().map(|pointer| FieldError::new(pointer, code)).collect();
+            problem.with_errors(errors).with_more_errors(places.more)
         };
         match error {
             JsonError::TooLarge(bound) => Problem::too_large(bound),
@@ -148,15 +149,18 @@ impl From<JsonError> for Problem {
                 format!("对象和数组最多嵌套 {DEPTH} 层。"),
                 format!("Objects and lists are nested at most {DEPTH} levels deep."),
             ),
-            JsonError::Duplicates(pointers) => problem
-                .with_detail("同一成员出现两次。", "A member is repeated in one object.")
-                .with_errors(at(pointers, "duplicate")),
-            JsonError::Replacement(pointers) => problem
-                .with_detail(
+            JsonError::Duplicates(places) => {
+                let problem =
+                    problem.with_detail("同一成员出现两次。", "A member is repeated in one object.");
+                at(problem, places, "duplicate")
+            }
+            JsonError::Replacement(places) => {
+                let problem = problem.with_detail(
                     "文本含 U+FFFD：此前曾用错误的字符集解码。",
                     "A text contains U+FFFD: it was decoded with the wrong character set before.",
-                )
-                .with_errors(at(pointers, "replacement_character")),
+                );
+                at(problem, places, "replacement_character")
+            }
             JsonError::Shape(what) => {
                 problem.with_detail(format!("结构不符：{what}。"), format!("The shape is wrong: {what}."))
             }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::Language;
+use crate::fields::Accepted;
 
 /// A text in both languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,9 +127,9 @@ codes! {
     /// The path does not support the content type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "不支持此内容类型", "The address does not support this content type";
-    /// Fields are wrong; the problem lists all of them.
+    /// Fields are wrong; the problem lists them, and says so when the list is cut.
     InvalidFields = "invalid_fields", UNPROCESSABLE_ENTITY,
-        "部分字段有误，已全部列出", "Some fields are wrong; all of them are listed";
+        "部分字段有误", "Some fields are wrong";
     /// The idempotency key was used for another request.
     KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
         "该 Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another request";
@@ -183,6 +184,30 @@ pub fn fields() -> impl Iterator<Item = (&'static str, Text)> {
     FIELDS.iter().map(|(code, zh, en)| (*code, Text { zh, en }))
 }
 
+/// Words that a detail names at most.
+const WORDS: usize = 40;
+
+/// The end of a field's detail: what the field accepts.
+#[must_use]
+pub fn accepted(accepted: &Accepted, language: Language) -> String {
+    match (accepted, language) {
+        (Accepted::AsTheTextSays, _) => String::new(),
+        (Accepted::OneOf(words), _) if words.is_empty() => String::new(),
+        (Accepted::OneOf(words), language) => {
+            let named = words[..words.len().min(WORDS)].join(", ");
+            let more = words.len().saturating_sub(WORDS);
+            match (more, language) {
+                (0, Language::Chinese) => format!("，可接受：{named}"),
+                (0, Language::English) => format!(" Accepted: {named}."),
+                (more, Language::Chinese) => format!("，可接受：{named} 等，另有 {more} 个"),
+                (more, Language::English) => format!(" Accepted: {named} and {more} more."),
+            }
+        }
+        (Accepted::Between(from, to), Language::Chinese) => format!("，可接受：{from} 至 {to}"),
+        (Accepted::Between(from, to), Language::English) => format!(" Accepted: {from} to {to}."),
+    }
+}
+
 /// Whether the table has a text for this code.
 #[must_use]
 pub fn known(code: &str) -> bool {
@@ -203,18 +228,12 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("not_a_list", "须为数组", "Must be a list."),
     ("not_a_boolean", "须为 true 或 false", "Must be true or false."),
     ("not_an_integer", "须为整数，不带小数点", "Must be an integer, without a decimal point."),
-    (
-        "not_one_of",
-        "不在接口文档为该字段列出的取值之内",
-        "Must be one of the values that the interface's description lists for this field.",
-    ),
-    (
-        "out_of_range",
-        "超出接口文档为该字段规定的范围",
-        "Must lie within the bounds that the interface's description states for this field.",
-    ),
-    ("too_few", "数量少于接口文档规定的下限", "Has fewer elements than the interface's description allows."),
-    ("too_many", "数量多于接口文档规定的上限", "Has more elements than the interface's description allows."),
+    ("not_one_of", "不在该字段的取值之内", "Must be one of the values of this field."),
+    ("out_of_range", "超出该字段的范围", "Must lie within the bounds of this field."),
+    ("too_few", "数量少于下限", "Has too few elements."),
+    ("too_many", "数量多于上限", "Has too many elements."),
+    ("one_needed", "须至少填写一个成员", "At least one of the members is needed."),
+    ("one_selection", "须选择一种范围", "Exactly one selection is needed."),
     ("too_short", "过短", "Is too short."),
     ("too_long", "过长", "Is too long."),
     ("control_character", "不得含控制字符", "Must not contain control characters."),
@@ -230,9 +249,38 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "须为带时区的时间，例如 2026-03-02T01:00:00Z",
         "Must be a moment with an offset, such as 2026-03-02T01:00:00Z.",
     ),
+    (
+        "moment_plus",
+        "时区偏移中的 + 在查询参数中须写作 %2B",
+        "Contains a space where the offset begins: in a query, + must be written as %2B.",
+    ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
-    ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),
-    ("cursor", "不是本列表的游标", "Is not a cursor of this list."),
+    (
+        "url_malformed",
+        "须为完整的地址，如 https://app.example.cn/hooks",
+        "Must be a URL such as https://app.example.cn/hooks.",
+    ),
+    (
+        "url_characters",
+        "地址只能含可见 ASCII 字符：中文域名用 Punycode，其余用百分号编码",
+        "Must be of visible ASCII characters: a host in Punycode, everything else percent-encoded.",
+    ),
+    ("url_scheme", "地址须以 https:// 开头", "Must begin with https://."),
+    ("url_user", "地址不得含用户名或密码", "Must not contain a user or a password."),
+    ("url_fragment", "地址不得含 # 片段", "Must not contain a fragment (#)."),
+    ("url_address", "须为域名，不得为 IP 地址", "Must name a host by its name, not by an IP address."),
+    (
+        "url_host",
+        "须为完整域名：各段 1 至 63 个字母、数字或连字符，不以连字符开头或结尾，末段以字母开头",
+        "Must name a full host name: labels of 1 to 63 letters, digits and inner hyphens, the last one beginning with a letter.",
+    ),
+    ("url_port", "端口须为 443", "Must use port 443."),
+    ("cursor", "不是本列表在此条件下的游标", "Is not a cursor of this list with these parameters."),
+    (
+        "capability",
+        "须以小写字母开头，只含小写字母、数字和 : _ -，最多 40 字符，如 script:mongolian",
+        "Must be a name of at most 40 characters of a-z, 0-9, colon, underscore and hyphen, such as script:mongolian.",
+    ),
     // documents
     ("media_type", "仅支持 PDF、JPEG、PNG", "Must be application/pdf, image/jpeg or image/png."),
     ("checksum", "须为 SHA-256 的 base64", "Must be the base64 of a SHA-256."),

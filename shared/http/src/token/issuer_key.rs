@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::TenantId;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use protocol::web_address::WebAddressError;
 use thiserror::Error;
 
 /// Minimum size of an RSA modulus in bytes: 2048 bits (NIST SP 800-131A).
@@ -21,9 +22,9 @@ pub enum IssuersError {
     /// Two rows have the same issuer.
     #[error("an issuer is named twice")]
     Twice,
-    /// A `jwks_uri` is not `https`; on a developer's machine `http://127.0.0.1` is accepted, too.
-    #[error("a jwks_uri is not an https address")]
-    Address,
+    /// A `jwks_uri` is refused. On a developer's machine `http://127.0.0.1` is accepted, too.
+    #[error("a jwks_uri is refused: {0}")]
+    Address(WebAddressError),
     /// One of several issuers names no tenants.
     #[error("with more than one issuer, each names the tenants whose tokens it issues: \"tenants\": [\"…\"]")]
     Tenants,

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use domain::calendar::Deadline;
+use domain::catalogue::Service;
 use domain::event::Event;
 use domain::ids::ApplicationId;
+use domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 use tokio::task::JoinSet;
 
 use super::{eventually, sample};
 use crate::store::{
-    AppendOutcome, Created, Cursor, DUE_SHARDS, PAGE, ResendMark, Store, StoredApplication, due_shard,
+    AppendOutcome, Created, Cursor, DUE_SHARDS, ListBy, PAGE, ResendMark, Store, StoredApplication, due_shard,
 };
 
 /// Runs the suite. `make` gives a store to each test: a new one or a shared one.
@@ -32,6 +34,7 @@ pub async fn store_contract<S: Store, F: Future<Output = S>>(make: impl Fn() -> 
     a_touch_needs_the_expected_version(&make().await).await;
     a_list_has_pages_newest_first(&make().await).await;
     a_cursor_stays_valid(&make().await).await;
+    a_list_is_restricted_by_its_index(&make().await).await;
     the_cases_of_an_agency_are_listed(&make().await).await;
     a_resend_can_be_requested_again_after_a_while(&make().await).await;
 }
@@ -290,6 +293,59 @@ async fn a_cursor_stays_valid(store: &impl Store) {
         "the page shows the current version"
     );
     assert_eq!(second.next, None);
+}
+
+async fn a_list_is_restricted_by_its_index(store: &impl Store) {
+    let (fresh, other) = (Fresh::new(), Fresh::new());
+    let tenant = sample::tenant(&fresh.tenant);
+    let due = Deadline { date: jiff::civil::date(2026, 3, 31), provisional: false };
+    let mut all: Vec<StoredApplication> = (1..=12).map(|number| fresh.stored(number)).collect();
+    for stored in &all {
+        create(store, stored, None).await;
+    }
+    create(store, &other.stored(1), None).await;
+    for (number, stored) in all.iter_mut().enumerate() {
+        let events = match number % 4 {
+            0 => continue,
+            1 => vec![Event::Submitted { due }],
+            2 => vec![Event::Submitted { due }, Event::Overdue { leg: 0 }],
+            _ => vec![Event::Withdrawn],
+        };
+        *stored = sample::after(stored, events, 100);
+        append(store, 1, stored, None).await;
+    }
+    all.reverse();
+    let service = all[0].ledger.state().opened.service;
+    let elsewhere = Service::all().into_iter().find(|other| *other != service).expect("two services");
+    for (by, count) in [
+        (ListBy::All, 12),
+        (ListBy::Service(service), 12),
+        (ListBy::Service(elsewhere), 0),
+        (ListBy::Stage(Stage::Draft), 3),
+        (ListBy::Stage(Stage::Submitted), 6),
+        (ListBy::Stage(Stage::Withdrawn), 3),
+        (ListBy::Stage(Stage::Received), 0),
+        (ListBy::Overdue, 3),
+        (ListBy::Agency("11".parse().expect("an agency")), 6),
+        (ListBy::Agency("37".parse().expect("an agency")), 0),
+    ] {
+        let expected: Vec<StoredApplication> =
+            all.iter().filter(|stored| by.matches(stored.ledger.state())).cloned().collect();
+        assert_eq!(expected.len(), count, "{by:?}");
+        let listed = async || {
+            let (mut listed, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.list_by(&tenant, &by, 5, after).await.expect("a list");
+                assert!(page.items.len() <= 5);
+                listed.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    return listed;
+                }
+            }
+        };
+        assert_eq!(eventually(&listed, |listed| listed.len() == count).await, expected, "{by:?}");
+    }
 }
 
 async fn the_cases_of_an_agency_are_listed(store: &impl Store) {

@@ -11,10 +11,9 @@ use domain::ids::ApplicationId;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
+use super::lists::{Index, Merge, Wanted};
 use super::row::{self, Row};
-use super::table::{
-    ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex, first_page,
-};
+use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 use super::{Cursor, DUE_SHARDS, Page, StoreError, shard, store_error};
 use crate::jitter::jitter;
 
@@ -43,37 +42,32 @@ impl AwsStore {
 type Item = HashMap<String, AttributeValue>;
 
 impl AwsApplicationRows {
-    /// Creation keys and ids of one shard of an index, in the order of the index.
-    async fn shard_keys(
+    /// Range keys and ids of one hash key of an index, in the order of the index.
+    async fn entries(
         &self,
-        index: ListIndex,
-        shard_key: String,
-        limit: usize,
-        after: Option<&Cursor>,
+        index: &Index,
+        key: String,
+        Wanted { after, limit, .. }: Wanted,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        let (name, key) = match index {
-            ListIndex::Tenant => ("tenant", row::TENANT),
-            ListIndex::Agency => ("agency", row::AGENCY),
-        };
         let mut query = self
             .client
             .query()
             .table_name(&self.table)
-            .index_name(name)
-            .expression_attribute_names("#sh", key)
-            .expression_attribute_values(":sh", AttributeValue::S(shard_key))
-            .scan_index_forward(!index.newest_first())
+            .index_name(index.name)
+            .expression_attribute_names("#sh", index.key)
+            .expression_attribute_values(":sh", AttributeValue::S(key))
+            .scan_index_forward(!index.newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         query = match after {
             None => query.key_condition_expression("#sh = :sh"),
-            Some(cursor) => query
-                .key_condition_expression(if index.newest_first() {
+            Some(after) => query
+                .key_condition_expression(if index.newest_first {
                     "#sh = :sh AND #cr < :cr"
                 } else {
                     "#sh = :sh AND #cr > :cr"
                 })
                 .expression_attribute_names("#cr", row::CREATED)
-                .expression_attribute_values(":cr", AttributeValue::S(cursor.0.clone())),
+                .expression_attribute_values(":cr", AttributeValue::S(after)),
         };
         let output = query.send().await.map_err(|error| store_error("dynamodb.Query", &error))?;
         output
@@ -167,8 +161,8 @@ impl Expression {
             expression.set(row::DUE, due);
             expression.set(row::WAKE, wake.map(|wake| AttributeValue::N(wake.as_millisecond().to_string())));
         }
-        if let Some(agency) = change.agency {
-            expression.set(row::AGENCY, agency.map(AttributeValue::S));
+        for (attribute, key) in change.keys {
+            expression.set(attribute, key.map(AttributeValue::S));
         }
         if let Some(ttl) = change.ttl {
             expression.set(row::TTL, Some(AttributeValue::N(ttl.to_string())));
@@ -287,14 +281,27 @@ impl ApplicationRows for AwsApplicationRows {
     async fn page(
         &self,
         _call: &'static str,
-        index: ListIndex,
-        shard_keys: Vec<String>,
+        index: &'static Index,
+        hash_keys: Vec<String>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Row>, StoreError> {
-        let shards = shard_keys.into_iter().map(|key| self.shard_keys(index, key, limit + 1, after.as_ref()));
-        let keys = try_join_all(shards).await?.into_iter().flatten().collect();
-        let Page { items: ids, next } = first_page(index, keys, limit);
+        let mut merge = Merge::new(hash_keys.len(), limit, after, index.newest_first);
+        loop {
+            let wanted = merge.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            let queries = wanted
+                .iter()
+                .filter_map(|wanted| Some((hash_keys.get(wanted.stream)?.clone(), wanted.clone())))
+                .map(|(key, wanted)| self.entries(index, key, wanted));
+            let answers = try_join_all(queries).await?;
+            for (wanted, entries) in wanted.iter().zip(answers) {
+                merge.add(wanted, entries);
+            }
+        }
+        let Page { items: ids, next } = merge.page();
         let mut rows: HashMap<String, Row> = HashMap::new();
         for item in self.items(&ids).await? {
             match read(item) {
@@ -346,7 +353,7 @@ mod tests {
         let change = ItemChange {
             entries: Some((vec![b"{}".to_vec()], 8)),
             wake: Some(None),
-            agency: Some(Some("11#0".to_owned())),
+            keys: vec![(row::AGENCY, Some("11#0".to_owned()))],
             ..ItemChange::default()
         };
         let mut expression = Expression::of(sample::id(1), change);

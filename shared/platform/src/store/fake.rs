@@ -1,16 +1,16 @@
 //! The store in memory. It behaves like the table and counts the same write units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::ids::ApplicationId;
+use domain::ids::{ApplicationId, TenantId};
 use jiff::Timestamp;
 
-use super::row::Row;
-use super::table::{
-    ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite, ListIndex, first_page,
-};
-use super::{Cursor, DUE_SHARDS, Page, StoreError, shard};
+use super::lists::{Index, Merge, Wanted};
+use super::row::{self, Row};
+use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
+use super::{Cursor, DUE_SHARDS, Page, StoreError, TENANT_SHARDS, shard};
 use crate::faults::{CallOutcome, Faults};
 
 /// Write request units, by DynamoDB's documented rules. A write costs the larger of the items before and after the
@@ -33,7 +33,11 @@ impl Units {
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<ApplicationId, Row>,
+    /// Entries of the indexes by time of creation: attribute and hash key, then range key.
+    entries: BTreeMap<(&'static str, String), BTreeMap<String, ApplicationId>>,
     units: Units,
+    /// Entries of indexes and items that lists have read.
+    listed: usize,
 }
 
 /// Applications in memory. Clones share the applications.
@@ -57,6 +61,25 @@ impl FakeStore {
     #[must_use]
     pub fn units(&self) -> Units {
         self.0.lock().units
+    }
+
+    /// Entries of indexes and items that lists have read so far.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.0.lock().listed
+    }
+
+    /// Puts an application under another tenant's keys, as a fault or an attacker with access to the table may.
+    pub fn misplace(&self, id: ApplicationId, tenant: &TenantId) {
+        let mut state = self.0.lock();
+        if let Some(mut row) = state.rows.get(&id).cloned() {
+            row.tenant = row::tenant_key(tenant.as_str(), shard(id, TENANT_SHARDS));
+            for key in row.lists.values_mut() {
+                let rest = key.split_once('#').map(|(_, rest)| format!("#{rest}")).unwrap_or_default();
+                *key = format!("{tenant}{rest}");
+            }
+            state.put(row);
+        }
     }
 
     /// Bytes of an item as DynamoDB counts them.
@@ -100,15 +123,75 @@ impl MemoryApplicationRows {
 
 impl State {
     fn put(&mut self, row: Row) {
-        self.charge(self.rows.get(&row.id).cloned().as_ref(), &row);
+        let before = self.rows.get(&row.id).cloned();
+        self.charge(before.as_ref(), &row);
+        for (attribute, key) in before.iter().flat_map(Row::hash_keys) {
+            if let Some(entries) = self.entries.get_mut(&(attribute, key)) {
+                entries.remove(&row.created);
+            }
+        }
+        for keys in row.hash_keys() {
+            self.entries.entry(keys).or_default().insert(row.created.clone(), row.id);
+        }
         self.rows.insert(row.id, row);
     }
 
     fn charge(&mut self, before: Option<&Row>, after: &Row) {
         self.units.table += kibibytes(before.map_or(0, Row::size).max(after.size()));
-        self.units.indexes += index_units(before.map(Row::tenant_entry), Some(after.tenant_entry()));
         self.units.indexes += index_units(before.and_then(Row::due_entry), after.due_entry());
-        self.units.indexes += index_units(before.and_then(Row::agency_entry), after.agency_entry());
+        let (old, new) = (before.map(Row::hash_keys).unwrap_or_default(), after.hash_keys());
+        let attributes: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+        for attribute in attributes {
+            let entry = |row: &Row, keys: &BTreeMap<&'static str, String>| {
+                let key = keys.get(attribute)?;
+                Some((format!("{key}/{}", row.created), row.entry_size(attribute, key)))
+            };
+            let before = before.and_then(|row| entry(row, &old));
+            self.units.indexes += index_units(before, entry(after, &new));
+        }
+    }
+
+    /// One page of an index, merged from several hash keys.
+    fn page(
+        &mut self,
+        index: &Index,
+        hash_keys: &[String],
+        limit: usize,
+        after: Option<Cursor>,
+    ) -> Page<Row> {
+        let mut merge = Merge::new(hash_keys.len(), limit, after, index.newest_first);
+        loop {
+            let wanted = merge.wanted();
+            if wanted.is_empty() {
+                break;
+            }
+            for wanted in wanted {
+                let key = hash_keys.get(wanted.stream).cloned().unwrap_or_default();
+                let entries = self.query(index, key, &wanted);
+                self.listed += entries.len();
+                merge.add(&wanted, entries);
+            }
+        }
+        let Page { items, next } = merge.page();
+        self.listed += items.len();
+        let rows = items.iter().filter_map(|id| self.rows.get(&id.parse().ok()?).cloned());
+        Page { items: rows.collect(), next }
+    }
+
+    fn query(&self, index: &Index, key: String, wanted: &Wanted) -> Vec<(String, String)> {
+        let Some(entries) = self.entries.get(&(index.key, key)) else { return Vec::new() };
+        let entry = |(created, id): (&String, &ApplicationId)| (created.clone(), id.to_string());
+        match (&wanted.after, index.newest_first) {
+            (None, true) => entries.iter().rev().take(wanted.limit).map(entry).collect(),
+            (None, false) => entries.iter().take(wanted.limit).map(entry).collect(),
+            (Some(after), true) => {
+                entries.range(..after.clone()).rev().take(wanted.limit).map(entry).collect()
+            }
+            (Some(after), false) => {
+                let rest = (Bound::Excluded(after.clone()), Bound::Unbounded);
+                entries.range(rest).take(wanted.limit).map(entry).collect()
+            }
+        }
     }
 
     /// Refuses a write whose condition failed, which costs the size of the existing item.
@@ -136,14 +219,6 @@ fn kibibytes(bytes: usize) -> u64 {
 }
 
 impl Row {
-    fn tenant_entry(&self) -> Entry {
-        (format!("{}/{}", self.tenant, self.created), self.tenant_entry_size())
-    }
-
-    fn agency_entry(&self) -> Option<Entry> {
-        Some((format!("{}/{}", self.agency.as_ref()?, self.created), self.agency_entry_size()?))
-    }
-
     fn due_entry(&self) -> Option<Entry> {
         let wake = self.wake?;
         Some((format!("{}/{wake}", self.due()), self.due_entry_size()?))
@@ -169,24 +244,12 @@ impl ItemChange {
             row.version = version;
         }
         row.wake = self.wake.map_or(row.wake, |wake| wake.map(Timestamp::as_millisecond));
-        row.agency = self.agency.unwrap_or(row.agency);
+        for (attribute, key) in self.keys {
+            row.set_index_key(attribute, key);
+        }
         row.ttl = self.ttl.or(row.ttl);
         row.resend_requested = self.resend_requested.or(row.resend_requested);
         row
-    }
-}
-
-impl ListIndex {
-    /// The row's key in this index; `None` when the row is not in it.
-    fn key(self, row: &Row) -> Option<&String> {
-        match self {
-            ListIndex::Tenant => Some(&row.tenant),
-            ListIndex::Agency => row.agency.as_ref(),
-        }
-    }
-
-    fn is_after(self, created: &str, cursor: &Cursor) -> bool {
-        if self.newest_first() { created < cursor.0.as_str() } else { created > cursor.0.as_str() }
     }
 }
 
@@ -225,19 +288,12 @@ impl ApplicationRows for MemoryApplicationRows {
     async fn page(
         &self,
         call: &'static str,
-        index: ListIndex,
-        shard_keys: Vec<String>,
+        index: &'static Index,
+        hash_keys: Vec<String>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Row>, StoreError> {
-        self.call(call, |state| {
-            let rows = state
-                .rows
-                .values()
-                .filter(|row| index.key(row).is_some_and(|key| shard_keys.contains(key)))
-                .filter(|row| after.as_ref().is_none_or(|cursor| index.is_after(&row.created, cursor)));
-            first_page(index, rows.map(|row| (row.created.clone(), row.clone())).collect(), limit)
-        })
+        self.call(call, |state| state.page(index, &hash_keys, limit, after))
     }
 
     async fn due(

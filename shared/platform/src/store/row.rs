@@ -1,6 +1,6 @@
 //! The item in DynamoDB: attribute names, keys, and sizes by DynamoDB's rules.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,6 +10,7 @@ use domain::ledger::{Ledger, LedgerError};
 use domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
 
+use super::keys::{LISTS, list_keys};
 use super::{
     AGENCY_SHARDS, DUE_SHARDS, EXPIRED_DRAFT_DAYS, StoreError, StoredApplication, TENANT_SHARDS, shard,
 };
@@ -49,6 +50,8 @@ pub struct Row {
     /// Epoch milliseconds.
     pub(super) wake: Option<i64>,
     pub(super) agency: Option<String>,
+    /// Keys by which lists of the tenant find the application.
+    pub(super) lists: BTreeMap<&'static str, String>,
     pub(super) resend_requested: Option<String>,
     pub(super) payload_hash: [u8; 32],
     pub(super) encrypted: Vec<u8>,
@@ -68,6 +71,11 @@ pub(super) enum Attribute {
 /// Hash key of the tenant index.
 pub(super) fn tenant_key(tenant: &str, shard: u8) -> String {
     format!("{tenant}#{shard}")
+}
+
+/// Hash keys of the lists' indexes, the agency's included, by attribute.
+pub(super) fn index_keys(head: &Application) -> Vec<(&'static str, Option<String>)> {
+    list_keys(head).into_iter().chain([(AGENCY, agency_key(head))]).collect()
 }
 
 /// Hash key of the agency index; `None` when the case is not before an agency.
@@ -121,10 +129,11 @@ impl Row {
             created: created_key(head.opened_at, head.id),
             wake: wake.map(Timestamp::as_millisecond),
             agency: agency_key(head),
+            lists: present(list_keys(head)),
             resend_requested: None,
             payload_hash: stored.payload_hash,
             encrypted: stored.encrypted.clone(),
-            events: stored.ledger.entries().iter().map(|line| line.bytes.clone()).collect(),
+            events: stored.ledger.entries().iter().map(|entry| entry.bytes.clone()).collect(),
             ttl: time_to_live(stored),
         }
     }
@@ -168,6 +177,10 @@ impl Row {
             created: text(&mut found, CREATED)?,
             wake: number(&mut found, WAKE)?,
             agency: optional(&mut found, AGENCY)?,
+            lists: LISTS
+                .into_iter()
+                .filter_map(|name| optional(&mut found, name).map(|key| Some((name, key?))).transpose())
+                .collect::<Result<_, _>>()?,
             resend_requested: optional(&mut found, RESEND_REQUESTED)?,
             payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
             encrypted: bytes(&mut found, ENCRYPTED)?,
@@ -193,6 +206,9 @@ impl Row {
         if let Some(wake) = self.wake {
             item.insert(DUE.to_owned(), AttributeValue::S(self.due()));
             item.insert(WAKE.to_owned(), AttributeValue::N(wake.to_string()));
+        }
+        for (name, key) in &self.lists {
+            item.insert((*name).to_owned(), AttributeValue::S(key.clone()));
         }
         for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
             if let Some(text) = value {
@@ -224,6 +240,7 @@ impl Row {
         if let Some(wake) = self.wake {
             size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
         }
+        size += self.lists.iter().map(|(name, key)| name.len() + key.len()).sum::<usize>();
         for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
             size += value.as_ref().map_or(0, |text| name.len() + text.len());
         }
@@ -233,18 +250,30 @@ impl Row {
         size
     }
 
-    /// Bytes of the tenant index entry: its keys and the table's key.
+    /// Sets the hash key of an index, or removes the item from it.
     #[cfg(any(test, feature = "testing"))]
-    pub(super) fn tenant_entry_size(&self) -> usize {
-        let keys = TENANT.len() + self.tenant.len() + CREATED.len() + self.created.len();
-        keys + ID.len() + self.id.to_string().len()
+    pub(super) fn set_index_key(&mut self, attribute: &'static str, key: Option<String>) {
+        match key {
+            key if attribute == AGENCY => self.agency = key,
+            Some(key) => drop(self.lists.insert(attribute, key)),
+            None => drop(self.lists.remove(attribute)),
+        }
     }
 
-    /// Bytes of the agency index entry; `None` without an entry.
+    /// Hash key of the item in each index by time of creation, by attribute.
     #[cfg(any(test, feature = "testing"))]
-    pub(super) fn agency_entry_size(&self) -> Option<usize> {
-        let keys = AGENCY.len() + self.agency.as_ref()?.len() + CREATED.len() + self.created.len();
-        Some(keys + ID.len() + self.id.to_string().len())
+    pub(super) fn hash_keys(&self) -> BTreeMap<&'static str, String> {
+        let mut keys = self.lists.clone();
+        keys.insert(TENANT, self.tenant.clone());
+        keys.extend(self.agency.clone().map(|agency| (AGENCY, agency)));
+        keys
+    }
+
+    /// Bytes of an entry in an index by time of creation: its keys and the table's key.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn entry_size(&self, attribute: &str, key: &str) -> usize {
+        let keys = attribute.len() + key.len() + CREATED.len() + self.created.len();
+        keys + ID.len() + self.id.to_string().len()
     }
 
     /// Bytes of the due index entry; `None` without an entry.
@@ -254,6 +283,11 @@ impl Row {
         let keys = DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
         Some(keys + ID.len() + self.id.to_string().len())
     }
+}
+
+/// The keys that are not absent.
+fn present(keys: [(&'static str, Option<String>); 4]) -> BTreeMap<&'static str, String> {
+    keys.into_iter().filter_map(|(name, key)| Some((name, key?))).collect()
 }
 
 /// The entries for the SDK.

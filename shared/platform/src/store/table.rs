@@ -5,31 +5,14 @@ use std::future::Future;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::Timestamp;
 
+use super::lists::{Index, ListBy};
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, PAGE, Page, ResendMark, Store, StoreError,
-    StoredApplication, TENANT_SHARDS, resend_mark_before,
+    StoredApplication, resend_mark_before,
 };
 
-/// An index that lists applications by the time of their creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListIndex {
-    /// The applications of a tenant, newest first.
-    Tenant,
-    /// The applications before an agency, oldest first.
-    Agency,
-}
-
-impl ListIndex {
-    pub(super) fn newest_first(self) -> bool {
-        match self {
-            ListIndex::Tenant => true,
-            ListIndex::Agency => false,
-        }
-    }
-}
-
-/// ItemCondition of an update. An item that does not exist never meets the condition.
+/// Condition of an update. An item that does not exist never meets the condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemCondition {
     /// The item has this version.
@@ -45,8 +28,8 @@ pub struct ItemChange {
     pub(super) entries: Option<(Vec<Vec<u8>>, u32)>,
     /// The wake-up time; an inner `None` removes the item from the due index.
     pub(super) wake: Option<Option<Timestamp>>,
-    /// Key of the agency index; an inner `None` removes the item from this index.
-    pub(super) agency: Option<Option<String>>,
+    /// Hash keys of the lists' indexes by attribute; `None` as a key removes the item from that index.
+    pub(super) keys: Vec<(&'static str, Option<String>)>,
     /// Epoch seconds after which DynamoDB may remove the item.
     pub(super) ttl: Option<i64>,
     /// Mark of a resend request.
@@ -88,12 +71,12 @@ pub trait ApplicationRows: Clone + Send + Sync + 'static {
         change: ItemChange,
     ) -> impl Future<Output = Result<ItemWrite, StoreError>> + Send;
 
-    /// One page of an index, merged from the shards with these keys, in the order of the index.
+    /// One page of an index, merged from these hash keys, in the order of the index. The range keys are those of creation.
     fn page(
         &self,
         call: &'static str,
-        index: ListIndex,
-        shard_keys: Vec<String>,
+        index: &'static Index,
+        hash_keys: Vec<String>,
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Row>, StoreError>> + Send;
@@ -116,12 +99,12 @@ impl<R: ApplicationRows> ApplicationTable<R> {
     async fn page(
         &self,
         call: &'static str,
-        index: ListIndex,
-        shard_keys: Vec<String>,
+        index: &'static Index,
+        hash_keys: Vec<String>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let page = self.0.page(call, index, shard_keys, limit.clamp(1, PAGE), after).await?;
+        let page = self.0.page(call, index, hash_keys, limit.clamp(1, PAGE), after).await?;
         Ok(Page { items: page.items.into_iter().filter_map(readable).collect(), next: page.next })
     }
 }
@@ -157,7 +140,7 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         let change = ItemChange {
             entries: Some((new.collect(), after.version())),
             wake: Some(wake),
-            agency: Some(row::agency_key(after.ledger.state())),
+            keys: row::index_keys(after.ledger.state()),
             ttl: row::time_to_live(after),
             resend_requested: None,
         };
@@ -188,14 +171,17 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         self.0.update("store.touch", id, ItemCondition::Version(version), change).await.map(drop)
     }
 
-    async fn list(
+    async fn list_by(
         &self,
         tenant: &TenantId,
+        by: &ListBy,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..TENANT_SHARDS).map(|shard| row::tenant_key(tenant.as_str(), shard));
-        self.page("store.list", ListIndex::Tenant, keys.collect(), limit, after).await
+        let (index, keys) = by.keys(tenant);
+        let mut page = self.page("store.list", index, keys, limit, after).await?;
+        by.check(tenant, &mut page.items);
+        Ok(page)
     }
 
     async fn before_agency(
@@ -206,7 +192,7 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
     ) -> Result<Page<StoredApplication>, StoreError> {
         let keys = (0..AGENCY_SHARDS).map(|shard| row::agency_shard_key(agency, shard));
         let mut page =
-            self.page("store.before_agency", ListIndex::Agency, keys.collect(), limit, after).await?;
+            self.page("store.before_agency", &Index::AGENCY, keys.collect(), limit, after).await?;
         // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let state = stored.ledger.state();
@@ -238,19 +224,6 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
     async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {
         self.0.due("store.due", shard, now, limit.max(1)).await
     }
-}
-
-/// The first page of entries from all shards of an index. Each entry comes with its creation key.
-pub(super) fn first_page<T>(index: ListIndex, mut entries: Vec<(String, T)>, limit: usize) -> Page<T> {
-    if index.newest_first() {
-        entries.sort_by(|a, b| b.0.cmp(&a.0));
-    } else {
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-    }
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = if more { entries.last().map(|(created, _)| Cursor(created.clone())) } else { None };
-    Page { items: entries.into_iter().map(|(_, entry)| entry).collect(), next }
 }
 
 /// The application of a row, for a list. An unreadable row is logged and left out.

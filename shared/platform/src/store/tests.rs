@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::event::Event;
 use domain::ledger::Ledger;
+use domain::stage::Stage;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -37,18 +38,22 @@ async fn a_write_costs_whole_kibibytes_of_the_larger_item() {
     for (bytes, table) in [(2047, 2), (2048, 2), (2049, 3)] {
         let store = FakeStore::default();
         store.create(&sized(1, bytes), None).await.unwrap();
-        assert_eq!(store.units(), Units { table, indexes: 1 }, "{bytes} bytes and the entry by tenant");
+        assert_eq!(
+            store.units(),
+            Units { table, indexes: 3 },
+            "{bytes} bytes and the entries by tenant, service and phase"
+        );
     }
     let store = FakeStore::default();
     let first = sized(1, 2048);
     store.create(&first, None).await.unwrap();
     let second = sample::after(&first, vec![sample::document_stored()], 5);
     store.append(1, &second, None).await.unwrap();
-    assert_eq!(store.units(), Units { table: 2 + 3, indexes: 1 }, "an event makes it larger");
+    assert_eq!(store.units(), Units { table: 2 + 3, indexes: 3 }, "an event makes it larger");
     store.append(1, &sample::after(&first, vec![Event::Withdrawn], 6), None).await.unwrap();
-    assert_eq!(store.units(), Units { table: 2 + 3 + 3, indexes: 1 }, "a failed condition is paid for");
+    assert_eq!(store.units(), Units { table: 2 + 3 + 3, indexes: 3 }, "a failed condition is paid for");
     store.get(first.id()).await.unwrap();
-    assert_eq!(store.units().total(), 9, "a read is none");
+    assert_eq!(store.units().total(), 11, "a read is none");
 }
 
 #[tokio::test]
@@ -57,15 +62,15 @@ async fn an_index_entry_costs_one_to_put_one_to_remove_and_nothing_to_keep() {
     let stored = sized(1, 1000);
     let at = |seconds| Some(sample::start() + SignedDuration::from_secs(seconds));
     store.create(&stored, at(60)).await.unwrap();
-    assert_eq!(store.units().indexes, 2, "one in each index");
+    assert_eq!(store.units().indexes, 4, "one in each index of a draft");
     store.touch(stored.id(), 1, at(60)).await.unwrap();
-    assert_eq!(store.units().indexes, 2, "nothing has changed");
+    assert_eq!(store.units().indexes, 4, "nothing has changed");
     store.touch(stored.id(), 1, at(90)).await.unwrap();
-    assert_eq!(store.units().indexes, 4, "a changed key is a removal and a new entry");
+    assert_eq!(store.units().indexes, 6, "a changed key is a removal and a new entry");
     store.touch(stored.id(), 1, None).await.unwrap();
-    assert_eq!(store.units().indexes, 5, "a removal");
+    assert_eq!(store.units().indexes, 7, "a removal");
     store.touch(stored.id(), 1, None).await.unwrap();
-    assert_eq!(store.units().indexes, 5, "no entry before, none after");
+    assert_eq!(store.units().indexes, 7, "no entry before, none after");
 }
 
 #[tokio::test]
@@ -101,6 +106,89 @@ async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
     assert_eq!(row::time_to_live(&draft), None);
     assert_eq!(row::time_to_live(&expired), Some(removed_at.as_second()));
     assert_eq!(row::time_to_live(&handed_in), None, "nothing accepted is ever lost");
+}
+
+#[tokio::test]
+async fn o5_an_application_under_another_tenants_key_is_in_no_list() {
+    let store = FakeStore::default();
+    let stored = sample::stored("east-app", 1);
+    store.create(&stored, None).await.unwrap();
+    store.misplace(stored.id(), &sample::tenant("west-app"));
+    let service = stored.ledger.state().opened.service;
+    for tenant in ["east-app", "west-app"].map(sample::tenant) {
+        for by in [ListBy::All, ListBy::Service(service), ListBy::Stage(Stage::Draft)] {
+            let page = store.list_by(&tenant, &by, PAGE, None).await.unwrap();
+            assert_eq!(page.items, [], "{tenant} {by:?}");
+        }
+    }
+}
+
+/// Rows (entries of indexes and items) that the first page of a list reads, and the applications that the page shows.
+async fn reads(store: &FakeStore, by: &ListBy, limit: usize) -> (usize, usize) {
+    let before = store.listed();
+    let page = store.list_by(&sample::tenant("east-app"), by, limit, None).await.unwrap();
+    (store.listed() - before, page.items.len())
+}
+
+/// What a page reads beyond twice what it shows: less than a share of the page of each of the eight key ranges of the
+/// tenant index, and one entry that shows whether there is a next page.
+const BEYOND: usize = 8 * (PAGE / 8 + 1) + 2;
+
+/// One tenant with `count` applications, one in a thousand of which is submitted, and one in ten thousand overdue.
+async fn filled(count: u64) -> FakeStore {
+    let store = FakeStore::default();
+    let due = domain::calendar::Calendar::official().deadline(domain::time::today(sample::start()), 20);
+    for number in 0..count {
+        let draft = sample::stored("east-app", number);
+        store.create(&draft, None).await.unwrap();
+        if number % 1000 == 0 {
+            let mut events = vec![Event::Submitted { due }];
+            events.extend((number % 10_000 == 0).then_some(Event::Overdue { leg: 0 }));
+            store.append(1, &sample::after(&draft, events, 5), None).await.unwrap();
+        }
+    }
+    store
+}
+
+async fn lists_read_what_they_show(count: u64) {
+    let store = filled(count).await;
+    let service = sample::stored("east-app", 0).ledger.state().opened.service;
+    let agency = |code: &str| ListBy::Agency(code.parse().unwrap());
+    let lists = [
+        ListBy::All,
+        ListBy::Overdue,
+        agency("11"),
+        agency("37"),
+        ListBy::Service(service),
+        ListBy::Stage(Stage::Draft),
+        ListBy::Stage(Stage::Collected),
+        ListBy::Stage(Stage::Withdrawn),
+    ];
+    for by in lists {
+        for limit in [1, 50, 100] {
+            let (read, shown) = reads(&store, &by, limit).await;
+            assert!(read <= 2 * shown + BEYOND, "{count}: {by:?} reads {read} rows for {shown}");
+            #[allow(clippy::print_stdout, reason = "figures are for a reader")]
+            {
+                println!("{count} applications, limit {limit}, {by:?}: {read} rows read, {shown} shown");
+            }
+        }
+    }
+    // All open cases of a tenant share a key, so a stage among them reads the open cases, however many others there
+    // are.
+    let open = usize::try_from(count.div_ceil(1000)).unwrap();
+    let (read, _) = reads(&store, &ListBy::Stage(Stage::Received), PAGE).await;
+    assert!(read <= 2 * open.min(PAGE) + BEYOND, "{read} rows");
+}
+
+#[tokio::test]
+async fn o12_a_restricted_list_reads_no_more_than_twice_what_it_shows() {
+    lists_read_what_they_show(1_000).await;
+    lists_read_what_they_show(10_000).await;
+    if std::env::var("TONGBAN_TESTS").is_ok_and(|form| form == "full") {
+        lists_read_what_they_show(100_000).await;
+        lists_read_what_they_show(1_000_000).await;
+    }
 }
 
 /// One call of a random sequence.

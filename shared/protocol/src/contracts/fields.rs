@@ -53,7 +53,7 @@ pub(crate) fn url(schema: &mut Schema) {
 }
 
 pub(crate) fn cursor(schema: &mut Schema) {
-    put(schema, json!({ "minLength": 1, "maxLength": 128 }));
+    put(schema, json!({ "minLength": 1, "maxLength": 512 }));
 }
 
 pub(crate) fn limit(schema: &mut Schema) {

@@ -89,7 +89,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "invalid_fields",
         422,
-        "Some fields are wrong; all of them are listed",
+        "Some fields are wrong",
         "Fix every field of `errors` and send a new report with a new `report_id`.",
     ),
     kind(
@@ -143,7 +143,7 @@ pub fn example(kind: &Kind) -> Value {
         "bound_reached" => json!({ "bound": "supplement_rounds" }),
         "invalid_fields" => json!({ "errors": [
             { "pointer": "/certificate", "code": "required", "detail": "Is required." },
-            { "pointer": "/valid_until", "code": "out_of_range", "detail": "Must lie within the bounds that the interface's description states for this field." }
+            { "pointer": "/valid_until", "code": "out_of_range", "detail": "Must lie within the bounds of this field. Accepted: 0 to 30." }
         ] }),
         _ => json!({}),
     };

@@ -49,8 +49,10 @@ operations! {
 
     /// List the app's applications
     ///
-    /// Newest first. Follow `next` until a page has no `next`. With filters the hub examines up to 500 applications for
-    /// each page, so a page may be short or empty and still have a `next`.
+    /// Newest first. Follow `next` until a page has no `next`. A list with one filter reads only what it returns,
+    /// except for `updated_since`, `overdue=false` and the stages of cases that an agency works on. With these, and
+    /// with several filters, the hub examines up to 500 applications for each page, so a page may be short or empty and
+    /// still have a `next`.
     LIST_APPLICATIONS = "listApplications" get "/v1/applications" Intake token(ApplicationsRead) {
         params(
             ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
@@ -97,7 +99,8 @@ operations! {
 
     /// Submit an application
     ///
-    /// Possible once every document is stored. A repeat returns the application as the first request left it.
+    /// Possible once every document is stored. A repeat returns the application as the first request left it. An
+    /// application that was submitted automatically with its last document is returned as it is now.
     SUBMIT_APPLICATION = "submitApplication" post "/v1/applications/{id}/submit" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
         responses((status = 200, description = "The application was submitted.", body = ApplicationView,

@@ -201,8 +201,8 @@ pub const ADVICE: &[Advice] = &[
     row(
         "invalid_fields",
         Citizen,
-        "`errors` 以 JSON 指针列出全部有误字段，逐一改正后重发。",
-        "`errors` names every wrong field by JSON pointer. Fix all of them, then send the request again.",
+        "`errors` 以 JSON 指针列出有误字段，逐一改正后重发。`more_errors` 为未列出的数量。",
+        "`errors` names the wrong fields by JSON pointer, at most 50; `more_errors` counts the others. Fix all of them, then send the request again.",
     ),
     row(
         "key_reused",

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use protocol::web_address::WebAddressError;
+
 use super::*;
 use crate::token::{Caller, Issuers, IssuersError, TokenError};
 use platform::config::Mode;
@@ -151,7 +153,18 @@ fn a_jwks_uri_is_https() {
         ("http://127.0.0.1.example:80/", Mode::Local),
         ("ftp://login.example", Mode::Live),
     ] {
-        assert_eq!(parse(url, mode), Some(IssuersError::Address), "{url}");
+        assert_eq!(parse(url, mode), Some(IssuersError::Address(WebAddressError::Scheme)), "{url}");
+    }
+    // I12 and I13: the reason is that of a subscription's URL.
+    for (url, reason) in [
+        ("https://user:word@login.example.cn/jwks", WebAddressError::User),
+        ("https://login..example/jwks", WebAddressError::Host),
+        ("https://login.example:65536/jwks", WebAddressError::Port),
+        ("https://login.example/jwks#keys", WebAddressError::Fragment),
+        ("https://", WebAddressError::Malformed),
+        ("https://login.example/密钥", WebAddressError::Characters),
+    ] {
+        assert_eq!(parse(url, Mode::Live), Some(IssuersError::Address(reason)), "{url}");
     }
     let row =
         |tenant: &str| json!({ "issuer": ISSUER, "audience": "a", "jwks_uri": URL, "tenants": [tenant] });

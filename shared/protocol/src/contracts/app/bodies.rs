@@ -285,11 +285,11 @@ fn endpoint() -> Value {
         "url": {
             "description": "An https URL with a host name, without user, password and fragment.",
             "type": "string", "minLength": 1, "maxLength": 1024,
-            "pattern": "^https://([A-Za-z0-9-]+\\.)+[A-Za-z][A-Za-z0-9-]*(:443)?(/[A-Za-z0-9/_.~&=+-]*)?$",
+            "pattern": "^https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(:443)?(/[A-Za-z0-9/_.~&=+-]*)?$",
         },
         "events": {
-            "description": "Event types to send callbacks for; all by default.",
-            "type": ["array", "null"], "maxItems": 32,
+            "description": "Event types to send callbacks for; all when the subscription is made without this member.",
+            "type": ["array", "null"], "minItems": 1, "maxItems": 32,
             "items": { "type": "string", "enum": CALLED_BACK, "title": "CallbackType" },
         },
     })

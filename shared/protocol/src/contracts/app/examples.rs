@@ -149,7 +149,7 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             json!({ "results": [
                 { "key": "form-0001", "status": 201, "application": view(true)? },
                 { "key": "form-0002", "status": 422, "problem": {
-                    "type": "/problems/invalid_fields", "title": "Some fields are wrong; all of them are listed", "status": 422,
+                    "type": "/problems/invalid_fields", "title": "Some fields are wrong", "status": 422,
                     "errors": [{ "pointer": "/service", "code": "required", "detail": "Is required." }],
                 } },
             ] }),
@@ -164,7 +164,9 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
             json!({ "url": "https://app.example.cn/hooks", "events": ["application.received", "application.posted"] }),
         )],
         "SubscriptionView" => vec![("made", subscription(true)), ("later", subscription(false))],
-        "SubscriptionChange" => vec![("all_events", json!({ "events": [] }))],
+        "SubscriptionChange" => {
+            vec![("two_events", json!({ "events": ["application.received", "application.rejected"] }))]
+        }
         "Rotation" => vec![("at_once", json!({ "overlap_hours": 0 }))],
         "Replay" => vec![
             ("one", json!({ "application": APPLICATION, "version": 6 })),

@@ -227,10 +227,10 @@ written! {
         "properties": { "webhook_id": { "type": "string", "description": "Value of its header `webhook-id`." } },
     });
     CursorText: "Cursor" => |_| json_schema!({
-        "description": "A position in a list, as a page returned it. Treat it as opaque.",
+        "description": "A position in a list, as a page returned it. Treat it as opaque. It belongs to this list with these parameters; another list refuses it.",
         "type": "string",
         "minLength": 1,
-        "maxLength": 128,
+        "maxLength": 512,
         "pattern": "^[A-Za-z0-9_-]+$",
     });
     DescriptionBody: "Description" => |_| json_schema!({
