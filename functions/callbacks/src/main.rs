@@ -18,7 +18,7 @@ const NEEDED: [Variable; 5] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&NEEDED);
+    let (config, hub, _) = start(&NEEDED).await;
     let sender = &CallbackSender::new(hub, config.mode)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;
