@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "a harness prints its errors")]
 
 mod app;
+mod aws_page;
 mod command;
 mod conflict;
 mod deployment;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 18] = [
+    let plays: [(&str, Trialled); 19] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -93,6 +94,7 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         ("policies::o4_no_environment_can_grow", |test_hub| {
             Box::pin(policies::o4_no_environment_can_grow(test_hub))
         }),
+        ("aws_page::the_aws_page", |test_hub| Box::pin(aws_page::the_aws_page(test_hub))),
         ("logs::k6_one_log_has_the_lines_of_all_functions", |test_hub| {
             Box::pin(logs::k6_one_log_has_the_lines_of_all_functions(test_hub))
         }),
