@@ -7,8 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use agency::hub_client::OpenCases;
+use agency::inbox::InboxError;
 use agency::queue::{QueueDepth, QueueError};
-use agency::{AgencyConfig, HubClient, Inbox as _, InboxError, SqliteInbox};
+use agency::{AgencyConfig, HubClient, Inbox as _, SqliteInbox};
 use anyhow::{Context as _, Result};
 use domain::ids::{ApplicationId, EventId};
 use domain::stage::Stage;
