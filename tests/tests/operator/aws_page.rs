@@ -143,6 +143,8 @@ impl Shell<'_> {
     /// Runs a command with the kit's variables, over which `more` goes.
     fn run(&self, command: &str, more: &[(String, String)]) -> Output {
         let more: String = more.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        // Version 1 of the command line, which Python's registry has, calls SQS by an older host name that it alone knows.
+        let command = command.replace("aws sqs ", "aws --endpoint-url \"$AWS_ENDPOINT_URL\" sqs ");
         let script = format!(". ./agency.env\nexport AWS_DEFAULT_REGION=$AWS_REGION\n{more}{command}");
         let mut shell = Command::new("sh");
         shell.args(["-c", &script]).current_dir(self.folder).env_clear().envs(self.variables.clone());

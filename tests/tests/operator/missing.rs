@@ -40,9 +40,9 @@ pub(crate) async fn o9_a_missing_queue_hides_nothing_else(test_hub: Arc<TestHub>
 pub(crate) async fn a18_a_case_in_the_dead_letter_queue_is_named(test_hub: Arc<TestHub>) {
     let folder = test_hub.folder().join("dead-letter");
     let out = folder.to_str().expect("a path");
-    agency_command(&test_hub, &["kit", "65", "--out", out]).await.success();
-    let id = App::open(&test_hub, "dead-letter").file("650102", true).await.expect("a case").to_string();
-    let agency = test_hub.stack().agency(&"65".parse().expect("a code")).expect("an agency");
+    agency_command(&test_hub, &["kit", "1504", "--out", out]).await.success();
+    let id = App::open(&test_hub, "dead-letter").file("150402", true).await.expect("a case").to_string();
+    let agency = test_hub.stack().agency(&"1504".parse().expect("a code")).expect("an agency");
     let sqs = aws_sdk_sqs::Client::new(&agency.aws);
     let receive = async || {
         let batch = sqs.receive_message().queue_url(&agency.queue_url).visibility_timeout(0).send().await;
