@@ -10,6 +10,7 @@ the parameter's default, so this script first writes the agencies and their code
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -44,6 +45,14 @@ READS = {
 LONGEST_VISIBILITY = 30
 # The shortest time, in seconds, for which a message that fails is received again before it is a dead letter.
 SHORTEST_RETRIES = 900
+# Lambda's limit on the environment of a function, which it counts as JSON.
+MOST_ENVIRONMENT = 4096
+# The longest value that a reference to a resource can have: an ARN or a queue's URL.
+LONGEST_REFERENCE = 256
+# The most digits of a number that is a parameter.
+LONGEST_NUMBER = 10
+# The longest value of the pseudo parameters and of a stack's name.
+LONGEST_PSEUDO = 64
 # Actions that AWS offers no narrower resource for.
 ANY_RESOURCE = {"dynamodb:ListStreams"}
 
@@ -86,15 +95,15 @@ def literals(template: str) -> list[str]:
     return wrong
 
 
-def expanded(path: str) -> dict:
-    """The resources after the loops."""
+def expanded(path: str) -> tuple[dict, dict]:
+    """The resources after the loops, and the parameters."""
     document, errors = cfnlint.decode.decode(path)
     if errors:
         raise SystemExit("\n".join(str(error) for error in errors))
     matches, plain = language_extension(Template(path, document, ["us-east-1"]))
     if matches or plain is None:
         raise SystemExit("\n".join(str(match) for match in matches) or "the loops could not be expanded")
-    return plain["Resources"]
+    return plain["Resources"], plain["Parameters"]
 
 
 def expectations(resources: dict, agencies: list[dict]) -> list[str]:
@@ -209,6 +218,59 @@ def mappings(resources: dict) -> list[str]:
     return wrong
 
 
+def retention(resources: dict) -> list[str]:
+    """What holds data outlives its stack, but not the failed deployment that creates it.
+
+    The names of tables and bucket are fixed: a resource that a rollback leaves behind makes every later deployment fail. A
+    rollback cannot remove a table with deletion protection, so `tongban deploy` switches it on by a second update.
+    """
+    wrong = []
+    for name, resource in resources.items():
+        policy = resource.get("DeletionPolicy", "Delete")
+        is_live = policy["Fn::If"][1] if isinstance(policy, dict) and "Fn::If" in policy else policy
+        if is_live == "Retain":
+            wrong.append(f"{name} stays behind when the deployment that creates it fails: RetainExceptOnCreate is needed")
+        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SecretsManager::Secret"}:
+            if is_live != "RetainExceptOnCreate":
+                wrong.append(f"{name} holds data and is removed with the stack")
+            if resource.get("UpdateReplacePolicy") != {"Fn::If": ["Live", "Retain", "Delete"]}:
+                wrong.append(f"{name} holds data and is removed when it is replaced")
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            protected = resource["Properties"].get("DeletionProtectionEnabled")
+            if protected != {"Fn::If": ["Protected", True, False]}:
+                wrong.append(f"{name} cannot be removed by the rollback of the deployment that creates it")
+    return wrong
+
+
+def longest(value: object, parameters: dict) -> int | None:
+    """The most characters of a value of the environment. None when nothing bounds it."""
+    if isinstance(value, dict) and value.get("Ref") in parameters:
+        parameter = parameters[value["Ref"]]
+        if parameter["Type"] == "Number":
+            return LONGEST_NUMBER
+        if "AllowedValues" in parameter:
+            return max(len(str(one)) for one in parameter["AllowedValues"])
+        return parameter.get("MaxLength")
+    if isinstance(value, dict) and str(value.get("Ref", "")).startswith("AWS::"):
+        return LONGEST_PSEUDO
+    return LONGEST_REFERENCE if isinstance(value, dict) else len(str(value))
+
+
+def environments(resources: dict, parameters: dict) -> list[str]:
+    """The environment of a function fits into Lambda's limit however many agencies, issuers and keys there are."""
+    wrong = []
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        variables = resource["Properties"].get("Environment", {}).get("Variables", {})
+        values = {variable: longest(value, parameters) for variable, value in variables.items()}
+        wrong += [f"{name}: nothing bounds the variable {variable}" for variable, most in values.items() if most is None]
+        size = len(json.dumps({variable: "x" * (most or 0) for variable, most in values.items()}))
+        if size > MOST_ENVIRONMENT:
+            wrong.append(f"{name}: the environment may take {size} bytes of {MOST_ENVIRONMENT}")
+    return wrong
+
+
 def main() -> int:
     """Runs the checks and prints the faults."""
     arguments = argparse.ArgumentParser(description="Checks the template as it is deployed.")
@@ -221,11 +283,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.yaml"
         path.write_text(rendered(template, agencies), encoding="utf-8")
-        resources = expanded(str(path))
+        resources, parameters = expanded(str(path))
         wrong += expectations(resources, agencies)
         wrong += queue_policies(resources, agencies)
         wrong += alarms(resources)
         wrong += mappings(resources)
+        wrong += retention(resources)
+        wrong += environments(resources, parameters)
         ignored = ["--ignore-checks", *IGNORED] if IGNORED else []
         linter = [sys.executable, "-c", "from cfnlint.runner import main; main()"]
         command = [*linter, "--regions", *REGIONS, *ignored, "--format", "parseable", "--template", path]

@@ -19,7 +19,7 @@ const REQUIRED_VARIABLES: [Variable; 5] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&REQUIRED_VARIABLES);
+    let (config, hub, _) = start(&REQUIRED_VARIABLES).await;
     let sender = &CallbackSender::new(hub, config.mode)?;
     run(service_fn(|event: LambdaEvent<Value>| async move {
         let LambdaEvent { payload, context } = event;

@@ -19,8 +19,8 @@ const REQUIRED_VARIABLES: [Variable; 7] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (_, http, hub) = start_http(&REQUIRED_VARIABLES);
-    let Some(issuers) = http.issuers else { return Err("the variable TOKEN_ISSUERS is required".into()) };
+    let (_, http, hub, _) = start_http(&REQUIRED_VARIABLES).await;
+    let Some(issuers) = http.issuers else { return Err("the file token-issuers.json is required".into()) };
     let recorder = Recorder::new(hub.clone());
     let recorder = &recorder;
     let authenticator = Authenticator::new(hub.clone(), issuers, http.limits.requests_per_minute);

@@ -21,9 +21,9 @@ const REQUIRED_VARIABLES: [Variable; 10] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (config, http, hub) = start_http(&REQUIRED_VARIABLES);
-    let (Some(secret), Some(issuers), Some(keys)) = (config.id_secret, http.issuers, config.hub_keys) else {
-        return Err("the variables ID_SECRET, TOKEN_ISSUERS and HUB_KEYS are required".into());
+    let (config, http, hub, secrets) = start_http(&REQUIRED_VARIABLES).await;
+    let (Some(secret), Some(issuers), Some(keys)) = (secrets.id_secret, http.issuers, config.hub_keys) else {
+        return Err("ID_SECRET_ARN, token-issuers.json and hub-keys.json are required".into());
     };
     let namespace = Namespace::new(secret);
     let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, http.limits);

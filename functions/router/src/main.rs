@@ -18,8 +18,9 @@ const REQUIRED_VARIABLES: [Variable; 7] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&REQUIRED_VARIABLES);
-    let router = &Router::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
+    let (_, hub, secrets) = start(&REQUIRED_VARIABLES).await;
+    let router =
+        &Router::new(hub, secrets.signing_key.ok_or("the variable HUB_SIGNING_KEY_ARN is required")?);
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = deadline(&event.context);
         Ok::<_, Error>(router.handle(event.payload, deadline).await)

@@ -21,9 +21,9 @@ const REQUIRED_VARIABLES: [Variable; 9] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let (config, http, hub) = start_http(&REQUIRED_VARIABLES);
-    let (Some(secret), Some(issuers)) = (config.id_secret, http.issuers) else {
-        return Err("the variables ID_SECRET and TOKEN_ISSUERS are required".into());
+    let (config, http, hub, secrets) = start_http(&REQUIRED_VARIABLES).await;
+    let (Some(secret), Some(issuers)) = (secrets.id_secret, http.issuers) else {
+        return Err("ID_SECRET_ARN and token-issuers.json are required".into());
     };
     let authenticator = Authenticator::new(hub.clone(), issuers, http.limits.requests_per_minute);
     let handler = SubscriptionHandler::new(hub, authenticator, Namespace::new(secret), config.mode);

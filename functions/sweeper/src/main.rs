@@ -17,7 +17,8 @@ const REQUIRED_VARIABLES: [Variable; 6] = [
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (config, hub) = start(&REQUIRED_VARIABLES);
-    let sweeper = &Sweeper::new(hub, config.signing_key.ok_or("HUB_SIGNING_KEY")?);
+    let (_, hub, secrets) = start(&REQUIRED_VARIABLES).await;
+    let sweeper =
+        &Sweeper::new(hub, secrets.signing_key.ok_or("the variable HUB_SIGNING_KEY_ARN is required")?);
     run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, Error>(sweeper.sweep().await) })).await
 }

@@ -4,6 +4,7 @@ mod agency_command;
 mod apply;
 mod listen;
 mod local_hub;
+mod logs;
 mod signals;
 mod token;
 
@@ -16,13 +17,14 @@ use clap::{Args, Parser, Subcommand};
 use console::style;
 use domain::ids::ApplicationId;
 use http_kit::rate_limit::Limits;
-use signals::{interruptible, termination};
+use local_hub::exports;
+use signals::{end_children_on_signal, interruptible, termination};
 use tongban::deploy::{DeployOptions, deploy};
 use tongban::emulator::PORT;
 use tongban::local::{LocalOptions, LocalStack};
 use tongban::secrets::SCOPES;
 use tongban::terminal::Terminal;
-use tongban::walk::{FinishedWalk, Sample, TENANT, sample, walk};
+use tongban::walk::{Sample, TENANT, WorkingAgencies, sample, walk};
 
 /// Tongban (通办) on this machine: starts a local AWS, deploys the hub, walks one application of each service through the
 /// hub, and serves until Ctrl-C.
@@ -46,6 +48,7 @@ enum Command {
     Token(token::Token),
     Apply(apply::Apply),
     Listen(listen::Listen),
+    Logs(logs::Logs),
     Agency(agency_command::AgencyCommand),
 }
 
@@ -60,9 +63,12 @@ struct LocalPort {
 struct Up {
     #[command(flatten)]
     local: LocalPort,
+    /// Puts every agency to work: simulated agencies read their queues and decide the cases until the command ends.
+    #[arg(long)]
+    agencies: bool,
     /// List of agencies to use instead of infra/agencies.toml.
     #[arg(long, value_name = "FILE")]
-    agencies: Option<PathBuf>,
+    agencies_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -111,16 +117,18 @@ impl Cli {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let terminal = Terminal::new();
         let done = match self.command {
-            None => serve(options(&self.local), &terminal, true).await,
+            None => serve(options(&self.local), &terminal, Begin::Walk).await,
             Some(Command::Up(up)) => {
-                let options = LocalOptions { agencies: up.agencies, ..options(&up.local) };
-                serve(options, &terminal, false).await
+                let options = LocalOptions { agencies: up.agencies_file, ..options(&up.local) };
+                let begin = if up.agencies { Begin::Agencies } else { Begin::Nothing };
+                serve(options, &terminal, begin).await
             }
             Some(Command::Demo(local)) => interruptible(demo(&local, &terminal)).await,
             Some(Command::Deploy(wanted)) => interruptible(deploy(&wanted.into(), &terminal)).await,
             Some(Command::Apply(wanted)) => return wanted.run(&terminal).await,
             Some(Command::Listen(wanted)) => wanted.run(&terminal).await,
             Some(Command::Token(wanted)) => interruptible(wanted.run(&terminal)).await,
+            Some(Command::Logs(wanted)) => interruptible(wanted.run(&terminal)).await,
             Some(Command::Agency(agency)) => interruptible(agency.run(&terminal)).await,
         };
         done.map(|()| ExitCode::SUCCESS)
@@ -155,24 +163,42 @@ fn options(local: &LocalPort) -> LocalOptions {
 async fn demo(local: &LocalPort, terminal: &Terminal) -> Result<()> {
     let begun = Instant::now();
     let hub = LocalStack::start(options(local), terminal).await?;
-    walk(&hub, terminal).await?.end().await;
+    walk(&hub, terminal).await?.into_agencies().end().await;
     terminal.line("");
     terminal.line(&format!("The walk succeeded in {:.1} s.", begun.elapsed().as_secs_f32()));
     Ok(())
 }
 
-/// Starts the hub, walks if `walks` is set, and serves until a signal.
-async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Result<()> {
+/// What a hub on this machine begins with.
+#[derive(Clone, Copy, Debug)]
+enum Begin {
+    /// The walk. Its agencies stay at work.
+    Walk,
+    /// Every agency at work.
+    Agencies,
+    Nothing,
+}
+
+/// Starts the hub and what it begins with, and serves until a signal.
+async fn serve(options: LocalOptions, terminal: &Terminal, begin: Begin) -> Result<()> {
+    end_children_on_signal();
     let start = async {
         let hub = LocalStack::start(options, terminal).await?;
-        let walked = if walks { Some(walk(&hub, terminal).await?) } else { None };
-        anyhow::Ok((hub, walked))
+        let (first, agencies) = match begin {
+            Begin::Walk => {
+                let walked = walk(&hub, terminal).await?;
+                (Some(walked.first()), Some(walked.into_agencies()))
+            }
+            Begin::Agencies => (None, Some(WorkingAgencies::start_all(&hub)?)),
+            Begin::Nothing => (None, None),
+        };
+        anyhow::Ok((hub, first, agencies))
     };
-    let (mut hub, walked) = tokio::select! {
+    let (mut hub, first, agencies) = tokio::select! {
         started = start => started?,
         signal = termination() => return signal,
     };
-    welcome(&hub, walked.as_ref(), terminal)?;
+    welcome(&hub, first, agencies.as_ref(), terminal)?;
     let mut look = tokio::time::interval(Duration::from_secs(1));
     let end = termination();
     tokio::pin!(end);
@@ -180,8 +206,8 @@ async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Resul
         tokio::select! {
             signal = &mut end => {
                 terminal.line("Stopping.");
-                if let Some(walked) = walked {
-                    walked.end().await;
+                if let Some(agencies) = agencies {
+                    agencies.end().await;
                 }
                 return signal;
             }
@@ -195,26 +221,38 @@ async fn serve(options: LocalOptions, terminal: &Terminal, walks: bool) -> Resul
 }
 
 /// Prints the addresses and sample commands. Each command can be pasted into a shell unchanged.
-fn welcome(hub: &LocalStack, walked: Option<&FinishedWalk>, terminal: &Terminal) -> Result<()> {
-    let api = hub.api_url()?;
+fn welcome(
+    hub: &LocalStack,
+    first: Option<ApplicationId>,
+    agencies: Option<&WorkingAgencies>,
+    terminal: &Terminal,
+) -> Result<()> {
+    // By number: not every program resolves names below `.localhost`.
+    let api = hub.api_url_by_number()?;
     let bold = |text: &str| style(text.to_owned()).bold().to_string();
     terminal.line("");
-    terminal.line(&format!("The hub serves at {}", bold(api)));
+    terminal.line(&format!("The hub serves at {}", bold(&api)));
     terminal.line(&format!("The local AWS is at {}; its log is {}", hub.endpoint(), hub.log().display()));
-    if let Some(walked) = walked {
-        let names: Vec<String> =
-            walked.agencies().map(|code| code.jurisdiction().name().en.to_owned()).collect();
-        terminal.line(&format!(
-            "These agencies decide cases by script until this command ends: {}",
-            names.join(", ")
-        ));
-    }
+    terminal.line(&match agencies {
+        Some(agencies) => {
+            let names: Vec<String> =
+                agencies.codes().map(|code| code.jurisdiction().name().en.to_owned()).collect();
+            format!("These agencies decide cases by script until this command ends: {}", names.join(", "))
+        }
+        None => {
+            "No agency is at work, so cases wait in the queues; `up --agencies` puts every agency to work."
+                .to_owned()
+        }
+    });
     terminal.line("");
     terminal.line(&bold(&format!(
-        "For another terminal, an access token of the app backend {TENANT}, valid for twelve hours:"
+        "For another terminal, an access token of the app backend {TENANT}, valid for twelve hours (again: `cargo run -q -- \
+         token --export`):"
     )));
-    terminal.line(&format!("export TOKEN={}", hub.token(TENANT, &SCOPES)?));
-    for (title, command) in commands(api, walked.map(FinishedWalk::first), &sample(hub)?) {
+    for line in exports(hub.port(), &api, &hub.token(TENANT, &SCOPES)?) {
+        terminal.line(&line);
+    }
+    for (title, command) in commands(first, &sample(hub)?) {
         terminal.line("");
         terminal.line(&bold(title));
         terminal.line(&command);
@@ -224,27 +262,67 @@ fn welcome(hub: &LocalStack, walked: Option<&FinishedWalk>, terminal: &Terminal)
     Ok(())
 }
 
-/// Three sample commands with their titles. The person is invented.
-fn commands(api: &str, first: Option<ApplicationId>, sample: &Sample) -> [(&'static str, String); 3] {
+/// Sample commands with their titles, for a shell that has the exports. The person is invented.
+fn commands(first: Option<ApplicationId>, sample: &Sample) -> [(&'static str, String); 4] {
     let curl = "curl -s -H \"Authorization: Bearer $TOKEN\"";
     let first = match first {
         Some(id) => (
             "The events of the first application above:",
-            format!("{curl} {api}/v1/applications/{id}/events"),
+            format!("{curl} \"$URL/v1/applications/{id}/events\""),
         ),
         None => (
             "The services, and the documents and fields that each requires:",
-            format!("{curl} {api}/v1/services"),
+            format!("{curl} \"$URL/v1/services\""),
         ),
     };
     let Sample { coverage_query, body } = sample;
-    let coverage = format!("{curl} '{api}/v1/coverage?{coverage_query}'");
+    let coverage = format!("{curl} \"$URL/v1/coverage?{coverage_query}\"");
     let open = format!(
-        "{curl} -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' {api}/v1/applications -d '{body}'"
+        "{curl} -H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' \"$URL/v1/applications\" -d '{body}'"
     );
     [
         first,
         ("The agencies that would decide such an application:", coverage),
         ("A new application; the response names the missing documents:", open),
+        (
+            "The log of all functions, with new lines as they come:",
+            "cargo run -q -- logs --follow".to_owned(),
+        ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn k6_the_port_of_the_hub_has_one_name() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in
+            cli.get_subcommands().filter(|command| !["help", "deploy"].contains(&command.get_name()))
+        {
+            let names: Vec<&str> = command.get_opts().filter_map(|option| option.get_long()).collect();
+            assert!(
+                names.contains(&"port") && !names.contains(&"hub-port"),
+                "{}: {names:?}",
+                command.get_name()
+            );
+        }
+        assert!(
+            Cli::try_parse_from(["tongban", "token", "--hub-port", "1"]).is_ok(),
+            "the name of earlier versions"
+        );
+    }
+
+    #[test]
+    fn k6_up_puts_agencies_to_work() {
+        let words = ["tongban", "up", "--agencies", "--agencies-file", "other.toml"];
+        let Ok(Cli { command: Some(Command::Up(up)), .. }) = Cli::try_parse_from(words) else {
+            unreachable!("{words:?} are refused");
+        };
+        assert!(up.agencies && up.agencies_file.is_some());
+    }
 }

@@ -1,6 +1,6 @@
 //! Deploys the hub to a real account, or runs only the checks that need no account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,10 +15,12 @@ use serde_json::Value;
 
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
-use crate::functions::{self, FUNCTIONS, Package};
+use crate::children;
+use crate::functions::{self, Binaries, FUNCTIONS, HUB_KEYS_FILE, ISSUERS_FILE, PackageFiles};
 use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::python::Tools;
+use crate::roll_out::roll_out;
 use crate::secrets::new_id_secret;
 use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
@@ -33,9 +35,13 @@ const TARGET: &str = "x86_64-unknown-linux-gnu.2.34";
 const MAX_PARAMETER_BYTES: usize = 4096;
 /// Limit of a stack's name, in characters: its bucket appends `-documents-`, account and region, and S3 allows 63.
 const STACK_NAME: usize = 24;
-/// Limit of `TOKEN_ISSUERS`, in bytes: Lambda allows 4096 for the environment of a function, which also has four public
-/// keys of the hub.
-const MAX_ISSUERS_BYTES: usize = 2560;
+/// Limit of the list of token issuers, in bytes.
+const MAX_ISSUERS_BYTES: usize = 64 * 1024;
+/// Limit of SQS for the accounts that the policy of one queue names. The reports queue names those of all agencies.
+const LARGEST_POLICY: usize = 50;
+
+/// A list of no token issuer.
+const NO_ISSUERS: &str = "[]";
 
 /// Target and options of a deployment.
 #[derive(Clone, Debug)]
@@ -96,30 +102,31 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     let (account, _) = aws::caller(&aws).await?;
     let accounts = input.list.accounts(|_| account.clone());
     let template = template::render(&input.template, &accounts)?;
-    let package = release(&workspace, &input.agencies, terminal)?;
+    let binaries = release(&workspace, terminal)?;
     let bucket = options
         .artifacts_bucket
         .clone()
         .unwrap_or_else(|| format!("tongban-artifacts-{account}-{}", options.region));
 
     let cloud = Cloud::new(&aws);
+    cloud.remove_rolled_back(&options.stack, terminal).await?;
     let exists = cloud.exists(&options.stack).await?;
-    if !exists && input.issuers.is_none() {
-        terminal.line("! No --token-issuers given: the hub rejects every access token until a deployment names an issuer");
-    }
-    if !exists && options.alarm_topic.is_none() {
-        terminal.line("! No --alarm-topic given: alarms change their state and notify nobody until a deployment names a topic");
-    }
-    let published =
-        if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
+    let deployed = if exists { deployed(&cloud, options).await? } else { Deployed::default() };
     let situation = hub_keys::KeySituation {
         exists,
-        published: published.as_deref(),
+        published: deployed.hub_keys.as_deref(),
         given: input.hub_public_keys.as_deref(),
         rotate: options.rotate_hub_key,
     };
     let keys = hub_keys::plan(situation, &PrivateKey::generate(KeyUse::Signing)?)?;
-    let parameters = parameters(options, &input, &accounts, exists, &keys)?;
+    let issuers = input.issuers.clone().or(deployed.issuers).unwrap_or_else(|| NO_ISSUERS.to_owned());
+    let has_topic = options.alarm_topic.is_some() || deployed.has_alarm_topic;
+    for warning in warnings(&issuers, has_topic) {
+        terminal.line(warning);
+    }
+    let mut files = PackageFiles { agencies: input.agencies.clone(), issuers, hub_keys: keys.public.clone() };
+    let package = functions::pack(&workspace, &binaries, &files, "live")?;
+    let parameters = parameters(options, &accounts, exists, &keys)?;
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, terminal).await?;
     let mut deployment = Deployment {
@@ -129,12 +136,15 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
         package: &package,
         parameters,
     };
-    let mut outputs = change(&cloud, &deployment, options, terminal).await?;
+    let mut outputs = roll_out(&cloud, &mut deployment, options.allow_data_loss, terminal).await?;
     if let Some((public, signing)) = keys.second_update {
         terminal.line("The new key is published. A second update makes the hub sign with it.");
-        deployment.parameters.insert("HubPublicKeys", Parameter::Value(public));
+        files.hub_keys = public;
+        let package = functions::pack(&workspace, &binaries, &files, "live")?;
+        cloud.upload(&bucket, &package, terminal).await?;
+        let mut deployment = Deployment { package: &package, ..deployment };
         deployment.parameters.insert("HubSigningKey", Parameter::Value(signing));
-        outputs = change(&cloud, &deployment, options, terminal).await.context(
+        outputs = roll_out(&cloud, &mut deployment, options.allow_data_loss, terminal).await.context(
             "The new key is published but not in use yet: the second update failed. Run the command again.",
         )?;
     }
@@ -152,24 +162,51 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     Ok(())
 }
 
-/// Prints the plan and applies it. Refuses a plan that loses accepted data, unless the options allow the loss.
-async fn change(
-    cloud: &Cloud,
-    deployment: &Deployment<'_>,
-    options: &DeployOptions,
-    terminal: &Terminal,
-) -> Result<Outputs> {
-    let change = cloud.prepare(deployment, terminal).await?;
-    terminal.line(&change.plan.to_string());
-    let losses: Vec<String> = change.plan.losses().map(|change| change.id.clone()).collect();
-    if !losses.is_empty() && !options.allow_data_loss {
-        cloud.discard(change).await?;
-        bail!(
-            "This change replaces or removes {}, and its data would be lost. Nothing was changed. To deploy anyway, add --allow-data-loss",
-            losses.join(", ")
+/// What the stack has before the deployment.
+#[derive(Debug, Default)]
+struct Deployed {
+    issuers: Option<String>,
+    hub_keys: Option<String>,
+    has_alarm_topic: bool,
+}
+
+/// Reads what an option that is not given keeps. Stacks of earlier versions have issuers and keys among their
+/// parameters.
+async fn deployed(cloud: &Cloud, options: &DeployOptions) -> Result<Deployed> {
+    let mut parameters = cloud.parameters(&options.stack).await?;
+    let read = cloud.package_files(&parameters, &[ISSUERS_FILE, HUB_KEYS_FILE]).await;
+    let mut files = match read {
+        Ok(files) => files,
+        // Both are given, so nothing has to be read.
+        Err(_) if options.token_issuers.is_some() && options.hub_public_keys.is_some() => BTreeMap::new(),
+        Err(error) => {
+            return Err(error.context(
+                "the token issuers and the published keys of the stack cannot be read: give them with --token-issuers and \
+                 --hub-public-keys",
+            ));
+        }
+    };
+    Ok(Deployed {
+        issuers: files.remove(ISSUERS_FILE).or_else(|| parameters.remove("TokenIssuers")),
+        hub_keys: files.remove(HUB_KEYS_FILE).or_else(|| parameters.remove("HubPublicKeys")),
+        has_alarm_topic: parameters.get("AlarmTopic").is_some_and(|topic| !topic.is_empty()),
+    })
+}
+
+/// What an operator must know before the hub goes live without it.
+fn warnings(issuers: &str, has_alarm_topic: bool) -> Vec<&'static str> {
+    let mut warnings = Vec::new();
+    if issuers == NO_ISSUERS {
+        warnings.push(
+            "! No --token-issuers given: the hub rejects every access token until a deployment names an issuer",
         );
     }
-    cloud.apply(change, terminal).await
+    if !has_alarm_topic {
+        warnings.push(
+            "! No --alarm-topic given: alarms change their state and notify nobody until a deployment names a topic",
+        );
+    }
+    warnings
 }
 
 /// Checks the files of the repository and the options.
@@ -187,6 +224,11 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInp
     template::render(&template, &accounts)?;
     if template::agency_codes(&accounts).len() > MAX_PARAMETER_BYTES {
         bail!("the codes of {} agencies exceed the size of a stack's parameter", accounts.len());
+    }
+    if accounts.values().collect::<BTreeSet<_>>().len() > LARGEST_POLICY {
+        bail!(
+            "more than {LARGEST_POLICY} accounts of agencies: the policy of the reports queue has no room for them"
+        );
     }
     let issuers = options.token_issuers.as_ref().map(|path| {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -213,13 +255,12 @@ fn stack_name(name: &str) -> bool {
 fn issuers(text: &str) -> Result<String> {
     let _read: Issuers = Issuers::parse(text, Mode::Live)?;
     let short = serde_json::from_str::<Value>(text)?.to_string();
-    if short == "[]" {
+    if short == NO_ISSUERS {
         bail!("the list of token issuers is empty");
     }
     if short.len() > MAX_ISSUERS_BYTES {
         bail!(
-            "the issuers take {} bytes; a function's environment has room for {MAX_ISSUERS_BYTES}: give a jwks_uri in the place \
-             of keys",
+            "the issuers take {} bytes of at most {MAX_ISSUERS_BYTES}: give a jwks_uri in the place of keys",
             short.len()
         );
     }
@@ -233,16 +274,16 @@ fn dry_run(workspace: &Workspace, input: &DeploymentInput, terminal: &Terminal) 
         let _alone = workspace.lock()?;
         Tools::install(workspace, REQUIREMENTS, terminal)?
     };
-    let lint = Command::new(tools.python())
-        .arg(workspace.file("infra/lint/template.py"))
-        .output()
-        .context("the linter cannot be run")?;
+    let mut lint = Command::new(tools.python());
+    let lint = children::output(lint.arg(workspace.file("infra/lint/template.py")));
+    let lint = lint.context("the linter cannot be run")?;
     if !lint.status.success() {
         bail!("the template has errors:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
     let binaries = functions::build(workspace, terminal)?;
-    let package = functions::pack(workspace, &binaries, &input.agencies, "dry-run")?;
+    let files = PackageFiles { agencies: input.agencies.clone(), ..PackageFiles::default() };
+    let package = functions::pack(workspace, &binaries, &files, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
     terminal
         .line("No AWS call was made and nothing was changed. A deployment builds the functions for Lambda.");
@@ -251,7 +292,6 @@ fn dry_run(workspace: &Workspace, input: &DeploymentInput, terminal: &Terminal) 
 
 fn parameters(
     options: &DeployOptions,
-    input: &DeploymentInput,
     accounts: &BTreeMap<AgencyCode, String>,
     exists: bool,
     keys: &hub_keys::KeyPlan,
@@ -264,14 +304,8 @@ fn parameters(
         // Generated once. Only the stack stores it.
         parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
     }
-    if let Some(public) = &keys.public {
-        parameters.insert("HubPublicKeys", Parameter::Value(public.clone()));
-    }
     if let Some(signing) = &keys.signing {
         parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));
-    }
-    if let Some(issuers) = &input.issuers {
-        parameters.insert("TokenIssuers", Parameter::Value(issuers.clone()));
     }
     let Limits { requests_per_minute, applications_per_day } = options.limits;
     let limits = [("RequestsPerMinute", requests_per_minute), ("ApplicationsPerDay", applications_per_day)];
@@ -285,7 +319,7 @@ fn parameters(
 }
 
 /// Builds the functions for release, against the C library of Lambda's runtime.
-fn release(workspace: &Workspace, agencies: &[u8], terminal: &Terminal) -> Result<Package> {
+fn release(workspace: &Workspace, terminal: &Terminal) -> Result<Binaries> {
     let tools = {
         let _alone = workspace.lock()?;
         Tools::install(workspace, RELEASE_REQUIREMENTS, terminal)?
@@ -305,14 +339,13 @@ fn release(workspace: &Workspace, agencies: &[u8], terminal: &Terminal) -> Resul
     for function in FUNCTIONS {
         command.args(["--package", function]);
     }
-    let built = command.output().context("cargo-lambda cannot be run")?;
+    let built = children::output(&mut command).context("cargo-lambda cannot be run")?;
     if !built.status.success() {
         let errors = String::from_utf8_lossy(&built.stderr);
         bail!("the functions do not build for Lambda:\n{}", errors.trim_end());
     }
     step.done("Functions built for Lambda");
-    let binaries = FUNCTIONS.into_iter().map(|name| (name, folder.join(name).join("bootstrap"))).collect();
-    functions::pack(workspace, &binaries, agencies, "live")
+    Ok(FUNCTIONS.into_iter().map(|name| (name, folder.join(name).join("bootstrap"))).collect())
 }
 
 fn report(outputs: &Outputs, terminal: &Terminal) {
@@ -346,5 +379,14 @@ mod tests {
         assert!(issuers(&list(r#""jwks_uri": "https://issuer.example.org/keys""#)).is_ok());
         assert!(issuers(&list(r#""jwks_uri": "http://issuer.example.org/keys""#)).is_err());
         assert!(issuers("{}").is_err() && issuers("[ ]").is_err());
+    }
+
+    #[test]
+    fn o11_a_deployment_without_a_topic_says_that_alarms_notify_nobody() {
+        let told = |issuers: &str, topic| warnings(issuers, topic).join("\n");
+        assert!(told("[{}]", false).contains("--alarm-topic"), "{}", told("[{}]", false));
+        assert!(told("[{}]", false).contains("notify nobody"));
+        assert_eq!(told("[{}]", true), "");
+        assert!(told(NO_ISSUERS, true).contains("--token-issuers"));
     }
 }

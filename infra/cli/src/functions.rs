@@ -1,4 +1,4 @@
-//! Builds the functions and packs each into a zip for Lambda, with `bootstrap` and `agencies.json`.
+//! Builds the functions and packs each into a zip for Lambda: `bootstrap`, and the files beside it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::children::{self, ChildProcess};
 use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
@@ -24,6 +25,32 @@ const MAX_BYTES: u64 = 250 * 1024 * 1024;
 
 /// Each function's binary.
 pub type Binaries = BTreeMap<&'static str, PathBuf>;
+
+/// The files beside each binary: what a function reads at its start and what would not fit into its environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackageFiles {
+    /// The agencies, as JSON.
+    pub agencies: Vec<u8>,
+    /// The accepted token issuers, as JSON.
+    pub issuers: String,
+    /// The published keys of the hub, as a JWK set.
+    pub hub_keys: String,
+}
+
+/// Name of the file of token issuers in a package.
+pub const ISSUERS_FILE: &str = "token-issuers.json";
+/// Name of the file of the hub's published keys in a package.
+pub const HUB_KEYS_FILE: &str = "hub-keys.json";
+
+impl PackageFiles {
+    fn named(&self) -> [(&'static str, &[u8]); 3] {
+        [
+            ("agencies.json", &self.agencies),
+            (ISSUERS_FILE, self.issuers.as_bytes()),
+            (HUB_KEYS_FILE, self.hub_keys.as_bytes()),
+        ]
+    }
+}
 
 /// The zips of one build.
 #[derive(Clone, Debug)]
@@ -60,21 +87,14 @@ pub(crate) fn run(workspace: &Workspace, command: &mut Command, terminal: &Termi
             command.env_remove(name);
         }
     }
-    let mut child = command
-        .current_dir(workspace.root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cargo cannot be run")?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        bail!("the output of cargo cannot be read");
-    };
+    command.current_dir(workspace.root()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = ChildProcess::start(command).context("cargo cannot be run")?;
+    let (stdout, stderr) = child.pipes().context("the output of cargo cannot be read")?;
     let (found, errors) = std::thread::scope(|scope| {
         let errors = scope.spawn(|| progress(stderr, &step));
         (binaries(stdout), errors.join().unwrap_or_default())
     });
-    let status = child.wait().context("the exit status of cargo cannot be read")?;
+    let status = child.wait().context("the build did not finish")?;
     if !status.success() {
         drop(step);
         bail!("the functions do not build:\n{}", errors.trim_end());
@@ -129,11 +149,11 @@ fn binaries(stdout: impl io::Read) -> Result<Binaries> {
     Ok(found)
 }
 
-/// Packs each binary with the agencies. Unchanged zips are reused.
+/// Packs each binary with the files. Unchanged zips are reused.
 ///
 /// # Errors
 /// A file cannot be read or written, or a function exceeds the limit of Lambda.
-pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &str) -> Result<Package> {
+pub fn pack(workspace: &Workspace, binaries: &Binaries, files: &PackageFiles, kind: &str) -> Result<Package> {
     let folder = workspace.state("zips").join(kind);
     fs::create_dir_all(&folder).with_context(|| format!("{} cannot be written", folder.display()))?;
     let mut zips = BTreeMap::new();
@@ -141,13 +161,13 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &
     for (name, binary) in binaries {
         let zip = folder.join(format!("{name}.zip"));
         let stamp = folder.join(format!("{name}.stamp"));
-        let wanted = stamp_of(binary, agencies)?;
+        let wanted = stamp_of(binary, files)?;
         let stored = fs::read_to_string(&stamp).unwrap_or_default();
         let digest = match stored.split_once(' ') {
             Some((stamp, digest)) if stamp == wanted && zip.is_file() => digest.to_owned(),
             Some(_) | None => {
                 let _ = fs::remove_file(&stamp);
-                pack_one(&zip, binary, agencies, kind)?;
+                pack_one(&zip, binary, files, kind)?;
                 let digest = digest_of(&zip)?;
                 fs::write(&stamp, format!("{wanted} {digest}"))
                     .with_context(|| format!("{} cannot be written", stamp.display()))?;
@@ -162,8 +182,8 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, agencies: &[u8], kind: &
     Ok(Package { prefix, zips })
 }
 
-/// A hash of the inputs of a zip: the binary's size and modification time, and the agencies.
-fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
+/// A hash of the inputs of a zip: the binary's size and modification time, and the files.
+fn stamp_of(binary: &Path, files: &PackageFiles) -> Result<String> {
     let metadata = fs::metadata(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
     if metadata.len() > MAX_BYTES {
         bail!("{} exceeds Lambda's limit of 250 MiB", binary.display());
@@ -172,11 +192,15 @@ fn stamp_of(binary: &Path, agencies: &[u8]) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(metadata.len().to_be_bytes());
     hash.update(changed.as_nanos().to_be_bytes());
-    hash.update(agencies);
+    for (name, bytes) in files.named() {
+        hash.update(name.as_bytes());
+        hash.update(bytes.len().to_be_bytes());
+        hash.update(bytes);
+    }
     Ok(hex(&hash.finalize()))
 }
 
-fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()> {
+fn pack_one(zip: &Path, binary: &Path, files: &PackageFiles, kind: &str) -> Result<()> {
     // Local zips are read at once on the same machine: compression costs more time than it saves.
     let method =
         if kind.starts_with("local") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
@@ -188,8 +212,10 @@ fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()
     let source = if strip(binary, &stripped) { &stripped } else { binary };
     io::copy(&mut File::open(source)?, &mut writer)
         .with_context(|| format!("{} cannot be packed", binary.display()))?;
-    writer.start_file("agencies.json", options.unix_permissions(0o644))?;
-    writer.write_all(agencies)?;
+    for (name, bytes) in files.named() {
+        writer.start_file(name, options.unix_permissions(0o644))?;
+        writer.write_all(bytes)?;
+    }
     writer.finish()?.flush()?;
     let _ = fs::remove_file(&stripped);
     Ok(())
@@ -197,14 +223,8 @@ fn pack_one(zip: &Path, binary: &Path, agencies: &[u8], kind: &str) -> Result<()
 
 /// Removes debug information if `strip` is installed. The zip then has a third of the size.
 fn strip(from: &Path, to: &Path) -> bool {
-    let done = Command::new("strip")
-        .arg("--strip-debug")
-        .arg("-o")
-        .args([to, from])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    done.is_ok_and(|status| status.success()) && to.is_file()
+    let done = children::output(Command::new("strip").arg("--strip-debug").arg("-o").args([to, from]));
+    done.is_ok_and(|done| done.status.success()) && to.is_file()
 }
 
 fn digest_of(path: &Path) -> Result<String> {
@@ -254,20 +274,24 @@ mod tests {
     }
 
     #[test]
-    fn a_zip_has_the_binary_and_the_agencies() {
+    fn a_zip_has_the_binary_and_the_files() {
         let folder = std::env::temp_dir().join(format!("tongban-zip-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&folder).unwrap();
         let binary = folder.join("binary");
         fs::write(&binary, "#!/bin/sh\n").unwrap();
         let zip = folder.join("intake.zip");
-        pack_one(&zip, &binary, b"{}", "live").unwrap();
+        let files = PackageFiles { agencies: b"{}".to_vec(), issuers: "[]".into(), hub_keys: "{ }".into() };
+        pack_one(&zip, &binary, &files, "live").unwrap();
         let mut archive = ZipArchive::new(File::open(&zip).unwrap()).unwrap();
         assert_eq!(archive.by_name("bootstrap").unwrap().unix_mode().unwrap() & 0o777, 0o755);
-        assert_eq!(archive.by_name("agencies.json").unwrap().size(), 2);
+        for (name, size) in [("agencies.json", 2), (ISSUERS_FILE, 2), (HUB_KEYS_FILE, 3)] {
+            assert_eq!(archive.by_name(name).unwrap().size(), size, "{name}");
+        }
         let first = digest_of(&zip).unwrap();
-        pack_one(&zip, &binary, b"{}", "live").unwrap();
+        pack_one(&zip, &binary, &files, "live").unwrap();
         assert_eq!(digest_of(&zip).unwrap(), first, "the same content makes the same zip");
-        assert_ne!(stamp_of(&binary, b"{}").unwrap(), stamp_of(&binary, b"[]").unwrap());
+        let other = PackageFiles { issuers: "[ ]".into(), ..files.clone() };
+        assert_ne!(stamp_of(&binary, &files).unwrap(), stamp_of(&binary, &other).unwrap());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

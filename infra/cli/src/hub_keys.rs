@@ -1,6 +1,7 @@
 //! The signing keys of a live hub: the key in use, and the published former keys.
 //!
-//! Only the stack stores the private key, and AWS never returns it. So the public keys are a separate parameter.
+//! Only the stack stores the private key. The public keys are a file in the package of the functions, where this
+//! command finds them again.
 
 use anyhow::{Context as _, Result, bail};
 use protocol::jose::{PrivateKey, PublicKey};
@@ -13,7 +14,7 @@ pub const FORMER_KEYS: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct KeySituation<'a> {
     pub exists: bool,
-    /// The keys that the stack publishes, as JSON.
+    /// The keys that the deployed functions publish, as JSON.
     pub published: Option<&'a str>,
     /// Text of the file given with `--hub-public-keys`.
     pub given: Option<&'a str>,
@@ -21,12 +22,12 @@ pub struct KeySituation<'a> {
     pub rotate: bool,
 }
 
-/// The parameters of a deployment for the keys. `None` keeps the value of the stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The keys of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlan {
     /// The keys to publish.
-    pub public: Option<String>,
-    /// The private key.
+    pub public: String,
+    /// The private key. `None` keeps the key of the stack.
     pub signing: Option<String>,
     /// Published keys and private key for a second update, after the new key is published.
     pub second_update: Option<(String, String)>,
@@ -34,7 +35,7 @@ pub struct KeyPlan {
     pub new: Option<String>,
 }
 
-/// Chooses the parameters for the keys. `key` is the candidate for a new key.
+/// Chooses the keys. `key` is the candidate for a new key.
 ///
 /// # Errors
 /// The stack publishes no key and no key is given, or the given key does not fit the stack.
@@ -49,15 +50,10 @@ pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<KeyPlan> {
                 "the stack does not exist yet. Deploy without --rotate-hub-key and --hub-public-keys: the first deployment creates a key"
             );
         }
-        return Ok(KeyPlan {
-            public: Some(set(&[new])),
-            signing: Some(signing),
-            second_update: None,
-            new: kid,
-        });
+        return Ok(KeyPlan { public: set(&[new]), signing: Some(signing), second_update: None, new: kid });
     }
     let former = match (published, given) {
-        (Some(published), None) => keys(published).context("the parameter HubPublicKeys of the stack")?,
+        (Some(published), None) => keys(published).context("the keys that the stack publishes")?,
         (None, Some(given)) => keys(given)?,
         (Some(_), Some(_)) => {
             bail!("the stack already publishes its keys. Run the command without --hub-public-keys")
@@ -69,17 +65,12 @@ pub fn plan(situation: KeySituation<'_>, key: &PrivateKey) -> Result<KeyPlan> {
         ),
     };
     if !rotate {
-        return Ok(KeyPlan { public: published.is_none().then(|| set(&former)), ..KeyPlan::default() });
+        return Ok(KeyPlan { public: set(&former), signing: None, second_update: None, new: None });
     }
     let kept: Vec<Value> = former.into_iter().take(FORMER_KEYS).collect();
     let before: Vec<Value> = kept.iter().cloned().chain([new.clone()]).collect();
     let after: Vec<Value> = [new].into_iter().chain(kept).collect();
-    Ok(KeyPlan {
-        public: Some(set(&before)),
-        signing: None,
-        second_update: Some((set(&after), signing)),
-        new: kid,
-    })
+    Ok(KeyPlan { public: set(&before), signing: None, second_update: Some((set(&after), signing)), new: kid })
 }
 
 fn set(keys: &[Value]) -> String {
@@ -126,7 +117,7 @@ mod tests {
         let new = key();
         let plan =
             plan(KeySituation { exists: false, published: None, given: None, rotate: false }, &new).unwrap();
-        assert_eq!(plan.public.unwrap(), public(&[&new]));
+        assert_eq!(plan.public, public(&[&new]));
         assert_eq!(plan.signing.unwrap(), new.to_jwk().unwrap().to_string());
         assert_eq!(plan.second_update, None);
     }
@@ -134,7 +125,8 @@ mod tests {
     #[test]
     fn an_ordinary_deployment_leaves_the_keys_alone() {
         let published = public(&[&key()]);
-        assert_eq!(plan(old(Some(&published), None, false), &key()).unwrap(), KeyPlan::default());
+        let plan = plan(old(Some(&published), None, false), &key()).unwrap();
+        assert_eq!(plan, KeyPlan { public: published, signing: None, second_update: None, new: None });
     }
 
     #[test]
@@ -143,7 +135,7 @@ mod tests {
         let [a, b, c, d] = &former;
         let published = public(&[a, b, c, d]);
         let plan = plan(old(Some(&published), None, true), &new).unwrap();
-        assert_eq!(plan.public.unwrap(), public(&[a, b, c, &new]));
+        assert_eq!(plan.public, public(&[a, b, c, &new]));
         assert_eq!(plan.signing, None, "the first change only publishes");
         let (after, signing) = plan.second_update.unwrap();
         assert_eq!(after, public(&[&new, a, b, c]));
@@ -161,7 +153,7 @@ mod tests {
         let (known, new) = (key(), key());
         let jwk = known.public().to_jwk().unwrap().to_string();
         let with_file = plan(old(None, Some(&jwk), false), &new).unwrap();
-        assert_eq!((with_file.public.unwrap(), with_file.signing), (public(&[&known]), None));
+        assert_eq!((with_file.public, with_file.signing), (public(&[&known]), None));
         let rotated = plan(old(None, Some(&jwk), true), &new).unwrap();
         assert_eq!(rotated.second_update.unwrap().0, public(&[&new, &known]));
         let private = known.to_jwk().unwrap().to_string();

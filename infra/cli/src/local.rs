@@ -19,7 +19,7 @@ use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
 use crate::emulator::{Emulator, PORT, available_port};
 use crate::endpoints::{account_of, http_client, url_by_number};
-use crate::functions::{self, Package};
+use crate::functions::{self, Package, PackageFiles};
 use crate::plan::Plan;
 use crate::python::Tools;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
@@ -164,6 +164,12 @@ impl LocalStack {
         Ok(url_by_number(&self.emulator.endpoint(), id))
     }
 
+    /// Port of the local AWS.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.emulator.port()
+    }
+
     /// An HTTP client that resolves the API's host name.
     #[must_use]
     pub fn http(&self) -> &reqwest::Client {
@@ -299,7 +305,12 @@ fn prepare(workspace: &Workspace, options: &LocalOptions, terminal: &Terminal) -
     let agencies = Agencies::new(rows.clone())?;
     let binaries = functions::build(workspace, terminal)?;
     let rows = agencies_json(rows)?;
-    let package = functions::pack(workspace, &binaries, &rows, kind)?;
+    let files = PackageFiles {
+        agencies: rows.clone(),
+        issuers: secrets.token_issuers()?,
+        hub_keys: hub_keys([secrets.hub().public()])?,
+    };
+    let package = functions::pack(workspace, &binaries, &files, kind)?;
     Ok(Prepared { secrets, agencies, template, rows, codes: template::agency_codes(&accounts), package })
 }
 
@@ -322,8 +333,6 @@ async fn deploy(
             ("AgencyCodes", value(&prepared.codes)),
             ("IdSecret", value(prepared.secrets.id_secret())),
             ("HubSigningKey", Parameter::Value(prepared.secrets.hub().to_jwk()?.to_string())),
-            ("HubPublicKeys", Parameter::Value(hub_keys([prepared.secrets.hub().public()])?)),
-            ("TokenIssuers", Parameter::Value(prepared.secrets.token_issuers()?)),
             ("Mode", value("local")),
             ("RequestsPerMinute", value(&options.requests_per_minute.to_string())),
             ("LogLevel", value(&options.log_level)),

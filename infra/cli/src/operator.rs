@@ -24,9 +24,9 @@ pub use change_records::ChangeRecords;
 pub use keys::{AgencyKey, KeyState, Origin, read_key};
 pub use location::{HubLocation, HubPlace};
 pub use override_table::OverrideTable;
-pub use overview::{AgencyOverview, AgencySummary, QueueDepths, Suspension};
+pub use overview::{AgencyOverview, AgencySummary, MissingPart, QueueDepths, Suspension};
 pub use probe::{Probe, SentProbe};
-pub use refused_reports::{REFUSED, RefusedReport};
+pub use refused_reports::{REFUSED, RefusedReport, RefusedReports};
 
 use crate::stack::Outputs;
 use crate::workspace::Workspace;

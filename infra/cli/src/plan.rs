@@ -72,6 +72,13 @@ impl Plan {
         self.changes.iter().filter(|change| change.loses_data())
     }
 
+    /// Whether a table is created.
+    #[must_use]
+    pub fn adds_table(&self) -> bool {
+        let is_new = |change: &Change| change.action == Action::Add && change.kind == "AWS::DynamoDB::Table";
+        self.changes.iter().any(is_new)
+    }
+
     /// The number of changes by action, in one line.
     #[must_use]
     pub fn summary(&self) -> String {

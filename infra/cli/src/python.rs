@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::children;
 use crate::terminal::Terminal;
 use crate::tool_folder::{ToolFolder, check_fetched, run};
 use crate::workspace::Workspace;
@@ -93,11 +94,8 @@ fn find() -> Result<PathBuf> {
 }
 
 fn version(python: &OsStr) -> Option<(u32, u32)> {
-    let output = Command::new(python)
-        .args(["-c", "import sys; print(sys.version_info[0], sys.version_info[1])"])
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let program = "import sys; print(sys.version_info[0], sys.version_info[1])";
+    let output = children::output(Command::new(python).args(["-c", program])).ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let (major, minor) = text.trim().split_once(' ')?;
     output.status.success().then_some((major.parse().ok()?, minor.parse().ok()?))

@@ -31,7 +31,7 @@ impl RunningHub {
     /// The hub does not answer, belongs to another repository, or has no such stack.
     pub async fn find(port: u16, stack: &str) -> Result<RunningHub> {
         let workspace = Workspace::find()?;
-        deployed_agencies(&workspace, port, "say where it is with --hub-port or TONGBAN_PORT").await?;
+        deployed_agencies(&workspace, port, "say where it is with --port or TONGBAN_PORT").await?;
         let cloud = Cloud::new(&aws::local(&endpoint_of(port), LOCAL_ACCOUNT));
         if !cloud.exists(stack).await? {
             bail!("there is no stack {stack}; --stack or TONGBAN_STACK names another");

@@ -18,6 +18,9 @@ use crate::functions::Package;
 use crate::plan::{Action, Change, Plan};
 use crate::terminal::Terminal;
 
+/// Added to a failure that names an existing resource.
+const IN_THE_WAY: &str = ". A resource with this name is left from an earlier stack, or belongs to something else. It may hold \
+    data: look at it before you remove it, or deploy with another --stack";
 /// Bound on one change set and on one deployment.
 const DEPLOYMENT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
@@ -89,12 +92,16 @@ impl Cloud {
     /// Whether the stack exists, so that a deployment is an update.
     ///
     /// # Errors
-    /// The call to AWS fails, another deployment is in progress, or the first deployment was rolled back.
+    /// The call to AWS fails, another deployment is in progress, or the first deployment failed.
     pub async fn exists(&self, stack: &str) -> Result<bool> {
         Ok(match self.status(stack).await? {
             None | Some(StackStatus::ReviewInProgress) => false,
-            Some(StackStatus::RollbackComplete | StackStatus::RollbackFailed) => bail!(
-                "the first deployment of the stack {stack} was rolled back. Delete the stack and deploy again"
+            Some(StackStatus::RollbackComplete) => {
+                bail!("the first deployment of the stack {stack} failed and was rolled back. Deploy again")
+            }
+            Some(StackStatus::RollbackFailed) => bail!(
+                "the first deployment of the stack {stack} failed, and its rollback could not remove everything. Remove what is \
+                 left, and then the stack, in the CloudFormation console, and deploy again"
             ),
             Some(status) if status.as_str().ends_with("IN_PROGRESS") => {
                 bail!(
@@ -104,6 +111,31 @@ impl Cloud {
             }
             Some(_) => true,
         })
+    }
+
+    /// Removes a stack whose first deployment was rolled back. Such a stack has no resource any more, but its name is
+    /// taken.
+    ///
+    /// # Errors
+    /// A call to AWS fails, or the removal takes too long.
+    pub async fn remove_rolled_back(&self, stack: &str, terminal: &Terminal) -> Result<()> {
+        if self.status(stack).await? != Some(StackStatus::RollbackComplete) {
+            return Ok(());
+        }
+        let step = terminal.step("Removing the stack of the failed first deployment");
+        let begun = self.cloudformation.delete_stack().stack_name(stack).send().await;
+        begun.map_err(|error| call_error("removing the stack", error))?;
+        let mut pause = PollPause::new();
+        loop {
+            match self.status(stack).await? {
+                None | Some(StackStatus::DeleteComplete) => break,
+                Some(StackStatus::RollbackComplete | StackStatus::DeleteInProgress) => {}
+                Some(status) => bail!("the stack {stack} cannot be removed ({})", status.as_str()),
+            }
+            pause.wait("the removal of the stack").await?;
+        }
+        step.done("The stack of the failed first deployment is removed");
+        Ok(())
     }
 
     async fn status(&self, stack: &str) -> Result<Option<StackStatus>> {
@@ -265,7 +297,8 @@ impl Cloud {
                 Some(StackStatus::UpdateCompleteCleanupInProgress) => {}
                 Some(status) if !status.as_str().ends_with("IN_PROGRESS") => {
                     let why = self.first_failure(&stack, &token).await?;
-                    bail!("the stack {stack} was not changed ({}): {why}", status.as_str());
+                    let hint = if why.contains("already exists") { IN_THE_WAY } else { "" };
+                    bail!("the stack {stack} was not changed ({}): {why}{hint}", status.as_str());
                 }
                 Some(_) => {
                     if terminal.is_moving() {
@@ -303,7 +336,7 @@ fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudform
     ];
     let mut values: BTreeMap<&str, Parameter> = own.into_iter().collect();
     values.extend(deployment.parameters.iter().map(|(key, value)| (*key, value.clone())));
-    for key in previous {
+    for key in previous.iter().filter(|key| declares(deployment.template, key)) {
         values.entry(key).or_insert(Parameter::Previous);
     }
     values
@@ -317,6 +350,12 @@ fn parameters(deployment: &Deployment<'_>, previous: &[String]) -> Vec<cloudform
             .build()
         })
         .collect()
+}
+
+/// Whether the template has this parameter: a stack of an earlier template may have others.
+fn declares(template: &str, parameter: &str) -> bool {
+    let head = template.split("\nResources:").next().unwrap_or_default();
+    head.contains(&format!("\n  {parameter}:\n    Type:"))
 }
 
 /// Growing pauses between two polls, up to a deadline.
@@ -350,11 +389,12 @@ mod tests {
         let deployment = Deployment {
             stack: "s",
             bucket: "b",
-            template: "",
+            template: "Parameters:\n  IdSecret:\n    Type: String\n  Mode:\n    Type: String\nResources:\n",
             package: &package,
             parameters: [("Mode", Parameter::Value("live".to_owned()))].into(),
         };
-        let previous = ["IdSecret", "Mode"].map(str::to_owned);
+        // A parameter that the new template has no longer is not passed: CloudFormation would refuse it.
+        let previous = ["IdSecret", "Mode", "TokenIssuers"].map(str::to_owned);
         let told: Vec<String> = parameters(&deployment, &previous)
             .iter()
             .map(|p| {

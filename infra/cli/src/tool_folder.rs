@@ -3,11 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
+use crate::children;
 use crate::workspace::{Workspace, write_whole};
 
 /// A folder whose name derives from the pinned packages, so that two sets of packages never share a folder.
@@ -54,7 +55,7 @@ impl ToolFolder {
 /// Runs a program to its end. `missing` completes the error for a program that is not on the path.
 pub(crate) fn run(command: &mut Command, missing: &str) -> Result<Output> {
     let name = Path::new(command.get_program()).display().to_string();
-    match command.stdin(Stdio::null()).output() {
+    match children::output(command) {
         Ok(output) => Ok(output),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             bail!("{name} is not on the path: {missing}")

@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::local::LocalStack;
 use crate::secrets::SCOPES;
 use crate::terminal::Terminal;
-use agencies::Agencies;
+pub use agencies::WorkingAgencies;
 use scenario::Scenario;
 use scenario_run::{WalkContext, run_scenario};
 use timeline::Timeline;
@@ -35,7 +35,7 @@ pub const TENANT: &str = "demo-app";
 #[derive(Debug)]
 pub struct FinishedWalk {
     first: ApplicationId,
-    agencies: Agencies,
+    agencies: WorkingAgencies,
 }
 
 impl FinishedWalk {
@@ -44,14 +44,10 @@ impl FinishedWalk {
         self.first
     }
 
-    /// The agencies that decide by script until this value is dropped.
-    pub fn agencies(&self) -> impl Iterator<Item = &AgencyCode> {
-        self.agencies.codes()
-    }
-
-    /// Lets the agencies finish their current cases, then ends them.
-    pub async fn end(self) {
-        self.agencies.end().await;
+    /// The agencies of the walk, which decide by script until the value is dropped.
+    #[must_use]
+    pub fn into_agencies(self) -> WorkingAgencies {
+        self.agencies
     }
 }
 
@@ -64,7 +60,7 @@ pub async fn walk(hub: &LocalStack, terminal: &Terminal) -> Result<FinishedWalk>
     let scenarios = scenario::scenarios(hub.agencies(), today(Timestamp::now()))?;
     print_introduction(&scenarios, terminal);
     let codes: BTreeSet<AgencyCode> = scenarios.iter().flat_map(Scenario::agencies).cloned().collect();
-    let agencies = Agencies::start(hub, codes)?;
+    let agencies = WorkingAgencies::start(hub, codes)?;
     let callbacks = CallbackLog::default();
     let receiver = CallbackReceiver::listen(0, callbacks.handler()).await?;
     let app = AppClient::new(hub.http(), hub.api_url()?, hub.token(TENANT, &SCOPES)?);

@@ -2,6 +2,7 @@
 
 use platform::config::{Config, Mode, Reader, Variable};
 use platform::hub::AwsHub;
+use platform::secrets::Secrets;
 use platform::startup::start_with;
 
 use crate::rate_limit::Limits;
@@ -10,7 +11,7 @@ use crate::token::Issuers;
 /// Token issuers and rate limits of an HTTP function.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Issuers whose access tokens are accepted; `None` when the function does not need the variable.
+    /// Issuers whose access tokens are accepted; `None` when the function does not need them.
     pub issuers: Option<Issuers>,
     /// Rate limits of a tenant.
     pub limits: Limits,
@@ -30,10 +31,9 @@ impl HttpConfig {
 }
 
 /// Starts an HTTP function: [`platform::startup::start`], and [`HttpConfig`] of the same environment.
-#[must_use]
-pub fn start_http(needed: &[Variable]) -> (Config, HttpConfig, AwsHub) {
-    let (config, hub, http) = start_with(needed, HttpConfig::read);
-    (config, http, hub)
+pub async fn start_http(needed: &[Variable]) -> (Config, HttpConfig, AwsHub, Secrets) {
+    let (config, hub, secrets, http) = start_with(needed, HttpConfig::read).await;
+    (config, http, hub, secrets)
 }
 
 fn limit(text: &str) -> Result<u32, &'static str> {
@@ -52,22 +52,47 @@ mod tests {
         ("AWS_SECRET_ACCESS_KEY", "canary-aws"),
     ];
 
-    fn read(pairs: &[(&str, &str)]) -> Result<HttpConfig, Vec<&'static str>> {
-        let given = AWS.iter().chain(pairs).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    /// Reads the settings, with this list of issuers beside the binary.
+    fn read(issuers: Option<&str>, pairs: &[(&str, &str)]) -> Result<HttpConfig, Vec<&'static str>> {
+        let name = format!("tongban-http-{}-{}", std::process::id(), issuers.map_or(0, str::len));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        if let Some(issuers) = issuers {
+            std::fs::write(folder.join("token-issuers.json"), issuers).unwrap();
+        }
+        let root = [("LAMBDA_TASK_ROOT", folder.to_str().unwrap())];
+        let given = AWS.iter().chain(&root).chain(pairs);
+        let given = given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let read = Config::read_with(&[Variable::TokenIssuers], given, HttpConfig::read);
+        std::fs::remove_dir_all(&folder).unwrap();
         read.map(|(_, http)| http).map_err(|error| error.variables().collect())
     }
 
     #[test]
     fn issuers_and_limits_are_read_and_each_problem_is_named() {
-        assert_eq!(read(&[]).unwrap_err(), ["TOKEN_ISSUERS"]);
-        let wrong =
-            [("TOKEN_ISSUERS", "canary"), ("REQUESTS_PER_MINUTE", "0"), ("APPLICATIONS_PER_DAY", "x")];
+        assert_eq!(read(None, &[]).unwrap_err(), ["token-issuers.json"]);
+        let wrong = [("REQUESTS_PER_MINUTE", "0"), ("APPLICATIONS_PER_DAY", "x")];
         assert_eq!(
-            read(&wrong).unwrap_err(),
-            ["APPLICATIONS_PER_DAY", "REQUESTS_PER_MINUTE", "TOKEN_ISSUERS"]
+            read(Some("canary"), &wrong).unwrap_err(),
+            ["APPLICATIONS_PER_DAY", "REQUESTS_PER_MINUTE", "token-issuers.json"]
         );
-        let http = read(&[("TOKEN_ISSUERS", "[]"), ("REQUESTS_PER_MINUTE", "60")]).unwrap();
+        let http = read(Some("[]"), &[("REQUESTS_PER_MINUTE", "60")]).unwrap();
         assert_eq!((http.limits.requests_per_minute, http.limits.applications_per_day), (Some(60), None));
+    }
+
+    /// Issuers that would not fit into the 4 KB of a function's environment are read from the package.
+    #[test]
+    fn o4_a_hundred_issuers_are_read_from_the_package() {
+        let issuers: Vec<String> = (0..100)
+            .map(|number| {
+                format!(
+                    r#"{{"issuer":"https://i{number}.example.org","audience":"tongban","tenants":["t{number}"],
+                        "jwks_uri":"https://i{number}.example.org/keys"}}"#
+                )
+            })
+            .collect();
+        let issuers = format!("[{}]", issuers.join(","));
+        assert!(issuers.len() > 4096, "{}", issuers.len());
+        assert!(read(Some(&issuers), &[]).unwrap().issuers.is_some());
     }
 }

@@ -110,6 +110,12 @@ impl Aws {
         aws_sdk_kms::Client::new(&self.config)
     }
 
+    /// A Secrets Manager client.
+    #[must_use]
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.config)
+    }
+
     /// An S3 client. With another endpoint it addresses buckets by path, because a local AWS has no host for each
     /// bucket.
     #[must_use]

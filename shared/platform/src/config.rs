@@ -1,7 +1,7 @@
-//! The configuration of a function, read once from its environment variables.
+//! The configuration of a function, read once from its environment variables and the files beside its binary.
 //!
-//! A function names the variables it needs. One error lists every missing or invalid variable by name, and never shows
-//! a value, because some values are secrets. An invalid value never falls back to a default.
+//! A function names the settings it needs. One error lists every missing or invalid setting by name, and never shows a
+//! value. An invalid value never falls back to a default. Secrets are stored elsewhere: see [`crate::startup`].
 
 mod agencies;
 mod reader;
@@ -11,10 +11,11 @@ mod variable;
 use std::collections::BTreeMap;
 
 use domain::agencies::Agencies;
-use protocol::jose::{KeySet, PrivateKey};
+use protocol::jose::KeySet;
 
 pub use reader::{ConfigError, Reader};
 pub use secret::Secret;
+pub(crate) use secret::{id_secret, signing_key};
 pub use variable::Variable;
 
 use crate::aws::Access;
@@ -61,13 +62,13 @@ pub struct Config {
     /// ARN of the KMS key.
     pub key_id: Option<String>,
     pub queues: QueueUrls,
-    /// The secret from which application ids are derived.
-    pub id_secret: Option<Secret>,
-    /// The hub's signing key.
-    pub signing_key: Option<PrivateKey>,
+    /// ARN of the secret from which application ids are derived.
+    pub id_secret_arn: Option<String>,
+    /// ARN of the secret that holds the hub's signing key.
+    pub signing_key_arn: Option<String>,
     /// The published public keys that verify the hub's messages.
     pub hub_keys: Option<KeySet>,
-    /// The agencies, from `agencies.json`.
+    /// The agencies.
     pub agencies: Option<Agencies>,
 }
 
@@ -94,7 +95,7 @@ impl Config {
         Config::read_with(needed, given, more)
     }
 
-    /// Reads these variables, and `agencies.json` when it is needed.
+    /// Reads these variables, and the needed files of the package.
     ///
     /// # Errors
     /// [`ConfigError`] names every missing or invalid variable.
@@ -135,14 +136,10 @@ impl Config {
             agency_prefix: reader.parsed(Variable::QueueUrlPrefix, url),
             quarantine: reader.parsed(Variable::QuarantineQueueUrl, url),
         };
-        let id_secret = reader.parsed(Variable::IdSecret, secret::id_secret);
-        let signing_key = reader.parsed(Variable::HubSigningKey, secret::signing_key);
+        let id_secret_arn = reader.parsed(Variable::IdSecret, arn);
+        let signing_key_arn = reader.parsed(Variable::HubSigningKey, arn);
         let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
-        let agencies = if needed.contains(&Variable::Agencies) {
-            reader.parsed(Variable::Agencies, agencies::read)
-        } else {
-            None
-        };
+        let agencies = reader.parsed(Variable::Agencies, agencies::parse);
         let stack = reader.given.get("STACK").cloned();
         let more = more(&mut reader, mode);
         match access {
@@ -156,8 +153,8 @@ impl Config {
                     bucket,
                     key_id,
                     queues,
-                    id_secret,
-                    signing_key,
+                    id_secret_arn,
+                    signing_key_arn,
                     hub_keys,
                     agencies,
                 };
@@ -166,6 +163,11 @@ impl Config {
             _ => Err(ConfigError { problems: reader.problems }),
         }
     }
+}
+
+/// A secret itself is refused, so that none can be put into the environment by mistake.
+fn arn(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("arn:") { Ok(text.to_owned()) } else { Err("not an ARN") }
 }
 
 fn url(text: &str) -> Result<String, &'static str> {
@@ -180,9 +182,7 @@ fn url(text: &str) -> Result<String, &'static str> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use protocol::jose::KeyUse;
+    use protocol::jose::{KeyUse, PrivateKey};
 
     use super::*;
 
@@ -204,8 +204,8 @@ mod tests {
             given(&[
                 ("AWS_REGION", "cn-north-1"),
                 ("BUCKET", ""),
-                ("ID_SECRET", "canary"),
-                ("HUB_SIGNING_KEY", "{\"d\":\"canary\"}"),
+                ("ID_SECRET_ARN", "canary"),
+                ("HUB_SIGNING_KEY_ARN", "{\"d\":\"canary\"}"),
                 ("MODE", "canary"),
                 ("LOG_LEVEL", "canary"),
                 ("CALLBACK_QUEUE_URL", "canary"),
@@ -220,8 +220,8 @@ mod tests {
                 "AWS_SECRET_ACCESS_KEY",
                 "BUCKET",
                 "CALLBACK_QUEUE_URL",
-                "HUB_SIGNING_KEY",
-                "ID_SECRET",
+                "HUB_SIGNING_KEY_ARN",
+                "ID_SECRET_ARN",
                 "LOG_LEVEL",
                 "MODE",
                 "TABLE",
@@ -241,31 +241,54 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secret() {
-        let key = PrivateKey::generate(KeyUse::Signing).unwrap().to_jwk().unwrap();
-        let secret = URL_SAFE_NO_PAD.encode([7; 32]);
-        let jwk = key.to_string();
-        let pairs =
-            [&AWS[..], &[("ID_SECRET", &secret), ("HUB_SIGNING_KEY", &jwk), ("MODE", "local")]].concat();
-        let config = Config::read(&[Variable::IdSecret, Variable::HubSigningKey], given(&pairs)).unwrap();
-        assert_eq!(config.mode, Mode::Local);
-        assert_eq!(config.id_secret.as_ref().unwrap().expose(), [7; 32]);
-        let shown = format!("{config:?}");
-        for hidden in [key["d"].as_str().unwrap(), "7, 7", "canary-aws"] {
-            assert!(!shown.contains(hidden), "{shown}");
+    fn agencies_are_read_from_the_function_package() {
+        let folder = Package::new("agencies");
+        let read = || Config::read(&[Variable::Agencies], folder.given());
+        assert_eq!(read().unwrap_err().variables().collect::<Vec<_>>(), ["agencies.json"]);
+        let rows = r#"{"agencies":[{"code":"11","zh":"北京市公安局","en":"Beijing","state":"active"}]}"#;
+        folder.write("agencies.json", rows);
+        assert!(read().unwrap().agencies.is_some());
+        let refusal = Config::read(&[Variable::Agencies], given(&AWS)).unwrap_err().to_string();
+        assert_eq!(refusal, "agencies.json cannot be found: LAMBDA_TASK_ROOT is missing");
+    }
+
+    /// No number of rotations reaches the 4 KB of the environment.
+    #[test]
+    fn o4_published_keys_are_read_from_the_package_and_not_from_the_environment() {
+        let folder = Package::new("hub-keys");
+        let keys: Vec<_> = (0..16)
+            .map(|_| PrivateKey::generate(KeyUse::Signing).unwrap().public().to_jwk().unwrap())
+            .collect();
+        let text = serde_json::json!({ "keys": keys }).to_string();
+        let pairs = || [folder.given(), given(&[("HUB_KEYS", &text)])].concat();
+        assert!(Config::read(&[Variable::HubKeys], pairs()).is_err());
+        folder.write("hub-keys.json", &text);
+        let config = Config::read(&[Variable::HubKeys], pairs()).unwrap();
+        assert_eq!(config.hub_keys.unwrap().keys().len(), 16);
+    }
+
+    /// A folder like a function's package, removed on drop.
+    struct Package(std::path::PathBuf);
+
+    impl Package {
+        fn new(name: &str) -> Package {
+            let folder = std::env::temp_dir().join(format!("tongban-config-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            Package(folder)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.0.join(name), text).unwrap();
+        }
+
+        fn given(&self) -> Vec<(String, String)> {
+            given(&[&AWS[..], &[("LAMBDA_TASK_ROOT", self.0.to_str().unwrap())]].concat())
         }
     }
 
-    #[test]
-    fn agencies_are_read_from_the_function_package() {
-        let folder = std::env::temp_dir().join(format!("tongban-config-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let root = [&AWS[..], &[("LAMBDA_TASK_ROOT", folder.to_str().unwrap())]].concat();
-        let read = || Config::read(&[Variable::Agencies], given(&root));
-        assert_eq!(read().unwrap_err().variables().collect::<Vec<_>>(), ["LAMBDA_TASK_ROOT"]);
-        let rows = r#"{"agencies":[{"code":"11","zh":"北京市公安局","en":"Beijing","state":"active"}]}"#;
-        std::fs::write(folder.join("agencies.json"), rows).unwrap();
-        assert!(read().unwrap().agencies.is_some());
-        std::fs::remove_dir_all(&folder).unwrap();
+    impl Drop for Package {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 }

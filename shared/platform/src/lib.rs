@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod queues;
 pub mod rate_limits;
 pub mod recent_states;
+pub mod secrets;
 pub mod startup;
 pub mod store;
 pub mod stored_responses;

@@ -47,16 +47,16 @@ fn a_token_has_the_requested_scope_and_nothing_else_is_printed() {
         let printed = run(&["token", wrong[0], wrong[1]], 2);
         assert!(printed.contains(why), "{printed}");
     }
-    assert!(run(&["token", "--hub-port", "1"], 1).contains("no hub answers on port 1"));
+    assert!(run(&["token", "--port", "1"], 1).contains("no hub answers on port 1"));
     assert!(run(&["token", "--stack", "other"], 1).contains("there is no stack other"));
 }
 
 #[tokio::test]
 async fn an_application_from_a_file_is_followed_and_calls_back() {
     let log = fixture().file("listen.log");
-    let words = ["listen", "--port", "0", "--tenant", "apps-file", "--json"];
+    let words = ["listen", "--listen-port", "0", "--tenant", "apps-file", "--json"];
     let listener = Running::start(fixture().tongban(&words), &log);
-    let human = fixture().tongban(&["listen", "--port", "0", "--tenant", "apps-file"]);
+    let human = fixture().tongban(&["listen", "--listen-port", "0", "--tenant", "apps-file"]);
     let human = Running::start(human, &fixture().file("human.log"));
     let listening = human.wait_for_line(&["Listening for apps-file"]).await;
     let address = listening.rsplit(' ').next().expect("an address");

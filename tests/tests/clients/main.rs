@@ -129,6 +129,7 @@ fn is_invented(name: &str) -> bool {
         || ["inline", "anonymous", "oneof", "anyof", "allof"].iter().any(|word| lower.contains(word))
 }
 
+/// Case K1 of `tests/FIELD_CASES.md`.
 #[test]
 fn openapi_python_client_generates_every_operation_without_a_warning() {
     let folder = Folder::new("python");
@@ -271,6 +272,7 @@ fn generate(target: &Target, document: &str) {
     }
 }
 
+/// Case K2 of `tests/FIELD_CASES.md`.
 #[test]
 fn openapi_generator_makes_clients_that_compile() {
     let targets: &[Target] =
@@ -287,7 +289,7 @@ fn openapi_generator_makes_clients_that_compile() {
     }
 }
 
-/// The models of datamodel-code-generator bear the names of the contract.
+/// The models of datamodel-code-generator bear the names of the contract. Case A24 of `tests/FIELD_CASES.md`.
 #[test]
 fn datamodel_code_generator_invents_no_name() {
     let folder = Folder::new("models");

@@ -6,13 +6,17 @@
 #![allow(clippy::print_stderr, reason = "a harness prints its errors")]
 
 mod app;
+mod aws_page;
 mod command;
 mod conflict;
+mod deployment;
 mod evidence;
 mod growth;
 mod keys;
 mod kit;
 mod limits;
+mod logs;
+mod missing;
 mod policies;
 mod suspension;
 mod test_hub;
@@ -50,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 12] = [
+    let plays: [(&str, Trialled); 19] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -83,6 +87,25 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
             Box::pin(policies::a_killed_process_costs_thirty_seconds_on_every_queue(test_hub))
         }),
         ("policies::every_queue_has_alarms", |test_hub| Box::pin(policies::every_queue_has_alarms(test_hub))),
+        ("policies::o3_nothing_may_stay_behind_after_a_failed_deployment", |test_hub| {
+            Box::pin(policies::o3_nothing_may_stay_behind_after_a_failed_deployment(test_hub))
+        }),
+        ("policies::o4_no_environment_can_grow", |test_hub| {
+            Box::pin(policies::o4_no_environment_can_grow(test_hub))
+        }),
+        ("aws_page::the_aws_page", |test_hub| Box::pin(aws_page::the_aws_page(test_hub))),
+        ("logs::k6_one_log_has_the_lines_of_all_functions", |test_hub| {
+            Box::pin(logs::k6_one_log_has_the_lines_of_all_functions(test_hub))
+        }),
+        ("missing::o9_a_missing_queue_hides_nothing_else", |test_hub| {
+            Box::pin(missing::o9_a_missing_queue_hides_nothing_else(test_hub))
+        }),
+        ("missing::a18_a_case_in_the_dead_letter_queue_is_named", |test_hub| {
+            Box::pin(missing::a18_a_case_in_the_dead_letter_queue_is_named(test_hub))
+        }),
+        ("deployment::o3_a_first_deployment_that_fails_leaves_nothing_in_the_way", |test_hub| {
+            Box::pin(deployment::o3_a_first_deployment_that_fails_leaves_nothing_in_the_way(test_hub))
+        }),
     ];
     plays.into_iter().map(|(name, play)| fixture.trial(name, play)).collect()
 }

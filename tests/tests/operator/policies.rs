@@ -110,6 +110,41 @@ pub(crate) async fn a_killed_process_costs_thirty_seconds_on_every_queue(test_hu
     }
 }
 
+/// What real AWS refuses and the local AWS does not: to remove a protected table in a rollback.
+pub(crate) async fn o3_nothing_may_stay_behind_after_a_failed_deployment(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
+    check.sound();
+    let head = "  Bucket:\n    Type: AWS::S3::Bucket\n    # S3 sends a test notification when it creates the bucket, so the queue's \
+                policy must exist first. The policy names the\n    # bucket, so the bucket has a fixed name.\n    DependsOn: \
+                UploadsPolicy\n    DeletionPolicy: !If [Live, ";
+    let says = |name: &str, policy: &str, told| {
+        let now = format!("{head}RetainExceptOnCreate, Delete]");
+        check.says(name, (&now, &format!("{head}{policy}, Delete]")), told, 1);
+    };
+    says("retained", "Retain", "Bucket stays behind");
+    says("removed", "Delete", "Bucket holds data and is removed with the stack");
+    let of_table = "-deliveries\"\n      BillingMode: PAY_PER_REQUEST\n      DeletionProtectionEnabled: !If ";
+    check.says(
+        "protected",
+        (&format!("{of_table}[Protected, true, false]"), &format!("{of_table}[Live, true, false]")),
+        "Deliveries cannot be removed by the rollback",
+        1,
+    );
+}
+
+/// Lambda counts the environment of a function as JSON and takes 4 KB; the local AWS has no limit.
+pub(crate) async fn o4_no_environment_can_grow(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
+    check.sound();
+    let last = "          QUARANTINE_QUEUE_URL: !Ref RouterQuarantine\n";
+    let with = |line: &str| format!("{last}          {line}\n");
+    let key = with("HUB_SIGNING_KEY: !Ref HubSigningKey");
+    check.says("growing", (last, &key), "Router: nothing bounds the variable HUB_SIGNING_KEY", 1);
+    // Fits as text, but not as JSON with its quotes and names.
+    let large = with(&format!("LARGE: \"{}\"", "x".repeat(2_500)));
+    check.says("large", (last, &large), "Router: the environment may take", 1);
+}
+
 /// The template check that CI runs.
 struct Check {
     test_hub: Arc<TestHub>,

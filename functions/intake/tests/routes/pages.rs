@@ -47,7 +47,7 @@ async fn the_type_of_every_problem_resolves() {
 }
 
 /// The table names every code that the hub can answer with, in both languages, and stays far below what a function may
-/// answer (6 MB).
+/// answer (6 MB). Case K4 of `tests/FIELD_CASES.md`.
 #[tokio::test]
 async fn the_table_lists_every_code_of_problems_and_of_fields() {
     let test_hub = new_hub();

@@ -10,7 +10,7 @@ use domain::agency_override::{AgencyOverride, KeyRole, REASON};
 use domain::ids::AgencyCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tongban::operator::{HubLocation, HubPlace, Operator, Probe, REFUSED, read_key};
+use tongban::operator::{HubLocation, HubPlace, MissingPart, Operator, Probe, REFUSED, read_key};
 use tongban::terminal::Terminal;
 
 use super::local_hub::{port_of, stack_of};
@@ -186,13 +186,15 @@ impl AgencyCommand {
         let operator = Operator::reach(&self.hub.location()?).await?;
         match self.command {
             AgencySubcommand::List(json) => {
-                print(terminal, json, &operator.list().await?, |list| tables::list(list))
+                let (list, missing) = operator.list().await;
+                print(terminal, json, &list, |list| tables::list(list))?;
+                complete(&missing)
             }
             AgencySubcommand::Show { code, json } => {
                 let overview = operator.show(&code).await?;
                 print(terminal, json, &overview, tables::show)?;
                 match overview.records_broken {
-                    None => Ok(()),
+                    None => complete(&overview.missing),
                     Some(broken) => bail!(
                         "THE HASH CHAIN OF THE CHANGE RECORDS IS BROKEN: {broken}. The table was written without this command. \
                                                  Restore the table to an earlier point in time and compare"
@@ -221,9 +223,10 @@ impl AgencyCommand {
             }
             AgencySubcommand::Refused { code, since, json } => {
                 let since = since.unwrap_or_else(|| Timestamp::now() - RECENT);
-                let (refused, more) = operator.refused(&code, since).await?;
-                print(terminal, json, &refused, |refused| tables::refused(refused))?;
-                if more {
+                let refused = operator.refused(&code, since).await?;
+                print(terminal, json, &refused.reports, |reports| tables::refused(reports))?;
+                complete(&refused.missing)?;
+                if refused.more {
                     bail!("only the first {REFUSED} are shown; give a later --since to see the rest");
                 }
                 Ok(())
@@ -238,6 +241,15 @@ impl AgencyCommand {
             }
         }
     }
+}
+
+/// Fails when parts could not be read. The others are printed before.
+fn complete(missing: &[MissingPart]) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let parts = missing.iter().map(|missing| format!("\n  {}: {}", missing.part, missing.reason));
+    bail!("not everything could be read. The rest is above. Missing:{}", parts.collect::<String>())
 }
 
 /// Prints JSON for a program, a table for a person.
@@ -257,7 +269,7 @@ fn print<T: Serialize>(
 async fn resume(operator: &Operator, code: &AgencyCode, reason: &str, terminal: &Terminal) -> Result<()> {
     let overrides = operator.override_agency(code, &AgencyOverride::Resume, reason).await?;
     terminal.line(&format!("Agency {code} takes cases again (change {}).", overrides.version));
-    if let Some(row) = operator.list().await?.into_iter().find(|row| &row.agency == code)
+    if let Some(row) = operator.list().await.0.into_iter().find(|row| &row.agency == code)
         && row.suspended_by.is_some()
     {
         bail!("the agency's row in infra/agencies.toml still suspends it. Change the row and deploy");

@@ -30,8 +30,8 @@ const EVENT_TYPES: usize = 32;
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// Port of 127.0.0.1 to listen on; 0 chooses a free port.
-    #[arg(long, default_value_t = 4590)]
-    port: u16,
+    #[arg(long, value_name = "PORT", default_value_t = 4590)]
+    listen_port: u16,
     /// Event types, separated by commas, for example application.received. Default: all types.
     #[arg(long, value_delimiter = ',')]
     events: Vec<String>,
@@ -56,7 +56,8 @@ impl Listen {
         let app = AppClient::new(hub.http(), hub.url(), token);
         let (sender, mut received) = mpsc::channel(QUEUE_LENGTH);
         let receiver =
-            CallbackReceiver::listen(self.port, move |callback| sender.try_send(callback).is_ok()).await?;
+            CallbackReceiver::listen(self.listen_port, move |callback| sender.try_send(callback).is_ok())
+                .await?;
         // A killed run leaves its subscription. Its receiver is gone, because this process has the port.
         app.unsubscribe_url(receiver.url()).await?;
         let (subscription, secret) = app.subscribe(receiver.url(), &self.events).await?;

@@ -5,7 +5,7 @@ use clap::{Args, value_parser};
 use tongban::secrets::{SCOPES, TOKEN_HOURS, TOKEN_HOURS_MOST};
 use tongban::terminal::Terminal;
 
-use super::local_hub::LocalHub;
+use super::local_hub::{LocalHub, exports};
 
 /// Prints an access token for the hub on this machine (`cargo run`, `cargo run -- up`), and nothing else.
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Token {
     /// Lifetime in hours. The hub rejects tokens with a lifetime of more than a day.
     #[arg(long, default_value_t = TOKEN_HOURS, value_parser = value_parser!(u8).range(1..=i64::from(TOKEN_HOURS_MOST)))]
     hours: u8,
-    /// Prints shell commands that set TOKEN and URL, for `eval "$(…)"`.
+    /// Prints shell commands that set TONGBAN_PORT, URL and TOKEN, for `eval "$(…)"`.
     #[arg(long)]
     export: bool,
 }
@@ -41,9 +41,9 @@ impl Token {
         let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         let token = hub.token(&self.local_hub.tenant, &scopes, self.hours)?;
         if self.export {
-            // Single quotes, because the address contains a dollar sign. Neither value contains a quote.
-            terminal.line(&format!("export URL='{}'", hub.url()));
-            terminal.line(&format!("export TOKEN='{token}'"));
+            for line in exports(self.local_hub.port()?, hub.url(), &token) {
+                terminal.line(&line);
+            }
         } else {
             terminal.line(&token);
         }

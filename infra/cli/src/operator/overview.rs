@@ -16,6 +16,8 @@ use crate::local::Depth;
 
 /// Number of an agency's change records that are shown.
 const RECORDS: usize = 5;
+/// Name of the overrides among the missing parts.
+const CHANGES: &str = "operators' changes (state and keys are those of the deployment)";
 
 /// The party that suspended an agency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +49,32 @@ pub struct AgencySummary {
     pub encryption_keys: usize,
 }
 
-/// Everything that `agency show` prints.
+/// A part of an overview that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingPart {
+    /// The part, for example `dead letters`.
+    pub part: String,
+    /// The reason.
+    pub reason: String,
+}
+
+impl MissingPart {
+    pub(super) fn new(part: &str, error: &anyhow::Error) -> MissingPart {
+        MissingPart { part: part.to_owned(), reason: format!("{error:#}") }
+    }
+}
+
+/// Takes the parts that can be read, and notes the others.
+#[derive(Debug, Default)]
+struct Parts(Vec<MissingPart>);
+
+impl Parts {
+    fn take<T>(&mut self, part: &str, read: Result<T>) -> Option<T> {
+        read.map_err(|error| self.0.push(MissingPart::new(part, &error))).ok()
+    }
+}
+
+/// Everything that `agency show` prints. A part that could not be read is absent, and in `missing` with the reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgencyOverview {
     #[serde(flatten)]
@@ -56,11 +83,12 @@ pub struct AgencyOverview {
     pub capabilities: Vec<String>,
     pub keys: Vec<AgencyKey>,
     pub queue: QueueDepths,
-    pub cases: Backlog,
+    pub cases: Option<Backlog>,
     /// The latest changes, the oldest first.
     pub records: Vec<Record>,
     /// The first fault in the hash chain of all agencies' records.
     pub records_broken: Option<String>,
+    pub missing: Vec<MissingPart>,
 }
 
 /// Message counts of an agency's queue.
@@ -68,39 +96,46 @@ pub struct AgencyOverview {
 pub struct QueueDepths {
     pub url: String,
     /// Messages that wait to be received.
-    pub waiting: u64,
+    pub waiting: Option<u64>,
     /// Messages received and not yet deleted.
-    pub in_flight: u64,
+    pub in_flight: Option<u64>,
     /// Messages in its dead-letter queue.
-    pub dead: u64,
+    pub dead: Option<u64>,
 }
 
 impl Operator {
-    /// Summaries of all agencies.
-    ///
-    /// # Errors
-    /// The table of overrides does not answer.
-    pub async fn list(&self) -> Result<Vec<AgencySummary>> {
-        let in_force = self.overrides.read().await?;
-        Ok(self.rows.agencies().iter().map(|row| self.summary(row, &in_force)).collect())
+    /// Summaries of all agencies. While the table of overrides cannot be read, they are those of the deployment.
+    pub async fn list(&self) -> (Vec<AgencySummary>, Vec<MissingPart>) {
+        let mut parts = Parts::default();
+        let in_force = parts.take(CHANGES, self.overrides.read().await).unwrap_or_default();
+        (self.rows.agencies().iter().map(|row| self.summary(row, &in_force)).collect(), parts.0)
     }
 
-    /// The details of one agency.
+    /// The details of one agency. A part that cannot be read does not hide the others.
     ///
     /// # Errors
-    /// No agency has this code, or AWS does not answer.
+    /// No agency has this code.
     pub async fn show(&self, code: &AgencyCode) -> Result<AgencyOverview> {
         let row = self.row(code)?;
-        let in_force = self.overrides.read().await?;
-        let chain = self.overrides.chain(&in_force).await?;
+        let mut parts = Parts::default();
+        let overrides = self.overrides.read().await;
+        let overrides = parts.take(CHANGES, overrides);
+        let chain = match &overrides {
+            Some(in_force) => parts.take("change records", self.overrides.chain(in_force).await),
+            None => None,
+        };
+        let in_force = overrides.unwrap_or_default();
+        let queue = self.depths(code, &mut parts).await?;
+        let cases = parts.take("open cases", self.backlog(code).await);
         Ok(AgencyOverview {
             summary: self.summary(row, &in_force),
             capabilities: row.capabilities.clone(),
             keys: listed(row, &overridden(&in_force, code)),
-            queue: self.waiting(code).await?,
-            cases: self.backlog(code).await?,
-            records: chain.last_of(code, RECORDS),
-            records_broken: chain.broken().map(str::to_owned),
+            queue,
+            cases,
+            records: chain.as_ref().map(|chain| chain.last_of(code, RECORDS)).unwrap_or_default(),
+            records_broken: chain.and_then(|chain| chain.broken().map(str::to_owned)),
+            missing: parts.0,
         })
     }
 
@@ -114,18 +149,16 @@ impl Operator {
     }
 
     /// Message counts of an agency's queue and of its dead-letter queue.
-    ///
-    /// # Errors
-    /// The queue does not exist, or SQS does not answer.
-    pub async fn waiting(&self, code: &AgencyCode) -> Result<QueueDepths> {
+    async fn depths(&self, code: &AgencyCode, parts: &mut Parts) -> Result<QueueDepths> {
         let url = self.queue_url(code)?;
         let dead = format!("{}-dead.fifo", url.trim_end_matches(".fifo"));
-        let (queue, dead) = tokio::try_join!(Depth::of(&self.sqs, &url), Depth::of(&self.sqs, &dead))?;
+        let (queue, dead) = tokio::join!(Depth::of(&self.sqs, &url), Depth::of(&self.sqs, &dead));
+        let (queue, dead) = (parts.take("queue", queue), parts.take("dead letters", dead));
         Ok(QueueDepths {
             url,
-            waiting: queue.waiting,
-            in_flight: queue.taken,
-            dead: dead.waiting + dead.taken + dead.delayed,
+            waiting: queue.as_ref().map(|queue| queue.waiting),
+            in_flight: queue.map(|queue| queue.taken),
+            dead: dead.map(|dead| dead.waiting + dead.taken + dead.delayed),
         })
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
 
-use super::Operator;
+use super::{MissingPart, Operator};
 use crate::aws::call_error;
 
 /// Largest number of refused reports that are read.
@@ -31,18 +31,29 @@ pub struct RefusedReport {
     pub jws: String,
 }
 
+/// The refused reports of an agency, at most [`REFUSED`].
+#[derive(Debug, Default)]
+pub struct RefusedReports {
+    /// The oldest first.
+    pub reports: Vec<RefusedReport>,
+    /// Reports that cannot be read, by their keys.
+    pub missing: Vec<MissingPart>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
 impl Operator {
-    /// An agency's refused reports since a time, the oldest first, at most [`REFUSED`]; and whether more exist.
+    /// An agency's refused reports since a time, the oldest first. One that cannot be read does not hide the others.
     ///
     /// # Errors
-    /// No agency has this code, AWS does not answer, or an object is not a refused report.
-    pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<(Vec<RefusedReport>, bool)> {
+    /// No agency has this code, or the list of the reports cannot be read.
+    pub async fn refused(&self, code: &AgencyCode, since: Timestamp) -> Result<RefusedReports> {
         self.row(code)?;
         let bucket = self.outputs.get("BucketName")?;
         let prefix = format!("evidence/{code}/");
         // The day is part of the key, so earlier days are not listed at all.
         let day = Offset::UTC.to_datetime(since).date();
-        let mut found = Vec::new();
+        let mut found = RefusedReports::default();
         let mut pages = self
             .s3
             .list_objects_v2()
@@ -51,22 +62,22 @@ impl Operator {
             .start_after(format!("{prefix}{day}"))
             .into_paginator()
             .send();
-        let mut more = false;
         'pages: while let Some(page) = pages.next().await {
             let page = page.map_err(|error| call_error("listing the refused reports", error))?;
             for key in page.contents().iter().filter_map(|object| object.key()) {
-                if found.len() >= REFUSED {
-                    more = true;
+                if found.reports.len() + found.missing.len() >= REFUSED {
+                    found.more = true;
                     break 'pages;
                 }
-                let evidence = self.evidence(bucket, key).await?;
-                if evidence.at >= since {
-                    found.push(evidence);
+                match self.evidence(bucket, key).await {
+                    Ok(evidence) if evidence.at >= since => found.reports.push(evidence),
+                    Ok(_) => {}
+                    Err(error) => found.missing.push(MissingPart::new(key, &error)),
                 }
             }
         }
-        found.sort_by_key(|evidence| evidence.at);
-        Ok((found, more))
+        found.reports.sort_by_key(|evidence| evidence.at);
+        Ok(found)
     }
 
     async fn evidence(&self, bucket: &str, key: &str) -> Result<RefusedReport> {

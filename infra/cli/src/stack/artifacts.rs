@@ -1,15 +1,21 @@
 //! The bucket of a stack's zips and templates.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Cursor, Read as _};
 
 use anyhow::{Context as _, Result};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use uuid::Uuid;
+use zip::ZipArchive;
 
 use super::{Cloud, Deployment};
 use crate::aws::call_error;
-use crate::functions::Package;
+use crate::functions::{FUNCTIONS, Package};
 use crate::terminal::Terminal;
+
+/// Bound on a text file of a package, in bytes.
+const LARGEST_FILE: u64 = 1024 * 1024;
 
 impl Cloud {
     /// Creates the bucket when it is missing.
@@ -47,6 +53,34 @@ impl Cloud {
             put.map_err(|error| call_error(&format!("uploading {key}"), error))?;
         }
         Ok(())
+    }
+
+    /// The text files of these names in the package that a stack runs, named by the stack's parameters. A package of an
+    /// earlier version may lack a file.
+    ///
+    /// # Errors
+    /// The package is no longer in the bucket, or is damaged.
+    pub async fn package_files(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        names: &[&'static str],
+    ) -> Result<BTreeMap<&'static str, String>> {
+        let parameter =
+            |name: &str| parameters.get(name).with_context(|| format!("the stack has no parameter {name}"));
+        let (bucket, prefix) = (parameter("ArtifactsBucket")?, parameter("ArtifactsPrefix")?);
+        let key = format!("{prefix}/{}.zip", FUNCTIONS[0]);
+        let doing = || format!("reading the deployed package {key} in the bucket {bucket}");
+        let found = self.s3.get_object().bucket(bucket).key(&key).send().await;
+        let body = found.map_err(|error| call_error(&doing(), error))?.body.collect().await;
+        let mut package = ZipArchive::new(Cursor::new(body.with_context(doing)?.into_bytes()))?;
+        let mut files = BTreeMap::new();
+        for name in names {
+            let Ok(file) = package.by_name(name) else { continue };
+            let mut text = String::new();
+            file.take(LARGEST_FILE).read_to_string(&mut text).with_context(doing)?;
+            files.insert(*name, text);
+        }
+        Ok(files)
     }
 
     /// Uploads the template and returns the object's URL for CloudFormation.

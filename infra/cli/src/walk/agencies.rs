@@ -32,19 +32,19 @@ struct JournalSummary {
 
 /// Running agencies. Dropping the value ends them.
 #[derive(Debug)]
-pub(crate) struct Agencies {
+pub struct WorkingAgencies {
     codes: BTreeSet<AgencyCode>,
     summary: Arc<Mutex<JournalSummary>>,
     stopper: Stopper,
     work: JoinSet<()>,
 }
 
-impl Agencies {
+impl WorkingAgencies {
     /// Starts a consumer for each agency.
     ///
     /// # Errors
     /// The hub does not have one of the agencies.
-    pub(crate) fn start(hub: &LocalStack, codes: BTreeSet<AgencyCode>) -> Result<Agencies> {
+    pub(crate) fn start(hub: &LocalStack, codes: BTreeSet<AgencyCode>) -> Result<WorkingAgencies> {
         let summary = Arc::<Mutex<JournalSummary>>::default();
         let script = script().context("the agencies have no script")?;
         let (stopper, stop) = Stop::new();
@@ -58,11 +58,20 @@ impl Agencies {
                 }
             });
         }
-        Ok(Agencies { codes, summary, stopper, work })
+        Ok(WorkingAgencies { codes, summary, stopper, work })
+    }
+
+    /// Starts a consumer for every agency of the hub.
+    ///
+    /// # Errors
+    /// The agencies have no script.
+    pub fn start_all(hub: &LocalStack) -> Result<WorkingAgencies> {
+        let codes = hub.agencies().agencies().iter().map(|row| row.code.clone()).collect();
+        WorkingAgencies::start(hub, codes)
     }
 
     /// Codes of the running agencies.
-    pub(crate) fn codes(&self) -> impl Iterator<Item = &AgencyCode> {
+    pub fn codes(&self) -> impl Iterator<Item = &AgencyCode> {
         self.codes.iter()
     }
 
@@ -77,7 +86,7 @@ impl Agencies {
     }
 
     /// Lets the agencies finish their current cases, then ends them.
-    pub(crate) async fn end(mut self) {
+    pub async fn end(mut self) {
         self.stopper.stop();
         let finished = async { while self.work.join_next().await.is_some() {} };
         // An agency that needs longer is dropped; SQS delivers its message again.

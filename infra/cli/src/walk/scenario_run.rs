@@ -13,7 +13,7 @@ use protocol::report::Link;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::agencies::Agencies;
+use super::agencies::WorkingAgencies;
 use super::scenario::Scenario;
 use super::timeline::{Timeline, TimelineEntry};
 use super::words;
@@ -24,7 +24,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 /// The parties of the walk.
 pub(crate) struct WalkContext<'w> {
     pub(crate) app: &'w AppClient,
-    pub(crate) agencies: &'w Agencies,
+    pub(crate) agencies: &'w WorkingAgencies,
     /// Callbacks that the app backend received.
     pub(crate) callbacks: &'w CallbackLog,
     pub(crate) timeline: &'w Timeline,

@@ -1,7 +1,5 @@
 //! Reads the agencies from `agencies.json`, which the function's package holds beside the binary.
 
-use std::path::PathBuf;
-
 use domain::agencies::{Agencies, AgencyRow};
 use protocol::json;
 use serde::Deserialize;
@@ -12,10 +10,7 @@ struct Rows {
     agencies: Vec<AgencyRow>,
 }
 
-pub(super) fn read(folder: &str) -> Result<Agencies, String> {
-    let path = PathBuf::from(folder).join("agencies.json");
-    let bytes = std::fs::read(path).map_err(|error| format!("agencies.json: {}", error.kind()))?;
-    let rows: Rows =
-        json::from_slice(&bytes, bytes.len()).map_err(|error| format!("agencies.json: {error}"))?;
-    Agencies::new(rows.agencies).map_err(|error| format!("agencies.json: {error}"))
+pub(super) fn parse(text: &str) -> Result<Agencies, String> {
+    let rows: Rows = json::from_slice(text.as_bytes(), text.len()).map_err(|error| error.to_string())?;
+    Agencies::new(rows.agencies).map_err(|error| error.to_string())
 }

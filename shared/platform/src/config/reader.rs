@@ -1,7 +1,8 @@
-//! Reads environment variables and collects every problem.
+//! Reads environment variables and files of the package, and collects every problem.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use thiserror::Error;
 
@@ -34,15 +35,26 @@ impl Reader<'_> {
         self.parsed(variable, |text| Ok::<_, &str>(text.to_owned()))
     }
 
-    /// The parsed value of a variable; `None` when it is missing or does not parse. Records a missing needed variable
-    /// and a value that does not parse.
+    /// The parsed value of a variable or a file; `None` when it is missing or does not parse. Records a missing needed
+    /// setting and a value that does not parse. A file is read only by a function that needs it.
     pub fn parsed<T, E: fmt::Display>(
         &mut self,
         variable: Variable,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match self.given.get(variable.name()).filter(|text| !text.is_empty()) {
-            Some(text) => match parse(text) {
+        let text = match variable.is_file() {
+            false => self.given.get(variable.name()).filter(|text| !text.is_empty()).cloned(),
+            true if self.needed.contains(&variable) => match self.file(variable.name()) {
+                Ok(text) => Some(text),
+                Err(problem) => {
+                    self.problems.insert(variable.name(), problem);
+                    return None;
+                }
+            },
+            true => None,
+        };
+        match text {
+            Some(text) => match parse(&text) {
                 Ok(value) => return Some(value),
                 Err(problem) => self.problems.insert(variable.name(), format!("is not usable: {problem}")),
             },
@@ -52,6 +64,13 @@ impl Reader<'_> {
             None => None,
         };
         None
+    }
+
+    fn file(&self, name: &str) -> Result<String, String> {
+        let folder =
+            self.given.get("LAMBDA_TASK_ROOT").ok_or("cannot be found: LAMBDA_TASK_ROOT is missing")?;
+        std::fs::read_to_string(Path::new(folder).join(name))
+            .map_err(|error| format!("cannot be read: {}", error.kind()))
     }
 
     /// The value of one of these words; the default when the variable is absent.

@@ -1,4 +1,4 @@
-//! Secrets from the environment: the id secret and the hub's signing key.
+//! The id secret and the hub's signing key, as their stores hold them.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-pub(super) fn id_secret(text: &str) -> Result<Secret, &'static str> {
+pub(crate) fn id_secret(text: &str) -> Result<Secret, &'static str> {
     match URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')) {
         Ok(bytes) if bytes.len() >= ID_SECRET_BYTES => Ok(Secret::new(bytes)),
         Ok(_) => Err("shorter than 32 bytes"),
@@ -43,7 +43,7 @@ pub(super) fn id_secret(text: &str) -> Result<Secret, &'static str> {
     }
 }
 
-pub(super) fn signing_key(text: &str) -> Result<PrivateKey, &'static str> {
+pub(crate) fn signing_key(text: &str) -> Result<PrivateKey, &'static str> {
     let jwk = json::parse(text.as_bytes(), text.len()).map_err(|_| "not JSON")?;
     PrivateKey::from_jwk(&jwk).map_err(|_| "not a private P-256 JWK")
 }

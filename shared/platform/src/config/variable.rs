@@ -1,6 +1,8 @@
-//! The environment variables of the functions.
+//! The settings of the functions: environment variables, and files beside the binary.
 
-/// A variable that only some functions have.
+/// A setting that only some functions have. Whatever grows with agencies, issuers or keys is a file of the function's
+/// package, because Lambda allows 4 KB for the environment. A secret is in neither: the environment names where it is
+/// stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
     /// `TABLE`: name of the applications table.
@@ -23,25 +25,25 @@ pub enum Variable {
     QueueUrlPrefix,
     /// `QUARANTINE_QUEUE_URL`: queue of the stream records that the router cannot read.
     QuarantineQueueUrl,
-    /// `ID_SECRET`: secret from which application ids are derived, base64url, at least 32 bytes. Never rotated, because
-    /// a new secret would give a repeated request a new id.
+    /// `ID_SECRET_ARN`: where the secret is stored from which application ids are derived, base64url, at least 32
+    /// bytes. Never rotated, because a new secret would give a repeated request a new id.
     IdSecret,
-    /// `TOKEN_ISSUERS`: the accepted issuers of access tokens (JSON).
-    TokenIssuers,
     /// `REQUESTS_PER_MINUTE`: rate limit of a tenant's requests.
     RequestsPerMinute,
     /// `APPLICATIONS_PER_DAY`: rate limit of a tenant's new applications.
     ApplicationsPerDay,
-    /// `HUB_SIGNING_KEY`: private P-256 JWK that signs the messages to agencies.
+    /// `HUB_SIGNING_KEY_ARN`: where the private P-256 JWK is stored that signs the messages to agencies.
     HubSigningKey,
-    /// `HUB_KEYS`: public JWK set of the keys that verify these messages, the current key first.
+    /// `hub-keys.json`: public JWK set of the keys that verify these messages, the current key first.
     HubKeys,
-    /// `LAMBDA_TASK_ROOT`: the folder of `agencies.json`.
+    /// `token-issuers.json`: the accepted issuers of access tokens.
+    TokenIssuers,
+    /// `agencies.json`: the agencies as they were deployed.
     Agencies,
 }
 
 impl Variable {
-    /// Name of the environment variable.
+    /// Name of the environment variable or of the file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,13 +57,18 @@ impl Variable {
             Variable::DrainQueueUrl => "DRAIN_QUEUE_URL",
             Variable::QueueUrlPrefix => "QUEUE_URL_PREFIX",
             Variable::QuarantineQueueUrl => "QUARANTINE_QUEUE_URL",
-            Variable::IdSecret => "ID_SECRET",
-            Variable::TokenIssuers => "TOKEN_ISSUERS",
+            Variable::IdSecret => "ID_SECRET_ARN",
+            Variable::TokenIssuers => "token-issuers.json",
             Variable::RequestsPerMinute => "REQUESTS_PER_MINUTE",
             Variable::ApplicationsPerDay => "APPLICATIONS_PER_DAY",
-            Variable::HubSigningKey => "HUB_SIGNING_KEY",
-            Variable::HubKeys => "HUB_KEYS",
-            Variable::Agencies => "LAMBDA_TASK_ROOT",
+            Variable::HubSigningKey => "HUB_SIGNING_KEY_ARN",
+            Variable::HubKeys => "hub-keys.json",
+            Variable::Agencies => "agencies.json",
         }
+    }
+
+    /// Whether the setting is a file in the folder that `LAMBDA_TASK_ROOT` names.
+    pub(super) fn is_file(self) -> bool {
+        matches!(self, Variable::HubKeys | Variable::TokenIssuers | Variable::Agencies)
     }
 }

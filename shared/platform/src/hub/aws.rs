@@ -23,7 +23,7 @@ use crate::vault::AwsVault;
 
 /// The configuration was read without [`crate::config::Variable::Agencies`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the configuration has no agencies: it must be read with the variable LAMBDA_TASK_ROOT")]
+#[error("the configuration has no agencies: it must be read with the file agencies.json")]
 pub struct NoAgencies;
 
 #[derive(Debug)]
@@ -54,8 +54,7 @@ impl AwsHub {
     ///
     /// # Errors
     /// [`NoAgencies`] when the configuration was read without [`crate::config::Variable::Agencies`].
-    pub fn new(config: &Config) -> Result<Self, NoAgencies> {
-        let aws = Aws::new(config.access.clone());
+    pub fn new(config: &Config, aws: &Aws) -> Result<Self, NoAgencies> {
         let given = |name: &Option<String>| name.clone().unwrap_or_default();
         let rows = AwsTenantRows::new(aws.dynamodb(), given(&config.tables.subscriptions));
         let ports = Ports {

@@ -61,16 +61,29 @@ pub(super) fn show(overview: &AgencyOverview) -> String {
         line("can", capability);
     }
     let queue = &overview.queue;
+    let count = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
     line(
         "queue",
-        &format!("{} waiting, {} in flight, {} dead letters", queue.waiting, queue.in_flight, queue.dead),
+        &format!(
+            "{} waiting, {} in flight, {} dead letters",
+            count(queue.waiting),
+            count(queue.in_flight),
+            count(queue.dead)
+        ),
     );
     line("", &queue.url);
-    let cases = &overview.cases;
-    let more = if cases.more { " (and more)" } else { "" };
-    line("cases", &format!("{} open{more}, {} of them held", cases.open, cases.held));
-    if let Some(oldest) = cases.oldest {
-        line("", &format!("oldest opened {oldest:.0}, {}", age(oldest)));
+    match &overview.cases {
+        None => line("cases", "?"),
+        Some(cases) => {
+            let more = if cases.more { " (and more)" } else { "" };
+            line("cases", &format!("{} open{more}, {} of them held", cases.open, cases.held));
+            if let Some(oldest) = cases.oldest {
+                line("", &format!("oldest opened {oldest:.0}, {}", age(oldest)));
+            }
+        }
+    }
+    for missing in &overview.missing {
+        line("MISSING", &format!("{}: {}", missing.part, missing.reason));
     }
     let _ = write!(text, "\n{}\n\n{}", keys(&overview.keys), records(&overview.records));
     text

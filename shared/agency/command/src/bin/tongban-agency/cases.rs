@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use protocol::backlog::{OpenCase, ResendCase, ResendOutcome};
 use serde_json::json;
 
+use crate::absent::{REMEDY, Whereabouts, look};
 use crate::arguments::{Cases, Resend, Show};
 use crate::screen::{members, plain, print, spinner, table};
 use crate::setting;
@@ -15,7 +16,13 @@ use crate::setting;
 /// Most cases that `show` and `resend --all` read.
 const MAX_CASES: usize = 10_000;
 
-fn row(case: &OpenCase) -> Result<[String; 7]> {
+fn row(case: &OpenCase, found: Option<&Whereabouts>) -> Result<[String; 7]> {
+    let is_absent = found.is_some_and(|found| found.named().contains(&case.application));
+    let place = match (case.sent, is_absent) {
+        (false, _) => "not sent yet",
+        (true, true) => "NOT IN THE QUEUE",
+        (true, false) => "sent",
+    };
     Ok([
         case.application.to_string(),
         case.version.to_string(),
@@ -24,7 +31,7 @@ fn row(case: &OpenCase) -> Result<[String; 7]> {
         plain(&serde_json::to_value(case.stage)?),
         case.due.map_or("-".to_owned(), |due| due.date.to_string())
             + if case.overdue { " overdue" } else { "" },
-        if case.sent { "sent" } else { "not sent yet" }.to_owned(),
+        place.to_owned(),
     ])
 }
 
@@ -32,17 +39,33 @@ fn row(case: &OpenCase) -> Result<[String; 7]> {
 pub(crate) async fn cases(given: &Cases) -> Result<ExitCode> {
     let config = setting::config(given.agency.config.as_deref())?;
     let calling = spinner("calling the hub");
-    let listed = HubClient::new(&config)?.all_cases(given.after.as_deref(), usize::from(given.limit)).await?;
+    let client = HubClient::new(&config)?;
+    let page = (given.after.as_deref(), usize::from(given.limit));
+    let (listed, found) = look(&config, given.agency.config.as_deref(), &client, page).await?;
     calling.finish_and_clear();
     let OpenCases { cases, next } = listed;
     if given.agency.json {
-        print(&json!({ "cases": cases, "next": next }).to_string())?;
+        let (absent, unknown) = match &found {
+            Ok(found) => (json!({ "count": found.absent(), "applications": found.named() }), None),
+            Err(error) => (json!(null), Some(format!("{error:#}"))),
+        };
+        let page = json!({ "cases": cases, "next": next, "absent": absent, "absent_unknown": unknown });
+        print(&page.to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = cases.iter().map(row).collect::<Result<Vec<_>>>()?;
+    let rows = cases.iter().map(|case| row(case, found.as_ref().ok())).collect::<Result<Vec<_>>>()?;
     table(["application", "version", "message", "purpose", "stage", "due", "in the queue"], &rows)?;
     if let Some(next) = next {
         print(&format!("more: --after {next}"))?;
+    }
+    match found {
+        Ok(found) => {
+            if let Some(sentence) = found.sentence() {
+                print(&format!("! {sentence}."))?;
+                print(&format!("  {REMEDY}."))?;
+            }
+        }
+        Err(error) => print(&format!("! Whether these cases are in the queue is not known: {error:#}"))?,
     }
     Ok(ExitCode::SUCCESS)
 }

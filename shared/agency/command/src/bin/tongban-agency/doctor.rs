@@ -11,6 +11,7 @@ use protocol::jose::{KeyUse, PublicKey, decrypt, encrypt, sign, verify};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::absent::{REMEDY, look};
 use crate::arguments::OneAgency;
 use crate::failure::advice;
 use crate::screen::{print, spinner};
@@ -18,6 +19,11 @@ use crate::setting::{self, variable};
 
 /// Clock skew that fails the check, well below the 15 minutes from which the hub refuses signatures.
 const CLOCK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Open cases that are compared with the inbox and the queue, the oldest first.
+const LOOKED_AT: usize = 1000;
+/// Missing cases that are named.
+const NAMED: usize = 5;
 
 /// One check of the doctor.
 #[derive(Debug, Serialize)]
@@ -48,7 +54,7 @@ pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
             checks.push(inbox(&config).await);
             checks.push(queue(&config, given).await);
             checks.extend(hub(&config).await);
-            checks.push(accepted(&config).await);
+            checks.extend(accepted(&config, given).await);
         }
         Err(agency::config::AgencyConfigError(problems)) => {
             checks.extend(problems.into_iter().map(|problem| {
@@ -168,22 +174,40 @@ async fn hub(config: &AgencyConfig) -> Vec<DoctorCheck> {
     vec![ok("hub", config.hub_url.to_string()), clock, keys]
 }
 
-/// Whether the hub accepts this agency's signature.
-async fn accepted(config: &AgencyConfig) -> DoctorCheck {
+/// Whether the hub accepts this agency's signature, and whether the open cases reach the agency.
+async fn accepted(config: &AgencyConfig, given: &OneAgency) -> Vec<DoctorCheck> {
     let name = "known to hub";
-    let asked = match HubClient::new(config) {
-        Ok(client) => client.cases(None, Some(1)).await,
-        Err(error) => Err(error),
+    let client = match HubClient::new(config) {
+        Ok(client) => client,
+        Err(error) => return vec![refused(name, &error)],
     };
-    match asked {
-        Ok(page) if page.cases.is_empty() => ok(name, "no case is open"),
+    let open = match client.cases(None, Some(1)).await {
+        Ok(page) if page.cases.is_empty() => return vec![ok(name, "no case is open")],
         Ok(_) => ok(name, "cases are open"),
-        Err(error) => {
-            let fix = error.problem().and_then(|problem| advice(problem.code())).unwrap_or(match error {
-                HubClientError::Unauthorized(_) => "give the signing key's public part to the hub's operator",
-                _ => "fix the faults above first, then ask the hub's operator",
-            });
-            failed(name, error.to_string(), fix)
+        Err(error) => return vec![refused(name, &error)],
+    };
+    let name = "open cases";
+    let arrive = match look(config, given.config.as_deref(), &client, (None, LOOKED_AT)).await {
+        Ok((listed, Ok(found))) => match found.sentence() {
+            None => ok(name, format!("{} read, none is missing", listed.cases.len())),
+            Some(sentence) => {
+                let named: Vec<String> = found.named().iter().take(NAMED).map(ToString::to_string).collect();
+                let named = if named.is_empty() { named } else { vec![format!(": {}", named.join(", "))] };
+                failed(name, format!("{sentence}{}", named.concat()), REMEDY)
+            }
+        },
+        Ok((_, Err(error))) => {
+            failed(name, format!("{error:#}"), "fix the faults above first, then run this again")
         }
-    }
+        Err(error) => failed(name, error.to_string(), "run this again; then ask the hub's operator"),
+    };
+    vec![open, arrive]
+}
+
+fn refused(name: &'static str, error: &HubClientError) -> DoctorCheck {
+    let fix = error.problem().and_then(|problem| advice(problem.code())).unwrap_or(match error {
+        HubClientError::Unauthorized(_) => "give the signing key's public part to the hub's operator",
+        _ => "fix the faults above first, then ask the hub's operator",
+    });
+    failed(name, error.to_string(), fix)
 }

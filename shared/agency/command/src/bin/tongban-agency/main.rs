@@ -1,5 +1,6 @@
 //! The `tongban-agency` command.
 
+mod absent;
 mod arguments;
 mod cases;
 mod certify;
