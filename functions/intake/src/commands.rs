@@ -39,6 +39,8 @@ pub async fn command<H: Hub>(
         | Refusal::Stale { .. }
         | Refusal::Changed { .. }
         | Refusal::KeyReused
+        | Refusal::DocumentRejected { .. }
+        | Refusal::Full
         | Refusal::Invalid(_)
         | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),
     };
