@@ -346,13 +346,15 @@ pub fn integer(bounds: RangeInclusive<u64>) -> impl Fn(Place<'_>) -> Option<u64>
     }
 }
 
+/// Largest number up to which a float holds every whole number: 2^53.
+const WHOLE_FLOATS: f64 = 9_007_199_254_740_992.0;
+
 /// Reads a time in seconds since 1970. A fraction, which RFC 7519 (section 2, `NumericDate`) allows, is dropped.
 pub fn seconds(place: Place<'_>) -> Option<i64> {
     let read = match place.value {
         Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) if whole >= 0 => Ok(whole),
-            // Up to 2^53 a float holds every whole second.
-            (None, Some(float)) if (0.0..=9_007_199_254_740_992.0).contains(&float) => Ok(float as i64),
+            (Some(whole), _) => Ok(whole),
+            (None, Some(float)) if float.abs() <= WHOLE_FLOATS => Ok(float.floor() as i64),
             _ => Err("out_of_range"),
         },
         _ => Err("not_a_number"),
