@@ -39,9 +39,7 @@ pub(crate) async fn a27_dead_reports_are_shown(test_hub: Arc<TestHub>) {
     let report = sign(REPORT_TYP, &json!({ "agency": "62" }), &key).expect("a signature");
     let outputs = test_hub.stack().outputs();
     let queue = outputs.get("ReportsDeadQueueUrl").expect("a queue");
-    let sqs = aws_sdk_sqs::Client::new(
-        &test_hub.stack().agency(&"62".parse().expect("a code")).expect("an agency").aws,
-    );
+    let sqs = aws_sdk_sqs::Client::new(test_hub.stack().aws());
     sqs.send_message().queue_url(queue).message_body(report).send().await.expect("a dead letter");
     let shown: Value = agency_command(&test_hub, &["show", "62", "--json"]).await.json();
     assert_eq!(shown["dead_reports"]["of_agency"], 1, "{shown}");
