@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use domain::ids::AgencyCode;
 use protocol::jose::unverified_payload;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::local::Depth;
 const CALLS: usize = 20;
 /// Messages of one call.
 const MESSAGES: i32 = 10;
-/// Seconds for which a message that was looked at is hidden, so that the next call returns others.
+/// Seconds for which a message that was looked at is hidden, so that the next call returns others. Afterwards it is released.
 const HIDDEN: i32 = 10;
 
 /// Dead reports in the dead-letter queue that all agencies share.
@@ -38,7 +39,7 @@ impl Operator {
         let depth = Depth::of(&self.sqs, queue).await?;
         let of_all = depth.waiting + depth.taken + depth.delayed;
         let mut seen = BTreeSet::new();
-        let mut of_agency = 0;
+        let (mut of_agency, mut handles) = (0, Vec::new());
         for _ in 0..CALLS {
             if of_all == 0 {
                 break;
@@ -47,6 +48,8 @@ impl Operator {
             let received = call.visibility_timeout(HIDDEN).send().await;
             let received = received.map_err(|error| call_error("reading the dead reports", error))?;
             let before = seen.len();
+            let receipts = received.messages().iter().filter_map(|message| message.receipt_handle());
+            handles.extend(receipts.map(str::to_owned));
             for message in received.messages() {
                 let is_new = seen.insert(message.message_id().unwrap_or_default().to_owned());
                 if is_new && message.body().and_then(named_agency).as_ref() == Some(code) {
@@ -57,7 +60,25 @@ impl Operator {
                 break;
             }
         }
+        self.show_again(queue, &handles).await?;
         Ok(DeadReports { of_agency, of_all: of_all.max(seen.len() as u64) })
+    }
+}
+
+impl Operator {
+    /// Makes messages visible that were looked at, for the next command and for a redrive.
+    async fn show_again(&self, queue: &str, handles: &[String]) -> Result<()> {
+        for batch in handles.chunks(MESSAGES as usize) {
+            let entries = batch.iter().enumerate().map(|(number, handle)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(number.to_string());
+                entry.receipt_handle(handle).visibility_timeout(0).build()
+            });
+            let entries: Result<Vec<_>, _> = entries.collect();
+            let call =
+                self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries?));
+            call.send().await.map_err(|error| call_error("releasing the dead reports", error))?;
+        }
+        Ok(())
     }
 }
 
