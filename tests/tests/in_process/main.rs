@@ -6,6 +6,8 @@ mod case_scenario;
 mod crash_harness;
 mod crashes;
 mod fits;
+mod largest_application;
+mod report_cases;
 mod rows;
 mod table;
 mod tokens;

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 12] = [
+    let plays: [(&str, Trialled); 13] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -70,6 +70,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         }),
         ("evidence::refused_reports_are_listed", |test_hub| {
             Box::pin(evidence::refused_reports_are_listed(test_hub))
+        }),
+        ("evidence::a27_dead_reports_are_shown", |test_hub| {
+            Box::pin(evidence::a27_dead_reports_are_shown(test_hub))
         }),
         ("conflict::twenty_operators_at_once", |test_hub| {
             Box::pin(conflict::twenty_operators_at_once(test_hub))

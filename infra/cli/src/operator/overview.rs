@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::keys::listed;
-use super::{AgencyKey, Backlog, Operator};
+use super::{AgencyKey, Backlog, DeadReports, Operator};
 use crate::local::Depth;
 
 /// Number of an agency's change records that are shown.
@@ -56,6 +56,8 @@ pub struct AgencyOverview {
     pub capabilities: Vec<String>,
     pub keys: Vec<AgencyKey>,
     pub queue: QueueDepths,
+    /// Reports that the hub could not take.
+    pub dead_reports: DeadReports,
     pub cases: Backlog,
     /// The latest changes, the oldest first.
     pub records: Vec<Record>,
@@ -98,6 +100,7 @@ impl Operator {
             capabilities: row.capabilities.clone(),
             keys: listed(row, &overridden(&in_force, code)),
             queue: self.waiting(code).await?,
+            dead_reports: self.dead_reports(code).await?,
             cases: self.backlog(code).await?,
             records: chain.last_of(code, RECORDS),
             records_broken: chain.broken().map(str::to_owned),

@@ -111,6 +111,12 @@ codes! {
     /// Required documents are missing.
     DocumentsMissing = "documents_missing", CONFLICT,
         "材料不齐", "Documents are missing";
+    /// The document that was uploaded last failed verification.
+    DocumentRejected = "document_rejected", CONFLICT,
+        "上传的文件未通过检查", "The uploaded file was rejected";
+    /// The application's record has no room for the step. Steps that end the application are still taken.
+    ApplicationFull = "application_full", CONFLICT,
+        "该申请的记录已满，只能办结或撤回", "The application's record is full: only a decision or a withdrawal is taken";
     /// The application has reached one of its limits.
     BoundReached = "bound_reached", CONFLICT,
         "已达到该申请的上限", "The application has reached one of its limits";
@@ -201,6 +207,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("not_text", "须为文本", "Must be a text."),
     ("not_an_object", "须为对象", "Must be an object."),
     ("not_a_list", "须为数组", "Must be a list."),
+    ("not_a_number", "须为数字", "Must be a number."),
     ("not_a_boolean", "须为 true 或 false", "Must be true or false."),
     ("not_an_integer", "须为整数，不带小数点", "Must be an integer, without a decimal point."),
     (
@@ -231,12 +238,18 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "Must be a moment with an offset, such as 2026-03-02T01:00:00Z.",
     ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
+    ("in_the_past", "不得早于今天", "Must not be in the past."),
     ("url", "须为可接受的 https 地址", "Must be an acceptable https address."),
     ("cursor", "不是本列表的游标", "Is not a cursor of this list."),
     // documents
     ("media_type", "仅支持 PDF、JPEG、PNG", "Must be application/pdf, image/jpeg or image/png."),
     ("checksum", "须为 SHA-256 的 base64", "Must be the base64 of a SHA-256."),
     ("document_missing", "该材料尚未上传", "This document is not in yet."),
+    (
+        "document_rejected",
+        "上次上传的文件未通过检查，请重新获取链接后上传",
+        "The file that was uploaded last was rejected. Get a new link and upload another file.",
+    ),
     // cases and coverage
     ("case_not_of_service", "该事项没有此情形", "The service has no such case."),
     ("age_mismatch", "与申请人年龄不符", "Does not fit the applicant's age."),

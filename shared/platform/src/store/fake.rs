@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
+use domain::limits::ITEM_BYTES;
 use jiff::Timestamp;
 
 use super::row::{self, Row};
@@ -104,6 +105,15 @@ impl State {
         self.rows.insert(row.id, row);
     }
 
+    /// Refuses a larger item than the table accepts, as DynamoDB does.
+    fn put_within_bound(&mut self, row: Row) -> Result<(), StoreError> {
+        if row.size() > ITEM_BYTES {
+            return Err(StoreError::Full);
+        }
+        self.put(row);
+        Ok(())
+    }
+
     fn charge(&mut self, before: Option<&Row>, after: &Row) {
         self.units.table += kibibytes(before.map_or(0, Row::size).max(after.size()));
         self.units.indexes += index_units(before.map(Row::tenant_entry), Some(after.tenant_entry()));
@@ -166,7 +176,7 @@ impl Store for FakeStore {
     ) -> Result<Created, StoreError> {
         self.call("store.create", |state| {
             let Some(found) = state.rows.get(&stored.id()).cloned() else {
-                state.put(Row::new(stored, wake));
+                state.put_within_bound(Row::new(stored, wake))?;
                 return Ok(Created::New);
             };
             state.charge_refused(Some(&found));
@@ -205,7 +215,7 @@ impl Store for FakeStore {
             next.wake = wake.map(Timestamp::as_millisecond);
             next.agency = row::agency_key(after.ledger.state());
             next.ttl = row::time_to_live(after);
-            state.put(next);
+            state.put_within_bound(next)?;
             Ok(AppendOutcome::Done)
         })
     }

@@ -66,6 +66,11 @@ pub(super) fn show(overview: &AgencyOverview) -> String {
         &format!("{} waiting, {} in flight, {} dead letters", queue.waiting, queue.in_flight, queue.dead),
     );
     line("", &queue.url);
+    let dead = &overview.dead_reports;
+    line(
+        "reports",
+        &format!("{} dead letters name this agency, of {} of all agencies", dead.of_agency, dead.of_all),
+    );
     let cases = &overview.cases;
     let more = if cases.more { " (and more)" } else { "" };
     line("cases", &format!("{} open{more}, {} of them held", cases.open, cases.held));
