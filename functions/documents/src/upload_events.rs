@@ -175,7 +175,7 @@ fn failure(error: ApplyError) -> Failure {
         ApplyError::Store(StoreError::Throttled | StoreError::Unavailable) | ApplyError::Contended => {
             Failure::retry(error)
         }
-        ApplyError::Store(StoreError::Corrupt(_) | StoreError::Unreadable(_))
+        ApplyError::Store(StoreError::Full | StoreError::Corrupt(_) | StoreError::Unreadable(_))
         | ApplyError::NotFound
         | ApplyError::Refused(_) => Failure::poison(error),
     }

@@ -8,8 +8,9 @@ use domain::command::{Attempt, Command};
 use domain::decide::Refusal;
 use domain::event::Event;
 use domain::ids::ApplicationId;
-use domain::ledger::Line;
+use domain::ledger::StoredEntry;
 use domain::stage::Step;
+use http_kit::fields::FieldError;
 use http_kit::problem::Problem;
 use platform::apply::{ApplyError, apply, apply_to};
 use platform::arrivals::arrivals;
@@ -41,6 +42,8 @@ pub async fn command<H: Hub>(
         | Refusal::Stale { .. }
         | Refusal::Changed { .. }
         | Refusal::KeyReused
+        | Refusal::DocumentRejected { .. }
+        | Refusal::Full
         | Refusal::Invalid(_)
         | Refusal::Bound(_) => return Err(ApplyError::Refused(refusal).into()),
     };
@@ -69,10 +72,20 @@ async fn with_arrivals<H: Hub>(
         Some(Ok(version)) => view(&applied.stored, *version),
         Some(Err(refusal)) => match auto_submitted(&applied.stored, attempt) {
             Some(view) => view,
-            None => Err(ApplyError::Refused(refusal.clone()).into()),
+            None => Err(refused(&applied.stored, refusal.clone())),
         },
-        None => Err(ApplyError::Refused(refusal).into()),
+        None => Err(refused(&applied.stored, refusal)),
     }
+}
+
+/// The answer to a refused command. Missing documents are told from those whose last upload was rejected.
+fn refused(stored: &StoredApplication, refusal: Refusal) -> Problem {
+    let Refusal::Missing(missing) = &refusal else { return refusal.into() };
+    let is_rejected =
+        |id| stored.ledger.state().document(id).is_some_and(|document| document.fault.is_some());
+    let code = |id| if is_rejected(id) { "document_rejected" } else { "document_missing" };
+    let errors = missing.iter().map(|id| FieldError::new(format!("/documents/{id}"), code(*id))).collect();
+    Problem::from(refusal).with_errors(errors)
 }
 
 /// The answer to `submit` for an application that was submitted automatically with its last document: its current view,
@@ -82,7 +95,7 @@ fn auto_submitted(stored: &StoredApplication, attempt: &Attempt) -> Option<Resul
     if !state.opened.submit_when_complete || attempt.command != Command::Submit {
         return None;
     }
-    let is_submitted = |line: &Line| matches!(line.entry.event, Event::Submitted { .. });
+    let is_submitted = |line: &StoredEntry| matches!(line.entry.event, Event::Submitted { .. });
     stored.ledger.entries().iter().any(is_submitted).then(|| view(stored, stored.version()))
 }
 

@@ -1,50 +1,93 @@
-//! Evidence of a refused report: what the agency signed, when the report arrived, and why the hub refused it.
+//! Evidence of reports: what the agency signed, when the report arrived, and what came of it.
 //!
-//! Evidence of an applied report is part of the application's record. A refused report may name an application that
-//! belongs to another agency or does not exist, so its evidence is stored in the bucket, locked as documents are, by
-//! agency and day. The object key is derived from the report's bytes, so a repeat writes the same object.
+//! Evidence of an applied report is part of the application's record. A large report would fill the record's item, so
+//! the bucket has it, under its hash, and the record has the hash. A refused report may name an application that
+//! belongs to another agency or does not exist, or no application at all, so its evidence is stored in the bucket,
+//! locked as documents are, by agency and day. The object key is derived from the report's bytes and the reason, so a
+//! repeat writes the same object, and a second reason writes another.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use platform::documents::Documents as _;
 use platform::hub::Hub;
+use protocol::json;
 use protocol::report::Report;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::report_error::ReportError;
 
-/// The object in the bucket.
+/// Evidence of a refused report.
 #[derive(Debug, Serialize)]
-struct Evidence<'e> {
+struct Refused<'e> {
     at: Timestamp,
     agency: &'e AgencyCode,
     outcome: &'e str,
+    #[serde(flatten)]
+    claims: Claims,
+    jws: &'e str,
+}
+
+/// Evidence of an applied report that is too large for the record.
+#[derive(Debug, Serialize)]
+struct Applied<'e> {
+    agency: &'e AgencyCode,
     application: ApplicationId,
     report_id: ReportId,
     jws: &'e str,
 }
 
-/// Stores a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>.json`.
+/// What a signed payload names, as far as it is readable.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Claims {
+    pub(crate) application: Option<ApplicationId>,
+    report_id: Option<ReportId>,
+}
+
+/// The ids that a payload names, whether or not the payload is a report.
+pub(crate) fn claims(payload: &[u8]) -> Claims {
+    let Ok(value) = json::parse(payload, payload.len()) else { return Claims::default() };
+    let member = |name| value.get(name).and_then(Value::as_str);
+    Claims {
+        application: member("application").and_then(|text| text.parse().ok()),
+        report_id: member("report_id").and_then(|text| text.parse().ok()),
+    }
+}
+
+/// Stores a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>-<outcome>.json`.
 ///
 /// # Errors
 /// When the bucket does not answer. The caller must not answer the refusal then, so that the agency sends the report
 /// again.
-pub(crate) async fn keep<H: Hub>(
+pub(crate) async fn keep_refused<H: Hub>(
     hub: &H,
     agency: &AgencyCode,
-    report: &Report,
+    claims: Claims,
     outcome: &str,
     jws: &str,
     at: Timestamp,
 ) -> Result<(), ReportError> {
     let day = Offset::UTC.to_datetime(at).date();
-    let key = format!("evidence/{agency}/{day}/{}.json", sha256(jws));
-    let (application, report_id) = (report.application, report.report_id);
-    let evidence = Evidence { at, agency, outcome, application, report_id, jws };
+    let key = format!("evidence/{agency}/{day}/{}-{outcome}.json", sha256(jws));
+    let evidence = Refused { at, agency, outcome, claims, jws };
     let json = serde_json::to_vec(&evidence).map_err(|_| ReportError::Unwritable)?;
     Ok(hub.documents().store_text(&key, &json).await?)
+}
+
+/// Stores a report that is too large for the application's record: `evidence/applied/<application>/<SHA-256 of the
+/// JWS>.json`. Returns the hash. The object is stored before the record refers to it, so one of a report that is
+/// refused afterwards stays without a reference.
+///
+/// # Errors
+/// When the bucket does not answer. The report must not be applied then.
+pub(crate) async fn keep_applied<H: Hub>(hub: &H, report: &Report, jws: &str) -> Result<String, ReportError> {
+    let (application, report_id, sha256) = (report.application, report.report_id, sha256(jws));
+    let evidence = Applied { agency: &report.agency, application, report_id, jws };
+    let json = serde_json::to_vec(&evidence).map_err(|_| ReportError::Unwritable)?;
+    hub.documents().store_text(&format!("evidence/applied/{application}/{sha256}.json"), &json).await?;
+    Ok(sha256)
 }
 
 /// SHA-256 in hexadecimal.

@@ -10,10 +10,10 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use protocol::backlog::{CASES_TYP, CasesPage, RESEND_TYP, ResendAnswer};
 use protocol::operations::agencies::{LIST_CASES, RESEND_CASES, SEND_REPORT};
-use protocol::report::Receipt;
+use protocol::report::{REPORT_BYTES, Receipt};
 
 use crate::backlog;
-use crate::report::{REPORT_BYTES, ReportHandler};
+use crate::report::ReportHandler;
 use crate::report_error::ReportError;
 
 pub fn routes<H: Hub>(handler: ReportHandler<H>) -> Router {

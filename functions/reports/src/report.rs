@@ -3,22 +3,22 @@
 use domain::command::{Actor, AgencyReport, Attempt, Command};
 use domain::decide::Refusal;
 use domain::ids::AgencyCode;
+use domain::ledger::Proof;
+use domain::limits::PROOF_BYTES;
 use domain::stage::comes_later;
-use http_kit::signed_request::is_fresh;
+use http_kit::signed_request::{is_fresh, read_payload};
 use jiff::Timestamp;
 use platform::agency_registry::current_agencies;
 use platform::apply::{Applied, ApplyError, apply, apply_all, command_key};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use platform::keyring::VerifiedJws;
 use platform::store::Store as _;
-use protocol::report::{REPORT_TYP, Receipt, Report};
+use protocol::report::{REPORT_BYTES, REPORT_TYP, Receipt, Report};
 
 use crate::evidence;
 use crate::report_error::ReportError;
-
-/// Largest signed report, in bytes. The largest valid report, a full supplement list, is much smaller.
-pub const REPORT_BYTES: usize = 64 * 1024;
 
 /// Verifies and applies reports.
 #[derive(Clone)]
@@ -33,14 +33,14 @@ impl<H: Hub> ReportHandler<H> {
     }
 
     /// Verifies and applies a report that arrived at the time `arrived`. A repeat gets the first answer, at any age.
-    /// The JWS is stored as evidence: in the application's record when the report is applied, in the bucket when the
-    /// report is refused.
+    /// The JWS is stored as evidence: in the application's record when the report is applied (the bucket has a large
+    /// JWS, the record its hash), in the bucket when the report is refused.
     ///
     /// # Errors
     /// [`ReportError`]. A refusal is answered only after its evidence is stored.
     pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
         let agencies = current_agencies(&self.hub).await?;
-        let (signer, report) = match agencies.keyring.verify::<Report>(REPORT_TYP, jws) {
+        let VerifiedJws { signer, payload } = match agencies.keyring.verify(REPORT_TYP, jws) {
             Ok(verified) => verified,
             Err(error) => {
                 // Anybody can send such a report. The hash finds the log line when a sender asks.
@@ -49,15 +49,28 @@ impl<H: Hub> ReportHandler<H> {
                 return Err(error.into());
             }
         };
-        let taken = self.taken(&signer, &report, jws, arrived).await;
+        let taken = match self.read(&payload, jws) {
+            Ok(report) => self.taken(&signer, &report, jws, arrived).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &taken
             && let Some(outcome) = error.refusal()
         {
-            tracing::warn!(agency = %signer, application = %report.application, outcome, "report refused: its evidence will be stored in the bucket");
+            let claims = evidence::claims(&payload);
+            let application = claims.application.map(|id| id.to_string());
+            tracing::warn!(agency = %signer, application, outcome, "report refused: its evidence will be stored in the bucket");
             let at = self.hub.clock().now();
-            evidence::keep(&self.hub, &signer, &report, outcome, jws, at).await?;
+            evidence::keep_refused(&self.hub, &signer, claims, outcome, jws, at).await?;
         }
         taken
+    }
+
+    /// Reads the payload of a verified report, from either way in.
+    fn read(&self, payload: &[u8], jws: &str) -> Result<Report, ReportError> {
+        if jws.len() > REPORT_BYTES {
+            return Err(ReportError::TooLarge);
+        }
+        read_payload(payload).map_err(ReportError::Payload)
     }
 
     async fn taken(
@@ -103,17 +116,13 @@ impl<H: Hub> ReportHandler<H> {
 
     async fn apply(&self, report: &Report, attempt: &Attempt, jws: &str) -> Result<Applied, ReportError> {
         let id = report.application;
-        let evidence = || Some(jws.to_owned());
-        match apply(&self.hub, id, attempt, evidence()).await {
-            // The issued certificate may be in S3 already, although its event has not arrived.
-            Err(ApplyError::Refused(Refusal::Missing(missing))) => {
+        let proof = self.proof(report, jws).await?;
+        let proof = || Some(proof.clone());
+        match apply(&self.hub, id, attempt, proof()).await {
+            // The issued certificate, or a better one, may be in S3 already, although its event has not arrived.
+            Err(ApplyError::Refused(Refusal::Missing(_) | Refusal::DocumentRejected { .. })) => {
                 self.look_for_uploads(report).await?;
-                match apply(&self.hub, id, attempt, evidence()).await {
-                    Err(ApplyError::Refused(Refusal::Missing(_))) => {
-                        Err(ApplyError::Refused(Refusal::Missing(missing)).into())
-                    }
-                    other => Ok(other?),
-                }
+                Ok(apply(&self.hub, id, attempt, proof()).await?)
             }
             Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
                 let stored = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
@@ -123,6 +132,20 @@ impl<H: Hub> ReportHandler<H> {
             }
             other => Ok(other?),
         }
+    }
+
+    /// The evidence for the application's record: the report, or the hash of a large one after the bucket has it.
+    async fn proof(&self, report: &Report, jws: &str) -> Result<Proof, ReportError> {
+        if jws.len() <= PROOF_BYTES {
+            return Ok(Proof::Jws(jws.to_owned()));
+        }
+        // Only an agency of the application stores evidence under its id.
+        let stored = self.hub.store().get(report.application).await.map_err(ApplyError::from)?;
+        let stored = stored.ok_or(ApplyError::NotFound)?;
+        if !stored.ledger.state().involves(&report.agency) {
+            return Err(ApplyError::Refused(Refusal::NotYours).into());
+        }
+        Ok(Proof::Sha256(evidence::keep_applied(&self.hub, report, jws).await?))
     }
 
     /// Whether this report was applied before.

@@ -2,10 +2,12 @@
 
 use domain::decide::Refusal;
 use http_kit::problem::{Code, Problem};
+use http_kit::signed_request::PayloadError;
 use platform::apply::ApplyError;
 use platform::documents::DocumentsError;
 use platform::store::StoreError;
 use protocol::jose::JoseError;
+use protocol::report::REPORT_BYTES;
 use thiserror::Error;
 
 /// Why a report is not applied.
@@ -14,6 +16,12 @@ pub enum ReportError {
     /// No known agency signed the report, the report was changed, or it is not a report.
     #[error("the signature or the form of the report is not accepted")]
     Jose(#[from] JoseError),
+    /// The report has more than [`REPORT_BYTES`]. Over HTTP it is refused before it is read.
+    #[error("the report is too large")]
+    TooLarge,
+    /// An agency signed a payload that is not a report.
+    #[error("the payload of the report is wrong")]
+    Payload(PayloadError),
     /// The report was not fresh when it arrived, and no earlier report has its content.
     #[error("the report was signed too long ago, or ahead of time")]
     Expired,
@@ -42,6 +50,9 @@ impl ReportError {
     #[must_use]
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
+            ReportError::TooLarge => Some("payload_too_large"),
+            ReportError::Payload(PayloadError::Json(_)) => Some("malformed_json"),
+            ReportError::Payload(PayloadError::Fields(_)) => Some("invalid_fields"),
             ReportError::Expired => Some("signature_expired"),
             ReportError::OtherAgency => Some("other_agency"),
             ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
@@ -62,6 +73,8 @@ impl From<ReportError> for Problem {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Jose(error) => error.into(),
+            ReportError::TooLarge => Problem::too_large(REPORT_BYTES),
+            ReportError::Payload(error) => error.into(),
             ReportError::Expired => Problem::new(Code::SignatureExpired),
             // An agency that signs in the name of another learns nothing about the application.
             ReportError::OtherAgency => Problem::not_found(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
+use domain::agency_override::{KEY_BYTES, KID_BYTES, is_same_key};
 use domain::catalogue::Service;
 use domain::division::{AbolishedDivision, Jurisdiction};
 use domain::ids::AgencyCode;
@@ -71,6 +72,7 @@ impl AgencyList {
         let mut flaws = Vec::new();
         let mut rows = Vec::new();
         let mut lines: BTreeMap<AgencyCode, usize> = BTreeMap::new();
+        let mut keys: Vec<(AgencyCode, Json)> = Vec::new();
         for written in &file.agency {
             let first = written.get_ref().values().map(|value| value.span().start).min();
             let line = line_of(text, first.unwrap_or(written.span().start));
@@ -80,6 +82,11 @@ impl AgencyList {
                 && let Some(earlier) = lines.insert(row.code.clone(), line)
             {
                 reader.flaw("code", &format!("listed twice, first at line {earlier}"));
+            }
+            if let Some((row, _)) = &row {
+                reader.check_keys_are_its_own(row, &keys);
+                let own = row.signing_keys.iter().chain(&row.encryption_keys);
+                keys.extend(own.map(|jwk| (row.code.clone(), jwk.clone())));
             }
             flaws.append(&mut reader.flaws);
             rows.extend(row);
@@ -238,6 +245,24 @@ impl RowReader<'_> {
         self.flaw("code", &format!("no division of today begins with `code`{was}"));
     }
 
+    /// Two agencies with one key, or with one `kid`, could act for each other.
+    fn check_keys_are_its_own(&mut self, row: &AgencyRow, earlier: &[(AgencyCode, Json)]) {
+        let lists = [("signing_keys", &row.signing_keys), ("encryption_keys", &row.encryption_keys)];
+        for (field, jwk) in
+            lists.into_iter().flat_map(|(field, keys)| keys.iter().map(move |jwk| (field, jwk)))
+        {
+            let is_taken = |other: &Json| other.get("kid") == jwk.get("kid") || is_same_key(other, jwk);
+            let owner = earlier.iter().find(|(code, other)| *code != row.code && is_taken(other));
+            if let Some((owner, _)) = owner {
+                let kid = jwk.get("kid").and_then(Json::as_str).unwrap_or_default();
+                self.flaw(
+                    field,
+                    &format!("the key {kid} of `{field}`, or its \"kid\", is a key of agency {owner}"),
+                );
+            }
+        }
+    }
+
     fn flaw(&mut self, field: &str, problem: &str) {
         let at = self.written.get(field).map(|value| line_of(self.text, value.span().start));
         let code = self.written.get("code").and_then(|value| value.get_ref().as_str());
@@ -376,6 +401,13 @@ impl RowReader<'_> {
                 || text("kid").is_none()
             {
                 self.flaw(field, &format!("key {number} of `{field}` is not {wanted}"));
+            } else if jwk.to_string().len() > KEY_BYTES
+                || text("kid").is_some_and(|kid| kid.len() > KID_BYTES)
+            {
+                self.flaw(
+                    field,
+                    &format!("key {number} of `{field}` has more than {KEY_BYTES} bytes, or a \"kid\" of more than {KID_BYTES}"),
+                );
             } else if !names.insert(text("kid")) {
                 self.flaw(field, &format!("two keys of `{field}` have the same \"kid\""));
             } else {

@@ -4,6 +4,7 @@
 mod cases;
 mod change_records;
 mod connect;
+mod dead_reports;
 mod keys;
 mod kit;
 mod location;
@@ -21,6 +22,7 @@ use domain::ids::AgencyCode;
 
 pub use cases::{Backlog, ReleaseOutcome};
 pub use change_records::ChangeRecords;
+pub use dead_reports::DeadReports;
 pub use keys::{AgencyKey, KeyState, Origin, read_key};
 pub use location::{HubLocation, HubPlace};
 pub use override_table::OverrideTable;

@@ -19,6 +19,13 @@ use crate::ids::AgencyCode;
 pub const ADDED_KEYS: usize = 8;
 /// Revoked keys of one agency, at most. Remove revoked keys from the row before the limit is reached.
 pub const REVOKED_KEYS: usize = 32;
+/// Bytes of an added key as JSON. A public JWK on P-256 has about 250; the bound keeps the table's item small.
+pub const KEY_BYTES: usize = 1024;
+/// Bytes of a key's id.
+pub const KID_BYTES: usize = 128;
+/// Bytes of all overrides as JSON from which no key is added, so that the table's item (400 KB) always has room for a
+/// revocation.
+pub const OVERRIDES_BYTES: usize = 200 * 1024;
 /// Characters of a reason, and of an operator's name.
 pub const REASON: usize = 200;
 
@@ -120,12 +127,30 @@ pub enum OverrideError {
     /// A key or a revoked key of the agency has this id.
     #[error("the agency has, or had, a key {0}")]
     KeyTaken(String),
+    /// The key is too large, or its id is too long.
+    #[error(
+        "a key has at most {KEY_BYTES} bytes and its \"kid\" at most {KID_BYTES}: give the members kty, crv, x, y, kid and use only"
+    )]
+    TooLarge,
+    /// Another agency has, or had, a key with this id, or has the same key under another id.
+    #[error(
+        "agency {agency} has, or had, the key {kid}: every agency needs its own keys, each with a \"kid\" of its own"
+    )]
+    KeyOfAnotherAgency {
+        /// The other agency.
+        agency: AgencyCode,
+        /// Id of the other agency's key.
+        kid: String,
+    },
     /// The agency has no key with this id.
     #[error("the agency has no key {0}")]
     UnknownKey(String),
     /// The agency already has the maximum number of such overrides.
     #[error("there are {0} already; put them into infra/agencies.toml and deploy")]
     TooMany(usize),
+    /// All overrides together have no room for another key.
+    #[error("the overrides have no room for another key; put the keys into infra/agencies.toml and deploy")]
+    Full,
     /// The reason or the operator's name is empty or too long.
     #[error("a reason has 1 to {REASON} characters")]
     Reason,
@@ -152,6 +177,13 @@ impl AgencyOverrides {
             return Err(OverrideError::Reason);
         }
         let row = rows.agency(agency).ok_or_else(|| OverrideError::UnknownAgency(agency.clone()))?;
+        if let AgencyOverride::AddKey { jwk, .. } = &change {
+            self.check_key_is_new(rows, agency, jwk)?;
+            let bytes = serde_json::to_vec(self).map_err(|_| OverrideError::Unwritable)?.len();
+            if bytes > OVERRIDES_BYTES {
+                return Err(OverrideError::Full);
+            }
+        }
         let mut after = self.clone();
         after.agencies.entry(agency.clone()).or_default().take(row, &change)?;
         after.version += 1;
@@ -167,6 +199,33 @@ impl AgencyOverrides {
         let bytes = serde_json::to_vec(&record).map_err(|_| OverrideError::Unwritable)?;
         after.hash = hash(&bytes);
         Ok((after, bytes))
+    }
+}
+
+impl AgencyOverrides {
+    /// Refuses a key whose id another agency has or had, or that another agency has under another id.
+    fn check_key_is_new(
+        &self,
+        rows: &Agencies,
+        agency: &AgencyCode,
+        jwk: &serde_json::Value,
+    ) -> Result<(), OverrideError> {
+        let nothing = OverriddenAgency::default();
+        for row in rows.agencies().iter().filter(|row| row.code != *agency) {
+            let others = self.agencies.get(&row.code).unwrap_or(&nothing);
+            let of_another = |kid: &str| OverrideError::KeyOfAnotherAgency {
+                agency: row.code.clone(),
+                kid: kid.to_owned(),
+            };
+            if let Some(kid) = kid(jwk).filter(|kid| others.knows(row, kid) || others.revoked.contains(*kid))
+            {
+                return Err(of_another(kid));
+            }
+            if let Some(same) = others.keys(row).find(|other| is_same_key(other, jwk)) {
+                return Err(of_another(kid(same).unwrap_or_default()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -188,6 +247,10 @@ impl OverriddenAgency {
             }
             AgencyOverride::AddKey { role, jwk } => {
                 let kid = kid(jwk).filter(|_| jwk.get("d").is_none()).ok_or(OverrideError::NotAKey)?;
+                let bytes = serde_json::to_vec(jwk).map_or(usize::MAX, |json| json.len());
+                if bytes > KEY_BYTES || kid.len() > KID_BYTES {
+                    return Err(OverrideError::TooLarge);
+                }
                 if self.knows(row, kid) || self.revoked.contains(kid) {
                     return Err(OverrideError::KeyTaken(kid.to_owned()));
                 }
@@ -219,8 +282,13 @@ impl OverriddenAgency {
     }
 
     fn knows(&self, row: &AgencyRow, name: &str) -> bool {
+        self.keys(row).any(|jwk| kid(jwk) == Some(name))
+    }
+
+    /// The keys of the row and of the overrides, revoked ones of the row included.
+    fn keys<'k>(&'k self, row: &'k AgencyRow) -> impl Iterator<Item = &'k serde_json::Value> {
         let lists = [&self.signing_keys, &self.encryption_keys, &row.signing_keys, &row.encryption_keys];
-        lists.into_iter().flatten().any(|jwk| kid(jwk) == Some(name))
+        lists.into_iter().flatten()
     }
 
     /// The row with the overrides applied.
@@ -248,6 +316,13 @@ impl Agencies {
             None => row.clone(),
         }))
     }
+}
+
+/// Whether two public JWKs are one key. Their ids, and other members beside the key itself, may differ.
+#[must_use]
+pub fn is_same_key(one: &serde_json::Value, other: &serde_json::Value) -> bool {
+    let material = |jwk: &serde_json::Value| ["crv", "x", "y"].map(|member| jwk.get(member).cloned());
+    one.get("x").is_some() && material(one) == material(other)
 }
 
 fn kid(jwk: &serde_json::Value) -> Option<&str> {
@@ -316,6 +391,52 @@ mod tests {
         let resumed = rows()
             .with_overrides(&after(&[AgencyOverride::Suspend, AgencyOverride::Resume]).expect("resumed"));
         assert_eq!(resumed, rows());
+    }
+
+    #[test]
+    fn a1_a_key_or_kid_of_another_agency_is_refused() {
+        let row = |code: &str, keys: serde_json::Value| {
+            let row = json!({ "code": code, "zh": "x", "en": "x", "state": "active", "signing_keys": keys });
+            serde_json::from_value::<AgencyRow>(row).expect("a row")
+        };
+        let eleven = json!([{ "kid": "s1", "crv": "P-256", "x": "a", "y": "b" }, { "kid": "s2" }]);
+        let rows = Agencies::new(vec![row("11", eleven), row("13", json!([]))]).expect("rows");
+        let by = ("an operator", "a reason");
+        let mut all = AgencyOverrides::default();
+        for change in [revoke("s2"), add(KeyRole::Encryption, "e9")] {
+            all = all.apply(&rows, &code(), change, by, Timestamp::UNIX_EPOCH).expect("a change").0;
+        }
+        let thirteen: AgencyCode = "13".parse().expect("a code");
+        let added = |jwk: serde_json::Value| {
+            let change = AgencyOverride::AddKey { role: KeyRole::Signing, jwk };
+            all.apply(&rows, &thirteen, change, by, Timestamp::UNIX_EPOCH).map(|_| ())
+        };
+        let refused =
+            |kid: &str| Err(OverrideError::KeyOfAnotherAgency { agency: code(), kid: kid.to_owned() });
+        assert_eq!(added(json!({ "kid": "s1" })), refused("s1"), "a key of the row");
+        assert_eq!(added(json!({ "kid": "s2" })), refused("s2"), "a revoked key");
+        assert_eq!(added(json!({ "kid": "e9" })), refused("e9"), "a key of an override");
+        let same = json!({ "kid": "mine", "crv": "P-256", "x": "a", "y": "b" });
+        assert_eq!(added(same), refused("s1"), "the same key under another name");
+        assert_eq!(added(json!({ "kid": "mine" })), Ok(()));
+        let large = json!({ "kid": "mine", "x5c": ["A".repeat(KEY_BYTES)] });
+        assert_eq!(added(large), Err(OverrideError::TooLarge));
+        assert_eq!(added(json!({ "kid": "k".repeat(KID_BYTES + 1) })), Err(OverrideError::TooLarge));
+    }
+
+    #[test]
+    fn a2_full_overrides_take_a_revocation_and_no_key() {
+        let mut all = after(&[add(KeyRole::Signing, "s2")]).expect("a key");
+        let keys = vec![json!({ "kid": "k", "x": "A".repeat(900) }); 250];
+        all.agencies.insert(
+            "37".parse().expect("a code"),
+            OverriddenAgency { signing_keys: keys, ..OverriddenAgency::default() },
+        );
+        let by = ("an operator", "a reason");
+        let change = |change| all.apply(&rows(), &code(), change, by, Timestamp::UNIX_EPOCH).map(|_| ());
+        assert_eq!(change(add(KeyRole::Signing, "s3")), Err(OverrideError::Full));
+        assert_eq!(change(revoke("s2")), Ok(()));
+        assert_eq!(change(AgencyOverride::Suspend), Ok(()));
     }
 
     #[test]

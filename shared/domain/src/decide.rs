@@ -57,6 +57,17 @@ pub enum Refusal {
     /// Required documents are missing; the list is complete.
     #[error("{} required documents are missing", .0.len())]
     Missing(Vec<DocumentId>),
+    /// The agency reports a document whose last upload was rejected.
+    #[error("the document {document} was uploaded and rejected")]
+    DocumentRejected {
+        /// Id of the document.
+        document: DocumentId,
+        /// Reason for the rejection.
+        fault: DocumentFault,
+    },
+    /// The application's record has reached [`limits::ITEM_BYTES_SOFT`], or the table refuses a larger item.
+    #[error("the record of the application has no room for this step")]
+    Full,
     /// Fields of the report are wrong; the list is complete.
     #[error("{} fields of the report are wrong", .0.len())]
     Invalid(Vec<Fault>),
@@ -77,6 +88,8 @@ impl Refusal {
             Refusal::Changed { .. } => "changed",
             Refusal::KeyReused => "key_reused",
             Refusal::Missing(_) => "documents_missing",
+            Refusal::DocumentRejected { .. } => "document_rejected",
+            Refusal::Full => "application_full",
             Refusal::Invalid(_) => "invalid_fields",
             Refusal::Bound(_) => "bound_reached",
         }
@@ -200,15 +213,15 @@ fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
         .filter(|_| !opens_next_leg(step) || state.next_leg(step).is_some())
         .ok_or(Refusal::Illegal { stage: state.stage, step })?;
     let room = if is_repeatable(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
-    if usize::try_from(state.version).is_ok_and(|version| version >= room) {
-        return Err(Refusal::Bound("events"));
-    }
-    Ok(stage)
+    let has_room = usize::try_from(state.version).is_ok_and(|version| version < room);
+    // An end is always possible, whatever the number of events.
+    if has_room || stage.is_final() { Ok(stage) } else { Err(Refusal::Bound("events")) }
 }
 
-/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and leave room for the steps that end an
-/// application.
-fn is_repeatable(step: Step) -> bool {
+/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and [`limits::ITEM_BYTES_SOFT`], and leave
+/// room for the steps that end an application.
+#[must_use]
+pub fn is_repeatable(step: Step) -> bool {
     matches!(step, Step::RejectDocument | Step::RequestSupplement)
 }
 
@@ -324,8 +337,13 @@ fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> 
         ReportedResult::Settled => Event::Settled,
         ReportedResult::Restored => Event::RestoredAtOrigin,
         ReportedResult::Issued { document, certificate } => {
-            if slot(state, *document)?.stored().is_none() {
-                return Err(Refusal::Missing(vec![*document]));
+            let found = slot(state, *document)?;
+            match (found.stored(), found.fault) {
+                (Some(_), _) => {}
+                (None, Some(fault)) => {
+                    return Err(Refusal::DocumentRejected { document: *document, fault });
+                }
+                (None, None) => return Err(Refusal::Missing(vec![*document])),
             }
             Event::Issued { document: *document, certificate: certificate.clone() }
         }
@@ -396,6 +414,9 @@ fn faults(state: &Application, result: &ReportedResult, now: Timestamp) -> Vec<F
             let days = issued_on.until(*valid_until).map_or(i32::MAX, |span| span.get_days());
             if !(0..=limits::MIGRATION_CERTIFICATE_DAYS).contains(&days) {
                 faults.push(Fault { pointer: "/valid_until".into(), code: "out_of_range" });
+            } else if *valid_until < today(now) {
+                // The certificate would lapse at once, and the citizen could not settle.
+                faults.push(Fault { pointer: "/valid_until".into(), code: "in_the_past" });
             }
         }
         ReportedResult::Issued { document, certificate } => {
@@ -428,6 +449,11 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
     for (index, item) in items.iter().enumerate() {
         if item.accepts.is_empty() || item.accepts.iter().any(|kind| kind.provider() != Provider::App) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "invalid" });
+        }
+        if item.accepts.len() > limits::ACCEPTED_KINDS {
+            faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "too_many" });
+        } else if (1..item.accepts.len()).any(|at| item.accepts[..at].contains(&item.accepts[at])) {
+            faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "duplicate" });
         }
         if items[..index].iter().any(|earlier| earlier.name == item.name) {
             faults.push(Fault { pointer: format!("/items/{index}/name"), code: "duplicate" });

@@ -124,8 +124,8 @@ pub struct MissingItem {
     /// Name of the item, for example `guardianship`. 1 to 64 characters.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Number"))]
     pub name: String,
-    /// Kinds of document that the agency accepts.
-    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::not_empty))]
+    /// Kinds of document that the agency accepts, each once.
+    #[cfg_attr(feature = "schema", schemars(transform = crate::schema::accepted_kinds))]
     pub accepts: Vec<DocumentKind>,
     /// Note in the agency's words, up to 200 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]

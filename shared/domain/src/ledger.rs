@@ -34,9 +34,13 @@ pub struct Entry {
     /// The recorded event.
     #[serde(rename = "e")]
     pub event: Event,
-    /// Evidence: the agency's signed report, a compact JWS.
+    /// Evidence: the agency's signed report, a compact JWS of at most [`crate::limits::PROOF_BYTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
+    /// Evidence of a larger report: the SHA-256 of the compact JWS, in hexadecimal. The bucket has the JWS under this
+    /// hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof_sha256: Option<String>,
     /// SHA-256 of the entry before, in base64url.
     pub prev: String,
 }
@@ -84,6 +88,15 @@ pub struct Ledger {
     state: Application,
 }
 
+/// Evidence of a change by an agency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The signed report, a compact JWS.
+    Jws(String),
+    /// SHA-256 in hexadecimal of a signed report that the bucket has.
+    Sha256(String),
+}
+
 /// Cause of a change: party, time, key and evidence.
 #[derive(Clone, Debug)]
 pub struct Cause {
@@ -93,8 +106,8 @@ pub struct Cause {
     pub at: Timestamp,
     /// Key of the command; `None` for the hub's own steps.
     pub key: Option<CommandKey>,
-    /// The agency's signed report, a compact JWS.
-    pub proof: Option<String>,
+    /// The agency's signed report.
+    pub proof: Option<Proof>,
 }
 
 impl Cause {
@@ -202,6 +215,12 @@ impl Ledger {
         }))
     }
 
+    /// Bytes of all entries.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.iter().map(|line| line.bytes.len()).sum()
+    }
+
     /// SHA-256 of the last entry in base64url. The entries are chained, so this hash proves the complete record.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -225,13 +244,19 @@ fn write(
     cause: &Cause,
 ) -> Result<StoredEntry, LedgerError> {
     let key = cause.key.map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
+    let (proof, proof_sha256) = match cause.proof.clone() {
+        Some(Proof::Jws(jws)) => (Some(jws), None),
+        Some(Proof::Sha256(hash)) => (None, Some(hash)),
+        None => (None, None),
+    };
     let entry = Entry {
         version,
         at: cause.at,
         by: cause.by.clone(),
         key,
         event,
-        proof: cause.proof.clone(),
+        proof,
+        proof_sha256,
         prev: link(id, before),
     };
     let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;

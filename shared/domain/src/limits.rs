@@ -1,10 +1,18 @@
 //! The limits of an application.
 
-/// Events of one application. DynamoDB bills by item size and refuses items over 400 KB.
-pub const EVENTS: usize = 64;
-/// Events from which only steps towards an end are accepted, so that every application can reach its end within
-/// [`EVENTS`].
+/// Events of one application before its last one. A step that ends the application is accepted at any number of events.
+/// The stage table reaches no more than this: after [`EVENTS_SOFT`] each remaining step can occur only a few times.
+pub const EVENTS: usize = 96;
+/// Events from which only steps towards an end are accepted, so that [`EVENTS`] is never a dead end.
 pub const EVENTS_SOFT: usize = 48;
+/// Bytes of one item of the table (AWS limit: 400 KB).
+pub const ITEM_BYTES: usize = 400 * 1024;
+/// Bytes of an application's item from which only steps towards an end are accepted. The rest of [`ITEM_BYTES`] is room
+/// for the largest steps that can follow.
+pub const ITEM_BYTES_SOFT: usize = 192 * 1024;
+/// Bytes of a signed report up to which the application's record holds the report itself. The bucket holds a larger
+/// one, and the record its hash.
+pub const PROOF_BYTES: usize = 2 * 1024;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;
 /// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the
@@ -12,6 +20,8 @@ pub const DOCUMENTS: usize = 24;
 pub const SUPPLEMENT_ROUNDS: u8 = 3;
 /// Items of one supplement request.
 pub const SUPPLEMENT_ITEMS: usize = 10;
+/// Kinds of document that one item of a supplement request accepts, each once.
+pub const ACCEPTED_KINDS: usize = 32;
 /// Rejected uploads after which a slot accepts no further upload.
 pub const REJECTIONS: u8 = 5;
 /// Bytes of one document: 20 MiB.

@@ -244,7 +244,9 @@ pub fn bound_items(schema: &mut Schema) {
     schema.insert("maxItems".to_owned(), Value::from(limits::SUPPLEMENT_ITEMS));
 }
 
-/// Requires at least one item.
-pub fn not_empty(schema: &mut Schema) {
+/// Bounds the kinds of document that an item accepts, each once.
+pub fn accepted_kinds(schema: &mut Schema) {
     schema.insert("minItems".to_owned(), Value::from(1));
+    schema.insert("maxItems".to_owned(), Value::from(limits::ACCEPTED_KINDS));
+    schema.insert("uniqueItems".to_owned(), Value::from(true));
 }

@@ -65,13 +65,21 @@ pub struct FieldError {
     pub successor: Option<Division>,
     /// What the field accepts; the detail names it.
     pub accepted: Accepted,
+    /// The known name that a misspelt one resembles; the detail names it.
+    pub meant: Option<&'static str>,
 }
 
 impl FieldError {
     /// A wrong field at this pointer, with this code.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
-        FieldError { pointer: pointer.into(), code, successor: None, accepted: Accepted::AsTheTextSays }
+        FieldError {
+            pointer: pointer.into(),
+            code,
+            successor: None,
+            accepted: Accepted::AsTheTextSays,
+            meant: None,
+        }
     }
 
     /// The same fault, naming the words that the field accepts.
@@ -84,6 +92,12 @@ impl FieldError {
     #[must_use]
     pub fn between(self, bounds: &RangeInclusive<u64>) -> Self {
         FieldError { accepted: Accepted::Between(*bounds.start(), *bounds.end()), ..self }
+    }
+
+    /// Adds the known name that resembles the written one, if one does.
+    #[must_use]
+    pub fn resembling(self, written: &str, known: impl IntoIterator<Item = &'static str>) -> Self {
+        FieldError { meant: resembling(written, known), ..self }
     }
 }
 
@@ -233,12 +247,20 @@ impl Fields<'_> {
         self.faults.push(FieldError::new(self.pointer.clone(), code).accepting(members));
     }
 
+    /// Takes these members as known without reading them, where another fault leaves open whether they belong here.
+    pub fn leave(&mut self, names: &[&'static str]) {
+        self.known.extend(names);
+    }
+
     fn report_unknown(&mut self) {
         let unknown: Vec<FieldError> = self
             .members
             .keys()
             .filter(|name| !self.known.contains(name.as_str()))
-            .map(|name| FieldError::new(self.pointer_of_unknown(name), "unknown_field"))
+            .map(|name| {
+                let absent = self.known.iter().copied().filter(|known| !self.members.contains_key(*known));
+                FieldError::new(self.pointer_of_unknown(name), "unknown_field").resembling(name, absent)
+            })
             .collect();
         self.faults.extend(unknown);
     }
@@ -247,6 +269,33 @@ impl Fields<'_> {
     /// identity number, so the pointer then stops at the object.
     fn pointer_of_unknown(&self, name: &str) -> String {
         if is_plain_name(name) { format!("{}/{name}", self.pointer) } else { self.pointer.clone() }
+    }
+}
+
+/// Most edits between a misspelt name and the name that was meant. Two letters in the wrong order are one edit.
+const EDITS: usize = 2;
+
+/// The name among `known` that a misspelt one resembles most.
+fn resembling(written: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    // Longer texts, and texts that may be personal data, are no names.
+    if !is_plain_name(written) {
+        return None;
+    }
+    let edits = |name: &str| strsim::damerau_levenshtein(&written.to_ascii_lowercase(), name);
+    let near = known.into_iter().map(|name| (edits(name), name));
+    near.filter(|(edits, name)| *edits <= EDITS && 2 * edits < name.len()).min().map(|(_, name)| name)
+}
+
+/// Reads one of these names.
+pub fn name_among(names: &[&'static str]) -> impl Fn(Place<'_>) -> Option<&'static str> {
+    move |place| {
+        let Some(text) = place.value.as_str() else { return place.fault("not_text") };
+        if let Some(name) = names.iter().find(|name| **name == text) {
+            return Some(*name);
+        }
+        let fault = FieldError::new(place.pointer, "not_one_of").resembling(text, names.iter().copied());
+        place.faults.push(fault);
+        None
     }
 }
 
@@ -428,6 +477,22 @@ fn integer_of(text: &str) -> Option<Option<u64>> {
 fn bounds(range: &RangeInclusive<usize>) -> Accepted {
     let number = |number: &usize| u64::try_from(*number).unwrap_or(u64::MAX);
     Accepted::Between(number(range.start()), number(range.end()))
+}
+
+/// Largest number up to which a float holds every whole number: 2^53.
+const WHOLE_FLOATS: f64 = 9_007_199_254_740_992.0;
+
+/// Reads a time in seconds since 1970. A fraction, which RFC 7519 (section 2, `NumericDate`) allows, is dropped.
+pub fn seconds(place: Place<'_>) -> Option<i64> {
+    let read = match place.value {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(whole),
+            (None, Some(float)) if float.abs() <= WHOLE_FLOATS => Ok(float.floor() as i64),
+            _ => Err("out_of_range"),
+        },
+        _ => Err("not_a_number"),
+    };
+    place.or_fault(read)
 }
 
 /// Entries of a page when the query names no `limit`.

@@ -229,6 +229,12 @@ impl Problem {
                     }
                 }
                 detail.push_str(&texts::accepted(&error.accepted, language));
+                if let Some(meant) = error.meant {
+                    match language {
+                        Language::Chinese => detail.push_str(&format!("，是否应为 {meant}？")),
+                        Language::English => detail.push_str(&format!(" Did you mean {meant}?")),
+                    }
+                }
                 json!({ "pointer": error.pointer, "code": error.code, "detail": detail })
             });
             body.insert("errors".into(), errors.collect());

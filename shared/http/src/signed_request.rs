@@ -1,19 +1,23 @@
 //! Signed requests of agencies: reads the compact JWS, verifies the signer and the freshness.
 
+mod payloads;
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
+use protocol::json::{self, JsonError};
 use protocol::report::{DocumentRequest, FRESH_SECONDS};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::fields::body::check_type;
+use crate::fields::{FieldError, FromFields, read};
 use crate::problem::{Code, Problem};
 use platform::agency_registry::current_agencies;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use platform::keyring::VerifiedJws;
 
 /// Reads a request body that is one signed object, of at most `max_bytes`.
 ///
@@ -28,7 +32,7 @@ pub async fn signed_body(request: Request, max_bytes: usize) -> Result<String, P
 }
 
 /// A signed request that names its agency and is accepted only while it is fresh.
-pub trait AgencyRequest: DeserializeOwned {
+pub trait AgencyRequest: FromFields {
     /// The agency that the request names.
     fn agency(&self) -> &AgencyCode;
     /// Time of the signature, in seconds since 1970.
@@ -51,14 +55,47 @@ macro_rules! agency_requests {
 
 agency_requests!(DocumentRequest, CasesRequest, ResendRequest);
 
+/// Why the payload of a verified JWS is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PayloadError {
+    /// The payload is not JSON.
+    Json(JsonError),
+    /// Members are wrong, missing or unknown; the list has all of them.
+    Fields(Vec<FieldError>),
+}
+
+/// Reads the payload of a verified JWS as an app's body is read: every wrong member is named, and unknown members are
+/// refused.
+///
+/// # Errors
+/// [`PayloadError`].
+pub fn read_payload<T: FromFields>(payload: &[u8]) -> Result<T, PayloadError> {
+    let value = json::parse(payload, payload.len()).map_err(PayloadError::Json)?;
+    read(&value).map_err(PayloadError::Fields)
+}
+
+impl From<PayloadError> for Problem {
+    fn from(error: PayloadError) -> Self {
+        match error {
+            PayloadError::Json(error) => error.into(),
+            PayloadError::Fields(errors) => Problem::invalid(errors),
+        }
+    }
+}
+
 /// Verifies that the named agency has signed the request with a currently valid key, and that the request is fresh.
 ///
 /// # Errors
-/// 400 and 401, each cause with its code; 404 when the request names another agency than its signer.
+/// 400 and 401, each cause with its code; 422 when members of the payload are wrong; 404 when the request names another
+/// agency than its signer.
 pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &str) -> Result<R, Problem> {
     let agencies = current_agencies(hub).await?;
-    let (signer, request) = agencies.keyring.verify::<R>(typ, jws).map_err(|error| {
+    let VerifiedJws { signer, payload } = agencies.keyring.verify(typ, jws).map_err(|error| {
         tracing::info!(reason = %error, typ, "signed request rejected: its signature is not accepted");
+        Problem::from(error)
+    })?;
+    let request: R = read_payload(&payload).map_err(|error| {
+        tracing::info!(%signer, typ, "signed request rejected: its payload is wrong");
         Problem::from(error)
     })?;
     if request.agency() != &signer {

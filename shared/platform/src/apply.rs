@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use domain::application::CommandKey;
 use domain::command::{Actor, Attempt};
-use domain::decide::{Refusal, decide};
+use domain::decide::{Refusal, decide, is_repeatable};
 use domain::effect::undelivered;
 use domain::ids::ApplicationId;
-use domain::ledger::{Cause, LedgerError};
+use domain::ledger::{Cause, LedgerError, Proof};
+use domain::limits::ITEM_BYTES_SOFT;
 use domain::wake::next_wake;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -86,7 +87,7 @@ fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
     bytes
 }
 
-/// Applies one command. `proof` is its evidence: the agency's compact JWS.
+/// Applies one command. `proof` is its evidence: the agency's signed report.
 ///
 /// # Errors
 /// Every [`ApplyError`]; a refusal is always decided on a consistent read.
@@ -94,7 +95,7 @@ pub async fn apply<H: Hub>(
     hub: &H,
     id: ApplicationId,
     attempt: &Attempt,
-    proof: Option<String>,
+    proof: Option<Proof>,
 ) -> Result<Applied, ApplyError> {
     // An agency that reports has received its case, so a cached state that still waits for the dispatch is most likely
     // out of date. A write from it would be a conflict, which DynamoDB bills by the size of the item.
@@ -143,7 +144,7 @@ async fn write<H: Hub>(
     id: ApplicationId,
     known: Option<StoredApplication>,
     attempts: &[Attempt],
-    proof: Option<String>,
+    proof: Option<Proof>,
 ) -> Result<AppliedAll, ApplyError> {
     let (mut stored, mut certain) = match known {
         Some(stored) => (stored, false),
@@ -153,7 +154,7 @@ async fn write<H: Hub>(
     while tries < MAX_ATTEMPTS {
         let now = hub.clock().now();
         let expected_version = stored.version();
-        let (after, outcomes) = decide_all(&stored, attempts, proof.as_deref(), now)?;
+        let (after, outcomes) = decide_all(&stored, attempts, proof.as_ref(), now)?;
         let all_written = outcomes.iter().all(|outcome| matches!(outcome, Decided::Written(_)));
         if !all_written && !certain {
             stored = read(hub, id).await?;
@@ -178,6 +179,8 @@ async fn write<H: Hub>(
                 hub.recent().forget(id);
                 return Err(ApplyError::NotFound);
             }
+            // The item holds evidence from before the bound of evidence.
+            Err(StoreError::Full) => return Err(ApplyError::Refused(Refusal::Full)),
             Err(error) => {
                 // The write may have happened, so the cached state is no longer the likely one.
                 hub.recent().forget(id);
@@ -220,7 +223,7 @@ impl Decided {
 fn decide_all(
     stored: &StoredApplication,
     attempts: &[Attempt],
-    proof: Option<&str>,
+    proof: Option<&Proof>,
     now: Timestamp,
 ) -> Result<(StoredApplication, Vec<Decided>), LedgerError> {
     let mut after = stored.clone();
@@ -239,8 +242,12 @@ fn decide_all(
             outcomes.push(Decided::Done(taken.map_or(state.version, |taken| taken.version)));
             continue;
         }
-        let cause =
-            Cause { by: attempt.by.clone(), at: now, key: attempt.key, proof: proof.map(str::to_owned) };
+        // Steps that may repeat leave room for every step that can follow, so that the item always takes an end.
+        if is_repeatable(attempt.command.step()) && after.bytes() > ITEM_BYTES_SOFT {
+            outcomes.push(Decided::Refused(Refusal::Full));
+            continue;
+        }
+        let cause = Cause { by: attempt.by.clone(), at: now, key: attempt.key, proof: proof.cloned() };
         after.ledger = after.ledger.append(events, &cause)?;
         outcomes.push(Decided::Written(after.version()));
     }

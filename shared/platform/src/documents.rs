@@ -24,14 +24,15 @@ use thiserror::Error;
 pub use aws::AwsDocuments;
 #[cfg(any(test, feature = "testing"))]
 pub use fake::FakeDocuments;
-pub use verify::verify;
+pub use verify::{recognise, verify};
 
 /// How long an upload slot is open.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(15 * 60);
 /// Longest lifetime of a download link.
 pub const DOWNLOAD_TTL: Duration = Duration::from_secs(15 * 60);
-/// Number of first bytes that the hub reads to recognise the media type.
-pub const HEAD_BYTES: usize = 512;
+/// Number of first bytes that the hub reads to recognise the media type: a PDF's header, 8 bytes, begins within the
+/// first 1,024.
+pub const HEAD_BYTES: usize = 1024 + 7;
 
 /// The accepted media types of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

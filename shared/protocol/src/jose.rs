@@ -8,7 +8,7 @@ mod jws;
 mod key;
 
 pub use jwe::{decrypt, encrypt};
-pub use jws::{header, sign, signer_kid, verify};
+pub use jws::{header, sign, signer_kid, unverified_payload, verified_payload, verify};
 pub use key::{KeySet, KeyUse, PrivateKey, PublicKey};
 
 use thiserror::Error;

@@ -74,6 +74,13 @@ pub struct Problem {
     /// Documents that are not stored yet, with `documents_missing`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<DocumentId>,
+    /// The document whose last upload was rejected, with `document_rejected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentId>,
+    /// Why the upload was rejected, with `document_rejected`: `empty`, `too_large`, `content_mismatch` or `wrong_kind`.
+    /// The hub may add values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// The limit that the application has reached, with `bound_reached`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<String>,

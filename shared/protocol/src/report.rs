@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub const REPORT_TYP: &str = "tongban-report+jws";
 /// JWS `typ` of a signed request for a document.
 pub const DOCUMENT_TYP: &str = "tongban-document+jws";
+/// Largest signed report, in bytes, over HTTP and in the queue. The largest valid report, a full supplement list, is
+/// smaller.
+pub const REPORT_BYTES: usize = 64 * 1024;
 /// Seconds that `iat` of a request may differ from the hub's clock, in either direction.
 pub const FRESH_SECONDS: i64 = 900;
 

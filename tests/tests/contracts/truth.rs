@@ -1,11 +1,13 @@
 //! Serialized types and the hub's messages and answers fit the schemas, and wrong values do not.
 
 use domain::decide::Refusal;
+use domain::event::DocumentFault;
 use domain::ids::DocumentId;
 use domain::person::{Address, MobileNumber, PersonName};
 use domain::stage::{Stage, Step};
 use http_kit::fields::FieldError;
 use http_kit::problem::{Code, Language, Problem};
+use http_kit::signed_request::read_payload;
 use jiff::Timestamp;
 use jsonschema::Validator;
 use protocol::backlog::{CasesRequest, ResendRequest};
@@ -85,6 +87,12 @@ fn wrong_values_do_not_fit() {
         (
             "report-supplement-requested",
             "/items",
+            json!([{ "name": "a", "accepts": ["other", "other"] }]),
+            false,
+        ),
+        (
+            "report-supplement-requested",
+            "/items",
             json!([{ "name": "a", "accepts": ["other"], "note": long }]),
             false,
         ),
@@ -114,6 +122,33 @@ fn wrong_values_do_not_fit() {
         let schema = NAMES.iter().find(|(name, _)| name == example).expect("an example").1;
         assert!(!problems(schema, &value).is_empty(), "{schema} takes {pointer} = {to}");
         assert_eq!(refused_by_serde(schema, &value), *by_serde, "serde and {pointer} = {to}");
+        assert_ne!(taken_by_hub(schema, &value), Some(true), "the hub takes {pointer} = {to}");
+    }
+}
+
+/// Whether the hub's reader takes a payload; `None` for what the hub does not read.
+fn taken_by_hub(schema: &str, value: &Value) -> Option<bool> {
+    let payload = value.to_string();
+    let payload = payload.as_bytes();
+    match schema {
+        "report" => Some(read_payload::<Report>(payload).is_ok()),
+        "document-request" => Some(read_payload::<DocumentRequest>(payload).is_ok()),
+        "cases-request" => Some(read_payload::<CasesRequest>(payload).is_ok()),
+        "resend-request" => Some(read_payload::<ResendRequest>(payload).is_ok()),
+        _ => None,
+    }
+}
+
+/// The hub takes every example, and refuses a member that the schema does not name (case A28 of
+/// `tests/FIELD_CASES.md`).
+#[test]
+fn a28_the_hub_takes_the_members_of_the_schemas_and_no_others() {
+    for (example, schema) in NAMES {
+        let mut value = named(example).expect("an example").expect("an example of this name");
+        let Some(taken) = taken_by_hub(schema, &value) else { continue };
+        assert!(taken, "{example}");
+        value["of_a_later_version"] = json!(1);
+        assert_eq!(taken_by_hub(schema, &value), Some(false), "{example}");
     }
 }
 
@@ -219,6 +254,7 @@ fn the_hubs_own_problems_fit() {
         Refusal::OtherLeg { stage: Stage::Dispatched }.into(),
         Refusal::Missing(vec![document]).into(),
         Refusal::Bound("events").into(),
+        Refusal::DocumentRejected { document, fault: DocumentFault::Empty }.into(),
         Problem::invalid(vec![FieldError::new("/reason", "required")]),
         Problem::too_large(65_536),
         http_kit::signed_request::expired(Timestamp::now()),
@@ -244,6 +280,7 @@ fn examples_of_problems_have_the_members_of_the_real_ones() {
         Refusal::OtherLeg { stage: Stage::Dispatched }.into(),
         Refusal::Missing(vec![document]).into(),
         Refusal::Bound("events").into(),
+        Refusal::DocumentRejected { document, fault: DocumentFault::Empty }.into(),
         http_kit::signed_request::expired(Timestamp::now()),
     ];
     for problem in real {

@@ -273,13 +273,16 @@ impl CrashHarness {
 
     /// The outcomes of an agency's refused reports, sorted.
     pub(crate) fn refused(&self, agency: &str) -> Vec<String> {
+        let outcome = |evidence: &Value| evidence["outcome"].as_str().expect("an outcome").to_owned();
+        let mut outcomes: Vec<String> = self.evidence(agency).iter().map(outcome).collect();
+        outcomes.sort();
+        outcomes
+    }
+
+    /// The evidence of an agency's refused reports.
+    pub(crate) fn evidence(&self, agency: &str) -> Vec<Value> {
         let found = self.hub.documents.below(&format!("evidence/{agency}/"));
-        let outcome = |(_, json): (String, Vec<u8>)| {
-            let evidence: Value = serde_json::from_slice(&json).expect("evidence in JSON");
-            assert!(evidence["jws"].as_str().is_some_and(|jws| jws.matches('.').count() == 2));
-            evidence["outcome"].as_str().expect("an outcome").to_owned()
-        };
-        found.into_iter().map(outcome).collect()
+        found.into_iter().map(|(_, json)| serde_json::from_slice(&json).expect("evidence in JSON")).collect()
     }
 
     /// A request for a document, signed by an agency.
@@ -401,6 +404,12 @@ impl CrashHarness {
         let report = self.new_report(named, application, seen, result);
         let signer: AgencyCode = signer.parse().expect("an agency code");
         sign(REPORT_TYP, &report, &self.keys.agencies[&signer].signing).expect("a signed report")
+    }
+
+    /// Any payload, signed by an agency as a report.
+    pub(crate) fn signed_payload(&self, agency: &str, payload: &Value) -> String {
+        let agency: AgencyCode = agency.parse().expect("an agency code");
+        sign(REPORT_TYP, payload, &self.keys.agencies[&agency].signing).expect("a signed payload")
     }
 
     /// Decrypts and verifies a message as its agency does.

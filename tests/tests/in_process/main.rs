@@ -7,6 +7,8 @@ mod crash_harness;
 mod crashes;
 mod edge;
 mod fits;
+mod largest_application;
+mod report_cases;
 mod rows;
 mod table;
 mod tokens;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::case_scenario::{TENANT, body};
 use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
 
-const APPLICATIONS: &str = "/v1/applications";
+pub(crate) const APPLICATIONS: &str = "/v1/applications";
 
 fn sample_documents() -> Vec<SampleDocument> {
     vec![SampleDocument::pdf("household_register", "one"), SampleDocument::jpeg("proof_of_work", "two")]
@@ -36,7 +36,7 @@ async fn file(harness: &CrashHarness, tenant: &str, key: &str) -> Vec<String> {
 }
 
 /// A hub with one application, whose case the agency of Beijing has received from its queue.
-async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
+pub(crate) async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
     let (harness, keys) = with_a_draft().await;
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
     assert_eq!(harness.stream_records(&[submission(&harness).await]).await, Answer::Batch(0));
@@ -45,14 +45,14 @@ async fn with_a_case() -> (CrashHarness, protocol::case::Case) {
     (harness, case)
 }
 
-async fn only_application(harness: &CrashHarness) -> StoredApplication {
+pub(crate) async fn only_application(harness: &CrashHarness) -> StoredApplication {
     let mut stored = harness.stored().await;
     assert_eq!(stored.len(), 1, "number of applications");
     stored.remove(0)
 }
 
 /// The stream record of the documents and the submission.
-async fn submission(harness: &CrashHarness) -> Value {
+pub(crate) async fn submission(harness: &CrashHarness) -> Value {
     let stored = only_application(harness).await;
     stream_record(&stored, 1, stored.version())
 }

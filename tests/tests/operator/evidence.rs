@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use protocol::jose::{KeyUse, PrivateKey, sign};
+use protocol::report::REPORT_TYP;
+use serde_json::{Value, json};
 use tongban::operator::RefusedReport;
 
 use crate::command::agency_command;
@@ -28,4 +31,22 @@ pub(crate) async fn refused_reports_are_listed(test_hub: Arc<TestHub>) {
         agency_command(&test_hub, &["refused", AGENCY, "--since", &since, "--json"]).await.json();
     assert_eq!(last, [listed[2].clone()]);
     agency_command(&test_hub, &["refused", AGENCY, "--since", "yesterday"]).await.failure(2);
+}
+
+/// A report that no registered key signed ends in the dead-letter queue of all agencies. `show` counts it for its
+/// agency.
+pub(crate) async fn a27_dead_reports_are_shown(test_hub: Arc<TestHub>) {
+    let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let report = sign(REPORT_TYP, &json!({ "agency": "62" }), &key).expect("a signature");
+    let outputs = test_hub.stack().outputs();
+    let queue = outputs.get("ReportsDeadQueueUrl").expect("a queue");
+    let sqs = aws_sdk_sqs::Client::new(test_hub.stack().aws());
+    sqs.send_message().queue_url(queue).message_body(report).send().await.expect("a dead letter");
+    let shown: Value = agency_command(&test_hub, &["show", "62", "--json"]).await.json();
+    assert_eq!(shown["dead_reports"]["of_agency"], 1, "{shown}");
+    assert!(shown["dead_reports"]["of_all"].as_u64().is_some_and(|all| all >= 1), "{shown}");
+    let text = agency_command(&test_hub, &["show", "62"]).await.success();
+    assert!(text.contains("1 dead letters name this agency"), "{text}");
+    let other: Value = agency_command(&test_hub, &["show", "63", "--json"]).await.json();
+    assert_eq!(other["dead_reports"]["of_agency"], 0, "{other}");
 }

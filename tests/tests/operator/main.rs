@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 19] = [
+    let plays: [(&str, Trialled); 20] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -73,6 +73,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         }),
         ("evidence::refused_reports_are_listed", |test_hub| {
             Box::pin(evidence::refused_reports_are_listed(test_hub))
+        }),
+        ("evidence::a27_dead_reports_are_shown", |test_hub| {
+            Box::pin(evidence::a27_dead_reports_are_shown(test_hub))
         }),
         ("conflict::twenty_operators_at_once", |test_hub| {
             Box::pin(conflict::twenty_operators_at_once(test_hub))

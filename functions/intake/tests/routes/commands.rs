@@ -107,6 +107,9 @@ async fn a_bad_document_is_rejected_and_the_submit_with_it() {
     );
     let answer = step(&test_hub, &id, "submit", "s", json!({})).await;
     assert_eq!((answer.status, &answer.body["missing"]), (409, &json!(["d2"])), "{}", answer.body);
+    // Case A15 of `tests/FIELD_CASES.md`: an upload that was rejected is not "not in yet".
+    let told = (&answer.body["errors"][0]["pointer"], &answer.body["errors"][0]["code"]);
+    assert_eq!(told, (&json!("/documents/d2"), &json!("document_rejected")));
     let events = test_hub.get(&format!("/v1/applications/{id}/events")).await;
     let last = events.body["events"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["data"], json!({ "document": "d2", "fault": "content_mismatch" }));

@@ -135,3 +135,24 @@ fn a_local_agency_has_the_keys_made_for_it() {
     let read: Agencies = serde_json::from_str(&json).unwrap();
     assert_eq!(read.agencies().len(), 2);
 }
+
+#[test]
+fn a1_a_key_or_kid_of_another_agency_is_a_fault() {
+    let key = || PrivateKey::generate(KeyUse::Signing).unwrap();
+    let toml = |jwk: &Json, kid: &str| {
+        let member = |name: &str| format!("{name} = {}", jwk[name]);
+        let members = ["kty", "crv", "x", "y", "use"].map(member).join(", ");
+        format!("signing_keys = [{{ {members}, kid = \"{kid}\" }}]\n")
+    };
+    let (one, other) = (key().public().to_jwk().unwrap(), key().public().to_jwk().unwrap());
+    let rows: Vec<&str> = GOOD.trim().split("\n\n").collect();
+    let list = |first: &str, second: &str| format!("{}\n{first}\n{}\n{second}", rows[0], rows[1]);
+    assert!(AgencyList::parse(&list(&toml(&one, "a"), &toml(&other, "b"))).is_ok());
+    for second in [toml(&other, "a"), toml(&one, "b")] {
+        let told = flaws(&list(&toml(&one, "a"), &second));
+        assert!(
+            matches!(&told[..], [one] if one.contains("agency 1501") && one.contains("is a key of agency 11")),
+            "{told:?}"
+        );
+    }
+}

@@ -9,15 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::{DocumentKind, Requirement, Service, service_row};
 use domain::limits::DOCUMENT_BYTES;
+use platform::documents::{HEAD_BYTES, MediaType, recognise};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of one read.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// First bytes of a file, which identify its media type.
-const MAGIC: [(&[u8], &str); 3] =
-    [(b"%PDF-", "application/pdf"), (&[0xff, 0xd8, 0xff], "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png")];
-
 /// A document to upload.
 #[derive(Clone, Debug)]
 pub struct DocumentFile {
@@ -51,8 +48,9 @@ impl DocumentFile {
         );
         let (head, sha256) =
             hashed(&mut file, size).with_context(|| format!("the document {shown} cannot be read"))?;
-        let media_type = MAGIC.iter().find(|(mark, _)| head.starts_with(mark)).map(|(_, name)| *name);
-        let Some(media_type) = media_type else { bail!("the document {shown} is not a PDF, JPEG or PNG") };
+        let Some(media_type) = recognise(&head).map(MediaType::name) else {
+            bail!("the document {shown} is not a PDF, JPEG or PNG")
+        };
         Ok(DocumentFile { kind, path: path.to_owned(), size, media_type, sha256 })
     }
 
@@ -68,12 +66,12 @@ impl DocumentFile {
     }
 }
 
-/// The first 8 bytes of a file, and the SHA-256 in base64 of its first `size` bytes. The bound ends the read of a file
+/// The first bytes of a file, and the SHA-256 in base64 of its first `size` bytes. The bound ends the read of a file
 /// that grows.
 fn hashed(file: &mut File, size: u64) -> std::io::Result<(Vec<u8>, String)> {
     let mut file = file.take(size);
     let mut head = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut head)?;
+    file.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     let mut hash = Sha256::new_with_prefix(&head);
     let mut part = vec![0; BUFFER_BYTES];
     loop {

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use super::keys::listed;
-use super::{AgencyKey, Backlog, Operator};
+use super::{AgencyKey, Backlog, DeadReports, Operator};
 use crate::local::Depth;
 
 /// Number of an agency's change records that are shown.
@@ -83,6 +83,8 @@ pub struct AgencyOverview {
     pub capabilities: Vec<String>,
     pub keys: Vec<AgencyKey>,
     pub queue: QueueDepths,
+    /// Reports that the hub could not take; `None` when their queue cannot be read.
+    pub dead_reports: Option<DeadReports>,
     pub cases: Option<Backlog>,
     /// The latest changes, the oldest first.
     pub records: Vec<Record>,
@@ -126,12 +128,14 @@ impl Operator {
         };
         let in_force = overrides.unwrap_or_default();
         let queue = self.depths(code, &mut parts).await?;
+        let dead_reports = parts.take("dead reports", self.dead_reports(code).await);
         let cases = parts.take("open cases", self.backlog(code).await);
         Ok(AgencyOverview {
             summary: self.summary(row, &in_force),
             capabilities: row.capabilities.clone(),
             keys: listed(row, &overridden(&in_force, code)),
             queue,
+            dead_reports,
             cases,
             records: chain.as_ref().map(|chain| chain.last_of(code, RECORDS)).unwrap_or_default(),
             records_broken: chain.and_then(|chain| chain.broken().map(str::to_owned)),

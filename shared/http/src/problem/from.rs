@@ -2,6 +2,7 @@
 
 use domain::agencies::{NotCovered, Place};
 use domain::decide::Refusal;
+use domain::event::DocumentFault;
 use domain::ids::IdError;
 use serde_json::{Value, json};
 
@@ -55,10 +56,36 @@ impl From<Refusal> for Problem {
                     )
                     .with_errors(errors)
             }
+            Refusal::DocumentRejected { document, fault } => {
+                let (zh, en) = rejection(fault);
+                Problem::new(Code::DocumentRejected)
+                    .with_detail(
+                        format!("{zh}请重新获取上传链接，上传另一份文件。"),
+                        format!("{en} Get a new link and upload another file."),
+                    )
+                    .with_member("document", document.to_string().into())
+                    .with_member("fault", json!(fault))
+                    .with_errors(vec![FieldError::new("/document", "document_rejected")])
+            }
+            Refusal::Full => Problem::new(Code::ApplicationFull),
             Refusal::Invalid(faults) => Problem::invalid(
                 faults.into_iter().map(|fault| FieldError::new(fault.pointer, fault.code)).collect(),
             ),
             Refusal::Bound(bound) => Problem::new(Code::BoundReached).with_member("bound", bound.into()),
+        }
+    }
+}
+
+/// Why a file was rejected.
+fn rejection(fault: DocumentFault) -> (&'static str, &'static str) {
+    match fault {
+        DocumentFault::Empty => ("文件为空。", "The file is empty."),
+        DocumentFault::TooLarge => ("文件超过 20 MiB。", "The file has more than 20 MiB."),
+        DocumentFault::ContentMismatch => {
+            ("文件内容与其媒体类型不符。", "The file is not of the media type that was declared for it.")
+        }
+        DocumentFault::WrongKind => {
+            ("材料种类不符。", "The document is not of a kind that is accepted here.")
         }
     }
 }
@@ -68,6 +95,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Throttled => Problem::new(Code::Throttled),
             StoreError::Unavailable => Problem::new(Code::Unavailable),
+            StoreError::Full => Problem::new(Code::ApplicationFull),
             StoreError::Corrupt(_) | StoreError::Unreadable(_) => internal(&error),
         }
     }
@@ -251,6 +279,7 @@ mod tests {
             (Refusal::Missing(document), 409),
             (Refusal::Invalid(vec![Fault { pointer: "/reason".into(), code: "required" }]), 422),
             (Refusal::Bound("events"), 409),
+            (Refusal::Full, 409),
         ];
         for (refusal, status) in answers {
             assert_eq!(Problem::from(refusal.clone()).status().as_u16(), status, "{refusal:?}");

@@ -112,6 +112,12 @@ codes! {
     /// Required documents are missing.
     DocumentsMissing = "documents_missing", CONFLICT,
         "材料不齐", "Documents are missing";
+    /// The document that was uploaded last failed verification.
+    DocumentRejected = "document_rejected", CONFLICT,
+        "上传的文件未通过检查", "The uploaded file was rejected";
+    /// The application's record has no room for the step. Steps that end the application are still taken.
+    ApplicationFull = "application_full", CONFLICT,
+        "该申请的记录已满，只能办结或撤回", "The application's record is full: only a decision or a withdrawal is taken";
     /// The application has reached one of its limits.
     BoundReached = "bound_reached", CONFLICT,
         "已达到该申请的上限", "The application has reached one of its limits";
@@ -226,6 +232,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("not_text", "须为文本", "Must be a text."),
     ("not_an_object", "须为对象", "Must be an object."),
     ("not_a_list", "须为数组", "Must be a list."),
+    ("not_a_number", "须为数字", "Must be a number."),
     ("not_a_boolean", "须为 true 或 false", "Must be true or false."),
     ("not_an_integer", "须为整数，不带小数点", "Must be an integer, without a decimal point."),
     ("not_one_of", "不在该字段的取值之内", "Must be one of the values of this field."),
@@ -255,6 +262,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
         "Contains a space where the offset begins: in a query, + must be written as %2B.",
     ),
     ("in_the_future", "不得晚于今天", "Must not be in the future."),
+    ("in_the_past", "不得早于今天", "Must not be in the past."),
     (
         "url_malformed",
         "须为完整的地址，如 https://app.example.cn/hooks",
@@ -285,6 +293,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("media_type", "仅支持 PDF、JPEG、PNG", "Must be application/pdf, image/jpeg or image/png."),
     ("checksum", "须为 SHA-256 的 base64", "Must be the base64 of a SHA-256."),
     ("document_missing", "该材料尚未上传", "This document is not in yet."),
+    (
+        "document_rejected",
+        "上次上传的文件未通过检查，请重新获取链接后上传",
+        "The file that was uploaded last was rejected. Get a new link and upload another file.",
+    ),
     // cases and coverage
     ("case_not_of_service", "该事项没有此情形", "The service has no such case."),
     ("age_mismatch", "与申请人年龄不符", "Does not fit the applicant's age."),

@@ -143,7 +143,7 @@ async fn a_refusal_is_decided_on_the_current_state() {
     apply(&other, id, &Attempt::hub(Command::Dispatch { message_version: 4 }), None).await.unwrap();
     // This process has a draft cached, which accepts no report; the stored application is dispatched.
     let report = reports("r1", 4, ReportedResult::Received);
-    let done = apply(&hub, id, &report, Some("evidence".to_owned())).await.unwrap();
+    let done = apply(&hub, id, &report, Some(Proof::Jws("evidence".to_owned()))).await.unwrap();
     assert_eq!((done.version, done.stored.ledger.state().stage), (6, Stage::Received));
     assert_eq!(done.stored.ledger.entries()[5].entry.proof.as_deref(), Some("evidence"));
 }
@@ -232,10 +232,52 @@ async fn an_adults_first_card_stays_within_its_write_units() {
     ];
     for (attempt, signed) in steps {
         hub.clock.advance(SignedDuration::from_mins(1));
-        apply(&hub, id, &attempt, signed.then(|| proof.clone())).await.unwrap();
+        apply(&hub, id, &attempt, signed.then(|| Proof::Jws(proof.clone()))).await.unwrap();
     }
     let Units { table, indexes } = hub.store.units();
     let size = hub.store.item_size(id).unwrap();
     assert!(table + indexes <= 36, "{table} + {indexes} units, {size} bytes");
     assert!(size <= 4096, "{size} bytes");
+}
+
+/// An earlier version of the hub kept reports of any size in the record.
+#[tokio::test]
+async fn a2_a_large_record_refuses_steps_that_repeat_and_takes_the_others() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    for attempt in [stores(1), stores(2), Attempt::hub(Command::Dispatch { message_version: 4 })] {
+        apply(&hub, id, &attempt, None).await.unwrap();
+    }
+    let large = || Some(Proof::Jws("x".repeat(ITEM_BYTES_SOFT)));
+    apply(&hub, id, &reports("r1", 4, ReportedResult::Received), large()).await.unwrap();
+    let items = vec![domain::event::MissingItem {
+        name: "a".to_owned(),
+        accepts: vec![DocumentKind::named("other").unwrap()],
+        note: String::new(),
+    }];
+    let supplement = reports("r2", 4, ReportedResult::SupplementRequested { items });
+    assert_eq!(apply(&hub, id, &supplement, None).await, Err(ApplyError::Refused(Refusal::Full)));
+    let done = apply(&hub, id, &reports("r3", 4, ReportedResult::Signed), None).await.unwrap();
+    assert_eq!(done.stored.ledger.state().stage, Stage::Signed);
+    // The table's own bound is a refusal, too, and the record stays as it was.
+    let full =
+        apply(&hub, id, &reports("r4", 4, ReportedResult::Produced), Some(Proof::Jws("x".repeat(250_000))))
+            .await;
+    assert_eq!(full, Err(ApplyError::Refused(Refusal::Full)));
+    assert_eq!(hub.store.get(id).await.unwrap().unwrap().version(), done.version);
+    assert!(done.stored.bytes() >= hub.store.item_size(id).unwrap(), "the estimate is an upper bound");
+}
+
+#[tokio::test]
+async fn a_large_reports_hash_is_its_evidence() {
+    let hub = hub();
+    let id = opened(&hub, 1).await.id();
+    for attempt in [stores(1), stores(2)] {
+        apply(&hub, id, &attempt, None).await.unwrap();
+    }
+    let proof = Some(Proof::Sha256("ab".to_owned()));
+    let done = apply(&hub, id, &reports("r1", 4, ReportedResult::Received), proof).await.unwrap();
+    let entry = &done.stored.ledger.entries().last().unwrap().entry;
+    assert_eq!((entry.proof.as_deref(), entry.proof_sha256.as_deref()), (None, Some("ab")));
+    assert_eq!(hub.store.get(id).await.unwrap().unwrap(), done.stored, "the entry reads back");
 }

@@ -36,12 +36,39 @@ pub fn verify(arrival: &Arrival, accepts: &[DocumentKind]) -> Result<StoredObjec
     })
 }
 
-/// Whether the first bytes are those of the media type. A PDF must begin with its header: readers allow 1,024 bytes
-/// before it, which makes files possible that are valid in two formats.
+/// Bytes within which a PDF's header begins (ISO 32000-1, annex H, implementation note 13). Scanners write a byte order
+/// mark or a line before it.
+const PDF_HEADER_WITHIN: usize = 1024;
+
+/// Beginnings of other formats. A PDF that begins so would be valid in two formats, and each reader would see another
+/// file.
+const OTHER_FORMATS: [&[u8]; 14] = [
+    b"\xFF\xD8\xFF",
+    b"\x89PNG",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"PK\x03\x04",
+    b"MZ",
+    b"\x7FELF",
+    b"%!PS",
+    b"#!",
+    b"{\\rtf",
+    b"<",
+];
+
+/// The media type of a file that begins with these bytes, of which [`super::HEAD_BYTES`] are enough.
+#[must_use]
+pub fn recognise(head: &[u8]) -> Option<MediaType> {
+    MediaType::ALL.into_iter().find(|media_type| begins_as(head, *media_type))
+}
+
+/// Whether the first bytes are those of the media type.
 fn begins_as(head: &[u8], media_type: MediaType) -> bool {
     match media_type {
-        // ISO 32000-1, 7.5.2; ISO 32000-2 for version 2
-        MediaType::Pdf => head.starts_with(b"%PDF-1.") || head.starts_with(b"%PDF-2."),
+        MediaType::Pdf => begins_as_pdf(head),
         // ITU-T T.81, B.1.1.3: SOI and the next marker
         MediaType::Jpeg => head.starts_with(&[0xFF, 0xD8, 0xFF]),
         // ISO/IEC 15948, 5.2 and 11.2.2: the signature, then IHDR with its 13 bytes
@@ -49,10 +76,20 @@ fn begins_as(head: &[u8], media_type: MediaType) -> bool {
     }
 }
 
+/// Whether a PDF's header (ISO 32000-1, 7.5.2; ISO 32000-2 for version 2) begins within the first bytes, and these
+/// bytes are not the beginning of another format.
+fn begins_as_pdf(head: &[u8]) -> bool {
+    let is_header = |window: &[u8]| window == b"%PDF-1." || window == b"%PDF-2.";
+    let Some(before) = head.windows(7).take(PDF_HEADER_WITHIN).position(is_header) else { return false };
+    let before = head.get(..before).unwrap_or_default();
+    let text = before.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(before).trim_ascii_start();
+    OTHER_FORMATS.iter().all(|format| !before.starts_with(format) && !text.starts_with(format))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::documents::Head;
+    use crate::documents::{HEAD_BYTES, Head};
 
     fn accepts() -> [DocumentKind; 2] {
         ["proof_of_work", "proof_of_study"].map(|name| name.parse().expect("a kind of document"))
@@ -91,6 +128,30 @@ mod tests {
         ] {
             assert_eq!(verify(&arrival(media_type, head), &accepts()), Err(DocumentFault::ContentMismatch));
         }
+    }
+
+    #[test]
+    fn a28_a_pdf_may_begin_within_the_first_1024_bytes() {
+        let pdf = |before: &[u8]| {
+            let head = [before, b"%PDF-1.7\n"].concat();
+            verify(&arrival("application/pdf", &head[..head.len().min(HEAD_BYTES)]), &accepts()).is_ok()
+        };
+        for before in [&b""[..], b"\xEF\xBB\xBF", b"\r\n", b"\x1b%-12345X@PJL\r\n", b"\0\0", &[b' '; 1023]] {
+            assert!(pdf(before), "{before:?}");
+        }
+        assert!(!pdf(&[b' '; 1024]), "viewers look no further");
+        for other in [
+            &b"GIF89a"[..],
+            b"\xEF\xBB\xBF <html>",
+            b"PK\x03\x04",
+            b"MZ\x90",
+            b"\xFF\xD8\xFF\xE0",
+            b"\n<svg>",
+        ] {
+            assert!(!pdf(other), "two formats: {other:?}");
+        }
+        let mark = arrival("image/png", b"\xEF\xBB\xBF\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR");
+        assert_eq!(verify(&mark, &accepts()), Err(DocumentFault::ContentMismatch), "no viewer takes this");
     }
 
     #[test]

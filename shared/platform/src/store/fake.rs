@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::ids::{ApplicationId, TenantId};
+use domain::limits::ITEM_BYTES;
 use jiff::Timestamp;
 
 use super::lists::{Index, Merge, Wanted};
@@ -108,13 +109,17 @@ impl MemoryApplicationRows {
     }
 
     /// Runs one call, subject to the fault planned for it.
-    fn call<T>(&self, name: &'static str, effect: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+    fn call<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         match self.faults.next_call(name) {
-            CallOutcome::Succeeds => Ok(effect(&mut self.lock())),
+            CallOutcome::Succeeds => effect(&mut self.lock()),
             CallOutcome::Fails => Err(StoreError::Unavailable),
             CallOutcome::Throttles => Err(StoreError::Throttled),
             CallOutcome::LosesAnswer => {
-                effect(&mut self.lock());
+                effect(&mut self.lock())?;
                 Err(StoreError::Unavailable)
             }
         }
@@ -134,6 +139,15 @@ impl State {
             self.entries.entry(keys).or_default().insert(row.created.clone(), row.id);
         }
         self.rows.insert(row.id, row);
+    }
+
+    /// Refuses a larger item than the table accepts, as DynamoDB does.
+    fn put_within_bound(&mut self, row: Row) -> Result<(), StoreError> {
+        if row.size() > ITEM_BYTES {
+            return Err(StoreError::Full);
+        }
+        self.put(row);
+        Ok(())
     }
 
     fn charge(&mut self, before: Option<&Row>, after: &Row) {
@@ -258,15 +272,14 @@ impl ApplicationRows for MemoryApplicationRows {
         self.call(call, |state| {
             let found = state.rows.get(&row.id).cloned();
             if found.is_some() {
-                return state.refuse(found);
+                return Ok(state.refuse(found));
             }
-            state.put(row);
-            ItemWrite::Done
+            state.put_within_bound(row).map(|()| ItemWrite::Done)
         })
     }
 
     async fn get(&self, call: &'static str, id: ApplicationId) -> Result<Option<Row>, StoreError> {
-        self.call(call, |state| state.rows.get(&id).cloned())
+        self.call(call, |state| Ok(state.rows.get(&id).cloned()))
     }
 
     async fn update(
@@ -278,10 +291,9 @@ impl ApplicationRows for MemoryApplicationRows {
     ) -> Result<ItemWrite, StoreError> {
         self.call(call, |state| match state.rows.get(&id).cloned() {
             Some(found) if condition.holds(&found) => {
-                state.put(change.apply(found));
-                ItemWrite::Done
+                state.put_within_bound(change.apply(found)).map(|()| ItemWrite::Done)
             }
-            found => state.refuse(found),
+            found => Ok(state.refuse(found)),
         })
     }
 
@@ -293,7 +305,7 @@ impl ApplicationRows for MemoryApplicationRows {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Row>, StoreError> {
-        self.call(call, |state| state.page(index, &hash_keys, limit, after))
+        self.call(call, |state| Ok(state.page(index, &hash_keys, limit, after)))
     }
 
     async fn due(
@@ -312,7 +324,7 @@ impl ApplicationRows for MemoryApplicationRows {
                 .filter(|(wake, _)| *wake <= now.as_millisecond())
                 .collect();
             found.sort_unstable();
-            found.into_iter().take(limit).map(|(_, id)| id).collect()
+            Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
         })
     }
 }

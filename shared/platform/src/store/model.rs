@@ -19,6 +19,11 @@ pub const PAGE: usize = 100;
 /// Days after which DynamoDB removes an expired draft. A submitted application is never removed.
 pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
+/// Bytes of an item's attributes beside the entries and the personal data, at most.
+const KEY_BYTES: usize = 1024;
+/// What DynamoDB says of an item that would have more than 400 KB. Its code is that of every invalid request.
+const TOO_LARGE: &str = "maximum allowed size";
+
 /// An application as the store returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredApplication {
@@ -41,6 +46,12 @@ impl StoredApplication {
     #[must_use]
     pub fn version(&self) -> u32 {
         self.ledger.state().version
+    }
+
+    /// Bytes of the application's item, rounded up: the entries, the encrypted personal data, and a share for the keys.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        KEY_BYTES + self.encrypted.len() + self.ledger.bytes() + self.ledger.entries().len()
     }
 
     /// Whether the same write created this application and `other`. The encrypted part contains a random nonce, so two
@@ -100,6 +111,9 @@ pub enum StoreError {
     /// The table did not answer in time. A write may have happened.
     #[error("the store is not available")]
     Unavailable,
+    /// The item would be larger than the table accepts. Nothing was written, and the same write never succeeds.
+    #[error("the item would be larger than the table accepts")]
+    Full,
     /// The stored events cannot be read, or their hash chain is broken.
     #[error("the record is corrupt")]
     Corrupt(#[from] LedgerError),
@@ -114,7 +128,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             StoreError::Throttled | StoreError::Unavailable => true,
-            StoreError::Corrupt(_) | StoreError::Unreadable(_) => false,
+            StoreError::Full | StoreError::Corrupt(_) | StoreError::Unreadable(_) => false,
         }
     }
 }
@@ -136,7 +150,12 @@ pub(crate) fn store_error<E: ProvideErrorMetadata, R>(
     operation: &'static str,
     error: &SdkError<E, R>,
 ) -> StoreError {
-    Failure::of(operation, error).into()
+    let failure = Failure::of(operation, error);
+    let is_full = error.as_service_error().is_some_and(|answer| {
+        answer.code() == Some("ValidationException")
+            && answer.message().is_some_and(|message| message.contains(TOO_LARGE))
+    });
+    if is_full { StoreError::Full } else { failure.into() }
 }
 
 /// The application's shard of the due index.
@@ -148,4 +167,30 @@ pub fn due_shard(id: ApplicationId) -> u8 {
 /// The shard of an id. The id is a keyed hash, so its last byte is evenly distributed.
 pub(super) fn shard(id: ApplicationId, of: u8) -> u8 {
     id.as_uuid().as_bytes()[15] % of
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn answered(message: &str) -> StoreError {
+        let metadata = ErrorMetadata::builder().code("ValidationException").message(message).build();
+        let raw = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+        store_error("dynamodb.UpdateItem", &SdkError::service_error(UpdateItemError::generic(metadata), raw))
+    }
+
+    #[test]
+    fn a2_an_item_that_would_be_too_large_is_full_and_not_unavailable() {
+        let full = answered("Item size to update has exceeded the maximum allowed size");
+        assert_eq!((full.clone(), full.is_transient()), (StoreError::Full, false));
+        assert_eq!(answered("Item size has exceeded the maximum allowed size"), StoreError::Full);
+        assert_eq!(answered("The parameter cannot be converted"), StoreError::Unavailable);
+    }
 }

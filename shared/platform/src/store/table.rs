@@ -191,8 +191,7 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
         let keys = (0..AGENCY_SHARDS).map(|shard| row::agency_shard_key(agency, shard));
-        let mut page =
-            self.page("store.before_agency", &Index::AGENCY, keys.collect(), limit, after).await?;
+        let mut page = self.page("store.before_agency", &Index::AGENCY, keys.collect(), limit, after).await?;
         // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let state = stored.ledger.state();

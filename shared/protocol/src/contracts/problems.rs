@@ -23,7 +23,13 @@ pub const KINDS: &[Kind] = &[
         "malformed_signature",
         400,
         "The body is not a valid signed object",
-        "The body is not a compact JWS of the expected `typ`, or its payload does not match the schema. Fix the body; do not repeat it unchanged.",
+        "The body is not a compact JWS of the expected `typ`. Fix the body; do not repeat it unchanged.",
+    ),
+    kind(
+        "malformed_json",
+        400,
+        "The body is not valid JSON",
+        "The signed payload is not JSON: `line` and `column` give the position of the error, `errors` repeated members. Fix the payload and sign it again.",
     ),
     kind(
         "unknown_key",
@@ -72,6 +78,18 @@ pub const KINDS: &[Kind] = &[
         409,
         "Documents are missing",
         "Upload the issued certificate first; `missing` names it. Then send the same report.",
+    ),
+    kind(
+        "document_rejected",
+        409,
+        "The uploaded file was rejected",
+        "The file uploaded last for `document` was rejected; `fault` says why. Get a new link, upload another file, then send the same report.",
+    ),
+    kind(
+        "application_full",
+        409,
+        "The application's record is full: only a decision or a withdrawal is taken",
+        "The record has no room for another supplement request. Only a decision is possible now.",
     ),
     kind(
         "bound_reached",
@@ -140,6 +158,11 @@ pub fn example(kind: &Kind) -> Value {
             "missing": ["d3"],
             "errors": [{ "pointer": "/documents/d3", "code": "document_missing", "detail": "This document is not in yet." }]
         }),
+        "document_rejected" => json!({
+            "document": "d3", "fault": "content_mismatch",
+            "errors": [{ "pointer": "/document", "code": "document_rejected", "detail": "The file that was uploaded last was rejected. Get a new link and upload another file." }]
+        }),
+        "malformed_json" => json!({ "line": 1, "column": 17 }),
         "bound_reached" => json!({ "bound": "supplement_rounds" }),
         "invalid_fields" => json!({ "errors": [
             { "pointer": "/certificate", "code": "required", "detail": "Is required." },

@@ -80,8 +80,8 @@ pub const ADVICE: &[Advice] = &[
     row(
         "malformed_signature",
         Developer,
-        "正文须为所要求 `typ` 的紧凑 JWS，且载荷符合其模式。改正后再发，不要原样重发。",
-        "The body must be a compact JWS of the expected `typ`, and its payload must match the published schema. Fix the request; do not repeat it unchanged.",
+        "正文须为所要求 `typ` 的紧凑 JWS。改正后再发，不要原样重发。",
+        "The body must be a compact JWS of the expected `typ`. Fix the request; do not repeat it unchanged.",
     ),
     row(
         "idempotency_key_required",
@@ -167,6 +167,19 @@ pub const ADVICE: &[Advice] = &[
         Citizen,
         "先上传 `missing` 列出的材料，再重复同一请求。",
         "Upload the documents that `missing` names, then send the same request.",
+    ),
+    row(
+        "document_rejected",
+        Developer,
+        "`document` 最近上传的文件未通过检查，`fault` 为原因。请重新获取上传链接，上传另一份文件，再发送同一请求。",
+        "The file uploaded last for `document` was rejected; `fault` says why. Get a new link, upload another file, then send \
+         the same request.",
+    ),
+    row(
+        "application_full",
+        Operator,
+        "该申请的记录已满，不再接受补正通知；可以办结、撤回。",
+        "The record of the application has no room for another supplement request. Decide the application, or have it withdrawn.",
     ),
     row(
         "bound_reached",

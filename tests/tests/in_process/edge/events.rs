@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::command::Finding;
+use domain::command::ReportedResult;
 use fastrand::Rng;
 use protocol::backlog::{CASES_TYP, RESEND_TYP};
 use protocol::operations::operation::{Access, Function, Operation};
@@ -205,7 +205,7 @@ fn signed_body(operation: &Operation, application: &str) -> Body {
     let now = jiff::Timestamp::now().as_second();
     let common = json!({ "agency": BEIJING, "iat": now, "application": application });
     let (typ, mut value) = match operation.id {
-        "sendReport" => (REPORT_TYP, json!(Finding::Received)),
+        "sendReport" => (REPORT_TYP, json!(ReportedResult::Received)),
         "linkDocument" => (DOCUMENT_TYP, json!({ "action": "fetch", "document": "d1" })),
         "listCases" => (CASES_TYP, json!({})),
         "resendCases" => (RESEND_TYP, json!({ "cases": [{ "application": application }] })),

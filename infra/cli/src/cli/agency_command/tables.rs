@@ -72,6 +72,13 @@ pub(super) fn show(overview: &AgencyOverview) -> String {
         ),
     );
     line("", &queue.url);
+    match &overview.dead_reports {
+        None => line("reports", "?"),
+        Some(dead) => line(
+            "reports",
+            &format!("{} dead letters name this agency, of {} of all agencies", dead.of_agency, dead.of_all),
+        ),
+    }
     match &overview.cases {
         None => line("cases", "?"),
         Some(cases) => {
