@@ -14,7 +14,7 @@ use crate::delivery::CallbackSender;
 use crate::endpoints::{Endpoint, EndpointsError};
 
 /// Status that ends a subscription (Standard Webhooks).
-const GONE: u16 = 410;
+pub(crate) const GONE: u16 = 410;
 
 /// Result of applying an event.
 pub(crate) struct Transition {

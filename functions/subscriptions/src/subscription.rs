@@ -1,6 +1,6 @@
 //! Creating, reading, changing and deleting subscriptions.
 
-use domain::endpoint::EndpointState;
+use domain::endpoint::{EndpointEvent, EndpointState, next};
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::fields::{FieldError, Fields, FromFields, free_text, list};
 use http_kit::problem::{Code, Problem};
@@ -16,6 +16,7 @@ use crate::callback_url::is_acceptable;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::keys::new_keys;
 use crate::lookup::find;
+use crate::pause::wake_drainer;
 use crate::view::view;
 
 /// Maximum length of a callback URL, in characters.
@@ -149,7 +150,8 @@ pub async fn subscription<H: Hub>(
     Ok(SubscriptionView { stored_callbacks: Some(stored), ..view(found, None) })
 }
 
-/// Changes the URL or the event types of a subscription.
+/// Changes the URL or the event types of a subscription. Another URL ends the state `failing`, and stored callbacks are
+/// sent to it at once.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 for a URL that is not acceptable or a key that was used
@@ -164,13 +166,25 @@ pub async fn change<H: Hub>(
         if change.url.as_ref().is_some_and(|url| !is_acceptable(url, mode)) {
             return Err(Problem::invalid(vec![FieldError::new("/url", "url")]));
         }
+        let url = change.url.clone().unwrap_or_else(|| before.url.clone());
+        let state = if url == before.url {
+            before.state
+        } else {
+            next(before.state, EndpointEvent::UrlChanged, request.hub.clock().now()).0
+        };
         let after = Subscription {
-            url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+            url,
+            state,
             events: change.events.clone().unwrap_or_else(|| before.events.clone()),
             revision: before.revision.saturating_add(1),
             ..before
         };
         Ok(Outcome::replaced(after.clone(), view(after, None)))
     };
-    request.answer_once(decide).await
+    let answer = request.answer_once(decide).await?;
+    if change.url.is_some() {
+        // A repeat wakes the drainer, too: the first request may have crashed between the commit and the wake.
+        wake_drainer(request).await;
+    }
+    Ok(answer)
 }

@@ -44,7 +44,7 @@ pub struct Attempt {
     pub subscription: SubscriptionId,
     /// The callback.
     pub callback: Callback,
-    /// Number of the attempt, counted from 1 since the endpoint last accepted a callback.
+    /// Number of the attempt of this callback, counted from 1.
     pub number: u32,
     /// Start of the attempt.
     pub at: Timestamp,
