@@ -14,6 +14,7 @@ use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::apply_to;
 use platform::batch::CONCURRENCY;
 use platform::hub::Hub;
+use platform::internal_queue::proven;
 use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::store::StoredApplication;
@@ -148,8 +149,7 @@ impl<H: Hub> Router<H> {
         for callback in callbacks(&change.stored.ledger, change.previous_version) {
             let id = callback.id();
             let group = callback.application.to_string();
-            let body = serde_json::to_string(&CallbackMessage::V1(callback))
-                .map_err(|_| Undeliverable::PersonalData)?;
+            let body = proven(&self.hub, &CallbackMessage::V1(callback)).await?;
             messages.push((Queue::Callbacks, Outgoing { dedup: id.clone(), id, group, body }, None));
         }
         Ok(messages)

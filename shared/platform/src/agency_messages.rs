@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::agency_registry::current_agencies;
 use crate::clock::Clock as _;
 use crate::hub::Hub;
+use crate::internal_queue::ProofError;
 use crate::queues::{Outgoing, Queue};
 use crate::store::{StoreError, StoredApplication};
 use crate::vault::{Vault as _, VaultError};
@@ -47,6 +48,15 @@ pub enum Undeliverable {
     PersonalData,
     #[error("the message cannot be signed or encrypted")]
     Seal(#[from] JoseError),
+}
+
+impl From<ProofError> for Undeliverable {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Vault(error) => error.into(),
+            ProofError::Unwritable => Undeliverable::PersonalData,
+        }
+    }
 }
 
 impl Undeliverable {

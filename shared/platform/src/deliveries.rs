@@ -79,6 +79,14 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<LogPage<Attempt>, StoreError>> + Send;
 
+    /// Number of the last failed attempt of a callback that is not delivered yet; `None` when the log has none.
+    fn last_failed(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+        version: u32,
+    ) -> impl Future<Output = Result<Option<u32>, StoreError>> + Send;
+
     /// Stores a notice to a tenant.
     fn notify(
         &self,
@@ -200,6 +208,25 @@ impl<R: Rows> Deliveries for DeliveryTable<R> {
         };
         let rows = self.0.range("deliveries.attempts", range).await?;
         page(rows, limit, |row| row.attempt(subscription))
+    }
+
+    async fn last_failed(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+        version: u32,
+    ) -> Result<Option<u32>, StoreError> {
+        let range = Range {
+            pk: row::log_pk(subscription, Which::Failed),
+            prefix: row::stored_sk(application, version),
+            after: None,
+            newest_first: false,
+            consistent: true,
+            limit: 1,
+        };
+        let rows = self.0.range("deliveries.last_failed", range).await?;
+        // An unreadable row hides a number, and must not delay a callback.
+        Ok(rows.first().and_then(|row| row.attempt(subscription).ok()).map(|attempt| attempt.number))
     }
 
     async fn notify(&self, tenant: &TenantId, notice: &Notice) -> Result<(), StoreError> {
