@@ -14,7 +14,7 @@ use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::{ApplyError, apply_all};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
-use platform::documents::{Documents as _, DocumentsError};
+use platform::documents::{Documents as _, DocumentsError, ERASED_AT_ONCE};
 use platform::hub::Hub;
 use platform::queues::{Queues as _, SendError};
 use platform::store::{DUE_SHARDS, Store as _, StoreError, StoredApplication};
@@ -108,17 +108,23 @@ impl<H: Hub> Sweeper<H> {
             stored =
                 self.apply(stored, vec![Attempt::hub(Command::Dispatch { message_version })], swept).await?;
         }
-        swept.erased += self.erase_leftovers(stored.ledger.state()).await?;
+        let (erased, more) = self.erase_leftovers(stored.ledger.state()).await?;
+        swept.erased += erased;
+        if more {
+            // The application stays due, so the next sweep erases the rest.
+            return Ok(());
+        }
         self.set_wake(&stored, now).await
     }
 
     /// Erases the uploaded files that the application does not need: rejected and replaced ones, all of them after a withdrawal or
-    /// an expiry, and those that came late through a link. Returns the number of erased versions.
-    async fn erase_leftovers(&self, state: &Application) -> Result<u32, Failure> {
+    /// an expiry, and those that came late through a link. Returns the number of erased versions, and whether more may be left.
+    async fn erase_leftovers(&self, state: &Application) -> Result<(u32, bool), Failure> {
         if state.leftovers_since.is_none() {
-            return Ok(0);
+            return Ok((0, false));
         }
         let mut leftovers = self.hub.documents().versions(state.id).await?;
+        let is_full = leftovers.len() >= ERASED_AT_ONCE;
         leftovers.retain(|one| match parse_object_key(&one.key) {
             Some((_, document, round)) => !state.needs_file(document, round, &one.version),
             // No link of the hub has such a key.
@@ -128,7 +134,8 @@ impl<H: Hub> Sweeper<H> {
             self.hub.documents().erase(&leftovers).await?;
             tracing::info!(application = %state.id, files = leftovers.len(), "erased uploaded files that the application does not need");
         }
-        Ok(u32::try_from(leftovers.len()).unwrap_or(u32::MAX))
+        let erased = u32::try_from(leftovers.len()).unwrap_or(u32::MAX);
+        Ok((erased, is_full && erased > 0))
     }
 
     async fn apply(

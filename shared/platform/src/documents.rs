@@ -29,8 +29,8 @@ pub use verify::verify;
 
 /// How long an upload slot is open.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(60 * UPLOAD_LINK_MINUTES.unsigned_abs());
-/// Most versions of objects that one call of [`Documents::erase`] erases, as S3 allows.
-pub const ERASED_AT_ONCE: usize = 1000;
+/// Most versions of objects that one sweep of an application erases. The next one takes the rest.
+pub const ERASED_AT_ONCE: usize = 200;
 /// Longest lifetime of a download link.
 pub const DOWNLOAD_TTL: Duration = Duration::from_secs(15 * 60);
 /// Number of first bytes that the hub reads to recognise the media type.
@@ -229,7 +229,7 @@ pub trait Documents: Clone + Send + Sync + 'static {
         application: ApplicationId,
     ) -> impl Future<Output = Result<Vec<ObjectVersion>, DocumentsError>> + Send;
 
-    /// Erases versions for good, at most [`ERASED_AT_ONCE`], although the bucket locks them. A version that is gone already is no
+    /// Erases versions for good, although the bucket locks them. A version that is gone already is no
     /// error. The caller's role may erase documents only: evidence stays locked.
     fn erase(&self, versions: &[ObjectVersion]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
 

@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{Builder, ResponseChecksumValidation};
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
-use aws_sdk_s3::types::{ChecksumMode, Delete, ObjectIdentifier, ServerSideEncryption};
+use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -168,27 +168,19 @@ impl Documents for AwsDocuments {
     }
 
     async fn erase(&self, versions: &[ObjectVersion]) -> Result<(), DocumentsError> {
-        if versions.is_empty() {
-            return Ok(());
+        // One call a version: for a batch, the local AWS asks for the right to delete without a version, which no role has.
+        for ObjectVersion { key, version } in versions {
+            self.client
+                .delete_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .version_id(version)
+                .bypass_governance_retention(true)
+                .send()
+                .await
+                .map_err(|error| documents_error("S3.DeleteObject", &error))?;
         }
-        let identify = |one: &ObjectVersion| {
-            ObjectIdentifier::builder().key(&one.key).version_id(&one.version).build().ok()
-        };
-        let delete = Delete::builder().set_objects(versions.iter().map(identify).collect()).quiet(true);
-        let delete = delete.build().map_err(|_| DocumentsError::Denied)?;
-        let answer = self
-            .client
-            .delete_objects()
-            .bucket(&self.bucket)
-            .delete(delete)
-            .bypass_governance_retention(true)
-            .send()
-            .await
-            .map_err(|error| documents_error("S3.DeleteObjects", &error))?;
-        let Some(error) = answer.errors().first() else { return Ok(()) };
-        let code = error.code().unwrap_or_default();
-        tracing::error!(code, failed = answer.errors().len(), "S3 does not erase versions of documents");
-        Err(if code == "AccessDenied" { DocumentsError::Denied } else { DocumentsError::Unavailable })
+        Ok(())
     }
 
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {
