@@ -63,6 +63,9 @@ struct Up {
     /// List of agencies to use instead of infra/agencies.toml.
     #[arg(long, value_name = "FILE")]
     agencies: Option<PathBuf>,
+    /// Origin of a web page that may upload documents from a browser, such as http://localhost:3000. May be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    upload_origin: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,10 @@ struct Deploy {
     /// SNS topic that receives the alarms.
     #[arg(long, value_name = "ARN")]
     alarm_topic: Option<String>,
+    /// Origin of a web page that may upload documents from a browser, such as https://app.example.cn. May be repeated;
+    /// `none` removes the origins of the stack.
+    #[arg(long, value_name = "ORIGIN")]
+    upload_origin: Vec<String>,
     /// Bucket for the functions' zips.
     #[arg(long, value_name = "NAME")]
     artifacts_bucket: Option<String>,
@@ -113,7 +120,11 @@ impl Cli {
         let done = match self.command {
             None => serve(options(&self.local), &terminal, true).await,
             Some(Command::Up(up)) => {
-                let options = LocalOptions { agencies: up.agencies, ..options(&up.local) };
+                let options = LocalOptions {
+                    agencies: up.agencies,
+                    upload_origins: up.upload_origin,
+                    ..options(&up.local)
+                };
                 serve(options, &terminal, false).await
             }
             Some(Command::Demo(local)) => interruptible(demo(&local, &terminal)).await,
@@ -140,6 +151,7 @@ impl From<Deploy> for DeployOptions {
                 applications_per_day: given.applications_per_day,
             },
             alarm_topic: given.alarm_topic,
+            upload_origins: given.upload_origin,
             artifacts_bucket: given.artifacts_bucket,
             allow_data_loss: given.allow_data_loss,
             rotate_hub_key: given.rotate_hub_key,

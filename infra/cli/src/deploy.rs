@@ -18,6 +18,7 @@ use crate::aws;
 use crate::functions::{self, FUNCTIONS, Package};
 use crate::hub_keys;
 use crate::local::REQUIREMENTS;
+use crate::origins;
 use crate::python::Tools;
 use crate::secrets::new_id_secret;
 use crate::stack::{Cloud, Deployment, Outputs, Parameter};
@@ -53,6 +54,9 @@ pub struct DeployOptions {
     pub limits: Limits,
     /// ARN of the SNS topic for alarms. `None` keeps the topic of the stack.
     pub alarm_topic: Option<String>,
+    /// Origins of web pages that may upload to links from a browser. Empty keeps the origins of the stack; `none`
+    /// removes them.
+    pub upload_origins: Vec<String>,
     /// Bucket for zips, created if missing. `None` uses a name made of account and region.
     pub artifacts_bucket: Option<String>,
     /// Deploys even if a table, bucket or key is replaced or removed.
@@ -71,6 +75,7 @@ struct DeploymentInput {
     template: String,
     issuers: Option<String>,
     hub_public_keys: Option<String>,
+    upload_origins: Option<String>,
 }
 
 /// Deploys, or with `dry_run` only checks.
@@ -109,6 +114,9 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     }
     if !exists && options.alarm_topic.is_none() {
         terminal.line("! No --alarm-topic given: alarms change their state and notify nobody until a deployment names a topic");
+    }
+    if !exists && options.upload_origins.is_empty() {
+        terminal.line("! No --upload-origin given: the bucket refuses uploads from web pages in browsers; app backends need none");
     }
     let published =
         if exists { cloud.parameters(&options.stack).await?.remove("HubPublicKeys") } else { None };
@@ -197,7 +205,9 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInp
         .as_ref()
         .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
     let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
-    Ok(DeploymentInput { list, agencies, keyless, template, issuers, hub_public_keys })
+    let given = !options.upload_origins.is_empty();
+    let upload_origins = given.then(|| origins::parameter(&options.upload_origins)).transpose()?;
+    Ok(DeploymentInput { list, agencies, keyless, template, issuers, hub_public_keys, upload_origins })
 }
 
 /// Whether names of buckets and queues may begin with this name.
@@ -280,6 +290,9 @@ fn parameters(
     }
     if let Some(topic) = &options.alarm_topic {
         parameters.insert("AlarmTopic", Parameter::Value(topic.clone()));
+    }
+    if let Some(origins) = &input.upload_origins {
+        parameters.insert("UploadOrigins", Parameter::Value(origins.clone()));
     }
     Ok(parameters)
 }

@@ -2,6 +2,8 @@
 //!
 //! Only the stack stores the private key, and AWS never returns it. So the public keys are a separate parameter.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result, bail};
 use protocol::jose::{PrivateKey, PublicKey};
 use serde_json::Value;
@@ -22,7 +24,7 @@ pub struct KeySituation<'a> {
 }
 
 /// The parameters of a deployment for the keys. `None` keeps the value of the stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeyPlan {
     /// The keys to publish.
     pub public: Option<String>,
@@ -32,6 +34,16 @@ pub struct KeyPlan {
     pub second_update: Option<(String, String)>,
     /// Id of the new key in use.
     pub new: Option<String>,
+}
+
+impl fmt::Debug for KeyPlan {
+    /// Leaves out the private keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPlan")
+            .field("public", &self.public)
+            .field("new", &self.new)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Chooses the parameters for the keys. `key` is the candidate for a new key.

@@ -6,6 +6,7 @@ mod case_scenario;
 mod crash_harness;
 mod crashes;
 mod fits;
+mod records;
 mod rows;
 mod table;
 mod tokens;

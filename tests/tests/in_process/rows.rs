@@ -3,6 +3,7 @@
 mod agencies;
 mod callbacks;
 mod documents;
+mod drafts;
 mod intake;
 mod open_cases;
 mod router;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use futures_util::future::try_join_all;
@@ -237,6 +238,12 @@ impl Store for AwsStore {
             update = update
                 .expression_attribute_names("#ttl", row::TTL)
                 .expression_attribute_values(":ttl", AttributeValue::N(ttl.to_string()));
+        }
+        if row::is_corrected(expected_version, after) {
+            set.push_str(", #se = :se");
+            update = update
+                .expression_attribute_names("#se", row::ENCRYPTED)
+                .expression_attribute_values(":se", AttributeValue::B(Blob::new(after.encrypted.clone())));
         }
         let (schedule, values) = wake_expression(after.id(), wake);
         for (name, value) in values {

@@ -205,6 +205,9 @@ impl Store for FakeStore {
             next.wake = wake.map(Timestamp::as_millisecond);
             next.agency = row::agency_key(after.ledger.state());
             next.ttl = row::time_to_live(after);
+            if row::is_corrected(expected_version, after) {
+                next.encrypted.clone_from(&after.encrypted);
+            }
             state.put(next);
             Ok(AppendOutcome::Done)
         })
