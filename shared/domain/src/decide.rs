@@ -8,7 +8,7 @@ use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::{Provider, service_row};
 use crate::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use crate::effect::undelivered;
-use crate::event::{DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
+use crate::event::{Correction, DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
 use crate::ids::DocumentId;
 use crate::limits;
@@ -128,11 +128,12 @@ pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<
         Command::RejectDocument { document, round, version, fault } => {
             reject_document(state, *document, *round, version, *fault)
         }
+        Command::DiscardDocument { document, round } => discard_document(state, *document, *round),
+        Command::Correct(correction) => correct(state, correction, now),
         Command::Submit => {
             possible(state, Step::Submit)?;
             nothing_missing(state)?;
-            let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
-            Ok(vec![Event::Submitted { due: due(state, first, now) }])
+            Ok(vec![submitted(state, now)])
         }
         Command::Dispatch { message_version } => {
             if *message_version < state.message_version
@@ -212,22 +213,32 @@ fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
     let stage = next(state.stage, state.purpose(), step)
         .filter(|_| !opens_next_leg(step) || state.next_leg(step).is_some())
         .ok_or(Refusal::Illegal { stage: state.stage, step })?;
-    let room = if is_repeatable(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
+    let room = match (is_repeatable(step), state.stage) {
+        (true, Stage::Draft) => limits::EVENTS_DRAFT,
+        (true, _) => limits::EVENTS_SOFT,
+        (false, _) => limits::EVENTS,
+    };
     let has_room = usize::try_from(state.version).is_ok_and(|version| version < room);
     // An end is always possible, whatever the number of events.
     if has_room || stage.is_final() { Ok(stage) } else { Err(Refusal::Bound("events")) }
 }
 
-/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and [`limits::ITEM_BYTES_SOFT`], and leave
-/// room for the steps that end an application.
+/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`], those of a draft at [`limits::EVENTS_DRAFT`], all
+/// at [`limits::ITEM_BYTES_SOFT`], and leave room for the steps that end an application.
 #[must_use]
 pub fn is_repeatable(step: Step) -> bool {
-    matches!(step, Step::RejectDocument | Step::RequestSupplement)
+    matches!(step, Step::RejectDocument | Step::DiscardDocument | Step::Correct | Step::RequestSupplement)
 }
 
 fn nothing_missing(state: &Application) -> Result<(), Refusal> {
     let missing: Vec<DocumentId> = state.missing().map(|document| document.slot.id).collect();
     if missing.is_empty() { Ok(()) } else { Err(Refusal::Missing(missing)) }
+}
+
+/// The submission to the agency of the first leg.
+fn submitted(state: &Application, now: Timestamp) -> Event {
+    let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
+    Event::Submitted { due: due(state, first, now) }
 }
 
 fn due(state: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
@@ -258,15 +269,50 @@ fn store_document(
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
     // A repeat, or an older round: the current upload is already recorded.
-    if found.stored().is_some() || round < found.rejections {
+    if found.stored().is_some() || round != found.round {
         return Ok(Vec::new());
     }
     possible(state, Step::StoreDocument)?;
     let mut events = vec![Event::DocumentStored { document, object: object.clone() }];
     let last = found.slot.provider == Provider::App && state.missing().all(|other| other.slot.id == document);
     if last && state.stage == Stage::Draft && state.opened.submit_when_complete {
-        let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
-        events.push(Event::Submitted { due: due(state, first, now) });
+        events.push(submitted(state, now));
+    }
+    Ok(events)
+}
+
+fn discard_document(state: &Application, document: DocumentId, round: u8) -> Result<Vec<Event>, Refusal> {
+    let found = slot(state, document)?;
+    // A repeat: the file of this round is discarded already, and a later one stays.
+    if found.stored().is_none() || round != found.round {
+        return Ok(Vec::new());
+    }
+    possible(state, Step::DiscardDocument)?;
+    if found.sent || found.slot.provider != Provider::App {
+        return Err(Refusal::Illegal { stage: state.stage, step: Step::DiscardDocument });
+    }
+    if state.replacements >= limits::REPLACEMENTS {
+        return Err(Refusal::Bound("replacements"));
+    }
+    Ok(vec![Event::DocumentDiscarded { document }])
+}
+
+fn correct(state: &Application, correction: &Correction, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    possible(state, Step::Correct)?;
+    if correction.legs.is_empty() {
+        return Err(Refusal::Illegal { stage: state.stage, step: Step::Correct });
+    }
+    if state.corrections >= limits::CORRECTIONS {
+        return Err(Refusal::Bound("corrections"));
+    }
+    if correction.slots.len() > limits::DOCUMENTS {
+        return Err(Refusal::Bound("documents"));
+    }
+    let mut events = vec![Event::Corrected(Box::new(correction.clone()))];
+    // The corrected draft may need no further document.
+    let then = evolve(state.clone(), &events[0], now, None);
+    if then.opened.submit_when_complete && then.missing().next().is_none() {
+        events.push(submitted(&then, now));
     }
     Ok(events)
 }
@@ -280,7 +326,7 @@ fn reject_document(
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
     // A repeat, or an older round: the current upload is already recorded.
-    if round < found.rejections || found.stored().is_some() {
+    if round != found.round || found.stored().is_some() {
         return Ok(Vec::new());
     }
     if found.rejections >= limits::REJECTIONS {
@@ -361,7 +407,7 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
     }
     let mut slots = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let number = state.documents.len() + index + 1;
+        let number = usize::from(state.last_document) + index + 1;
         slots.push(Slot {
             id: DocumentId::numbered(number).ok_or(Refusal::Bound("documents"))?,
             requirement: item.name.clone(),

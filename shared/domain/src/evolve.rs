@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::application::{Application, AppliedCommand, CommandKey, Consignment, Content, Document, Results};
 use crate::calendar::Deadline;
-use crate::event::{Event, Opened};
+use crate::event::{Correction, Event, Opened, Slot};
 use crate::ids::ApplicationId;
 use crate::stage::{Stage, Step, next};
 
@@ -25,6 +25,10 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         due: None,
         overdue: false,
         documents: opened.slots.iter().cloned().map(Document::waiting).collect(),
+        last_document: highest(&opened.slots),
+        replacements: 0,
+        corrections: 0,
+        leftovers_since: None,
         supplement_rounds: 0,
         supplement_until: None,
         certificate_until: None,
@@ -56,11 +60,26 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         Event::DocumentRejected { document, version: _, fault } => {
             if let Some(found) = find(&mut state, *document) {
                 found.content = Content::Waiting;
+                found.round = found.round.saturating_add(1);
                 found.rejections = found.rejections.saturating_add(1);
                 found.fault = Some(*fault);
             }
+            state.leftovers_since = Some(at);
         }
-        Event::Submitted { due } => open_leg(&mut state, 0, Stage::Submitted, *due),
+        Event::DocumentDiscarded { document } => {
+            if let Some(found) = find(&mut state, *document) {
+                found.content = Content::Waiting;
+                found.round = found.round.saturating_add(1);
+                found.fault = None;
+            }
+            state.replacements = state.replacements.saturating_add(1);
+            state.leftovers_since = Some(at);
+        }
+        Event::Corrected(correction) => correct(&mut state, correction),
+        Event::Submitted { due } => {
+            send(&mut state);
+            open_leg(&mut state, 0, Stage::Submitted, *due);
+        }
         Event::Dispatched { leg: _ } => {
             state.leg_dispatched = state.version;
             state.dispatched_at = Some(at);
@@ -75,6 +94,7 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
                 ..Document::waiting(slot.clone())
             });
             state.documents.extend(requested);
+            state.last_document = state.last_document.max(highest(slots));
             state.supplement_rounds = state.supplement_rounds.saturating_add(1);
             state.supplement_until = Some(*until);
             // The agency's clock stops while the citizen's runs.
@@ -84,6 +104,7 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
             state.stage = Stage::Supplemented;
             state.message_version = state.version;
             state.supplement_until = None;
+            send(&mut state);
             limit(&mut state, Some(*due));
         }
         Event::Signed => state.stage = Stage::Signed,
@@ -138,6 +159,43 @@ fn find(state: &mut Application, id: crate::ids::DocumentId) -> Option<&mut Docu
     state.documents.iter_mut().find(|document| document.slot.id == id)
 }
 
+/// The highest number of a slot's id.
+fn highest(slots: &[Slot]) -> u8 {
+    slots.iter().map(|slot| slot.id.number()).max().unwrap_or(0)
+}
+
+/// Replaces the draft's data. A document whose slot is gone leaves its files behind.
+fn correct(state: &mut Application, correction: &Correction) {
+    state.corrections = state.corrections.saturating_add(1);
+    // `decide` refuses a correction without legs: an application always has one.
+    if correction.legs.is_empty() {
+        return;
+    }
+    let Correction { service, when, places, legs, slots, submit_when_complete, capabilities } =
+        correction.clone();
+    let mut before = std::mem::take(&mut state.documents);
+    state.documents = slots
+        .iter()
+        .map(|slot| match before.iter().position(|document| document.slot.id == slot.id) {
+            Some(index) => Document { slot: slot.clone(), ..before.swap_remove(index) },
+            None => Document::waiting(slot.clone()),
+        })
+        .collect();
+    if !before.is_empty() {
+        state.leftovers_since = Some(state.changed_at);
+    }
+    state.last_document = state.last_document.max(highest(&slots));
+    let tenant = state.opened.tenant.clone();
+    state.opened = Opened { tenant, service, when, places, legs, slots, submit_when_complete, capabilities };
+}
+
+/// The agency gets the documents.
+fn send(state: &mut Application) {
+    for document in state.documents.iter_mut().filter(|document| document.stored().is_some()) {
+        document.sent = true;
+    }
+}
+
 fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline) {
     state.leg = leg;
     state.leg_opened = state.version;
@@ -169,4 +227,7 @@ fn close(state: &mut Application, stage: Stage) {
     state.supplement_until = None;
     state.certificate_until = None;
     done(state, stage);
+    if state.is_abandoned() || state.documents.iter().any(|document| document.stored().is_none()) {
+        state.leftovers_since = Some(state.changed_at);
+    }
 }

@@ -10,6 +10,7 @@ pub mod catalogue_file;
 pub mod command;
 pub mod decide;
 pub mod division;
+pub mod draft;
 pub mod effect;
 pub mod endpoint;
 pub mod event;

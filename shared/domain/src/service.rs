@@ -69,7 +69,7 @@ impl Certainty {
     }
 }
 
-/// One required document. Any kind of `accepts` satisfies it.
+/// One required document, in one or several files. Any kind of `accepts` satisfies it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
@@ -79,6 +79,12 @@ pub struct Requirement {
     pub title: Title,
     /// The kinds that satisfy it.
     pub accepts: Vec<DocumentKind>,
+    /// Most files, 1 to [`crate::limits::FILES`]: the pages of one paper, in order.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(range(min = 1), description = "Most files: the pages of one paper, in order.")
+    )]
+    pub files: u8,
     /// Certainty of the rule.
     pub certainty: Certainty,
 }

@@ -122,6 +122,8 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
         Stage::Draft => &[
             (Step::StoreDocument, Stage::Draft),
             (Step::RejectDocument, Stage::Draft),
+            (Step::DiscardDocument, Stage::Draft),
+            (Step::Correct, Stage::Draft),
             (Step::Submit, Stage::Submitted),
             (Step::Withdraw, Stage::Withdrawn),
             (Step::Expire, Stage::Expired),
@@ -150,6 +152,7 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
         Stage::SupplementRequested => &[
             (Step::StoreDocument, Stage::SupplementRequested),
             (Step::RejectDocument, Stage::SupplementRequested),
+            (Step::DiscardDocument, Stage::SupplementRequested),
             (Step::Supplement, Stage::Supplemented),
             (Step::Withdraw, Stage::Withdrawn),
             (Step::Expire, Stage::Expired),
@@ -348,6 +351,8 @@ pub fn leads_to(step: Step) -> &'static [Purpose] {
         Step::Lapse => &[Purpose::Restore],
         Step::StoreDocument
         | Step::RejectDocument
+        | Step::DiscardDocument
+        | Step::Correct
         | Step::Submit
         | Step::Dispatch
         | Step::Receive

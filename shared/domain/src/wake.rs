@@ -14,6 +14,9 @@ pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// Longest wait between two checks while the application does not change.
 pub const LONGEST_RETRY_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
+/// Time after which no link can bring another file that the application does not need: no link is valid any more.
+pub const LINKS_END: SignedDuration = SignedDuration::from_mins(limits::UPLOAD_LINK_MINUTES + 5);
+
 /// The end of a day in China.
 #[must_use]
 pub fn end_of(day: Date) -> Timestamp {
@@ -26,17 +29,26 @@ pub fn due(state: &Application, now: Timestamp) -> Option<Command> {
     deadlines(state).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
 }
 
-/// Time of the next check, after `now`; `None` at a final stage.
+/// Time of the next check, after `now`; `None` at a final stage whose leftover files are removed.
 #[must_use]
 pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
+    let removal = next_removal(state, now);
     if state.is_final() {
-        return None;
+        return removal;
     }
     let deadline = deadlines(state).into_iter().map(|(at, _)| at).min();
     let look = may_have_lost_event(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
     let stored = in_queue_since(state).map(|since| next_loss(since, now));
     // `None` before a hand-over: no time limit runs, so no check is needed.
-    [deadline, look, stored].into_iter().flatten().min()
+    [deadline, look, stored, removal].into_iter().flatten().min()
+}
+
+/// The next time, after `now`, at which the sweeper removes files that the application does not need: at once, and
+/// again when the last link has ended, through which such a file may have come.
+fn next_removal(state: &Application, now: Timestamp) -> Option<Timestamp> {
+    let since = state.leftovers_since?;
+    // The record rounds times to milliseconds.
+    [SignedDuration::from_millis(1), LINKS_END].map(|wait| since + wait).into_iter().find(|at| *at > now)
 }
 
 /// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within

@@ -8,6 +8,7 @@ use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, ServiceRow, When, catalogue, service_row};
 use domain::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use domain::decide::{Refusal, decide, is_repeatable};
+use domain::draft::corrected_slots;
 use domain::effect::{notices, undelivered};
 use domain::event::{
     DocumentFault, Event, HandOver, Leg, MissingItem, Opened, Places, Provider, Slot, StoredObject,
@@ -16,7 +17,7 @@ use domain::ids::{ApplicationId, DocumentId};
 use domain::ledger::{Cause, Ledger};
 use domain::stage::{Purpose, Stage, Step, next, reachable, steps};
 use domain::time::today;
-use domain::wake::{due, next_wake};
+use domain::wake::{LINKS_END, due, next_wake};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -143,7 +144,7 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
             Actor::Hub,
             Command::StoreDocument {
                 document: document.slot.id,
-                round: document.rejections,
+                round: document.round,
                 object: object(document.slot.accepts[0]),
             },
         ),
@@ -151,11 +152,21 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
             Actor::Hub,
             Command::RejectDocument {
                 document: document.slot.id,
-                round: document.rejections,
+                round: document.round,
                 version: format!("v{serial}"),
                 fault: DocumentFault::Empty,
             },
         ),
+        Step::DiscardDocument => {
+            (app(), Command::DiscardDocument { document: document.slot.id, round: document.round })
+        }
+        Step::Correct => {
+            let Opened { service, when, .. } = state.opened;
+            let wanted = opened(service, when, false).state().opened.slots.clone();
+            // A correction may need fewer documents, and another one may need them again.
+            let slots = corrected_slots(state, &wanted[attempt.pick % wanted.len()..]).unwrap();
+            (app(), Command::Correct(Box::new(Opened { slots, ..state.opened.clone() }.into())))
+        }
         Step::Submit => (app(), Command::Submit),
         Step::Dispatch => (Actor::Hub, Command::Dispatch { message_version: state.message_version }),
         Step::Supplement => (app(), Command::Supplement),
@@ -205,6 +216,8 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
         Step::Reject => (agency(), report(ReportedResult::Rejected { reason: "no such entry".into() })),
     };
     let key = match by {
+        // Repeats of a replacement are told by the upload round.
+        _ if attempt.step == Step::DiscardDocument => None,
         Actor::Hub => None,
         Actor::Tenant(_) | Actor::Agency(_) => {
             let mut id = [0; 16];
@@ -281,7 +294,8 @@ proptest! {
             prop_assert_eq!(state.results.reason.is_some(), refused);
             // An application that is not final has a possible step, and the sweeper checks it if the hub must act.
             if state.is_final() {
-                prop_assert!(next_wake(state, now).is_none() && due(state, now).is_none());
+                prop_assert!(next_wake(state, now + LINKS_END).is_none() && due(state, now).is_none());
+                prop_assert!(next_wake(state, state.changed_at).is_some() || !state.is_abandoned());
             } else {
                 prop_assert!(!steps(state.stage, state.purpose()).is_empty());
             }

@@ -103,7 +103,8 @@ pub struct Case {
     /// Persons and address; absent on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_data: Option<PersonalData>,
-    /// Documents that were uploaded and verified.
+    /// Documents that were uploaded and verified. Files with the same `requirement` are the pages of one paper, in
+    /// order.
     #[serde(default)]
     pub documents: Vec<CaseDocument>,
     /// Document id to upload the issued certificate to, when the leg issues one.

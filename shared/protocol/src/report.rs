@@ -2,6 +2,7 @@
 //! same bytes over HTTP and in the reports queue.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, ReportId};
@@ -101,9 +102,14 @@ pub enum DocumentAction {
     },
 }
 
-/// A short-lived link. The client sends exactly the headers listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A short-lived link. The client sends exactly the headers listed. Whoever has the URL can use it, so `Debug` leaves
+/// out its query, which has the signature.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "A short-lived link. The client sends exactly the headers listed.")
+)]
 pub struct Link {
     /// Presigned URL.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::url))]
@@ -117,4 +123,28 @@ pub struct Link {
     /// Time at which the link expires.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = self.url.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "Link({} {public}, until {})", self.method, self.expires_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c8_a_printed_link_has_no_signature() {
+        let link = Link {
+            url: "https://bucket.example.cn/applications/a/d1/0?X-Amz-Security-Token=canary&X-Amz-Signature=canary".to_owned(),
+            method: "PUT".to_owned(),
+            headers: BTreeMap::from([("x-amz-meta-kind".to_owned(), "canary".to_owned())]),
+            expires_at: Timestamp::UNIX_EPOCH,
+        };
+        let shown = format!("{link:?} {:#?}", Some(&link));
+        assert!(shown.contains("applications/a/d1/0") && !shown.contains("canary"), "{shown}");
+    }
 }

@@ -67,7 +67,8 @@ async function report(told, kind, result = {}) {
   told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
   log(told.application, told.seen, kind);
 }
-// Requests a presigned link and follows it. 412: an earlier try succeeded.
+// Requests a presigned link and follows it. 412: an earlier try succeeded. After 409 (a try in progress) the message
+// comes again.
 async function follow({ application }, action, body) {
   const link = await post("/v1/agency/documents", "tongban-document+jws", { application, ...action });
   const headers = Object.entries(link.headers).filter(([name]) => !/^(host|content-length)$/i.test(name));

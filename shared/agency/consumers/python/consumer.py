@@ -56,7 +56,7 @@ class Hub:
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
         case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)
-    def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded
+    def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded; after 409 (a try in progress) the message comes again
         link = self.post("/v1/agency/documents", "tongban-document+jws", application=case["application"], **action)
         headers = {name: text for name, text in link["headers"].items() if name.lower() not in ("host", "content-length")}
         answer = self.http.request(link["method"], link["url"], body=content, headers=headers)

@@ -99,6 +99,7 @@ pub(super) struct RawRequirement {
     pub(super) name: String,
     pub(super) title: RawTitle,
     pub(super) accepts: Vec<String>,
+    pub(super) files: Option<u8>,
     pub(super) certainty: String,
     #[serde(flatten)]
     pub(super) unknown: Unknown,

@@ -249,6 +249,11 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("invalid", "不可接受", "Is not acceptable for this field."),
     ("unknown", "所指对象不存在", "Refers to an object that does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
+    (
+        "too_many_files",
+        "此项材料的文件数量已满",
+        "The requirement takes no further file: see `files` of the service.",
+    ),
     ("idempotency_key", "须为 1 至 128 个可见 ASCII 字符", "Must be 1 to 128 visible ASCII characters."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
     (

@@ -12,12 +12,17 @@ use aws_sdk_s3::types::{ChecksumMode, ServerSideEncryption};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::application::object_prefix;
 use domain::catalogue::DocumentKind;
+use domain::ids::ApplicationId;
 use jiff::Timestamp;
 use protocol::report::Link;
 use sha2::{Digest as _, Sha256};
 
-use super::{Arrival, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest};
+use super::{
+    Arrival, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head, ObjectVersion,
+    UPLOAD_TTL, UploadRequest,
+};
 use crate::failure::Failure;
 
 /// Documents in a versioned S3 bucket. Clones share the client.
@@ -143,6 +148,40 @@ impl Documents for AwsDocuments {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => Ok(()),
             Err(error) => Err(documents_error("S3.PutObject", &error)),
         }
+    }
+
+    async fn versions(&self, application: ApplicationId) -> Result<Vec<ObjectVersion>, DocumentsError> {
+        let page = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(object_prefix(application))
+            .max_keys(i32::try_from(ERASED_AT_ONCE).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| documents_error("S3.ListObjectVersions", &error))?;
+        let objects = page.versions.unwrap_or_default().into_iter().map(|one| (one.key, one.version_id));
+        let markers =
+            page.delete_markers.unwrap_or_default().into_iter().map(|one| (one.key, one.version_id));
+        let found = objects.chain(markers);
+        Ok(found.filter_map(|(key, version)| Some(ObjectVersion { key: key?, version: version? })).collect())
+    }
+
+    async fn erase(&self, versions: &[ObjectVersion]) -> Result<(), DocumentsError> {
+        // One call a version: for a batch, the local AWS asks for the right to delete without a version, which no role
+        // has.
+        for ObjectVersion { key, version } in versions {
+            self.client
+                .delete_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .version_id(version)
+                .bypass_governance_retention(true)
+                .send()
+                .await
+                .map_err(|error| documents_error("S3.DeleteObject", &error))?;
+        }
+        Ok(())
     }
 
     async fn inspect(&self, key: &str, version: Option<&str>) -> Result<Option<Arrival>, DocumentsError> {

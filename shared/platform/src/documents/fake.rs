@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::application::object_prefix;
 use domain::catalogue::DocumentKind;
+use domain::ids::ApplicationId;
 use jiff::SignedDuration;
 use protocol::report::Link;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest,
+    Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head,
+    ObjectVersion, UPLOAD_TTL, UploadRequest,
 };
 use crate::clock::{Clock as _, FakeClock};
 use crate::faults::{CallOutcome, Faults};
@@ -26,6 +29,8 @@ struct Object {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<Object>>,
+    /// Number of versions stored so far at each key. S3 never repeats a version id.
+    stored: BTreeMap<String, usize>,
     /// The links that were signed. A link that differs in any member is not in this list, like one with a bad
     /// signature.
     links: Vec<Link>,
@@ -49,8 +54,10 @@ impl FakeDocuments {
     /// Stores a version of an object without any check, and returns its version id.
     pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
         let mut state = self.lock();
+        let number = state.stored.entry(key.to_owned()).or_default();
+        *number += 1;
+        let version = format!("v{number}");
         let versions = state.objects.entry(key.to_owned()).or_default();
-        let version = format!("v{}", versions.len() + 1);
         let object = Object {
             version: version.clone(),
             media_type: media_type.to_owned(),
@@ -143,6 +150,45 @@ impl Documents for FakeDocuments {
             CallOutcome::Fails => Err(DocumentsError::Unavailable),
             CallOutcome::LosesAnswer => {
                 keep();
+                Err(DocumentsError::Unavailable)
+            }
+        }
+    }
+
+    async fn versions(&self, application: ApplicationId) -> Result<Vec<ObjectVersion>, DocumentsError> {
+        match self.faults.next_call("documents.versions") {
+            CallOutcome::Succeeds => {}
+            CallOutcome::Throttles => return Err(DocumentsError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => return Err(DocumentsError::Unavailable),
+        }
+        let prefix = object_prefix(application);
+        let state = self.lock();
+        let below = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
+        let versions = below.flat_map(|(key, versions)| {
+            versions.iter().map(|object| ObjectVersion { key: key.clone(), version: object.version.clone() })
+        });
+        Ok(versions.take(ERASED_AT_ONCE).collect())
+    }
+
+    async fn erase(&self, versions: &[ObjectVersion]) -> Result<(), DocumentsError> {
+        let erase = || {
+            let mut state = self.lock();
+            for ObjectVersion { key, version } in versions {
+                if let Some(objects) = state.objects.get_mut(key) {
+                    objects.retain(|object| object.version != *version);
+                }
+            }
+            state.objects.retain(|_, objects| !objects.is_empty());
+        };
+        match self.faults.next_call("documents.erase") {
+            CallOutcome::Succeeds => {
+                erase();
+                Ok(())
+            }
+            CallOutcome::Throttles => Err(DocumentsError::Throttled),
+            CallOutcome::Fails => Err(DocumentsError::Unavailable),
+            CallOutcome::LosesAnswer => {
+                erase();
                 Err(DocumentsError::Unavailable)
             }
         }

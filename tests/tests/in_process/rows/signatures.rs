@@ -10,7 +10,8 @@ use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{REPORT_TYP, Report};
 
 use super::{only_application, submission, with_a_case, with_a_draft};
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, resend_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
+use crate::records::resend_record;
 
 /// Changes one character of a compact JWS's signature.
 fn changed(jws: &str) -> String {
