@@ -10,7 +10,13 @@ use reports::report::ReportHandler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (_, hub) = start(&[Variable::Table, Variable::AgenciesTable, Variable::Bucket, Variable::KeyId]);
+    let (_, hub) = start(&[
+        Variable::Table,
+        Variable::AgenciesTable,
+        Variable::Bucket,
+        Variable::KeyId,
+        Variable::ReportsQueueUrl,
+    ]);
     let handler = &ReportHandler::new(hub);
     serve(routes(handler.clone()), |event, deadline| reports(handler, event, deadline)).await
 }

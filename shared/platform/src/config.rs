@@ -137,6 +137,7 @@ impl Config {
             drains: reader.parsed(Variable::DrainQueueUrl, url),
             agency_prefix: reader.parsed(Variable::QueueUrlPrefix, url),
             quarantine: reader.parsed(Variable::QuarantineQueueUrl, url),
+            reports: reader.parsed(Variable::ReportsQueueUrl, url),
         };
         let id_secret = reader.parsed(Variable::IdSecret, secret::id_secret);
         let signing_key = reader.parsed(Variable::HubSigningKey, secret::signing_key);
