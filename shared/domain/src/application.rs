@@ -2,11 +2,13 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::calendar::Deadline;
+use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::service_row;
 use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
-use crate::stage::{Purpose, Stage, Step, Taker, next_leg_of, reports, steps};
+use crate::limits;
+use crate::stage::{Purpose, Stage, Step, Taker, next, next_leg_of, reports, reports_from, steps};
+use crate::time::today;
 
 /// Content of a document's slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,6 +241,29 @@ impl Application {
         }
     }
 
+    /// The reports that the agency may send on the case as its message shows it, in the order in which they become
+    /// possible: those of [`Application::reports`] that follow from the current stage, once the message has reached the
+    /// agency.
+    #[must_use]
+    pub fn possible_reports(&self) -> Vec<Step> {
+        let purpose = self.purpose();
+        let allowed = self.reports();
+        let from = next(self.stage, purpose, Step::Dispatch).unwrap_or(self.stage);
+        let mut found = reports_from(from, purpose);
+        found.retain(|step| {
+            allowed.contains(step) && (*step != Step::RequestSupplement || self.takes_supplement_request())
+        });
+        found
+    }
+
+    /// Whether the limits leave room for another supplement request.
+    #[must_use]
+    pub fn takes_supplement_request(&self) -> bool {
+        self.supplement_rounds < limits::SUPPLEMENT_ROUNDS
+            && self.documents.len() < limits::DOCUMENTS
+            && usize::try_from(self.version).is_ok_and(|version| version < limits::EVENTS_SOFT)
+    }
+
     /// Whether an agency has any of the legs opened so far, and so may read the case.
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
@@ -290,6 +315,13 @@ impl Application {
                 None => !self.is_final(),
             },
         }
+    }
+
+    /// The time limit of a leg with `purpose` that begins to run at `from`.
+    #[must_use]
+    pub fn limit_from(&self, purpose: Purpose, from: Timestamp) -> Deadline {
+        let days = service_row(self.opened.service).limit(purpose).unwrap_or(20);
+        Calendar::official().deadline(today(from), days)
     }
 
     /// Whether no further step is possible.

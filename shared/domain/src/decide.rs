@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
-use crate::catalogue::{Provider, service_row};
+use crate::catalogue::Provider;
 use crate::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use crate::effect::undelivered;
 use crate::event::{Correction, DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
@@ -242,8 +242,7 @@ fn submitted(state: &Application, now: Timestamp) -> Event {
 }
 
 fn due(state: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
-    let days = service_row(state.opened.service).limit(purpose).unwrap_or(20);
-    Calendar::official().deadline(today(now), days)
+    state.limit_from(purpose, now)
 }
 
 /// Deadline of the leg that a step opens.
@@ -415,9 +414,7 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
             provider: Provider::App,
         });
     }
-    let until = today(now)
-        .checked_add(jiff::Span::new().days(limits::SUPPLEMENT_DAYS))
-        .map_err(|_| Refusal::Bound("calendar"))?;
+    let until = Calendar::official().period(today(now), limits::SUPPLEMENT_DAYS).date;
     Ok(Event::SupplementRequested { items: items.to_vec(), slots, until })
 }
 

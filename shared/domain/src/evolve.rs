@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use crate::application::{Application, AppliedCommand, CommandKey, Consignment, Content, Document, Results};
-use crate::calendar::Deadline;
+use crate::calendar::{Calendar, Deadline};
 use crate::event::{Correction, Event, Opened, Slot};
 use crate::ids::ApplicationId;
 use crate::stage::{Stage, Step, next};
@@ -78,7 +78,7 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         Event::Corrected(correction) => correct(&mut state, correction),
         Event::Submitted { due } => {
             send(&mut state);
-            open_leg(&mut state, 0, Stage::Submitted, *due);
+            open_leg(&mut state, 0, Stage::Submitted, *due, at);
         }
         Event::Dispatched { leg: _ } => {
             state.leg_dispatched = state.version;
@@ -96,16 +96,17 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
             state.documents.extend(requested);
             state.last_document = state.last_document.max(highest(slots));
             state.supplement_rounds = state.supplement_rounds.saturating_add(1);
-            state.supplement_until = Some(*until);
+            // The period may have been recorded before the calendar of the year in which it ends was known.
+            state.supplement_until = Some(Calendar::official().working_day_from(*until).date);
             // The agency's clock stops while the citizen's runs.
-            limit(&mut state, None);
+            stop_clock(&mut state);
         }
         Event::Supplemented { due } => {
             state.stage = Stage::Supplemented;
             state.message_version = state.version;
             state.supplement_until = None;
             send(&mut state);
-            limit(&mut state, Some(*due));
+            limit(&mut state, *due, at);
         }
         Event::Signed => state.stage = Stage::Signed,
         Event::NotIssued { reason } => {
@@ -125,18 +126,18 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         Event::Collected { how: _ } => close(&mut state, Stage::Collected),
         Event::Approved { permit, due } => {
             state.results.permit = Some(permit.clone());
-            open_next_leg(&mut state, Step::Approve, Stage::Approved, *due);
+            open_next_leg(&mut state, Step::Approve, Stage::Approved, *due, at);
         }
         Event::Verified => state.stage = Stage::Verified,
         Event::MovedOut { certificate, valid_until, due } => {
             state.results.migration_certificate = Some(certificate.clone());
             state.certificate_until = Some(*valid_until);
-            open_next_leg(&mut state, Step::MoveOut, Stage::MovedOut, *due);
+            open_next_leg(&mut state, Step::MoveOut, Stage::MovedOut, *due, at);
         }
         Event::Settled => close(&mut state, Stage::Settled),
         Event::Lapsed { due } => {
             state.certificate_until = None::<Date>;
-            open_next_leg(&mut state, Step::Lapse, Stage::Lapsed, *due);
+            open_next_leg(&mut state, Step::Lapse, Stage::Lapsed, *due, at);
         }
         Event::RestoredAtOrigin => close(&mut state, Stage::RestoredAtOrigin),
         Event::Issued { document: _, certificate } => {
@@ -196,30 +197,40 @@ fn send(state: &mut Application) {
     }
 }
 
-fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline) {
+fn open_leg(state: &mut Application, leg: u8, stage: Stage, due: Deadline, at: Timestamp) {
     state.leg = leg;
     state.leg_opened = state.version;
     state.message_version = state.version;
     state.leg_dispatched = 0;
     state.dispatched_at = None;
-    limit(state, Some(due));
+    limit(state, due, at);
     state.stage = stage;
 }
 
-/// Starts another time limit, or stops the clock. `overdue` refers to the running limit, so it is reset to false.
-fn limit(state: &mut Application, due: Option<Deadline>) {
-    state.due = due;
+/// Starts the time limit that was recorded at the time `at`. `overdue` refers to the running limit, so it is reset to
+/// false.
+///
+/// A provisional limit is counted again: with the calendar of its year it is right, and without that calendar it is the
+/// same.
+fn limit(state: &mut Application, due: Deadline, at: Timestamp) {
+    state.due = Some(if due.provisional { state.limit_from(state.purpose(), at) } else { due });
     state.overdue = false;
 }
 
-fn open_next_leg(state: &mut Application, step: Step, stage: Stage, due: Deadline) {
+/// Stops the agency's clock.
+fn stop_clock(state: &mut Application) {
+    state.due = None;
+    state.overdue = false;
+}
+
+fn open_next_leg(state: &mut Application, step: Step, stage: Stage, due: Deadline, at: Timestamp) {
     let leg = state.next_leg(step).and_then(|index| u8::try_from(index).ok()).unwrap_or(state.leg);
-    open_leg(state, leg, stage, due);
+    open_leg(state, leg, stage, due, at);
 }
 
 /// The agency has finished: its clock stops, and the hand-over to the citizen remains.
 fn done(state: &mut Application, stage: Stage) {
-    limit(state, None);
+    stop_clock(state);
     state.stage = stage;
 }
 

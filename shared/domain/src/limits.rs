@@ -49,5 +49,9 @@ pub const QUEUE_DAYS: i64 = 14;
 pub const DRAFT_DAYS: i64 = 30;
 /// Days a citizen has to answer a supplement.
 pub const SUPPLEMENT_DAYS: i64 = 30;
+/// Days by which a published calendar can move a provisional deadline forward.
+pub const EARLY_DAYS: i64 = 7;
+/// Days for which an agency may fetch the papers of a case after its leg has ended.
+pub const PAPERS_DAYS: i64 = 30;
 /// Days a migration certificate may be valid (domain: up to 30).
 pub const MIGRATION_CERTIFICATE_DAYS: i32 = 30;

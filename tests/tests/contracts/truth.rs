@@ -16,7 +16,7 @@ use protocol::contracts::examples::{NAMES, named};
 use protocol::contracts::problems::{KINDS, example};
 use protocol::contracts::schemas;
 use protocol::jose::{KeySet, KeyUse, PrivateKey};
-use protocol::report::{DocumentRequest, Report};
+use protocol::report::{DocumentRequest, FRESH_SECONDS, Report};
 use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 
@@ -257,7 +257,7 @@ fn the_hubs_own_problems_fit() {
         Refusal::DocumentRejected { document, fault: DocumentFault::Empty }.into(),
         Problem::invalid(vec![FieldError::new("/reason", "required")]),
         Problem::too_large(65_536),
-        http_kit::signed_request::expired(Timestamp::now()),
+        http_kit::signed_request::expired(Timestamp::now(), FRESH_SECONDS),
     ]);
     for problem in answers {
         for language in [Language::Chinese, Language::English] {
@@ -281,7 +281,7 @@ fn examples_of_problems_have_the_members_of_the_real_ones() {
         Refusal::Missing(vec![document]).into(),
         Refusal::Bound("events").into(),
         Refusal::DocumentRejected { document, fault: DocumentFault::Empty }.into(),
-        http_kit::signed_request::expired(Timestamp::now()),
+        http_kit::signed_request::expired(Timestamp::now(), FRESH_SECONDS),
     ];
     for problem in real {
         let mut real = problem.body(Language::English, Some("t-1"));

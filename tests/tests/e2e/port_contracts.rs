@@ -42,6 +42,7 @@ pub(crate) async fn queues(test_hub: Arc<TestHub>) {
         drains: Some(make_queue(&sqs, "port-drains.fifo", &resources["DrainQueue"]).await),
         agency_prefix: agency.strip_suffix("11.fifo").map(str::to_owned),
         quarantine: Some(make_queue(&sqs, "port-quarantine", &resources["RouterQuarantine"]).await),
+        reports: Some(make_queue(&sqs, "port-reports", &resources["ReportQueue"]).await),
     };
     let queues = AwsQueues::new(sqs.clone(), urls.clone());
     let unconfigured = AwsQueues::new(sqs.clone(), QueueUrls::default());

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "the harness of the in-process tests, which use all of it")]
 #[path = "../in_process/crash_harness.rs"]
 mod crash_harness;
+#[allow(dead_code, reason = "the records of the in-process tests, which use all of them")]
 #[path = "../in_process/records.rs"]
 mod records;
 

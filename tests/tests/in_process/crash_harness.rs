@@ -249,9 +249,19 @@ impl CrashHarness {
 
     /// The reports queue delivers reports in one batch. `sent` is the time at which they entered the queue.
     pub(crate) async fn reports_queued(&self, reports: &[&str], sent: Timestamp) -> Answer {
+        self.reports_queued_again(reports, sent, 1).await
+    }
+
+    /// The reports queue delivers reports for the n-th time.
+    pub(crate) async fn reports_queued_again(
+        &self,
+        reports: &[&str],
+        sent: Timestamp,
+        receives: u32,
+    ) -> Answer {
         let record = |(index, jws): (usize, &&str)| {
             let attributes = json!({
-                "ApproximateReceiveCount": "1", "SentTimestamp": sent.as_millisecond().to_string(),
+                "ApproximateReceiveCount": receives.to_string(), "SentTimestamp": sent.as_millisecond().to_string(),
             });
             json!({
                 "messageId": format!("r{index}"), "receiptHandle": format!("r{index}"), "body": jws,

@@ -138,7 +138,7 @@ codes! {
         "部分字段有误", "Some fields are wrong";
     /// The idempotency key was used for another request.
     KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
-        "该 Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another request";
+        "该 Idempotency-Key 或 report_id 已用于另一请求", "The Idempotency-Key or report_id was used for another request";
     /// No agency takes the application.
     NotCovered = "not_covered", UNPROCESSABLE_ENTITY,
         "暂无机关受理该组合", "No agency takes this application";

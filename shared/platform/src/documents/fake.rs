@@ -34,6 +34,8 @@ struct State {
     /// The links that were signed. A link that differs in any member is not in this list, like one with a bad
     /// signature.
     links: Vec<Link>,
+    /// The length that each upload link signs. Real links have it in the signature, not among their headers.
+    lengths: Vec<(Link, u64)>,
 }
 
 /// Documents in memory, versioned. Clones share them.
@@ -76,7 +78,7 @@ impl FakeDocuments {
         let sum = Checksum::from_bytes(Sha256::digest(bytes).into()).to_string();
         let fits = link.method == "PUT"
             && self.is_valid(link)
-            && header("content-length") == Some(bytes.len().to_string().as_str())
+            && self.length_of(link) == u64::try_from(bytes.len()).ok()
             && header("x-amz-checksum-sha256") == Some(sum.as_str())
             && !self.lock().objects.contains_key(key);
         let kind = header("x-amz-meta-kind").and_then(DocumentKind::named);
@@ -106,6 +108,11 @@ impl FakeDocuments {
         self.clock.now() < link.expires_at && self.lock().links.contains(link)
     }
 
+    /// The length that is signed into an upload link.
+    fn length_of(&self, link: &Link) -> Option<u64> {
+        self.lock().lengths.iter().find(|(known, _)| known == link).map(|(_, length)| *length)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,13 +128,14 @@ impl FakeDocuments {
 impl Documents for FakeDocuments {
     async fn upload_slot(&self, request: &UploadRequest) -> Result<Link, DocumentsError> {
         let headers = BTreeMap::from([
-            ("content-length".to_owned(), request.size.bytes().to_string()),
             ("content-type".to_owned(), request.media_type.name().to_owned()),
             ("if-none-match".to_owned(), "*".to_owned()),
             ("x-amz-checksum-sha256".to_owned(), request.sha256.to_string()),
             ("x-amz-meta-kind".to_owned(), request.kind.name().to_owned()),
         ]);
-        Ok(self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL))
+        let link = self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL);
+        self.lock().lengths.push((link.clone(), request.size.bytes()));
+        Ok(link)
     }
 
     async fn download_url(&self, key: &str, version: &str, ttl: Duration) -> Result<Link, DocumentsError> {
