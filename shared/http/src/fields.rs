@@ -29,7 +29,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use domain::catalogue::Title;
 use domain::division::Division;
+use domain::free_text::{FreeText, FreeTextError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use protocol::json::is_plain_name;
@@ -51,13 +53,16 @@ pub struct FieldError {
     pub code: &'static str,
     /// The division that replaces an abolished one; the detail names it.
     pub successor: Option<Division>,
+    /// The rule of the service that the value breaks, with its article; the detail states it instead of the code's
+    /// text.
+    pub rule: Option<&'static Title>,
 }
 
 impl FieldError {
     /// A wrong field at this pointer, with this code.
     #[must_use]
     pub fn new(pointer: impl Into<String>, code: &'static str) -> Self {
-        FieldError { pointer: pointer.into(), code, successor: None }
+        FieldError { pointer: pointer.into(), code, successor: None, rule: None }
     }
 }
 
@@ -190,6 +195,11 @@ impl Fields<'_> {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Records that a member breaks a rule of the service, which the detail states.
+    pub fn refuse_by(&mut self, name: &str, code: &'static str, rule: Option<&'static Title>) {
+        self.faults.push(FieldError { rule, ..FieldError::new(format!("{}/{name}", self.pointer), code) });
+    }
+
     /// Records a fault at a member, for rules between fields.
     pub fn refuse(&mut self, name: &str, code: &'static str) {
         self.faults.push(FieldError::new(format!("{}/{name}", self.pointer), code));
@@ -229,16 +239,17 @@ pub fn text<T: FromStr<Err: Coded>>(place: Place<'_>) -> Option<T> {
     }
 }
 
-/// Reads free text of bounded length (in characters), without control characters.
+/// Reads a [`FreeText`] of bounded length (in characters).
 pub fn free_text(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Option<String> {
     move |place| {
         let checked = match place.value.as_str() {
             None => Err("not_text"),
-            Some(text) if text.chars().any(char::is_control) => Err("control_character"),
-            Some(text) if text.trim().is_empty() && *characters.start() > 0 => Err("required"),
-            Some(text) if text.chars().count() < *characters.start() => Err("too_short"),
-            Some(text) if text.chars().count() > *characters.end() => Err("too_long"),
-            Some(text) => Ok(text.to_owned()),
+            Some(text) => match FreeText::read(text, *characters.end()).map(FreeText::into_string) {
+                Err(FreeTextError::Empty) if *characters.start() == 0 => Ok(String::new()),
+                Err(error) => Err(error.code()),
+                Ok(text) if text.chars().count() < *characters.start() => Err("too_short"),
+                Ok(text) => Ok(text),
+            },
         };
         place.or_fault(checked)
     }

@@ -8,6 +8,7 @@ mod commands;
 mod create;
 mod form;
 mod pages;
+mod persons;
 mod rate_limit;
 mod reading;
 mod support;
