@@ -11,6 +11,7 @@ use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
 use domain::person::{Address, MobileNumber, PersonName};
+use domain::person_rule::{Condition, FormPerson};
 use domain::personal_data::{Person, PersonalData};
 use domain::time::today;
 use http_kit::fields::{
@@ -183,6 +184,22 @@ impl RequestedApplication {
         }
         if row.is_some_and(|row| row.commitment) && commitment != Some(true) {
             fields.refuse("commitment", "required");
+        }
+        let numbers = |person| {
+            let person = match person {
+                FormPerson::Applicant => &applicant,
+                FormPerson::Guardian => &guardian,
+                FormPerson::Relative => &relative,
+            };
+            person.as_ref().and_then(|person| person.identity_number.as_ref())
+        };
+        let case = row.zip(when).and_then(|(row, when)| row.case(when));
+        let rules = [row.map(|row| &row.persons), case.map(|case| &case.persons)];
+        for rule in rules.into_iter().flatten().flatten() {
+            if rule.is_broken(numbers, today) {
+                let name = rule.person.name();
+                fields.refuse_by(&format!("{name}/identity_number"), rule.condition.code(), Some(&rule.text));
+            }
         }
         let mut numbers: Vec<&IdentityNumber> = Vec::new();
         let persons = [("applicant", &applicant), ("guardian", &guardian), ("relative", &relative)];
@@ -359,9 +376,13 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> (Option<Division
 
 /// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person
 /// that the case does not need. Without a service the age limit is unknown, so nothing is checked.
-fn check_guardian(fields: &mut Fields<'_>, row: Option<&ServiceRow>, age: u8) {
-    if let Some(row) = row {
-        expect_or_refuse(fields, "guardian", row.needs_guardian(age), "guardian_required");
+fn check_guardian(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: u8) {
+    let Some(row) = row else { return };
+    if row.needs_guardian(age) && !fields.has("guardian") {
+        let rule = row.persons.iter().find(|rule| rule.condition == Condition::Named);
+        fields.refuse_by("guardian", Condition::Named.code(), rule.map(|rule| &rule.text));
+    } else {
+        expect_or_refuse(fields, "guardian", row.needs_guardian(age), "required");
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod faults;
 mod legs;
+mod persons;
 mod raw;
 
 use crate::limits;
@@ -134,7 +135,9 @@ fn service(
     if choice == CaseChoice::Age {
         every_age(&at, &cases, faults);
     }
+    let persons = persons::rules(&at, raw.persons, false, faults);
     ServiceRow {
+        persons,
         service: Service::of(keep(raw.service)),
         title,
         legal_source,
@@ -188,7 +191,8 @@ fn case(at: &str, raw: RawCase, choice: &CaseChoice, kinds: &[TitledKind], fault
             Ages { from: 0, under: None }
         }
     };
-    CaseRow { when: When::of(keep(raw.when)), title, documents, skips, ages, relative: raw.relative }
+    let persons = persons::rules(at, raw.persons, raw.relative, faults);
+    CaseRow { when: When::of(keep(raw.when)), title, documents, skips, ages, relative: raw.relative, persons }
 }
 
 fn requirement(

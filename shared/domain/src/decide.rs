@@ -10,6 +10,7 @@ use crate::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use crate::effect::undelivered;
 use crate::event::{Correction, DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
+use crate::free_text::{FreeText, FreeTextError};
 use crate::ids::DocumentId;
 use crate::limits;
 use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
@@ -364,18 +365,18 @@ fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> 
         ReportedResult::Received => Event::Received,
         ReportedResult::SupplementRequested { items } => request_supplement(state, items, now)?,
         ReportedResult::Signed => Event::Signed,
-        ReportedResult::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
+        ReportedResult::NotIssued { reason } => Event::NotIssued { reason: written(reason) },
         ReportedResult::Produced => Event::Produced,
         ReportedResult::Posted { carrier, tracking } => {
-            Event::Posted { carrier: carrier.clone(), tracking: tracking.clone() }
+            Event::Posted { carrier: written(carrier), tracking: written(tracking) }
         }
-        ReportedResult::Ready { place } => Event::Ready { place: place.clone() },
+        ReportedResult::Ready { place } => Event::Ready { place: written(place) },
         ReportedResult::Approved { permit } => {
-            Event::Approved { permit: permit.clone(), due: next_due(state, Step::Approve, now) }
+            Event::Approved { permit: written(permit), due: next_due(state, Step::Approve, now) }
         }
         ReportedResult::Verified => Event::Verified,
         ReportedResult::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
-            certificate: certificate.clone(),
+            certificate: written(certificate),
             valid_until: *valid_until,
             due: next_due(state, Step::MoveOut, now),
         },
@@ -390,9 +391,9 @@ fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> 
                 }
                 (None, None) => return Err(Refusal::Missing(vec![*document])),
             }
-            Event::Issued { document: *document, certificate: certificate.clone() }
+            Event::Issued { document: *document, certificate: written(certificate) }
         }
-        ReportedResult::Rejected { reason } => Event::Rejected { reason: reason.clone() },
+        ReportedResult::Rejected { reason } => Event::Rejected { reason: written(reason) },
     };
     Ok(vec![event])
 }
@@ -409,29 +410,38 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
         let number = usize::from(state.last_document) + index + 1;
         slots.push(Slot {
             id: DocumentId::numbered(number).ok_or(Refusal::Bound("documents"))?,
-            requirement: item.name.clone(),
+            requirement: written(&item.name),
             accepts: item.accepts.clone(),
             provider: Provider::App,
         });
     }
     let until = Calendar::official().period(today(now), limits::SUPPLEMENT_DAYS).date;
-    Ok(Event::SupplementRequested { items: items.to_vec(), slots, until })
+    let items = items.iter().map(|item| MissingItem {
+        name: written(&item.name),
+        accepts: item.accepts.clone(),
+        note: written(&item.note),
+    });
+    Ok(Event::SupplementRequested { items: items.collect(), slots, until })
+}
+
+/// An agency's text as it is stored. [`faults`] checked it; an empty note stays empty.
+fn written(text: &str) -> String {
+    FreeText::read(text, limits::TEXT).map(FreeText::into_string).unwrap_or_default()
+}
+
+fn text_fault(pointer: String, value: &str, bound: usize, required: bool) -> Option<Fault> {
+    match FreeText::read(value, bound) {
+        Ok(_) => None,
+        Err(FreeTextError::Empty) if !required => None,
+        Err(error) => Some(Fault { pointer, code: error.code() }),
+    }
 }
 
 /// Every wrong field of a result, not only the first.
 fn faults(state: &Application, result: &ReportedResult, now: Timestamp) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut check = |pointer: String, value: &str, bound: usize, required: bool| {
-        let length = value.chars().count();
-        if required && value.trim().is_empty() {
-            faults.push(Fault { pointer: pointer.clone(), code: "required" });
-        }
-        if length > bound {
-            faults.push(Fault { pointer: pointer.clone(), code: "too_long" });
-        }
-        if value.chars().any(char::is_control) {
-            faults.push(Fault { pointer, code: "control_character" });
-        }
+        faults.extend(text_fault(pointer, value, bound, required));
     };
     match result {
         ReportedResult::Received
@@ -498,9 +508,44 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
         } else if (1..item.accepts.len()).any(|at| item.accepts[..at].contains(&item.accepts[at])) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "duplicate" });
         }
-        if items[..index].iter().any(|earlier| earlier.name == item.name) {
+        if items[..index].iter().any(|earlier| written(&earlier.name) == written(&item.name)) {
             faults.push(Fault { pointer: format!("/items/{index}/name"), code: "duplicate" });
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p3_an_agencys_texts_are_free_texts() {
+        for (text, stored) in
+            [(" 与登记不符\n", "与登记不符"), ("\u{f9e1}", "李"), ("", ""), ("\u{feff}", "")]
+        {
+            assert_eq!(written(text), stored);
+        }
+        let missing = |name: &str| MissingItem {
+            name: name.to_owned(),
+            accepts: crate::catalogue::DocumentKind::from_apps(),
+            note: String::new(),
+        };
+        let items = [missing("合影"), missing(" 合影\u{200b}")];
+        assert_eq!(item_faults(&items), [Fault { pointer: "/items/1/name".into(), code: "duplicate" }]);
+        for (text, code) in [
+            ("", Some("required")),
+            ("\u{200b}", Some("required")),
+            ("\u{202e}与登记不符", Some("control_character")),
+            ("与登记\u{fffd}符", Some("replacement_character")),
+            ("🏠", Some("no_letter")),
+            ("与\u{200b}登记不符", Some("invisible_character")),
+            (&"长".repeat(201), Some("too_long")),
+            ("与登记不符", None),
+        ] {
+            let fault = text_fault("/reason".into(), text, limits::TEXT, true);
+            assert_eq!(fault.map(|fault| fault.code), code, "{text:?}");
+        }
+        assert_eq!(text_fault("/note".into(), " ", limits::TEXT, false), None);
+    }
 }

@@ -16,12 +16,14 @@ pub mod effect;
 pub mod endpoint;
 pub mod event;
 pub mod evolve;
+pub mod free_text;
 pub mod identity_number;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod names;
 pub mod person;
+pub mod person_rule;
 pub mod personal_data;
 #[cfg(feature = "schema")]
 pub mod schema;
