@@ -1,17 +1,20 @@
 //! Links to documents for agencies, created on signed requests.
 //!
-//! A request is accepted for a few minutes around its signature. A repeat within these minutes receives another link of
-//! the same kind and changes nothing.
+//! A request is accepted for one minute around its signature. A repeat within this minute receives another link of the
+//! same kind and changes nothing.
 
+use domain::access::may_fetch_papers;
 use domain::application::Application;
 use domain::decide::Refusal;
 use domain::event::Provider;
 use domain::ids::{AgencyCode, DocumentId};
+use domain::limits::PAPERS_DAYS;
 use domain::stage::Step;
 use http_kit::fields::{Coded as _, FieldError};
 use http_kit::problem::Problem;
 use http_kit::signed_request::signed_request;
 use http_kit::uploads::DeclaredUpload;
+use platform::clock::Clock as _;
 use platform::documents::{Checksum, DocumentSize, MediaType};
 use platform::hub::Hub;
 use platform::store::Store as _;
@@ -26,18 +29,23 @@ pub const REQUEST_BYTES: usize = 8 * 1024;
 ///
 /// # Errors
 /// 400 and 401 when the request is not signed by an agency or not fresh; 404 when the agency has no leg of the
-/// application, or the application has no such document; 409 and 422 as for an app's upload.
+/// application, its leg ended more than [`PAPERS_DAYS`] ago, or the application has no such document; 409 and 422 as
+/// for an app's upload.
 pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
     let request: DocumentRequest = signed_request(hub, DOCUMENT_TYP, jws).await?;
     let DocumentRequest { agency, application, iat: _, action } = request;
     let stored = hub.store().get(application).await?;
-    let state = stored.as_ref().map(|stored| stored.ledger.state()).filter(|state| state.involves(&agency));
-    let Some(state) = state else {
+    let Some(stored) = stored.filter(|stored| stored.ledger.state().involves(&agency)) else {
         tracing::warn!(%agency, %application, "document request rejected: the agency has no leg of the application; the request is answered 404");
         return Err(Problem::not_found());
     };
+    let state = stored.ledger.state();
     match action {
         DocumentAction::Fetch { document } => {
+            if !may_fetch_papers(&stored.ledger, &agency, hub.clock().now()) {
+                tracing::warn!(%agency, %application, "document request rejected: the agency's leg ended too long ago; the request is answered 404");
+                return Err(papers_closed());
+            }
             let found = state.document(document).ok_or_else(Problem::not_found)?;
             links::stored(hub, state, found).await
         }
@@ -46,6 +54,14 @@ pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
             upload(hub, state, &agency, document, declared).await
         }
     }
+}
+
+/// 404 for an agency whose time to fetch the papers is over. The agency had a leg, so the detail may say why.
+fn papers_closed() -> Problem {
+    Problem::not_found().with_detail(
+        format!("本机关的环节结束已满 {PAPERS_DAYS} 天，不再提供该件材料。"),
+        format!("The papers are not available any more: the agency's leg ended over {PAPERS_DAYS} days ago."),
+    )
 }
 
 /// Creates an upload link. Only the agency of the open leg may upload, and only a document that this agency provides.

@@ -1,8 +1,10 @@
 //! The routes: app backends authenticate by access token, agencies by signed request.
 
 use axum::extract::{Path, Request, State};
+use axum::response::Response;
 use axum::{Json, Router};
 use http_kit::authentication::{Authenticated, Authenticator, HasAuthenticator};
+use http_kit::conditional::{IfMatch, IfNoneMatch, Tag};
 use http_kit::edge::edge;
 use http_kit::fields::Body;
 use http_kit::operations::OperationRouter as _;
@@ -53,11 +55,13 @@ async fn upload<H: Hub>(
     caller: Authenticated,
     State(handler): State<LinkHandler<H>>,
     Path((id, document)): Path<(String, String)>,
+    at: IfMatch,
     body: Body<DeclaredUpload>,
-) -> Result<Json<Link>, Problem> {
+) -> Result<Response, Problem> {
     let (id, document) = (id.parse()?, document.parse()?);
     let stored = owned_application(&handler.hub, &caller.tenant, id).await?;
-    links::to_upload(&handler.hub, stored.ledger.state(), document, &body.value).await.map(Json)
+    let (link, version) = links::to_upload(&handler.hub, stored, document, &body.value, at).await?;
+    Ok(Tag::version(version).answer(&IfNoneMatch::default(), Json(link)))
 }
 
 async fn read<H: Hub>(

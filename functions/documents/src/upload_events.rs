@@ -58,7 +58,7 @@ struct ApplicationUploads {
     outcome: OnceCell<Result<MissingSlots, Failure>>,
 }
 
-/// Documents for which the application has no slot, so no upload link can have created their objects.
+/// Documents for which the application never had a slot, so no upload link can have created their objects.
 type MissingSlots = BTreeSet<DocumentId>;
 
 impl<H: Hub> Recorder<H> {
@@ -124,16 +124,20 @@ impl<H: Hub> Recorder<H> {
         Ok(missing_slots)
     }
 
-    /// The application, from the process's cache when the cached state has every slot. A stale state is safe: slots are
-    /// never removed, stored documents remain stored, and the write detects every other change.
+    /// The application, from the process's cache when the cached state knows every slot and round. A stale state is
+    /// safe then: a document that is stored in a round remains stored in this round, and the write detects every other
+    /// change.
     async fn application(
         &self,
         id: ApplicationId,
         objects: &[UploadedObject],
     ) -> Result<StoredApplication, Failure> {
-        if let Some(recent) =
-            self.hub.recent().get(id).filter(|stored| missing_slots(stored, objects).is_empty())
-        {
+        let knows = |stored: &StoredApplication| {
+            let state = stored.ledger.state();
+            let round = |one: &UploadedObject| state.document(one.document).map(|document| document.round);
+            objects.iter().all(|one| round(one).is_some_and(|round| one.round <= round))
+        };
+        if let Some(recent) = self.hub.recent().get(id).filter(knows) {
             return Ok(recent);
         }
         let stored = self.hub.store().get(id).await.map_err(|error| failure(error.into()))?;
@@ -145,7 +149,11 @@ impl<H: Hub> Recorder<H> {
 
 fn missing_slots(stored: &StoredApplication, objects: &[UploadedObject]) -> MissingSlots {
     let state = stored.ledger.state();
-    objects.iter().map(|one| one.document).filter(|document| state.document(*document).is_none()).collect()
+    objects
+        .iter()
+        .map(|one| one.document)
+        .filter(|document| document.number() > state.last_document)
+        .collect()
 }
 
 /// The objects that a message names. S3 URL-encodes keys, but the hub's keys have no characters that need encoding.

@@ -1,5 +1,6 @@
 //! Creates an application with one write. A replay receives the same answer.
 
+use domain::application::Application;
 use domain::command::Actor;
 use domain::event::Slot;
 use domain::ids::{ApplicationId, TenantId};
@@ -105,8 +106,22 @@ async fn answer<H: Hub>(
         return Err(Problem::new(Code::KeyReused));
     }
     let mut view = view(stored, 1)?;
-    let state = stored.ledger.state();
-    let slots: &[Slot] = &state.opened.slots;
+    let first = stored.ledger.at(1).ok_or(ApplyError::Contended)?;
+    add_links(hub, &mut view, stored.ledger.state(), &first.opened.slots, declared).await?;
+    Ok(view)
+}
+
+/// Adds an upload link to the document of each declared file, as far as the application has the document still.
+///
+/// # Errors
+/// 503 when a link cannot be signed.
+pub(crate) async fn add_links<H: Hub>(
+    hub: &H,
+    view: &mut ApplicationView,
+    state: &Application,
+    slots: &[Slot],
+    declared: &[DeclaredUpload],
+) -> Result<(), Problem> {
     for (document, slot) in declared.iter().zip(assign(declared, slots)) {
         let current = slot.and_then(|slot| state.document(slot));
         let shown = view.documents.iter_mut().find(|shown| Some(shown.id) == slot);
@@ -115,7 +130,7 @@ async fn answer<H: Hub>(
             shown.upload = Some(hub.documents().upload_slot(&request).await?);
         }
     }
-    Ok(view)
+    Ok(())
 }
 
 impl From<Defects> for Problem {

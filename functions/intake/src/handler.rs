@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
+use domain::application::CommandKey;
 use domain::catalogue::{Service, ServiceRow, TitledKind, catalogue, kinds, service_row};
 use domain::command::{Actor, Attempt, Command};
 use domain::event::HandOver;
@@ -29,8 +30,8 @@ use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
 use protocol::operations::agencies::READ_KEYS;
 use protocol::operations::applications::{
-    CONFIRM_RESULT, CREATE_APPLICATION, CREATE_APPLICATIONS, LIST_APPLICATIONS, LIST_EVENTS,
-    READ_APPLICATION, SUBMIT_APPLICATION, SUPPLEMENT_APPLICATION, WITHDRAW_APPLICATION,
+    CONFIRM_RESULT, CORRECT_APPLICATION, CREATE_APPLICATION, CREATE_APPLICATIONS, LIST_APPLICATIONS,
+    LIST_EVENTS, READ_APPLICATION, SUBMIT_APPLICATION, SUPPLEMENT_APPLICATION, WITHDRAW_APPLICATION,
 };
 use protocol::operations::catalogue::{
     LIST_PROBLEMS, LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_SERVICE,
@@ -40,6 +41,7 @@ use serde_json::Value;
 
 use crate::batch;
 use crate::commands;
+use crate::correction;
 use crate::coverage::{Question, coverage};
 use crate::creator::Creator;
 use crate::daily_quota::DailyQuota;
@@ -104,6 +106,7 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .operation(&CREATE_APPLICATION, create::<H>)
         .operation(&CREATE_APPLICATIONS, create_many::<H>)
         .operation(&READ_APPLICATION, read::<H>)
+        .operation(&CORRECT_APPLICATION, correct::<H>)
         .operation(&LIST_EVENTS, events::<H>)
         .operation(&SUBMIT_APPLICATION, submit::<H>)
         .operation(&SUPPLEMENT_APPLICATION, supplement::<H>)
@@ -226,6 +229,14 @@ async fn withdraw<H: Hub>(request: CommandRequest<H>, body: Body<Nothing>) -> An
     request.apply("withdraw", &body.canonical, Command::Withdraw).await
 }
 
+async fn correct<H: Hub>(request: CommandRequest<H>, body: fields::Json) -> Answer {
+    let id: ApplicationId = request.id.parse()?;
+    let key = request.key("PATCH", "", &body.canonical);
+    let at = request.at.version();
+    let view = correction::correct(&request.hub, &request.tenant, id, (key, at), &body.value).await?;
+    Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
+}
+
 /// Body of `confirm`: the acceptance place reports the hand-over of a result, or the registration of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Confirmation {
@@ -302,13 +313,18 @@ impl<H: Hub> FromRequestParts<Intake<H>> for CommandRequest<H> {
 }
 
 impl<H: Hub> CommandRequest<H> {
+    /// The key of the command. It is stored in the application's item, so the fingerprint need not contain the
+    /// application's id.
+    fn key(&self, method: &str, name: &str, body: &[u8]) -> CommandKey {
+        let fingerprint = [method.as_bytes(), b" ", name.as_bytes(), b"\n", body].concat();
+        command_key(&Actor::Tenant(self.tenant.clone()), self.key.as_str(), &fingerprint)
+    }
+
     /// Applies the command once: a repeat with the same key, name and body receives the first answer.
     async fn apply(self, name: &str, body: &[u8], command: Command) -> Answer {
         let id: ApplicationId = self.id.parse()?;
+        let key = self.key("POST", name, body);
         let by = Actor::Tenant(self.tenant);
-        // The key is stored in the application's item, so the fingerprint need not contain the application's id.
-        let fingerprint = [b"POST ", name.as_bytes(), b"\n", body].concat();
-        let key = command_key(&by, self.key.as_str(), &fingerprint);
         let attempt = Attempt { by, key: Some(key), command, expected_version: self.at.version() };
         let view =
             commands::command(&self.hub, id, &attempt).await.map_err(|problem| self.at.explain(problem))?;

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod commands;
+pub mod correction;
 pub mod coverage;
 pub mod creation;
 pub mod creator;

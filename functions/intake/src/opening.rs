@@ -3,20 +3,22 @@
 use std::str::FromStr;
 
 use domain::agencies::{Agencies, NotCovered};
-use domain::catalogue::{Provider, Service, ServiceRow, When, current, service_row};
+use domain::application::Application;
+use domain::catalogue::{Provider, Requirement, Service, ServiceRow, When, current, service_row};
 use domain::division::{CurrentDivision, DivisionCode};
 use domain::event::{Leg, Opened, Places, Slot};
 use domain::identity_number::IdentityNumber;
 use domain::ids::{DocumentId, TenantId};
 use domain::limits;
 use domain::person::{Address, MobileNumber, PersonName};
+use domain::person_rule::{Condition, FormPerson};
 use domain::personal_data::{Person, PersonalData};
 use domain::time::today;
 use http_kit::fields::{
     Coded, FieldError, Fields, FromFields as _, Place, Words, boolean, choice, choice_among, list, object,
     read_with, text,
 };
-use http_kit::uploads::{DeclaredUpload, assign};
+use http_kit::uploads::{DeclaredUpload, assign, files};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -58,12 +60,40 @@ pub fn read(
     agencies: &Agencies,
     now: Timestamp,
 ) -> Result<Opening, Defects> {
+    read_body(body, tenant, agencies, now, None)
+}
+
+/// Reads and checks the body of a corrected draft, as [`read`] does. Without declared documents each requirement has as
+/// many slots as before.
+///
+/// # Errors
+/// Every fault of the body, as [`Defects`].
+pub fn read_corrected(
+    body: &Value,
+    draft: &Application,
+    agencies: &Agencies,
+    now: Timestamp,
+) -> Result<Opening, Defects> {
+    read_body(body, draft.tenant(), agencies, now, Some(draft))
+}
+
+fn read_body(
+    body: &Value,
+    tenant: &TenantId,
+    agencies: &Agencies,
+    now: Timestamp,
+    draft: Option<&Application>,
+) -> Result<Opening, Defects> {
     let today = today(now);
     let mut not_covered = Vec::new();
     let read = read_with(body, |fields| {
         let requested = RequestedApplication::read(fields, today);
-        let slots = requested.slots();
-        let declared = declared(fields, slots.as_deref());
+        let declared = declared(fields);
+        let draft = draft.filter(|_| !fields.has("documents"));
+        let slots = requested.slots(declared.as_deref().unwrap_or_default(), draft);
+        if let (Some(declared), Some(slots)) = (&declared, &slots) {
+            check_assigned(fields, declared, slots);
+        }
         let legs = match requested.legs(agencies, today) {
             Some(Ok(legs)) => Some(legs),
             Some(Err(problems)) => {
@@ -155,6 +185,22 @@ impl RequestedApplication {
         if row.is_some_and(|row| row.commitment) && commitment != Some(true) {
             fields.refuse("commitment", "required");
         }
+        let numbers = |person| {
+            let person = match person {
+                FormPerson::Applicant => &applicant,
+                FormPerson::Guardian => &guardian,
+                FormPerson::Relative => &relative,
+            };
+            person.as_ref().and_then(|person| person.identity_number.as_ref())
+        };
+        let case = row.zip(when).and_then(|(row, when)| row.case(when));
+        let rules = [row.map(|row| &row.persons), case.map(|case| &case.persons)];
+        for rule in rules.into_iter().flatten().flatten() {
+            if rule.is_broken(numbers, today) {
+                let name = rule.person.name();
+                fields.refuse_by(&format!("{name}/identity_number"), rule.condition.code(), Some(&rule.text));
+            }
+        }
         let mut numbers: Vec<&IdentityNumber> = Vec::new();
         let persons = [("applicant", &applicant), ("guardian", &guardian), ("relative", &relative)];
         for (name, person) in persons {
@@ -185,12 +231,18 @@ impl RequestedApplication {
         }
     }
 
-    /// A slot for each required document and for each document that an agency issues.
-    fn slots(&self) -> Option<Vec<Slot>> {
+    /// A slot for each file of each required document, and for each document that an agency issues. The files are those
+    /// that are declared, or those of the draft.
+    fn slots(&self, declared: &[DeclaredUpload], draft: Option<&Application>) -> Option<Vec<Slot>> {
         let row = service_row(self.service?);
         let case = row.case(self.when?)?;
-        let requested =
-            case.documents.iter().map(|row| (row.name.clone(), row.accepts.clone(), Provider::App));
+        let counts = match draft {
+            Some(draft) => case.documents.iter().map(|row| files_of(draft, row)).collect(),
+            None => files(declared, &case.documents),
+        };
+        let requested = case.documents.iter().zip(counts).flat_map(|(row, count)| {
+            std::iter::repeat_n((row.name.clone(), row.accepts.clone(), Provider::App), count)
+        });
         let issued = row.legs_of(case).filter_map(|leg| leg.issues.as_ref());
         let issued = issued.map(|row| (row.requirement.clone(), vec![row.kind], Provider::Agency));
         requested
@@ -324,9 +376,13 @@ fn places(fields: &mut Fields<'_>, row: Option<&ServiceRow>) -> (Option<Division
 
 /// A guardian is required for an applicant below the service's age and rejected otherwise: the hub stores no person
 /// that the case does not need. Without a service the age limit is unknown, so nothing is checked.
-fn check_guardian(fields: &mut Fields<'_>, row: Option<&ServiceRow>, age: u8) {
-    if let Some(row) = row {
-        expect_or_refuse(fields, "guardian", row.needs_guardian(age), "guardian_required");
+fn check_guardian(fields: &mut Fields<'_>, row: Option<&'static ServiceRow>, age: u8) {
+    let Some(row) = row else { return };
+    if row.needs_guardian(age) && !fields.has("guardian") {
+        let rule = row.persons.iter().find(|rule| rule.condition == Condition::Named);
+        fields.refuse_by("guardian", Condition::Named.code(), rule.map(|rule| &rule.text));
+    } else {
+        expect_or_refuse(fields, "guardian", row.needs_guardian(age), "required");
     }
 }
 
@@ -345,19 +401,31 @@ fn not_expected(fields: &mut Fields<'_>, name: &'static str) {
     }
 }
 
-/// The declared documents. Each must fit another slot.
-fn declared(fields: &mut Fields<'_>, slots: Option<&[Slot]>) -> Option<Vec<DeclaredUpload>> {
+/// Number of files that a draft has slots for, of one requirement: at least one.
+fn files_of(draft: &Application, row: &Requirement) -> usize {
+    let slots = draft.documents.iter().filter(|document| document.slot.requirement == row.name);
+    slots.count().clamp(1, usize::from(row.files))
+}
+
+/// The declared documents.
+fn declared(fields: &mut Fields<'_>) -> Option<Vec<DeclaredUpload>> {
     let given = fields.has("documents");
     let read = fields
         .optional("documents", list(0..=limits::DOCUMENTS, |place| object(DeclaredUpload::read)(place)));
-    let declared = if given { read? } else { Vec::new() };
-    let slots = slots?;
-    let assigned = assign(&declared, slots);
-    for (index, _) in assigned.iter().enumerate().filter(|(_, slot)| slot.is_none()) {
-        let fault = FieldError::new("", "not_expected").accepting(still_accepted(slots, &assigned));
-        fields.refuse_as(&format!("documents/{index}/kind"), fault);
+    if given { read } else { Some(Vec::new()) }
+}
+
+/// Each declared document must fit a slot of its own.
+fn check_assigned(fields: &mut Fields<'_>, declared: &[DeclaredUpload], slots: &[Slot]) {
+    let assigned = assign(declared, slots);
+    for (index, (document, slot)) in declared.iter().zip(&assigned).enumerate() {
+        if slot.is_none() {
+            let fits = |slot: &Slot| slot.provider == Provider::App && slot.accepts.contains(&document.kind);
+            let code = if slots.iter().any(fits) { "too_many_files" } else { "not_expected" };
+            let fault = FieldError::new("", code).accepting(still_accepted(slots, &assigned));
+            fields.refuse_as(&format!("documents/{index}/kind"), fault);
+        }
     }
-    Some(declared)
 }
 
 /// The kinds that a document may still have, when these slots are taken.

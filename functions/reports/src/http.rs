@@ -10,7 +10,7 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use protocol::backlog::{CASES_TYP, CasesPage, RESEND_TYP, ResendAnswer};
 use protocol::operations::agencies::{LIST_CASES, RESEND_CASES, SEND_REPORT};
-use protocol::report::{REPORT_BYTES, Receipt};
+use protocol::report::{FRESH_SECONDS, REPORT_BYTES, Receipt};
 
 use crate::backlog;
 use crate::report::ReportHandler;
@@ -31,7 +31,7 @@ async fn report<H: Hub>(
     let jws = signed_body(request, REPORT_BYTES).await?;
     let now = handler.hub.clock().now();
     handler.take(&jws, now).await.map(Json).map_err(|error| match error {
-        ReportError::Expired => expired(now),
+        ReportError::Expired => expired(now, FRESH_SECONDS),
         other => other.into(),
     })
 }

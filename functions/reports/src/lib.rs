@@ -2,6 +2,7 @@
 
 mod backlog;
 mod evidence;
+mod first_arrival;
 pub mod http;
 pub mod queue;
 pub mod report;

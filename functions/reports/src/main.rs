@@ -10,8 +10,14 @@ use reports::report::ReportHandler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (_, hub, _) =
-        start(&[Variable::Table, Variable::AgenciesTable, Variable::Bucket, Variable::KeyId]).await;
+    let (_, hub, _) = start(&[
+        Variable::Table,
+        Variable::AgenciesTable,
+        Variable::Bucket,
+        Variable::KeyId,
+        Variable::ReportsQueueUrl,
+    ])
+    .await;
     let handler = &ReportHandler::new(hub);
     serve(routes(handler.clone()), |event, deadline| reports(handler, event, deadline)).await
 }

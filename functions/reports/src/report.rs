@@ -15,9 +15,10 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use platform::keyring::VerifiedJws;
 use platform::store::Store as _;
-use protocol::report::{REPORT_BYTES, REPORT_TYP, Receipt, Report};
+use protocol::report::{FRESH_SECONDS, REPORT_BYTES, REPORT_TYP, Receipt, Report};
 
 use crate::evidence;
+use crate::first_arrival;
 use crate::report_error::ReportError;
 
 /// Verifies and applies reports.
@@ -39,6 +40,24 @@ impl<H: Hub> ReportHandler<H> {
     /// # Errors
     /// [`ReportError`]. A refusal is answered only after its evidence is stored.
     pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
+        self.take_as(jws, arrived, false).await
+    }
+
+    /// As [`ReportHandler::take`], for a report from the queue. With `may_wait` a report that waits for another one is
+    /// held, not refused: no evidence is stored, and the queue must deliver the report again.
+    ///
+    /// # Errors
+    /// As [`ReportHandler::take`]. For a held report [`ReportError::waits_for_another`] is true.
+    pub(crate) async fn take_queued(
+        &self,
+        jws: &str,
+        sent: Timestamp,
+        may_wait: bool,
+    ) -> Result<Receipt, ReportError> {
+        self.take_as(jws, sent, may_wait).await
+    }
+
+    async fn take_as(&self, jws: &str, arrived: Timestamp, may_wait: bool) -> Result<Receipt, ReportError> {
         let agencies = current_agencies(&self.hub).await?;
         let VerifiedJws { signer, payload } = match agencies.keyring.verify(REPORT_TYP, jws) {
             Ok(verified) => verified,
@@ -54,6 +73,7 @@ impl<H: Hub> ReportHandler<H> {
             Err(error) => Err(error),
         };
         if let Err(error) = &taken
+            && !(may_wait && error.waits_for_another())
             && let Some(outcome) = error.refusal()
         {
             let claims = evidence::claims(&payload);
@@ -93,7 +113,7 @@ impl<H: Hub> ReportHandler<H> {
             command: Command::Report(AgencyReport { seen: report.seen, result: report.result.clone() }),
             expected_version: None,
         };
-        if !is_fresh(report.iat, arrived) && !self.is_repeat(report, &attempt).await? {
+        if !self.is_fresh(report, jws, arrived).await? && !self.is_repeat(report, &attempt).await? {
             return Err(ReportError::Expired);
         }
         let applied = self.apply(report, &attempt, jws).await?;
@@ -146,6 +166,12 @@ impl<H: Hub> ReportHandler<H> {
             return Err(ApplyError::Refused(Refusal::NotYours).into());
         }
         Ok(Proof::Sha256(evidence::keep_applied(&self.hub, report, jws).await?))
+    }
+
+    /// Whether the signature was fresh when the report arrived: now, or in the queue before a redrive.
+    async fn is_fresh(&self, report: &Report, jws: &str, arrived: Timestamp) -> Result<bool, ReportError> {
+        let fresh_at = |at: Timestamp| is_fresh(report.iat, at, FRESH_SECONDS);
+        Ok(fresh_at(arrived) || first_arrival::recall(&self.hub, jws).await?.is_some_and(fresh_at))
     }
 
     /// Whether this report was applied before.

@@ -45,6 +45,13 @@ pub enum ReportError {
 }
 
 impl ReportError {
+    /// Whether the report becomes acceptable when something that may be on its way arrives first: the report that
+    /// precedes it, or the certificate that it names.
+    #[must_use]
+    pub fn waits_for_another(&self) -> bool {
+        matches!(self, ReportError::Early(_) | ReportError::Apply(ApplyError::Refused(Refusal::Missing(_))))
+    }
+
     /// Name under which the refusal is stored and counted. `None` for a failure that may pass, and for a report that no
     /// known agency has signed.
     #[must_use]

@@ -1,9 +1,11 @@
 //! One sweep over the index of wake-up times.
 //!
 //! For each application whose wake-up time has come: record uploads whose S3 event was lost, take the step that is due
-//! (expire, lapse, overdue), send the agency's message if the router did not, and set the next wake-up time. Concurrent
-//! sweeps are safe: every message has its id, and every write its expected version.
+//! (expire, lapse, overdue), send the agency's message if the router did not, erase the files that it does not need,
+//! and set the next wake-up time. Concurrent sweeps are safe: every message has its id, and every write its expected
+//! version.
 
+use domain::application::{Application, parse_object_key};
 use domain::command::{Attempt, Command};
 use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
@@ -13,7 +15,7 @@ use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::{ApplyError, apply_all};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
-use platform::documents::DocumentsError;
+use platform::documents::{Documents as _, DocumentsError, ERASED_AT_ONCE};
 use platform::hub::Hub;
 use platform::queues::{Queues as _, SendError};
 use platform::store::{DUE_SHARDS, Store as _, StoreError, StoredApplication};
@@ -39,6 +41,8 @@ pub struct SweepCounts {
     pub moved: u32,
     /// Messages sent.
     pub sent: u32,
+    /// Versions of uploaded files that were erased.
+    pub erased: u32,
     /// Cases that wait because their agency is suspended, unknown or has no key.
     pub waiting: u32,
     /// Applications that could not be swept; the next sweep tries again.
@@ -52,7 +56,7 @@ enum Failure {
     Apply(#[from] ApplyError),
     #[error("the store failed")]
     Store(#[from] StoreError),
-    #[error("the bucket could not be searched for uploads")]
+    #[error("the bucket could not be searched for uploads, or a file could not be erased")]
     Documents(#[from] DocumentsError),
     #[error("the queue did not accept the message")]
     Send(#[from] SendError),
@@ -105,7 +109,35 @@ impl<H: Hub> Sweeper<H> {
             stored =
                 self.apply(stored, vec![Attempt::hub(Command::Dispatch { message_version })], swept).await?;
         }
+        let (erased, more) = self.erase_leftovers(stored.ledger.state()).await?;
+        swept.erased += erased;
+        if more {
+            // The application stays due, so the next sweep erases the rest.
+            return Ok(());
+        }
         self.set_wake(&stored, now).await
+    }
+
+    /// Erases the uploaded files that the application does not need: rejected and replaced ones, all of them after a
+    /// withdrawal or an expiry, and those that came late through a link. Returns the number of erased versions, and
+    /// whether more may be left.
+    async fn erase_leftovers(&self, state: &Application) -> Result<(u32, bool), Failure> {
+        if state.leftovers_since.is_none() {
+            return Ok((0, false));
+        }
+        let mut leftovers = self.hub.documents().versions(state.id).await?;
+        let is_full = leftovers.len() >= ERASED_AT_ONCE;
+        leftovers.retain(|one| match parse_object_key(&one.key) {
+            Some((_, document, round)) => !state.needs_file(document, round, &one.version),
+            // No link of the hub has such a key.
+            None => state.is_abandoned(),
+        });
+        if !leftovers.is_empty() {
+            self.hub.documents().erase(&leftovers).await?;
+            tracing::info!(application = %state.id, files = leftovers.len(), "erased uploaded files that the application does not need");
+        }
+        let erased = u32::try_from(leftovers.len()).unwrap_or(u32::MAX);
+        Ok((erased, is_full && erased > 0))
     }
 
     async fn apply(

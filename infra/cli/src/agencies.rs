@@ -7,6 +7,7 @@ use domain::agencies::{Agencies, AgencyRow, AgencyState};
 use domain::agency_override::{KEY_BYTES, KID_BYTES, is_same_key};
 use domain::catalogue::Service;
 use domain::division::{AbolishedDivision, Jurisdiction};
+use domain::free_text::FreeText;
 use domain::ids::AgencyCode;
 use jiff::civil::Date;
 use protocol::jose::{KeyUse, PublicKey};
@@ -279,7 +280,15 @@ impl RowReader<'_> {
 
     fn required(&mut self, field: &str) -> Option<String> {
         match self.value(field) {
-            Some(Value::String(text)) if !text.trim().is_empty() => Some(text),
+            Some(Value::String(text)) if !text.trim().is_empty() => {
+                match FreeText::read(&text, domain::limits::TEXT) {
+                    Ok(text) => Some(text.into_string()),
+                    Err(error) => {
+                        self.flaw(field, &format!("`{field}` is not acceptable: {error}"));
+                        None
+                    }
+                }
+            }
             Some(_) => {
                 self.flaw(field, &format!("`{field}` is not a non-empty string"));
                 None

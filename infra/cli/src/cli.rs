@@ -69,6 +69,9 @@ struct Up {
     /// List of agencies to use instead of infra/agencies.toml.
     #[arg(long, value_name = "FILE")]
     agencies_file: Option<PathBuf>,
+    /// Origin of a web page that may upload documents from a browser, such as http://localhost:3000. May be repeated.
+    #[arg(long, value_name = "ORIGIN")]
+    upload_origin: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +101,10 @@ struct Deploy {
     /// SNS topic that receives the alarms.
     #[arg(long, value_name = "ARN")]
     alarm_topic: Option<String>,
+    /// Origin of a web page that may upload documents from a browser, such as https://app.example.cn. May be repeated;
+    /// `none` removes the origins of the stack.
+    #[arg(long, value_name = "ORIGIN")]
+    upload_origin: Vec<String>,
     /// Bucket for the functions' zips.
     #[arg(long, value_name = "NAME")]
     artifacts_bucket: Option<String>,
@@ -119,7 +126,11 @@ impl Cli {
         let done = match self.command {
             None => serve(options(&self.local), &terminal, Begin::Walk).await,
             Some(Command::Up(up)) => {
-                let options = LocalOptions { agencies: up.agencies_file, ..options(&up.local) };
+                let options = LocalOptions {
+                    agencies: up.agencies_file,
+                    upload_origins: up.upload_origin,
+                    ..options(&up.local)
+                };
                 let begin = if up.agencies { Begin::Agencies } else { Begin::Nothing };
                 serve(options, &terminal, begin).await
             }
@@ -148,6 +159,7 @@ impl From<Deploy> for DeployOptions {
                 applications_per_day: given.applications_per_day,
             },
             alarm_topic: given.alarm_topic,
+            upload_origins: given.upload_origin,
             artifacts_bucket: given.artifacts_bucket,
             allow_data_loss: given.allow_data_loss,
             rotate_hub_key: given.rotate_hub_key,

@@ -19,6 +19,7 @@ use crate::children;
 use crate::functions::{self, Binaries, FUNCTIONS, HUB_KEYS_FILE, ISSUERS_FILE, PackageFiles};
 use crate::hub_keys;
 use crate::local::REQUIREMENTS;
+use crate::origins;
 use crate::python::Tools;
 use crate::roll_out::roll_out;
 use crate::secrets::new_id_secret;
@@ -59,6 +60,9 @@ pub struct DeployOptions {
     pub limits: Limits,
     /// ARN of the SNS topic for alarms. `None` keeps the topic of the stack.
     pub alarm_topic: Option<String>,
+    /// Origins of web pages that may upload to links from a browser. Empty keeps the origins of the stack; `none`
+    /// removes them.
+    pub upload_origins: Vec<String>,
     /// Bucket for zips, created if missing. `None` uses a name made of account and region.
     pub artifacts_bucket: Option<String>,
     /// Deploys even if a table, bucket or key is replaced or removed.
@@ -111,6 +115,9 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     let cloud = Cloud::new(&aws);
     cloud.remove_rolled_back(&options.stack, terminal).await?;
     let exists = cloud.exists(&options.stack).await?;
+    if !exists && options.upload_origins.is_empty() {
+        terminal.line("! No --upload-origin given: the bucket refuses uploads from web pages in browsers; app backends need none");
+    }
     let deployed = if exists { deployed(&cloud, options).await? } else { Deployed::default() };
     let situation = hub_keys::KeySituation {
         exists,
@@ -239,6 +246,9 @@ fn check(workspace: &Workspace, options: &DeployOptions) -> Result<DeploymentInp
         .as_ref()
         .map(|path| fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display())));
     let (issuers, hub_public_keys) = (issuers.transpose()?, hub_public_keys.transpose()?);
+    if !options.upload_origins.is_empty() {
+        origins::parameter(&options.upload_origins)?;
+    }
     Ok(DeploymentInput { list, agencies, keyless, template, issuers, hub_public_keys })
 }
 
@@ -314,6 +324,10 @@ fn parameters(
     }
     if let Some(topic) = &options.alarm_topic {
         parameters.insert("AlarmTopic", Parameter::Value(topic.clone()));
+    }
+    if !options.upload_origins.is_empty() {
+        let origins = origins::parameter(&options.upload_origins)?;
+        parameters.insert("UploadOrigins", Parameter::Value(origins));
     }
     Ok(parameters)
 }

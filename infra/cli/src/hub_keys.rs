@@ -3,6 +3,8 @@
 //! Only the stack stores the private key. The public keys are a file in the package of the functions, where this
 //! command finds them again.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result, bail};
 use protocol::jose::{PrivateKey, PublicKey};
 use serde_json::Value;
@@ -23,7 +25,7 @@ pub struct KeySituation<'a> {
 }
 
 /// The keys of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyPlan {
     /// The keys to publish.
     pub public: String,
@@ -33,6 +35,16 @@ pub struct KeyPlan {
     pub second_update: Option<(String, String)>,
     /// Id of the new key in use.
     pub new: Option<String>,
+}
+
+impl fmt::Debug for KeyPlan {
+    /// Leaves out the private keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPlan")
+            .field("public", &self.public)
+            .field("new", &self.new)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Chooses the keys. `key` is the candidate for a new key.

@@ -17,6 +17,7 @@ pub mod hub_keys;
 pub mod local;
 pub mod node;
 pub mod operator;
+pub mod origins;
 pub mod plan;
 pub mod python;
 pub mod roll_out;

@@ -20,6 +20,7 @@ use crate::aws;
 use crate::emulator::{Emulator, PORT, available_port};
 use crate::endpoints::{account_of, http_client, url_by_number};
 use crate::functions::{self, Package, PackageFiles};
+use crate::origins;
 use crate::plan::Plan;
 use crate::python::Tools;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
@@ -46,6 +47,8 @@ pub struct LocalOptions {
     pub log_level: String,
     /// List of agencies to use instead of `infra/agencies.toml`.
     pub agencies: Option<PathBuf>,
+    /// Origins of web pages that may upload to links from a browser.
+    pub upload_origins: Vec<String>,
     /// Rate limit of a tenant, in requests per minute. The default is high, because tests send many requests.
     pub requests_per_minute: u32,
 }
@@ -58,6 +61,7 @@ impl Default for LocalOptions {
             wake_rate: "rate(1 minute)".to_owned(),
             log_level: "info".to_owned(),
             agencies: None,
+            upload_origins: Vec::new(),
             requests_per_minute: 60_000,
         }
     }
@@ -333,6 +337,7 @@ async fn deploy(
             ("AgencyCodes", value(&prepared.codes)),
             ("IdSecret", value(prepared.secrets.id_secret())),
             ("HubSigningKey", Parameter::Value(prepared.secrets.hub().to_jwk()?.to_string())),
+            ("UploadOrigins", Parameter::Value(origins::parameter(&options.upload_origins)?)),
             ("Mode", value("local")),
             ("RequestsPerMinute", value(&options.requests_per_minute.to_string())),
             ("LogLevel", value(&options.log_level)),

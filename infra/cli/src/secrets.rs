@@ -3,6 +3,7 @@
 //! For a live hub, `deploy` generates the keys and stores them only in the stack.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -40,12 +41,18 @@ pub struct AgencyKeys {
 }
 
 /// All keys of a local hub, its agencies and its token issuer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Secrets {
     id_secret: String,
     hub: PrivateKey,
     issuer: PrivateKey,
     agencies: BTreeMap<AgencyCode, AgencyKeys>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").finish_non_exhaustive()
+    }
 }
 
 /// The form of the key file: private JWKs.

@@ -93,7 +93,8 @@ pub(crate) async fn check_status(response: reqwest::Result<Response>) -> Result<
     let response = match response {
         Ok(response) => response,
         Err(error) if error.is_builder() => {
-            return Err(FailedTry::Permanent(HubClientError::HttpClient(error)));
+            // The URL may be a signed link.
+            return Err(FailedTry::Permanent(HubClientError::HttpClient(error.without_url())));
         }
         // Refused, reset or timed out: the hub may have accepted the request, and a retry sends the same bytes.
         Err(_) => return Err(FailedTry::Retryable(None)),

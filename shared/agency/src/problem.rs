@@ -55,6 +55,12 @@ impl HubProblem {
         problem
     }
 
+    /// Whether the hub sent the problem. A proxy's answer, even in JSON, has no such type.
+    #[must_use]
+    pub fn is_hubs(&self) -> bool {
+        self.kind.strip_prefix("/problems/").is_some_and(|code| !code.is_empty() && !code.contains('/'))
+    }
+
     /// The last segment of the type, for example `stale_version`.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -77,6 +83,20 @@ impl fmt::Display for HubProblem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a5_only_a_problem_with_the_hubs_type_is_the_hubs() {
+        for (body, hubs) in [
+            (&br#"{"type":"/problems/not_found"}"#[..], true),
+            (br#"{"message":"Not Found"}"#, false),
+            (br#"{"type":"about:blank","status":404}"#, false),
+            (br#"{"type":"https://proxy.example/problems/not_found"}"#, false),
+            (b"<html>404</html>", false),
+            (b"", false),
+        ] {
+            assert_eq!(HubProblem::read(404, body).is_hubs(), hubs);
+        }
+    }
 
     #[test]
     fn any_body_is_read_and_its_text_is_not_shown() {

@@ -67,11 +67,24 @@ async function ask<T>(method: string, path: string, body?: unknown, key: string 
   }
 }
 
-/** Uploads a file to its link, with exactly the headers that the link names. */
+/** Uploads a file to its link, with exactly the headers that the link names. A link takes one file once, so a retry is safe. */
 async function upload(link: Link, bytes: Buffer): Promise<void> {
   const { url, method, headers } = link;
-  const answer = await fetch(url, { method, headers: headers ?? {}, body: new Uint8Array(bytes), signal: DEADLINE });
-  if (!answer.ok) throw new Error(`an upload was answered ${answer.status}`);
+  for (let pause = 250; ; pause = Math.min(2 * pause, 8_000)) {
+    const request = fetch(url, { method, headers: headers ?? {}, body: new Uint8Array(bytes), signal: DEADLINE });
+    const answer = await request.catch((error: unknown) => {
+      if (DEADLINE.aborted) throw error;
+      return undefined;
+    });
+    await answer?.body?.cancel();
+    // 412: the file has arrived, and the answer to an earlier try was lost.
+    if (answer?.ok || answer?.status === 412) return;
+    // 409: an earlier try is still in progress. The link is a secret, so no error shows it.
+    if (answer && ![409, 500, ...PASSING].includes(answer.status)) {
+      throw new Error(`an upload was answered ${answer.status}`);
+    }
+    await delay(pause * (0.5 + Math.random()), undefined, { signal: DEADLINE });
+  }
 }
 
 /** Opens the application, and uploads each document to the link in the response. */
@@ -85,8 +98,11 @@ async function file(body: Schemas["NewApplication"], paths: string[]): Promise<A
     const bytes = await readFile(path);
     const sha256 = createHash("sha256").update(bytes).digest("base64");
     if (sha256 !== document.sha256) throw new Error(`${path} is not the ${document.kind} that the body declares`);
-    const slot = open.splice(open.findIndex((slot) => slot.accepts.includes(document.kind)), 1)[0];
-    if (!slot?.upload) throw new Error(`no slot for ${document.kind}`);
+    // Each link is signed for one file. Two pages may be the same file, so each link is used once.
+    const index = open.findIndex((slot) => slot.upload?.headers?.["x-amz-checksum-sha256"] === sha256);
+    const slot = open[index];
+    if (!slot?.upload) throw new Error(`no link for ${document.kind}`);
+    open.splice(index, 1);
     await upload(slot.upload, bytes);
     console.log(`uploaded ${slot.requirement}`);
   }

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::agencies::{Agencies, AgencyRow, AgencyState};
+use crate::free_text::FreeText;
 use crate::ids::AgencyCode;
 
 /// Keys of one role that may be added to an agency besides the keys of its row.
@@ -151,8 +152,8 @@ pub enum OverrideError {
     /// All overrides together have no room for another key.
     #[error("the overrides have no room for another key; put the keys into infra/agencies.toml and deploy")]
     Full,
-    /// The reason or the operator's name is empty or too long.
-    #[error("a reason has 1 to {REASON} characters")]
+    /// The reason or the operator's name is not a free text of at most [`REASON`] characters.
+    #[error("a reason is one line of 1 to {REASON} characters, with a letter or a digit")]
     Reason,
     /// The record cannot be written as JSON.
     #[error("the record cannot be written")]
@@ -172,10 +173,9 @@ impl AgencyOverrides {
         (by, reason): (&str, &str),
         at: Timestamp,
     ) -> Result<(AgencyOverrides, Vec<u8>), OverrideError> {
-        let fits = |text: &str| (1..=REASON).contains(&text.trim().chars().count());
-        if !fits(reason) || !fits(by) {
+        let (Ok(reason), Ok(by)) = (FreeText::read(reason, REASON), FreeText::read(by, REASON)) else {
             return Err(OverrideError::Reason);
-        }
+        };
         let row = rows.agency(agency).ok_or_else(|| OverrideError::UnknownAgency(agency.clone()))?;
         if let AgencyOverride::AddKey { jwk, .. } = &change {
             self.check_key_is_new(rows, agency, jwk)?;
@@ -190,10 +190,10 @@ impl AgencyOverrides {
         let record = Record {
             version: after.version,
             at,
-            by: by.trim().to_owned(),
+            by: by.into_string(),
             agency: agency.clone(),
             change,
-            reason: reason.trim().to_owned(),
+            reason: reason.into_string(),
             prev: self.hash.clone(),
         };
         let bytes = serde_json::to_vec(&record).map_err(|_| OverrideError::Unwritable)?;

@@ -2,11 +2,13 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::calendar::Deadline;
+use crate::calendar::{Calendar, Deadline};
 use crate::catalogue::service_row;
 use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
-use crate::stage::{Purpose, Stage, Step, Taker, next_leg_of, reports, steps};
+use crate::limits;
+use crate::stage::{Purpose, Stage, Step, Taker, next, next_leg_of, reports, reports_from, steps};
+use crate::time::today;
 
 /// Content of a document's slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +26,13 @@ pub struct Document {
     pub slot: Slot,
     /// Content of the slot.
     pub content: Content,
-    /// Number of rejected uploads. Part of the object key, so that a rejected object is never overwritten.
+    /// Upload round, counted from 0: it grows with each rejected and each discarded upload. Part of the object key, so
+    /// that no object is overwritten.
+    pub round: u8,
+    /// Number of rejected uploads.
     pub rejections: u8,
+    /// Whether an agency has got the document. The app replaces no such document.
+    pub sent: bool,
     /// Why the last upload was rejected, while the slot is empty.
     pub fault: Option<DocumentFault>,
     /// Note of the agency, when the agency requested the document. May be empty.
@@ -36,7 +43,15 @@ impl Document {
     /// A document with an empty slot.
     #[must_use]
     pub fn waiting(slot: Slot) -> Self {
-        Document { slot, content: Content::Waiting, rejections: 0, fault: None, note: None }
+        Document {
+            slot,
+            content: Content::Waiting,
+            round: 0,
+            rejections: 0,
+            sent: false,
+            fault: None,
+            note: None,
+        }
     }
 
     /// The verified object, if the slot has one.
@@ -51,8 +66,14 @@ impl Document {
     /// The object key, which only the hub creates from ids: `applications/<application>/<document>/<round>`.
     #[must_use]
     pub fn object_key(&self, application: ApplicationId) -> String {
-        object_key(application, self.slot.id, self.rejections)
+        object_key(application, self.slot.id, self.round)
     }
+}
+
+/// The prefix of an application's object keys.
+#[must_use]
+pub fn object_prefix(application: ApplicationId) -> String {
+    format!("applications/{application}/")
 }
 
 /// The object key of a document's upload round: `applications/<application>/<document>/<round>`.
@@ -156,6 +177,15 @@ pub struct Application {
     pub overdue: bool,
     /// Documents in slot order.
     pub documents: Vec<Document>,
+    /// Highest number of a document's id so far. An id is never used again, because its object keys may have objects.
+    pub last_document: u8,
+    /// Number of replaced documents so far.
+    pub replacements: u8,
+    /// Number of corrections of the draft so far.
+    pub corrections: u8,
+    /// Time of the last event after which the bucket may hold files that the application no longer needs; see
+    /// [`Application::needs_file`].
+    pub leftovers_since: Option<Timestamp>,
     /// Number of supplement requests so far.
     pub supplement_rounds: u8,
     /// Last day to answer the open supplement request.
@@ -211,6 +241,29 @@ impl Application {
         }
     }
 
+    /// The reports that the agency may send on the case as its message shows it, in the order in which they become
+    /// possible: those of [`Application::reports`] that follow from the current stage, once the message has reached the
+    /// agency.
+    #[must_use]
+    pub fn possible_reports(&self) -> Vec<Step> {
+        let purpose = self.purpose();
+        let allowed = self.reports();
+        let from = next(self.stage, purpose, Step::Dispatch).unwrap_or(self.stage);
+        let mut found = reports_from(from, purpose);
+        found.retain(|step| {
+            allowed.contains(step) && (*step != Step::RequestSupplement || self.takes_supplement_request())
+        });
+        found
+    }
+
+    /// Whether the limits leave room for another supplement request.
+    #[must_use]
+    pub fn takes_supplement_request(&self) -> bool {
+        self.supplement_rounds < limits::SUPPLEMENT_ROUNDS
+            && self.documents.len() < limits::DOCUMENTS
+            && usize::try_from(self.version).is_ok_and(|version| version < limits::EVENTS_SOFT)
+    }
+
     /// Whether an agency has any of the legs opened so far, and so may read the case.
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
@@ -236,6 +289,39 @@ impl Application {
     #[must_use]
     pub fn is_before_agency(&self) -> bool {
         self.leg_opened > 0 && waits_for_agency(self.stage, self.purpose())
+    }
+
+    /// Whether the citizen ended the application before a decision, by a withdrawal or by letting it expire. The hub
+    /// then keeps none of its files.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.stage, Stage::Withdrawn | Stage::Expired)
+    }
+
+    /// Whether the application needs a version of an object in the bucket: it is pinned, or it may still be recorded.
+    /// The answer for a file that is not needed never changes, so it may be given by an older state.
+    #[must_use]
+    pub fn needs_file(&self, document: DocumentId, round: u8, version: &str) -> bool {
+        if self.is_abandoned() {
+            return false;
+        }
+        match self.document(document) {
+            // A later state may have this document; an id is never used again.
+            None => document.number() > self.last_document,
+            Some(found) if round < found.round => false,
+            Some(found) if round > found.round => !self.is_final(),
+            Some(found) => match found.stored() {
+                Some(object) => object.version == version,
+                None => !self.is_final(),
+            },
+        }
+    }
+
+    /// The time limit of a leg with `purpose` that begins to run at `from`.
+    #[must_use]
+    pub fn limit_from(&self, purpose: Purpose, from: Timestamp) -> Deadline {
+        let days = service_row(self.opened.service).limit(purpose).unwrap_or(20);
+        Calendar::official().deadline(today(from), days)
     }
 
     /// Whether no further step is possible.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use jiff::Span;
 use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -185,6 +186,30 @@ impl Calendar {
         Deadline { date, provisional: unknown.is_some() }
     }
 
+    /// The last day of a period of `days` calendar days after `date`. A period that ends on a day off ends on the next
+    /// working day (民法典, art. 203).
+    #[must_use]
+    pub fn period(&self, date: Date, days: i64) -> Deadline {
+        self.working_day_from(date.saturating_add(Span::new().days(days)))
+    }
+
+    /// `date` if it is a working day, else the next working day. Provisional when a year without a calendar file
+    /// decides.
+    #[must_use]
+    pub fn working_day_from(&self, mut date: Date) -> Deadline {
+        let mut provisional = false;
+        loop {
+            let working = self.is_working_day(date).unwrap_or_else(|_| {
+                provisional = true;
+                is_weekday(date)
+            });
+            match date.tomorrow() {
+                Ok(next) if !working => date = next,
+                _ => return Deadline { date, provisional },
+            }
+        }
+    }
+
     /// The `n`th working day after `date`, with the first year that has no calendar file.
     fn count(&self, mut date: Date, n: u16) -> (Date, Option<UnknownYear>) {
         let mut unknown = None;
@@ -322,6 +347,19 @@ mod tests {
         assert_eq!(guessed, Deadline { date: date(2027, 1, 1), provisional: true });
         let last = official().deadline(Date::MAX, u16::MAX);
         assert_eq!(last, Deadline { date: Date::MAX, provisional: true });
+    }
+
+    #[test]
+    fn a9_a_period_that_ends_on_a_day_off_ends_on_the_next_working_day() {
+        // 19 February 2026 is in Spring Festival, which ends on the 23rd.
+        let until = official().period(date(2026, 1, 20), 30);
+        assert_eq!(until, Deadline { date: date(2026, 2, 24), provisional: false });
+        // 14 February 2026 is a Saturday that is worked.
+        assert_eq!(official().period(date(2026, 1, 15), 30).date, date(2026, 2, 14));
+        // 2 January 2027 is a Saturday of a year without a calendar.
+        let guessed = official().period(date(2026, 12, 3), 30);
+        assert_eq!(guessed, Deadline { date: date(2027, 1, 4), provisional: true });
+        assert_eq!(official().period(Date::MAX, 1).date, Date::MAX);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod faults;
 mod legs;
+mod persons;
 mod raw;
 
 use crate::limits;
@@ -125,16 +126,18 @@ fn service(
         }
         let course: Vec<_> = legs.iter().filter(|leg| !case.skips.contains(&leg.purpose)).collect();
         legs::course(&at, &course, faults);
-        if case.documents.len() + course.iter().filter(|leg| leg.issues.is_some()).count() > limits::DOCUMENTS
-        {
-            faults.note(&at, format!("needs more than {} documents", limits::DOCUMENTS));
+        let files: usize = case.documents.iter().map(|document| usize::from(document.files)).sum();
+        if files + course.iter().filter(|leg| leg.issues.is_some()).count() > limits::OPENING_FILES {
+            faults.note(&at, format!("takes more than {} files", limits::OPENING_FILES));
         }
         cases.push(case);
     }
     if choice == CaseChoice::Age {
         every_age(&at, &cases, faults);
     }
+    let persons = persons::rules(&at, raw.persons, false, faults);
     ServiceRow {
+        persons,
         service: Service::of(keep(raw.service)),
         title,
         legal_source,
@@ -188,7 +191,8 @@ fn case(at: &str, raw: RawCase, choice: &CaseChoice, kinds: &[TitledKind], fault
             Ages { from: 0, under: None }
         }
     };
-    CaseRow { when: When::of(keep(raw.when)), title, documents, skips, ages, relative: raw.relative }
+    let persons = persons::rules(at, raw.persons, raw.relative, faults);
+    CaseRow { when: When::of(keep(raw.when)), title, documents, skips, ages, relative: raw.relative, persons }
 }
 
 fn requirement(
@@ -207,7 +211,11 @@ fn requirement(
     }
     let accepts = raw.accepts.iter().filter_map(|name| kind_of(&at, name, Provider::App, kinds, faults));
     let accepts = accepts.collect();
-    Requirement { title, accepts, certainty: faults.certainty(&at, &raw.certainty), name: raw.name }
+    let files = raw.files.unwrap_or(1);
+    if !(1..=limits::FILES).contains(&files) {
+        faults.note(&at, format!("takes {files} files; `files` is 1 to {}", limits::FILES));
+    }
+    Requirement { title, accepts, files, certainty: faults.certainty(&at, &raw.certainty), name: raw.name }
 }
 
 /// Checks that every age has exactly one case, when the age chooses the case.

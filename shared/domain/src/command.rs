@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::application::CommandKey;
-use crate::event::{DocumentFault, HandOver, MissingItem, StoredObject};
+use crate::event::{Correction, DocumentFault, HandOver, MissingItem, StoredObject};
 use crate::ids::{AgencyCode, DocumentId, TenantId};
 use crate::stage::Step;
 
@@ -64,6 +64,15 @@ pub enum Command {
         /// Reason for the rejection.
         fault: DocumentFault,
     },
+    /// Discard the stored file of a document, so that the app can upload another one.
+    DiscardDocument {
+        /// Id of the document.
+        document: DocumentId,
+        /// Upload round of the stored file. A later file stays.
+        round: u8,
+    },
+    /// Correct the draft.
+    Correct(Box<Correction>),
     /// Submit the application to the first agency.
     Submit,
     /// Record that a message of this leg was put into the agency's queue.
@@ -234,6 +243,8 @@ impl Command {
         match self {
             Command::StoreDocument { .. } => Step::StoreDocument,
             Command::RejectDocument { .. } => Step::RejectDocument,
+            Command::DiscardDocument { .. } => Step::DiscardDocument,
+            Command::Correct(_) => Step::Correct,
             Command::Submit => Step::Submit,
             Command::Dispatch { .. } => Step::Dispatch,
             Command::Supplement => Step::Supplement,

@@ -5,11 +5,12 @@ use thiserror::Error;
 
 use crate::application::{Application, Document};
 use crate::calendar::{Calendar, Deadline};
-use crate::catalogue::{Provider, service_row};
+use crate::catalogue::Provider;
 use crate::command::{Actor, AgencyReport, Attempt, Command, ReportedResult};
 use crate::effect::undelivered;
-use crate::event::{DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
+use crate::event::{Correction, DocumentFault, Event, HandOver, MissingItem, Slot, StoredObject};
 use crate::evolve::evolve;
+use crate::free_text::{FreeText, FreeTextError};
 use crate::ids::DocumentId;
 use crate::limits;
 use crate::stage::{Purpose, Stage, Step, Taker, next, opens_next_leg};
@@ -128,11 +129,12 @@ pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<
         Command::RejectDocument { document, round, version, fault } => {
             reject_document(state, *document, *round, version, *fault)
         }
+        Command::DiscardDocument { document, round } => discard_document(state, *document, *round),
+        Command::Correct(correction) => correct(state, correction, now),
         Command::Submit => {
             possible(state, Step::Submit)?;
             nothing_missing(state)?;
-            let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
-            Ok(vec![Event::Submitted { due: due(state, first, now) }])
+            Ok(vec![submitted(state, now)])
         }
         Command::Dispatch { message_version } => {
             if *message_version < state.message_version
@@ -212,17 +214,21 @@ fn possible(state: &Application, step: Step) -> Result<Stage, Refusal> {
     let stage = next(state.stage, state.purpose(), step)
         .filter(|_| !opens_next_leg(step) || state.next_leg(step).is_some())
         .ok_or(Refusal::Illegal { stage: state.stage, step })?;
-    let room = if is_repeatable(step) { limits::EVENTS_SOFT } else { limits::EVENTS };
+    let room = match (is_repeatable(step), state.stage) {
+        (true, Stage::Draft) => limits::EVENTS_DRAFT,
+        (true, _) => limits::EVENTS_SOFT,
+        (false, _) => limits::EVENTS,
+    };
     let has_room = usize::try_from(state.version).is_ok_and(|version| version < room);
     // An end is always possible, whatever the number of events.
     if has_room || stage.is_final() { Ok(stage) } else { Err(Refusal::Bound("events")) }
 }
 
-/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`] and [`limits::ITEM_BYTES_SOFT`], and leave
-/// room for the steps that end an application.
+/// Steps that can occur many times. They stop at [`limits::EVENTS_SOFT`], those of a draft at [`limits::EVENTS_DRAFT`], all
+/// at [`limits::ITEM_BYTES_SOFT`], and leave room for the steps that end an application.
 #[must_use]
 pub fn is_repeatable(step: Step) -> bool {
-    matches!(step, Step::RejectDocument | Step::RequestSupplement)
+    matches!(step, Step::RejectDocument | Step::DiscardDocument | Step::Correct | Step::RequestSupplement)
 }
 
 fn nothing_missing(state: &Application) -> Result<(), Refusal> {
@@ -230,9 +236,14 @@ fn nothing_missing(state: &Application) -> Result<(), Refusal> {
     if missing.is_empty() { Ok(()) } else { Err(Refusal::Missing(missing)) }
 }
 
+/// The submission to the agency of the first leg.
+fn submitted(state: &Application, now: Timestamp) -> Event {
+    let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
+    Event::Submitted { due: due(state, first, now) }
+}
+
 fn due(state: &Application, purpose: Purpose, now: Timestamp) -> Deadline {
-    let days = service_row(state.opened.service).limit(purpose).unwrap_or(20);
-    Calendar::official().deadline(today(now), days)
+    state.limit_from(purpose, now)
 }
 
 /// Deadline of the leg that a step opens.
@@ -258,15 +269,50 @@ fn store_document(
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
     // A repeat, or an older round: the current upload is already recorded.
-    if found.stored().is_some() || round < found.rejections {
+    if found.stored().is_some() || round != found.round {
         return Ok(Vec::new());
     }
     possible(state, Step::StoreDocument)?;
     let mut events = vec![Event::DocumentStored { document, object: object.clone() }];
     let last = found.slot.provider == Provider::App && state.missing().all(|other| other.slot.id == document);
     if last && state.stage == Stage::Draft && state.opened.submit_when_complete {
-        let first = state.opened.legs.first().map_or(state.purpose(), |leg| leg.purpose);
-        events.push(Event::Submitted { due: due(state, first, now) });
+        events.push(submitted(state, now));
+    }
+    Ok(events)
+}
+
+fn discard_document(state: &Application, document: DocumentId, round: u8) -> Result<Vec<Event>, Refusal> {
+    let found = slot(state, document)?;
+    // A repeat: the file of this round is discarded already, and a later one stays.
+    if found.stored().is_none() || round != found.round {
+        return Ok(Vec::new());
+    }
+    possible(state, Step::DiscardDocument)?;
+    if found.sent || found.slot.provider != Provider::App {
+        return Err(Refusal::Illegal { stage: state.stage, step: Step::DiscardDocument });
+    }
+    if state.replacements >= limits::REPLACEMENTS {
+        return Err(Refusal::Bound("replacements"));
+    }
+    Ok(vec![Event::DocumentDiscarded { document }])
+}
+
+fn correct(state: &Application, correction: &Correction, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    possible(state, Step::Correct)?;
+    if correction.legs.is_empty() {
+        return Err(Refusal::Illegal { stage: state.stage, step: Step::Correct });
+    }
+    if state.corrections >= limits::CORRECTIONS {
+        return Err(Refusal::Bound("corrections"));
+    }
+    if correction.slots.len() > limits::DOCUMENTS {
+        return Err(Refusal::Bound("documents"));
+    }
+    let mut events = vec![Event::Corrected(Box::new(correction.clone()))];
+    // The corrected draft may need no further document.
+    let then = evolve(state.clone(), &events[0], now, None);
+    if then.opened.submit_when_complete && then.missing().next().is_none() {
+        events.push(submitted(&then, now));
     }
     Ok(events)
 }
@@ -280,7 +326,7 @@ fn reject_document(
 ) -> Result<Vec<Event>, Refusal> {
     let found = slot(state, document)?;
     // A repeat, or an older round: the current upload is already recorded.
-    if round < found.rejections || found.stored().is_some() {
+    if round != found.round || found.stored().is_some() {
         return Ok(Vec::new());
     }
     if found.rejections >= limits::REJECTIONS {
@@ -319,18 +365,18 @@ fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> 
         ReportedResult::Received => Event::Received,
         ReportedResult::SupplementRequested { items } => request_supplement(state, items, now)?,
         ReportedResult::Signed => Event::Signed,
-        ReportedResult::NotIssued { reason } => Event::NotIssued { reason: reason.clone() },
+        ReportedResult::NotIssued { reason } => Event::NotIssued { reason: written(reason) },
         ReportedResult::Produced => Event::Produced,
         ReportedResult::Posted { carrier, tracking } => {
-            Event::Posted { carrier: carrier.clone(), tracking: tracking.clone() }
+            Event::Posted { carrier: written(carrier), tracking: written(tracking) }
         }
-        ReportedResult::Ready { place } => Event::Ready { place: place.clone() },
+        ReportedResult::Ready { place } => Event::Ready { place: written(place) },
         ReportedResult::Approved { permit } => {
-            Event::Approved { permit: permit.clone(), due: next_due(state, Step::Approve, now) }
+            Event::Approved { permit: written(permit), due: next_due(state, Step::Approve, now) }
         }
         ReportedResult::Verified => Event::Verified,
         ReportedResult::MovedOut { certificate, issued_on: _, valid_until } => Event::MovedOut {
-            certificate: certificate.clone(),
+            certificate: written(certificate),
             valid_until: *valid_until,
             due: next_due(state, Step::MoveOut, now),
         },
@@ -345,9 +391,9 @@ fn decide_result(state: &Application, report: &AgencyReport, now: Timestamp) -> 
                 }
                 (None, None) => return Err(Refusal::Missing(vec![*document])),
             }
-            Event::Issued { document: *document, certificate: certificate.clone() }
+            Event::Issued { document: *document, certificate: written(certificate) }
         }
-        ReportedResult::Rejected { reason } => Event::Rejected { reason: reason.clone() },
+        ReportedResult::Rejected { reason } => Event::Rejected { reason: written(reason) },
     };
     Ok(vec![event])
 }
@@ -361,34 +407,41 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
     }
     let mut slots = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let number = state.documents.len() + index + 1;
+        let number = usize::from(state.last_document) + index + 1;
         slots.push(Slot {
             id: DocumentId::numbered(number).ok_or(Refusal::Bound("documents"))?,
-            requirement: item.name.clone(),
+            requirement: written(&item.name),
             accepts: item.accepts.clone(),
             provider: Provider::App,
         });
     }
-    let until = today(now)
-        .checked_add(jiff::Span::new().days(limits::SUPPLEMENT_DAYS))
-        .map_err(|_| Refusal::Bound("calendar"))?;
-    Ok(Event::SupplementRequested { items: items.to_vec(), slots, until })
+    let until = Calendar::official().period(today(now), limits::SUPPLEMENT_DAYS).date;
+    let items = items.iter().map(|item| MissingItem {
+        name: written(&item.name),
+        accepts: item.accepts.clone(),
+        note: written(&item.note),
+    });
+    Ok(Event::SupplementRequested { items: items.collect(), slots, until })
+}
+
+/// An agency's text as it is stored. [`faults`] checked it; an empty note stays empty.
+fn written(text: &str) -> String {
+    FreeText::read(text, limits::TEXT).map(FreeText::into_string).unwrap_or_default()
+}
+
+fn text_fault(pointer: String, value: &str, bound: usize, required: bool) -> Option<Fault> {
+    match FreeText::read(value, bound) {
+        Ok(_) => None,
+        Err(FreeTextError::Empty) if !required => None,
+        Err(error) => Some(Fault { pointer, code: error.code() }),
+    }
 }
 
 /// Every wrong field of a result, not only the first.
 fn faults(state: &Application, result: &ReportedResult, now: Timestamp) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut check = |pointer: String, value: &str, bound: usize, required: bool| {
-        let length = value.chars().count();
-        if required && value.trim().is_empty() {
-            faults.push(Fault { pointer: pointer.clone(), code: "required" });
-        }
-        if length > bound {
-            faults.push(Fault { pointer: pointer.clone(), code: "too_long" });
-        }
-        if value.chars().any(char::is_control) {
-            faults.push(Fault { pointer, code: "control_character" });
-        }
+        faults.extend(text_fault(pointer, value, bound, required));
     };
     match result {
         ReportedResult::Received
@@ -455,9 +508,44 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
         } else if (1..item.accepts.len()).any(|at| item.accepts[..at].contains(&item.accepts[at])) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "duplicate" });
         }
-        if items[..index].iter().any(|earlier| earlier.name == item.name) {
+        if items[..index].iter().any(|earlier| written(&earlier.name) == written(&item.name)) {
             faults.push(Fault { pointer: format!("/items/{index}/name"), code: "duplicate" });
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p3_an_agencys_texts_are_free_texts() {
+        for (text, stored) in
+            [(" 与登记不符\n", "与登记不符"), ("\u{f9e1}", "李"), ("", ""), ("\u{feff}", "")]
+        {
+            assert_eq!(written(text), stored);
+        }
+        let missing = |name: &str| MissingItem {
+            name: name.to_owned(),
+            accepts: crate::catalogue::DocumentKind::from_apps(),
+            note: String::new(),
+        };
+        let items = [missing("合影"), missing(" 合影\u{200b}")];
+        assert_eq!(item_faults(&items), [Fault { pointer: "/items/1/name".into(), code: "duplicate" }]);
+        for (text, code) in [
+            ("", Some("required")),
+            ("\u{200b}", Some("required")),
+            ("\u{202e}与登记不符", Some("control_character")),
+            ("与登记\u{fffd}符", Some("replacement_character")),
+            ("🏠", Some("no_letter")),
+            ("与\u{200b}登记不符", Some("invisible_character")),
+            (&"长".repeat(201), Some("too_long")),
+            ("与登记不符", None),
+        ] {
+            let fault = text_fault("/reason".into(), text, limits::TEXT, true);
+            assert_eq!(fault.map(|fault| fault.code), code, "{text:?}");
+        }
+        assert_eq!(text_fault("/note".into(), " ", limits::TEXT, false), None);
+    }
 }

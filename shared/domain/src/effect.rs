@@ -76,6 +76,8 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
         Event::Opened(_)
         | Event::DocumentStored { .. }
         | Event::DocumentRejected { .. }
+        | Event::DocumentDiscarded { .. }
+        | Event::Corrected(_)
         | Event::Dispatched { .. }
         | Event::Received
         | Event::SupplementRequested { .. }
@@ -171,6 +173,8 @@ pub fn calls_back(event: &Event) -> bool {
         // `dispatched` follows at once and has a callback.
         Event::Opened(_)
         | Event::DocumentStored { .. }
+        | Event::DocumentDiscarded { .. }
+        | Event::Corrected(_)
         | Event::Submitted { .. }
         | Event::Supplemented { .. } => false,
     }

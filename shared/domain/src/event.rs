@@ -82,6 +82,40 @@ pub struct Opened {
     pub capabilities: Vec<String>,
 }
 
+/// The data of a draft after a correction. It replaces the members of [`Opened`] with the same names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// Service that the citizen applies for.
+    #[serde(rename = "s")]
+    pub service: Service,
+    /// Case of the service.
+    #[serde(rename = "w")]
+    pub when: When,
+    /// Places of the application.
+    #[serde(rename = "pl")]
+    pub places: Places,
+    /// Legs in order.
+    #[serde(rename = "lg")]
+    pub legs: Vec<Leg>,
+    /// The slots. A slot with an id that the draft has already keeps its document.
+    #[serde(rename = "d")]
+    pub slots: Vec<Slot>,
+    /// Whether the hub submits the application once the last document is stored.
+    #[serde(rename = "au")]
+    pub submit_when_complete: bool,
+    /// Capabilities that the deciding agency must have.
+    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}
+
+impl From<Opened> for Correction {
+    fn from(opened: Opened) -> Self {
+        let Opened { tenant: _, service, when, places, legs, slots, submit_when_complete, capabilities } =
+            opened;
+        Correction { service, when, places, legs, slots, submit_when_complete, capabilities }
+    }
+}
+
 /// A stored object, pinned to its S3 version: an overwrite creates another object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredObject {
@@ -175,6 +209,14 @@ pub enum Event {
         #[serde(rename = "f")]
         fault: DocumentFault,
     },
+    /// The app replaces a stored document: its file is discarded, and the slot waits for another one.
+    DocumentDiscarded {
+        /// Id of the document.
+        #[serde(rename = "d")]
+        document: DocumentId,
+    },
+    /// The app corrected the draft. The personal data may have changed, too.
+    Corrected(Box<Correction>),
     /// The application was submitted. The first leg is open until `due`.
     Submitted {
         /// Time limit of the first leg.
@@ -293,6 +335,8 @@ impl Event {
             Event::Opened(_) => return None,
             Event::DocumentStored { .. } => Step::StoreDocument,
             Event::DocumentRejected { .. } => Step::RejectDocument,
+            Event::DocumentDiscarded { .. } => Step::DiscardDocument,
+            Event::Corrected(_) => Step::Correct,
             Event::Submitted { .. } => Step::Submit,
             Event::Dispatched { .. } => Step::Dispatch,
             Event::Received => Step::Receive,
@@ -325,6 +369,8 @@ impl Event {
             Event::Opened(_) => "opened",
             Event::DocumentStored { .. } => "document_stored",
             Event::DocumentRejected { .. } => "document_rejected",
+            Event::DocumentDiscarded { .. } => "document_discarded",
+            Event::Corrected(_) => "corrected",
             Event::Submitted { .. } => "submitted",
             Event::Dispatched { .. } => "dispatched",
             Event::Received => "received",

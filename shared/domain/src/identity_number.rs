@@ -17,6 +17,13 @@ const CHECK_CHARACTERS: [char; 11] = ['1', '0', 'X', '9', '8', '7', '6', '5', '4
 /// Area codes besides the 31 provincial units: 71 and 83 for residents of Taiwan, 81 of Hong Kong, 82 of Macao. Their
 /// residence permits carry numbers of this form.
 const OTHER_AREAS: [&str; 4] = ["71", "81", "82", "83"];
+/// First digits of numbers that are not a citizen's: residence permits of residents of Hong Kong (81), Macao (82) and
+/// Taiwan (83), and permanent residence permits of foreigners (9, then the place of acceptance and the nationality).
+const NOT_CITIZENS: [&str; 4] = ["81", "82", "83", FOREIGNER];
+/// First digit of a foreigner's permanent residence permit.
+const FOREIGNER: &str = "9";
+/// Full years of the oldest person.
+const OLDEST: u8 = 130;
 /// Earliest birth year. The standard has no bound; this one detects a mistyped century.
 const FIRST_YEAR: i16 = 1800;
 
@@ -55,6 +62,9 @@ pub enum IdentityNumberError {
     /// The birth date is after the day of the check.
     #[error("the birth date in an identity number is in the future")]
     BirthDateInFuture,
+    /// The birth date is more than 130 years before the day of the check.
+    #[error("the birth date in an identity number is more than 130 years ago")]
+    BirthDateTooEarly,
     /// The sequence of a number to be computed is over 999.
     #[error("the sequence of an identity number must be at most 999")]
     Sequence,
@@ -73,6 +83,7 @@ impl IdentityNumberError {
             IdentityNumberError::Province => "identity_number_province",
             IdentityNumberError::BirthDate => "identity_number_birth_date",
             IdentityNumberError::BirthDateInFuture => "identity_number_birth_date_in_future",
+            IdentityNumberError::BirthDateTooEarly => "identity_number_birth_date_too_early",
             IdentityNumberError::Sequence => "identity_number_sequence",
             IdentityNumberError::CheckCharacter => "identity_number_check_character",
         }
@@ -105,13 +116,17 @@ impl IdentityNumber {
         text.parse()
     }
 
-    /// Checks that the birth date is not in the future. `today` is the day in China.
+    /// Checks that the birth date is neither in the future nor more than 130 years ago. `today` is the day in China.
+    /// Numbers of records are not checked again.
     ///
     /// # Errors
-    /// [`IdentityNumberError::BirthDateInFuture`] when it is.
+    /// [`IdentityNumberError::BirthDateInFuture`] and [`IdentityNumberError::BirthDateTooEarly`].
     pub fn checked_on(self, today: Date) -> Result<Self, IdentityNumberError> {
         if self.birth_date() > today {
             return Err(IdentityNumberError::BirthDateInFuture);
+        }
+        if self.age_on(today) > OLDEST {
+            return Err(IdentityNumberError::BirthDateTooEarly);
         }
         Ok(self)
     }
@@ -120,6 +135,12 @@ impl IdentityNumber {
     #[must_use]
     pub fn province_digits(&self) -> &str {
         &self.0[..2]
+    }
+
+    /// Whether the number is a mainland citizen's, not that of a residence permit.
+    #[must_use]
+    pub fn is_of_citizen(&self) -> bool {
+        !NOT_CITIZENS.iter().any(|digits| self.0.starts_with(digits))
     }
 
     /// The birth date.
@@ -161,7 +182,7 @@ impl FromStr for IdentityNumber {
         if !digits.iter().all(u8::is_ascii_digit) || !(last.is_ascii_digit() || *last == b'X') {
             return Err(IdentityNumberError::NotDigits);
         }
-        let mut areas = PROVINCES.iter().map(|(code, _, _)| *code).chain(OTHER_AREAS);
+        let mut areas = PROVINCES.iter().map(|(code, _, _)| *code).chain(OTHER_AREAS).chain([FOREIGNER]);
         if !areas.any(|code| text.starts_with(code)) {
             return Err(IdentityNumberError::Province);
         }
@@ -244,7 +265,8 @@ mod tests {
             ("11010120231101217Y", NotDigits),
             ("１１０１０１２０２３１１０１２１７６", NotDigits),
             ("110101+02311012176", NotDigits),
-            ("990101202311012176", Province),
+            ("000101202311012176", Province),
+            ("700101202311012176", Province),
             ("110101202302302176", BirthDate),
             ("110101202300012176", BirthDate),
             ("110101179912312176", BirthDate),
@@ -263,6 +285,24 @@ mod tests {
     }
 
     #[test]
+    fn a28_a_foreigners_number_is_valid_and_not_a_citizens() {
+        for (area, citizen) in
+            [("911124", false), ("900000", false), ("810000", false), ("830000", false), ("110103", true)]
+        {
+            let number = IdentityNumber::compute(area, date(1990, 1, 1), 1).expect(area);
+            assert_eq!(number.is_of_citizen(), citizen, "{area}");
+        }
+    }
+
+    #[test]
+    fn p9_nobody_is_older_than_130_years() {
+        let number = born(date(1895, 3, 2));
+        assert_eq!(number.clone().checked_on(date(2026, 3, 1)), Ok(number.clone()));
+        assert_eq!(number.checked_on(date(2026, 3, 2)), Err(IdentityNumberError::BirthDateTooEarly));
+        assert!(born(date(1800, 1, 1)).checked_on(date(2026, 3, 2)).is_err());
+    }
+
+    #[test]
     fn only_valid_numbers_are_computed() {
         use IdentityNumberError::{BirthDate, Length, NotDigits, Province, Sequence};
         let birth = date(1990, 1, 1);
@@ -271,7 +311,7 @@ mod tests {
             ("15010x", birth, 1, NotDigits),
             ("150102", birth, 1000, Sequence),
             ("150102", date(1799, 12, 31), 1, BirthDate),
-            ("990102", birth, 1, Province),
+            ("000102", birth, 1, Province),
         ] {
             assert_eq!(IdentityNumber::compute(area, birth, sequence), Err(error));
         }

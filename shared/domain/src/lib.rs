@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod agencies;
 pub mod agency_override;
 pub mod application;
@@ -10,16 +11,19 @@ pub mod catalogue_file;
 pub mod command;
 pub mod decide;
 pub mod division;
+pub mod draft;
 pub mod effect;
 pub mod endpoint;
 pub mod event;
 pub mod evolve;
+pub mod free_text;
 pub mod identity_number;
 pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod names;
 pub mod person;
+pub mod person_rule;
 pub mod personal_data;
 #[cfg(feature = "schema")]
 pub mod schema;

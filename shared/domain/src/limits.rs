@@ -5,6 +5,9 @@
 pub const EVENTS: usize = 96;
 /// Events from which only steps towards an end are accepted, so that [`EVENTS`] is never a dead end.
 pub const EVENTS_SOFT: usize = 48;
+/// Events of a draft from which nothing is corrected, replaced or rejected any more: what remains is enough for the
+/// documents and for the longest course of a case.
+pub const EVENTS_DRAFT: usize = 28;
 /// Bytes of one item of the table (AWS limit: 400 KB).
 pub const ITEM_BYTES: usize = 400 * 1024;
 /// Bytes of an application's item from which only steps towards an end are accepted. The rest of [`ITEM_BYTES`] is room
@@ -15,6 +18,10 @@ pub const ITEM_BYTES_SOFT: usize = 192 * 1024;
 pub const PROOF_BYTES: usize = 2 * 1024;
 /// Documents of one application, supplements included.
 pub const DOCUMENTS: usize = 24;
+/// Files of one requirement: the pages of one paper.
+pub const FILES: u8 = 8;
+/// Files of one application when it is opened. The rest of [`DOCUMENTS`] is for supplements.
+pub const OPENING_FILES: usize = DOCUMENTS - SUPPLEMENT_ITEMS;
 /// Supplement requests of one application. The law demands one complete list; more rounds are for faults in the
 /// answers.
 pub const SUPPLEMENT_ROUNDS: u8 = 3;
@@ -24,6 +31,12 @@ pub const SUPPLEMENT_ITEMS: usize = 10;
 pub const ACCEPTED_KINDS: usize = 32;
 /// Rejected uploads after which a slot accepts no further upload.
 pub const REJECTIONS: u8 = 5;
+/// Replacements of stored documents in one application.
+pub const REPLACEMENTS: u8 = 10;
+/// Corrections of one draft.
+pub const CORRECTIONS: u8 = 16;
+/// Minutes for which an upload link is valid.
+pub const UPLOAD_LINK_MINUTES: i64 = 15;
 /// Bytes of one document: 20 MiB.
 pub const DOCUMENT_BYTES: u64 = 20 * 1024 * 1024;
 /// Characters of a reason, note or place that an agency writes.
@@ -36,5 +49,9 @@ pub const QUEUE_DAYS: i64 = 14;
 pub const DRAFT_DAYS: i64 = 30;
 /// Days a citizen has to answer a supplement.
 pub const SUPPLEMENT_DAYS: i64 = 30;
+/// Days by which a published calendar can move a provisional deadline forward.
+pub const EARLY_DAYS: i64 = 7;
+/// Days for which an agency may fetch the papers of a case after its leg has ended.
+pub const PAPERS_DAYS: i64 = 30;
 /// Days a migration certificate may be valid (domain: up to 30).
 pub const MIGRATION_CERTIFICATE_DAYS: i32 = 30;

@@ -97,24 +97,27 @@ texts! {
         "examples": ["150102"],
     });
     IdentityNumber: "IdentityNumber" => json_schema!({
-        "description": "A citizen identity number (GB 11643): 17 digits and a check character, a digit or a capital X. \
+        "description": "A citizen identity number (GB 11643), or the number of a residence permit of the same form (81, 82, 83, 9): \
+            17 digits and a check character, a digit or a capital X. A permit's holder may be a guardian or a relative, never the applicant. \
             The pattern does not say that the birth date exists and that the check character fits; it always is so.",
         "type": "string",
         "pattern": format!(
-            "^({}|71|81|82|83)[0-9]{{4}}(1[89]|[2-9][0-9])[0-9]{{2}}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{{3}}[0-9X]$",
+            "^(({}|71|81|82|83)[0-9]{{4}}|9[0-9]{{5}})(1[89]|[2-9][0-9])[0-9]{{2}}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{{3}}[0-9X]$",
             *PROVINCE
         ),
         "examples": ["110101202311012177"],
     });
     MobileNumber: "MobileNumber" => json_schema!({
-        "description": "A mobile number of mainland China: 11 digits, without a country code.",
+        "description": "A mobile number of mainland China: 11 digits. A request may also write `+86` or `86`, spaces and \
+            hyphens; the hub leaves them out.",
         "type": "string",
         "pattern": "^1[3-9][0-9]{9}$",
         "examples": ["13800000000"],
     });
     PersonName: "PersonName" => json_schema!({
         "description": "A name as in the household register, in any script: 1 to 50 characters. It begins with a letter \
-            and has letters, single spaces, middle dots (U+00B7), hyphens, apostrophes and full stops. The pattern \
+            and has letters, single spaces, middle dots (U+00B7), hyphens, apostrophes and full stops. A dot stands alone \
+            between two parts. The hub changes the look-alikes of the dot and compatibility forms (fullwidth Latin) to the usual characters. The pattern \
             leaves out what ASCII and Latin-1 have beside those; of other scripts it takes every sign.",
         "type": "string",
         "minLength": 1,
@@ -135,8 +138,8 @@ texts! {
         current().kinds.iter().map(|row| (row.kind.name(), &row.title)),
     );
     Address: "Address" => json_schema!({
-        "description": "A postal address in one line: 1 to 200 characters, without control characters and marks that \
-            change the writing direction.",
+        "description": "A postal address in one line: 1 to 200 characters with a letter or a digit, in normal form C, without \
+            control characters, marks that change the writing direction, invisible and undefined characters.",
         "type": "string",
         "minLength": 1,
         "maxLength": 200,

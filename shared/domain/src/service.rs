@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::names::{DocumentKind, Service, When};
+use crate::person_rule::PersonRule;
 use crate::stage::{Purpose, Step};
 
 /// Both languages of a title.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Title {
     /// Chinese.
@@ -69,7 +70,7 @@ impl Certainty {
     }
 }
 
-/// One required document. Any kind of `accepts` satisfies it.
+/// One required document, in one or several files. Any kind of `accepts` satisfies it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Requirement {
@@ -79,6 +80,12 @@ pub struct Requirement {
     pub title: Title,
     /// The kinds that satisfy it.
     pub accepts: Vec<DocumentKind>,
+    /// Most files, 1 to [`crate::limits::FILES`]: the pages of one paper, in order.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(range(min = 1), description = "Most files: the pages of one paper, in order.")
+    )]
+    pub files: u8,
     /// Certainty of the rule.
     pub certainty: Certainty,
 }
@@ -129,6 +136,9 @@ pub struct CaseRow {
     /// Whether the form names a relative.
     #[serde(skip)]
     pub relative: bool,
+    /// Rules for the persons of this case, besides those of the service.
+    #[serde(skip)]
+    pub persons: Vec<PersonRule>,
 }
 
 /// The place of the application whose agency acts on a leg.
@@ -234,6 +244,9 @@ pub struct ServiceRow {
     /// Age in full years below which a guardian applies for the citizen; `None` when no guardian is ever needed.
     #[serde(skip)]
     pub guardian_under: Option<u8>,
+    /// Rules for the persons of every case.
+    #[serde(skip)]
+    pub persons: Vec<PersonRule>,
 }
 
 impl ServiceRow {

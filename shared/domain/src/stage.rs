@@ -122,6 +122,8 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
         Stage::Draft => &[
             (Step::StoreDocument, Stage::Draft),
             (Step::RejectDocument, Stage::Draft),
+            (Step::DiscardDocument, Stage::Draft),
+            (Step::Correct, Stage::Draft),
             (Step::Submit, Stage::Submitted),
             (Step::Withdraw, Stage::Withdrawn),
             (Step::Expire, Stage::Expired),
@@ -150,6 +152,7 @@ pub fn steps(stage: Stage, purpose: Purpose) -> &'static [(Step, Stage)] {
         Stage::SupplementRequested => &[
             (Step::StoreDocument, Stage::SupplementRequested),
             (Step::RejectDocument, Stage::SupplementRequested),
+            (Step::DiscardDocument, Stage::SupplementRequested),
             (Step::Supplement, Stage::Supplemented),
             (Step::Withdraw, Stage::Withdrawn),
             (Step::Expire, Stage::Expired),
@@ -266,22 +269,34 @@ pub fn next(stage: Stage, purpose: Purpose, step: Step) -> Option<Stage> {
 /// a queue without order a report may overtake the report before it.
 #[must_use]
 pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
-    let by_agency = |step: Step| matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
-    let mut visited = vec![stage];
-    let mut open = vec![stage];
-    while let Some(stage) = open.pop() {
-        for (between, to) in steps(stage, purpose).iter().filter(|(between, _)| by_agency(*between)) {
+    next(stage, purpose, step).is_none() && reports_from(stage, purpose).contains(&step)
+}
+
+/// The reports that the agency of a leg with `purpose` may send from `stage` on without anybody else's step, in the
+/// order in which they become possible.
+#[must_use]
+pub fn reports_from(stage: Stage, purpose: Purpose) -> Vec<Step> {
+    let mut found = Vec::new();
+    let mut stages = vec![stage];
+    let mut at = 0;
+    while let Some(from) = stages.get(at).copied() {
+        at += 1;
+        for (step, to) in steps(from, purpose).iter().filter(|(step, _)| is_by_agency(*step)) {
+            if !found.contains(step) {
+                found.push(*step);
+            }
             // A step that opens another leg ends the reports of this leg's agency.
-            if !opens_next_leg(*between) && !visited.contains(to) {
-                if next(*to, purpose, step).is_some() {
-                    return true;
-                }
-                visited.push(*to);
-                open.push(*to);
+            if !opens_next_leg(*step) && !stages.contains(to) {
+                stages.push(*to);
             }
         }
     }
-    false
+    found
+}
+
+/// Whether an agency takes the step by a report.
+fn is_by_agency(step: Step) -> bool {
+    matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency)
 }
 
 /// The reports that the agency of a leg with `purpose` may send, in table order.
@@ -293,8 +308,7 @@ pub fn reports(purpose: Purpose) -> Vec<Step> {
             continue;
         }
         for (step, _) in steps(stage, purpose) {
-            let by_agency = matches!(step.taken_by(), Taker::Agency | Taker::AppOrAgency);
-            if by_agency && !found.contains(step) {
+            if is_by_agency(*step) && !found.contains(step) {
                 found.push(*step);
             }
         }
@@ -348,6 +362,8 @@ pub fn leads_to(step: Step) -> &'static [Purpose] {
         Step::Lapse => &[Purpose::Restore],
         Step::StoreDocument
         | Step::RejectDocument
+        | Step::DiscardDocument
+        | Step::Correct
         | Step::Submit
         | Step::Dispatch
         | Step::Receive

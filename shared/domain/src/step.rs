@@ -13,6 +13,10 @@ pub enum Step {
     StoreDocument,
     /// A document was uploaded and failed verification.
     RejectDocument,
+    /// The app replaces a stored document that no agency has got yet: the stored file is discarded.
+    DiscardDocument,
+    /// The app corrects the draft.
+    Correct,
     /// The app submits the application.
     Submit,
     /// The hub puts the case into the agency's queue.
@@ -103,6 +107,8 @@ impl Step {
             Step::Reject => "rejected",
             Step::StoreDocument
             | Step::RejectDocument
+            | Step::DiscardDocument
+            | Step::Correct
             | Step::Submit
             | Step::Dispatch
             | Step::Supplement
@@ -114,11 +120,26 @@ impl Step {
         })
     }
 
+    /// Whether the app takes this step towards the end of the application. Corrections, which a draft allows at any
+    /// time, are no such steps.
+    #[must_use]
+    pub fn is_next_step(self) -> bool {
+        match self {
+            Step::DiscardDocument | Step::Correct => false,
+            other => matches!(other.taken_by(), Taker::App | Taker::AppOrAgency),
+        }
+    }
+
     /// The party that takes this step.
     #[must_use]
     pub fn taken_by(self) -> Taker {
         match self {
-            Step::Submit | Step::Supplement | Step::HandOver | Step::Withdraw => Taker::App,
+            Step::DiscardDocument
+            | Step::Correct
+            | Step::Submit
+            | Step::Supplement
+            | Step::HandOver
+            | Step::Withdraw => Taker::App,
             Step::Receive
             | Step::RequestSupplement
             | Step::Sign

@@ -20,6 +20,18 @@ where
     deserializer.deserialize_any(Text(PhantomData))
 }
 
+/// A string of the store. It is taken unchecked: a rule that is newer than the record must not make the record
+/// unreadable.
+pub(crate) struct Stored(pub(crate) String);
+
+impl FromStr for Stored {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Stored(text.to_owned()))
+    }
+}
+
 struct Text<T>(PhantomData<T>);
 
 impl<T: FromStr<Err: Display>> Visitor<'_> for Text<T> {
@@ -82,6 +94,36 @@ macro_rules! plain_text {
 /// `FromStr` that holds personal data. `Display` is missing on purpose, so that `{}` cannot print personal data.
 macro_rules! personal_text {
     ($($type:ident: $error:ty),+ $(,)?) => {$(
+        $crate::text::redacted_text!($type);
+        $crate::text::text!($type: $error);
+    )+};
+}
+
+/// As [`personal_text`], but `Deserialize` takes every string: the rules of `FromStr` have changed since records were
+/// stored.
+macro_rules! stored_text {
+    ($($type:ident: $error:ty),+ $(,)?) => {$(
+        $crate::text::redacted_text!($type);
+
+        impl TryFrom<String> for $type {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, $error> {
+                text.parse()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::text::deserialize::<$crate::text::Stored, D>(deserializer).map(|stored| $type(stored.0))
+            }
+        }
+    )+};
+}
+
+/// `Serialize`, `as_str` and `Debug`, shared by `personal_text` and `stored_text`.
+macro_rules! redacted_text {
+    ($type:ident) => {
         impl $type {
             /// The value as text. Personal data: never use it in a log, an error, a URL or a metric.
             #[must_use]
@@ -101,9 +143,7 @@ macro_rules! personal_text {
                 serializer.serialize_str(&self.0)
             }
         }
-
-        $crate::text::text!($type: $error);
-    )+};
+    };
 }
 
 /// Conversions from text, shared by `plain_text` and `personal_text`.
@@ -125,7 +165,7 @@ macro_rules! text {
     };
 }
 
-pub(crate) use {personal_text, plain_text, text};
+pub(crate) use {personal_text, plain_text, redacted_text, stored_text, text};
 
 #[cfg(test)]
 mod tests {

@@ -29,8 +29,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use domain::catalogue::{DocumentKind, Service};
+use domain::catalogue::{DocumentKind, Service, Title};
 use domain::division::Division;
+use domain::free_text::{FreeText, FreeTextError};
 use domain::stage::Stage;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -67,6 +68,9 @@ pub struct FieldError {
     pub accepted: Accepted,
     /// The known name that a misspelt one resembles; the detail names it.
     pub meant: Option<&'static str>,
+    /// The rule of the service that the value breaks, with its article; the detail states it instead of the code's
+    /// text.
+    pub rule: Option<&'static Title>,
 }
 
 impl FieldError {
@@ -79,6 +83,7 @@ impl FieldError {
             successor: None,
             accepted: Accepted::AsTheTextSays,
             meant: None,
+            rule: None,
         }
     }
 
@@ -232,6 +237,11 @@ impl Fields<'_> {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Records that a member breaks a rule of the service, which the detail states.
+    pub fn refuse_by(&mut self, name: &str, code: &'static str, rule: Option<&'static Title>) {
+        self.faults.push(FieldError { rule, ..FieldError::new(format!("{}/{name}", self.pointer), code) });
+    }
+
     /// Records a fault at a member, for rules between fields.
     pub fn refuse(&mut self, name: &str, code: &'static str) {
         self.refuse_as(name, FieldError::new("", code));
@@ -314,16 +324,17 @@ pub fn text<T: FromStr<Err: Coded>>(place: Place<'_>) -> Option<T> {
     }
 }
 
-/// Reads free text of bounded length (in characters), without control characters.
+/// Reads a [`FreeText`] of bounded length (in characters).
 pub fn free_text(characters: RangeInclusive<usize>) -> impl Fn(Place<'_>) -> Option<String> {
     move |place| {
         let checked = match place.value.as_str() {
             None => Err("not_text"),
-            Some(text) if text.chars().any(char::is_control) => Err("control_character"),
-            Some(text) if text.trim().is_empty() && *characters.start() > 0 => Err("required"),
-            Some(text) if text.chars().count() < *characters.start() => Err("too_short"),
-            Some(text) if text.chars().count() > *characters.end() => Err("too_long"),
-            Some(text) => Ok(text.to_owned()),
+            Some(text) => match FreeText::read(text, *characters.end()).map(FreeText::into_string) {
+                Err(FreeTextError::Empty) if *characters.start() == 0 => Ok(String::new()),
+                Err(error) => Err(error.code()),
+                Ok(text) if text.chars().count() < *characters.start() => Err("too_short"),
+                Ok(text) => Ok(text),
+            },
         };
         match checked {
             Err(code @ ("too_short" | "too_long")) => place.accepting(code, bounds(&characters)),

@@ -221,7 +221,11 @@ impl Problem {
         }
         if !parts.errors.is_empty() {
             let errors = parts.errors.iter().map(|error| {
-                let mut detail = texts::field(error.code).of(language).to_owned();
+                let mut detail = match (error.rule, language) {
+                    (Some(rule), Language::Chinese) => rule.zh.clone(),
+                    (Some(rule), Language::English) => rule.en.clone(),
+                    (None, _) => texts::field(error.code).of(language).to_owned(),
+                };
                 if let Some(successor) = error.successor {
                     match language {
                         Language::Chinese => detail.push_str(&format!("，现为 {successor}")),

@@ -8,7 +8,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::json::{self, JsonError};
-use protocol::report::{DocumentRequest, FRESH_SECONDS};
+use protocol::report::{DocumentRequest, REQUEST_FRESH_SECONDS};
 use serde_json::json;
 
 use crate::fields::body::check_type;
@@ -103,24 +103,24 @@ pub async fn signed_request<H: Hub, R: AgencyRequest>(hub: &H, typ: &str, jws: &
         return Err(Problem::not_found());
     }
     let now = hub.clock().now();
-    if !is_fresh(request.iat(), now) {
+    if !is_fresh(request.iat(), now, REQUEST_FRESH_SECONDS) {
         tracing::info!(%signer, typ, "signed request rejected: it was signed too long ago or ahead of time");
-        return Err(expired(now));
+        return Err(expired(now, REQUEST_FRESH_SECONDS));
     }
     Ok(request)
 }
 
-/// Whether a signature of time `iat` (seconds since 1970) is fresh: at most [`FRESH_SECONDS`] before or after `at`,
+/// Whether a signature of time `iat` (seconds since 1970) is fresh: at most `tolerance` seconds before or after `at`,
 /// because clocks differ.
 #[must_use]
-pub fn is_fresh(iat: i64, at: Timestamp) -> bool {
-    at.as_second().saturating_sub(iat).saturating_abs() <= FRESH_SECONDS
+pub fn is_fresh(iat: i64, at: Timestamp, tolerance: i64) -> bool {
+    at.as_second().saturating_sub(iat).saturating_abs() <= tolerance
 }
 
 /// 401 for a request that is not fresh. The problem has the hub's time, so that the agency notices a wrong clock.
 #[must_use]
-pub fn expired(now: Timestamp) -> Problem {
+pub fn expired(now: Timestamp, tolerance: i64) -> Problem {
     Problem::new(Code::SignatureExpired)
         .with_member("now", json!(now.as_second()))
-        .with_member("tolerance_seconds", json!(FRESH_SECONDS))
+        .with_member("tolerance_seconds", json!(tolerance))
 }

@@ -137,7 +137,7 @@ async fn personal_data<H: Hub>(
 fn case(state: &Application, notice: &Notice, personal_data: Option<PersonalData>) -> Case {
     // A withdrawal carries no personal data, no documents and no reports.
     let requests_work = personal_data.is_some();
-    let reports = if requests_work { state.reports() } else { Vec::new() };
+    let reports = if requests_work { state.possible_reports() } else { Vec::new() };
     Case {
         application: state.id,
         version: notice.version,

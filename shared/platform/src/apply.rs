@@ -138,6 +138,45 @@ pub async fn apply_to<H: Hub>(
     write(hub, id, Some(later.unwrap_or(stored)), attempts, None).await
 }
 
+/// Corrects a draft: one command, with the personal data that it leaves. The command and the data were made from
+/// `stored`, so a conflict is not decided again: `None`, and the caller makes both from the current state.
+///
+/// # Errors
+/// [`ApplyError`]; the refusal is decided on `stored`, which must be a consistent read.
+pub async fn correct<H: Hub>(
+    hub: &H,
+    stored: StoredApplication,
+    attempt: &Attempt,
+    encrypted: Vec<u8>,
+) -> Result<Option<Applied>, ApplyError> {
+    let (now, expected_version) = (hub.clock().now(), stored.version());
+    let (mut after, outcomes) = decide_all(&stored, std::slice::from_ref(attempt), None, now)?;
+    let version = match outcomes.into_iter().next().map(Decided::outcome) {
+        Some(Ok(version)) => version,
+        Some(Err(refusal)) => return Err(ApplyError::Refused(refusal)),
+        None => stored.version(),
+    };
+    if after.version() == expected_version {
+        return Ok(Some(Applied { stored, version, changed: false }));
+    }
+    after.encrypted = encrypted;
+    match hub.store().append(expected_version, &after, next_wake(after.ledger.state(), now)).await {
+        Ok(AppendOutcome::Done) => {
+            hub.recent().put(&after);
+            Ok(Some(Applied { stored: after, version, changed: true }))
+        }
+        Ok(AppendOutcome::Conflict(_)) => Ok(None),
+        Ok(AppendOutcome::Missing) => {
+            hub.recent().forget(stored.id());
+            Err(ApplyError::NotFound)
+        }
+        Err(error) => {
+            hub.recent().forget(stored.id());
+            Err(error.into())
+        }
+    }
+}
+
 /// `known` may be out of date, so it may only lead to a conditional write, never to a refusal or an answer.
 async fn write<H: Hub>(
     hub: &H,

@@ -20,7 +20,7 @@ pub struct UploadedObject {
     pub application: ApplicationId,
     /// The slot.
     pub document: DocumentId,
-    /// The upload round, counted from 0: the number of rejected uploads before it.
+    /// The upload round, counted from 0: the number of rejected and discarded uploads before it.
     pub round: u8,
     /// S3 version id; `None` when the event has no version, which means the newest.
     pub version: Option<String>,
@@ -33,12 +33,27 @@ pub struct UploadedObject {
 /// [`DocumentsError`] when the bucket does not answer.
 pub async fn arrivals<H: Hub>(hub: &H, state: &Application) -> Result<Vec<Attempt>, DocumentsError> {
     let mut found = Vec::new();
-    for document in state.documents.iter().filter(|document| is_open(state, document)) {
-        let key = document.object_key(state.id);
-        let Some(arrival) = hub.documents().inspect(&key, None).await? else { continue };
-        found.push(attempt(document, document.rejections, &arrival));
+    for document in &state.documents {
+        found.extend(arrival_in(hub, state, document).await?);
     }
     Ok(found)
+}
+
+/// Inspects one slot that may be filled. Returns the attempt for the object found, if the slot has one that is not
+/// recorded yet.
+///
+/// # Errors
+/// [`DocumentsError`] when the bucket does not answer.
+pub async fn arrival_in<H: Hub>(
+    hub: &H,
+    state: &Application,
+    document: &Document,
+) -> Result<Option<Attempt>, DocumentsError> {
+    if !is_open(state, document) {
+        return Ok(None);
+    }
+    let arrival = hub.documents().inspect(&document.object_key(state.id), None).await?;
+    Ok(arrival.map(|arrival| attempt(document, document.round, &arrival)))
 }
 
 /// Inspects the object of an S3 event. `None` when nothing is to be recorded: the slot is filled, the round is over, or
@@ -52,7 +67,7 @@ pub async fn arrival<H: Hub>(
     object: &UploadedObject,
 ) -> Result<Option<Attempt>, DocumentsError> {
     let Some(document) = state.document(object.document) else { return Ok(None) };
-    if document.stored().is_some() || object.round < document.rejections {
+    if document.stored().is_some() || object.round < document.round {
         return Ok(None);
     }
     let key = domain::application::object_key(state.id, object.document, object.round);

@@ -135,6 +135,7 @@ impl Config {
             drains: reader.parsed(Variable::DrainQueueUrl, url),
             agency_prefix: reader.parsed(Variable::QueueUrlPrefix, url),
             quarantine: reader.parsed(Variable::QuarantineQueueUrl, url),
+            reports: reader.parsed(Variable::ReportsQueueUrl, url),
         };
         let id_secret_arn = reader.parsed(Variable::IdSecret, arn);
         let signing_key_arn = reader.parsed(Variable::HubSigningKey, arn);

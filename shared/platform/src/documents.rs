@@ -17,7 +17,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::DocumentKind;
-use domain::limits::DOCUMENT_BYTES;
+use domain::ids::ApplicationId;
+use domain::limits::{DOCUMENT_BYTES, UPLOAD_LINK_MINUTES};
 use protocol::report::Link;
 use thiserror::Error;
 
@@ -27,7 +28,9 @@ pub use fake::FakeDocuments;
 pub use verify::{recognise, verify};
 
 /// How long an upload slot is open.
-pub const UPLOAD_TTL: Duration = Duration::from_secs(15 * 60);
+pub const UPLOAD_TTL: Duration = Duration::from_secs(60 * UPLOAD_LINK_MINUTES.unsigned_abs());
+/// Most versions of objects that one sweep of an application erases. The next one takes the rest.
+pub const ERASED_AT_ONCE: usize = 200;
 /// Longest lifetime of a download link.
 pub const DOWNLOAD_TTL: Duration = Duration::from_secs(15 * 60);
 /// Number of first bytes that the hub reads to recognise the media type: a PDF's header, 8 bytes, begins within the
@@ -137,6 +140,15 @@ pub struct UploadRequest {
     pub kind: DocumentKind,
 }
 
+/// One version of an object, or one delete marker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectVersion {
+    /// The object key.
+    pub key: String,
+    /// S3 version id.
+    pub version: String,
+}
+
 /// An object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
@@ -210,6 +222,16 @@ pub trait Documents: Clone + Send + Sync + 'static {
     /// Stores a JSON text under a key that the hub chooses; the bucket locks the object. An existing object stays,
     /// because such keys are derived from the content.
     fn store_text(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
+
+    /// Versions of the application's objects, delete markers included: all of them, or the first [`ERASED_AT_ONCE`].
+    fn versions(
+        &self,
+        application: ApplicationId,
+    ) -> impl Future<Output = Result<Vec<ObjectVersion>, DocumentsError>> + Send;
+
+    /// Erases versions for good, although the bucket locks them. A version that is gone already is no
+    /// error. The caller's role may erase documents only: evidence stays locked.
+    fn erase(&self, versions: &[ObjectVersion]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
 
     /// The object at a key: this version, or the newest one. `None` when the object or the version does not exist.
     fn inspect(

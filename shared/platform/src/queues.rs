@@ -42,6 +42,8 @@ pub enum Queue {
     Drains,
     /// The stream records that the router cannot read, each with the reason. A standard queue, without order.
     Quarantine,
+    /// The reports of the agencies. The hub only receives from it, and postpones. A standard queue, without order.
+    Reports,
 }
 
 /// A message to send to a queue.

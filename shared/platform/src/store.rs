@@ -102,8 +102,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StoredApplication>, StoreError>> + Send;
 
     /// Appends the entries of `after` that follow `expected_version`, if that is still the current version. A repeat of
-    /// the same write answers [`AppendOutcome::Done`]. `wake` replaces the wake-up time; `None` removes the application
-    /// from the due index.
+    /// the same write answers [`AppendOutcome::Done`]. The encrypted personal data is written when a new entry corrects
+    /// the draft. `wake` replaces the wake-up time; `None` removes the application from the due index.
     fn append(
         &self,
         expected_version: u32,

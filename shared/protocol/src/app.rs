@@ -1,5 +1,7 @@
 //! Response bodies of the HTTP API for app backends. They are stable: members are added, never renamed.
 
+use std::fmt;
+
 use domain::application::{Application, Document, Results};
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
@@ -8,7 +10,7 @@ use domain::division::DivisionCode;
 use domain::event::{DocumentFault, Event, Provider};
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, SubscriptionId};
 use domain::ledger::Entry;
-use domain::stage::{Purpose, Stage, Step, Taker, steps};
+use domain::stage::{Purpose, Stage, Step, steps};
 use domain::wake::expires_at;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -58,7 +60,8 @@ pub struct ApplicationView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
     pub expires_at: Option<Timestamp>,
-    /// Documents of the application.
+    /// Documents of the application. Files of one requirement are in the order of their declaration, for example the
+    /// pages of a household register.
     pub documents: Vec<DocumentView>,
     /// Documents that the app has not uploaded yet.
     pub missing: Vec<DocumentId>,
@@ -203,7 +206,7 @@ impl From<&Application> for ApplicationView {
         let waits = |step: Step| !missing.is_empty() && matches!(step, Step::Submit | Step::Supplement);
         let next = steps(head.stage, head.purpose())
             .iter()
-            .filter(|(step, _)| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency) && !waits(*step))
+            .filter(|(step, _)| step.is_next_step() && !waits(*step))
             .map(|(step, _)| step.name().to_owned())
             .collect();
         ApplicationView {
@@ -293,6 +296,8 @@ fn event_data(event: &Event) -> Value {
         Event::DocumentRejected { document, version: _, fault } => {
             json!({ "document": document, "fault": fault })
         }
+        Event::DocumentDiscarded { document } => json!({ "document": document }),
+        Event::Corrected(correction) => json!({ "service": correction.service, "when": correction.when }),
         Event::Submitted { due } | Event::Supplemented { due } | Event::Lapsed { due } => {
             json!({ "due": due })
         }
@@ -376,9 +381,10 @@ pub const CALLED_BACK: [&str; 22] = [
     "application.overdue",
 ];
 
-/// A callback subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A callback subscription. `Debug` leaves out the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(description = "A callback subscription."))]
 pub struct SubscriptionView {
     /// Id of the subscription.
     pub id: SubscriptionId,
@@ -416,4 +422,14 @@ pub struct SubscriptionView {
     /// Secret of the `v1` signatures; only on the answer that created or rotated it, and on its repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+}
+
+impl fmt::Debug for SubscriptionView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SubscriptionView { id, url, state, events, .. } = self;
+        let url = url.split('?').next();
+        let mut shown = f.debug_struct("SubscriptionView");
+        shown.field("id", id).field("url", &url).field("state", state).field("events", events);
+        shown.finish_non_exhaustive()
+    }
 }

@@ -22,14 +22,14 @@ pub const CASES_DEFAULT: usize = 50;
 /// Seconds between two resend requests for one case, at least.
 pub const RESEND_SECONDS: i64 = 5;
 
-/// A request for a page of the agency's open cases, oldest first. It is valid for [`crate::report::FRESH_SECONDS`]
-/// before and after `iat`.
+/// A request for a page of the agency's open cases, oldest first. It is valid for
+/// [`crate::report::REQUEST_FRESH_SECONDS`] before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
     schemars(
-        description = "A request for a page of the agency's open cases, oldest first. It is valid for 900 seconds before and after `iat`."
+        description = "A request for a page of the agency's open cases, oldest first. It is valid for 60 seconds before and after `iat`; sign a new request for each try."
     )
 )]
 pub struct CasesRequest {
@@ -94,13 +94,13 @@ pub struct OpenCase {
 }
 
 /// A request to put messages into the queue again, with their own ids. It is valid for
-/// [`crate::report::FRESH_SECONDS`] before and after `iat`.
+/// [`crate::report::REQUEST_FRESH_SECONDS`] before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
     schemars(
-        description = "A request to put messages into the queue again, with their own ids. It is valid for 900 seconds before and after `iat`."
+        description = "A request to put messages into the queue again, with their own ids. It is valid for 60 seconds before and after `iat`; sign a new request for each try."
     )
 )]
 pub struct ResendRequest {

@@ -103,13 +103,15 @@ pub struct Case {
     /// Persons and address; absent on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_data: Option<PersonalData>,
-    /// Documents that were uploaded and verified.
+    /// Documents that were uploaded and verified. Files with the same `requirement` are the pages of one paper, in
+    /// order.
     #[serde(default)]
     pub documents: Vec<CaseDocument>,
     /// Document id to upload the issued certificate to, when the leg issues one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<DocumentId>,
-    /// Kinds of report that the agency may send on this leg, in no order.
+    /// Kinds of report that the agency may send on this message, in the order in which the case allows them. `received`
+    /// is among them only where it is still due. A supplement request and a decision exclude each other.
     #[serde(default)]
     pub reports: Vec<String>,
 }

@@ -84,7 +84,7 @@ pub struct Field {
 }
 
 /// Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident
-/// Identity Card Law, article 10). The catalogue sets the age for each service.
+/// Identity Card Law, article 7). The catalogue sets the age for each service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// The applicant is younger than this, in full years.
@@ -109,7 +109,7 @@ impl schemars::JsonSchema for Condition {
         let ages: std::collections::BTreeSet<u8> = services.filter_map(|row| row.guardian_under).collect();
         let names: Vec<Condition> = ages.into_iter().map(Condition::ApplicantUnder).collect();
         schemars::json_schema!({
-            "description": "Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card\nLaw, article 10).",
+            "description": "Condition of a form field. `applicant_under_16`: the applicant has not turned 16, so a guardian applies (Resident Identity Card\nLaw, article 7).",
             "type": "string",
             "enum": names,
         })

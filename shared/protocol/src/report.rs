@@ -2,6 +2,7 @@
 //! same bytes over HTTP and in the reports queue.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use domain::command::ReportedResult;
 use domain::ids::{AgencyCode, ApplicationId, DocumentId, ReportId};
@@ -16,8 +17,12 @@ pub const DOCUMENT_TYP: &str = "tongban-document+jws";
 /// Largest signed report, in bytes, over HTTP and in the queue. The largest valid report, a full supplement list, is
 /// smaller.
 pub const REPORT_BYTES: usize = 64 * 1024;
-/// Seconds that `iat` of a request may differ from the hub's clock, in either direction.
+/// Seconds that `iat` of a report may differ from the hub's clock, in either direction.
 pub const FRESH_SECONDS: i64 = 900;
+/// Seconds that `iat` of a signed request (for a document, for the open cases, for messages) may differ from the hub's
+/// clock, in either direction. Whoever sees such a request can repeat it for so long, so the time is short. A client
+/// whose clock is wrong signs again with the hub's time, which the answer `signature_expired` has.
+pub const REQUEST_FRESH_SECONDS: i64 = 60;
 
 /// A report of an agency on its case. A repeat with the same `report_id` gets the answer of the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +60,14 @@ pub struct Receipt {
     pub stage: Stage,
 }
 
-/// A request for a document. It is valid for [`FRESH_SECONDS`] before and after `iat`.
+/// A request for a document. It is valid for [`REQUEST_FRESH_SECONDS`] before and after `iat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(
     feature = "schema",
-    schemars(description = "A request for a document. It is valid for 900 seconds before and after `iat`.")
+    schemars(
+        description = "A request for a document. It is valid for 60 seconds before and after `iat`; sign a new request for each try."
+    )
 )]
 pub struct DocumentRequest {
     /// Agency that sends the request.
@@ -101,9 +108,17 @@ pub enum DocumentAction {
     },
 }
 
-/// A short-lived link. The client sends exactly the headers listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A short-lived link. The client sends exactly the headers listed, with the same values. It writes `host` and
+/// `content-length` itself, as every HTTP client does: neither is listed, and an upload must have the size that was
+/// declared. Whoever has the URL can use it, so `Debug` leaves out its query, which has the signature.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        description = "A short-lived link. The client sends exactly the headers listed, with the same values. It writes `host` and `content-length` itself, as every HTTP client does: neither is listed, and an upload must have the size that was declared."
+    )
+)]
 pub struct Link {
     /// Presigned URL.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::url))]
@@ -117,4 +132,28 @@ pub struct Link {
     /// Time at which the link expires.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub expires_at: Timestamp,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let public = self.url.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "Link({} {public}, until {})", self.method, self.expires_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c8_a_printed_link_has_no_signature() {
+        let link = Link {
+            url: "https://bucket.example.cn/applications/a/d1/0?X-Amz-Security-Token=canary&X-Amz-Signature=canary".to_owned(),
+            method: "PUT".to_owned(),
+            headers: BTreeMap::from([("x-amz-meta-kind".to_owned(), "canary".to_owned())]),
+            expires_at: Timestamp::UNIX_EPOCH,
+        };
+        let shown = format!("{link:?} {:#?}", Some(&link));
+        assert!(shown.contains("applications/a/d1/0") && !shown.contains("canary"), "{shown}");
+    }
 }

@@ -22,6 +22,7 @@ mod port_contracts;
 mod reports;
 mod test_hub;
 mod transfers;
+mod uploads;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,6 +82,7 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         docs: readme, agency_readme;
         contracts: store, tenant_rows, deliveries, agency_registry;
         port_contracts: queues, documents, vault;
+        uploads: d6_a_browser_may_upload_from_a_configured_origin_only, d4_the_sweepers_role_erases_what_the_bucket_locks;
         bad_input: malformed_json, wrong_types, a_float_for_an_integer, missing_fields_are_named_at_once,
             wrong_check_digit, unknown_division, future_birth_date, a_body_of_400_kb, unknown_fields, wrong_method,
             encoded_paths, wrong_content_type, no_token, a_bad_token, another_tenants_id;

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_sdk_s3::types::{
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName, QueueAttributeName,
@@ -39,6 +42,7 @@ pub(crate) async fn queues(test_hub: Arc<TestHub>) {
         drains: Some(make_queue(&sqs, "port-drains.fifo", &resources["DrainQueue"]).await),
         agency_prefix: agency.strip_suffix("11.fifo").map(str::to_owned),
         quarantine: Some(make_queue(&sqs, "port-quarantine", &resources["RouterQuarantine"]).await),
+        reports: Some(make_queue(&sqs, "port-reports", &resources["ReportQueue"]).await),
     };
     let queues = AwsQueues::new(sqs.clone(), urls.clone());
     let unconfigured = AwsQueues::new(sqs.clone(), QueueUrls::default());
@@ -51,6 +55,13 @@ pub(crate) async fn documents(test_hub: Arc<TestHub>) {
     // A bucket with object lock, as the template's, is versioned from the start.
     let bucket = aws.s3().create_bucket().bucket(BUCKET).object_lock_enabled_for_bucket(true);
     bucket.send().await.expect("a bucket");
+    // As in the template, the bucket locks every object for a time.
+    let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(30).build();
+    let lock = ObjectLockConfiguration::builder()
+        .object_lock_enabled(ObjectLockEnabled::Enabled)
+        .rule(ObjectLockRule::builder().default_retention(retention).build());
+    let locked = aws.s3().put_object_lock_configuration().bucket(BUCKET);
+    locked.object_lock_configuration(lock.build()).send().await.expect("a locked bucket");
     let documents = AwsDocuments::new(aws.s3(), BUCKET.to_owned(), key_id.clone());
     documents_contract(&documents, &Bucket { aws, key_id, http: test_hub.http().clone() }).await;
 }

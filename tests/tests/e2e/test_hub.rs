@@ -13,6 +13,8 @@ use tongban_tests::until::until;
 
 use crate::agency::Agency;
 
+/// Origin of a web page that may upload from a browser.
+pub(crate) const ORIGIN: &str = "https://app.example.cn";
 /// Deadline for processes to end.
 const END: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ impl TestHub {
             stack: "tongban-e2e".to_owned(),
             wake_rate: "rate(1 day)".to_owned(),
             log_level: "debug".to_owned(),
+            upload_origins: vec![ORIGIN.to_owned()],
             ..LocalOptions::default()
         };
         let stack = start_hub(options).await?;

@@ -5,9 +5,12 @@
 #[allow(dead_code, reason = "the harness of the in-process tests, which use all of it")]
 #[path = "../in_process/crash_harness.rs"]
 mod crash_harness;
+#[allow(dead_code, reason = "the records of the in-process tests, which use all of them")]
+#[path = "../in_process/records.rs"]
+mod records;
 
 use app_client::SampleDocument;
-use crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, stream_record};
+use crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
 use domain::catalogue::{Catalogue, DocumentKind, install};
 use domain::command::ReportedResult;
 use domain::event::MissingItem;
@@ -15,6 +18,7 @@ use platform::clock::Clock as _;
 use platform::store::StoredApplication;
 use protocol::case::Case;
 use protocol::report::{DocumentAction, DocumentRequest};
+use records::stream_record;
 use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 

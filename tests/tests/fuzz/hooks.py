@@ -31,7 +31,8 @@ def application(body, random):
     minor = isinstance(body.get("guardian"), dict)
     person(body.get("applicant"), "20180904" if minor else "19910504", random.int % 999 + 1)
     person(body.get("guardian"), "19880712", 17)
-    person(body.get("relative"), "19630821", 24)
+    # A parent is older than the child whom the parent joins; the other relatives have any age from 20.
+    person(body.get("relative"), "20190821" if minor else "20010821", 24)
     if random.int % 4:
         body["accepted_at"], body["registered_at"] = "150102", "110105"
         body.pop("move_in", None)

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 use tongban_tests::receiver::Receiver;
 
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
+use crate::records::stream_record;
 
 /// Bound on the AWS calls for a first card with 2 documents, 3 reports and 4 callbacks.
 const CALLS: usize = 16;

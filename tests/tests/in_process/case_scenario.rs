@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tongban_tests::people::{Citizen, trace_in};
 use tongban_tests::receiver::Receiver;
 
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
+use crate::records::stream_record;
 
 /// Tenant of the app backend.
 pub(crate) const TENANT: &str = "an-app";

@@ -8,8 +8,6 @@ use app_client::SampleDocument;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use callbacks::delivery::CallbackSender;
 use documents::upload_events::Recorder;
 use domain::agencies::{Agencies, AgencyRow, AgencyState};
@@ -38,6 +36,8 @@ use sweeper::handler::{SweepCounts, Sweeper};
 use tokio::time::{Duration, Instant};
 use tower::ServiceExt as _;
 use uuid::Uuid;
+
+use crate::records::upload_message;
 
 /// The agency that decides.
 pub(crate) const BEIJING: &str = "11";
@@ -170,15 +170,37 @@ impl CrashHarness {
 
     /// A POST of an app backend, to the function that serves the path.
     pub(crate) async fn post(&self, tenant: &str, path: &str, key: &str, body: &Value) -> Answer {
-        let function =
-            if path.starts_with("/v1/subscriptions") { Function::Subscriptions } else { Function::Intake };
+        self.send("POST", tenant, path, key, None, body).await
+    }
+
+    /// A request of an app backend with a body, to the function that serves the path; `at` is its `If-Match`.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        tenant: &str,
+        path: &str,
+        key: &str,
+        at: Option<&str>,
+        body: &Value,
+    ) -> Answer {
+        let function = if path.starts_with("/v1/subscriptions") {
+            Function::Subscriptions
+        } else if path.contains("/documents/") {
+            Function::Documents
+        } else {
+            Function::Intake
+        };
         let routes = self.routes(function);
-        let request = Request::post(path)
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header("authorization", format!("Bearer {}", self.token(tenant)))
             .header("content-type", "application/json")
-            .header("idempotency-key", key)
-            .body(Body::from(body.to_string()));
-        ask(routes, request.expect("a request")).await
+            .header("idempotency-key", key);
+        if let Some(at) = at {
+            request = request.header("if-match", at);
+        }
+        ask(routes, request.body(Body::from(body.to_string())).expect("a request")).await
     }
 
     /// The HTTP routes of a function.
@@ -227,9 +249,19 @@ impl CrashHarness {
 
     /// The reports queue delivers reports in one batch. `sent` is the time at which they entered the queue.
     pub(crate) async fn reports_queued(&self, reports: &[&str], sent: Timestamp) -> Answer {
+        self.reports_queued_again(reports, sent, 1).await
+    }
+
+    /// The reports queue delivers reports for the n-th time.
+    pub(crate) async fn reports_queued_again(
+        &self,
+        reports: &[&str],
+        sent: Timestamp,
+        receives: u32,
+    ) -> Answer {
         let record = |(index, jws): (usize, &&str)| {
             let attributes = json!({
-                "ApproximateReceiveCount": "1", "SentTimestamp": sent.as_millisecond().to_string(),
+                "ApproximateReceiveCount": receives.to_string(), "SentTimestamp": sent.as_millisecond().to_string(),
             });
             json!({
                 "messageId": format!("r{index}"), "receiptHandle": format!("r{index}"), "body": jws,
@@ -459,66 +491,4 @@ async fn ask(routes: Router, request: Request<Body>) -> Answer {
     assert_eq!(again, status == 503, "exactly the 503 responses have Retry-After");
     let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
     Answer::Http(status, serde_json::from_slice(&body).unwrap_or_default())
-}
-
-/// A message of the uploads queue with an S3 event.
-fn upload_message(index: usize, key: &str) -> Value {
-    let event = json!({ "Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "local", "eventName": "ObjectCreated:Put",
-        "eventTime": "2026-03-02T01:00:00.000Z",
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "bucket": { "name": "documents", "arn": "arn:aws:s3:::documents" },
-            "object": { "key": key, "size": 1, "versionId": "v1", "sequencer": "00" },
-        },
-    }] });
-    json!({
-        "messageId": format!("u{index}"), "receiptHandle": format!("u{index}"), "body": event.to_string(),
-        "attributes": { "ApproximateReceiveCount": "1" }, "eventSource": "aws:sqs",
-    })
-}
-
-/// A stream record for a requested resend of an application's message.
-pub(crate) fn resend_record(stored: &StoredApplication, at: Timestamp, message: u32) -> Value {
-    let mut record = stream_record(stored, stored.version(), stored.version());
-    let mark = json!({ "S": format!("{:013}:{message}", at.as_millisecond()) });
-    record["dynamodb"]["NewImage"]["ra"] = mark;
-    record["dynamodb"]["SequenceNumber"] = json!(format!("{}-{}", stored.id(), at.as_millisecond()));
-    record
-}
-
-/// A stream record for an application that changed from one version (0 before its creation) to another.
-pub(crate) fn stream_record(stored: &StoredApplication, from: u32, to: u32) -> Value {
-    let (id, sequence) = (stored.id(), format!("{}-{to}", stored.id()));
-    let mut record = json!({
-        "eventID": sequence, "eventName": if from == 0 { "INSERT" } else { "MODIFY" }, "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb", "awsRegion": "local",
-        "dynamodb": {
-            "ApproximateCreationDateTime": 1_772_413_200.0, "Keys": { "id": { "S": id } }, "NewImage": image(stored, to),
-            "SequenceNumber": sequence, "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES",
-        },
-    });
-    if from > 0 {
-        record["dynamodb"]["OldImage"] = image(stored, from);
-    }
-    record
-}
-
-fn image(stored: &StoredApplication, version: u32) -> Value {
-    let entries: Vec<Value> = stored
-        .ledger
-        .entries()
-        .iter()
-        .take(usize::try_from(version).expect("a small version"))
-        .map(|line| json!({ "B": STANDARD.encode(&line.bytes) }))
-        .collect();
-    json!({
-        "id": { "S": stored.id() },
-        "v": { "N": version.to_string() },
-        "tn": { "S": format!("{}#0", stored.ledger.state().tenant()) },
-        "cr": { "S": format!("{}#{}", stored.ledger.state().opened_at, stored.id()) },
-        "ph": { "B": STANDARD.encode(stored.payload_hash) },
-        "se": { "B": STANDARD.encode(&stored.encrypted) },
-        "ev": { "L": entries },
-    })
 }

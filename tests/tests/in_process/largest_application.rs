@@ -16,7 +16,8 @@ use tongban_tests::forms;
 use tongban_tests::people::Citizen;
 
 use crate::case_scenario::TENANT;
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
+use crate::records::stream_record;
 use crate::rows::{APPLICATIONS, only_application};
 
 /// A character with the most bytes, in UTF-8 and as an escape.

@@ -8,6 +8,7 @@ mod crashes;
 mod edge;
 mod fits;
 mod largest_application;
+mod records;
 mod report_cases;
 mod rows;
 mod table;

@@ -3,6 +3,7 @@
 mod agencies;
 mod callbacks;
 mod documents;
+mod drafts;
 mod intake;
 mod open_cases;
 mod router;
@@ -13,7 +14,8 @@ use platform::store::StoredApplication;
 use serde_json::Value;
 
 use crate::case_scenario::{TENANT, body};
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
+use crate::records::stream_record;
 
 pub(crate) const APPLICATIONS: &str = "/v1/applications";
 

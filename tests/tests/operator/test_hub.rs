@@ -31,6 +31,7 @@ impl TestHub {
             wake_rate: "rate(1 day)".to_owned(),
             log_level: "debug".to_owned(),
             agencies: Some(agencies),
+            upload_origins: Vec::new(),
             requests_per_minute: REQUESTS_PER_MINUTE,
         };
         Ok(TestHub { stack: start_hub(options).await?, folder })

@@ -1,8 +1,10 @@
 //! Signed requests of agencies for links.
 
 use domain::catalogue::DocumentKind;
+use domain::command::ReportedResult;
+use jiff::SignedDuration;
 use protocol::jose::{KeyUse, PrivateKey, sign};
-use protocol::report::{FRESH_SECONDS, Link};
+use protocol::report::{Link, REQUEST_FRESH_SECONDS as FRESH};
 use serde_json::json;
 
 use platform::clock::Clock as _;
@@ -43,16 +45,31 @@ async fn an_agency_without_a_leg_is_answered_404() {
 }
 
 #[tokio::test]
-async fn a_stale_request_is_rejected() {
+async fn a10_the_papers_are_closed_thirty_days_after_the_leg() {
+    let test_hub = TestHub::new();
+    let id = test_hub.open(CARD).await;
+    test_hub.submitted(id).await;
+    test_hub.received(id).await;
+    test_hub.report(id, ReportedResult::NotIssued { reason: "no such entry".into() }).await;
+    test_hub.hub.clock.advance(SignedDuration::from_hours(24 * 29));
+    assert_eq!(test_hub.request_link("11", &test_hub.beijing, id, fetch("d1")).await.status, 200);
+    test_hub.hub.clock.advance(SignedDuration::from_hours(24 * 15));
+    let closed = test_hub.request_link("11", &test_hub.beijing, id, fetch("d1")).await;
+    assert_eq!((closed.status, closed.code()), (404, "not_found"));
+    assert!(closed.body["detail"].as_str().unwrap().contains("30"), "{}", closed.body);
+}
+
+#[tokio::test]
+async fn a21_a_document_request_is_accepted_for_a_minute() {
     let test_hub = TestHub::new();
     let id = test_hub.open(CARD).await;
     test_hub.submitted(id).await;
     let now = test_hub.hub.clock.now().as_second();
     for (iat, status) in [
-        (now - FRESH_SECONDS, 200),
-        (now + FRESH_SECONDS, 200),
-        (now - FRESH_SECONDS - 1, 401),
-        (now + FRESH_SECONDS + 1, 401),
+        (now - FRESH, 200),
+        (now + FRESH, 200),
+        (now - FRESH - 1, 401),
+        (now + FRESH + 1, 401),
         (i64::MIN, 401),
         (i64::MAX, 401),
     ] {

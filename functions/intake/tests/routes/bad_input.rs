@@ -104,7 +104,7 @@ async fn every_wrong_field_has_its_pointer_and_code() {
         ("/documents/0/kind", json!([declared("marriage_certificate")]), "not_expected"),
         (
             "/documents/1/kind",
-            json!([declared("household_register"), declared("household_register")]),
+            json!([declared("household_register"), declared("marriage_certificate")]),
             "not_expected",
         ),
         ("/reason", json!("graduation"), "not_expected"),
@@ -421,7 +421,7 @@ async fn an_unknown_route_is_404_and_another_method_405_with_allow() {
     is_problem(&test_hub.get("/").await, 404, "not_found");
     for (method, path, allow) in [
         ("DELETE", "/v1/applications", "GET,HEAD,POST"),
-        ("PUT", "/v1/applications/x", "GET,HEAD"),
+        ("PUT", "/v1/applications/x", "GET,HEAD,PATCH"),
         ("GET", "/v1/applications/x/submit", "POST"),
         ("POST", "/v1/health", "GET,HEAD"),
     ] {

@@ -3,6 +3,7 @@
 use domain::agencies::Agencies;
 use domain::catalogue::{Service, When, service_row};
 use domain::identity_number::IdentityNumber;
+use domain::person_rule::{Condition, FormPerson};
 use intake::opening;
 use jiff::Timestamp;
 use protocol::coverage::{Field, FieldKind as Kind};
@@ -19,6 +20,8 @@ fn sample(field: &Field, minor: bool) -> Value {
             "/applicant/identity_number" if minor => json!(number("2015-01-01", 11)),
             "/applicant/identity_number" => json!(number("1980-01-01", 12)),
             "/guardian/identity_number" => json!(number("1981-01-01", 13)),
+            // A parent is older than the child whom the parent joins.
+            _ if minor => json!(number("2016-01-01", 14)),
             _ => json!(number("1982-01-01", 14)),
         },
         Kind::MobileNumber => json!("13800000000"),
@@ -61,6 +64,11 @@ fn applicants() -> Vec<(Service, When, bool)> {
                     .filter(|minor| row.case_at(if *minor { 11 } else { 46 }) == Some(case))
                     .collect(),
             };
+            // No minor is a spouse.
+            let of_age = case.persons.iter().any(|rule| {
+                rule.person == FormPerson::Applicant && matches!(rule.condition, Condition::MinimumAge { .. })
+            });
+            let minors: Vec<bool> = minors.into_iter().filter(|minor| !(*minor && of_age)).collect();
             all.extend(minors.into_iter().map(|minor| (service, case.when, minor)));
         }
     }

@@ -9,6 +9,7 @@ mod complete_answers;
 mod create;
 mod form;
 mod pages;
+mod persons;
 mod rate_limit;
 mod reading;
 mod support;

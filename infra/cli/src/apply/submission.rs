@@ -117,8 +117,13 @@ impl<'a> Submission<'a> {
         let bytes = tokio::fs::read(path).await;
         let bytes = bytes.with_context(|| format!("the document {} cannot be read", path.display()))?;
         let link = upload.slot.upload.as_ref().context("the hub gave no upload link for a document")?;
-        let body = Body::wrap(ProgressBody { rest: Bytes::from(bytes), bar });
-        self.app.upload_once(link, body).await?;
+        let bytes = Bytes::from(bytes);
+        let body = || {
+            // A try after a lost answer starts again.
+            bar.set_position(0);
+            Body::wrap(ProgressBody { rest: bytes.clone(), bar: bar.clone() })
+        };
+        self.app.upload_with(link, body).await?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::agency_override::{AgencyOverride, KeyRole, REASON};
+use domain::free_text::FreeText;
 use domain::ids::AgencyCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -164,9 +165,8 @@ fn code(text: &str) -> Result<AgencyCode, &'static str> {
 }
 
 fn reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let fits = (1..=REASON).contains(&text.chars().count());
-    if fits { Ok(text.to_owned()) } else { Err(format!("a reason has 1 to {REASON} characters")) }
+    let text = FreeText::read(text, REASON).map(FreeText::into_string);
+    text.map_err(|error| format!("a reason has 1 to {REASON} characters; {error}"))
 }
 
 impl HubArgs {

@@ -6,10 +6,12 @@ use serde_json::Value;
 use super::scenario::{Scenario, both};
 
 /// Every event of the feed, in Chinese and English.
-const WORDS: [(&str, &str, &str); 26] = [
+const WORDS: [(&str, &str, &str); 28] = [
     ("opened", "已建档", "opened"),
     ("document_stored", "材料核验", "document in"),
     ("document_rejected", "材料退回", "refused"),
+    ("document_discarded", "材料更换", "replaced"),
+    ("corrected", "更正", "corrected"),
     ("submitted", "已提交", "submitted"),
     ("dispatched", "已送达", "dispatched"),
     ("received", "已接收", "received"),

@@ -10,8 +10,11 @@ import { decide } from "./decisions.mjs";
 
 class Over extends Error {} // the hub accepts no more reports on this case from this agency
 class Left extends Error {} // SQS delivers the message again; after ten deliveries it moves to the dead-letter queue
+const ENDS = ["not_found", "illegal_step", "other_leg", "stale_version"]; // the problems after which a case is over
 const refuse = (why) => { throw new Left(why); };
-const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(readFileSync(file(path), "utf8"));
+const plain = (path, text) => text.startsWith("\ufeff")
+  ? process.exit(console.error(`${path} begins with a byte order mark: save it as UTF-8 without one`) ?? 3) : text;
+const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(plain(path, readFileSync(file(path), "utf8")));
 const settings = read(resolve(process.argv[2]));
 const { agency, queue_url: QueueUrl, visibility_seconds: VisibilityTimeout = 60, concurrency = 8 } = settings;
 const hub = settings.hub_url.replace(/\/$/, "");
@@ -53,9 +56,11 @@ async function post(path, typ, claims) {
     const answer = await fetch(hub + path, { ...request, signal: AbortSignal.timeout(30_000) }).catch(() => ({ status: 599 }));
     const told = await answer.json?.().catch(() => ({})) ?? {};
     if (answer.status === 200) return told;
-    const code = `${answer.status} ${told.type?.split("/").at(-1) ?? "no answer"}`;
-    const passes = answer.status >= 429 || /signature_expired|documents_missing/.test(code);
-    if (!passes || tried === 7) throw [404, 409].includes(answer.status) && !passes ? new Over(code) : new Left(code);
+    // Only a problem of the hub ends a case: a proxy may answer anything, in any status.
+    const [, problem] = /^\/problems\/([a-z_]+)$/.exec(told?.type) ?? [];
+    const code = `${answer.status} ${problem ?? "not an answer of the hub"}`;
+    const passes = !problem || answer.status >= 429 || ["signature_expired", "documents_missing"].includes(problem);
+    if (!passes || tried === 7) throw ENDS.includes(problem) ? new Over(code) : new Left(code);
     if (code.endsWith("signature_expired")) skew = told.now - Date.now() / 1000;
     else await sleep(200 + Math.random() * Math.min(20_000, 300 * 2 ** tried));
   }
@@ -67,7 +72,8 @@ async function report(told, kind, result = {}) {
   told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
   log(told.application, told.seen, kind);
 }
-// Requests a presigned link and follows it. 412: an earlier try succeeded.
+// Requests a presigned link and follows it. 412: an earlier try succeeded. After 409 (a try in progress) the message
+// comes again.
 async function follow({ application }, action, body) {
   const link = await post("/v1/agency/documents", "tongban-document+jws", { application, ...action });
   const headers = Object.entries(link.headers).filter(([name]) => !/^(host|content-length)$/i.test(name));

@@ -4,14 +4,23 @@ import boto3, botocore.exceptions, urllib3
 from jwcrypto import jwe, jwk, jws
 class Over(Exception): "The hub accepts no more reports on this case from this agency: stop the work."
 class Left(Exception): "SQS delivers the message again; after ten deliveries it moves to the dead-letter queue."
+ENDS = ("not_found", "illegal_step", "other_leg", "stale_version")  # the problems after which a case is over
 AWS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 RETRY = urllib3.Retry(6, redirect=0, allowed_methods=None, status_forcelist=range(500, 600), backoff_factor=0.3, backoff_jitter=0.5)
 log, stop = logging.getLogger("consumer"), threading.Event()  # logs ids and codes, never the content of a case
 def about(content):
     return {"size": len(content), "sha256": base64.b64encode(hashlib.sha256(content).digest()).decode()}
+def code_of(answer):  # only a problem of the hub ends a case: a proxy may answer anything, in any status
+    try:
+        path, _, code = answer.json()["type"].rpartition("/")
+        return code if path == "/problems" else None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 class Hub:
     def __init__(self, path):
-        self.settings, self.lock, self.asked, self.skew = json.loads(path.read_text("utf-8")), threading.Lock(), 0, 0
+        if (text := path.read_text("utf-8")).startswith("\ufeff"):
+            raise SystemExit(f"{path} begins with a byte order mark: save it as UTF-8 without one")
+        self.settings, self.lock, self.asked, self.skew = json.loads(text), threading.Lock(), 0, 0
         self.agency, self.url = self.settings["agency"], self.settings["hub_url"].rstrip("/")
         self.signing, *own = (jwk.JWK.from_json((path.parent / file).read_text("utf-8"))
                               for file in (self.settings["signing_key"], *self.settings["encryption_keys"]))
@@ -44,19 +53,19 @@ class Hub:
                                        headers={"content-type": "application/jose"})
             if answer.status == 200:
                 return answer.json()
-            code = answer.json()["type"].rpartition("/")[2]
+            code = code_of(answer)
             if code == "signature_expired":
                 self.skew = answer.json()["now"] - time.time()
-            elif code != "documents_missing":
+            elif code not in (None, "documents_missing"):
                 break
-            time.sleep(0.5)  # the hub is still inspecting an upload
-        raise (Over if answer.status in (404, 409) else Left)(f"{answer.status} {code}")
+            time.sleep(0.5)  # the hub is still inspecting an upload, or a proxy answered
+        raise (Over if code in ENDS else Left)(f"{answer.status} {code or 'not an answer of the hub'}")
     def report(self, case, kind, **result):  # the id derives from the content, so a repeat is the same report
         claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **result}
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
         case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)
-    def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded
+    def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded; after 409 (a try in progress) the message comes again
         link = self.post("/v1/agency/documents", "tongban-document+jws", application=case["application"], **action)
         headers = {name: text for name, text in link["headers"].items() if name.lower() not in ("host", "content-length")}
         answer = self.http.request(link["method"], link["url"], body=content, headers=headers)
@@ -112,7 +121,7 @@ def main(path, decide):
                     WaitTimeSeconds=hub.settings.get("wait_seconds", 20), AttributeNames=["MessageGroupId"])
             except AWS as why:
                 log.warning("the queue is away: %s", type(why).__name__)
-                messages = stop.wait(random.uniform(1, 5)) or []
+                messages, _ = [], stop.wait(random.uniform(1, 5))
             cases = {}
             for message in messages:
                 cases.setdefault(message.attributes["MessageGroupId"], []).append(message)

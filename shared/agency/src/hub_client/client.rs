@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::ids::AgencyCode;
-use protocol::jose::{PrivateKey, sign};
+use protocol::jose::{JoseError, PrivateKey, sign};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde::Serialize;
@@ -14,6 +14,9 @@ use crate::error::HubClientError;
 use crate::exchange::{FailedTry, RESPONSE_BYTES, check_status, http_client, read_body};
 use crate::hub_keys::HubKeys;
 use crate::retry_policy::RetryPolicy;
+
+/// Code of the problem for a signature that is too old.
+pub(super) const EXPIRED: &str = "signature_expired";
 
 /// Calls the hub for one agency. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -86,7 +89,14 @@ impl HubClient {
     async fn post_once(&self, url: Url, jws: &str) -> Result<Vec<u8>, FailedTry> {
         let request = self.http.post(url).header(CONTENT_TYPE, "application/jose");
         let response = request.body(jws.to_owned()).send().await;
-        read_body(check_status(response).await?, RESPONSE_BYTES).await
+        let response = check_status(response).await.map_err(|failed| match failed {
+            // A proxy may answer anything, in any status. Only a problem of the hub is an answer to the request.
+            FailedTry::Permanent(error) if error.problem().is_some_and(|problem| !problem.is_hubs()) => {
+                FailedTry::Retryable(None)
+            }
+            other => other,
+        })?;
+        read_body(response, RESPONSE_BYTES).await
     }
 
     /// Signs a request, posts it and parses the response.
@@ -96,9 +106,25 @@ impl HubClient {
         typ: &str,
         request: &impl Serialize,
     ) -> Result<A, HubClientError> {
-        let jws = sign(typ, request, &self.key)?;
-        let body = self.post(path, &jws).await?;
-        serde_json::from_slice(&body).map_err(|_| HubClientError::InvalidResponse)
+        let mut jws = sign(typ, request, &self.key)?;
+        let mut renewed = false;
+        loop {
+            let refused = match self.post(path, &jws).await {
+                Ok(body) => {
+                    return serde_json::from_slice(&body).map_err(|_| HubClientError::InvalidResponse);
+                }
+                Err(refused) => refused,
+            };
+            // Such a request is valid for a minute. A wrong clock or long retries make it expire: the hub's time is in
+            // the answer.
+            let now =
+                refused.problem().filter(|problem| problem.code() == EXPIRED).and_then(|p| p.now.clone());
+            let Some(now) = now.filter(|_| !renewed) else { return Err(refused) };
+            renewed = true;
+            let mut claims = serde_json::to_value(request).map_err(|_| JoseError::Payload)?;
+            claims["iat"] = now;
+            jws = sign(typ, &claims, &self.key)?;
+        }
     }
 
     /// Waits after a failed try.

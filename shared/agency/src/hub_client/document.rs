@@ -7,8 +7,8 @@ use domain::limits::DOCUMENT_BYTES;
 use jiff::Timestamp;
 use protocol::case::CaseDocument;
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
-use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::client::HubClient;
@@ -130,11 +130,13 @@ impl HubClient {
 
     async fn upload(&self, link: &Link, bytes: &[u8]) -> Result<(), FailedTry> {
         let response = self.follow(link, Some(bytes))?.send().await;
-        // The link accepts these bytes only and never overwrites: 412 means that an earlier try succeeded.
-        if matches!(&response, Ok(response) if response.status() == StatusCode::PRECONDITION_FAILED) {
-            return Ok(());
+        // The link accepts these bytes only and never overwrites: 412 means that an earlier try succeeded, 409 that an
+        // earlier try is still in progress.
+        match response.as_ref().map(Response::status) {
+            Ok(StatusCode::PRECONDITION_FAILED) => Ok(()),
+            Ok(StatusCode::CONFLICT) => Err(FailedTry::Retryable(None)),
+            _ => check_status(response).await.map(|_| ()),
         }
-        check_status(response).await.map(|_| ())
     }
 
     async fn link(&self, application: ApplicationId, action: DocumentAction) -> Result<Link, HubClientError> {

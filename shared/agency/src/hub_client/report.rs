@@ -9,15 +9,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::client::HubClient;
+use super::client::{EXPIRED, HubClient};
 use crate::error::HubClientError;
 use crate::queue::queue_error;
 
 /// Age at which a report is signed again. The hub accepts a new report within [`protocol::report::FRESH_SECONDS`] of
 /// its signature; the difference allows for clock skew and retries.
 const RENEWED_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// Code of the problem for a signature that is too old.
-const EXPIRED: &str = "signature_expired";
 
 /// A report and its signature. An agency can serialize and store this value, and send the report after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

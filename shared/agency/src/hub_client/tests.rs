@@ -357,6 +357,20 @@ async fn a_certificate_is_uploaded_once() {
 }
 
 #[tokio::test]
+async fn d1_an_upload_in_progress_is_awaited() {
+    let link = links(b"", "PUT");
+    let (url, requests) = test_server(move |turn, request| match turn {
+        1 | 2 => status(409),
+        3 => status(412),
+        _ => link(turn, request),
+    })
+    .await;
+    let (client, _) = client(&url);
+    client.upload_document(application(1), "d4".parse().unwrap(), "application/pdf", b"%PDF").await.unwrap();
+    assert_eq!(requests.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn a_report_by_queue_needs_a_reports_queue() {
     let (client, _) = client("http://127.0.0.1:1");
     let error = client.report_by_queue(application(1), 5, ReportedResult::Signed).await;

@@ -1,10 +1,12 @@
 //! An app backend: one tenant that knows the hub's HTTP interface and nothing else of the hub.
 
+use std::fmt;
+
 use domain::ids::{ApplicationId, DocumentId, SubscriptionId};
 use protocol::app::{ApplicationView, EventsPage, SubscriptionView};
 use protocol::callback::Secret;
 use protocol::report::Link;
-use reqwest::{Body, Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Body, Client, Method, RequestBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,11 +21,17 @@ use crate::retry;
 ///
 /// Requests through the hub are retried for up to 30 seconds while the hub answers 429 or 5xx or does not answer; each
 /// change carries an idempotency key, so the hub does it once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppClient {
     http: Client,
     api: String,
     token: String,
+}
+
+impl fmt::Debug for AppClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppClient").field("api", &self.api).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,27 +174,23 @@ impl AppClient {
         self.upload(&link, &document.bytes).await
     }
 
-    /// Uploads bytes to a signed link. An upload that arrived before counts as done: the link never overwrites.
+    /// Uploads bytes to a signed link. An upload that arrived before counts as done: the link never overwrites. An
+    /// upload that is still in progress is awaited.
     ///
     /// # Errors
     /// The store refuses or does not answer.
     pub async fn upload(&self, link: &Link, bytes: &[u8]) -> Result<(), AppClientError> {
-        let method = method(link)?;
-        let name = format!("{method} to a signed link");
-        match retry::send(&name, || self.along(&method, link).body(bytes.to_vec())).await {
-            Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(()),
-            other => other.map(drop),
-        }
+        self.upload_with(link, || bytes.to_vec().into()).await
     }
 
-    /// Uploads a body that can be sent only once, for example one that reports progress.
+    /// Uploads a body that is made again for each try, for example one that reports progress.
     ///
     /// # Errors
-    /// The store refuses or does not answer.
-    pub async fn upload_once(&self, link: &Link, body: Body) -> Result<(), AppClientError> {
+    /// As for [`AppClient::upload`].
+    pub async fn upload_with(&self, link: &Link, body: impl Fn() -> Body) -> Result<(), AppClientError> {
         let method = method(link)?;
         let name = format!("{method} to a signed link");
-        retry::send_once(&name, self.along(&method, link).body(body)).await.map(drop)
+        retry::upload(&name, || self.along(&method, link).body(body())).await
     }
 
     /// Downloads what a signed link leads to.

@@ -22,7 +22,7 @@ pub enum AppClientError {
     NoResponse {
         /// Method and path.
         request: String,
-        /// What the HTTP client reports.
+        /// What the HTTP client reports, without the URL.
         source: reqwest::Error,
     },
     /// The hub answered 429 or 5xx until the deadline.

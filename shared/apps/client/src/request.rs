@@ -2,14 +2,17 @@
 //! included.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::error::AppClientError;
+use crate::retry::no_response;
 
-/// A request under construction.
-#[derive(Clone, Debug)]
+/// A request under construction. `Debug` leaves out the query, the headers and the body: a URL may be a signed link,
+/// and a header has the token.
+#[derive(Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct AppRequest {
     http: Client,
@@ -19,8 +22,9 @@ pub struct AppRequest {
     body: Option<String>,
 }
 
-/// A complete response, whatever its status.
-#[derive(Clone, Debug)]
+/// A complete response, whatever its status. `Debug` shows the text of a refusal only: another one may have links or
+/// secrets.
+#[derive(Clone)]
 pub struct AppResponse {
     pub status: StatusCode,
     /// Headers by lower-case name.
@@ -29,7 +33,25 @@ pub struct AppResponse {
     pub text: String,
 }
 
+impl fmt::Debug for AppRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl fmt::Debug for AppResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.status.is_success() { "…" } else { &self.text };
+        write!(f, "AppResponse({}, {text})", self.status)
+    }
+}
+
 impl AppRequest {
+    /// Method and URL, without the query.
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.url.split('?').next().unwrap_or_default())
+    }
+
     pub(crate) fn new(http: Client, method: Method, url: String) -> AppRequest {
         AppRequest { http, method, url, headers: BTreeMap::new(), body: None }
     }
@@ -61,8 +83,8 @@ impl AppRequest {
     /// # Errors
     /// [`AppClientError::NoResponse`] alone: a refusal is a response.
     pub async fn send(self) -> Result<AppResponse, AppClientError> {
-        let name = format!("{} {}", self.method, self.url);
-        let no_response = |source| AppClientError::NoResponse { request: name.clone(), source };
+        let name = self.name();
+        let no_response = |source| no_response(&name, source);
         let mut request = self.http.request(self.method, self.url);
         for (name, value) in &self.headers {
             request = request.header(name, value);

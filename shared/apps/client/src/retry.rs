@@ -18,6 +18,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Sends a request until the response is neither 429 nor 5xx, and returns the body of a success. `build` makes the same
 /// request again, so whoever calls this must be allowed to repeat it: it is a read, or it carries an idempotency key.
 pub(crate) async fn send(name: &str, build: impl Fn() -> RequestBuilder) -> Result<Vec<u8>, AppClientError> {
+    send_while(is_temporary, name, build).await
+}
+
+/// Sends a file to a signed link until it has arrived. A link takes one file once, so a repeat is safe: 412 means that
+/// an earlier try arrived and its answer was lost, 409 that an earlier try is still in progress.
+pub(crate) async fn upload(name: &str, build: impl Fn() -> RequestBuilder) -> Result<(), AppClientError> {
+    let in_progress = |status| is_temporary(status) || status == StatusCode::CONFLICT;
+    match send_while(in_progress, name, build).await {
+        Err(error) if error.status() == Some(StatusCode::PRECONDITION_FAILED) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+async fn send_while(
+    is_temporary: impl Fn(StatusCode) -> bool,
+    name: &str,
+    build: impl Fn() -> RequestBuilder,
+) -> Result<Vec<u8>, AppClientError> {
     let started = Instant::now();
     let mut retries = 0;
     loop {
@@ -32,7 +50,7 @@ pub(crate) async fn send(name: &str, build: impl Fn() -> RequestBuilder) -> Resu
                 Err(error @ AppClientError::NoResponse { .. }) => (error, None),
                 other => return other,
             },
-            Err(source) => (AppClientError::NoResponse { request: name.to_owned(), source }, None),
+            Err(source) => (no_response(name, source), None),
         };
         let pause = pause(retries, retry_after);
         if started.elapsed() + pause > DEADLINE {
@@ -43,17 +61,15 @@ pub(crate) async fn send(name: &str, build: impl Fn() -> RequestBuilder) -> Resu
     }
 }
 
-/// Sends a request whose body can be sent only once.
-pub(crate) async fn send_once(name: &str, request: RequestBuilder) -> Result<Vec<u8>, AppClientError> {
-    let sent = request.send().await;
-    let response = sent.map_err(|source| AppClientError::NoResponse { request: name.to_owned(), source })?;
-    read(name, response).await
+/// The failure without the URL: a signed link is a secret while it is valid.
+pub(crate) fn no_response(name: &str, source: reqwest::Error) -> AppClientError {
+    AppClientError::NoResponse { request: name.to_owned(), source: source.without_url() }
 }
 
 async fn read(name: &str, response: Response) -> Result<Vec<u8>, AppClientError> {
     let status = response.status();
     let body = response.bytes().await;
-    let body = body.map_err(|source| AppClientError::NoResponse { request: name.to_owned(), source })?;
+    let body = body.map_err(|source| no_response(name, source))?;
     if status.is_success() {
         return Ok(body.to_vec());
     }
@@ -88,6 +104,56 @@ mod tests {
         assert!(pause(0, None) <= FIRST_PAUSE);
         assert!(pause(40, None) <= LONGEST_PAUSE);
         assert!(pause(0, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+    }
+
+    fn http() -> reqwest::Client {
+        // An error means that another test has chosen a provider already.
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("an HTTP client")
+    }
+
+    /// A server that answers with these statuses, in order.
+    async fn server(statuses: &'static [u16]) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/a?X-Amz-Signature=canary", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            for status in statuses {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                let mut head = vec![0; 4096];
+                let _read = tokio::io::AsyncReadExt::read(&mut socket, &mut head).await;
+                let answer = format!("HTTP/1.1 {status} S\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _sent = tokio::io::AsyncWriteExt::write_all(&mut socket, answer.as_bytes()).await;
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn d1_an_upload_in_progress_is_awaited_and_one_that_arrived_before_is_done() {
+        for statuses in [&[200][..], &[412], &[503, 412], &[409, 409, 412], &[500, 409, 200]] {
+            let url = server(statuses).await;
+            let http = http();
+            upload("PUT to a signed link", || http.put(&url).body("paper")).await.expect("an upload");
+        }
+        let url = server(&[403]).await;
+        let http = http();
+        let refused = upload("PUT to a signed link", || http.put(&url)).await.expect_err("a refusal");
+        assert_eq!(refused.status(), Some(StatusCode::FORBIDDEN));
+    }
+
+    #[tokio::test]
+    async fn c8_a_failed_upload_does_not_show_its_link() {
+        let url = server(&[]).await;
+        let source = http().put(&url).send().await.expect_err("no server");
+        assert!(source.to_string().contains("canary"), "the HTTP client itself shows the URL");
+        let error = no_response("PUT to a signed link", source);
+        let mut shown = format!("{error:?} {error}");
+        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
+        while let Some(found) = cause {
+            shown.push_str(&format!(" {found}"));
+            cause = found.source();
+        }
+        assert!(!shown.contains("canary"), "{shown}");
     }
 
     #[test]

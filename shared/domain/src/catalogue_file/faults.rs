@@ -5,6 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::raw::{RawTitle, Unknown};
+use crate::free_text::FreeText;
 use crate::limits;
 use crate::names::DocumentKind;
 use crate::service::{Certainty, Provider, Title, TitledKind};
@@ -68,6 +69,8 @@ impl Faults {
                 self.note(at, format!("has no {language} {what}"));
             } else if text.chars().count() > limits::TEXT {
                 self.note(at, format!("has a {language} {what} of more than {} characters", limits::TEXT));
+            } else if let Err(error) = FreeText::read(text, limits::TEXT) {
+                self.note(at, format!("has a {language} {what} that is refused: {error}"));
             }
         }
         self.unknown(at, &title.unknown);

@@ -47,6 +47,7 @@ pub(super) struct RawService {
     pub(super) commitment: bool,
     pub(super) guardian_under: Option<u8>,
     pub(super) case_member: Option<RawMember>,
+    pub(super) persons: Vec<RawPersonRule>,
     pub(super) cases: Vec<RawCase>,
     pub(super) legs: Vec<RawLeg>,
     #[serde(flatten)]
@@ -89,6 +90,31 @@ pub(super) struct RawCase {
     pub(super) skips: Vec<String>,
     pub(super) ages: Option<RawAges>,
     pub(super) relative: bool,
+    pub(super) persons: Vec<RawPersonRule>,
+    #[serde(flatten)]
+    pub(super) unknown: Unknown,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPersonRule {
+    pub(super) person: String,
+    pub(super) named: bool,
+    pub(super) citizen: bool,
+    pub(super) minimum_age: Option<RawMinimumAge>,
+    pub(super) older_than: Option<String>,
+    pub(super) rule: RawTitle,
+    pub(super) article: RawTitle,
+    pub(super) certainty: String,
+    #[serde(flatten)]
+    pub(super) unknown: Unknown,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawMinimumAge {
+    pub(super) men: u8,
+    pub(super) women: u8,
     #[serde(flatten)]
     pub(super) unknown: Unknown,
 }
@@ -99,6 +125,7 @@ pub(super) struct RawRequirement {
     pub(super) name: String,
     pub(super) title: RawTitle,
     pub(super) accepts: Vec<String>,
+    pub(super) files: Option<u8>,
     pub(super) certainty: String,
     #[serde(flatten)]
     pub(super) unknown: Unknown,

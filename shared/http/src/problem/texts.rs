@@ -138,7 +138,7 @@ codes! {
         "部分字段有误", "Some fields are wrong";
     /// The idempotency key was used for another request.
     KeyReused = "key_reused", UNPROCESSABLE_ENTITY,
-        "该 Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another request";
+        "该 Idempotency-Key 或 report_id 已用于另一请求", "The Idempotency-Key or report_id was used for another request";
     /// No agency takes the application.
     NotCovered = "not_covered", UNPROCESSABLE_ENTITY,
         "暂无机关受理该组合", "No agency takes this application";
@@ -243,12 +243,32 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("one_selection", "须选择一种范围", "Exactly one selection is needed."),
     ("too_short", "过短", "Is too short."),
     ("too_long", "过长", "Is too long."),
-    ("control_character", "不得含控制字符", "Must not contain control characters."),
+    (
+        "control_character",
+        "须为一行，不含控制字符和改变书写方向的字符",
+        "Must be one line without control characters and marks that change the writing direction.",
+    ),
+    (
+        "invisible_character",
+        "不得含不可见字符，如 U+200B",
+        "Must not contain invisible characters such as U+200B.",
+    ),
+    (
+        "undefined_character",
+        "不得含 Unicode 未定义的字符或专用区字符",
+        "Must not contain characters that Unicode does not define, or private-use characters.",
+    ),
+    ("no_letter", "须含文字或数字", "Must contain a letter or a digit."),
     ("duplicate", "重复", "Must not be given twice."),
     ("replacement_character", "含乱码字符 U+FFFD", "Must be sent as UTF-8: the text contains U+FFFD."),
     ("invalid", "不可接受", "Is not acceptable for this field."),
     ("unknown", "所指对象不存在", "Refers to an object that does not exist."),
     ("not_expected", "此情形不应填写", "Must not be given in this case."),
+    (
+        "too_many_files",
+        "此项材料的文件数量已满",
+        "The requirement takes no further file: see `files` of the service.",
+    ),
     ("idempotency_key", "须为 1 至 128 个可见 ASCII 字符", "Must be 1 to 128 visible ASCII characters."),
     ("date", "须为日期，如 2026-03-02", "Must be a day such as 2026-03-02."),
     (
@@ -303,6 +323,9 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("age_mismatch", "与申请人年龄不符", "Does not fit the applicant's age."),
     ("guardian_required", "未满十六周岁须填写监护人", "An applicant under 16 needs a guardian."),
     ("same_person", "不得与申请人相同", "Must be a person other than the applicant."),
+    ("not_a_citizen", "申请人须为中国公民", "An applicant must be a mainland citizen."),
+    ("too_young", "未达到该事项规定的年龄", "Has not reached the age that the service's rule states."),
+    ("not_older", "须年长于另一人", "Must be older than the other person that the service's rule names."),
     ("consent_required", "须取得单独同意", "Separate consent is required."),
     ("not_offered", "该地暂无机关办理此事项", "No agency offers the service there."),
     ("incapable", "该地机关不具备所需能力", "The agency there lacks a capability that is needed."),
@@ -314,23 +337,45 @@ const FIELDS: &[(&str, &str, &str)] = &[
     // persons
     ("identity_number_length", "须为 18 位", "Must have 18 characters."),
     ("identity_number_not_digits", "须为数字，末位可为 X", "Must be digits; the last character may be X."),
-    ("identity_number_province", "省级代码不存在", "Must begin with the code of a province."),
+    (
+        "identity_number_province",
+        "省级代码不存在",
+        "Must begin with the code of a province, or with 81, 82, 83 or 9 of a residence permit.",
+    ),
     ("identity_number_birth_date", "出生日期不存在", "Contains a birth date that does not exist."),
     ("identity_number_birth_date_in_future", "出生日期晚于今天", "Contains a birth date in the future."),
+    (
+        "identity_number_birth_date_too_early",
+        "出生日期早于一百三十年前",
+        "Contains a birth date more than 130 years ago.",
+    ),
     ("identity_number_sequence", "顺序码无效", "Contains sequence digits that are not valid."),
     ("identity_number_check_character", "校验码不符", "Its check character does not fit."),
     ("person_name_empty", "姓名必填", "A name is required."),
     ("person_name_too_long", "姓名最多 50 字", "A name has at most 50 characters."),
-    ("person_name_character", "姓名含不可接受的字符", "A name must not contain this character."),
-    ("mobile_number_length", "须为 11 位", "Must have 11 digits."),
+    (
+        "person_name_character",
+        "姓名须以文字开头，只含文字、空格、间隔号、连字符、撇号和句点",
+        "A name begins with a letter and has only letters, spaces, dots, hyphens, apostrophes and full stops.",
+    ),
+    (
+        "person_name_dot",
+        "间隔号须单独位于姓名的两部分之间",
+        "A dot stands alone, between two parts of a name.",
+    ),
+    (
+        "mobile_number_length",
+        "须为 11 位手机号，可带 +86、空格和连字符",
+        "Must have 11 digits; +86, spaces and hyphens are taken.",
+    ),
     ("mobile_number_not_digits", "须为数字", "Must be digits."),
     ("mobile_number_prefix", "不是大陆手机号", "Is not a mobile number of mainland China."),
     ("address_empty", "地址必填", "An address is required."),
     ("address_too_long", "地址最多 200 字", "An address has at most 200 characters."),
     (
         "address_control_character",
-        "地址须为一行，不含控制字符",
-        "An address is one line without control characters.",
+        "地址须为一行，不含控制字符和改变书写方向的字符",
+        "An address is one line without control characters and marks that change the writing direction.",
     ),
     // places and ids
     ("division_code_length", "须为 6 位", "Must have 6 digits."),
@@ -360,9 +405,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use domain::division::{CurrentDivisionError as Current, DivisionCodeError, JurisdictionError};
+    use domain::free_text::FreeTextError;
     use domain::identity_number::IdentityNumberError as Number;
     use domain::ids::IdError;
     use domain::person::{AddressError, MobileNumberError, PersonNameError};
+    use domain::person_rule::{Condition, FormPerson};
 
     use super::*;
 
@@ -388,20 +435,32 @@ mod tests {
 
     #[test]
     fn every_code_of_the_domain_has_a_row() {
+        use FreeTextError::{Control, Empty, Invisible, NoLetter, Replacement, TooLong, Undefined};
+        let texts = [Empty, TooLong, Control, Replacement, Invisible, Undefined, NoLetter];
         let codes = [
             [Number::Length, Number::NotDigits, Number::Province, Number::BirthDate]
                 .map(Number::code)
                 .to_vec(),
-            [Number::BirthDateInFuture, Number::Sequence, Number::CheckCharacter].map(Number::code).to_vec(),
-            [PersonNameError::Empty, PersonNameError::TooLong, PersonNameError::Character]
-                .map(PersonNameError::code)
+            [Number::BirthDateInFuture, Number::BirthDateTooEarly, Number::Sequence, Number::CheckCharacter]
+                .map(Number::code)
                 .to_vec(),
+            [
+                PersonNameError::Empty,
+                PersonNameError::TooLong,
+                PersonNameError::Character,
+                PersonNameError::Dot,
+            ]
+            .map(PersonNameError::code)
+            .to_vec(),
             [MobileNumberError::Length, MobileNumberError::NotDigits, MobileNumberError::Prefix]
                 .map(MobileNumberError::code)
                 .to_vec(),
-            [AddressError::Empty, AddressError::TooLong, AddressError::ControlCharacter]
-                .map(AddressError::code)
+            texts.map(|error| AddressError(error).code()).to_vec(),
+            texts.map(FreeTextError::code).to_vec(),
+            [Condition::Named, Condition::Citizen, Condition::OlderThan(FormPerson::Applicant)]
+                .map(Condition::code)
                 .to_vec(),
+            vec![Condition::MinimumAge { men: 22, women: 20 }.code()],
             [Current::NotCounty, Current::Abolished { successor: None }, Current::Unknown]
                 .map(Current::code)
                 .to_vec(),

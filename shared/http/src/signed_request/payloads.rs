@@ -95,6 +95,8 @@ fn result(fields: &mut Fields<'_>) -> Option<ReportedResult> {
         // No report has the kind of a step that an app or the hub takes.
         Step::StoreDocument
         | Step::RejectDocument
+        | Step::DiscardDocument
+        | Step::Correct
         | Step::Submit
         | Step::Dispatch
         | Step::Supplement

@@ -76,7 +76,8 @@ async fn a_repeated_command_is_written_once_and_gets_the_same_version() {
     let first = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((first.version, first.changed), (2, true));
     assert_eq!(first.stored.ledger.state().stage, Stage::Withdrawn);
-    assert_eq!(hub.store.wake(id), None, "a final application has no wake-up time");
+    let at_once = first.stored.ledger.state().changed_at + SignedDuration::from_millis(1);
+    assert_eq!(hub.store.wake(id), Some(at_once), "the sweeper erases the files of a withdrawn application");
     let again = apply(&hub, id, &withdraws("k", b""), None).await.unwrap();
     assert_eq!((again.version, again.changed, again.stored), (2, false, first.stored));
     let misuse = apply(&hub, id, &withdraws("k", b"other"), None).await;

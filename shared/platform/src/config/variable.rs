@@ -25,6 +25,8 @@ pub enum Variable {
     QueueUrlPrefix,
     /// `QUARANTINE_QUEUE_URL`: queue of the stream records that the router cannot read.
     QuarantineQueueUrl,
+    /// `REPORTS_QUEUE_URL`: queue of the agencies' reports.
+    ReportsQueueUrl,
     /// `ID_SECRET_ARN`: where the secret is stored from which application ids are derived, base64url, at least 32
     /// bytes. Never rotated, because a new secret would give a repeated request a new id.
     IdSecret,
@@ -57,6 +59,7 @@ impl Variable {
             Variable::DrainQueueUrl => "DRAIN_QUEUE_URL",
             Variable::QueueUrlPrefix => "QUEUE_URL_PREFIX",
             Variable::QuarantineQueueUrl => "QUARANTINE_QUEUE_URL",
+            Variable::ReportsQueueUrl => "REPORTS_QUEUE_URL",
             Variable::IdSecret => "ID_SECRET_ARN",
             Variable::TokenIssuers => "token-issuers.json",
             Variable::RequestsPerMinute => "REQUESTS_PER_MINUTE",

@@ -3,15 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
+use domain::application::object_key;
 use domain::catalogue::DocumentKind;
+use domain::ids::{ApplicationId, DocumentId};
 use jiff::SignedDuration;
 use protocol::report::Link;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::documents::{
-    Arrival, Checksum, DOWNLOAD_TTL, DocumentSize, Documents, HEAD_BYTES, Head, MediaType, UploadRequest,
-    verify,
+    Arrival, Checksum, DOWNLOAD_TTL, DocumentSize, Documents, HEAD_BYTES, Head, MediaType, ObjectVersion,
+    UploadRequest, verify,
 };
 
 /// A client that follows the hub's links, and an operator with direct access to the bucket.
@@ -40,6 +42,40 @@ pub async fn documents_contract(documents: &impl Documents, links: &impl LinkCli
     a_version_never_changes(documents, links).await;
     a_link_to_read_is_for_one_version(documents, links).await;
     a_stored_text_is_never_replaced(documents).await;
+    erased_versions_are_gone_and_others_stay(documents, links).await;
+}
+
+async fn erased_versions_are_gone_and_others_stay(documents: &impl Documents, links: &impl LinkClient) {
+    let fresh = || ApplicationId::from_bytes16(*Uuid::new_v4().as_bytes());
+    let (application, other) = (fresh(), fresh());
+    let document = DocumentId::numbered(1).expect("an id");
+    let key = |application, round| object_key(application, document, round);
+    let first = links.store(&key(application, 0), "application/pdf", b"%PDF-1.4 one").await;
+    let second = links.store(&key(application, 0), "application/pdf", b"%PDF-1.4 two").await;
+    let third = links.store(&key(application, 1), "application/pdf", b"%PDF-1.4 three").await;
+    let stays = links.store(&key(other, 0), "application/pdf", b"%PDF-1.4 four").await;
+    let version = |key: String, version: &String| ObjectVersion { key, version: version.clone() };
+    let all = |mut found: Vec<ObjectVersion>| {
+        found.sort();
+        found
+    };
+    let expected = vec![
+        version(key(application, 0), &first),
+        version(key(application, 0), &second),
+        version(key(application, 1), &third),
+    ];
+    assert_eq!(all(documents.versions(application).await.expect("versions")), all(expected.clone()));
+    documents.erase(&expected[..1]).await.expect("an erased version");
+    assert_eq!(inspect(documents, &key(application, 0), Some(&first)).await, None);
+    assert!(inspect(documents, &key(application, 0), Some(&second)).await.is_some());
+    for _ in 0..2 {
+        documents.erase(&expected).await.expect("a version that is gone is no error");
+        assert_eq!(documents.versions(application).await, Ok(Vec::new()));
+    }
+    documents.erase(&[]).await.expect("nothing to erase");
+    assert!(inspect(documents, &key(other, 0), Some(&stays)).await.is_some(), "another application's file");
+    let link = link(documents, &key(application, 1), &third, DOWNLOAD_TTL).await;
+    assert_eq!(links.get(&link).await, None, "a link to read ends with the file");
 }
 
 async fn a_stored_text_is_never_replaced(documents: &impl Documents) {

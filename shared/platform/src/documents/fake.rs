@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::application::object_prefix;
 use domain::catalogue::DocumentKind;
+use domain::ids::ApplicationId;
 use jiff::SignedDuration;
 use protocol::report::Link;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, HEAD_BYTES, Head, UPLOAD_TTL, UploadRequest,
+    Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head,
+    ObjectVersion, UPLOAD_TTL, UploadRequest,
 };
 use crate::clock::{Clock as _, FakeClock};
 use crate::faults::{CallOutcome, Faults};
@@ -26,9 +29,13 @@ struct Object {
 #[derive(Debug, Default)]
 struct State {
     objects: BTreeMap<String, Vec<Object>>,
+    /// Number of versions stored so far at each key. S3 never repeats a version id.
+    stored: BTreeMap<String, usize>,
     /// The links that were signed. A link that differs in any member is not in this list, like one with a bad
     /// signature.
     links: Vec<Link>,
+    /// The length that each upload link signs. Real links have it in the signature, not among their headers.
+    lengths: Vec<(Link, u64)>,
 }
 
 /// Documents in memory, versioned. Clones share them.
@@ -49,8 +56,10 @@ impl FakeDocuments {
     /// Stores a version of an object without any check, and returns its version id.
     pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
         let mut state = self.lock();
+        let number = state.stored.entry(key.to_owned()).or_default();
+        *number += 1;
+        let version = format!("v{number}");
         let versions = state.objects.entry(key.to_owned()).or_default();
-        let version = format!("v{}", versions.len() + 1);
         let object = Object {
             version: version.clone(),
             media_type: media_type.to_owned(),
@@ -69,7 +78,7 @@ impl FakeDocuments {
         let sum = Checksum::from_bytes(Sha256::digest(bytes).into()).to_string();
         let fits = link.method == "PUT"
             && self.is_valid(link)
-            && header("content-length") == Some(bytes.len().to_string().as_str())
+            && self.length_of(link) == u64::try_from(bytes.len()).ok()
             && header("x-amz-checksum-sha256") == Some(sum.as_str())
             && !self.lock().objects.contains_key(key);
         let kind = header("x-amz-meta-kind").and_then(DocumentKind::named);
@@ -99,6 +108,11 @@ impl FakeDocuments {
         self.clock.now() < link.expires_at && self.lock().links.contains(link)
     }
 
+    /// The length that is signed into an upload link.
+    fn length_of(&self, link: &Link) -> Option<u64> {
+        self.lock().lengths.iter().find(|(known, _)| known == link).map(|(_, length)| *length)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,13 +128,14 @@ impl FakeDocuments {
 impl Documents for FakeDocuments {
     async fn upload_slot(&self, request: &UploadRequest) -> Result<Link, DocumentsError> {
         let headers = BTreeMap::from([
-            ("content-length".to_owned(), request.size.bytes().to_string()),
             ("content-type".to_owned(), request.media_type.name().to_owned()),
             ("if-none-match".to_owned(), "*".to_owned()),
             ("x-amz-checksum-sha256".to_owned(), request.sha256.to_string()),
             ("x-amz-meta-kind".to_owned(), request.kind.name().to_owned()),
         ]);
-        Ok(self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL))
+        let link = self.link("PUT", format!("memory://documents/{}", request.key), headers, UPLOAD_TTL);
+        self.lock().lengths.push((link.clone(), request.size.bytes()));
+        Ok(link)
     }
 
     async fn download_url(&self, key: &str, version: &str, ttl: Duration) -> Result<Link, DocumentsError> {
@@ -143,6 +158,45 @@ impl Documents for FakeDocuments {
             CallOutcome::Fails => Err(DocumentsError::Unavailable),
             CallOutcome::LosesAnswer => {
                 keep();
+                Err(DocumentsError::Unavailable)
+            }
+        }
+    }
+
+    async fn versions(&self, application: ApplicationId) -> Result<Vec<ObjectVersion>, DocumentsError> {
+        match self.faults.next_call("documents.versions") {
+            CallOutcome::Succeeds => {}
+            CallOutcome::Throttles => return Err(DocumentsError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => return Err(DocumentsError::Unavailable),
+        }
+        let prefix = object_prefix(application);
+        let state = self.lock();
+        let below = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
+        let versions = below.flat_map(|(key, versions)| {
+            versions.iter().map(|object| ObjectVersion { key: key.clone(), version: object.version.clone() })
+        });
+        Ok(versions.take(ERASED_AT_ONCE).collect())
+    }
+
+    async fn erase(&self, versions: &[ObjectVersion]) -> Result<(), DocumentsError> {
+        let erase = || {
+            let mut state = self.lock();
+            for ObjectVersion { key, version } in versions {
+                if let Some(objects) = state.objects.get_mut(key) {
+                    objects.retain(|object| object.version != *version);
+                }
+            }
+            state.objects.retain(|_, objects| !objects.is_empty());
+        };
+        match self.faults.next_call("documents.erase") {
+            CallOutcome::Succeeds => {
+                erase();
+                Ok(())
+            }
+            CallOutcome::Throttles => Err(DocumentsError::Throttled),
+            CallOutcome::Fails => Err(DocumentsError::Unavailable),
+            CallOutcome::LosesAnswer => {
+                erase();
                 Err(DocumentsError::Unavailable)
             }
         }

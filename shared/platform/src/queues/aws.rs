@@ -21,6 +21,8 @@ pub struct QueueUrls {
     pub agency_prefix: Option<String>,
     /// The router's quarantine queue.
     pub quarantine: Option<String>,
+    /// The reports queue.
+    pub reports: Option<String>,
 }
 
 impl QueueUrls {
@@ -31,6 +33,7 @@ impl QueueUrls {
             Queue::Callbacks => self.callbacks.clone(),
             Queue::Drains => self.drains.clone(),
             Queue::Quarantine => self.quarantine.clone(),
+            Queue::Reports => self.reports.clone(),
             Queue::Agency(code) => self.agency_prefix.as_ref().map(|prefix| format!("{prefix}{code}.fifo")),
         }
     }
@@ -144,6 +147,7 @@ mod tests {
             drains: Some("http://sqs/1/s-drains.fifo".into()),
             agency_prefix: Some("http://sqs/1/s-agency-".into()),
             quarantine: Some("http://sqs/1/s-router-quarantine".into()),
+            reports: None,
         };
         let agency = Queue::Agency("1504".parse().unwrap());
         assert_eq!(urls.of(&agency).unwrap(), "http://sqs/1/s-agency-1504.fifo");

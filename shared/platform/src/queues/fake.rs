@@ -121,7 +121,7 @@ impl FakeQueues {
 fn drops_repeats(queue: &Queue) -> bool {
     match queue {
         Queue::Agency(_) | Queue::Callbacks | Queue::Drains => true,
-        Queue::Quarantine => false,
+        Queue::Quarantine | Queue::Reports => false,
     }
 }
 

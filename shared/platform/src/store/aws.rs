@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use domain::ids::ApplicationId;
 use futures_util::future::try_join_all;
@@ -160,6 +161,9 @@ impl Expression {
             let due = wake.map(|_| AttributeValue::S(row::due_key(shard(id, DUE_SHARDS))));
             expression.set(row::DUE, due);
             expression.set(row::WAKE, wake.map(|wake| AttributeValue::N(wake.as_millisecond().to_string())));
+        }
+        if let Some(encrypted) = change.encrypted {
+            expression.set(row::ENCRYPTED, Some(AttributeValue::B(Blob::new(encrypted))));
         }
         for (attribute, key) in change.keys {
             expression.set(attribute, key.map(AttributeValue::S));

@@ -258,6 +258,7 @@ impl ItemChange {
             row.version = version;
         }
         row.wake = self.wake.map_or(row.wake, |wake| wake.map(Timestamp::as_millisecond));
+        row.encrypted = self.encrypted.unwrap_or(row.encrypted);
         for (attribute, key) in self.keys {
             row.set_index_key(attribute, key);
         }

@@ -16,7 +16,7 @@ pub const DUE_SHARDS: u8 = 16;
 pub const AGENCY_SHARDS: u8 = 4;
 /// Most applications on one page of a list. `BatchGetItem` reads at most 100 items (AWS limit).
 pub const PAGE: usize = 100;
-/// Days after which DynamoDB removes an expired draft. A submitted application is never removed.
+/// Days after which DynamoDB removes an expired or withdrawn draft. A submitted application is never removed.
 pub const EXPIRED_DRAFT_DAYS: i64 = 180;
 
 /// Bytes of an item's attributes beside the entries and the personal data, at most.

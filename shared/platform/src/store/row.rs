@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::application::Application;
+use domain::event::Event;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::ledger::{Ledger, LedgerError};
-use domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys::{LISTS, list_keys};
@@ -37,7 +37,7 @@ pub(super) const PAYLOAD_HASH: &str = "ph";
 pub(super) const ENCRYPTED: &str = "se";
 /// The entries, oldest first.
 pub(super) const EVENTS: &str = "ev";
-/// Epoch seconds after which DynamoDB may remove the item; only on expired drafts.
+/// Epoch seconds after which DynamoDB may remove the item; only on expired and withdrawn drafts.
 pub(super) const TTL: &str = "ttl";
 
 /// One item of the table.
@@ -114,8 +114,14 @@ pub(super) fn due_key(shard: u8) -> String {
 pub(super) fn time_to_live(stored: &StoredApplication) -> Option<i64> {
     let head = stored.ledger.state();
     let never_handed_in = head.leg_opened == 0;
-    (head.stage == Stage::Expired && never_handed_in)
+    (head.is_abandoned() && never_handed_in)
         .then(|| (head.changed_at + SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS)).as_second())
+}
+
+/// Whether the new entries correct the draft, so that the personal data is written again.
+pub(super) fn is_corrected(expected_version: u32, after: &StoredApplication) -> bool {
+    let new = after.ledger.after(expected_version);
+    new.iter().any(|line| matches!(line.entry.event, Event::Corrected(_)))
 }
 
 impl Row {

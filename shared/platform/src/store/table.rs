@@ -26,6 +26,8 @@ pub enum ItemCondition {
 pub struct ItemChange {
     /// Entries to append, and the version after them.
     pub(super) entries: Option<(Vec<Vec<u8>>, u32)>,
+    /// The encrypted personal data of a corrected draft.
+    pub(super) encrypted: Option<Vec<u8>>,
     /// The wake-up time; an inner `None` removes the item from the due index.
     pub(super) wake: Option<Option<Timestamp>>,
     /// Hash keys of the lists' indexes by attribute; `None` as a key removes the item from that index.
@@ -139,6 +141,7 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         let new = after.ledger.after(expected_version).iter().map(|entry| entry.bytes.clone());
         let change = ItemChange {
             entries: Some((new.collect(), after.version())),
+            encrypted: row::is_corrected(expected_version, after).then(|| after.encrypted.clone()),
             wake: Some(wake),
             keys: row::index_keys(after.ledger.state()),
             ttl: row::time_to_live(after),

@@ -10,7 +10,7 @@ use domain::event::MissingItem;
 use domain::identity_number::IdentityNumber;
 use domain::ids::{ApplicationId, DocumentId, EventId};
 use domain::personal_data::{Person, PersonalData};
-use domain::stage::{Purpose, Stage};
+use domain::stage::{Purpose, Stage, Step, reports_from};
 use jiff::Timestamp;
 use jiff::civil::date;
 use serde::Serialize;
@@ -83,9 +83,7 @@ pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
         "document-fetch" => json(&document(DocumentAction::Fetch { document: value("d1")? })?)?,
         "document-upload" => json(&document(upload()?)?)?,
         "link-fetch" => json(&link("GET", json!({}))?)?,
-        "link-upload" => {
-            json(&link("PUT", json!({ "content-type": "application/pdf", "content-length": "48213" }))?)?
-        }
+        "link-upload" => json(&link("PUT", json!({ "content-type": "application/pdf" }))?)?,
         "cases-request" => {
             json(&CasesRequest { agency: value("1501")?, iat: AT, after: None, limit: Some(50) })?
         }
@@ -170,7 +168,10 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
         reports: if gone {
             Vec::new()
         } else {
-            let reports = row.leg(purpose).into_iter().flat_map(|leg| leg.reports.iter().copied());
+            let sendable = |step: &Step| row.leg(purpose).is_some_and(|leg| leg.reports.contains(step));
+            let answered = notice == NoticeKind::Supplemented;
+            let from = if answered { Stage::Supplemented } else { Stage::Dispatched };
+            let reports = reports_from(from, purpose).into_iter().filter(sendable);
             reports.filter_map(ReportedResult::kind_of).map(str::to_owned).collect()
         },
     })

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::wire_names::{CASES, event_type as type_of};
 use domain::effect::NoticeKind;
-use domain::stage::{Step, Taker};
+use domain::stage::Step;
 
 /// A compact JWE of five parts; direct key agreement leaves the second part empty.
 pub(super) const JWE: &str = r"^[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$";
@@ -76,11 +76,8 @@ pub(crate) fn endpoint_state(schema: &mut Schema) {
 }
 
 pub(crate) fn next_steps(schema: &mut Schema) {
-    let steps: Vec<&str> = Step::ALL
-        .iter()
-        .filter(|step| matches!(step.taken_by(), Taker::App | Taker::AppOrAgency))
-        .map(|step| step.name())
-        .collect();
+    let steps: Vec<&str> =
+        Step::ALL.iter().filter(|step| step.is_next_step()).map(|step| step.name()).collect();
     put(
         schema,
         json!({ "items": { "type": "string", "enum": steps, "title": "NextStep" }, "uniqueItems": true }),
@@ -105,9 +102,9 @@ pub(crate) fn event_data(schema: &mut Schema) {
         "properties": { "date": { "type": "string", "format": "date" }, "provisional": { "type": "boolean" } },
     });
     let members = json!({
-        "service": text("`opened`: the service."),
-        "when": text("`opened`: the case of the service."),
-        "document": text("`document_stored`, `document_rejected`, `issued`: id of the document."),
+        "service": text("`opened`, `corrected`: the service."),
+        "when": text("`opened`, `corrected`: the case of the service."),
+        "document": text("`document_stored`, `document_rejected`, `document_discarded`, `issued`: id of the document."),
         "kind": text("`document_stored`: kind of document."),
         "size": { "type": "integer", "description": "`document_stored`: size in bytes." },
         "sha256": text("`document_stored`: SHA-256 in base64."),

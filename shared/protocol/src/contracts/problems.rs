@@ -113,7 +113,7 @@ pub const KINDS: &[Kind] = &[
     kind(
         "key_reused",
         422,
-        "The Idempotency-Key was used for another request",
+        "The Idempotency-Key or report_id was used for another request",
         "The `report_id` was used for a report with other content. Choose a new `report_id`.",
     ),
     kind(

@@ -2,8 +2,8 @@
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
-    AgencyCode, ApplicationView, ApplicationsPage, Confirmation, CreatedApplications, Cursor, EventsPage,
-    NewApplication, NewApplications, Nothing, Service, Stage,
+    AgencyCode, ApplicationChange, ApplicationView, ApplicationsPage, Confirmation, CreatedApplications,
+    Cursor, EventsPage, NewApplication, NewApplications, Nothing, Service, Stage,
 };
 #[cfg(feature = "schema")]
 use crate::contracts::app::parameters::{Application, AtVersion, IfNoneMatchParameter};
@@ -79,6 +79,20 @@ operations! {
         ),
     }
 
+    /// Correct a draft
+    ///
+    /// Possible until the application is submitted. The body is a merge patch (RFC 7396) of the application's members:
+    /// a member that it has replaces the draft's, `null` removes an optional member, and all others stay. The corrected
+    /// draft is checked like a new application. A stored document stays when the draft still needs it; the files of
+    /// others are removed. `documents` declares the files anew, and the response has an upload link for each that is
+    /// not stored yet. A draft has up to 16 corrections.
+    CORRECT_APPLICATION = "correctApplication" patch "/v1/applications/{id}" Intake token(ApplicationsWrite) idempotent {
+        params(Application, AtVersion), request_body = ApplicationChange,
+        responses((status = 200, description = "The draft was corrected.", body = ApplicationView,
+            headers(("ETag" = String, description = "Version of the application after this step.")))),
+        extensions(("x-problems" = json!(["not_covered", "illegal_step", "bound_reached", "key_reused"]))),
+    }
+
     /// List the events of an application
     ///
     /// In version order. An app that lost a callback finds its event here. With `wait` the response is sent once an
@@ -120,7 +134,8 @@ operations! {
 
     /// Withdraw an application
     ///
-    /// Possible until an agency has decided. The hub notifies the agency that holds the case.
+    /// Possible until an agency has decided. The hub notifies the agency that holds the case, and removes the documents
+    /// within minutes.
     WITHDRAW_APPLICATION = "withdrawApplication" post "/v1/applications/{id}/withdraw" Intake token(ApplicationsWrite) idempotent {
         params(Application, AtVersion), request_body = Option<Nothing>,
         responses((status = 200, description = "The application was withdrawn.", body = ApplicationView,

@@ -34,7 +34,7 @@ async fn dispatched(harness: &CrashHarness) -> Outgoing {
     assert_eq!(harness.uploaded(&keys).await, Answer::Batch(0));
     assert_eq!(harness.stream_records(&[submission(harness).await]).await, Answer::Batch(0));
     let stored = only_application(harness).await;
-    let record = crate::crash_harness::stream_record(&stored, stored.version() - 1, stored.version());
+    let record = crate::records::stream_record(&stored, stored.version() - 1, stored.version());
     assert_eq!(harness.stream_records(&[record]).await, Answer::Batch(0));
     harness.hub.queues.drain(&Queue::Callbacks).pop().expect("a callback")
 }

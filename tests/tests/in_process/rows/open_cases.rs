@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{file, only_application, with_a_case, with_a_draft};
 use crate::case_scenario::TENANT;
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG, resend_record, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness, SHANDONG};
+use crate::records::{resend_record, stream_record};
 
 async fn cases(harness: &CrashHarness, agency: &str, request: Value) -> Value {
     harness.open_cases_request(agency, "/v1/agency/cases", CASES_TYP, &request).await.body(200)

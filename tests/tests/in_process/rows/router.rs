@@ -16,7 +16,8 @@ use sweeper::handler::SweepCounts;
 
 use super::{count_events, file, only_application, submission, with_a_case, with_a_draft};
 use crate::case_scenario::TENANT;
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, stream_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
+use crate::records::stream_record;
 
 /// Row 10 of `tests/FAULTS.md`.
 #[tokio::test]

@@ -10,7 +10,8 @@ use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{REPORT_TYP, Report};
 
 use super::{only_application, submission, with_a_case, with_a_draft};
-use crate::crash_harness::{Answer, BEIJING, CrashHarness, resend_record};
+use crate::crash_harness::{Answer, BEIJING, CrashHarness};
+use crate::records::resend_record;
 
 /// Changes one character of a compact JWS's signature.
 fn changed(jws: &str) -> String {
@@ -66,6 +67,59 @@ async fn a_signature_is_judged_by_the_time_of_queueing() {
     assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Received);
     let now = harness.hub.clock.now();
     assert_eq!(harness.reports_queued(&[&old], now).await, Answer::Batch(0), "the refused report is deleted");
+    assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
+}
+
+/// A report is signed with a key that is added later. It becomes a dead letter, and an operator moves it back after an
+/// hour: it is as fresh as it was when the agency sent it.
+#[tokio::test]
+async fn a4_a_redriven_report_is_as_fresh_as_when_it_was_sent() {
+    let (harness, case) = with_a_case().await;
+    let next = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let report = Report {
+        report_id: "0b3f5a5e-6d1c-4c8e-9a57-0d6a5b1f2c3d".parse().expect("a report id"),
+        application: case.application,
+        agency: case.agency.clone(),
+        seen: case.version,
+        iat: harness.hub.clock.now().as_second(),
+        result: ReportedResult::Received,
+    };
+    let jws = sign(REPORT_TYP, &report, &next).expect("a signed report");
+    let sent = harness.hub.clock.now();
+    for _ in 0..3 {
+        harness.hub.clock.advance(SignedDuration::from_mins(5));
+        assert_eq!(harness.reports_queued(&[&jws], sent).await, Answer::Batch(1), "the message stays");
+    }
+    let jwk = next.public().to_jwk().expect("a public key");
+    harness.override_agency(BEIJING, AgencyOverride::AddKey { role: KeyRole::Signing, jwk });
+    harness.hub.clock.advance(SignedDuration::from_hours(1));
+    // A redrive makes a new message with a new time.
+    let redriven = harness.hub.clock.now();
+    assert_eq!(harness.reports_queued(&[&jws], redriven).await, Answer::Batch(0));
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Received);
+    assert!(harness.refused(BEIJING).is_empty());
+}
+
+/// A report that was late when it first came stays late, however often it comes.
+#[tokio::test]
+async fn a4_a_redrive_makes_no_old_report_fresh() {
+    let (harness, case) = with_a_case().await;
+    let stranger = PrivateKey::generate(KeyUse::Signing).expect("a key");
+    let iat = harness.hub.clock.now().as_second();
+    let claims = serde_json::json!({
+        "report_id": "0b3f5a5e-6d1c-4c8e-9a57-0d6a5b1f2c3d", "application": case.application, "agency": case.agency,
+        "seen": case.version, "iat": iat, "kind": "received",
+    });
+    let jws = sign(REPORT_TYP, &claims, &stranger).expect("a signed report");
+    harness.hub.clock.advance(SignedDuration::from_mins(16));
+    for _ in 0..2 {
+        let sent = harness.hub.clock.now();
+        assert_eq!(harness.reports_queued(&[&jws], sent).await, Answer::Batch(1));
+        harness.hub.clock.advance(SignedDuration::from_mins(16));
+    }
+    let jwk = stranger.public().to_jwk().expect("a public key");
+    harness.override_agency(BEIJING, AgencyOverride::AddKey { role: KeyRole::Signing, jwk });
+    assert_eq!(harness.reports_queued(&[&jws], harness.hub.clock.now()).await, Answer::Batch(0));
     assert_eq!(harness.refused(BEIJING), ["signature_expired"]);
 }
 

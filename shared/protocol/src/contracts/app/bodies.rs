@@ -2,7 +2,7 @@
 //!
 //! `null` means an absent member, so every optional member may be `null`.
 
-use domain::catalogue::{CaseRow, DocumentKind, ServiceRow, When, catalogue, current};
+use domain::catalogue::{CaseRow, DocumentKind, Provider, ServiceRow, When, catalogue, current};
 use domain::event::HandOver;
 use domain::limits;
 use serde_json::{Map, Value, json};
@@ -22,8 +22,10 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "oneOf": choices,
             }),
         ),
+        ("ApplicationChange", application_change()),
         ("NewApplications", batch()),
         ("NewPerson", person()),
+        ("PersonChange", person_change()),
         ("NewDocument", document(&DocumentKind::all())),
         ("Confirmation", confirmation()),
         ("Nothing", object("An object without members; the body is optional.", &[], json!({}))),
@@ -113,6 +115,70 @@ fn person() -> Value {
     )
 }
 
+/// Members of a person that a correction changes.
+fn person_change() -> Value {
+    let properties = json!({
+        "name": of("PersonName"),
+        "identity_number": of("IdentityNumber"),
+        "mobile": or_null(of("MobileNumber")),
+    });
+    object("Members of a citizen to change. Absent members stay unchanged.", &[], properties)
+}
+
+/// Members of a draft that a correction changes, of all services.
+fn application_change() -> Value {
+    let kinds: Vec<DocumentKind> =
+        DocumentKind::all().into_iter().filter(|kind| kind.provider() == Provider::App).collect();
+    let mut properties = json!({
+        "service": of("Service"),
+        "accepted_at": placed("Acceptance place (受理地): where the citizen applies."),
+        "registered_at": placed("Place of household registration (户籍地)."),
+        "move_in": or_null(placed("Move-in place (迁入地); `accepted_at` by default.")),
+        "applicant": of("PersonChange"),
+        "guardian": or_null(of("PersonChange")),
+        "relative": or_null(of("PersonChange")),
+        "address": of("Address"),
+        "commitment": {
+            "description": "Whether the notice-and-commitment statement (告知承诺书) is signed.",
+            "type": ["boolean", "null"],
+        },
+        "capabilities": capabilities(),
+        "submit": submit_mode(),
+        "documents": {
+            "description": "All documents that the app uploads. Each must satisfy a requirement that has room for another file.",
+            "type": "array", "maxItems": limits::OPENING_FILES, "items": document(&kinds),
+        },
+    });
+    for parameter in case_parameters() {
+        let Some(name) = parameter["name"].as_str() else { continue };
+        let mut schema = parameter["schema"].clone();
+        schema["type"] = json!(["string", "null"]);
+        if let Some(cases) = schema["enum"].as_array_mut() {
+            cases.push(Value::Null);
+        }
+        schema["description"] = parameter["description"].clone();
+        properties[name] = schema;
+    }
+    let mut change = object("Members of a draft to change. Absent members stay unchanged.", &[], properties);
+    change["minProperties"] = json!(1);
+    change
+}
+
+fn capabilities() -> Value {
+    json!({
+        "description": "Capabilities that the deciding agency must have, such as `script:mongolian`.",
+        "type": ["array", "null"], "maxItems": 8,
+        "items": { "type": "string", "pattern": "^[a-z][a-z0-9:_-]{0,39}$" },
+    })
+}
+
+fn submit_mode() -> Value {
+    json!({
+        "description": "`when_complete`: the hub submits the application once the last document is stored.",
+        "type": ["string", "null"], "enum": ["manual", "when_complete", null], "title": "SubmitMode",
+    })
+}
+
 /// A document before its upload. The hub returns a link for exactly this size, type and checksum.
 fn document(kinds: &[DocumentKind]) -> Value {
     let properties = json!({
@@ -138,7 +204,8 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
         cases.iter().flat_map(|case| &case.documents).any(|document| document.accepts.contains(kind))
     };
     let kinds: Vec<DocumentKind> = DocumentKind::all().into_iter().filter(asked).collect();
-    let most = cases.iter().map(|case| case.documents.len()).max().unwrap_or_default();
+    let files = |case: &&CaseRow| case.documents.iter().map(|row| usize::from(row.files)).sum::<usize>();
+    let most = cases.iter().map(files).max().unwrap_or_default();
     let mut required = vec!["service", "accepted_at", "registered_at", "applicant", "address"];
     let mut properties = json!({
         "service": { "type": "string", "const": row.service },
@@ -151,17 +218,11 @@ fn application(row: &ServiceRow, cases: &[&CaseRow], relative: bool) -> Value {
             "description": "Whether the notice-and-commitment statement (告知承诺书) is signed.",
             "type": ["boolean", "null"],
         },
-        "capabilities": {
-            "description": "Capabilities that the deciding agency must have, such as `script:mongolian`.",
-            "type": ["array", "null"], "maxItems": 8,
-            "items": { "type": "string", "pattern": "^[a-z][a-z0-9:_-]{0,39}$" },
-        },
-        "submit": {
-            "description": "`when_complete`: the hub submits the application once the last document is stored.",
-            "type": ["string", "null"], "enum": ["manual", "when_complete", null], "title": "SubmitMode",
-        },
+        "capabilities": capabilities(),
+        "submit": submit_mode(),
         "documents": {
-            "description": "Documents that the app will upload. Each must satisfy a different requirement.",
+            "description": "Documents that the app will upload. Each must satisfy a requirement that has room for another file; `files` of the \
+                requirement says how many it takes, in order: the pages of a household register.",
             "type": ["array", "null"], "maxItems": most, "items": document(&kinds),
         },
     });

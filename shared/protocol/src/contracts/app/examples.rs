@@ -28,8 +28,9 @@ pub(super) fn all() -> Result<Map<String, Value>, ContractError> {
 }
 
 /// The examples of its schema that a response of the operation shows; all examples by default.
-const OF_OPERATIONS: [(&str, &str); 13] = [
+const OF_OPERATIONS: [(&str, &str); 14] = [
     ("createApplication", "draft"),
+    ("correctApplication", "draft"),
     ("submitApplication", "under_way"),
     ("supplementApplication", "under_way"),
     ("confirmResult", "under_way"),
@@ -77,7 +78,8 @@ pub(super) fn add(content: &mut Value, all: &Map<String, Value>) {
 }
 
 /// The schemas that have examples.
-const SCHEMAS: [&str; 27] = [
+const SCHEMAS: [&str; 28] = [
+    "ApplicationChange",
     "ApplicationView",
     "ApplicationsPage",
     "Callback",
@@ -119,6 +121,10 @@ fn examples(schema: &str) -> Result<Vec<(&'static str, Value)>, ContractError> {
         "ApplicationView" => {
             vec![("draft", view(true)?), ("under_way", view(false)?), ("withdrawn", withdrawn()?)]
         }
+        "ApplicationChange" => vec![
+            ("address", json!({ "address": "北京市朝阳区示例路 2 号" })),
+            ("mobile", json!({ "applicant": { "mobile": null } })),
+        ],
         "ApplicationsPage" => vec![("last_page", json!({ "applications": [view(false)?] }))],
         "Callback" => vec![(
             "received",

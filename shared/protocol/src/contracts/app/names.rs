@@ -33,6 +33,7 @@ macro_rules! names {
 
 names!(
     AgencyCode,
+    ApplicationChange,
     ApplicationId,
     ApplicationView,
     ApplicationsPage,

@@ -18,7 +18,7 @@ pub(crate) struct Application {
 #[into_params(parameter_in = Header)]
 pub(crate) struct Idempotent {
     /// A random text that the caller chooses for this operation and sends with each repeat. The key never expires,
-    /// except that the hub deletes an expired draft with its key after 180 days.
+    /// except that the hub deletes an expired or withdrawn draft with its key after 180 days.
     #[param(
         rename = "Idempotency-Key",
         min_length = 1,
