@@ -366,10 +366,11 @@ impl<H: Hub> CallbackSender<H> {
         let permits =
             timeout_at(deadline, async { (each.acquire().await, self.sockets.acquire().await) }).await;
         let (at, answer) = match permits {
-            Err(_) => {
+            // Without time left no request is started, because its callback is stored and sent again.
+            Ok(_) | Err(_) if Instant::now() >= deadline => {
                 (began_at, Answer { result: Err(Cause::Timeout), retry_after: None, took: begun.elapsed() })
             }
-            Ok(_permits) => {
+            _permits => {
                 let at = self.now();
                 // Serialisation cannot fail: the payload has only ids, numbers and names.
                 let body = serde_json::to_vec(&callback.payload()).unwrap_or_default();
