@@ -60,6 +60,20 @@ impl From<ProofError> for Undeliverable {
 }
 
 impl Undeliverable {
+    /// Whether no retry can build the message, because the stored personal data is unusable.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Undeliverable::Vault(error) => !error.is_transient(),
+            Undeliverable::PersonalData => true,
+            Undeliverable::UnknownAgency(_)
+            | Undeliverable::Suspended(_)
+            | Undeliverable::NoKey(_)
+            | Undeliverable::Agencies(_)
+            | Undeliverable::Seal(_) => false,
+        }
+    }
+
     /// Whether the cause lies with the agency: the case then waits for the sweeper, and an immediate retry is useless.
     #[must_use]
     pub fn waits_for_agency(&self) -> bool {
