@@ -31,7 +31,6 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use domain::catalogue::{DocumentKind, Service, Title};
-use domain::division::Division;
 use domain::free_text::{FreeText, FreeTextError};
 use domain::stage::Stage;
 use jiff::Timestamp;

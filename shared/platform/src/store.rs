@@ -14,16 +14,11 @@ mod row;
 mod table;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
-use thiserror::Error;
 
 pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
