@@ -10,10 +10,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::HeaderMap;
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use domain::ids::ApplicationId;
 use jiff::Timestamp;
 use protocol::case::{Case, Envelope};
@@ -45,6 +46,16 @@ pub fn case(number: u8, version: u32) -> Case {
         "accepted_at": "150102", "registered_at": "110105",
     }))
     .unwrap()
+}
+
+/// A refusal of the hub: a problem with this status and code.
+///
+/// # Panics
+/// The number is no status.
+#[must_use]
+pub fn refusal(status: u16, code: &str) -> Response {
+    let body = json!({ "type": format!("/problems/{code}"), "title": "", "status": status });
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
 /// A temporary folder, deleted on drop.

@@ -33,4 +33,5 @@ pub mod step;
 pub mod table;
 mod text;
 pub mod time;
+mod title;
 pub mod wake;

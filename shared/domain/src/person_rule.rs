@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::identity_number::{IdentityNumber, Sex};
-use crate::service::{Certainty, Title};
+use crate::title::{Certainty, Title};
 
 /// A person of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]

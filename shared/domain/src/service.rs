@@ -9,16 +9,7 @@ use strum::{IntoStaticStr, VariantArray};
 use crate::names::{DocumentKind, Service, When};
 use crate::person_rule::PersonRule;
 use crate::stage::{Purpose, Step};
-
-/// Both languages of a title.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Title {
-    /// Chinese.
-    pub zh: String,
-    /// English.
-    pub en: String,
-}
+pub use crate::title::{Certainty, Title};
 
 /// Party that uploads a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,32 +33,6 @@ pub struct TitledKind {
     /// Party that uploads documents of this kind.
     #[serde(skip)]
     pub provider: Provider,
-}
-
-/// Certainty of a rule. Rules without a published source must be confirmed before going live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[derive(IntoStaticStr, VariantArray)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Certainty {
-    /// A published source states the rule.
-    Source,
-    /// Only a copy of the source was readable.
-    Mirror,
-    /// The rule is general knowledge and must be confirmed before going live.
-    Unconfirmed,
-}
-
-impl Certainty {
-    /// Every certainty.
-    pub const ALL: &'static [Certainty] = <Certainty as VariantArray>::VARIANTS;
-
-    /// Stable wire name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// One required document, in one or several files. Any kind of `accepts` satisfies it.

@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn o4_a_secret_of_another_kind_is_named_and_not_shown() {
-        let (secrets, _) = started("canary".to_owned(), &NAMES[..1]).await;
+        let (secrets, _) = started("Y2FuYXJ5".to_owned(), &NAMES[..1]).await;
         let refusal = secrets.unwrap_err().to_string();
         assert_eq!(refusal, "the secret at ID_SECRET_ARN is not usable: shorter than 32 bytes");
         let (secrets, _) = started("canary".to_owned(), &NAMES[1..]).await;

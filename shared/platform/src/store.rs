@@ -9,20 +9,16 @@ mod fake;
 mod keys;
 mod lists;
 mod model;
+mod page;
 mod row;
 mod table;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
-use thiserror::Error;
 
 pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
@@ -34,53 +30,8 @@ pub use model::{
     AGENCY_SHARDS, AppendOutcome, Created, DUE_SHARDS, EXPIRED_DRAFT_DAYS, PAGE, ResendMark, StoreError,
     StoredApplication, TENANT_SHARDS, due_shard,
 };
+pub use page::{Cursor, CursorError, Page};
 pub use table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
-
-/// A position in the list of a tenant or an agency. Opaque to callers; a cursor stays valid when applications are
-/// added.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(String);
-
-impl Cursor {
-    /// The position behind an application: the next page begins with the application after it.
-    #[must_use]
-    pub fn behind(stored: &StoredApplication) -> Cursor {
-        Cursor(row::created_key(stored.ledger.state().opened_at, stored.id()))
-    }
-}
-
-/// The text is not a cursor of these lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not a cursor of this list")]
-pub struct CursorError;
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(&self.0))
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = CursorError;
-
-    fn from_str(text: &str) -> Result<Self, CursorError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
-        let key = String::from_utf8(bytes).map_err(|_| CursorError)?;
-        let (at, id) = key.split_once('#').ok_or(CursorError)?;
-        let at: Timestamp = at.parse().map_err(|_| CursorError)?;
-        let id: ApplicationId = id.parse().map_err(|_| CursorError)?;
-        if row::created_key(at, id) == key { Ok(Cursor(key)) } else { Err(CursorError) }
-    }
-}
-
-/// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The entries of this page.
-    pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last page.
-    pub next: Option<Cursor>,
-}
 
 /// Stores applications.
 ///

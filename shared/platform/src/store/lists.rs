@@ -8,7 +8,9 @@ use domain::ids::{AgencyCode, TenantId};
 use domain::stage::Stage;
 
 use super::keys::{LAST_AGENCY, OPEN, OVERDUE, PHASE, SERVICE, phases};
-use super::{Cursor, Page, StoredApplication, TENANT_SHARDS, row};
+use super::model::{StoredApplication, TENANT_SHARDS};
+use super::page::{Cursor, Page};
+use super::row;
 
 /// Fewest entries that one query reads when a list is merged from several key ranges.
 const CHUNK: usize = 8;

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 
 use domain::event::Event;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +13,7 @@ use protocol::report::{Receipt, Report};
 
 use super::*;
 use agency::testing::{
-    FakeQueue, RecordedRequest, TestFolder, agency, application, case, message, test_server,
+    FakeQueue, RecordedRequest, TestFolder, agency, application, case, message, refusal, test_server,
 };
 
 /// A hub that tracks the version of each case, and answers a repeated report with the first receipt.
@@ -37,13 +36,13 @@ impl FakeHub {
             return Json(receipt).into_response();
         }
         let Some(taken) = cases.get_mut(&report.application) else {
-            return StatusCode::NOT_FOUND.into_response();
+            return refusal(404, "not_found");
         };
         let kind = ReportedResult::kind_of(report.result.step()).unwrap();
         let order = ["received", "signed", "produced", "ready"];
         let version = u32::try_from(taken.len()).unwrap() + 4;
         if report.seen != version || order.get(taken.len()) != Some(&kind) {
-            return StatusCode::CONFLICT.into_response();
+            return refusal(409, "illegal_step");
         }
         taken.push(kind);
         let (report_id, application) = (report.report_id, report.application);

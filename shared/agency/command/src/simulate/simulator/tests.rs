@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -14,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use agency::journal::JournalEntry;
-use agency::testing::{NO_PAUSE, RecordedRequest, RequestLog, agency, case, test_server};
+use agency::testing::{NO_PAUSE, RecordedRequest, RequestLog, agency, case, refusal, test_server};
 
 const REGISTER: &[u8] = b"%PDF-1.4 a household register";
 
@@ -30,7 +29,7 @@ fn hub(known: &'static [&'static str]) -> impl Fn(usize, &RecordedRequest) -> Re
         "/v1/reports" => {
             let report: Report = serde_json::from_value(payload(request)).unwrap();
             if known.contains(&ReportedResult::kind_of(report.result.step()).unwrap()) {
-                return StatusCode::CONFLICT.into_response();
+                return refusal(409, "illegal_step");
             }
             Json(Receipt {
                 report_id: report.report_id,
@@ -173,10 +172,10 @@ async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<Jou
         let kind = ReportedResult::kind_of(report.result.step()).unwrap();
         let next = order.iter().position(|known| *known == kind).unwrap();
         if report.application != agency::testing::application(1) {
-            return StatusCode::NOT_FOUND.into_response();
+            return refusal(404, "not_found");
         }
         if usize::try_from(report.seen).unwrap() != next + 4 {
-            return StatusCode::CONFLICT.into_response();
+            return refusal(409, "illegal_step");
         }
         let (report_id, application) = (report.report_id, report.application);
         let version = report.seen + 1;
