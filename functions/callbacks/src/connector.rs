@@ -10,18 +10,23 @@ use jiff::Timestamp;
 use platform::config::Mode;
 use platform::deliveries::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{StatusCode, Url};
-use tokio::time::{Instant, sleep, timeout};
+use reqwest::{Response, StatusCode, Url};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
-/// Deadline for connection, headers and body together.
+/// Deadline for connection and headers together. The status counts once the headers are there; what happens to the body
+/// changes nothing.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 /// Maximum number of bytes read of an answer's body. Reading the body allows the connection to be reused; after a
 /// longer body the connection is closed.
 pub const BODY_BYTES: usize = 16 * 1024;
+/// Maximum time for which an answer's body is read; then the connection is closed.
+pub const BODY_TIME: Duration = Duration::from_millis(250);
 /// Maximum wait that an endpoint may request with `Retry-After`: a day.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Status that ends a subscription (Standard Webhooks).
+pub(crate) const GONE: u16 = 410;
 /// Wait before a request is repeated after 502, 503 or 504.
 const REPEAT_AFTER: Duration = Duration::from_millis(300);
 /// Maximum number of idle connections to a host.
@@ -34,7 +39,7 @@ pub struct Answer {
     pub result: Result<u16, Cause>,
     /// Wait that the endpoint requests with `Retry-After` (429 and 503 only), at most [`MAX_RETRY_AFTER`].
     pub retry_after: Option<Duration>,
-    /// Duration of the exchange.
+    /// Duration until the headers were there, or until the attempt failed.
     pub took: Duration,
 }
 
@@ -89,38 +94,60 @@ impl Connector {
 
     /// Posts a body. A date in `Retry-After` is converted to a wait from `now`.
     pub async fn post(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>, now: Timestamp) -> Answer {
+        self.post_by(url, webhook, body, now, Instant::now() + self.deadline).await
+    }
+
+    /// Posts a body, as [`Connector::post`] does, with an earlier deadline.
+    pub async fn post_by(
+        &self,
+        url: &str,
+        webhook: &WebhookHeaders,
+        body: Vec<u8>,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Answer {
         let started = Instant::now();
-        let (result, retry_after) =
-            match timeout(self.deadline, self.exchange_twice(url, webhook, body)).await {
-                Ok(Ok((status, header))) => (Ok(status.as_u16()), retry_after(status, header.as_ref(), now)),
-                Ok(Err(cause)) => (Err(cause), None),
-                Err(_) => (Err(Cause::Timeout), None),
-            };
-        Answer { result, retry_after, took: started.elapsed() }
+        let deadline = deadline.min(started + self.deadline);
+        let sent = timeout_at(deadline, self.exchange_twice(url, webhook, body, deadline)).await;
+        let took = started.elapsed();
+        match sent {
+            Ok(Ok(response)) => {
+                let status = response.status();
+                let retry_after = retry_after(status, response.headers().get(RETRY_AFTER), now);
+                discard_body(response).await;
+                Answer { result: Ok(status.as_u16()), retry_after, took }
+            }
+            Ok(Err(cause)) => Answer { result: Err(cause), retry_after: None, took },
+            Err(_) => Answer { result: Err(Cause::Timeout), retry_after: None, took },
+        }
     }
 
     /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server
-    /// is being replaced, and a single one must not cause all callbacks of the tenant to be stored.
+    /// is being replaced, and a single one must not cause all callbacks of the tenant to be stored. The first status
+    /// counts when the repeat gets none.
     async fn exchange_twice(
         &self,
         url: &str,
         webhook: &WebhookHeaders,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
-        let (status, retry_after) = self.exchange(url, webhook, body.clone()).await?;
-        if retry_after.is_some() || !matches!(status.as_u16(), 502..=504) {
-            return Ok((status, retry_after));
+        deadline: Instant,
+    ) -> Result<Response, Cause> {
+        let first = self.exchange(url, webhook, body.clone()).await?;
+        if first.headers().contains_key(RETRY_AFTER) || !matches!(first.status().as_u16(), 502..=504) {
+            return Ok(first);
         }
-        sleep(REPEAT_AFTER).await;
-        self.exchange(url, webhook, body).await
+        let repeat = async {
+            sleep(REPEAT_AFTER).await;
+            self.exchange(url, webhook, body).await
+        };
+        match timeout_at(deadline, repeat).await {
+            Ok(Ok(second)) => Ok(second),
+            Ok(Err(_)) | Err(_) => Ok(first),
+        }
     }
 
-    async fn exchange(
-        &self,
-        url: &str,
-        webhook: &WebhookHeaders,
-        body: Vec<u8>,
-    ) -> Result<(StatusCode, Option<HeaderValue>), Cause> {
+    /// Sends a request and waits for the headers of the response.
+    async fn exchange(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>) -> Result<Response, Cause> {
         let url = Url::parse(url).map_err(|_| Cause::RefusedAddress)?;
         // The resolver does not see a URL with an address instead of a name, so that URL is checked here.
         if !is_allowed_url(&url, self.mode) {
@@ -136,17 +163,7 @@ impl Connector {
         {
             sent = fresh.execute(repeat).await;
         }
-        let mut answer = sent.map_err(|error| cause(&error))?;
-        let (status, retry_after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
-        let mut read = 0;
-        // The body is not used. Errors while reading it are ignored, because the status is already known.
-        while let Ok(Some(part)) = answer.chunk().await {
-            read += part.len();
-            if read > BODY_BYTES {
-                break;
-            }
-        }
-        Ok((status, retry_after))
+        sent.map_err(|error| cause(&error))
     }
 
     /// The client that opens a new connection for every request.
@@ -157,6 +174,21 @@ impl Connector {
         let client = client(&self.resolver, self.mode, 0)?;
         Ok(self.fresh.get_or_init(|| client))
     }
+}
+
+/// Reads a short body, so that its connection can be reused. The body is not used, and its errors are ignored.
+async fn discard_body(mut response: Response) {
+    let read = async {
+        let mut bytes = 0;
+        while let Ok(Some(part)) = response.chunk().await {
+            bytes += part.len();
+            if bytes > BODY_BYTES {
+                break;
+            }
+        }
+    };
+    // After the time the connection is closed.
+    let _ = timeout(BODY_TIME, read).await;
 }
 
 fn client(resolver: &GuardedResolver, mode: Mode, idle: usize) -> Result<reqwest::Client, reqwest::Error> {

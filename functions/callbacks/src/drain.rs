@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::endpoint::{EndpointEvent, EndpointState};
 use futures_util::stream::{self, StreamExt as _};
 use platform::batch::Failure;
-use platform::deliveries::{Deliveries as _, DeliveryWrite};
+use platform::deliveries::{Attempt, Deliveries as _, DeliveryWrite};
 use platform::hub::Hub;
 use platform::outbox::drain_message;
 use platform::queues::Queue;
@@ -17,7 +17,7 @@ use protocol::callback::{Callback, Drain};
 use tokio::time::Instant;
 
 use crate::connector::{Answer, DEADLINE};
-use crate::delivery::{CallbackSender, SOCKETS_EACH};
+use crate::delivery::{CallbackSender, Earlier, SOCKETS_EACH};
 use crate::endpoints::Endpoint;
 
 /// Number of stored callbacks read in one page.
@@ -53,17 +53,15 @@ impl<H: Hub> CallbackSender<H> {
             }
         };
         let minute = (now.as_second() / 60).to_string();
-        let messages: Result<Vec<_>, _> = due
-            .into_iter()
-            .map(|(tenant, subscription)| drain_message(Drain { tenant, subscription }, &minute))
-            .collect();
-        let messages = match messages {
-            Ok(messages) => messages,
-            Err(error) => {
-                tracing::error!(%error, "no drainer could be woken; stored callbacks wait for the next run of the schedule");
-                return 0;
+        let mut messages = Vec::with_capacity(due.len());
+        for (tenant, subscription) in due {
+            match drain_message(&self.hub, Drain { tenant, subscription }, &minute).await {
+                Ok(message) => messages.push(message),
+                Err(error) => {
+                    tracing::warn!(%subscription, %error, "a drainer could not be woken; the next run of the schedule tries again");
+                }
             }
-        };
+        }
         let count = messages.len();
         if let Err(error) = self.send(Queue::Drains, messages).await {
             tracing::warn!(%error, "some drainers could not be woken; the next run of the schedule tries again");
@@ -77,15 +75,14 @@ impl<H: Hub> CallbackSender<H> {
     /// A failure to retry. No stored callback is lost, and some may be delivered twice.
     pub async fn drain(&self, drain: &Drain, deadline: Instant) -> Result<(), Failure> {
         let (tenant, id) = (&drain.tenant, drain.subscription);
-        let Some(mut endpoint) = self.endpoints.fresh(tenant, id).await.map_err(Failure::retry)? else {
+        let Some(mut endpoint) = self.endpoints.fresh(tenant, id).await? else {
             return Ok(());
         };
-        while endpoint.state().may_drain(self.now()) {
+        while endpoint.can_sign() && endpoint.state().may_drain(self.now()) {
             if !has_time(deadline) {
                 return self.wake_drainer(&endpoint).await;
             }
-            let page =
-                self.hub.deliveries().stored_callbacks(id, None, PAGE).await.map_err(Failure::retry)?;
+            let page = self.hub.deliveries().stored_callbacks(id, None, PAGE).await?;
             let changed = if page.is_empty() {
                 self.drained(&endpoint).await?
             } else if let EndpointState::Failing { attempt, .. } = endpoint.state() {
@@ -106,7 +103,7 @@ impl<H: Hub> CallbackSender<H> {
         if matches!(endpoint.state(), EndpointState::Healthy { .. }) {
             return Ok(None);
         }
-        self.after(endpoint, EndpointEvent::Drained).await.map_err(Failure::retry)
+        Ok(self.after(endpoint, EndpointEvent::Drained).await?)
     }
 
     /// Tries a failing endpoint with one callback.
@@ -115,18 +112,18 @@ impl<H: Hub> CallbackSender<H> {
         endpoint: &Endpoint,
         callback: &Callback,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
-        let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
+        let (attempt, answer) = self.post_stored(endpoint, callback).await;
         let mut writes = vec![DeliveryWrite::Attempted(attempt)];
         if !answer.is_delivered() {
             self.write(writes).await?;
-            self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
+            self.failed(endpoint, &answer).await?;
             return Ok(None);
         }
         writes.push(DeliveryWrite::Released(endpoint.subscription.id, callback.clone()));
         self.write(writes).await?;
         // The transition requires a drainer. This drainer continues with the recovering endpoint, so no message is
         // sent.
-        self.after(endpoint, EndpointEvent::Delivered).await.map_err(Failure::retry)
+        Ok(self.after(endpoint, EndpointEvent::Delivered).await?)
     }
 
     /// Delivers a page while the endpoint state read before it is fresh enough. A rejected callback stops its
@@ -157,11 +154,11 @@ impl<H: Hub> CallbackSender<H> {
         let (tenant, id) = (&endpoint.subscription.tenant, endpoint.subscription.id);
         match all.failure {
             Some(answer) => {
-                self.failed(endpoint, &answer).await.map_err(Failure::retry)?;
+                self.failed(endpoint, &answer).await?;
                 Ok(None)
             }
             // The endpoint may have been paused in the meantime.
-            None => self.endpoints.fresh(tenant, id).await.map_err(Failure::retry),
+            None => Ok(self.endpoints.fresh(tenant, id).await?),
         }
     }
 
@@ -178,7 +175,7 @@ impl<H: Hub> CallbackSender<H> {
             if failures.load(Ordering::Relaxed) >= FAILURES || !has_time(deadline) {
                 break;
             }
-            let (attempt, answer) = self.post(endpoint, callback, number(endpoint.state())).await;
+            let (attempt, answer) = self.post_stored(endpoint, callback).await;
             outcome.writes.push(DeliveryWrite::Attempted(attempt));
             if !answer.is_delivered() {
                 failures
@@ -191,8 +188,14 @@ impl<H: Hub> CallbackSender<H> {
         outcome
     }
 
+    /// Posts a stored callback, which may have been tried before it was stored.
+    async fn post_stored(&self, endpoint: &Endpoint, callback: &Callback) -> (Attempt, Answer) {
+        let number = self.number(endpoint.subscription.id, callback, Earlier::Logged).await;
+        self.post(endpoint, callback, number, DEADLINE).await
+    }
+
     async fn write(&self, writes: Vec<DeliveryWrite>) -> Result<(), Failure> {
-        self.hub.deliveries().write(writes).await.map_err(Failure::retry)
+        Ok(self.hub.deliveries().write(writes).await?)
     }
 }
 
@@ -211,11 +214,6 @@ fn is_endpoint_failure(answer: &Answer) -> bool {
         Ok(status) => matches!(status, 410 | 429 | 502..=504),
         Err(_) => true,
     }
-}
-
-/// Number of the attempt. A stored callback counts as tried once, so its numbers start at 2.
-fn number(state: EndpointState) -> u32 {
-    state.failures().saturating_add(1).max(2)
 }
 
 fn has_time(deadline: Instant) -> bool {

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::endpoint::{EndpointState, SUBSCRIPTION_CACHE_TTL};
 use domain::ids::{SubscriptionId, TenantId};
 use jiff::Timestamp;
+use platform::batch::Failure;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
 use platform::store::StoreError;
 use platform::subscriptions::{SECRET, Subscription, Subscriptions as _};
+use platform::telemetry::rings;
 use platform::vault::{Vault as _, VaultError};
 use protocol::callback::EndpointKeys;
 use thiserror::Error;
@@ -22,7 +24,8 @@ pub const TENANTS: usize = 1_000;
 pub struct Endpoint {
     /// The subscription at the time of the read.
     pub subscription: Subscription,
-    keys: Arc<EndpointKeys>,
+    /// `None` when the vault can never decrypt them.
+    keys: Option<Arc<EndpointKeys>>,
     former: Option<Arc<EndpointKeys>>,
 }
 
@@ -33,10 +36,17 @@ impl Endpoint {
         self.subscription.state
     }
 
+    /// Whether callbacks can be signed. Without keys they are stored, until the tenant rotates the keys.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Signs a body with the current keys and, until the overlap ends, with the former keys.
     #[must_use]
     pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
-        let mut signatures = self.keys.sign(id, now.as_second(), body);
+        let mut signatures =
+            self.keys.as_ref().map(|keys| keys.sign(id, now.as_second(), body)).unwrap_or_default();
         let until = self.subscription.former.as_ref().map(|former| former.until);
         if let Some(former) = self.former.as_ref().filter(|_| until.is_some_and(|until| now < until)) {
             signatures.push(' ');
@@ -46,13 +56,23 @@ impl Endpoint {
     }
 }
 
-/// Cause for which endpoints cannot be read or written. A retry may succeed in each case.
+/// Cause for which endpoints cannot be read or written.
 #[derive(Debug, Error)]
 pub enum EndpointsError {
     #[error("the subscriptions cannot be read or written")]
     Subscriptions(#[from] StoreError),
     #[error("a key of the subscription cannot be decrypted")]
     Vault(#[from] VaultError),
+}
+
+impl From<EndpointsError> for Failure {
+    fn from(error: EndpointsError) -> Self {
+        let what = error.to_string();
+        match error {
+            EndpointsError::Subscriptions(error) => Failure::from(error).because(&what),
+            EndpointsError::Vault(error) => Failure::from(error).because(&what),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -150,25 +170,40 @@ impl<H: Hub> Endpoints<H> {
     ) -> Result<Endpoint, EndpointsError> {
         let keys = self.keys(subscription.id, &subscription.secret, before).await?;
         let former = match &subscription.former {
-            Some(former) => Some(self.keys(subscription.id, &former.secret, before).await?),
+            Some(former) => self.keys(subscription.id, &former.secret, before).await?,
             None => None,
         };
         Ok(Endpoint { subscription, keys, former })
     }
 
+    /// The decrypted keys; `None` when no retry can decrypt them. The tenant's other endpoints get their callbacks
+    /// nevertheless.
     async fn keys(
         &self,
         id: SubscriptionId,
         encrypted: &[u8],
         before: &[Arc<Endpoint>],
-    ) -> Result<Arc<EndpointKeys>, EndpointsError> {
+    ) -> Result<Option<Arc<EndpointKeys>>, EndpointsError> {
         for cached in before.iter().filter(|cached| cached.subscription.id == id) {
             if cached.subscription.secret == encrypted {
                 return Ok(cached.keys.clone());
             }
         }
-        let bytes = self.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await?;
-        Ok(Arc::new(EndpointKeys::from_bytes(&bytes).map_err(|_| VaultError::Corrupt)?))
+        let keys = match self.hub.vault().decrypt(SECRET, &id.to_string(), encrypted).await {
+            Ok(bytes) => EndpointKeys::from_bytes(&bytes).map_err(|_| VaultError::Corrupt),
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => Err(error),
+        };
+        Ok(match keys {
+            Ok(keys) => Some(Arc::new(keys)),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                if rings(&format!("keys of {id}")) {
+                    tracing::error!(subscription = %id, %error, "the keys of a subscription cannot be decrypted; its callbacks are stored until its tenant rotates the keys");
+                }
+                None
+            }
+        })
     }
 
     fn cache(&self) -> MutexGuard<'_, HashMap<TenantId, CachedEndpoints>> {

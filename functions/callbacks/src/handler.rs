@@ -11,11 +11,15 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use domain::endpoint::PROPAGATION_DELAY;
 use platform::batch::{Failure, Message, messages};
 use platform::hub::Hub;
-use platform::queues::{Queue, Queues as _};
+use platform::internal_queue::read;
 use protocol::callback::CallbackMessage;
 use tokio::time::Instant;
 
 use crate::delivery::CallbackSender;
+
+/// Visibility of a message that can never be processed. With the queue's 360 receives, a dead-letter queue has it after
+/// six minutes.
+const POISON_RETURNS: Duration = Duration::from_secs(1);
 
 /// Delivers a batch.
 pub async fn callbacks<H: Hub>(
@@ -23,12 +27,14 @@ pub async fn callbacks<H: Hub>(
     event: SqsEvent,
     deadline: Instant,
 ) -> SqsBatchResponse {
-    // Receipts by message id of the messages that no handler has started.
-    let unstarted: Mutex<HashMap<String, String>> = Mutex::new(
+    // By id, the messages that no handler has started.
+    let unstarted: Mutex<HashMap<String, Message>> = Mutex::new(
         event
             .records
             .iter()
-            .filter_map(|record| Some((record.message_id.clone()?, record.receipt_handle.clone()?)))
+            .cloned()
+            .map(Message::from)
+            .map(|message| (message.id.clone(), message))
             .collect(),
     );
     let response = messages(event, deadline, async |message: Message| {
@@ -47,20 +53,25 @@ async fn callback<H: Hub>(
     message: Message,
     deadline: Instant,
 ) -> Result<(), Failure> {
-    match message.json()? {
-        CallbackMessage::V1(callback) => sender.to_all(callback, &message).await,
-        CallbackMessage::V2(addressed) => sender.to_one(addressed, &message).await,
-        CallbackMessage::Drain(drain) => sender.drain(&drain, deadline).await,
+    let done = match read(&sender.hub, &message).await {
+        Ok(CallbackMessage::V1(callback)) => sender.to_all(callback, &message).await,
+        Ok(CallbackMessage::V2(addressed)) => sender.to_one(addressed, &message).await,
+        Ok(CallbackMessage::Drain(drain)) => sender.drain(&drain, deadline).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(Failure::Poison(_)) = &done {
+        // The messages behind it wait until it is in the dead-letter queue, so its deliveries follow each other
+        // quickly.
+        sender.postpone(&message, POISON_RETURNS).await;
     }
+    done
 }
 
 /// Makes messages that waited behind a failed message of their application return soon, and not only after the queue's
 /// visibility timeout.
-async fn shorten_visibility<H: Hub>(sender: &CallbackSender<H>, unstarted: HashMap<String, String>) {
+async fn shorten_visibility<H: Hub>(sender: &CallbackSender<H>, unstarted: HashMap<String, Message>) {
     let soon = Duration::try_from(PROPAGATION_DELAY).unwrap_or_default();
-    for receipt in unstarted.into_values() {
-        if let Err(error) = sender.hub.queues().postpone(Queue::Callbacks, &receipt, soon).await {
-            tracing::warn!(%error, "the visibility of a waiting callback message could not be shortened; the message returns after its visibility timeout");
-        }
+    for message in unstarted.into_values() {
+        sender.postpone(&message, soon).await;
     }
 }

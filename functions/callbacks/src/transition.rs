@@ -9,12 +9,9 @@ use platform::deliveries::{Deliveries as _, Notice, NoticeKind};
 use platform::hub::Hub;
 use platform::jitter::schedule_jitter;
 
-use crate::connector::Answer;
+use crate::connector::{Answer, GONE};
 use crate::delivery::CallbackSender;
 use crate::endpoints::{Endpoint, EndpointsError};
-
-/// Status that ends a subscription (Standard Webhooks).
-const GONE: u16 = 410;
 
 /// Result of applying an event.
 pub(crate) struct Transition {

@@ -14,6 +14,7 @@ use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::apply_to;
 use platform::batch::CONCURRENCY;
 use platform::hub::Hub;
+use platform::internal_queue::proven;
 use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::store::StoredApplication;
@@ -43,12 +44,23 @@ struct PendingMessage {
 }
 
 /// The outcome of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteOutcome {
     /// Every message is sent and recorded, or the case waits in the table for the sweeper.
     Done,
+    /// A message to an agency can never be built, for this reason. The change's other messages are sent.
+    Quarantine(String),
     /// A step failed: the change must be routed again.
     Retry,
+}
+
+/// The messages of a change.
+#[derive(Default)]
+struct Messages {
+    /// Queue, message, and the version whose dispatch is recorded after the send.
+    outgoing: Vec<(Queue, Outgoing, Option<u32>)>,
+    /// Why a message can never be built.
+    unsendable: Option<String>,
 }
 
 impl<H: Hub> Router<H> {
@@ -76,7 +88,10 @@ impl<H: Hub> Router<H> {
             }
             match self.messages(change).await {
                 Ok(messages) => {
-                    for (queue, outgoing, recorded) in messages {
+                    if let Some(reason) = messages.unsendable {
+                        routed[index] = RouteOutcome::Quarantine(reason);
+                    }
+                    for (queue, outgoing, recorded) in messages.outgoing {
                         let id = (queue.clone(), outgoing.id.clone());
                         // A message that a change causes and the same batch requests again is sent once.
                         if let Entry::Vacant(place) = pending.entry(id) {
@@ -124,8 +139,8 @@ impl<H: Hub> Router<H> {
     }
 
     /// The messages of a change: first to agencies, then to the app backend.
-    async fn messages(&self, change: &Change) -> Result<Vec<(Queue, Outgoing, Option<u32>)>, Undeliverable> {
-        let mut messages = Vec::new();
+    async fn messages(&self, change: &Change) -> Result<Messages, Undeliverable> {
+        let mut messages = Messages::default();
         let ledger = &change.stored.ledger;
         let first =
             notices(ledger, change.previous_version).into_iter().map(|notice| (notice, Sending::First));
@@ -134,7 +149,8 @@ impl<H: Hub> Router<H> {
         for (notice, sending) in first.chain(requested.map(|notice| (notice, Sending::Resend))) {
             match message(&self.hub, &self.signing, &change.stored, &notice, sending).await {
                 Ok((queue, outgoing)) => {
-                    messages.push((queue, outgoing, notice.is_recorded().then_some(notice.version)));
+                    let recorded = notice.is_recorded().then_some(notice.version);
+                    messages.outgoing.push((queue, outgoing, recorded));
                 }
                 // The sweeper finds every case without a recorded dispatch. An agency that misses a withdrawal learns
                 // of it when the hub refuses the agency's next report.
@@ -142,15 +158,18 @@ impl<H: Hub> Router<H> {
                     let (application, version) = (change.stored.id(), notice.version);
                     tracing::error!(%application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
                 }
+                Err(error) if error.is_permanent() => {
+                    messages.unsendable = Some(format!("version {}: {error}", notice.version));
+                }
                 Err(error) => return Err(error),
             }
         }
         for callback in callbacks(&change.stored.ledger, change.previous_version) {
             let id = callback.id();
             let group = callback.application.to_string();
-            let body = serde_json::to_string(&CallbackMessage::V1(callback))
-                .map_err(|_| Undeliverable::PersonalData)?;
-            messages.push((Queue::Callbacks, Outgoing { dedup: id.clone(), id, group, body }, None));
+            let body = proven(&self.hub, &CallbackMessage::V1(callback)).await?;
+            let outgoing = Outgoing { dedup: id.clone(), id, group, body };
+            messages.outgoing.push((Queue::Callbacks, outgoing, None));
         }
         Ok(messages)
     }

@@ -14,7 +14,8 @@ impl<H: Hub> Router<H> {
     /// Handles a batch until `deadline`. The answer names the earliest record that must be retried: Lambda delivers
     /// that record and all later ones again, and repeats are safe.
     ///
-    /// An unreadable record goes to the quarantine queue with the reason, so that it does not block the others.
+    /// An unreadable record, and one whose message to an agency can never be built, go to the quarantine queue with the
+    /// reason, so that they do not block the others.
     pub async fn handle(&self, event: Event, deadline: Instant) -> DynamoDbEventResponse {
         let first = event.records.first().map(sequence);
         // Boxed, because the compiler does not accept the deeply nested future otherwise.
@@ -33,37 +34,60 @@ impl<H: Hub> Router<H> {
     /// The sequence number of the earliest record that is not done.
     async fn handle_all(&self, records: &[EventRecord]) -> Option<String> {
         let mut changes = Vec::with_capacity(records.len());
-        let mut sequences = Vec::with_capacity(records.len());
+        let mut changed = Vec::with_capacity(records.len());
         let mut failed = None;
         for record in records {
             match change(record) {
                 Ok(Some(change)) => {
                     changes.push(change);
-                    sequences.push(sequence(record));
+                    changed.push(record);
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    if let Err(error) = self.quarantine(record, &error).await {
-                        tracing::error!(%error, "an unreadable stream record could not be quarantined; the stream delivers it again");
+                    let reason = std::error::Error::source(&error).map(ToString::to_string);
+                    if !self.quarantine(record, &reason.unwrap_or_else(|| error.to_string())).await {
                         failed = Some(sequence(record));
                         break;
                     }
                 }
             }
         }
-        let routed = self.route_changes(&changes).await;
-        let again = routed.iter().position(|routed| *routed == RouteOutcome::Retry);
-        again.map(|index| sequences[index].clone()).or(failed)
+        for (record, routed) in changed.into_iter().zip(self.route_changes(&changes).await) {
+            let is_done = match routed {
+                RouteOutcome::Done => true,
+                RouteOutcome::Quarantine(reason) => self.quarantine(record, &reason).await,
+                RouteOutcome::Retry => false,
+            };
+            if !is_done {
+                return Some(sequence(record));
+            }
+        }
+        failed
     }
 
-    async fn quarantine(&self, record: &EventRecord, error: &StoreError) -> Result<(), SendError> {
+    /// Sends a record's position to the quarantine queue; false when the stream must deliver the record again.
+    async fn quarantine(&self, record: &EventRecord, reason: &str) -> bool {
         let sequence = sequence(record);
-        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
         tracing::error!(
             sequence,
             reason,
-            "a stream record cannot be read; its position goes to the quarantine queue"
+            "a stream record cannot be read or sent; its position goes to the quarantine queue"
         );
+        match self.send_to_quarantine(record, sequence, reason).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "a stream record could not be quarantined; the stream delivers it again");
+                false
+            }
+        }
+    }
+
+    async fn send_to_quarantine(
+        &self,
+        record: &EventRecord,
+        sequence: String,
+        reason: &str,
+    ) -> Result<(), SendError> {
         // Only ids and the reason: the record may contain personal data.
         let body = json!({ "sequence": sequence, "key": record.change.keys, "reason": reason }).to_string();
         let quarantined =

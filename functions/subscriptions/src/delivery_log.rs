@@ -52,7 +52,7 @@ pub struct DeliveryView {
     pub application: ApplicationId,
     /// Version of the application that the event made.
     pub version: u32,
-    /// Number of the attempt, counted from 1.
+    /// Number of the attempt of this callback, counted from 1.
     pub attempt: u32,
     /// Time at which the attempt began.
     pub at: Timestamp,

@@ -62,11 +62,11 @@ fn after<H: Hub>(before: Subscription, event: EndpointEvent, hub: &H) -> Outcome
 
 /// Wakes the drainer of stored callbacks. When the message cannot be sent, the schedule wakes the drainer within a
 /// minute.
-async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
+pub(crate) async fn wake_drainer<H: Hub>(request: &IdempotentRequest<'_, H>) {
     let (id, mark) = (request.id, Uuid::new_v4().simple().to_string());
     let drain = Drain { tenant: request.tenant.clone(), subscription: id };
     let sent = async {
-        let message = drain_message(drain, &mark).map_err(|_| SendError::Refused)?;
+        let message = drain_message(request.hub, drain, &mark).await.map_err(|_| SendError::Unavailable)?;
         let receipts = request.hub.queues().send(Queue::Drains, vec![message]).await?;
         receipts.into_iter().try_for_each(|(_, result)| result)
     };

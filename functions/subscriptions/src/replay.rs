@@ -1,15 +1,17 @@
-//! Replays of callbacks and test events. Both go through the callback queue, like every callback.
+//! Replays of callbacks and test events. Replays go through the callback queue, like every callback; test events
+//! through the drain queue, whose messages delay no callback.
 
 use domain::ids::{ApplicationId, TenantId};
 use domain::stage::Stage;
 use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{FieldError, Fields, FromFields, boolean, integer, text, timestamp};
 use http_kit::owned_application::owned_application;
-use http_kit::problem::{Code, Problem};
+use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::clock::Clock as _;
 use platform::deliveries::{Deliveries as _, LogCursor, Which};
 use platform::hub::Hub;
+use platform::internal_queue::proven;
 use platform::outbox::callbacks;
 use platform::queues::{Outgoing, Queue, Queues as _};
 use platform::store::{Cursor, Store as _};
@@ -109,7 +111,8 @@ pub struct SentTestEvent {
     pub webhook_id: String,
 }
 
-/// Enqueues a test event. Its application id is derived from the request and belongs to no application.
+/// Enqueues a test event, which is sent at once, whatever the state of the endpoint. Its application id is derived from
+/// the request and belongs to no application.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 when the key was used for another request.
@@ -125,7 +128,8 @@ pub async fn send_test_event<H: Hub>(request: &IdempotentRequest<'_, H>) -> Resu
             stage: Stage::Draft,
         };
         let webhook_id = callback.id();
-        send(request, vec![callback], false).await?;
+        // Not through the callback queue, where a test of an endpoint that hangs would delay the callbacks of others.
+        send(request, Queue::Drains, vec![callback], false).await?;
         Ok(Outcome::unchanged(SentTestEvent { webhook_id }))
     };
     request.answer_once(decide).await
@@ -157,7 +161,7 @@ pub async fn replay<H: Hub>(
             }
         };
         let queued = callbacks.len();
-        send(request, callbacks, true).await?;
+        send(request, Queue::Callbacks, callbacks, true).await?;
         Ok(Outcome::unchanged(Replayed { queued, next }))
     };
     request.answer_once(decide).await
@@ -197,6 +201,7 @@ async fn all_since<H: Hub>(
 /// minutes; a later one is delivered with the same `webhook-id`.
 async fn send<H: Hub>(
     request: &IdempotentRequest<'_, H>,
+    queue: Queue,
     callbacks: Vec<Callback>,
     replay: bool,
 ) -> Result<(), Problem> {
@@ -206,11 +211,10 @@ async fn send<H: Hub>(
         let id = callback.id();
         let addressed = SubscriptionCallback { subscription: request.id, callback, replay };
         let group = addressed.group();
-        let body = serde_json::to_string(&CallbackMessage::V2(addressed))
-            .map_err(|_| Problem::new(Code::Internal))?;
+        let body = proven(request.hub, &CallbackMessage::V2(addressed)).await?;
         messages.push(Outgoing { dedup: format!("{fingerprint}:{id}"), id, group, body });
     }
-    for (_, result) in request.hub.queues().send(Queue::Callbacks, messages).await? {
+    for (_, result) in request.hub.queues().send(queue, messages).await? {
         result?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Creating, reading, changing and deleting subscriptions.
 
-use domain::endpoint::EndpointState;
+use domain::endpoint::{EndpointEvent, EndpointState, next};
 use domain::ids::{SubscriptionId, TenantId};
 use http_kit::fields::{FieldError, Fields, free_text, list, read_with};
 use http_kit::problem::{Code, Problem};
@@ -17,6 +17,7 @@ use crate::callback_url::callback_url;
 use crate::idempotent_request::{IdempotentRequest, Outcome, StoredAnswer};
 use crate::keys::new_keys;
 use crate::lookup::find;
+use crate::pause::wake_drainer;
 use crate::view::view;
 
 /// Maximum number of event types that a subscription names.
@@ -164,7 +165,8 @@ pub async fn subscription<H: Hub>(
     Ok(SubscriptionView { stored_callbacks: Some(stored), ..view(found, None) })
 }
 
-/// Changes the URL or the event types of a subscription.
+/// Changes the URL or the event types of a subscription. Another URL ends the state `failing`, and stored callbacks are
+/// sent to it at once.
 ///
 /// # Errors
 /// 404 when the tenant has no subscription with this id, 422 for a key that was used for another request.
@@ -174,13 +176,25 @@ pub async fn change<H: Hub>(
 ) -> Result<StoredAnswer, Problem> {
     let decide = || async {
         let before = request.subscription().await?;
+        let url = change.url.clone().unwrap_or_else(|| before.url.clone());
+        let state = if url == before.url {
+            before.state
+        } else {
+            next(before.state, EndpointEvent::UrlChanged, request.hub.clock().now()).0
+        };
         let after = Subscription {
-            url: change.url.clone().unwrap_or_else(|| before.url.clone()),
+            url,
+            state,
             events: change.events.clone().unwrap_or_else(|| before.events.clone()),
             revision: before.revision.saturating_add(1),
             ..before
         };
         Ok(Outcome::replaced(after.clone(), view(after, None)))
     };
-    request.answer_once(decide).await
+    let answer = request.answer_once(decide).await?;
+    if change.url.is_some() {
+        // A repeat wakes the drainer, too: the first request may have crashed between the commit and the wake.
+        wake_drainer(request).await;
+    }
+    Ok(answer)
 }

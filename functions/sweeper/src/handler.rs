@@ -10,7 +10,7 @@ use domain::command::{Attempt, Command};
 use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
 use domain::wake::{due, next_wake};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use platform::agency_messages::{Sending, Undeliverable, message};
 use platform::apply::{ApplyError, apply_all};
 use platform::arrivals::arrivals;
@@ -22,9 +22,14 @@ use platform::store::{DUE_SHARDS, Store as _, StoreError, StoredApplication};
 use protocol::jose::PrivateKey;
 use serde::Serialize;
 use thiserror::Error;
+use tokio::time::{Duration, Instant, timeout_at};
 
 /// Most applications of one shard in one sweep; the next sweep takes the rest.
 pub const MAX_PER_SHARD: usize = 200;
+/// Wait before an application that could not be swept is tried again, so that it does not take the place of others.
+pub const BACKOFF: SignedDuration = SignedDuration::from_mins(5);
+/// Time before the function's timeout in which no further application is begun.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// Sweeps the applications whose wake-up time has come.
 pub struct Sweeper<H> {
@@ -45,7 +50,7 @@ pub struct SweepCounts {
     pub erased: u32,
     /// Cases that wait because their agency is suspended, unknown or has no key.
     pub waiting: u32,
-    /// Applications that could not be swept; the next sweep tries again.
+    /// Applications that could not be swept; a sweep after [`BACKOFF`] tries again.
     pub failed: u32,
 }
 
@@ -70,10 +75,23 @@ impl<H: Hub> Sweeper<H> {
         Sweeper { hub, signing }
     }
 
-    /// Sweeps every shard once.
-    pub async fn sweep(&self) -> SweepCounts {
+    /// Sweeps every shard once, until `deadline`. The next sweep takes the rest, and begins with another shard, so that no
+    /// shard starves behind a slow one.
+    pub async fn sweep(&self, deadline: Instant) -> SweepCounts {
         let mut swept = SweepCounts::default();
-        for shard in 0..DUE_SHARDS {
+        // To cancel a sweep is as safe as a crash.
+        if timeout_at(deadline, self.sweep_shards(deadline, &mut swept)).await != Ok(true) {
+            tracing::warn!(
+                due = swept.due,
+                "the sweep stopped before the function's timeout; the next sweep takes the rest"
+            );
+        }
+        swept
+    }
+
+    /// Returns false when the time is over.
+    async fn sweep_shards(&self, deadline: Instant, swept: &mut SweepCounts) -> bool {
+        for shard in shards(self.hub.clock().now()) {
             let now = self.hub.clock().now();
             let ids = match self.hub.store().due(shard, now, MAX_PER_SHARD).await {
                 Ok(ids) => ids,
@@ -84,20 +102,37 @@ impl<H: Hub> Sweeper<H> {
                 }
             };
             for id in ids {
+                if Instant::now() + MARGIN >= deadline {
+                    return false;
+                }
                 swept.due += 1;
-                if let Err(error) = self.sweep_one(id, &mut swept).await {
+                if let Err(error) = self.sweep_one(id, swept).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(application = %id, %error, cause, "an application could not be swept; the next sweep tries again");
+                    tracing::warn!(application = %id, %error, cause, "an application could not be swept; a later sweep tries again");
                     swept.failed += 1;
                 }
             }
         }
-        swept
+        true
     }
 
     async fn sweep_one(&self, id: ApplicationId, swept: &mut SweepCounts) -> Result<(), Failure> {
-        let Some(mut stored) = self.hub.store().get(id).await? else { return Ok(()) };
-        let now = self.hub.clock().now();
+        let Some(stored) = self.hub.store().get(id).await? else { return Ok(()) };
+        let (now, version) = (self.hub.clock().now(), stored.version());
+        let done = self.take_steps(stored, now, swept).await;
+        if done.is_err() {
+            // A newer version has its own wake-up time, so this write then changes nothing.
+            self.hub.store().touch(id, version, Some(now + BACKOFF)).await?;
+        }
+        done
+    }
+
+    async fn take_steps(
+        &self,
+        mut stored: StoredApplication,
+        now: Timestamp,
+        swept: &mut SweepCounts,
+    ) -> Result<(), Failure> {
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
         let found = arrivals(&self.hub, stored.ledger.state()).await?;
         stored = self.apply(stored, found, swept).await?;
@@ -191,5 +226,28 @@ impl<H: Hub> Sweeper<H> {
     async fn set_wake(&self, stored: &StoredApplication, now: Timestamp) -> Result<(), Failure> {
         let wake = next_wake(stored.ledger.state(), now);
         Ok(self.hub.store().touch(stored.id(), stored.version(), wake).await?)
+    }
+}
+
+/// The shards, beginning with another one each minute.
+fn shards(now: Timestamp) -> impl Iterator<Item = u8> {
+    let first = u8::try_from((now.as_second() / 60).rem_euclid(i64::from(DUE_SHARDS))).unwrap_or_default();
+    (0..DUE_SHARDS).map(move |shard| (first + shard) % DUE_SHARDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn o7_every_sweep_begins_with_another_shard() {
+        let sweeps: Vec<Vec<u8>> = (0..i64::from(DUE_SHARDS))
+            .map(|minute| shards(Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)).collect())
+            .collect();
+        let all: BTreeSet<u8> = (0..DUE_SHARDS).collect();
+        assert!(sweeps.iter().all(|sweep| sweep.iter().copied().collect::<BTreeSet<_>>() == all));
+        assert_eq!(sweeps.iter().map(|sweep| sweep[0]).collect::<BTreeSet<_>>(), all);
     }
 }

@@ -1,6 +1,7 @@
 //! Starts the function: reads its environment, builds the sweeper, sweeps on each event.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use platform::batch::deadline;
 use platform::config::Variable;
 use platform::startup::start;
 use serde_json::Value;
@@ -20,5 +21,8 @@ async fn main() -> Result<(), Error> {
     let (_, hub, secrets) = start(&REQUIRED_VARIABLES).await;
     let sweeper =
         &Sweeper::new(hub, secrets.signing_key.ok_or("the variable HUB_SIGNING_KEY_ARN is required")?);
-    run(service_fn(|_: LambdaEvent<Value>| async move { Ok::<_, Error>(sweeper.sweep().await) })).await
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        Ok::<_, Error>(sweeper.sweep(deadline(&event.context)).await)
+    }))
+    .await
 }

@@ -78,8 +78,8 @@ pub enum DisabledReason {
 pub enum EndpointEvent {
     /// The endpoint accepted a callback.
     Delivered,
-    /// A direct delivery was abandoned because callbacks of other applications would have waited. The callback may have
-    /// arrived.
+    /// A direct delivery was abandoned because callbacks of other applications would have waited, or was rejected
+    /// although its message had been received often. The callback may have arrived, and is to be stored.
     TooSlow,
     /// A process claims the attempt that is due. Counted before the attempt, so that only one process makes it.
     Claimed(Jitter),
@@ -100,6 +100,8 @@ pub enum EndpointEvent {
     PauseRequested,
     /// The tenant resumes the subscription.
     ResumeRequested,
+    /// The tenant has given the subscription another URL.
+    UrlChanged,
 }
 
 /// Effect that the caller must execute besides writing the new state.
@@ -303,6 +305,10 @@ pub fn next(
             (Recovering { since }, vec![NotifyEnabled, WakeDrainer])
         }
 
+        // The failures are those of another address.
+        (Failing { since, .. }, Event::UrlChanged) => (Recovering { since }, vec![WakeDrainer]),
+        (Healthy { .. } | Recovering { .. }, Event::UrlChanged) => (state, vec![]),
+
         // Only a resume by the tenant ends these two states. Attempts in flight change nothing.
         (
             Disabled { .. } | Paused { .. },
@@ -313,7 +319,8 @@ pub fn next(
             | Event::AnsweredGone
             | Event::Stored
             | Event::Drained
-            | Event::PauseRequested,
+            | Event::PauseRequested
+            | Event::UrlChanged,
         ) => (state, vec![]),
     }
 }

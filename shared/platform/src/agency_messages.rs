@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::agency_registry::current_agencies;
 use crate::clock::Clock as _;
 use crate::hub::Hub;
+use crate::internal_queue::ProofError;
 use crate::queues::{Outgoing, Queue};
 use crate::store::{StoreError, StoredApplication};
 use crate::vault::{Vault as _, VaultError};
@@ -49,7 +50,30 @@ pub enum Undeliverable {
     Seal(#[from] JoseError),
 }
 
+impl From<ProofError> for Undeliverable {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Vault(error) => error.into(),
+            ProofError::Unwritable => Undeliverable::PersonalData,
+        }
+    }
+}
+
 impl Undeliverable {
+    /// Whether no retry can build the message, because the stored personal data is unusable.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Undeliverable::Vault(error) => !error.is_transient(),
+            Undeliverable::PersonalData => true,
+            Undeliverable::UnknownAgency(_)
+            | Undeliverable::Suspended(_)
+            | Undeliverable::NoKey(_)
+            | Undeliverable::Agencies(_)
+            | Undeliverable::Seal(_) => false,
+        }
+    }
+
     /// Whether the cause lies with the agency: the case then waits for the sweeper, and an immediate retry is useless.
     #[must_use]
     pub fn waits_for_agency(&self) -> bool {

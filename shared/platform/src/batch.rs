@@ -17,6 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use crate::queues::SendError;
+use crate::store::StoreError;
+use crate::vault::VaultError;
+
 /// Groups handled at once.
 pub const CONCURRENCY: usize = 16;
 /// Time before the function's timeout that is reserved for its answer.
@@ -42,6 +46,39 @@ impl Failure {
     pub fn poison(reason: impl fmt::Display) -> Self {
         Failure::Poison(reason.to_string())
     }
+
+    /// A failure that may pass, or one that needs a person.
+    fn of(error: impl fmt::Display, is_transient: bool) -> Self {
+        if is_transient { Failure::retry(error) } else { Failure::poison(error) }
+    }
+
+    /// The same failure with a consequence in front of its reason.
+    #[must_use]
+    pub fn because(self, what: &str) -> Self {
+        match self {
+            Failure::Retry(reason) => Failure::Retry(format!("{what}: {reason}")),
+            Failure::Poison(reason) => Failure::Poison(format!("{what}: {reason}")),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let is_transient = error.is_transient();
+        Failure::of(error, is_transient)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        Failure::of(error, error.is_transient())
+    }
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        Failure::of(error, error.is_transient())
+    }
 }
 
 /// Whether Lambda passed a batch of records and not an HTTP request or a schedule's event. API Gateway puts everything
@@ -66,6 +103,8 @@ pub struct Message {
     pub sent: Option<Timestamp>,
     /// Receipt handle of this delivery.
     pub receipt: String,
+    /// Name of the queue; `None` when SQS does not report it.
+    pub queue: Option<String>,
 }
 
 impl fmt::Debug for Message {
@@ -97,6 +136,7 @@ impl From<SqsMessage> for Message {
             group: message.attributes.remove("MessageGroupId"),
             body: message.body.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
+            queue: message.event_source_arn.and_then(|arn| Some(arn.rsplit_once(':')?.1.to_owned())),
             receives: message
                 .attributes
                 .get("ApproximateReceiveCount")
@@ -163,14 +203,19 @@ fn log(record: &str, receives: u32, outcome: &Outcome) {
         Outcome::Failed(Failure::Retry(reason)) => {
             tracing::warn!(record, receives, outcome = "failed", reason, "record failed, will retry");
         }
-        Outcome::Failed(Failure::Poison(reason)) => {
+        // The alarm on errors rings once. The alarm of the dead-letter queue rings for a record whose first delivery
+        // was lost.
+        Outcome::Failed(Failure::Poison(reason)) if receives <= 1 => {
             tracing::error!(
                 record,
                 receives,
                 outcome = "poison",
                 reason,
-                "record can never be processed; it goes to the dead-letter queue"
+                "record cannot be processed; an operator must look; it goes to the dead-letter queue"
             );
+        }
+        Outcome::Failed(Failure::Poison(reason)) => {
+            tracing::warn!(record, receives, outcome = "poison", reason, "record still cannot be processed");
         }
         Outcome::Blocked => tracing::warn!(
             record,

@@ -24,6 +24,7 @@ pub use model::{
 pub use row::LogCursor;
 
 use crate::store::StoreError;
+use crate::telemetry::rings;
 use row::{Change, Row};
 
 /// A page of a list.
@@ -46,7 +47,8 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// The stored callbacks in the order of application and version, after this application and version.
+    /// The stored callbacks in the order of application and version, after this application and version. An unreadable
+    /// row of this table is logged and left out, so that it does not hide the others.
     fn stored_callbacks(
         &self,
         subscription: SubscriptionId,
@@ -78,6 +80,14 @@ pub trait Deliveries: Clone + Send + Sync + 'static {
         after: Option<LogCursor>,
         limit: usize,
     ) -> impl Future<Output = Result<LogPage<Attempt>, StoreError>> + Send;
+
+    /// Number of the last failed attempt of a callback that is not delivered yet; `None` when the log has none.
+    fn last_failed(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+        version: u32,
+    ) -> impl Future<Output = Result<Option<u32>, StoreError>> + Send;
 
     /// Stores a notice to a tenant.
     fn notify(
@@ -153,12 +163,18 @@ impl<R: Rows> Deliveries for DeliveryTable<R> {
         after: Option<(ApplicationId, u32)>,
         limit: usize,
     ) -> Result<Vec<Callback>, StoreError> {
-        let after = after.map(|(application, version)| row::stored_sk(application, version));
-        let rows = self
-            .0
-            .range("deliveries.stored_callbacks", stored_range(subscription, String::new(), after, limit))
-            .await?;
-        rows.iter().map(Row::callback).collect()
+        let mut after = after.map(|(application, version)| row::stored_sk(application, version));
+        loop {
+            let range = stored_range(subscription, String::new(), after, limit);
+            let rows = self.0.range("deliveries.stored_callbacks", range).await?;
+            let callbacks = readable(&rows, Row::callback);
+            let last = rows.get(limit.wrapping_sub(1));
+            // A full page without a readable row must not hide the rows behind it.
+            match last.filter(|_| callbacks.is_empty()) {
+                Some(last) => after = Some(last.sk.clone()),
+                None => return Ok(callbacks),
+            }
+        }
     }
 
     async fn has_stored_callbacks(
@@ -199,7 +215,26 @@ impl<R: Rows> Deliveries for DeliveryTable<R> {
             limit,
         };
         let rows = self.0.range("deliveries.attempts", range).await?;
-        page(rows, limit, |row| row.attempt(subscription))
+        Ok(page(&rows, limit, |row| row.attempt(subscription)))
+    }
+
+    async fn last_failed(
+        &self,
+        subscription: SubscriptionId,
+        application: ApplicationId,
+        version: u32,
+    ) -> Result<Option<u32>, StoreError> {
+        let range = Range {
+            pk: row::log_pk(subscription, Which::Failed),
+            prefix: row::stored_sk(application, version),
+            after: None,
+            newest_first: false,
+            consistent: true,
+            limit: 1,
+        };
+        let rows = self.0.range("deliveries.last_failed", range).await?;
+        // An unreadable row hides a number, and must not delay a callback.
+        Ok(rows.first().and_then(|row| row.attempt(subscription).ok()).map(|attempt| attempt.number))
     }
 
     async fn notify(&self, tenant: &TenantId, notice: &Notice) -> Result<(), StoreError> {
@@ -222,7 +257,7 @@ impl<R: Rows> Deliveries for DeliveryTable<R> {
             limit,
         };
         let rows = self.0.range("deliveries.notices", range).await?;
-        page(rows, limit, Row::read)
+        Ok(page(&rows, limit, Row::read))
     }
 }
 
@@ -231,11 +266,72 @@ fn stored_range(subscription: SubscriptionId, prefix: String, after: Option<Stri
 }
 
 /// A full page always gets a cursor, so the page after it may be empty.
-fn page<T>(
-    rows: Vec<Row>,
-    limit: usize,
-    read: impl Fn(&Row) -> Result<T, StoreError>,
-) -> Result<LogPage<T>, StoreError> {
+fn page<T>(rows: &[Row], limit: usize, read: impl Fn(&Row) -> Result<T, StoreError>) -> LogPage<T> {
     let next = rows.get(limit.wrapping_sub(1)).map(|last| LogCursor(last.sk.clone()));
-    Ok(LogPage { items: rows.iter().map(read).collect::<Result<_, _>>()?, next })
+    LogPage { items: readable(rows, read), next }
+}
+
+/// The readable rows. An unreadable row is logged and left out, so that it does not hide the others.
+fn readable<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, StoreError>) -> Vec<T> {
+    let read = |row: &Row| match read(row) {
+        Ok(item) => Some(item),
+        Err(error) => {
+            if rings(&format!("{} {}", row.pk, row.sk)) {
+                tracing::error!(row = row.sk, %error, "a row of the deliveries cannot be read; it is left out");
+            }
+            None
+        }
+    };
+    rows.iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use domain::stage::Stage;
+
+    use super::*;
+    use crate::contract::sample;
+
+    #[tokio::test]
+    async fn a8_an_unreadable_row_hides_no_other() {
+        let (table, id, now) =
+            (FakeDeliveries::default(), "018f2d3e-0000-7000-8000-000000000001", sample::start());
+        let id: SubscriptionId = id.parse().unwrap();
+        let callback = |version| Callback {
+            tenant: sample::tenant("an-app"),
+            application: sample::id(1),
+            version,
+            kind: "application.dispatched".to_owned(),
+            at: now,
+            stage: Stage::Dispatched,
+        };
+        for version in 1..=5 {
+            let mut row = Row::stored_callback(id, &callback(version), now).unwrap();
+            if version <= 3 {
+                row.body = "{}".to_owned();
+            }
+            table.0.apply("deliveries.store_callback", vec![Change::Put(row)]).await.unwrap();
+        }
+        let read = table.stored_callbacks(id, None, 10).await.unwrap();
+        assert_eq!(read, [4, 5].map(callback));
+        assert_eq!(
+            table.stored_callbacks(id, None, 2).await.unwrap(),
+            [callback(4)],
+            "behind an unreadable page"
+        );
+        assert!(table.stored_callbacks(id, Some((callback(5).application, 5)), 2).await.unwrap().is_empty());
+        let tenant = sample::tenant("an-app");
+        for kind in [NoticeKind::Paused, NoticeKind::Enabled] {
+            let mut row =
+                Row::notice(&tenant, &Notice { subscription: id, kind, at: now, reason: None }).unwrap();
+            if kind == NoticeKind::Paused {
+                row.body = "{}".to_owned();
+            }
+            table.0.apply("deliveries.notify", vec![Change::Put(row)]).await.unwrap();
+        }
+        let notices = table.notices(&tenant, None, 10).await.unwrap();
+        assert_eq!(notices.items.iter().map(|notice| notice.kind).collect::<Vec<_>>(), [NoticeKind::Enabled]);
+    }
 }

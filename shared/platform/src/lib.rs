@@ -16,6 +16,7 @@ mod failure;
 #[cfg(any(test, feature = "testing"))]
 pub mod faults;
 pub mod hub;
+pub mod internal_queue;
 pub mod jitter;
 pub mod keyring;
 pub mod outbox;

@@ -5,6 +5,8 @@ use domain::effect::calls_back;
 use domain::ledger::Ledger;
 use protocol::callback::{Callback, CallbackMessage, Drain};
 
+use crate::hub::Hub;
+use crate::internal_queue::{ProofError, proven};
 use crate::queues::Outgoing;
 
 /// The callbacks that the entries after `after_version` cause, in version order.
@@ -31,9 +33,9 @@ pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
 /// The message that wakes a drainer. Within five minutes the queue drops a second message with the same mark.
 ///
 /// # Errors
-/// The message cannot be written as JSON, which does not happen with two ids.
-pub fn drain_message(drain: Drain, mark: &str) -> Result<Outgoing, serde_json::Error> {
+/// [`ProofError`] when the vault cannot make the proof of the message.
+pub async fn drain_message<H: Hub>(hub: &H, drain: Drain, mark: &str) -> Result<Outgoing, ProofError> {
     let group = drain.group();
-    let body = serde_json::to_string(&CallbackMessage::Drain(drain))?;
+    let body = proven(hub, &CallbackMessage::Drain(drain)).await?;
     Ok(Outgoing { id: group.clone(), dedup: format!("{group}:{mark}"), group, body })
 }

@@ -145,9 +145,11 @@ pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Resu
     Ok(Image { resend_requested: requested.transpose()?, stored: row.stored()? })
 }
 
-/// The bound for [`Store::mark_for_resend`]: only an earlier mark may be replaced.
+/// The bound for [`Store::mark_for_resend`]: only a mark below it may be replaced, which is at least [`RESEND_SECONDS`]
+/// old. The bound is the next millisecond without a message, because a message's number does not sort as a text.
 fn resend_mark_before(now: Timestamp) -> String {
-    row::resend_mark(now - SignedDuration::from_secs(RESEND_SECONDS), u32::MAX)
+    let oldest = now - SignedDuration::from_secs(RESEND_SECONDS);
+    format!("{:013}", oldest.as_millisecond().max(0).saturating_add(1))
 }
 
 #[cfg(test)]

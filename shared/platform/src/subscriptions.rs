@@ -28,6 +28,7 @@ pub trait Subscriptions: Clone + Send + Sync + 'static {
         response: &StoredResponse,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// The subscriptions of a tenant. An unreadable one is logged and left out.
     fn of(&self, tenant: &TenantId) -> impl Future<Output = Result<TenantSubscriptions, StoreError>> + Send;
 
     /// One subscription. A subscription of another tenant is never found.

@@ -5,8 +5,11 @@
 //! every level, because an SDK logs its requests at `debug`.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::panic::Location;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use lru::LruCache;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level as TracingLevel, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -92,6 +95,18 @@ where
     tracing_subscriber::registry().with(targets).with(lines)
 }
 
+/// Most faults that a process remembers.
+const REMEMBERED_FAULTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// Whether this process has not logged this fault yet. A permanent fault that is found again and again is logged as an
+/// error once, so that its alarm rings once.
+#[must_use]
+pub fn rings(fault: &str) -> bool {
+    static FAULTS: LazyLock<Mutex<LruCache<String, ()>>> =
+        LazyLock::new(|| Mutex::new(LruCache::new(REMEMBERED_FAULTS)));
+    FAULTS.lock().unwrap_or_else(PoisonError::into_inner).put(fault.to_owned(), ()).is_none()
+}
+
 /// Writes to standard error why a function cannot start, and exits with 1. For `main`, before the log starts.
 pub fn cannot_start(error: &dyn std::error::Error) -> ! {
     let line = serde_json::json!({ "level": "ERROR", "message": "the function cannot start", "error": error.to_string() });
@@ -104,7 +119,7 @@ pub fn cannot_start(error: &dyn std::error::Error) -> ! {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
@@ -149,6 +164,11 @@ mod tests {
         };
         assert_eq!(logged(Level::Debug, work).len(), 2);
         assert_eq!(logged(Level::Error, work).len(), 0);
+    }
+
+    #[test]
+    fn a_fault_rings_once() {
+        assert_eq!(["a", "b", "a", "b"].map(rings), [true, true, false, false]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! nothing is in a dead-letter queue, and 99 of 100 callbacks arrived within a minute of their event.
 //!
 //! The seed of the choices is fixed: which process dies, and which callbacks the endpoint refuses. The order in which
-//! processes and callbacks appear is the machine's.
+//! processes and callbacks appear is the machine's. Case C7 of `tests/FIELD_CASES.md`.
 
 #![allow(clippy::print_stdout, reason = "figures are for a reader")]
 

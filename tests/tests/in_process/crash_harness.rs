@@ -392,8 +392,13 @@ impl CrashHarness {
 
     /// The schedule wakes the sweeper.
     pub(crate) async fn sweep(&self) -> Answer {
+        self.sweep_for(TIME).await
+    }
+
+    /// The schedule wakes the sweeper, which has this time.
+    pub(crate) async fn sweep_for(&self, time: Duration) -> Answer {
         let sweeper = Sweeper::new(self.processes.sweeper.clone(), self.keys.hub.clone());
-        Answer::Swept(sweeper.sweep().await)
+        Answer::Swept(sweeper.sweep(Instant::now() + time).await)
     }
 
     /// A report as an agency signs it.

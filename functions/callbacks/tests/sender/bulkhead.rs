@@ -41,8 +41,10 @@ async fn deliver_other(
     assert!(deliver(sender, batch(&[callback], 1)).await.is_empty());
     let took = started.elapsed();
     let mut calls = BTreeMap::new();
-    // The delivery log is written for several tenants together, so its writes are not counted.
-    for call in hub.faults.calls().into_iter().filter(|call| *call != "deliveries.write") {
+    // The delivery log is written for several tenants together, so its writes are not counted. The vault keeps its
+    // keys.
+    let counted = |call: &&str| *call != "deliveries.write" && !call.starts_with("vault.");
+    for call in hub.faults.calls().into_iter().filter(counted) {
         *calls.entry(call).or_default() += 1;
     }
     (calls, took)
@@ -82,7 +84,7 @@ async fn a_callback_in_a_batch_with_a_hanging_endpoint_is_sent_at_once() {
     }
 }
 
-/// Row C5 of the cases from the field. One process handles the queue's batches one after the other, as Lambda does.
+/// Case C5 of `tests/FIELD_CASES.md`. One process handles the queue's batches one after the other, as Lambda does.
 /// Callbacks behind endpoints that hang wait no longer than the batch of these endpoints takes.
 #[tokio::test]
 async fn a_first_callback_waits_two_seconds_at_most_behind_endpoints_that_hang() {
@@ -145,7 +147,8 @@ async fn a_tenant_with_100_000_pending_callbacks_delays_no_other_tenant() {
         let due: Vec<Callback> = (first..first + BATCH).map(pending).collect();
         hub.faults.restart();
         assert!(deliver(&sender, batch(&due, 1)).await.is_empty());
-        let calls = hub.faults.calls();
+        let calls: Vec<_> =
+            hub.faults.calls().into_iter().filter(|call| !call.starts_with("vault.")).collect();
         // Each callback costs a write and a read, and the cached endpoints may be read again.
         assert!(calls.len() <= 2 * due.len() + 2, "{calls:?}");
         if first % (BATCH * BETWEEN) == 0 {

@@ -137,18 +137,18 @@ async fn a_callback_to_a_deleted_subscription_is_dropped() {
 async fn a_callback_whose_record_was_lost_is_sent_again_under_the_same_id() {
     let (endpoint, hub) = (healthy().await, hub());
     let id = subscribe(&hub, &endpoint.url, &[]).await;
-    hub.faults.restart();
-    // The process reads subscriptions and key, posts, and dies before it writes the log.
-    hub.faults.plan(3, Fault::DiesBefore);
+    // The process dies after the POST, before it writes the log.
     let first = sender(&hub);
     deliver(&first, batch(&[callback(4)], 2)).await;
+    drop(first);
     let second = sender(&hub);
     assert!(deliver(&second, batch(&[callback(4)], 3)).await.is_empty());
     assert_eq!(endpoint.ids().last(), Some(&callback(4).id()));
-    assert!(endpoint.ids().iter().all(|id| *id == callback(4).id()));
+    assert_eq!(endpoint.ids(), [callback(4).id(), callback(4).id()]);
+    second.wake_due().await;
     let log = hub.deliveries().attempts(id, Which::All, None, 10).await.unwrap();
     assert_eq!(log.items.len(), 1);
-    assert_eq!((log.items[0].number, log.items[0].result), (3, Ok(200)));
+    assert_eq!((log.items[0].number, log.items[0].result), (1, Ok(200)), "the attempt that was not logged");
 }
 
 /// Row 43 of `tests/FAULTS.md`.
@@ -228,9 +228,9 @@ async fn a_failed_write_of_the_log_fails_no_delivery() {
     deliver(&sender, batch(&[callback(1)], 1)).await;
     hub.faults.restart();
     hub.clock.advance(SignedDuration::from_secs(12));
-    hub.faults.plan(1, Fault::Throttled);
+    hub.faults.plan(2, Fault::Throttled);
     assert!(deliver(&sender, batch(&[callback(2)], 1)).await.is_empty());
-    assert_eq!(hub.faults.calls(), ["deliveries.write"]);
+    assert_eq!(hub.faults.calls(), ["vault.decrypt", "deliveries.write"]);
     assert!(deliver(&sender, batch(&[callback(3)], 1)).await.is_empty());
     assert_eq!(hub.deliveries().attempts(id, Which::All, None, 9).await.unwrap().items.len(), 3);
 }
@@ -244,6 +244,26 @@ async fn live_rejects_http_and_ip_addresses() {
     assert!(endpoint.ids().is_empty());
     let log = hub.deliveries().attempts(id, Which::Failed, None, 9).await.unwrap();
     assert_eq!(log.items[0].result, Err(platform::deliveries::Cause::RefusedAddress));
+}
+
+/// Whoever may send to the queue is not yet a function of the hub.
+#[tokio::test]
+async fn c6_a_forged_message_is_neither_signed_nor_delivered() {
+    let (endpoint, hub) = (healthy().await, hub());
+    let id = subscribe(&hub, &endpoint.url, &[]).await;
+    let sender = sender(&hub);
+    let addressed = SubscriptionCallback { subscription: id, callback: callback(5), replay: false };
+    let test = Callback { kind: TEST.to_owned(), ..callback(6) };
+    let test = SubscriptionCallback { subscription: id, callback: test, replay: false };
+    let forged =
+        [CallbackMessage::V1(callback(4)), CallbackMessage::V2(addressed), CallbackMessage::V2(test)];
+    for message in forged {
+        let mut event = batch_of(&[("a-group".to_owned(), message.clone())], 1);
+        event.records[0].body = Some(serde_json::to_string(&message).unwrap());
+        assert_eq!(deliver(&sender, event).await, ["0"]);
+    }
+    assert!(endpoint.ids().is_empty());
+    assert_eq!(hub.queues.postponed().len(), 3, "each soon is in the dead-letter queue");
 }
 
 #[tokio::test]

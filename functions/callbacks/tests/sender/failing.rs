@@ -16,13 +16,13 @@ use platform::queues::Queue;
 
 use crate::support::*;
 
-fn seconds(count: i64) -> SignedDuration {
+pub(crate) fn seconds(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
 
 /// An endpoint that answers 500 and has been failing for longer than the propagation delay, with three stored callbacks
 /// of two applications.
-async fn failing_endpoint()
+pub(crate) async fn failing_endpoint()
 -> (Endpoint, std::sync::Arc<std::sync::atomic::AtomicU16>, FakeHub, SubscriptionId, CallbackSender<FakeHub>)
 {
     let (endpoint, status) = Endpoint::with_status(500).await;
@@ -300,8 +300,7 @@ async fn a_failure_at_any_call_of_a_drain_loses_nothing() {
             let dying = sender_over(&hub, &connector);
             dying.wake_due().await;
             for message in hub.queues.drain(&Queue::Drains) {
-                let body = serde_json::from_str(&message.body).unwrap();
-                deliver(&dying, batch_of(&[(message.group, body)], 1)).await;
+                deliver(&dying, batch_of_sent(message)).await;
             }
             let reached = hub.faults.calls().len() >= call;
             hub.faults.restart();
@@ -459,18 +458,6 @@ async fn a_rejected_callback_delays_no_other_application() {
         run_schedule(&sender, &hub).await;
     }
     assert!(endpoint.ids().contains(&late.id()));
-}
-
-/// A message that keeps failing while others succeed is stored before the queue moves it to the dead-letter queue.
-#[tokio::test]
-async fn a_message_with_many_receives_is_stored() {
-    let (endpoint, _) = Endpoint::with_status(500).await;
-    let hub = hub();
-    let id = subscribe(&hub, &endpoint.url, &[]).await;
-    let sender = sender_over(&hub, &connector());
-    assert!(deliver(&sender, batch(&[callback(4)], 9)).await.is_empty());
-    assert_eq!((endpoint.ids().len(), stored_ids(&hub, id).await), (0, vec![callback(4).id()]));
-    assert!(matches!(stored(&hub, id).await.state, EndpointState::Recovering { .. }));
 }
 
 /// An answer 410 disables the endpoint at once, even when another callback of the page was rejected first.

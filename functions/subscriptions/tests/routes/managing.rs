@@ -46,12 +46,22 @@ async fn set_state(test_hub: &TestHub, id: SubscriptionId, state: EndpointState)
 }
 
 fn subscription_callbacks(test_hub: &TestHub) -> Vec<SubscriptionCallback> {
-    let messages = test_hub.hub.queues.drain(&Queue::Callbacks).into_iter();
-    let read = |body: String| match serde_json::from_str(&body).unwrap() {
+    addressed_in(test_hub, &Queue::Callbacks)
+}
+
+fn addressed_in(test_hub: &TestHub, queue: &Queue) -> Vec<SubscriptionCallback> {
+    let messages = test_hub.hub.queues.drain(queue).into_iter();
+    let read = |body: String| match message_in(&body) {
         CallbackMessage::V2(addressed) => addressed,
         other => panic!("{other:?}"),
     };
     messages.map(|message| read(message.body)).collect()
+}
+
+/// The message in a body. The proof is verified by the tests of `platform::internal_queue`.
+fn message_in(body: &str) -> CallbackMessage {
+    let body: Value = serde_json::from_str(body).unwrap();
+    serde_json::from_str(body["proven-1"]["message"].as_str().unwrap()).unwrap()
 }
 
 async fn notices(test_hub: &TestHub) -> Vec<String> {
@@ -307,7 +317,7 @@ async fn the_schedule_wakes_a_drainer_that_could_not_be_woken() {
 }
 
 #[tokio::test]
-async fn a_test_event_goes_through_the_callback_queue() {
+async fn a_test_event_goes_through_the_drain_queue() {
     let test_hub = new_hub();
     let (id, path) = subscribed(&test_hub).await;
     let test = format!("{path}/test");
@@ -316,11 +326,34 @@ async fn a_test_event_goes_through_the_callback_queue() {
     assert_eq!(test_hub.post(&test, "t", &json!({})).await.body, first.body, "the same event");
     let another = test_hub.post(&test, "u", &json!({})).await;
     assert_ne!(another.body, first.body);
-    let sent = subscription_callbacks(&test_hub);
+    let sent = addressed_in(&test_hub, &Queue::Drains);
     assert_eq!(sent.len(), 2, "a repeat sends nothing");
     assert_eq!((sent[0].subscription, sent[0].callback.kind.as_str()), (id, "webhook.test"));
     assert_eq!(first.body["webhook_id"], sent[0].callback.id());
     assert!(test_hub.hub.store().get(sent[0].callback.application).await.unwrap().is_none());
+}
+
+/// The failures are those of the former address, so the stored callbacks need not wait for the schedule.
+#[tokio::test]
+async fn c2_a_changed_url_ends_the_failing_state() {
+    let test_hub = new_hub();
+    let (id, path) = subscribed(&test_hub).await;
+    let since = test_hub.hub.clock.now();
+    let failing =
+        EndpointState::Failing { attempt: 9, since, next_at: since + SignedDuration::from_hours(20) };
+    set_state(&test_hub, id, failing).await;
+    let same = stored(&test_hub, id).await.url;
+    test_hub.patch(&path, "same", &json!({ "url": same })).await;
+    assert_eq!(stored(&test_hub, id).await.state, failing, "the URL is not another one");
+    test_hub.hub.queues.drain(&Queue::Drains);
+    let other = json!({ "url": "https://other.example.cn/hooks" });
+    assert_eq!(test_hub.patch(&path, "other", &other).await.body["state"], "recovering");
+    assert_eq!(stored(&test_hub, id).await.state, EndpointState::Recovering { since });
+    assert_eq!(test_hub.hub.queues.drain(&Queue::Drains).len(), 1, "a drainer is woken");
+    let paused = EndpointState::Paused { since, at: since };
+    set_state(&test_hub, id, paused).await;
+    test_hub.patch(&path, "third", &json!({ "url": same })).await;
+    assert_eq!(stored(&test_hub, id).await.state, paused, "only the tenant ends a pause");
 }
 
 #[tokio::test]

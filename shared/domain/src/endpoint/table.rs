@@ -31,6 +31,7 @@ pub fn endpoint_table() -> String {
         ("no callback is stored any more", EndpointEvent::Drained),
         ("the tenant pauses", EndpointEvent::PauseRequested),
         ("the tenant resumes", EndpointEvent::ResumeRequested),
+        ("the tenant changes the URL", EndpointEvent::UrlChanged),
     ];
     let mut table = String::from("| event |");
     for states in columns {

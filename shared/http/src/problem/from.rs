@@ -10,6 +10,7 @@ use super::{Code, Problem};
 use crate::fields::FieldError;
 use platform::apply::ApplyError;
 use platform::documents::DocumentsError;
+use platform::internal_queue::ProofError;
 use platform::queues::SendError;
 use platform::store::StoreError;
 use platform::vault::VaultError;
@@ -137,6 +138,15 @@ impl From<SendError> for Problem {
             SendError::Throttled => Problem::new(Code::Throttled),
             SendError::Unavailable | SendError::Blocked => Problem::new(Code::Unavailable),
             SendError::Refused | SendError::NoQueue => internal(&error),
+        }
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Vault(error) => error.into(),
+            ProofError::Unwritable => internal(&error),
         }
     }
 }

@@ -63,6 +63,7 @@ async fn a_malformed_body_fails_only_its_own_record() {
         receives: 1,
         sent: None,
         receipt: String::new(),
+        queue: None,
     }
     .json::<Value>();
     let message = format!("{poison:?}");
@@ -131,6 +132,7 @@ fn debug_does_not_show_the_body_of_a_message() {
         body: "canary".into(),
         receives: 3,
         receipt: String::new(),
+        queue: None,
     };
     assert!(!format!("{message:?}").contains("canary"));
     assert_eq!(Message::from(sqs(&[("1", Some("g"), "b")]).records.remove(0)).receives, 2);

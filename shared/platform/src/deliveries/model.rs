@@ -43,7 +43,7 @@ pub struct Attempt {
     /// The subscription of the endpoint.
     pub subscription: SubscriptionId,
     pub callback: Callback,
-    /// Number of the attempt, counted from 1 since the endpoint last accepted a callback.
+    /// Number of the attempt of this callback, counted from 1.
     pub number: u32,
     /// Start of the attempt.
     pub at: Timestamp,

@@ -9,6 +9,7 @@ use super::Subscriptions;
 use super::model::{Changes, FormerKeys, Subscription, TenantSubscriptions};
 use crate::store::StoreError;
 use crate::stored_responses::{self, StoredResponse};
+use crate::telemetry::rings;
 #[cfg(any(test, feature = "testing"))]
 use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Condition, Key, Row, TenantRows, Write, partition};
@@ -142,7 +143,15 @@ impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
             if row.key.sk == TENANT_SUBSCRIPTIONS {
                 roster.revision = row.revision;
             } else {
-                roster.all.push(read(tenant, row)?);
+                let key = row.key.clone();
+                match read(tenant, row) {
+                    Ok(subscription) => roster.all.push(subscription),
+                    Err(error) => {
+                        if rings(&format!("{} {}", key.pk, key.sk)) {
+                            tracing::error!(row = key.sk, %error, "a subscription cannot be read; it gets no callbacks, and its tenant's other subscriptions do");
+                        }
+                    }
+                }
             }
         }
         roster.all.sort_by_key(|subscription| (subscription.created, subscription.id));
@@ -194,5 +203,24 @@ mod tests {
         assert_eq!((read.former.clone(), read.public_key.clone()), (None, None));
         let written = row(&read).expect("a row").key;
         assert_eq!(written.tenant().zip(id(&written)), Some((tenant, number)));
+    }
+
+    #[tokio::test]
+    async fn a8_an_unreadable_subscription_hides_no_other() {
+        let (tenant, table) = ("an-app".parse().expect("a tenant"), FakeSubscriptions::default());
+        let ids = ["7f0e8a44-1111-4222-8333-944455556666", "7f0e8a44-1111-4222-8333-944455556667"]
+            .map(|id| id.parse::<SubscriptionId>().expect("an id"));
+        for (number, body) in
+            ids.into_iter().zip(["{}", r#"{"url":"https://app.example/","created":"2026-03-02T01:00:00Z"}"#])
+        {
+            let row = Row {
+                body: Some(body.to_owned()),
+                encrypted: Some(vec![1, 2, 3]),
+                ..Row::new(key(&tenant, number))
+            };
+            assert!(table.0.put("subscriptions.replace", row, Condition::Absent).await.expect("a write"));
+        }
+        let roster = table.of(&tenant).await.expect("the readable subscription");
+        assert_eq!(roster.all.iter().map(|one| one.id).collect::<Vec<_>>(), [ids[1]]);
     }
 }

@@ -57,6 +57,7 @@ operations! {
     /// Change a subscription
     ///
     /// Changes the URL or the event types. Absent members stay unchanged. The change takes effect within 15 seconds.
+    /// Another URL ends the state `failing`: stored callbacks are sent to it at once.
     CHANGE_SUBSCRIPTION = "changeSubscription" patch "/v1/subscriptions/{id}" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = SubscriptionChange,
         responses((status = 200, description = "The subscription was changed.", body = SubscriptionView)),
@@ -75,7 +76,8 @@ operations! {
 
     /// Send a test event
     ///
-    /// Sends an event of type `webhook.test` like any other callback. No application has the id that it carries.
+    /// Sends an event of type `webhook.test` once and at once, whatever the state of the endpoint. When the endpoint
+    /// accepts it, the state `failing` ends and stored callbacks are sent. No application has the id that it carries.
     SEND_TEST_EVENT = "sendTestEvent" post "/v1/subscriptions/{id}/test" Subscriptions token(SubscriptionsWrite) idempotent {
         params(Subscription), request_body = Option<Nothing>,
         responses((status = 202, description = "The hub sends the test event.", body = Tested)),

@@ -1,5 +1,7 @@
 //! Faults between the table's stream and the agencies' queues.
 
+use std::time::Duration;
+
 use app_client::SampleDocument;
 use domain::agencies::AgencyState;
 use domain::application::object_key;
@@ -107,6 +109,31 @@ async fn an_unreadable_record_is_quarantined_with_its_reason() {
     assert!(why["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "with its reason: {why}");
 }
 
+/// The vault can never open the personal data of one application. Its lane of the stream goes on.
+#[tokio::test]
+async fn a8_a_case_that_can_never_be_sent_is_quarantined_and_blocks_no_other() {
+    let harness = CrashHarness::new();
+    for key in ["one", "two"] {
+        let keys = file(&harness, TENANT, key).await;
+        harness.uploaded(&keys).await;
+    }
+    let stored = harness.stored().await;
+    let mut records: Vec<Value> =
+        stored.iter().map(|stored| stream_record(stored, 1, stored.version())).collect();
+    records[0]["dynamodb"]["NewImage"]["se"] = json!({ "B": "e30=" });
+    assert_eq!(harness.stream_records(&records).await, Answer::Batch(0), "the batch is complete");
+    let sent = harness.take(BEIJING);
+    assert_eq!(
+        sent.iter().map(|message| message.group.clone()).collect::<Vec<_>>(),
+        [stored[1].id().to_string()]
+    );
+    let quarantined = harness.hub.queues.drain(&Queue::Quarantine);
+    assert_eq!(quarantined.len(), 1);
+    let why: Value = serde_json::from_str(&quarantined[0].body).expect("JSON");
+    assert_eq!(why["key"]["id"]["S"], json!(stored[0].id()));
+    assert!(why["reason"].as_str().is_some_and(|reason| reason.contains("decrypted")), "{why}");
+}
+
 /// The message was sent but its dispatch was never recorded, so the sweeper sends it again within the queue's five
 /// minutes. The new deduplication id makes it arrive; the message id is the same.
 /// Row 13 of `tests/FAULTS.md`.
@@ -177,6 +204,24 @@ async fn a_case_waits_for_a_suspended_agency_and_is_sent_when_it_resumes() {
     harness.hub.clock.advance(SignedDuration::from_hours(2));
     harness.sweep().await;
     assert_eq!(harness.take(BEIJING).len(), 1, "the case is sent when the agency resumes");
+}
+
+#[tokio::test]
+async fn o7_a_failing_application_is_backed_off_and_a_sweep_stops_in_time() {
+    let (harness, keys) = with_a_draft().await;
+    harness.uploaded(&keys).await;
+    let stored = only_application(&harness).await;
+    let message = format!("{}:{}", stored.id(), stored.ledger.state().leg_opened);
+    harness.hub.queues.refuse(&message, u32::MAX, SendError::Throttled);
+    harness.hub.clock.advance(SignedDuration::from_mins(6));
+    let none = SweepCounts::default();
+    assert_eq!(harness.sweep_for(Duration::from_secs(1)).await, Answer::Swept(none), "no time is left");
+    assert_eq!(harness.sweep().await, Answer::Swept(SweepCounts { due: 1, failed: 1, ..none }));
+    harness.hub.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(harness.sweep().await, Answer::Swept(none), "other applications take its place");
+    harness.hub.queues.refuse(&message, 0, SendError::Throttled);
+    harness.hub.clock.advance(SignedDuration::from_mins(5));
+    assert_eq!(harness.sweep().await, Answer::Swept(SweepCounts { due: 1, moved: 1, sent: 1, ..none }));
 }
 
 /// Without the KMS key the router sends nothing, neither encrypted nor plain.

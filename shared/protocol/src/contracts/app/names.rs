@@ -169,7 +169,7 @@ written! {
                         "type": { "type": "string", "description": "`application.<event>`, or `webhook.test`." },
                         "application": application,
                         "version": version,
-                        "attempt": { "type": "integer", "minimum": 1, "description": "Number of the attempt, counted since the endpoint last accepted a callback." },
+                        "attempt": { "type": "integer", "minimum": 1, "description": "Number of the attempt of this callback, counted from 1. A replay of an accepted callback counts as the second." },
                         "at": at,
                         "delivered": { "type": "boolean", "description": "Whether the endpoint answered 2xx." },
                         "status": { "type": "integer", "minimum": 100, "maximum": 599, "description": "HTTP status of the endpoint's response." },

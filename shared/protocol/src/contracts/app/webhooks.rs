@@ -95,7 +95,10 @@ to `GET /v1/notices`; `resume` delivers the stored callbacks.";
 
 fn responses() -> Map<String, Value> {
     let responses = [
-        ("2XX", "The callback is delivered. The hub ignores the body."),
+        (
+            "2XX",
+            "The callback is delivered: the status counts once the headers are there, and what happens to the body changes nothing.",
+        ),
         (
             "410",
             "The endpoint is gone. The hub disables the subscription at once and keeps the stored callbacks.",
