@@ -38,7 +38,7 @@ fn read_again<T: Serialize + DeserializeOwned>(name: &str, value: &Value) -> Val
 }
 
 /// Readers of the types outside the hub ignore them. The hub reads what agencies sign with `http_kit::signed_request`,
-/// which refuses them (decision record 17).
+/// which refuses them (decision 19).
 #[test]
 fn unknown_members_are_ignored_at_any_depth() {
     for (name, schema) in NAMES {

@@ -1,5 +1,5 @@
 //! Reads the payloads that agencies sign. Each type is read here and nowhere else: a new member is read here first,
-//! because unknown members are refused (decision record 17).
+//! because unknown members are refused (decision 19).
 
 use domain::catalogue::DocumentKind;
 use domain::command::ReportedResult;

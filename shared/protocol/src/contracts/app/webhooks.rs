@@ -88,7 +88,8 @@ pub(super) fn callback() -> Value {
 const DESCRIPTION: &str = "\
 The hub sends this request to the URL of a subscription, signed after [Standard Webhooks](https://www.standardwebhooks.com/). It \
 contains ids only: read the application at `data.url`. Delivery is at least once. The callbacks of one application arrive in version \
-order, except replays. Answer within ten seconds, and process the event afterwards. The hub does not follow redirects.
+order, except replays. Answer at once, and process the event afterwards: without an answer within \
+1.5 seconds the hub sends the callback again later, with ten seconds for the answer. The hub does not follow redirects.
 
 The hub retries a failed callback for 75 hours and stores it for 30 days. After 75 hours it disables the subscription and adds a notice \
 to `GET /v1/notices`; `resume` delivers the stored callbacks.";
