@@ -269,7 +269,10 @@ impl AppClient {
         url: &str,
         events: &[String],
     ) -> Result<(SubscriptionId, Secret), AppClientError> {
-        let body = json!({ "url": url, "events": events });
+        let mut body = json!({ "url": url });
+        if !events.is_empty() {
+            body["events"] = json!(events);
+        }
         let created: SubscriptionView = self.post("/v1/subscriptions", &body).await?;
         let secret = created.secret.and_then(|secret| Secret::parse(&secret).ok());
         Ok((created.id, secret.ok_or(AppClientError::MissingSecret)?))
