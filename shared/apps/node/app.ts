@@ -99,10 +99,10 @@ async function file(body: Schemas["NewApplication"], paths: string[]): Promise<A
     const sha256 = createHash("sha256").update(bytes).digest("base64");
     if (sha256 !== document.sha256) throw new Error(`${path} is not the ${document.kind} that the body declares`);
     // Each link is signed for one file. Two pages may be the same file, so each link is used once.
-    const index = open.findIndex((slot) => slot.upload?.headers?.["x-amz-checksum-sha256"] === sha256);
-    const slot = open[index];
+    const at = open.findIndex((slot) => slot.upload?.headers?.["x-amz-checksum-sha256"] === sha256);
+    const slot = open[at];
     if (!slot?.upload) throw new Error(`no link for ${document.kind}`);
-    open.splice(index, 1);
+    open.splice(at, 1);
     await upload(slot.upload, bytes);
     console.log(`uploaded ${slot.requirement}`);
   }

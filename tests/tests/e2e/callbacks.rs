@@ -34,6 +34,14 @@ async fn test(app: &App, path: &str) -> String {
     sent["webhook_id"].as_str().expect("an id").to_owned()
 }
 
+/// Withdraws an application, which causes one callback. Returns its `webhook-id`.
+async fn one_callback(app: &App) -> String {
+    let filed = app.file(first_card(&Citizen::aged(37), HOHHOT, "350102"), &adult_documents()).await;
+    app.has_everything(filed.id).await;
+    let withdrawn = app.step(filed.id, "withdraw", &json!({})).await;
+    format!("{}:{}", filed.id, withdrawn.version)
+}
+
 async fn wait_for_callback(app: &App, id: &str) {
     let received = async || app.receiver.calls().iter().any(|call| call.id == id).then_some(());
     until(&format!("the callback {id}"), SOON, received).await;
@@ -118,7 +126,7 @@ pub(crate) async fn a_pause_stores_callbacks_and_a_resume_delivers_them_in_order
 pub(crate) async fn status_410_disables_the_endpoint_and_a_resume_delivers(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-gone").await;
     app.receiver.answer(Some(410));
-    let id = test(&app, &path).await;
+    let id = one_callback(&app).await;
     until("a disabled endpoint with a stored callback", SOON, async || {
         let now = view(&app, &path).await;
         (now.state == "disabled" && now.reason.as_deref() == Some("gone") && now.stored_callbacks == Some(1))
@@ -147,7 +155,7 @@ pub(crate) async fn status_410_disables_the_endpoint_and_a_resume_delivers(test_
 pub(crate) async fn a_failing_endpoint_gets_its_callbacks_later(test_hub: Arc<TestHub>) {
     let (app, path) = subscribed(&test_hub, "callbacks-failing").await;
     app.receiver.answer(Some(503));
-    let id = test(&app, &path).await;
+    let id = one_callback(&app).await;
     until("a failing endpoint with stored callbacks", SOON, async || {
         let now = view(&app, &path).await;
         (now.state == "failing" && now.stored_callbacks == Some(1)).then_some(())

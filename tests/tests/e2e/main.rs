@@ -71,8 +71,7 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
     let plays = plays! {
         first_cards: adult_from_hohhot_to_beijing, under_16_by_the_guardian, between_league_cities,
             sixteenth_birthday_today;
-        transfers: job_transfer, school_admission, graduation, couples_joining, parents_joining_children,
-            lapsed_certificate_is_restored_at_origin;
+        transfers: job_transfer, school_admission, graduation, couples_joining, parents_joining_children;
         certificates: kinship_is_issued_and_fetched, former_name_is_issued_and_fetched;
         exceptions: supplement_is_requested_and_answered, not_issued, withdrawn_before_dispatch, withdrawn_after_dispatch;
         places: a_place_that_no_agency_covers, an_agency_without_a_capability;

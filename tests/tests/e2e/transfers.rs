@@ -54,28 +54,6 @@ pub(crate) async fn parents_joining_children(test_hub: Arc<TestHub>) {
     settles(test_hub, "23", body, &transfer_documents("proof_of_kinship")).await;
 }
 
-/// The origin issues a migration certificate that expired yesterday, and nobody settles. The sweeper records the lapse,
-/// and the origin restores the registration.
-pub(crate) async fn lapsed_certificate_is_restored_at_origin(test_hub: Arc<TestHub>) {
-    test_hub.run_agency("51", "lapse").await;
-    test_hub.run_agency("1502", "lapse").await;
-    let app = App::open(&test_hub, "transfer-lapsed").await;
-    let body = transfer(&Citizen::aged(35), "job_transfer", "150203", "510104");
-    let filed = app.file(when_complete(body), &transfer_documents("transfer_order")).await;
-    let settling = |view: &ApplicationView| {
-        view.stage == Stage::Dispatched && view.leg.as_ref().is_some_and(|leg| leg.purpose == Purpose::Settle)
-    };
-    until("a case to settle", SOON, async || Some(app.view(filed.id).await).filter(settling)).await;
-    let swept: Value = test_hub.stack().sweep().await.expect("a response of the sweeper");
-    assert_eq!(swept["failed"], 0, "{swept}");
-    app.reaches(filed.id, Stage::RestoredAtOrigin).await;
-    let callbacks =
-        ["verified", "moved_out", "dispatched", "lapsed", "dispatched", "received", "restored_at_origin"];
-    let callbacks = [&PERMIT[..], &["dispatched", "received"], &callbacks].concat();
-    let head = close(&app, filed.id, &callbacks).await;
-    assert_eq!(head.agency().to_string(), "51");
-}
-
 /// A transfer with a permit to Hohhot that ends `settled`.
 async fn settles(test_hub: Arc<TestHub>, origin: &str, body: Value, documents: &[SampleDocument]) {
     test_hub.run_agency(origin, "default").await;

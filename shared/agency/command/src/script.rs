@@ -15,7 +15,7 @@ use protocol::case::Case;
 
 use choice::ScriptChoice;
 pub use line::{ScriptAction, ScriptCondition, ScriptLine};
-use scenarios::{happy, lapse, received, refuse, supplement};
+use scenarios::{happy, received, refuse, supplement};
 
 /// A script. The agency never reports on a purpose without lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,19 +40,15 @@ pub enum ScriptStep {
 
 impl AgencyScript {
     /// The names for [`AgencyScript::named`], each with a description.
-    pub const NAMES: [(&'static str, &'static str); 9] = [
+    pub const NAMES: [(&'static str, &'static str); 8] = [
         ("default", "brings every case to a good end"),
         ("supplement", "requests one item first, then decides favourably"),
         ("not_issued", "refuses first cards; decides other cases like default"),
         ("reject", "refuses every case that can be refused"),
-        ("lapse", "moves out with a certificate that expired yesterday, and never settles"),
         ("hold", "reports received, then nothing"),
         ("silent", "handles messages and never reports"),
         ("certify", "decides by the applicant's name, as certification requires"),
-        (
-            "realistic",
-            "approves, requests supplements, refuses and lapses at random; --seed selects the sequence",
-        ),
+        ("realistic", "approves, requests supplements and refuses at random; --seed selects the sequence"),
     ];
 
     /// A script without lines.
@@ -79,7 +75,6 @@ impl AgencyScript {
                 other => happy(other),
             },
             "reject" => refuse,
-            "lapse" => lapse,
             "hold" => |_| vec![received()],
             "silent" => |_| Vec::new(),
             "certify" => {

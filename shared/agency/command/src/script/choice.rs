@@ -3,21 +3,18 @@
 use std::time::Duration;
 
 use domain::effect::NoticeKind;
-use domain::stage::Purpose;
 use protocol::case::Case;
 
 use super::line::{ScriptAction, ScriptCondition, ScriptLine};
-use super::scenarios::{happy, lapse, line, refuse, supplement};
+use super::scenarios::{happy, line, refuse, supplement};
 use crate::seeded_rng::SeededRng;
 
 /// Working time of certification's slow case, which requires 4 seconds or more.
 const SLOW: Duration = Duration::from_secs(5);
 /// Share of cases that are approved at once.
 const APPROVED: f64 = 0.70;
-/// Share of cases that are approved, or need a supplement.
+/// Share of cases that are approved, or need a supplement. The rest is refused when the purpose allows it.
 const SUPPLEMENTED: f64 = 0.84;
-/// Share of cases that are approved, need a supplement, or are refused. The rest lapses when the purpose allows it.
-const REFUSED: f64 = 0.95;
 
 /// How the lines are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +56,8 @@ fn by_chance(rng: SeededRng, case: &Case) -> Vec<ScriptLine> {
         happy(case.purpose)
     } else if scenario < SUPPLEMENTED {
         answered(case, roll("answer") < APPROVED)
-    } else if scenario < REFUSED {
-        refuse(case.purpose)
     } else {
-        match case.purpose {
-            Purpose::MoveOut | Purpose::Settle => lapse(case.purpose),
-            Purpose::Decide | Purpose::Approve | Purpose::Restore | Purpose::Certify => happy(case.purpose),
-        }
+        refuse(case.purpose)
     }
 }
 

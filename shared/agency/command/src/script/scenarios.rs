@@ -81,19 +81,6 @@ pub(super) fn refuse(purpose: Purpose) -> Vec<ScriptLine> {
     vec![received(), always(result)]
 }
 
-/// Moves out with a migration certificate that was issued 31 days ago and expired yesterday; never settles.
-pub(super) fn lapse(purpose: Purpose) -> Vec<ScriptLine> {
-    match purpose {
-        Purpose::MoveOut => vec![
-            received(),
-            always(ReportedResult::Verified),
-            line(ScriptCondition::Always, ScriptAction::MoveOut { issued_days_ago: 31, valid_days: 30 }),
-        ],
-        Purpose::Settle => Vec::new(),
-        Purpose::Decide | Purpose::Approve | Purpose::Restore | Purpose::Certify => happy(purpose),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

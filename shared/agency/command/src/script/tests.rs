@@ -96,23 +96,10 @@ fn scenarios_send_reports_in_the_usual_order() {
     use NoticeKind::{Opened, RestoreRequested, Supplemented};
     assert_eq!(kinds("default", Purpose::Decide, Opened), ["received", "signed", "produced", "ready"]);
     assert_eq!(kinds("default", Purpose::MoveOut, Opened), ["received", "verified", "moved_out"]);
-    assert_eq!(kinds("lapse", Purpose::Restore, RestoreRequested), ["received", "restored"]);
+    assert_eq!(kinds("default", Purpose::Restore, RestoreRequested), ["received", "restored"]);
     assert_eq!(kinds("supplement", Purpose::Decide, Opened), ["received", "supplement_requested"]);
     assert_eq!(kinds("supplement", Purpose::Decide, Supplemented), ["signed", "produced", "ready"]);
     assert_eq!(kinds("not_issued", Purpose::Decide, Opened), ["received", "not_issued"]);
     assert_eq!(kinds("reject", Purpose::Certify, Opened), ["received", "rejected"]);
-    assert!(kinds("lapse", Purpose::Settle, Opened).is_empty());
     assert_eq!(kinds("hold", Purpose::Certify, Opened), ["received"]);
-}
-
-#[test]
-fn the_script_lapse_issues_a_certificate_that_expired_yesterday() {
-    let mut case = case(1, 4);
-    case.purpose = Purpose::MoveOut;
-    let steps = AgencyScript::named("lapse").expect("a script").steps(&case, date(2026, 3, 31));
-    let Some(ScriptStep::Report(ReportedResult::MovedOut { issued_on, valid_until, .. })) = steps.last()
-    else {
-        panic!("{steps:?}");
-    };
-    assert_eq!((*issued_on, *valid_until), (date(2026, 2, 28), date(2026, 3, 30)));
 }

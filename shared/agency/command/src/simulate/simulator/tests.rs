@@ -209,7 +209,10 @@ async fn mistakes_are_refused_and_the_case_is_still_decided() {
         kinds.extend(told("mistake").map(|entry| entry.detail.clone()));
     }
     let kinds: Vec<_> = kinds.iter().map(String::as_str).collect();
-    assert_eq!(kinds, ["again: taken", "early: 409", "stale: 409", "unknown: 404"]);
+    assert_eq!(
+        kinds,
+        ["again: taken", "early: 409 illegal_step", "stale: 409 illegal_step", "unknown: 404 not_found"]
+    );
 }
 
 #[tokio::test]
