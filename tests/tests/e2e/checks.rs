@@ -104,7 +104,7 @@ pub(crate) async fn logs_contain_no_personal_data(test_hub: &TestHub, all_trials
     let mut requests = 0;
     for group in log_groups(test_hub).await {
         for line in log_lines(test_hub, &group).await {
-            requests += usize::from(line.contains("\"message\":\"request\""));
+            requests += usize::from(line.contains("\"message\":\"request answered\""));
             assert_eq!(people::trace_in(&line), None, "{group}");
             assert!(!line.contains("\"level\":\"ERROR\""), "{group}: {line}");
         }
