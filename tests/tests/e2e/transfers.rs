@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use app_client::SampleDocument;
 use domain::stage::{Purpose, Stage};
-use protocol::app::ApplicationView;
 use serde_json::Value;
 use tongban_tests::people::Citizen;
-use tongban_tests::until::until;
 
-use crate::app::{App, SOON};
+use crate::app::App;
 use crate::checks::close;
 use crate::test_hub::TestHub;
 use tongban_tests::forms::{HOHHOT, transfer, transfer_documents, when_complete};
