@@ -61,7 +61,7 @@ impl<'s> Filer<'s> {
         stream::iter(answering).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 
-    /// Settles these transfers. The hub refuses when the agency was faster or the certificate has lapsed.
+    /// Settles these transfers. The hub refuses when the agency was faster.
     pub(crate) async fn settle(&self, moved: &[ApplicationId]) {
         for id in moved {
             let url = format!("{}/v1/applications/{id}/confirm", self.stack.api_url().expect("an address"));
