@@ -1,8 +1,8 @@
 //! The buffer of the delivery log. It writes attempts in few calls, and a failed write never fails a delivery.
 //!
 //! First-time successes are written together: when [`BATCH`] of them wait, when the oldest has waited for
-//! [`MAX_DELAY`], and when the schedule wakes the process. The newest successes may therefore be missing for a minute,
-//! longer while a process is idle, and for ever when a process ends. Failures, retries and test events are written
+//! [`MAX_DELAY`], and when the schedule wakes the process. The log may therefore lack the newest successes for a minute,
+//! and longer while a process is idle. A process that ends loses them. Failures, retries and test events are written
 //! before their batch is answered.
 
 use std::mem;

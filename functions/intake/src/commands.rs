@@ -78,7 +78,7 @@ async fn with_arrivals<H: Hub>(
     }
 }
 
-/// The answer to a refused command. Missing documents are told from those whose last upload was rejected.
+/// The answer to a refused command. A document whose last upload was rejected has another code than a missing one.
 fn refused(stored: &StoredApplication, refusal: Refusal) -> Problem {
     let Refusal::Missing(missing) = &refusal else { return refusal.into() };
     let is_rejected =

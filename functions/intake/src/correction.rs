@@ -3,8 +3,6 @@
 //! The corrected data and its events are one conditional write. A write that meets another one is made again from the
 //! current state, so two corrections at once lose nothing.
 
-use std::time::Duration;
-
 use domain::application::{Application, CommandKey};
 use domain::catalogue::service_row;
 use domain::command::{Actor, Attempt, Command};
@@ -79,7 +77,7 @@ pub async fn correct<H: Hub>(
         if let Some(applied) = apply::correct(hub, stored, &attempt, encrypted).await? {
             return answer(hub, &applied.stored, applied.version, &declared).await;
         }
-        tokio::time::sleep(Duration::from_millis(5 << tried)).await;
+        apply::pause_after_conflict(tried + 1).await;
     }
     Err(ApplyError::Contended.into())
 }

@@ -415,7 +415,7 @@ fn declared(fields: &mut Fields<'_>) -> Option<Vec<DeclaredUpload>> {
     if given { read } else { Some(Vec::new()) }
 }
 
-/// Each declared document must fit a slot of its own.
+/// Refuses the declared documents for which no slot is left.
 fn check_assigned(fields: &mut Fields<'_>, declared: &[DeclaredUpload], slots: &[Slot]) {
     let assigned = assign(declared, slots);
     for (index, (document, slot)) in declared.iter().zip(&assigned).enumerate() {

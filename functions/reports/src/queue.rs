@@ -37,7 +37,7 @@ async fn report<H: Hub>(handler: &ReportHandler<H>, message: &Message) -> Result
     let jws = message.body.trim();
     let sent = message.sent.unwrap_or_else(|| handler.hub.clock().now());
     let may_wait = message.receives < LAST_HELD_RECEIVE;
-    let Err(error) = handler.take_queued(jws, sent, may_wait).await else { return Ok(()) };
+    let Err(error) = handler.take_or_hold(jws, sent, may_wait).await else { return Ok(()) };
     if may_wait && error.waits_for_another() {
         hold(handler, message).await;
         return Err(Failure::retry(error));

@@ -40,7 +40,7 @@ impl<H: Hub> ReportHandler<H> {
     /// # Errors
     /// [`ReportError`]. A refusal is answered only after its evidence is stored.
     pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
-        self.take_as(jws, arrived, false).await
+        self.take_or_hold(jws, arrived, false).await
     }
 
     /// As [`ReportHandler::take`], for a report from the queue. With `may_wait` a report that waits for another one is
@@ -48,16 +48,12 @@ impl<H: Hub> ReportHandler<H> {
     ///
     /// # Errors
     /// As [`ReportHandler::take`]. For a held report [`ReportError::waits_for_another`] is true.
-    pub(crate) async fn take_queued(
+    pub(crate) async fn take_or_hold(
         &self,
         jws: &str,
-        sent: Timestamp,
+        arrived: Timestamp,
         may_wait: bool,
     ) -> Result<Receipt, ReportError> {
-        self.take_as(jws, sent, may_wait).await
-    }
-
-    async fn take_as(&self, jws: &str, arrived: Timestamp, may_wait: bool) -> Result<Receipt, ReportError> {
         let agencies = current_agencies(&self.hub).await?;
         let VerifiedJws { signer, payload } = match agencies.keyring.verify(REPORT_TYP, jws) {
             Ok(verified) => verified,

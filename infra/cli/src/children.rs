@@ -1,6 +1,6 @@
 //! The programs that this command starts: builds, package managers, linters.
 //!
-//! Each program runs in a process group of its own, with what it starts itself. A signal that ends this command ends
+//! Each program and its own children are one process group. A signal that ends this command ends
 //! every group ([`end_all`]); so does the drop of a [`ChildProcess`]. The local AWS is not among them: see
 //! [`crate::emulator`].
 

@@ -205,7 +205,7 @@ impl Calendar {
             });
             match date.tomorrow() {
                 Ok(next) if !working => date = next,
-                _ => return Deadline { date, provisional },
+                Ok(_) | Err(_) => return Deadline { date, provisional },
             }
         }
     }

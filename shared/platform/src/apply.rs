@@ -227,12 +227,17 @@ async fn write<H: Hub>(
             }
         }
         tries += 1;
-        // The first conflict returned the current state, so an immediate second try is likely to succeed.
-        if tries > 1 {
-            tokio::time::sleep(jitter(Duration::from_millis(10 << tries))).await;
-        }
+        pause_after_conflict(tries).await;
     }
     Err(ApplyError::Contended)
+}
+
+/// The wait before the next try, after `tries` conflicts with other writers. The first conflict returned the current
+/// state, so an immediate second try is likely to succeed.
+pub async fn pause_after_conflict(tries: u32) {
+    if tries > 1 {
+        tokio::time::sleep(jitter(Duration::from_millis(10 << tries.min(MAX_ATTEMPTS)))).await;
+    }
 }
 
 async fn read<H: Hub>(hub: &H, id: ApplicationId) -> Result<StoredApplication, ApplyError> {

@@ -246,7 +246,7 @@ async fn live_rejects_http_and_ip_addresses() {
     assert_eq!(log.items[0].result, Err(platform::deliveries::Cause::RefusedAddress));
 }
 
-/// Whoever may send to the queue is not yet a function of the hub.
+/// A right to send to the queue does not make the sender a function of the hub.
 #[tokio::test]
 async fn c6_a_forged_message_is_neither_signed_nor_delivered() {
     let (endpoint, hub) = (healthy().await, hub());

@@ -84,7 +84,7 @@ impl Operator {
     }
 }
 
-/// The agency that a report names, whoever signed the report.
+/// The agency that a report names. The signature is not verified.
 fn named_agency(jws: &str) -> Option<AgencyCode> {
     let payload = unverified_payload(jws.trim()).ok()?;
     protocol::json::parse(&payload, payload.len()).ok()?.get("agency")?.as_str()?.parse().ok()

@@ -60,8 +60,8 @@ pub(crate) fn who(actor: &ActorView) -> String {
     }
 }
 
-/// Whether the app backend gets a callback about an event of this name. The effects of its own request have no
-/// callback, and stored documents have none (`domain::effect::calls_back`).
+/// Whether the app backend gets a callback about an event of this name. The app's own requests and stored documents
+/// cause no callback (`domain::effect::calls_back`).
 pub(crate) fn calls_back(event: &str) -> bool {
     !matches!(event, "opened" | "document_stored" | "submitted" | "supplemented")
 }
