@@ -42,7 +42,8 @@ impl Endpoint {
         self.keys.is_some()
     }
 
-    /// Signs a body with the current keys and, until the overlap ends, with the former keys.
+    /// Signs a body with the current keys and, until the overlap ends, with the former keys. Only for an endpoint that
+    /// [can sign](Endpoint::can_sign).
     #[must_use]
     pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
         let mut signatures =

@@ -6,6 +6,7 @@ use domain::endpoint::EndpointState;
 use platform::deliveries::{Deliveries as _, Which};
 use platform::hub::Hub as _;
 use platform::queues::Queue;
+use platform::subscriptions::Subscriptions as _;
 use protocol::callback::{Callback, CallbackMessage, SubscriptionCallback, TEST};
 
 use crate::failing::{failing_endpoint, seconds};
@@ -39,6 +40,28 @@ async fn a_message_with_many_receives_keeps_its_order_at_a_healthy_endpoint() {
     assert!(deliver(&other, batch(&[callback(5)], 1)).await.is_empty());
     assert_eq!(endpoint.ids(), [3, 4, 5].map(|version| callback(version).id()));
     assert!(stored_ids(&hub, id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a8_an_endpoint_whose_keys_are_lost_gets_nothing_unsigned_and_delays_no_other() {
+    let (lost, sound, hub) = (Endpoint::with_status(204).await.0, Endpoint::with_status(204).await.0, hub());
+    let id = subscribe(&hub, &lost.url, &[]).await;
+    subscribe(&hub, &sound.url, &[]).await;
+    let mut changed = stored(&hub, id).await;
+    changed.secret = vec![7; changed.secret.len()];
+    changed.revision += 1;
+    assert!(hub.subscriptions().replace(&changed).await.unwrap());
+    hub.clock.advance(seconds(60));
+    let sender = sender(&hub);
+    assert!(deliver(&sender, batch(&[callback(4)], 1)).await.is_empty());
+    let test = Callback { kind: TEST.to_owned(), ..callback(6) };
+    let test = SubscriptionCallback { subscription: id, callback: test, replay: false };
+    let test = batch_of(&[("a-group".to_owned(), CallbackMessage::V2(test))], 1);
+    assert!(deliver(&sender, test).await.is_empty());
+    deliver_queue(&sender, &hub, &Queue::Callbacks).await;
+    assert_eq!(sound.ids(), [callback(4).id()]);
+    assert!(lost.ids().is_empty(), "sent without a signature: {:?}", lost.received());
+    assert_eq!(stored_ids(&hub, id).await, [callback(4).id()]);
 }
 
 #[tokio::test]
