@@ -7,7 +7,8 @@ import uuid
 import schemathesis
 
 KEY = re.compile(r"[!#-~]{1,128}")
-# The pattern of `If-None-Match` in the API description.
+# The patterns of conditional headers in the API description.
+TAG = re.compile(r'(\*|(W/)?"[!#-~]*")')
 TAGS = re.compile(r'(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*"){0,15})')
 WEIGHTS = [pow(2, 17 - place, 11) for place in range(17)]
 
@@ -54,8 +55,9 @@ def before_call(context, case, kwargs):
     positive = case.meta is None or case.meta.generation.mode.is_positive
     # For the shortest and longest texts schemathesis ignores a pattern with a repeated group, and still calls the text
     # valid. Negative cases stay as they are: they are meant to violate the pattern.
-    held = case.headers.get("If-None-Match")
-    if positive and isinstance(held, str) and not TAGS.fullmatch(held):
-        case.headers["If-None-Match"] = '"4"'
+    for name, pattern in (("If-Match", TAG), ("If-None-Match", TAGS)):
+        tag = case.headers.get(name)
+        if positive and isinstance(tag, str) and not pattern.fullmatch(tag):
+            case.headers[name] = '"4"'
     if positive and case.operation.label == "POST /v1/applications" and isinstance(case.body, dict):
         case.body = application(case.body, random)

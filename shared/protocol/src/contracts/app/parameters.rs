@@ -51,7 +51,13 @@ pub(crate) struct AtVersion {
     /// `ETag` of the application that the caller read, or `*`. When the application has another version, the hub
     /// changes nothing and answers 412. A repeat with the same `Idempotency-Key` still gets the result of the first
     /// request.
-    #[param(rename = "If-Match", pattern = r#"^(\*|(W/)?"[!#-~]{0,500}")$"#, example = "\"4\"")]
+    #[param(
+        rename = "If-Match",
+        min_length = 1,
+        max_length = 512,
+        pattern = r#"^(\*|(W/)?"[!#-~]*")$"#,
+        example = "\"4\""
+    )]
     at: Option<String>,
 }
 
