@@ -1,5 +1,7 @@
 //! The short and the full form of the tests.
 
+use crate::progress::say;
+
 /// The environment variable that selects the form.
 pub const VARIABLE: &str = "TONGBAN_TESTS";
 
@@ -22,4 +24,13 @@ pub fn is_full() -> bool {
 #[must_use]
 pub fn full_or_short<T>(full: T, short: T) -> T {
     if is_full() { full } else { short }
+}
+
+/// Whether a trial that only the full form has runs now. In the short form it says so on standard error.
+#[must_use]
+pub fn runs_in_full_form(trial: &str) -> bool {
+    if !is_full() {
+        say(&format!("not run: {trial}. `{VARIABLE}=full` runs it"));
+    }
+    is_full()
 }

@@ -14,6 +14,7 @@ use domain::catalogue::Service;
 use serde_json::Value;
 use tongban::apply::Form;
 use tongban_tests::repository::{root, text};
+use tongban_tests::size::runs_in_full_form;
 
 use crate::fixture::{Running, fixture, output_text};
 
@@ -146,9 +147,13 @@ fn both_forms_of_the_sample_are_equal() {
     );
 }
 
-/// The guide's blocks in order, in one shell. The listener is a separate process, as in the second terminal.
+/// The guide's blocks in order, in one shell. The listener is a separate process, as in the second terminal. Part of the
+/// full form only: it takes a minute.
 #[tokio::test]
 async fn the_guide_leads_from_a_token_to_the_first_callback() {
+    if !runs_in_full_form("the app developer's guide, block by block") {
+        return;
+    }
     let page = text("shared/apps/DEVELOPING.md");
     let blocks: Vec<&str> =
         page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::trim).collect();

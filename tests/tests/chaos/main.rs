@@ -35,9 +35,9 @@ use crate::filer::{Filed, Filer};
 use crate::killer::Killer;
 
 /// Applications of the full and of the short form.
-const CASES: (usize, usize) = (200, 60);
+const CASES: (usize, usize) = (200, 30);
 /// Kills of the full and of the short form, one every [`killer::PACE`].
-const KILLS: (usize, usize) = (60, 20);
+const KILLS: (usize, usize) = (60, 10);
 /// The applications are filed in so many portions, spread over the kills.
 const PORTIONS: usize = 10;
 /// The bound on the latency of 99 of 100 callbacks.
