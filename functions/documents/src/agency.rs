@@ -4,7 +4,6 @@
 //! same kind and changes nothing.
 
 use domain::access::may_fetch_papers;
-use domain::application::Application;
 use domain::decide::Refusal;
 use domain::event::Provider;
 use domain::ids::{AgencyCode, DocumentId};
@@ -17,7 +16,7 @@ use http_kit::uploads::DeclaredUpload;
 use platform::clock::Clock as _;
 use platform::documents::{Checksum, DocumentSize, MediaType};
 use platform::hub::Hub;
-use platform::store::Store as _;
+use platform::store::{Store as _, StoredApplication};
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
 
 use crate::links;
@@ -51,7 +50,7 @@ pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
         }
         DocumentAction::Upload { document, media_type, size, sha256 } => {
             let declared = declared(&media_type, size, &sha256)?;
-            upload(hub, state, &agency, document, declared).await
+            upload(hub, stored, &agency, document, declared).await
         }
     }
 }
@@ -64,21 +63,28 @@ fn papers_closed() -> Problem {
     )
 }
 
-/// Creates an upload link. Only the agency of the open leg may upload, and only a document that this agency provides.
+/// Creates an upload link. Only the agency of the open leg may upload, and only a document that this agency provides. The
+/// agency may ask again after a crash: the file that it uploaded before is recorded first.
 async fn upload<H: Hub>(
     hub: &H,
-    state: &Application,
+    stored: StoredApplication,
     agency: &AgencyCode,
     document: DocumentId,
     (media_type, size, sha256): (MediaType, DocumentSize, Checksum),
 ) -> Result<Link, Problem> {
+    let state = stored.ledger.state();
     let found = links::document_of(state, document, Provider::Agency)?;
     if state.agency() != agency {
         return Err(Refusal::Illegal { stage: state.stage, step: Step::StoreDocument }.into());
     }
     // The request has no kind, because the slot of an issued document accepts exactly one kind.
     let kind = *found.slot.accepts.first().ok_or_else(Problem::not_found)?;
-    links::slot(hub, state, found, &DeclaredUpload { kind, media_type, size, sha256 }).await
+    let declared = DeclaredUpload { kind, media_type, size, sha256 };
+    let found = found.clone();
+    let stored = links::record_arrival(hub, stored, &found).await?;
+    let state = stored.ledger.state();
+    let found = links::document_of(state, document, Provider::Agency)?;
+    links::slot(hub, state, found, &declared).await
 }
 
 /// Parses the declared media type, size and checksum, and reports every wrong field.

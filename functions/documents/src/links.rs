@@ -1,5 +1,5 @@
-//! Links to upload and to read documents. A link is computed locally: no service is called and nothing changes, but
-//! that the app's request for a link to a stored document discards the stored file.
+//! Links to upload and to read documents. A link itself is computed locally. A request for a link to upload looks for a
+//! file whose event is late, and the app's request for a link to a stored document discards the stored file.
 
 use std::time::Duration;
 
@@ -98,6 +98,13 @@ fn stored_already() -> Problem {
     Problem::new(Code::Conflict).with_detail("该材料已经收到。", "This document has been stored already.")
 }
 
+fn another_is_stored() -> Problem {
+    Problem::new(Code::Conflict).with_detail(
+        "该材料已有另一份文件。",
+        "Another file than the declared one is stored for this document.",
+    )
+}
+
 /// Creates a link to the verified version of a document, for the app. An agency's document can be read once the agency
 /// has reported that it is issued.
 ///
@@ -159,23 +166,46 @@ pub(crate) fn document_of(
     state.document(document).filter(|found| found.slot.provider == provider).ok_or_else(Problem::not_found)
 }
 
-/// Creates a link to upload a document that is not stored yet.
+/// Records the upload that is in the bucket and not in the record yet, if the slot has one: its event may be late or lost.
+/// Returns the application as it is then.
+///
+/// # Errors
+/// The refusal when the upload cannot be recorded.
+pub(crate) async fn record_arrival<H: Hub>(
+    hub: &H,
+    stored: StoredApplication,
+    document: &Document,
+) -> Result<StoredApplication, Problem> {
+    let Some(attempt) = arrival_in(hub, stored.ledger.state(), document).await? else { return Ok(stored) };
+    let applied = apply_to(hub, stored, &[attempt]).await?;
+    match applied.outcomes.into_iter().next_back() {
+        Some(Err(refusal)) => Err(refusal.into()),
+        _ => Ok(applied.stored),
+    }
+}
+
+/// Creates a link to upload the declared file. When it is stored already, the link leads to it, and the bucket answers
+/// the upload with 412: a repeat changes nothing.
+///
+/// # Errors
+/// 409 when the stage takes no documents, or another file than the declared one is stored, 422 when the slot does not
+/// accept the file's kind.
 pub(crate) async fn slot<H: Hub>(
     hub: &H,
     state: &Application,
     document: &Document,
     declared: &DeclaredUpload,
 ) -> Result<Link, Problem> {
-    if document.stored().is_some() {
-        return Err(stored_already());
-    }
     if next(state.stage, state.purpose(), Step::StoreDocument).is_none() {
         return Err(Refusal::Illegal { stage: state.stage, step: Step::StoreDocument }.into());
     }
-    if document.rejections >= REJECTIONS {
-        return Err(Refusal::Bound("rejections").into());
-    }
     accepts(document, declared)?;
+    match document.stored() {
+        Some(object) if is_declared(object, declared) => {}
+        Some(_) => return Err(another_is_stored()),
+        None if document.rejections >= REJECTIONS => return Err(Refusal::Bound("rejections").into()),
+        None => {}
+    }
     let request = declared.at(document.object_key(state.id));
     Ok(hub.documents().upload_slot(&request).await?)
 }

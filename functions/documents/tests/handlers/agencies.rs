@@ -2,10 +2,11 @@
 
 use domain::catalogue::DocumentKind;
 use domain::command::ReportedResult;
+use domain::ids::ApplicationId;
 use jiff::SignedDuration;
 use protocol::jose::{KeyUse, PrivateKey, sign};
 use protocol::report::{Link, REQUEST_FRESH_SECONDS as FRESH};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use platform::clock::Clock as _;
 
@@ -112,13 +113,24 @@ async fn a_request_without_an_agencys_signature_is_rejected() {
     }
 }
 
-#[tokio::test]
-async fn an_agency_uploads_its_document_between_receipt_and_result() {
+async fn with_a_submitted_certificate() -> (TestHub, ApplicationId) {
     let test_hub = TestHub::new();
     let id = test_hub.open("household_certificate").await;
     let key = format!("applications/{id}/d1/0");
     test_hub.put(&key, DocumentKind::named("household_register").unwrap(), PNG);
     test_hub.notify(&[(&key, Some("v1"))]).await;
+    (test_hub, id)
+}
+
+async fn with_a_received_certificate() -> (TestHub, ApplicationId) {
+    let (test_hub, id) = with_a_submitted_certificate().await;
+    test_hub.received(id).await;
+    (test_hub, id)
+}
+
+#[tokio::test]
+async fn an_agency_uploads_its_document_between_receipt_and_result() {
+    let (test_hub, id) = with_a_submitted_certificate().await;
     let early = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
     assert_eq!(
         (early.status, early.code()),
@@ -135,6 +147,45 @@ async fn an_agency_uploads_its_document_between_receipt_and_result() {
     let link: Link = serde_json::from_value(answer.body).unwrap();
     let version = test_hub.hub.documents.upload(&link, PNG).unwrap();
     assert!(test_hub.notify(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await.is_empty());
-    let again = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
-    assert_eq!((again.status, again.code()), (409, "conflict"));
+}
+
+/// A consumer that crashed between the upload and its report asks again: for the same file the link leads to the stored
+/// one, and another file is never taken for it, whether the event of the upload has come or not.
+#[tokio::test]
+async fn an_agency_that_uploads_again_is_told_whether_its_file_is_the_stored_one() {
+    let other: &[u8] = &[PNG, b" of another certificate"].concat();
+    for recorded in [false, true] {
+        let (test_hub, id) = with_a_received_certificate().await;
+        let ask = async |bytes| test_hub.request_link("11", &test_hub.beijing, id, upload("d2", bytes)).await;
+        let put = |body: Value, bytes| {
+            let link: Link = serde_json::from_value(body).unwrap();
+            test_hub.hub.documents.upload(&link, bytes)
+        };
+        // Both links are requested before either file is there.
+        let (first, second) = (ask(PNG).await, ask(other).await);
+        let version = put(first.body, PNG).unwrap();
+        assert!(put(second.body, other).is_none(), "a stored file is never overwritten");
+        if recorded {
+            test_hub.notify(&[(&format!("applications/{id}/d2/0"), Some(&version))]).await;
+        }
+        let again = ask(PNG).await;
+        assert_eq!(again.status, 200, "{}", again.body);
+        assert!(put(again.body, PNG).is_none(), "412: the file is there");
+        let another = ask(other).await;
+        assert_eq!((another.status, another.code()), (409, "conflict"), "{}", another.body);
+        let stored = test_hub.stored(id).await;
+        let document = stored.ledger.state().document("d2".parse().unwrap()).unwrap();
+        assert_eq!(document.stored().unwrap().version, version);
+    }
+}
+
+/// A file that fails its check opens the next round, although its event has not come yet.
+#[tokio::test]
+async fn an_agency_uploads_again_after_a_file_that_is_refused() {
+    let (test_hub, id) = with_a_received_certificate().await;
+    let key = format!("applications/{id}/d2/0");
+    test_hub.put(&key, DocumentKind::named("issued_certificate").unwrap(), b"not an image");
+    let link = test_hub.request_link("11", &test_hub.beijing, id, upload("d2", PNG)).await;
+    assert_eq!(link.status, 200, "{}", link.body);
+    assert!(link.body["url"].as_str().unwrap().contains("/d2/1"), "{}", link.body);
 }
