@@ -29,6 +29,9 @@ pub struct DeadReports {
     pub of_agency: u64,
     /// Messages of all agencies.
     pub of_all: u64,
+    /// Messages that could not be read: another command reads them at this moment, or there are more than one command
+    /// reads. They may name the agency, too.
+    pub unread: u64,
 }
 
 impl Operator {
@@ -63,7 +66,8 @@ impl Operator {
             }
         }
         self.show_again(queue, &handles).await?;
-        Ok(DeadReports { of_agency, of_all: of_all.max(seen.len() as u64) })
+        let read = seen.len() as u64;
+        Ok(DeadReports { of_agency, of_all: of_all.max(read), unread: of_all.saturating_sub(read) })
     }
 }
 

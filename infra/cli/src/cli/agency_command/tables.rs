@@ -8,7 +8,7 @@ use domain::agency_override::{AgencyOverride, KeyRole, Record};
 use domain::catalogue::Service;
 use jiff::Timestamp;
 use tongban::operator::{
-    AgencyKey, AgencyOverview, AgencySummary, KeyState, Origin, RefusedReport, Suspension,
+    AgencyKey, AgencyOverview, AgencySummary, DeadReports, KeyState, Origin, RefusedReport, Suspension,
 };
 
 /// A table whose columns are as wide as their widest cell. A Chinese character takes two columns.
@@ -74,10 +74,14 @@ pub(super) fn show(overview: &AgencyOverview) -> String {
     line("", &queue.url);
     match &overview.dead_reports {
         None => line("reports", "?"),
-        Some(dead) => line(
-            "reports",
-            &format!("{} dead letters name this agency, of {} of all agencies", dead.of_agency, dead.of_all),
-        ),
+        Some(DeadReports { of_agency, of_all, unread }) => {
+            let unread =
+                if *unread == 0 { String::new() } else { format!("; {unread} not read, look again") };
+            line(
+                "reports",
+                &format!("{of_agency} dead letters name this agency, of {of_all} of all agencies{unread}"),
+            );
+        }
     }
     match &overview.cases {
         None => line("cases", "?"),
