@@ -147,8 +147,7 @@ fn both_forms_of_the_sample_are_equal() {
     );
 }
 
-/// The guide's blocks in order, in one shell. The listener is a separate process, as in the second terminal. Part of the
-/// full form only: it takes a minute.
+/// The guide's blocks in order, in one shell. The listener is a separate process, as in the second terminal.
 #[tokio::test]
 async fn the_guide_leads_from_a_token_to_the_first_callback() {
     if !runs_in_full_form("the app developer's guide, block by block") {

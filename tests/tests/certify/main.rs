@@ -1,8 +1,8 @@
 //! Certification: the consumers in Python, Node and Rust pass, and consumers with one fault do not.
 //!
 //! All tests share one local AWS. Each consumer is a real process at the queue of its own agency, with the kit that an
-//! operator hands out, and `tongban-agency certify` checks it from outside. The short form runs all checks for one
-//! consumer and a few for the others, with three of the eight broken consumers.
+//! operator hands out, and `tongban-agency certify` checks it from outside. The short form certifies one consumer and
+//! stops one certification.
 
 mod fixture;
 mod running_consumer;
@@ -18,17 +18,10 @@ use tongban::terminal::Terminal;
 use tongban_tests::agency::program;
 use tongban_tests::hub::start_hub;
 use tongban_tests::progress::say;
-use tongban_tests::size::{full_or_short, is_full, runs_in_full_form};
+use tongban_tests::size::{full_or_short, runs_in_full_form};
 
 use crate::fixture::{Fixture, fixture};
 use crate::running_consumer::{CertifyOutput, Program, RunningConsumer};
-
-/// Checks of the short form, besides the consumer with all checks.
-const FEW_CHECKS: &str = "ordinary,refusal,duplicate,burst";
-/// Cases of the check `burst` in the short form.
-const SMALL_BURST: u16 = 20;
-/// Number of broken consumers in the short form.
-const FEW_BROKEN: usize = 3;
 
 /// Runs every check and asserts that all pass.
 fn passes_every_check(consumer: &RunningConsumer, burst: u16) -> CertifyOutput {
@@ -42,29 +35,15 @@ fn passes_every_check(consumer: &RunningConsumer, burst: u16) -> CertifyOutput {
     output
 }
 
-/// Runs the few checks of the short form and asserts that all pass.
-fn passes_few_checks(consumer: &RunningConsumer) {
-    let output = consumer.certify(&["--only", FEW_CHECKS, "--burst", &SMALL_BURST.to_string()]);
-    assert_eq!(output.code, Some(0), "{}", output.text);
-    let played: Vec<_> = output.checks.values().filter(|how| *how == "passed").collect();
-    assert_eq!(played.len(), FEW_CHECKS.split(',').count(), "{}", output.text);
-}
-
 #[test]
 fn node_is_certified() {
-    passes_every_check(
-        &RunningConsumer::take(fixture(), "13", Program::Node),
-        full_or_short(100, SMALL_BURST),
-    );
+    passes_every_check(&RunningConsumer::take(fixture(), "13", Program::Node), full_or_short(100, 20));
 }
 
 #[test]
 fn rust_is_certified() {
-    let consumer = RunningConsumer::take(fixture(), "36", Program::Rust);
-    if is_full() {
-        passes_every_check(&consumer, 100);
-    } else {
-        passes_few_checks(&consumer);
+    if runs_in_full_form("the consumer in Rust is certified") {
+        passes_every_check(&RunningConsumer::take(fixture(), "36", Program::Rust), 100);
     }
 }
 
@@ -100,8 +79,10 @@ fn a_stopped_certification_closes_its_cases() {
 /// Each broken consumer has one fault and fails the check for this fault. It passes the check `ordinary`.
 #[test]
 fn every_broken_consumer_fails_its_check() {
+    if !runs_in_full_form("consumers with one fault fail their check") {
+        return;
+    }
     let broken = [
-        // The short form takes the first entries.
         ("32", "believes_forgeries", "forged"),
         ("22", "acts_on_old_versions", "reordering"),
         ("35", "drops_the_rest_of_a_batch", "burst"),
@@ -111,10 +92,8 @@ fn every_broken_consumer_fails_its_check() {
         ("33", "first_key_only", "rotated_key"),
         ("34", "ignores_refusals", "withdrawn_while_working"),
     ];
-    let broken = &broken[..full_or_short(broken.len(), FEW_BROKEN)];
     let runs: Vec<_> = broken
-        .iter()
-        .copied()
+        .into_iter()
         .map(|(code, bug, check)| {
             thread::spawn(move || {
                 let consumer = RunningConsumer::take(fixture(), code, Program::Broken(bug));
@@ -146,6 +125,9 @@ fn every_broken_consumer_fails_its_check() {
 /// again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
+    if !runs_in_full_form("a 44th agency joins a running hub") {
+        return;
+    }
     let fixture = fixture();
     let rows = fixture.workspace().text("infra/agencies.toml").expect("the agencies");
     let row = "\n[[agency]]\ncode = \"110105\"\nzh = \"北京市朝阳区\"\nen = \"Chaoyang, Beijing\"\nstate = \"active\"\n\
@@ -165,11 +147,7 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
     assert!(plan.contains("Agency110105"), "{plan}");
     assert_eq!(stack.agencies().agencies().len(), 44);
     let consumer = RunningConsumer::take(&fixture.at(&stack, "tongban-join"), "110105", Program::Python);
-    if is_full() {
-        passes_every_check(&consumer, 20);
-    } else {
-        passes_few_checks(&consumer);
-    }
+    passes_every_check(&consumer, 20);
     drop(consumer);
     fs::write(&file, &rows).expect("a file");
     let plan = stack.redeploy(&Terminal::silent()).await.expect("an update").to_string();
@@ -178,7 +156,7 @@ async fn a_new_agency_is_certified_after_one_row_and_a_deploy() {
 }
 
 /// The guide's commands as written, from an empty folder to the certified consumer in Python with the burst of 500, and
-/// the commands after certification. Part of the full form only: it takes minutes.
+/// the commands after certification.
 #[test]
 fn the_guide_leads_to_a_certified_consumer() {
     if !runs_in_full_form("the integrator's guide, command by command") {

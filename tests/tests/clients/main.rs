@@ -1,8 +1,7 @@
 //! Clients generated from the contracts: the generators take every contract without a warning of ours to fix, every
 //! operation and model is there under a name of its own, and a generated client works at a running hub.
 //!
-//! The short form generates for Python and TypeScript, the full form for Java, Go and Kotlin too, and for the agencies'
-//! interface. What is not compiled is said on standard error, with the reason.
+//! The generators run in the full form only. What is not compiled is said on standard error, with the reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ use tongban_tests::hub::start_hub;
 use tongban_tests::people::Citizen;
 use tongban_tests::progress::say;
 use tongban_tests::repository::{root, text};
-use tongban_tests::size::full_or_short;
+use tongban_tests::size::runs_in_full_form;
 
 const FOLDER: &str = "tests/tests/clients";
 const CONTRACTS: &str = "shared/protocol/contracts";
@@ -132,6 +131,9 @@ fn is_invented(name: &str) -> bool {
 /// Case K1 of `tests/FIELD_CASES.md`.
 #[test]
 fn openapi_python_client_generates_every_operation_without_a_warning() {
+    if !runs_in_full_form("openapi-python-client") {
+        return;
+    }
     let folder = Folder::new("python");
     let client = python_client(&folder.0);
     let files = files(&client);
@@ -148,6 +150,9 @@ fn openapi_python_client_generates_every_operation_without_a_warning() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_generated_client_files_an_application_uploads_reads_and_lists() {
+    if !runs_in_full_form("a generated client at a running hub") {
+        return;
+    }
     let options = LocalOptions {
         port: 0,
         stack: "tongban-clients".to_owned(),
@@ -275,29 +280,28 @@ fn generate(target: &Target, document: &str) {
 /// Case K2 of `tests/FIELD_CASES.md`.
 #[test]
 fn openapi_generator_makes_clients_that_compile() {
-    let targets: &[Target] =
-        full_or_short(&[PYTHON, TYPESCRIPT_FETCH, JAVA, GO, KOTLIN], &[PYTHON, TYPESCRIPT_FETCH]);
-    for document in full_or_short(&[APP, AGENCY][..], &[APP][..]) {
-        for target in targets {
-            generate(target, document);
-        }
+    if !runs_in_full_form("openapi-generator") {
+        return;
     }
-    let left_out =
-        full_or_short("", "java, go, kotlin and the agencies' interface are not generated in the short form");
-    if !left_out.is_empty() {
-        say(left_out);
+    for document in [APP, AGENCY] {
+        for target in [PYTHON, TYPESCRIPT_FETCH, JAVA, GO, KOTLIN] {
+            generate(&target, document);
+        }
     }
 }
 
 /// The models of datamodel-code-generator bear the names of the contract. Case A24 of `tests/FIELD_CASES.md`.
 #[test]
 fn datamodel_code_generator_invents_no_name() {
+    if !runs_in_full_form("datamodel-code-generator") {
+        return;
+    }
     let folder = Folder::new("models");
     let schemas = files(&root().join(CONTRACTS).join("schemas"));
     let schemas = schemas.into_iter().map(|path| (path, "jsonschema"));
     let documents = [APP, AGENCY].map(|name| (contract(name), "openapi"));
     let documents = documents.into_iter().chain(schemas);
-    for (path, kind) in documents.take(full_or_short(usize::MAX, 6)) {
+    for (path, kind) in documents {
         let models = folder.0.join("models.py");
         let mut command = generator("datamodel-codegen");
         command.arg("--input").arg(&path).args(["--input-file-type", kind, "--formatters", "builtin"]);
