@@ -112,6 +112,9 @@ fn service(
     if raw.free_of_charge.is_none() {
         faults.note(&at, "does not say whether it is `free_of_charge`");
     }
+    if raw.duplicate_days > limits::DUPLICATE_DAYS {
+        faults.note(&at, format!("compares applications of more than {} days", limits::DUPLICATE_DAYS));
+    }
     if raw.cases.is_empty() {
         faults.note(&at, "has no case");
     }
@@ -148,6 +151,7 @@ fn service(
         legs,
         choice,
         guardian_under: raw.guardian_under,
+        duplicate_days: raw.duplicate_days,
     }
 }
 

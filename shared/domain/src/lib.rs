@@ -12,6 +12,7 @@ pub mod command;
 pub mod decide;
 pub mod division;
 pub mod draft;
+pub mod duplicate;
 pub mod effect;
 pub mod endpoint;
 pub mod event;

@@ -53,5 +53,11 @@ pub const SUPPLEMENT_DAYS: i64 = 30;
 pub const EARLY_DAYS: i64 = 7;
 /// Days for which an agency may fetch the papers of a case after its leg has ended.
 pub const PAPERS_DAYS: i64 = 30;
+/// Most days after its end for which an application is compared with later ones of the same person.
+pub const DUPLICATE_DAYS: u16 = 730;
+/// Most applications of a person for a service, the newest ones, that a new one is compared with.
+pub const COMPARED: usize = 50;
+/// Most possible duplicates that a case names.
+pub const DUPLICATES: usize = 5;
 /// Days a migration certificate may be valid (domain: up to 30).
 pub const MIGRATION_CERTIFICATE_DAYS: i32 = 30;

@@ -209,6 +209,10 @@ pub struct ServiceRow {
     /// Age in full years below which a guardian applies for the citizen; `None` when no guardian is ever needed.
     #[serde(skip)]
     pub guardian_under: Option<u8>,
+    /// Days after its end for which an application makes another one of the same person a possible duplicate; 0 when only
+    /// open applications do.
+    #[serde(skip)]
+    pub duplicate_days: u16,
     /// Rules for the persons of every case.
     #[serde(skip)]
     pub persons: Vec<PersonRule>,

@@ -46,6 +46,7 @@ pub(super) struct RawService {
     pub(super) captured_on_site: Vec<RawCaptured>,
     pub(super) commitment: bool,
     pub(super) guardian_under: Option<u8>,
+    pub(super) duplicate_days: u16,
     pub(super) case_member: Option<RawMember>,
     pub(super) persons: Vec<RawPersonRule>,
     pub(super) cases: Vec<RawCase>,

@@ -109,3 +109,28 @@ fn a10_an_agency_reads_the_papers_until_thirty_days_after_its_leg() {
     assert!(may_fetch_papers(&ledger, &target, day(89)) && !may_fetch_papers(&ledger, &target, day(95)));
     assert!(!may_fetch_papers(&ledger, &origin, day(61)));
 }
+
+/// An application makes a later one a possible duplicate while an agency has it, and for the days of its service after
+/// its end.
+#[test]
+fn p10_open_and_recently_ended_applications_count() {
+    let service = Service::named("first_identity_card").unwrap();
+    let after = |events: Vec<Event>| {
+        let draft = opened(service, When::named("adult").unwrap(), false);
+        draft.append(events, &cause(Actor::Hub, start(), None)).unwrap()
+    };
+    let submitted = || Event::Submitted { due: Deadline { date: date(2026, 4, 1), provisional: false } };
+    let counts = |ledger: &Ledger, days: i64| {
+        let now = start() + jiff::SignedDuration::from_hours(24 * days);
+        domain::duplicate::may_be_repeated_by(ledger.state(), now)
+    };
+    let days = i64::from(domain::catalogue::service_row(service).duplicate_days);
+    assert!(!counts(&after(Vec::new()), 0), "no agency has a draft");
+    assert!(counts(&after(vec![submitted()]), days + 1), "an open application counts for ever");
+    assert!(counts(&after(vec![submitted(), Event::Ready { place: "hall".to_owned() }]), days + 1));
+    let refused = after(vec![submitted(), Event::NotIssued { reason: "no entry".to_owned() }]);
+    assert!(counts(&refused, days - 1) && !counts(&refused, days));
+    for end in [Event::Withdrawn, Event::Expired] {
+        assert!(!counts(&after(vec![submitted(), end]), 0));
+    }
+}
