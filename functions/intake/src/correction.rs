@@ -21,13 +21,14 @@ use platform::agency_registry::current_agencies;
 use platform::apply::{self, ApplyError, MAX_ATTEMPTS};
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use platform::person_index::PersonIndex;
 use platform::store::StoredApplication;
 use platform::vault::Vault as _;
 use protocol::app::ApplicationView;
 use serde_json::{Map, Value, json};
 
 use crate::commands::view;
-use crate::creation::add_links;
+use crate::creation::{add_links, person_values};
 use crate::opening::{self, Opening};
 
 /// Corrects a draft once: a repeat with the same key and body receives the first answer.
@@ -37,6 +38,7 @@ use crate::opening::{self, Opening};
 /// version than the caller requires; 422 with every wrong field of the corrected draft; 503 when it cannot be stored.
 pub async fn correct<H: Hub>(
     hub: &H,
+    persons: Option<&PersonIndex>,
     tenant: &TenantId,
     id: ApplicationId,
     (key, expected_version): (CommandKey, Option<u32>),
@@ -66,6 +68,7 @@ pub async fn correct<H: Hub>(
         let Opening { opened, personal_data, declared } = opening;
         let slots = corrected_slots(state, &opened.slots).ok_or(Refusal::Bound("documents"))?;
         let correction = Correction::from(Opened { slots, ..opened });
+        let person = person_values(persons, correction.service, &personal_data);
         let plain = serde_json::to_vec(&personal_data).map_err(|_| Problem::new(Code::Internal))?;
         let encrypted = hub.vault().encrypt(PERSONAL_DATA, &id.to_string(), &plain).await?;
         let attempt = Attempt {
@@ -74,7 +77,7 @@ pub async fn correct<H: Hub>(
             command: Command::Correct(Box::new(correction)),
             expected_version: Some(stored.version()),
         };
-        if let Some(applied) = apply::correct(hub, stored, &attempt, encrypted).await? {
+        if let Some(applied) = apply::correct(hub, stored, &attempt, (encrypted, person)).await? {
             return answer(hub, &applied.stored, applied.version, &declared).await;
         }
         apply::pause_after_conflict(tried + 1).await;

@@ -1,10 +1,12 @@
 //! Creates an application with one write. A replay receives the same answer.
 
 use domain::application::Application;
+use domain::catalogue::Service;
 use domain::command::Actor;
 use domain::event::Slot;
 use domain::ids::{ApplicationId, TenantId};
 use domain::ledger::{Cause, Ledger};
+use domain::personal_data::PersonalData;
 use domain::wake::next_wake;
 use http_kit::fields::Json;
 use http_kit::idempotency::IdempotencyKey;
@@ -17,6 +19,7 @@ use platform::apply::ApplyError;
 use platform::clock::Clock as _;
 use platform::documents::Documents as _;
 use platform::hub::Hub;
+use platform::person_index::PersonIndex;
 use platform::store::{Created, Store as _, StoredApplication};
 use platform::vault::Vault as _;
 use protocol::app::ApplicationView;
@@ -43,7 +46,7 @@ pub struct CreatedApplication {
 /// 422 with every wrong field, or when the key was used for another body; 503 when the application cannot be stored.
 pub async fn create<H: Hub>(
     hub: &H,
-    namespace: &Namespace,
+    (namespace, persons): (&Namespace, Option<&PersonIndex>),
     tenant: &TenantId,
     key: &IdempotencyKey,
     body: &Json,
@@ -61,7 +64,7 @@ pub async fn create<H: Hub>(
         }
     };
     let declared = opening.declared.clone();
-    let new = new_application(hub, id, payload_hash, opening).await?;
+    let new = new_application(hub, persons, id, payload_hash, opening).await?;
     let (stored, is_new) =
         match hub.store().create(&new, next_wake(new.ledger.state(), hub.clock().now())).await? {
             Created::New => {
@@ -77,6 +80,7 @@ pub async fn create<H: Hub>(
 /// The application at version 1, with encrypted personal data.
 async fn new_application<H: Hub>(
     hub: &H,
+    persons: Option<&PersonIndex>,
     id: ApplicationId,
     payload_hash: [u8; 32],
     opening: Opening,
@@ -88,11 +92,22 @@ async fn new_application<H: Hub>(
         key: None,
         proof: None,
     };
+    let person = person_values(persons, opening.opened.service, &opening.personal_data);
     let personal_data =
         serde_json::to_vec(&opening.personal_data).map_err(|_| Problem::new(Code::Internal))?;
     let encrypted = hub.vault().encrypt(PERSONAL_DATA, &id.to_string(), &personal_data).await?;
     let ledger = Ledger::open(id, opening.opened, &cause).map_err(ApplyError::from)?;
-    Ok(StoredApplication { ledger, encrypted, payload_hash })
+    Ok(StoredApplication { ledger, encrypted, payload_hash, person })
+}
+
+/// The values by which the application is found in the person index. The applicant is the person that the matter is
+/// about, also when a guardian applies.
+pub(crate) fn person_values(
+    persons: Option<&PersonIndex>,
+    service: Service,
+    data: &PersonalData,
+) -> Vec<String> {
+    persons.map(|persons| persons.values(service, &data.applicant.identity_number)).unwrap_or_default()
 }
 
 /// The view of the application at version 1, with a fresh upload link for each document that the body declares.

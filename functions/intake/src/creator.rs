@@ -6,6 +6,7 @@ use http_kit::idempotency::IdempotencyKey;
 use http_kit::namespace::Namespace;
 use http_kit::problem::Problem;
 use platform::hub::Hub;
+use platform::person_index::PersonIndex;
 use platform::store::Store as _;
 use protocol::app::ApplicationView;
 
@@ -17,6 +18,7 @@ use crate::daily_quota::{DailyQuota, Reservation};
 pub struct Creator<H> {
     pub(crate) hub: H,
     pub(crate) namespace: Namespace,
+    pub(crate) persons: Option<PersonIndex>,
     pub(crate) quota: DailyQuota,
     pub(crate) tenant: TenantId,
 }
@@ -41,7 +43,7 @@ impl<H: Hub> Creator<H> {
         body: &Json,
         reservation: Result<Reservation, Problem>,
     ) -> Result<ApplicationView, Problem> {
-        let Creator { hub, namespace, tenant, .. } = self;
+        let Creator { hub, namespace, persons, tenant, .. } = self;
         let reservation = match reservation {
             Ok(reservation) => Some(reservation),
             Err(used_up) => {
@@ -50,7 +52,7 @@ impl<H: Hub> Creator<H> {
                 None
             }
         };
-        let created = creation::create(hub, namespace, tenant, key, body).await;
+        let created = creation::create(hub, (namespace, persons.as_ref()), tenant, key, body).await;
         let is_free = match &created {
             Ok(created) => !created.is_new,
             // After a failure of the hub the application may exist, so it stays counted.

@@ -26,6 +26,7 @@ use platform::agency_registry::fresh_agencies;
 use platform::apply::command_key;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use platform::person_index::PersonIndex;
 use protocol::app::{ApplicationView, ApplicationsPage, EventsPage};
 use protocol::coverage::Coverage;
 use protocol::operations::agencies::READ_KEYS;
@@ -63,6 +64,8 @@ pub struct Intake<H> {
     hub: H,
     authenticator: Authenticator<H>,
     namespace: Namespace,
+    /// Without it no application is found by its person.
+    persons: Option<PersonIndex>,
     /// The hub's public keys as a JWKS.
     keys: Value,
     quota: DailyQuota,
@@ -74,12 +77,18 @@ impl<H: Hub> Intake<H> {
     pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, limits: Limits) -> Self {
         let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
         let quota = DailyQuota::new(limits.applications_per_day);
-        Intake { hub, authenticator, namespace, keys, quota }
+        Intake { hub, authenticator, namespace, persons: None, keys, quota }
+    }
+
+    /// New applications are found by their person with this index.
+    #[must_use]
+    pub fn with_person_index(self, persons: PersonIndex) -> Self {
+        Intake { persons: Some(persons), ..self }
     }
 
     fn creator(&self, tenant: TenantId) -> Creator<H> {
-        let Intake { hub, namespace, quota, .. } = self.clone();
-        Creator { hub, namespace, quota, tenant }
+        let Intake { hub, namespace, persons, quota, .. } = self.clone();
+        Creator { hub, namespace, persons, quota, tenant }
     }
 }
 
@@ -233,7 +242,8 @@ async fn correct<H: Hub>(request: CommandRequest<H>, body: fields::Json) -> Answ
     let id: ApplicationId = request.id.parse()?;
     let key = request.key("PATCH", "", &body.canonical);
     let at = request.at.version();
-    let view = correction::correct(&request.hub, &request.tenant, id, (key, at), &body.value).await?;
+    let (persons, tenant) = (request.persons.as_ref(), &request.tenant);
+    let view = correction::correct(&request.hub, persons, tenant, id, (key, at), &body.value).await?;
     Ok(Tag::version(view.version).answer(&IfNoneMatch::default(), Json(view)))
 }
 
@@ -292,6 +302,7 @@ async fn confirm<H: Hub>(request: CommandRequest<H>, body: Body<Confirmation>) -
 /// The parts that every command on an application has, apart from its body.
 struct CommandRequest<H> {
     hub: H,
+    persons: Option<PersonIndex>,
     tenant: TenantId,
     /// The unparsed id of the path. A malformed id is answered 404, after the rest of the request is checked.
     id: String,
@@ -308,7 +319,8 @@ impl<H: Hub> FromRequestParts<Intake<H>> for CommandRequest<H> {
         let Path(id) = id.map_err(|_| Problem::new(Code::BadRequest))?;
         let key = IdempotencyKey::from_request_parts(parts, intake).await?;
         let at = IfMatch::from_request_parts(parts, intake).await?;
-        Ok(CommandRequest { hub: intake.hub.clone(), tenant: caller.tenant, id, key, at })
+        let Intake { hub, persons, .. } = intake.clone();
+        Ok(CommandRequest { hub, persons, tenant: caller.tenant, id, key, at })
     }
 }
 

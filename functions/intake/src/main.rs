@@ -6,13 +6,14 @@ use http_kit::triggers::serve_http;
 use intake::handler::{Intake, routes};
 use platform::config::Variable;
 
-const REQUIRED_VARIABLES: [Variable; 10] = [
+const REQUIRED_VARIABLES: [Variable; 11] = [
     Variable::Table,
     Variable::SubscriptionsTable,
     Variable::AgenciesTable,
     Variable::Bucket,
     Variable::KeyId,
     Variable::IdSecret,
+    Variable::PersonIndexKey,
     Variable::TokenIssuers,
     Variable::HubKeys,
     Variable::RequestsPerMinute,
@@ -22,10 +23,14 @@ const REQUIRED_VARIABLES: [Variable; 10] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     let (config, http, hub, secrets) = start_http(&REQUIRED_VARIABLES).await;
-    let (Some(secret), Some(issuers), Some(keys)) = (secrets.id_secret, http.issuers, config.hub_keys) else {
-        return Err("ID_SECRET_ARN, token-issuers.json and hub-keys.json are required".into());
+    let secrets = secrets.id_secret.zip(secrets.person_index);
+    let (Some((secret, persons)), Some(issuers), Some(keys)) = (secrets, http.issuers, config.hub_keys)
+    else {
+        return Err(
+            "ID_SECRET_ARN, PERSON_INDEX_KEY_ARN, token-issuers.json and hub-keys.json are required".into()
+        );
     };
     let namespace = Namespace::new(secret);
     let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, http.limits);
-    serve_http(routes(intake)).await
+    serve_http(routes(intake.with_person_index(persons))).await
 }

@@ -4,24 +4,20 @@ use std::fmt;
 use std::time::Duration;
 
 use domain::application::Application;
-use domain::catalogue::Service;
-use domain::ids::{AgencyCode, ApplicationId, TenantId};
-use domain::stage::Stage;
+use domain::ids::{ApplicationId, TenantId};
 use http_kit::cursor::{BoundCursor, ListTag};
 use http_kit::fields::{Fields, FromFields, boolean, choice, integer, page_limit, text, timestamp};
 use http_kit::owned_application::owned_application;
 use http_kit::problem::Problem;
 use jiff::Timestamp;
 use platform::hub::Hub;
-use platform::store::{Cursor, ListBy, PAGE as STORE_PAGE, Store as _, StoredApplication};
+use platform::store::{Cursor, ListFilter, PAGE as STORE_PAGE, Store as _, StoredApplication};
 use protocol::app::{ApplicationView, ApplicationsPage, EventView, EventsPage};
 use tokio::time::{Instant, sleep};
 
-/// Maximum number of applications that one page of a list examines. Each single condition but `updated_since` has an
-/// index, so a page examines what it returns. Conditions together, and stages of open cases, are compared with the
-/// applications of one index: when few of them match, the page is short and its cursor continues after the last
-/// examined application.
-const MAX_EXAMINED: usize = 500;
+/// Number of applications that a page examines when no index has the matching ones alone. A page that finds few of them
+/// is short, and its cursor continues after the last examined application.
+const EXAMINED: usize = STORE_PAGE;
 /// Maximum wait for an event, in seconds. API Gateway ends a request after 30 seconds.
 const LONGEST_WAIT: u64 = 20;
 /// Pauses between two reads while a request waits for an event. They grow to save reads.
@@ -43,54 +39,26 @@ pub struct ListQuery {
 /// Conditions on the applications of a list. An absent condition holds for every application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Filter {
-    stage: Option<Stage>,
-    service: Option<Service>,
-    agency: Option<AgencyCode>,
+    /// Conditions that indexes serve.
+    indexed: ListFilter,
     updated_since: Option<Timestamp>,
-    overdue: Option<bool>,
 }
 
 impl Filter {
     fn matches(&self, state: &Application) -> bool {
-        // The agency of the open leg, or of the last one; a draft has none yet.
-        let agency = (state.leg_opened > 0).then(|| state.agency());
-        self.stage.is_none_or(|stage| state.stage == stage)
-            && self.service.is_none_or(|service| state.opened.service == service)
-            && self.agency.as_ref().is_none_or(|wanted| agency == Some(wanted))
-            && self.updated_since.is_none_or(|since| state.changed_at >= since)
-            && self.overdue.is_none_or(|overdue| state.overdue == overdue)
+        self.updated_since.is_none_or(|since| state.changed_at >= since) && self.indexed.matches(state)
     }
-}
 
-impl Filter {
-    /// The index that serves the filter, and whether it has the matching applications alone. Of several conditions the
-    /// one that holds for the fewest applications in the most cases is chosen.
-    fn index(&self) -> (ListBy, bool) {
-        let Filter { stage, service, agency, updated_since, overdue } = self;
-        let conditions = [
-            stage.is_some(),
-            service.is_some(),
-            agency.is_some(),
-            updated_since.is_some(),
-            overdue.is_some(),
-        ];
-        let single = conditions.into_iter().filter(|given| *given).count() == 1;
-        let by = match (overdue, stage, agency, service) {
-            (Some(true), ..) => ListBy::Overdue,
-            (_, Some(stage), ..) => ListBy::Stage(*stage),
-            (_, _, Some(agency), _) => ListBy::Agency(agency.clone()),
-            (_, _, _, Some(service)) => ListBy::Service(*service),
-            (_, None, None, None) => return (ListBy::All, *self == Filter::default()),
-        };
-        let is_exact = single && by.is_exact();
-        (by, is_exact)
+    /// How many applications a page of `limit` examines.
+    fn examined(&self, limit: usize) -> usize {
+        if self.updated_since.is_none() && self.indexed.is_exact() { limit } else { EXAMINED }
     }
 }
 
 impl fmt::Display for Filter {
     /// The text that binds a cursor to the filter.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Filter { stage, service, agency, updated_since, overdue } = self;
+        let Filter { indexed: ListFilter { stage, service, agency, overdue }, updated_since } = self;
         if let Some(stage) = stage {
             write!(f, "stage={};", stage.name())?;
         }
@@ -114,14 +82,14 @@ impl FromFields for ListQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let limit = page_limit(fields);
         let cursor = fields.optional("cursor", text);
-        let filter = Filter {
+        let indexed = ListFilter {
             stage: fields.optional("stage", choice),
             service: fields.optional("service", choice),
             agency: fields.optional("agency", text),
-            updated_since: fields.optional("updated_since", timestamp),
             overdue: fields.optional("overdue", boolean),
         };
-        Some(ListQuery { limit, cursor, filter })
+        let updated_since = fields.optional("updated_since", timestamp);
+        Some(ListQuery { limit, cursor, filter: Filter { indexed, updated_since } })
     }
 }
 
@@ -142,38 +110,28 @@ impl FromFields for EventsQuery {
     }
 }
 
-/// A page of the tenant's applications, newest first. A page examines at most [`MAX_EXAMINED`] applications, so it may
-/// be short or empty and still have a next page.
+/// A page of the tenant's applications, newest first. It examines `limit` applications, or [`EXAMINED`], so it may be
+/// short or empty and still have a next page.
 ///
 /// # Errors
 /// 503 when the store cannot be read.
 pub async fn list<H: Hub>(hub: &H, tenant: &TenantId, query: ListQuery) -> Result<ApplicationsPage, Problem> {
     let ListQuery { limit, cursor, filter } = query;
     let tag = ListTag::new("applications, newest first", tenant, &filter);
-    let mut cursor: Option<Cursor> = tag.open(cursor.as_ref(), "/cursor")?;
-    let (by, is_exact) = filter.index();
-    // With an exact index every application read is part of the page.
-    let batch_size = if is_exact { limit } else { STORE_PAGE };
-    let (mut applications, mut examined) = (Vec::new(), 0);
-    loop {
-        let page = hub.store().list_by(tenant, &by, batch_size, cursor).await?;
-        cursor = page.next;
-        examined += batch_size;
-        let mut items = page.items.iter().peekable();
-        while let Some(stored) = items.next() {
-            if filter.matches(stored.ledger.state()) {
-                applications.push(ApplicationView::from(stored.ledger.state()));
-            }
-            if applications.len() == limit && items.peek().is_some() {
-                cursor = Some(Cursor::behind(stored));
-                break;
-            }
+    let cursor: Option<Cursor> = tag.open(cursor.as_ref(), "/cursor")?;
+    let page = hub.store().list_by(tenant, &filter.indexed, filter.examined(limit), cursor).await?;
+    let (mut applications, mut next) = (Vec::new(), page.next);
+    let mut items = page.items.iter().peekable();
+    while let Some(stored) = items.next() {
+        if filter.matches(stored.ledger.state()) {
+            applications.push(ApplicationView::from(stored.ledger.state()));
         }
-        if cursor.is_none() || applications.len() == limit || examined >= MAX_EXAMINED {
+        if applications.len() == limit && items.peek().is_some() {
+            next = Some(Cursor::behind(stored));
             break;
         }
     }
-    Ok(ApplicationsPage { applications, next: cursor.map(|cursor| tag.bind(cursor)) })
+    Ok(ApplicationsPage { applications, next: next.map(|cursor| tag.bind(cursor)) })
 }
 
 /// A page of an application's events, in version order. Without events after `after`, the request waits for one up to

@@ -114,6 +114,9 @@ struct Deploy {
     /// Creates a new signing key for the hub, publishes it, then signs with it. Up to three former keys stay published.
     #[arg(long)]
     rotate_hub_key: bool,
+    /// Gives the index of persons a new key. Applications under the former key are found as long as it is the last one.
+    #[arg(long)]
+    rotate_person_index_key: bool,
     /// JSON file with the public key of a stack that was deployed before the hub published its keys.
     #[arg(long, value_name = "FILE")]
     hub_public_keys: Option<PathBuf>,
@@ -163,6 +166,7 @@ impl From<Deploy> for DeployOptions {
             artifacts_bucket: given.artifacts_bucket,
             allow_data_loss: given.allow_data_loss,
             rotate_hub_key: given.rotate_hub_key,
+            rotate_person_index_key: given.rotate_person_index_key,
             hub_public_keys: given.hub_public_keys,
         }
     }

@@ -22,7 +22,7 @@ use crate::local::REQUIREMENTS;
 use crate::origins;
 use crate::python::Tools;
 use crate::roll_out::roll_out;
-use crate::secrets::new_id_secret;
+use crate::secrets::new_secret;
 use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
 use crate::terminal::Terminal;
@@ -69,6 +69,8 @@ pub struct DeployOptions {
     pub allow_data_loss: bool,
     /// Creates a new signing key for the hub. Former keys stay published.
     pub rotate_hub_key: bool,
+    /// Gives the index of persons a new key; the one before it still finds older applications.
+    pub rotate_person_index_key: bool,
     /// File with the public key of a stack that was deployed before the hub published its keys.
     pub hub_public_keys: Option<PathBuf>,
 }
@@ -133,7 +135,13 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     }
     let mut files = PackageFiles { agencies: input.agencies.clone(), issuers, hub_keys: keys.public.clone() };
     let package = functions::pack(&workspace, &binaries, &files, "live")?;
-    let parameters = parameters(options, &accounts, exists, &keys)?;
+    let mut parameters = parameters(options, &accounts, exists, &keys)?;
+    // A stack of an earlier version has no such key.
+    if options.rotate_person_index_key || !deployed.has_person_index_key {
+        parameters.insert("PersonIndexKey", Parameter::Value(new_secret()?));
+        let now = jiff::Timestamp::now().as_second();
+        parameters.insert("PersonIndexRotation", Parameter::Value(now.to_string()));
+    }
     cloud.ensure_bucket(&bucket).await?;
     cloud.upload(&bucket, &package, terminal).await?;
     let mut deployment = Deployment {
@@ -175,6 +183,7 @@ struct Deployed {
     issuers: Option<String>,
     hub_keys: Option<String>,
     has_alarm_topic: bool,
+    has_person_index_key: bool,
 }
 
 /// Reads what an option that is not given keeps. Stacks of earlier versions have issuers and keys among their
@@ -196,6 +205,7 @@ async fn deployed(cloud: &Cloud, options: &DeployOptions) -> Result<Deployed> {
     Ok(Deployed {
         issuers: files.remove(ISSUERS_FILE).or_else(|| parameters.remove("TokenIssuers")),
         hub_keys: files.remove(HUB_KEYS_FILE).or_else(|| parameters.remove("HubPublicKeys")),
+        has_person_index_key: parameters.contains_key("PersonIndexKey"),
         has_alarm_topic: parameters.get("AlarmTopic").is_some_and(|topic| !topic.is_empty()),
     })
 }
@@ -312,7 +322,7 @@ fn parameters(
     ]);
     if !exists {
         // Generated once. Only the stack stores it.
-        parameters.insert("IdSecret", Parameter::Value(new_id_secret()?));
+        parameters.insert("IdSecret", Parameter::Value(new_secret()?));
     }
     if let Some(signing) = &keys.signing {
         parameters.insert("HubSigningKey", Parameter::Value(signing.clone()));

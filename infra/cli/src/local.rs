@@ -336,6 +336,7 @@ async fn deploy(
         parameters: BTreeMap::from([
             ("AgencyCodes", value(&prepared.codes)),
             ("IdSecret", value(prepared.secrets.id_secret())),
+            ("PersonIndexKey", value(prepared.secrets.person_index_key())),
             ("HubSigningKey", Parameter::Value(prepared.secrets.hub().to_jwk()?.to_string())),
             ("UploadOrigins", Parameter::Value(origins::parameter(&options.upload_origins)?)),
             ("Mode", value("local")),

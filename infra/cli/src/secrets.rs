@@ -44,6 +44,7 @@ pub struct AgencyKeys {
 #[derive(Clone)]
 pub struct Secrets {
     id_secret: String,
+    person_index_key: String,
     hub: PrivateKey,
     issuer: PrivateKey,
     agencies: BTreeMap<AgencyCode, AgencyKeys>,
@@ -59,6 +60,7 @@ impl fmt::Debug for Secrets {
 #[derive(Default, Serialize, Deserialize)]
 struct KeyFile {
     id_secret: Option<String>,
+    person_index_key: Option<String>,
     hub: Option<Value>,
     issuer: Option<Value>,
     #[serde(default)]
@@ -84,7 +86,8 @@ impl Secrets {
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
         let mut secrets = Secrets {
-            id_secret: written.id_secret.map_or_else(new_id_secret, Ok)?,
+            id_secret: written.id_secret.map_or_else(new_secret, Ok)?,
+            person_index_key: written.person_index_key.map_or_else(new_secret, Ok)?,
             hub: read_or_generate(written.hub.as_ref(), KeyUse::Signing).with_context(damaged)?,
             issuer: read_or_generate(written.issuer.as_ref(), KeyUse::Signing).with_context(damaged)?,
             agencies: BTreeMap::new(),
@@ -116,6 +119,7 @@ impl Secrets {
         });
         Ok(KeyFile {
             id_secret: Some(self.id_secret.clone()),
+            person_index_key: Some(self.person_index_key.clone()),
             hub: Some(self.hub.to_jwk()?),
             issuer: Some(self.issuer.to_jwk()?),
             agencies: agencies.collect::<Result<_>>()?,
@@ -126,6 +130,12 @@ impl Secrets {
     #[must_use]
     pub fn id_secret(&self) -> &str {
         &self.id_secret
+    }
+
+    /// The 32 bytes that identity numbers are hashed with in the index of persons, in base64url.
+    #[must_use]
+    pub fn person_index_key(&self) -> &str {
+        &self.person_index_key
     }
 
     /// The key that signs the hub's messages.
@@ -192,7 +202,7 @@ pub fn hub_keys<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> Result<Str
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub fn new_id_secret() -> Result<String> {
+pub fn new_secret() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -221,6 +231,8 @@ mod tests {
         let second = Secrets::open(&path, [&beijing, &hohhot]).unwrap();
         let third = Secrets::open(&path, []).unwrap();
         assert_eq!(first.id_secret(), third.id_secret());
+        assert_eq!(first.person_index_key(), third.person_index_key());
+        assert_ne!(first.person_index_key(), first.id_secret());
         assert_eq!(first.hub().public().kid(), third.hub().public().kid());
         assert_eq!(
             first.agencies()[&beijing].signing.public().kid(),

@@ -138,7 +138,7 @@ pub async fn apply_to<H: Hub>(
     write(hub, id, Some(later.unwrap_or(stored)), attempts, None).await
 }
 
-/// Corrects a draft: one command, with the personal data that it leaves. The command and the data were made from
+/// Corrects a draft: one command, with the personal data that it leaves and the values of the person index. The command and the data were made from
 /// `stored`, so a conflict is not decided again: `None`, and the caller makes both from the current state.
 ///
 /// # Errors
@@ -147,7 +147,7 @@ pub async fn correct<H: Hub>(
     hub: &H,
     stored: StoredApplication,
     attempt: &Attempt,
-    encrypted: Vec<u8>,
+    (encrypted, person): (Vec<u8>, Vec<String>),
 ) -> Result<Option<Applied>, ApplyError> {
     let (now, expected_version) = (hub.clock().now(), stored.version());
     let (mut after, outcomes) = decide_all(&stored, std::slice::from_ref(attempt), None, now)?;
@@ -159,7 +159,7 @@ pub async fn correct<H: Hub>(
     if after.version() == expected_version {
         return Ok(Some(Applied { stored, version, changed: false }));
     }
-    after.encrypted = encrypted;
+    (after.encrypted, after.person) = (encrypted, person);
     match hub.store().append(expected_version, &after, next_wake(after.ledger.state(), now)).await {
         Ok(AppendOutcome::Done) => {
             hub.recent().put(&after);

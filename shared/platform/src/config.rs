@@ -64,6 +64,8 @@ pub struct Config {
     pub queues: QueueUrls,
     /// ARN of the secret from which application ids are derived.
     pub id_secret_arn: Option<String>,
+    /// ARN of the secret that holds the key of the person index.
+    pub person_index_key_arn: Option<String>,
     /// ARN of the secret that holds the hub's signing key.
     pub signing_key_arn: Option<String>,
     /// The published public keys that verify the hub's messages.
@@ -138,6 +140,7 @@ impl Config {
             reports: reader.parsed(Variable::ReportsQueueUrl, url),
         };
         let id_secret_arn = reader.parsed(Variable::IdSecret, arn);
+        let person_index_key_arn = reader.parsed(Variable::PersonIndexKey, arn);
         let signing_key_arn = reader.parsed(Variable::HubSigningKey, arn);
         let hub_keys = reader.parsed(Variable::HubKeys, KeySet::parse);
         let agencies = reader.parsed(Variable::Agencies, agencies::parse);
@@ -155,6 +158,7 @@ impl Config {
                     key_id,
                     queues,
                     id_secret_arn,
+                    person_index_key_arn,
                     signing_key_arn,
                     hub_keys,
                     agencies,

@@ -20,6 +20,7 @@ pub mod internal_queue;
 pub mod jitter;
 pub mod keyring;
 pub mod outbox;
+pub mod person_index;
 pub mod queues;
 pub mod rate_limits;
 pub mod recent_states;

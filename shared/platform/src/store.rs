@@ -23,7 +23,7 @@ use protocol::backlog::RESEND_SECONDS;
 pub use aws::{AwsApplicationRows, AwsStore};
 #[cfg(any(test, feature = "testing"))]
 pub use fake::{FakeStore, MemoryApplicationRows, Units};
-pub use lists::ListBy;
+pub use lists::ListFilter;
 use model::shard;
 pub(crate) use model::store_error;
 pub use model::{
@@ -79,18 +79,27 @@ pub trait Store: Clone + Send + Sync + 'static {
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send {
-        async move { self.list_by(tenant, &ListBy::All, limit, after).await }
+        async move { self.list_by(tenant, &ListFilter::default(), limit, after).await }
     }
 
-    /// Like [`Store::list`], restricted. A page may be short although there is a next one, because the index lags
-    /// behind the table, and because not every restriction is exact ([`ListBy::is_exact`]).
+    /// Like [`Store::list`], restricted. It examines `limit` applications; a page may be short although there is a next one,
+    /// because the index lags behind the table, and because not every filter is exact ([`ListFilter::is_exact`]).
     fn list_by(
         &self,
         tenant: &TenantId,
-        by: &ListBy,
+        filter: &ListFilter,
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<StoredApplication>, StoreError>> + Send;
+
+    /// The newest applications that are found by one of these values of the person index ([`crate::person_index`]), but
+    /// the application `except`, of all tenants, at most `limit` (below [`PAGE`]). Eventually consistent.
+    fn of_person(
+        &self,
+        values: &[String],
+        except: Option<ApplicationId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoredApplication>, StoreError>> + Send;
 
     /// The applications that are before an agency ([`Application::is_before_agency`]), oldest first, `limit` (1 to
     /// [`PAGE`]) a page. Eventually consistent, like [`Store::list`].

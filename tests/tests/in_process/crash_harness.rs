@@ -24,6 +24,7 @@ use platform::agency_registry::FRESH;
 use platform::clock::Clock as _;
 use platform::config::{Mode, Secret};
 use platform::hub::{FakeHub, Hub as _};
+use platform::person_index::PersonIndex;
 use platform::queues::{Outgoing, Queue};
 use platform::store::{Store as _, StoredApplication};
 use protocol::jose::{KeyUse, PrivateKey, sign};
@@ -91,6 +92,7 @@ pub(crate) struct CrashHarness {
     processes: Processes,
     keys: Keys,
     issuers: Issuers,
+    pub(crate) persons: PersonIndex,
 }
 
 /// The outcome of a delivery.
@@ -139,7 +141,8 @@ impl CrashHarness {
         let key = keys.issuer.public().to_jwk().expect("a public key");
         let issuers = json!([{ "issuer": "urn:test", "audience": "tongban", "keys": [key] }]);
         let issuers = Issuers::parse(&issuers.to_string(), Mode::Live).expect("issuers");
-        CrashHarness { processes: Processes::start(&hub), hub, keys, issuers }
+        let (processes, persons) = (Processes::start(&hub), PersonIndex::new(Secret::new(vec![8; 32]), None));
+        CrashHarness { processes, hub, keys, issuers, persons }
     }
 
     /// Restarts every process. All process memory is lost.
@@ -209,10 +212,10 @@ impl CrashHarness {
         let authenticator = |hub: &FakeHub| Authenticator::new(hub.clone(), self.issuers.clone(), None);
         match function {
             Function::Intake => {
-                let hub = self.processes.intake.clone();
+                let (hub, issuers) = (self.processes.intake.clone(), self.issuers.clone());
                 let keys = json!({ "keys": [self.keys.hub.public().to_jwk().expect("a public key")] });
-                let intake = Intake::new(hub, self.issuers.clone(), namespace, keys, Limits::default());
-                intake::handler::routes(intake)
+                let intake = Intake::new(hub, issuers, namespace, keys, Limits::default());
+                intake::handler::routes(intake.with_person_index(self.persons.clone()))
             }
             Function::Subscriptions => {
                 let hub = self.processes.subscriptions.clone();
@@ -445,8 +448,7 @@ impl CrashHarness {
 
     /// Any payload, signed by an agency as a report.
     pub(crate) fn signed_payload(&self, agency: &str, payload: &Value) -> String {
-        let agency: AgencyCode = agency.parse().expect("an agency code");
-        sign(REPORT_TYP, payload, &self.keys.agencies[&agency].signing).expect("a signed payload")
+        self.signed_value(agency, REPORT_TYP, payload)
     }
 
     /// Decrypts and verifies a message as its agency does.
@@ -491,8 +493,7 @@ fn agency_row(code: &AgencyCode, keys: &AgencyKeys) -> AgencyRow {
 
 async fn ask(routes: Router, request: Request<Body>) -> Answer {
     let answer = routes.oneshot(request).await.expect("an answer");
-    let status = answer.status().as_u16();
-    let again = answer.headers().contains_key("retry-after");
+    let (status, again) = (answer.status().as_u16(), answer.headers().contains_key("retry-after"));
     assert_eq!(again, status == 503, "exactly the 503 responses have Retry-After");
     let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
     Answer::Http(status, serde_json::from_slice(&body).unwrap_or_default())

@@ -57,7 +57,7 @@ fn image(stored: &StoredApplication, version: u32) -> Value {
         .take(usize::try_from(version).expect("a small version"))
         .map(|line| json!({ "B": STANDARD.encode(&line.bytes) }))
         .collect();
-    json!({
+    let mut image = json!({
         "id": { "S": stored.id() },
         "v": { "N": version.to_string() },
         "tn": { "S": format!("{}#0", stored.ledger.state().tenant()) },
@@ -65,5 +65,9 @@ fn image(stored: &StoredApplication, version: u32) -> Value {
         "ph": { "B": STANDARD.encode(stored.payload_hash) },
         "se": { "B": STANDARD.encode(&stored.encrypted) },
         "ev": { "L": entries },
-    })
+    });
+    for (name, value) in ["pi", "pf"].into_iter().zip(&stored.person) {
+        image[name] = json!({ "S": value });
+    }
+    image
 }

@@ -76,6 +76,7 @@ impl Account {
             parameters: BTreeMap::from([
                 ("AgencyCodes", value("11")),
                 ("IdSecret", value(&"s".repeat(43))),
+                ("PersonIndexKey", value(&"p".repeat(43))),
                 ("HubSigningKey", value("{}")),
                 ("Mode", value("live")),
                 ("WakeRate", value("rate(1 day)")),

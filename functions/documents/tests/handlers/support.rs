@@ -152,7 +152,8 @@ impl TestHub {
             proof: None,
         };
         let ledger = Ledger::open(id, opened, &cause).unwrap();
-        let stored = StoredApplication { ledger, encrypted: vec![number as u8], payload_hash: [0; 32] };
+        let (encrypted, person) = (vec![number as u8], Vec::new());
+        let stored = StoredApplication { ledger, encrypted, payload_hash: [0; 32], person };
         self.hub.store().create(&stored, None).await.unwrap();
         id
     }

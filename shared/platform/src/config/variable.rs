@@ -30,6 +30,9 @@ pub enum Variable {
     /// `ID_SECRET_ARN`: where the secret is stored from which application ids are derived, base64url, at least 32
     /// bytes. Never rotated, because a new secret would give a repeated request a new id.
     IdSecret,
+    /// `PERSON_INDEX_KEY_ARN`: where the key of the person index is stored, base64url, at least 32 bytes. The version
+    /// before the last rotation is read, too.
+    PersonIndexKey,
     /// `REQUESTS_PER_MINUTE`: rate limit of a tenant's requests.
     RequestsPerMinute,
     /// `APPLICATIONS_PER_DAY`: rate limit of a tenant's new applications.
@@ -61,6 +64,7 @@ impl Variable {
             Variable::QuarantineQueueUrl => "QUARANTINE_QUEUE_URL",
             Variable::ReportsQueueUrl => "REPORTS_QUEUE_URL",
             Variable::IdSecret => "ID_SECRET_ARN",
+            Variable::PersonIndexKey => "PERSON_INDEX_KEY_ARN",
             Variable::TokenIssuers => "token-issuers.json",
             Variable::RequestsPerMinute => "REQUESTS_PER_MINUTE",
             Variable::ApplicationsPerDay => "APPLICATIONS_PER_DAY",

@@ -113,7 +113,8 @@ pub fn stored_as(tenant_name: &str, id: ApplicationId, number: u64) -> StoredApp
         proof: None,
     };
     let ledger = Ledger::open(id, opened(tenant_name), &cause).expect("an opening");
-    StoredApplication { ledger, encrypted: encrypted(), payload_hash: [7; 32] }
+    let person = vec![format!("test.{}", &id.to_string().replace('-', "")[..22])];
+    StoredApplication { ledger, encrypted: encrypted(), payload_hash: [7; 32], person }
 }
 
 /// Random bytes, about as many as encrypted personal data have.
@@ -140,6 +141,12 @@ pub fn after(stored: &StoredApplication, events: Vec<Event>, seconds: i64) -> St
         Cause { by: Actor::Hub, at: start() + SignedDuration::from_secs(seconds), key: None, proof: None };
     let ledger = stored.ledger.clone().append(events, &cause).expect("more entries");
     StoredApplication { ledger, ..stored.clone() }
+}
+
+/// An event that corrects the sample and changes nothing of it.
+#[must_use]
+pub fn corrected() -> Event {
+    Event::Corrected(Box::new(opened("a-tenant").into()))
 }
 
 /// An event that stores the sample's first document.

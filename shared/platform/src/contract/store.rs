@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 
 use super::{eventually, sample};
 use crate::store::{
-    AppendOutcome, Created, Cursor, DUE_SHARDS, ListBy, PAGE, ResendMark, Store, StoredApplication, due_shard,
+    AppendOutcome, Created, Cursor, DUE_SHARDS, ListFilter, PAGE, ResendMark, Store, StoredApplication,
+    due_shard,
 };
 
 /// Runs the suite. `make` gives a store to each test: a new one or a shared one.
@@ -35,6 +36,7 @@ pub async fn store_contract<S: Store, F: Future<Output = S>>(make: impl Fn() -> 
     a_list_has_pages_newest_first(&make().await).await;
     a_cursor_stays_valid(&make().await).await;
     a_list_is_restricted_by_its_index(&make().await).await;
+    the_applications_of_a_person_are_found(&make().await).await;
     the_cases_of_an_agency_are_listed(&make().await).await;
     a_resend_can_be_requested_again_after_a_while(&make().await).await;
 }
@@ -317,17 +319,26 @@ async fn a_list_is_restricted_by_its_index(store: &impl Store) {
     all.reverse();
     let service = all[0].ledger.state().opened.service;
     let elsewhere = Service::all().into_iter().find(|other| *other != service).expect("two services");
+    let agency = |code: &str| Some(code.parse().expect("an agency"));
+    let by = ListFilter::default;
+    let of = |stage| ListFilter { stage: Some(stage), ..by() };
     for (by, count) in [
-        (ListBy::All, 12),
-        (ListBy::Service(service), 12),
-        (ListBy::Service(elsewhere), 0),
-        (ListBy::Stage(Stage::Draft), 3),
-        (ListBy::Stage(Stage::Submitted), 6),
-        (ListBy::Stage(Stage::Withdrawn), 3),
-        (ListBy::Stage(Stage::Received), 0),
-        (ListBy::Overdue, 3),
-        (ListBy::Agency("11".parse().expect("an agency")), 6),
-        (ListBy::Agency("37".parse().expect("an agency")), 0),
+        (by(), 12),
+        (ListFilter { service: Some(service), ..by() }, 12),
+        (ListFilter { service: Some(elsewhere), ..by() }, 0),
+        (of(Stage::Draft), 3),
+        (of(Stage::Submitted), 6),
+        (of(Stage::Withdrawn), 3),
+        (of(Stage::Received), 0),
+        (ListFilter { overdue: Some(true), ..by() }, 3),
+        (ListFilter { overdue: Some(false), ..by() }, 9),
+        (ListFilter { overdue: Some(false), service: Some(service), ..by() }, 9),
+        (ListFilter { agency: agency("11"), ..by() }, 6),
+        (ListFilter { agency: agency("37"), ..by() }, 0),
+        (ListFilter { agency: agency("11"), overdue: Some(true), service: Some(service), ..by() }, 3),
+        (ListFilter { agency: agency("11"), overdue: Some(false), ..of(Stage::Submitted) }, 3),
+        (ListFilter { service: Some(service), ..of(Stage::Withdrawn) }, 3),
+        (ListFilter { agency: agency("11"), ..of(Stage::Draft) }, 0),
     ] {
         let expected: Vec<StoredApplication> =
             all.iter().filter(|stored| by.matches(stored.ledger.state())).cloned().collect();
@@ -346,6 +357,38 @@ async fn a_list_is_restricted_by_its_index(store: &impl Store) {
         };
         assert_eq!(eventually(&listed, |listed| listed.len() == count).await, expected, "{by:?}");
     }
+}
+
+/// Case P10 of `tests/FIELD_CASES.md`.
+async fn the_applications_of_a_person_are_found(store: &impl Store) {
+    let (fresh, other) = (Fresh::new(), Fresh::new());
+    let value = |key: &str| format!("{key}.{}", &fresh.nonce[..22]);
+    let of = |fresh: &Fresh, number, person: &[String]| StoredApplication {
+        person: person.to_vec(),
+        ..fresh.stored(number)
+    };
+    // The key was rotated between the first application and the others, one of which is another tenant's.
+    let (former, present) = (vec![value("old1")], vec![value("new1"), value("old1")]);
+    let mut all = vec![of(&fresh, 1, &former), of(&other, 2, &present), of(&fresh, 3, &present)];
+    for stored in &all {
+        create(store, stored, None).await;
+        assert_eq!(get(store, stored.id()).await.as_ref(), Some(stored), "the values read back");
+    }
+    create(store, &fresh.stored(4), None).await;
+    all.reverse();
+    let found = async |except: Option<ApplicationId>, limit| {
+        store.of_person(&present, except, limit).await.expect("an answer to of_person")
+    };
+    assert_eq!(eventually(|| found(None, 9), |found| found.len() == 3).await, all, "newest first");
+    assert_eq!(found(None, 2).await, all[..2]);
+    assert_eq!(found(Some(all[0].id()), 2).await, all[1..]);
+    assert_eq!(store.of_person(&former, Some(all[2].id()), 9).await, Ok(Vec::new()));
+    // A correction may make a draft another person's.
+    let mut corrected = sample::after(&all[0], vec![sample::corrected()], 5);
+    corrected.person = vec![value("new2")];
+    append(store, 1, &corrected, None).await;
+    assert_eq!(get(store, corrected.id()).await, Some(corrected));
+    assert_eq!(eventually(|| found(None, 9), |found| found.len() == 2).await, all[1..]);
 }
 
 async fn the_cases_of_an_agency_are_listed(store: &impl Store) {

@@ -12,7 +12,7 @@ use domain::ids::ApplicationId;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::lists::{Index, Merge, Wanted};
+use super::lists::{KeyRange, Merge, Wanted, newest, person_ranges};
 use super::row::{self, Row};
 use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 use super::{Cursor, DUE_SHARDS, Page, StoreError, shard, store_error};
@@ -43,11 +43,24 @@ impl AwsStore {
 type Item = HashMap<String, AttributeValue>;
 
 impl AwsApplicationRows {
-    /// Range keys and ids of one hash key of an index, in the order of the index.
+    /// Items by id, in the order of the ids. An unreadable item is logged and left out.
+    async fn rows(&self, ids: &[String]) -> Result<Vec<Row>, StoreError> {
+        let mut rows: HashMap<String, Row> = HashMap::new();
+        for item in self.items(ids).await? {
+            match read(item) {
+                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
+                Err(error) => {
+                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
+                }
+            }
+        }
+        Ok(ids.iter().filter_map(|id| rows.remove(id)).collect())
+    }
+
+    /// Range keys and ids of a key range, in the order of its index.
     async fn entries(
         &self,
-        index: &Index,
-        key: String,
+        KeyRange { index, key }: &KeyRange,
         Wanted { after, limit, .. }: Wanted,
     ) -> Result<Vec<(String, String)>, StoreError> {
         let mut query = self
@@ -56,7 +69,7 @@ impl AwsApplicationRows {
             .table_name(&self.table)
             .index_name(index.name)
             .expression_attribute_names("#sh", index.key)
-            .expression_attribute_values(":sh", AttributeValue::S(key))
+            .expression_attribute_values(":sh", AttributeValue::S(key.clone()))
             .scan_index_forward(!index.newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         query = match after {
@@ -285,12 +298,11 @@ impl ApplicationRows for AwsApplicationRows {
     async fn page(
         &self,
         _call: &'static str,
-        index: &'static Index,
-        hash_keys: Vec<String>,
+        ranges: Vec<KeyRange>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Row>, StoreError> {
-        let mut merge = Merge::new(hash_keys.len(), limit, after, index.newest_first);
+        let mut merge = Merge::new(&ranges, limit, after);
         loop {
             let wanted = merge.wanted();
             if wanted.is_empty() {
@@ -298,24 +310,30 @@ impl ApplicationRows for AwsApplicationRows {
             }
             let queries = wanted
                 .iter()
-                .filter_map(|wanted| Some((hash_keys.get(wanted.stream)?.clone(), wanted.clone())))
-                .map(|(key, wanted)| self.entries(index, key, wanted));
+                .filter_map(|wanted| Some((ranges.get(wanted.stream)?, wanted.clone())))
+                .map(|(range, wanted)| self.entries(range, wanted));
             let answers = try_join_all(queries).await?;
             for (wanted, entries) in wanted.iter().zip(answers) {
                 merge.add(wanted, entries);
             }
         }
         let Page { items: ids, next } = merge.page();
-        let mut rows: HashMap<String, Row> = HashMap::new();
-        for item in self.items(&ids).await? {
-            match read(item) {
-                Ok(row) => drop(rows.insert(row.id.to_string(), row)),
-                Err(error) => {
-                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
-                }
-            }
-        }
-        Ok(Page { items: ids.iter().filter_map(|id| rows.remove(id)).collect(), next })
+        Ok(Page { items: self.rows(&ids).await?, next })
+    }
+
+    async fn of_person(
+        &self,
+        _call: &'static str,
+        values: &[String],
+        except: Option<ApplicationId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let ranges = person_ranges(values);
+        let wanted = Wanted { stream: 0, after: None, limit: limit.saturating_add(1) };
+        let queries = ranges.iter().map(|range| self.entries(range, wanted.clone()));
+        let ids = newest(try_join_all(queries).await?.concat(), except, limit);
+        // The usual person has one application, and the search costs no second call.
+        if ids.is_empty() { Ok(Vec::new()) } else { self.rows(&ids).await }
     }
 
     async fn due(

@@ -8,8 +8,9 @@ use domain::ids::{ApplicationId, TenantId};
 use domain::limits::ITEM_BYTES;
 use jiff::Timestamp;
 
-use super::lists::{Index, Merge, Wanted};
-use super::row::{self, Row};
+use super::keys::{LAST_AGENCY, OPEN, OVERDUE, PERSON, PHASE, SERVICE, key_before_services, tenant_key};
+use super::lists::{KeyRange, Merge, Wanted, newest, person_ranges};
+use super::row::Row;
 use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 use super::{Cursor, DUE_SHARDS, Page, StoreError, TENANT_SHARDS, shard};
 use crate::faults::{CallOutcome, Faults};
@@ -74,13 +75,33 @@ impl FakeStore {
     pub fn misplace(&self, id: ApplicationId, tenant: &TenantId) {
         let mut state = self.0.lock();
         if let Some(mut row) = state.rows.get(&id).cloned() {
-            row.tenant = row::tenant_key(tenant.as_str(), shard(id, TENANT_SHARDS));
+            row.tenant = tenant_key(tenant, shard(id, TENANT_SHARDS), false);
             for key in row.lists.values_mut() {
                 let rest = key.split_once('#').map(|(_, rest)| format!("#{rest}")).unwrap_or_default();
                 *key = format!("{tenant}{rest}");
             }
             state.put(row);
         }
+    }
+
+    /// Puts an application under the keys that it had before they named the service, and out of the person index.
+    pub fn age(&self, id: ApplicationId) {
+        let mut state = self.0.lock();
+        let Some(mut row) = state.rows.get(&id).cloned() else { return };
+        let Ok(stored) = row.clone().stored() else { return };
+        let head = stored.ledger.state();
+        row.tenant = tenant_key(head.tenant(), shard(id, TENANT_SHARDS), false);
+        row.lists.remove(PERSON);
+        row.lists.insert(SERVICE, format!("{}#{}", head.tenant(), head.opened.service));
+        let phase = if head.is_before_agency() { OPEN } else { head.stage.name() };
+        row.lists.insert(PHASE, key_before_services(head.tenant(), phase));
+        if head.overdue {
+            row.lists.insert(OVERDUE, head.tenant().to_string());
+        }
+        if head.leg_opened > 0 {
+            row.lists.insert(LAST_AGENCY, key_before_services(head.tenant(), &head.agency().to_string()));
+        }
+        state.put(row);
     }
 
     /// Bytes of an item as DynamoDB counts them.
@@ -165,23 +186,17 @@ impl State {
         }
     }
 
-    /// One page of an index, merged from several hash keys.
-    fn page(
-        &mut self,
-        index: &Index,
-        hash_keys: &[String],
-        limit: usize,
-        after: Option<Cursor>,
-    ) -> Page<Row> {
-        let mut merge = Merge::new(hash_keys.len(), limit, after, index.newest_first);
+    /// One page, merged from several key ranges.
+    fn page(&mut self, ranges: &[KeyRange], limit: usize, after: Option<Cursor>) -> Page<Row> {
+        let mut merge = Merge::new(ranges, limit, after);
         loop {
             let wanted = merge.wanted();
             if wanted.is_empty() {
                 break;
             }
             for wanted in wanted {
-                let key = hash_keys.get(wanted.stream).cloned().unwrap_or_default();
-                let entries = self.query(index, key, &wanted);
+                let Some(range) = ranges.get(wanted.stream) else { continue };
+                let entries = self.query(range, &wanted);
                 self.listed += entries.len();
                 merge.add(&wanted, entries);
             }
@@ -192,8 +207,16 @@ impl State {
         Page { items: rows.collect(), next }
     }
 
-    fn query(&self, index: &Index, key: String, wanted: &Wanted) -> Vec<(String, String)> {
-        let Some(entries) = self.entries.get(&(index.key, key)) else { return Vec::new() };
+    fn of_person(&self, values: &[String], except: Option<ApplicationId>, limit: usize) -> Vec<Row> {
+        let wanted = Wanted { stream: 0, after: None, limit: limit.saturating_add(1) };
+        let ranges = person_ranges(values);
+        let entries: Vec<_> = ranges.iter().flat_map(|range| self.query(range, &wanted)).collect();
+        let ids = newest(entries, except, limit);
+        ids.iter().filter_map(|id| self.rows.get(&id.parse().ok()?).cloned()).collect()
+    }
+
+    fn query(&self, KeyRange { index, key }: &KeyRange, wanted: &Wanted) -> Vec<(String, String)> {
+        let Some(entries) = self.entries.get(&(index.key, key.clone())) else { return Vec::new() };
         let entry = |(created, id): (&String, &ApplicationId)| (created.clone(), id.to_string());
         match (&wanted.after, index.newest_first) {
             (None, true) => entries.iter().rev().take(wanted.limit).map(entry).collect(),
@@ -301,12 +324,21 @@ impl ApplicationRows for MemoryApplicationRows {
     async fn page(
         &self,
         call: &'static str,
-        index: &'static Index,
-        hash_keys: Vec<String>,
+        ranges: Vec<KeyRange>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<Row>, StoreError> {
-        self.call(call, |state| Ok(state.page(index, &hash_keys, limit, after)))
+        self.call(call, |state| Ok(state.page(&ranges, limit, after)))
+    }
+
+    async fn of_person(
+        &self,
+        call: &'static str,
+        values: &[String],
+        except: Option<ApplicationId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.call(call, |state| Ok(state.of_person(values, except, limit)))
     }
 
     async fn due(

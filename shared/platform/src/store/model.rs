@@ -33,6 +33,9 @@ pub struct StoredApplication {
     pub encrypted: Vec<u8>,
     /// Hash of the creating request: distinguishes a replay from a misuse of the idempotency key.
     pub payload_hash: [u8; 32],
+    /// The applicant's values in the person index ([`crate::person_index`]): under the present key, by which the
+    /// application is found, then under the former one. Empty on records from before the index.
+    pub person: Vec<String>,
 }
 
 impl StoredApplication {

@@ -10,7 +10,7 @@ use domain::ids::{AgencyCode, ApplicationId};
 use domain::ledger::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
 
-use super::keys::{LISTS, list_keys};
+use super::keys::{LISTS, PERSON, TENANT, list_keys};
 use super::{
     AGENCY_SHARDS, DUE_SHARDS, EXPIRED_DRAFT_DAYS, StoreError, StoredApplication, TENANT_SHARDS, shard,
 };
@@ -19,8 +19,8 @@ use super::{
 pub(super) const ID: &str = "id";
 /// Version: the number of events.
 pub(super) const VERSION: &str = "v";
-/// Tenant and shard: hash key of the tenant index.
-pub(super) const TENANT: &str = "tn";
+/// Value of the person index under the former key, as long as there is one. No index has it.
+pub(super) const PERSON_FORMER: &str = "pf";
 /// Created at and id: range key of the tenant index.
 pub(super) const CREATED: &str = "cr";
 /// Shard: hash key of the due index; absent when the application has no wake-up time.
@@ -50,8 +50,10 @@ pub struct Row {
     /// Epoch milliseconds.
     pub(super) wake: Option<i64>,
     pub(super) agency: Option<String>,
-    /// Keys by which lists of the tenant find the application.
+    /// Keys by which lists of the tenant, and searches for a person, find the application.
     pub(super) lists: BTreeMap<&'static str, String>,
+    /// Value of the person index under the former key.
+    pub(super) person_former: Option<String>,
     pub(super) resend_requested: Option<String>,
     pub(super) payload_hash: [u8; 32],
     pub(super) encrypted: Vec<u8>,
@@ -68,14 +70,15 @@ pub(super) enum Attribute {
     L(Vec<Vec<u8>>),
 }
 
-/// Hash key of the tenant index.
-pub(super) fn tenant_key(tenant: &str, shard: u8) -> String {
-    format!("{tenant}#{shard}")
-}
-
 /// Hash keys of the lists' indexes, the agency's included, by attribute.
 pub(super) fn index_keys(head: &Application) -> Vec<(&'static str, Option<String>)> {
-    list_keys(head).into_iter().chain([(AGENCY, agency_key(head))]).collect()
+    let lists = list_keys(head, shard(head.id, TENANT_SHARDS));
+    lists.into_iter().chain([(AGENCY, agency_key(head))]).collect()
+}
+
+/// Attributes of the person index, which a corrected draft writes again.
+pub(super) fn person_keys(person: &[String]) -> [(&'static str, Option<String>); 2] {
+    [(PERSON, person.first().cloned()), (PERSON_FORMER, person.get(1).cloned())]
 }
 
 /// Hash key of the agency index; `None` when the case is not before an agency.
@@ -128,14 +131,17 @@ impl Row {
     /// The item of an application.
     pub(super) fn new(stored: &StoredApplication, wake: Option<Timestamp>) -> Row {
         let head = stored.ledger.state();
+        let mut lists = present(list_keys(head, shard(head.id, TENANT_SHARDS)));
+        lists.extend(stored.person.first().map(|value| (PERSON, value.clone())));
         Row {
             id: head.id,
             version: head.version,
-            tenant: tenant_key(head.tenant().as_str(), shard(head.id, TENANT_SHARDS)),
+            tenant: lists.remove(TENANT).unwrap_or_default(),
             created: created_key(head.opened_at, head.id),
             wake: wake.map(Timestamp::as_millisecond),
             agency: agency_key(head),
-            lists: present(list_keys(head)),
+            lists,
+            person_former: stored.person.get(1).cloned(),
             resend_requested: None,
             payload_hash: stored.payload_hash,
             encrypted: stored.encrypted.clone(),
@@ -150,7 +156,8 @@ impl Row {
             return Err(StoreError::Corrupt(LedgerError::Broken(self.version)));
         }
         let ledger = Ledger::read(self.id, self.events)?;
-        Ok(StoredApplication { ledger, encrypted: self.encrypted, payload_hash: self.payload_hash })
+        let person = self.lists.get(PERSON).cloned().into_iter().chain(self.person_former).collect();
+        Ok(StoredApplication { ledger, encrypted: self.encrypted, payload_hash: self.payload_hash, person })
     }
 
     /// Reads an item. Ignores unknown attributes, because a newer version of the hub may have written them.
@@ -187,6 +194,7 @@ impl Row {
                 .into_iter()
                 .filter_map(|name| optional(&mut found, name).map(|key| Some((name, key?))).transpose())
                 .collect::<Result<_, _>>()?,
+            person_former: optional(&mut found, PERSON_FORMER)?,
             resend_requested: optional(&mut found, RESEND_REQUESTED)?,
             payload_hash: bytes(&mut found, PAYLOAD_HASH)?.try_into().map_err(|_| wrong(PAYLOAD_HASH))?,
             encrypted: bytes(&mut found, ENCRYPTED)?,
@@ -216,15 +224,23 @@ impl Row {
         for (name, key) in &self.lists {
             item.insert((*name).to_owned(), AttributeValue::S(key.clone()));
         }
-        for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
+        for (name, value) in self.optional_texts() {
             if let Some(text) = value {
-                item.insert(name.to_owned(), AttributeValue::S(text.clone()));
+                item.insert(name.to_owned(), AttributeValue::S(text.to_owned()));
             }
         }
         if let Some(ttl) = self.ttl {
             item.insert(TTL.to_owned(), AttributeValue::N(ttl.to_string()));
         }
         item
+    }
+
+    fn optional_texts(&self) -> [(&'static str, Option<&str>); 3] {
+        [
+            (AGENCY, self.agency.as_deref()),
+            (RESEND_REQUESTED, self.resend_requested.as_deref()),
+            (PERSON_FORMER, self.person_former.as_deref()),
+        ]
     }
 
     /// Hash key of the due index, which the item has only with a wake-up time.
@@ -247,8 +263,8 @@ impl Row {
             size += DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
         }
         size += self.lists.iter().map(|(name, key)| name.len() + key.len()).sum::<usize>();
-        for (name, value) in [(AGENCY, &self.agency), (RESEND_REQUESTED, &self.resend_requested)] {
-            size += value.as_ref().map_or(0, |text| name.len() + text.len());
+        for (name, value) in self.optional_texts() {
+            size += value.map_or(0, |text| name.len() + text.len());
         }
         if let Some(ttl) = self.ttl {
             size += TTL.len() + number_size(ttl);
@@ -261,6 +277,8 @@ impl Row {
     pub(super) fn set_index_key(&mut self, attribute: &'static str, key: Option<String>) {
         match key {
             key if attribute == AGENCY => self.agency = key,
+            key if attribute == PERSON_FORMER => self.person_former = key,
+            Some(key) if attribute == TENANT => self.tenant = key,
             Some(key) => drop(self.lists.insert(attribute, key)),
             None => drop(self.lists.remove(attribute)),
         }
@@ -292,7 +310,7 @@ impl Row {
 }
 
 /// The keys that are not absent.
-fn present(keys: [(&'static str, Option<String>); 4]) -> BTreeMap<&'static str, String> {
+fn present(keys: [(&'static str, Option<String>); 5]) -> BTreeMap<&'static str, String> {
     keys.into_iter().filter_map(|(name, key)| Some((name, key?))).collect()
 }
 

@@ -5,7 +5,7 @@ use std::future::Future;
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
 use jiff::Timestamp;
 
-use super::lists::{Index, ListBy};
+use super::lists::{Index, KeyRange, ListFilter};
 use super::row::{self, Row};
 use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, PAGE, Page, ResendMark, Store, StoreError,
@@ -73,15 +73,23 @@ pub trait ApplicationRows: Clone + Send + Sync + 'static {
         change: ItemChange,
     ) -> impl Future<Output = Result<ItemWrite, StoreError>> + Send;
 
-    /// One page of an index, merged from these hash keys, in the order of the index. The range keys are those of creation.
+    /// One page, merged from these key ranges, in the order of their indexes. The range keys are those of creation.
     fn page(
         &self,
         call: &'static str,
-        index: &'static Index,
-        hash_keys: Vec<String>,
+        ranges: Vec<KeyRange>,
         limit: usize,
         after: Option<Cursor>,
     ) -> impl Future<Output = Result<Page<Row>, StoreError>> + Send;
+
+    /// The newest items that have one of these values in the person index, but the item `except`, at most `limit`.
+    fn of_person(
+        &self,
+        call: &'static str,
+        values: &[String],
+        except: Option<ApplicationId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
 
     /// Ids of a shard of the due index whose wake-up time has come, earliest first.
     fn due(
@@ -101,12 +109,11 @@ impl<R: ApplicationRows> ApplicationTable<R> {
     async fn page(
         &self,
         call: &'static str,
-        index: &'static Index,
-        hash_keys: Vec<String>,
+        ranges: Vec<KeyRange>,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let page = self.0.page(call, index, hash_keys, limit.clamp(1, PAGE), after).await?;
+        let page = self.0.page(call, ranges, limit.clamp(1, PAGE), after).await?;
         Ok(Page { items: page.items.into_iter().filter_map(readable).collect(), next: page.next })
     }
 }
@@ -139,11 +146,14 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         wake: Option<Timestamp>,
     ) -> Result<AppendOutcome, StoreError> {
         let new = after.ledger.after(expected_version).iter().map(|entry| entry.bytes.clone());
+        let corrected = row::is_corrected(expected_version, after);
+        let mut keys = row::index_keys(after.ledger.state());
+        keys.extend(row::person_keys(&after.person).into_iter().filter(|_| corrected));
         let change = ItemChange {
             entries: Some((new.collect(), after.version())),
-            encrypted: row::is_corrected(expected_version, after).then(|| after.encrypted.clone()),
+            encrypted: corrected.then(|| after.encrypted.clone()),
             wake: Some(wake),
-            keys: row::index_keys(after.ledger.state()),
+            keys,
             ttl: row::time_to_live(after),
             resend_requested: None,
         };
@@ -177,14 +187,26 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
     async fn list_by(
         &self,
         tenant: &TenantId,
-        by: &ListBy,
+        filter: &ListFilter,
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let (index, keys) = by.keys(tenant);
-        let mut page = self.page("store.list", index, keys, limit, after).await?;
-        by.check(tenant, &mut page.items);
+        let mut page = self.page("store.list", filter.ranges(tenant), limit, after).await?;
+        filter.check(tenant, &mut page.items);
         Ok(page)
+    }
+
+    async fn of_person(
+        &self,
+        values: &[String],
+        except: Option<ApplicationId>,
+        limit: usize,
+    ) -> Result<Vec<StoredApplication>, StoreError> {
+        let rows = self.0.of_person("store.of_person", values, except, limit).await?;
+        let mut found: Vec<StoredApplication> = rows.into_iter().filter_map(readable).collect();
+        // The index lags behind the table: a corrected draft may be another person's now.
+        found.retain(|stored| stored.person.first().is_some_and(|value| values.contains(value)));
+        Ok(found)
     }
 
     async fn before_agency(
@@ -193,8 +215,9 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         limit: usize,
         after: Option<Cursor>,
     ) -> Result<Page<StoredApplication>, StoreError> {
-        let keys = (0..AGENCY_SHARDS).map(|shard| row::agency_shard_key(agency, shard));
-        let mut page = self.page("store.before_agency", &Index::AGENCY, keys.collect(), limit, after).await?;
+        let range = |shard| KeyRange { index: &Index::AGENCY, key: row::agency_shard_key(agency, shard) };
+        let ranges = (0..AGENCY_SHARDS).map(range).collect();
+        let mut page = self.page("store.before_agency", ranges, limit, after).await?;
         // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let state = stored.ledger.state();

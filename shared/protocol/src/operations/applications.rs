@@ -49,10 +49,10 @@ operations! {
 
     /// List the app's applications
     ///
-    /// Newest first. Follow `next` until a page has no `next`. A list with one filter reads only what it returns,
-    /// except for `updated_since`, `overdue=false` and the stages of cases that an agency works on. With these, and
-    /// with several filters, the hub examines up to 500 applications for each page, so a page may be short or empty and
-    /// still have a `next`.
+    /// Newest first. A page may be short or empty and still have a `next`: only a page without `next` is the last one.
+    /// Most filters, alone or together, cost no more than what they return. With `updated_since`, with a stage of cases
+    /// that an agency works on, and with a stage together with an agency, the hub examines up to 100 applications for
+    /// each page.
     LIST_APPLICATIONS = "listApplications" get "/v1/applications" Intake token(ApplicationsRead) {
         params(
             ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries on the page, 50 by default."),
