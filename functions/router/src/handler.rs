@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use domain::command::{Attempt, Command};
 use domain::effect::{notices, open_notices};
 use futures_util::stream::{self, StreamExt as _};
-use platform::agency_messages::{Sending, Undeliverable, message};
+use platform::agency_messages::{AgencyMessage, Sending, Undeliverable, message};
 use platform::apply::apply_to;
 use platform::batch::CONCURRENCY;
 use platform::hub::Hub;
@@ -148,7 +148,12 @@ impl<H: Hub> Router<H> {
             open_notices(ledger).into_iter().filter(|notice| change.resend_requested == Some(notice.version));
         for (notice, sending) in first.chain(requested.map(|notice| (notice, Sending::Resend))) {
             match message(&self.hub, &self.signing, &change.stored, &notice, sending).await {
-                Ok((queue, outgoing)) => {
+                Ok(message) => {
+                    if let Some(others) = message.others() {
+                        let (application, agency) = (change.stored.id(), &notice.agency);
+                        tracing::warn!(%application, %agency, others, "an application may repeat others of the same person");
+                    }
+                    let AgencyMessage { queue, outgoing, .. } = message;
                     let recorded = notice.is_recorded().then_some(notice.version);
                     messages.outgoing.push((queue, outgoing, recorded));
                 }

@@ -11,7 +11,7 @@ use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
 use domain::wake::{due, next_wake};
 use jiff::{SignedDuration, Timestamp};
-use platform::agency_messages::{Sending, Undeliverable, message};
+use platform::agency_messages::{AgencyMessage, Sending, Undeliverable, message};
 use platform::apply::{ApplyError, apply_all};
 use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
@@ -200,9 +200,7 @@ impl<H: Hub> Sweeper<H> {
         let state = stored.ledger.state();
         let lost = || lost_in_queue(state, now).then(|| open_notices(&stored.ledger).pop()).flatten();
         let Some(notice) = undelivered(state).or_else(lost) else { return Ok(None) };
-        let (queue, outgoing) = match message(&self.hub, &self.signing, stored, &notice, Sending::Resend)
-            .await
-        {
+        let built = match message(&self.hub, &self.signing, stored, &notice, Sending::Resend).await {
             Ok(message) => message,
             // The router has already logged the error that raises the alarm.
             Err(error @ Undeliverable::Suspended(_)) => {
@@ -217,6 +215,11 @@ impl<H: Hub> Sweeper<H> {
             }
             Err(error) => return Err(error.into()),
         };
+        if let Some(others) = built.others() {
+            let (application, agency) = (stored.id(), &notice.agency);
+            tracing::warn!(%application, %agency, others, "an application may repeat others of the same person");
+        }
+        let AgencyMessage { queue, outgoing, .. } = built;
         for (_, result) in self.hub.queues().send(queue, vec![outgoing]).await? {
             result?;
         }

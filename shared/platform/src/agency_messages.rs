@@ -5,12 +5,14 @@
 use domain::agencies::AgencyState;
 use domain::application::{Application, Document};
 use domain::command::ReportedResult;
+use domain::duplicate::may_be_repeated_by;
 use domain::effect::{Notice, NoticeKind};
 use domain::event::Provider;
 use domain::ids::{AgencyCode, ApplicationId, EventId};
+use domain::limits;
 use domain::personal_data::PersonalData;
 use domain::stage::Step;
-use protocol::case::{Case, CaseDocument, CasePlaces, Envelope};
+use protocol::case::{Case, CaseDocument, CasePlaces, Envelope, PossibleDuplicate};
 use protocol::jose::{JoseError, PrivateKey, PublicKey};
 use thiserror::Error;
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use crate::clock::Clock as _;
 use crate::hub::Hub;
 use crate::internal_queue::ProofError;
 use crate::queues::{Outgoing, Queue};
-use crate::store::{StoreError, StoredApplication};
+use crate::store::{Store as _, StoreError, StoredApplication};
 use crate::vault::{Vault as _, VaultError};
 
 /// Field name under which the vault encrypts personal data; the owner is the application's id.
@@ -40,6 +42,8 @@ pub enum Undeliverable {
     NoKey(AgencyCode),
     #[error("the overrides of the agencies cannot be read")]
     Agencies(#[from] StoreError),
+    #[error("the other applications of the applicant cannot be read")]
+    Duplicates(#[source] StoreError),
     /// The vault cannot decrypt the personal data.
     #[error("the personal data cannot be decrypted")]
     Vault(#[from] VaultError),
@@ -70,6 +74,7 @@ impl Undeliverable {
             | Undeliverable::Suspended(_)
             | Undeliverable::NoKey(_)
             | Undeliverable::Agencies(_)
+            | Undeliverable::Duplicates(_)
             | Undeliverable::Seal(_) => false,
         }
     }
@@ -80,6 +85,7 @@ impl Undeliverable {
         match self {
             Undeliverable::UnknownAgency(_) | Undeliverable::Suspended(_) | Undeliverable::NoKey(_) => true,
             Undeliverable::Agencies(_)
+            | Undeliverable::Duplicates(_)
             | Undeliverable::Vault(_)
             | Undeliverable::PersonalData
             | Undeliverable::Seal(_) => false,
@@ -96,6 +102,26 @@ pub enum Sending {
     Resend,
 }
 
+/// A message to an agency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgencyMessage {
+    /// The agency's queue.
+    pub queue: Queue,
+    pub outgoing: Outgoing,
+    /// Applications of all tenants that the case may repeat, newest first, at most [`limits::DUPLICATES`], for the log:
+    /// the message names only those that the agency has or had.
+    pub possible_duplicates: Vec<ApplicationId>,
+}
+
+impl AgencyMessage {
+    /// The ids of the possible duplicates for a log line; `None` without any.
+    #[must_use]
+    pub fn others(&self) -> Option<String> {
+        let ids: Vec<String> = self.possible_duplicates.iter().map(ToString::to_string).collect();
+        (!ids.is_empty()).then(|| ids.join(","))
+    }
+}
+
 /// Builds the message for a notice, and names its queue.
 ///
 /// # Errors
@@ -106,7 +132,7 @@ pub async fn message<H: Hub>(
     stored: &StoredApplication,
     notice: &Notice,
     sending: Sending,
-) -> Result<(Queue, Outgoing), Undeliverable> {
+) -> Result<AgencyMessage, Undeliverable> {
     let agency = notice.agency.clone();
     let agencies = current_agencies(hub).await?;
     let row =
@@ -121,13 +147,14 @@ pub async fn message<H: Hub>(
         .find_map(|jwk| PublicKey::from_jwk(jwk).ok())
         .ok_or_else(|| Undeliverable::NoKey(agency.clone()))?;
     let state = stored.ledger.at(notice.version).ok_or(Undeliverable::PersonalData)?;
-    let personal_data = match notice.kind {
-        NoticeKind::Withdrawn => None,
-        NoticeKind::Opened | NoticeKind::Supplemented | NoticeKind::RestoreRequested => {
-            Some(personal_data(hub, state.id, &stored.encrypted).await?)
-        }
+    let (personal_data, others) = match notice.kind {
+        NoticeKind::Withdrawn => (None, Vec::new()),
+        NoticeKind::Opened | NoticeKind::Supplemented | NoticeKind::RestoreRequested => (
+            Some(personal_data(hub, state.id, &stored.encrypted).await?),
+            possible_duplicates(hub, stored).await?,
+        ),
     };
-    let case = case(&state, notice, personal_data);
+    let case = Case { possible_duplicate: shown_to(&agency, &others), ..case(&state, notice, personal_data) };
     let envelope = Envelope::sign_and_encrypt(&case, hub.clock().now(), signing, &key)?;
     let id: EventId = envelope.id;
     let body = serde_json::to_string(&envelope).map_err(|_| Undeliverable::PersonalData)?;
@@ -136,7 +163,36 @@ pub async fn message<H: Hub>(
         Sending::Resend => format!("{id}:{}", Uuid::new_v4().simple()),
     };
     let group = state.id.to_string();
-    Ok((Queue::Agency(agency), Outgoing { id: id.to_string(), group, dedup, body }))
+    Ok(AgencyMessage {
+        queue: Queue::Agency(agency),
+        outgoing: Outgoing { id: id.to_string(), group, dedup, body },
+        possible_duplicates: others.iter().map(StoredApplication::id).take(limits::DUPLICATES).collect(),
+    })
+}
+
+/// The applications of all tenants that this one may repeat, newest first. The search is made when the case is sent: an
+/// app never waits for it, and no answer to an app depends on it.
+async fn possible_duplicates<H: Hub>(
+    hub: &H,
+    stored: &StoredApplication,
+) -> Result<Vec<StoredApplication>, Undeliverable> {
+    if stored.person.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = hub.store().of_person(&stored.person, Some(stored.id()), limits::COMPARED).await;
+    let (mut found, now) = (found.map_err(Undeliverable::Duplicates)?, hub.clock().now());
+    found.retain(|other| may_be_repeated_by(other.ledger.state(), now));
+    Ok(found)
+}
+
+/// What an agency may know of the possible duplicates: the ids of those that it has or had, and whether there are others.
+fn shown_to(agency: &AgencyCode, others: &[StoredApplication]) -> Option<PossibleDuplicate> {
+    let own = others.iter().filter(|other| other.ledger.state().involves(agency));
+    let own: Vec<ApplicationId> = own.map(StoredApplication::id).collect();
+    (!others.is_empty()).then(|| PossibleDuplicate {
+        elsewhere: own.len() < others.len(),
+        applications: own.into_iter().take(limits::DUPLICATES).collect(),
+    })
 }
 
 async fn personal_data<H: Hub>(
@@ -163,6 +219,7 @@ fn case(state: &Application, notice: &Notice, personal_data: Option<PersonalData
         places: CasePlaces::from(&state.opened.places),
         due: state.due,
         personal_data,
+        possible_duplicate: None,
         documents: if requests_work {
             state.documents.iter().filter_map(case_document).collect()
         } else {

@@ -103,6 +103,9 @@ pub struct Case {
     /// Persons and address; absent on a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal_data: Option<PersonalData>,
+    /// Whether the applicant may have applied for the same before; absent when the hub knows of nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub possible_duplicate: Option<PossibleDuplicate>,
     /// Documents that were uploaded and verified. Files with the same `requirement` are the pages of one paper, in
     /// order.
     #[serde(default)]
@@ -114,6 +117,24 @@ pub struct Case {
     /// is among them only where it is still due. A supplement request and a decision exclude each other.
     #[serde(default)]
     pub reports: Vec<String>,
+}
+
+/// Other applications of the same applicant for the same service that are open or were decided recently. The hub
+/// refuses none of them: the agency decides whether they are the same matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        description = "Other applications of the same applicant for the same service that are open or were decided recently. The hub refuses none of them: the agency decides whether they are the same matter."
+    )
+)]
+pub struct PossibleDuplicate {
+    /// Those of them that this agency has or had as a case, newest first.
+    #[cfg_attr(feature = "schema", schemars(length(max = 5)))]
+    pub applications: Vec<ApplicationId>,
+    /// Whether there are others, which other agencies have.
+    pub elsewhere: bool,
 }
 
 /// The places of a case, with their names on the wire.

@@ -22,6 +22,9 @@ use crate::records::stream_record;
 
 /// Bound on the AWS calls for a first card with 2 documents, 3 reports and 4 callbacks.
 const CALLS: usize = 16;
+/// The router's search for possible duplicates, one call. It is counted apart because nobody waits for it: no app, since
+/// the router works from the stream, and no agency, since the search goes before the only send of the case.
+const SEARCH: &str = "store.of_person";
 /// Bound on the write units of the same first card.
 const WRITE_UNITS: u64 = 36;
 /// Bound on the final item size of the same first card, in bytes.
@@ -266,8 +269,9 @@ async fn a_first_card_stays_within_its_budget() {
     let figures = warm(first_card).await;
     print_figures("first card", &figures);
     assert_eq!(figures.callbacks, 4);
+    assert_eq!(figures.calls.get(SEARCH), Some(&1), "{:?}", figures.calls);
     // The delivery log adds less than one call: each of its calls writes 25 rows.
-    assert!(figures.total() < CALLS, "{} calls: {:?}", figures.total(), figures.calls);
+    assert!(figures.total() - 1 < CALLS, "{} calls: {:?}", figures.total(), figures.calls);
     assert!(figures.write_units <= WRITE_UNITS, "{} write units", figures.write_units);
     assert!(figures.item_bytes <= ITEM_BYTES, "{} bytes", figures.item_bytes);
 }

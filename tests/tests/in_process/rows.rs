@@ -4,6 +4,7 @@ mod agencies;
 mod callbacks;
 mod documents;
 mod drafts;
+mod duplicates;
 mod intake;
 mod open_cases;
 mod router;

@@ -89,6 +89,7 @@ fn case(code: &AgencyCode, application: ApplicationId) -> Result<Case> {
         places: CasePlaces { accepted_at: place.clone(), registered_at: place, move_in: None },
         due: None,
         personal_data: None,
+        possible_duplicate: None,
         documents: Vec::new(),
         upload: None,
         reports: Vec::new(),

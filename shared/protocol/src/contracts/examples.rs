@@ -20,7 +20,7 @@ use super::ContractError;
 use crate::backlog::{
     CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome, ResendRequest, Resent,
 };
-use crate::case::{Case, CaseDocument, CasePlaces, Envelope, event_type};
+use crate::case::{Case, CaseDocument, CasePlaces, Envelope, PossibleDuplicate, event_type};
 use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
 
 /// Time of every example: 2026-03-02 09:30 in China, in seconds since 1970.
@@ -163,6 +163,12 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
         },
         due: (!gone).then_some(Deadline { date: date(2026, 3, 9), provisional: false }),
         personal_data: if gone { None } else { Some(personal_data()?) },
+        possible_duplicate: (notice == NoticeKind::Opened)
+            .then(|| {
+                let applications = vec![value("8a1f6a1e-93f4-8d5a-9d2c-5b7f0e6c4a21")?];
+                Ok::<_, ContractError>(PossibleDuplicate { applications, elsewhere: false })
+            })
+            .transpose()?,
         documents: if gone { Vec::new() } else { vec![document] },
         upload: (!gone && !restore).then(|| value("d2")).transpose()?,
         reports: if gone {
