@@ -35,7 +35,8 @@ use protocol::operations::applications::{
     LIST_EVENTS, READ_APPLICATION, SUBMIT_APPLICATION, SUPPLEMENT_APPLICATION, WITHDRAW_APPLICATION,
 };
 use protocol::operations::catalogue::{
-    LIST_PROBLEMS, LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_SERVICE,
+    LIST_PROBLEMS, LIST_SERVICES, READ_COVERAGE, READ_DESCRIPTION, READ_HEALTH, READ_PROBLEM, READ_REFERENCE,
+    READ_REFERENCE_FILE, READ_SERVICE,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +50,7 @@ use crate::daily_quota::DailyQuota;
 use crate::description;
 use crate::problem_pages;
 use crate::reading::{self, EventsQuery, ListQuery};
+use crate::reference::Reference;
 
 /// `Cache-Control` of the catalogue and the hub's keys: they change with a deploy only and are the same for every
 /// caller.
@@ -69,6 +71,7 @@ pub struct Intake<H> {
     /// The hub's public keys as a JWKS.
     keys: Value,
     quota: DailyQuota,
+    reference: Reference,
 }
 
 impl<H: Hub> Intake<H> {
@@ -77,13 +80,19 @@ impl<H: Hub> Intake<H> {
     pub fn new(hub: H, issuers: Issuers, namespace: Namespace, keys: Value, limits: Limits) -> Self {
         let authenticator = Authenticator::new(hub.clone(), issuers, limits.requests_per_minute);
         let quota = DailyQuota::new(limits.applications_per_day);
-        Intake { hub, authenticator, namespace, persons: None, keys, quota }
+        Intake { hub, authenticator, namespace, persons: None, keys, quota, reference: Reference::default() }
     }
 
     /// New applications are found by their person with this index.
     #[must_use]
     pub fn with_person_index(self, persons: PersonIndex) -> Self {
         Intake { persons: Some(persons), ..self }
+    }
+
+    /// The same state with these reference pages.
+    #[must_use]
+    pub fn with_reference(self, reference: Reference) -> Self {
+        Intake { reference, ..self }
     }
 
     fn creator(&self, tenant: TenantId) -> Creator<H> {
@@ -106,6 +115,8 @@ pub fn routes<H: Hub>(intake: Intake<H>) -> Router {
         .operation(&READ_KEYS, jwks::<H>)
         .operation(&READ_HEALTH, health)
         .operation(&READ_DESCRIPTION, description::answer)
+        .operation(&READ_REFERENCE, reference_page::<H>)
+        .operation(&READ_REFERENCE_FILE, reference_file::<H>)
         .operation(&LIST_PROBLEMS, problem_pages::table)
         .operation(&READ_PROBLEM, problem_pages::answer)
         .operation(&LIST_SERVICES, services)
@@ -136,6 +147,23 @@ async fn health() -> Json<Health> {
 /// The public keys with which agencies verify the hub's messages, as a JWKS (RFC 7517, section 5).
 async fn jwks<H: Hub>(State(intake): State<Intake<H>>) -> impl IntoResponse {
     ([(CACHE_CONTROL, CATALOGUE_CACHE)], Json(intake.keys))
+}
+
+async fn reference_page<H: Hub>(
+    State(intake): State<Intake<H>>,
+    headers: HeaderMap,
+    if_none_match: IfNoneMatch,
+) -> Answer {
+    intake.reference.page(&headers, &if_none_match)
+}
+
+async fn reference_file<H: Hub>(
+    State(intake): State<Intake<H>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    if_none_match: IfNoneMatch,
+) -> Answer {
+    intake.reference.file(&name, &headers, &if_none_match)
 }
 
 #[derive(Serialize)]

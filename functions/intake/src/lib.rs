@@ -12,3 +12,4 @@ pub mod handler;
 pub mod opening;
 pub mod problem_pages;
 pub mod reading;
+pub mod reference;

@@ -4,6 +4,7 @@ use http_kit::config::start_http;
 use http_kit::namespace::Namespace;
 use http_kit::triggers::serve_http;
 use intake::handler::{Intake, routes};
+use intake::reference::Reference;
 use platform::config::Variable;
 
 const REQUIRED_VARIABLES: [Variable; 11] = [
@@ -32,5 +33,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     };
     let namespace = Namespace::new(secret);
     let intake = Intake::new(hub, issuers, namespace, keys.to_json()?, http.limits);
-    serve_http(routes(intake.with_person_index(persons))).await
+    let intake = intake.with_person_index(persons).with_reference(Reference::of_package());
+    serve_http(routes(intake)).await
 }

@@ -130,6 +130,7 @@ impl Apps {
             if operation.path.contains("subscriptions") { &self.subscription } else { &self.application };
         let path = operation.path.replace("{id}", id).replace("{document}", "d1");
         let path = path.replace("{service}", "first_identity_card").replace("{code}", "not_found");
+        let path = path.replace("{file}", "agencies");
         let parameters = operation.said["parameters"].as_array().into_iter().flatten();
         let needed = parameters.filter(|given| given["in"] == "query" && given["required"] == true);
         let query: Vec<String> = needed

@@ -227,6 +227,7 @@ async fn paths_queries_and_headers_are_checked_too() {
         if has("path") {
             let path = operation.path.replace("{id}", "%FF").replace("{document}", "d1");
             let path = path.replace("{service}", "%FF").replace("{code}", "%FF");
+            let path = path.replace("{file}", "%FF");
             let request =
                 apps.request(&operation.method, &path, OWNER, ALL).body(valid_body(&apps, &operation));
             assert_problem(&operation, &apps.send(request.expect("a request")).await, 400, "bad_request");
@@ -356,6 +357,8 @@ async fn a_throttled_call_of_aws_gives_503_with_retry_after() {
     assert_eq!(
         rest,
         [
+            "GET /docs",
+            "GET /docs/{file}",
             "GET /problems",
             "GET /problems/{code}",
             "GET /v1/health",

@@ -12,4 +12,5 @@ mod pages;
 mod persons;
 mod rate_limit;
 mod reading;
+mod reference;
 mod support;

@@ -1,4 +1,5 @@
-//! Operations that read the catalogue of services, coverage, problem pages, the health and the OpenAPI document.
+//! Operations that read the catalogue of services, coverage, problem pages, the health, the OpenAPI document and the
+//! reference pages that show it.
 
 #[cfg(feature = "schema")]
 use crate::contracts::app::names::{
@@ -27,6 +28,38 @@ operations! {
             (status = 200, description = "The OpenAPI document.", body = Description,
                 headers(("ETag" = String, description = "Version of the document."))),
             (status = 304, description = "The cached document is current."),
+        ),
+    }
+
+    /// Read the reference as a page
+    ///
+    /// A page for people that shows this document. It loads its files from the hub and nothing from another host. A hub
+    /// that was built without the renderer answers 404.
+    READ_REFERENCE = "readReference" get "/docs" Intake open {
+        params(IfNoneMatchParameter),
+        extensions(("x-problems" = json!(["not_found"]))),
+        responses(
+            (status = 200, description = "The page.", content((String = "text/html")),
+                headers(("ETag" = String, description = "Version of the page."))),
+            (status = 304, description = "The cached page is current."),
+        ),
+    }
+
+    /// Read a file of the reference
+    ///
+    /// `agencies` is the page of the interface for agencies. The other files are those that a page names: each name
+    /// contains a hash of the content, so that clients may cache the file for good.
+    READ_REFERENCE_FILE = "readReferenceFile" get "/docs/{file}" Intake open {
+        params(
+            ("file" = String, Path, min_length = 1, max_length = 64, pattern = "^[a-z0-9][a-z0-9.-]*$",
+                description = "Name of the file.", example = "agencies"),
+            IfNoneMatchParameter,
+        ),
+        responses(
+            (status = 200, description = "The file.",
+                content((String = "text/html"), (String = "text/css"), (String = "text/javascript"), (String = "text/plain")),
+                headers(("ETag" = String, description = "Version of the file."))),
+            (status = 304, description = "The cached file is current."),
         ),
     }
 

@@ -102,6 +102,7 @@ impl<'a> Events<'a> {
                 ("document", "d1"),
                 ("service", "first_identity_card"),
                 ("code", "not_found"),
+                ("file", "agencies"),
             ];
             let named = values.iter().filter(|(name, _)| operation.path.contains(&format!("{{{name}}}")));
             let parameters = named.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
