@@ -249,6 +249,9 @@ fn welcome(
     terminal.line("");
     terminal.line(&format!("The hub serves at {}", bold(&api)));
     terminal.line(&format!("The local AWS is at {}; its log is {}", hub.endpoint(), hub.log().display()));
+    if hub.has_reference() {
+        terminal.line(&format!("In a browser, {api}/docs shows every request of apps and agencies."));
+    }
     terminal.line(&match agencies {
         Some(agencies) => {
             let names: Vec<String> =

@@ -21,6 +21,7 @@ use crate::hub_keys;
 use crate::local::REQUIREMENTS;
 use crate::origins;
 use crate::python::Tools;
+use crate::reference;
 use crate::roll_out::roll_out;
 use crate::secrets::new_secret;
 use crate::stack::{Cloud, Deployment, Outputs, Parameter};
@@ -108,6 +109,7 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     let (account, _) = aws::caller(&aws).await?;
     let accounts = input.list.accounts(|_| account.clone());
     let template = template::render(&input.template, &accounts)?;
+    let reference = reference_pages(&workspace, terminal)?;
     let binaries = release(&workspace, terminal)?;
     let bucket = options
         .artifacts_bucket
@@ -133,7 +135,8 @@ pub async fn deploy(options: &DeployOptions, terminal: &Terminal) -> Result<()> 
     for warning in warnings(&issuers, has_topic) {
         terminal.line(warning);
     }
-    let mut files = PackageFiles { agencies: input.agencies.clone(), issuers, hub_keys: keys.public.clone() };
+    let mut files =
+        PackageFiles { agencies: input.agencies.clone(), issuers, hub_keys: keys.public.clone(), reference };
     let package = functions::pack(&workspace, &binaries, &files, "live")?;
     let mut parameters = parameters(options, &accounts, exists, &keys)?;
     // A stack of an earlier version has no such key.
@@ -301,8 +304,9 @@ fn dry_run(workspace: &Workspace, input: &DeploymentInput, terminal: &Terminal) 
         bail!("the template has errors:\n{}", String::from_utf8_lossy(&lint.stderr).trim_end());
     }
     step.done(String::from_utf8_lossy(&lint.stdout).trim());
+    let reference = reference_pages(workspace, terminal)?;
     let binaries = functions::build(workspace, terminal)?;
-    let files = PackageFiles { agencies: input.agencies.clone(), ..PackageFiles::default() };
+    let files = PackageFiles { agencies: input.agencies.clone(), reference, ..PackageFiles::default() };
     let package = functions::pack(workspace, &binaries, &files, "dry-run")?;
     terminal.line(&format!("✓ {} functions packed", package.zips.len()));
     terminal
@@ -340,6 +344,12 @@ fn parameters(
         parameters.insert("UploadOrigins", Parameter::Value(origins));
     }
     Ok(parameters)
+}
+
+/// The reference pages. A deployed hub always has them.
+fn reference_pages(workspace: &Workspace, terminal: &Terminal) -> Result<reference::Files> {
+    let _alone = workspace.lock()?;
+    reference::build(workspace, terminal).context("the reference pages (GET /docs) cannot be built")
 }
 
 /// Builds the functions for release, against the C library of Lambda's runtime.

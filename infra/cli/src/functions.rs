@@ -14,6 +14,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::children::{self, ChildProcess};
+use crate::reference;
 use crate::terminal::{Step, Terminal};
 use crate::workspace::Workspace;
 
@@ -35,6 +36,8 @@ pub struct PackageFiles {
     pub issuers: String,
     /// The published keys of the hub, as a JWK set.
     pub hub_keys: String,
+    /// The reference pages, in the package of one function only.
+    pub reference: reference::Files,
 }
 
 /// Name of the file of token issuers in a package.
@@ -43,12 +46,17 @@ pub const ISSUERS_FILE: &str = "token-issuers.json";
 pub const HUB_KEYS_FILE: &str = "hub-keys.json";
 
 impl PackageFiles {
-    fn named(&self) -> [(&'static str, &[u8]); 3] {
-        [
+    /// The files in the package of this function, by name.
+    fn of(&self, function: &str) -> Vec<(&str, &[u8])> {
+        let mut files: Vec<(&str, &[u8])> = vec![
             ("agencies.json", &self.agencies),
             (ISSUERS_FILE, self.issuers.as_bytes()),
             (HUB_KEYS_FILE, self.hub_keys.as_bytes()),
-        ]
+        ];
+        if function == reference::FUNCTION {
+            files.extend(self.reference.iter().map(|(name, content)| (name.as_str(), content.as_slice())));
+        }
+        files
     }
 }
 
@@ -161,13 +169,14 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, files: &PackageFiles, ki
     for (name, binary) in binaries {
         let zip = folder.join(format!("{name}.zip"));
         let stamp = folder.join(format!("{name}.stamp"));
-        let wanted = stamp_of(binary, files)?;
+        let files = files.of(name);
+        let wanted = stamp_of(binary, &files)?;
         let stored = fs::read_to_string(&stamp).unwrap_or_default();
         let digest = match stored.split_once(' ') {
             Some((stamp, digest)) if stamp == wanted && zip.is_file() => digest.to_owned(),
             Some(_) | None => {
                 let _ = fs::remove_file(&stamp);
-                pack_one(&zip, binary, files, kind)?;
+                pack_one(&zip, binary, &files, kind)?;
                 let digest = digest_of(&zip)?;
                 fs::write(&stamp, format!("{wanted} {digest}"))
                     .with_context(|| format!("{} cannot be written", stamp.display()))?;
@@ -183,7 +192,7 @@ pub fn pack(workspace: &Workspace, binaries: &Binaries, files: &PackageFiles, ki
 }
 
 /// A hash of the inputs of a zip: the binary's size and modification time, and the files.
-fn stamp_of(binary: &Path, files: &PackageFiles) -> Result<String> {
+fn stamp_of(binary: &Path, files: &[(&str, &[u8])]) -> Result<String> {
     let metadata = fs::metadata(binary).with_context(|| format!("{} cannot be read", binary.display()))?;
     if metadata.len() > MAX_BYTES {
         bail!("{} exceeds Lambda's limit of 250 MiB", binary.display());
@@ -192,7 +201,7 @@ fn stamp_of(binary: &Path, files: &PackageFiles) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(metadata.len().to_be_bytes());
     hash.update(changed.as_nanos().to_be_bytes());
-    for (name, bytes) in files.named() {
+    for (name, bytes) in files {
         hash.update(name.as_bytes());
         hash.update(bytes.len().to_be_bytes());
         hash.update(bytes);
@@ -200,7 +209,7 @@ fn stamp_of(binary: &Path, files: &PackageFiles) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-fn pack_one(zip: &Path, binary: &Path, files: &PackageFiles, kind: &str) -> Result<()> {
+fn pack_one(zip: &Path, binary: &Path, files: &[(&str, &[u8])], kind: &str) -> Result<()> {
     // Local zips are read at once on the same machine: compression costs more time than it saves.
     let method =
         if kind.starts_with("local") { CompressionMethod::Stored } else { CompressionMethod::Deflated };
@@ -212,8 +221,8 @@ fn pack_one(zip: &Path, binary: &Path, files: &PackageFiles, kind: &str) -> Resu
     let source = if strip(binary, &stripped) { &stripped } else { binary };
     io::copy(&mut File::open(source)?, &mut writer)
         .with_context(|| format!("{} cannot be packed", binary.display()))?;
-    for (name, bytes) in files.named() {
-        writer.start_file(name, options.unix_permissions(0o644))?;
+    for (name, bytes) in files {
+        writer.start_file(*name, options.unix_permissions(0o644))?;
         writer.write_all(bytes)?;
     }
     writer.finish()?.flush()?;
@@ -280,18 +289,31 @@ mod tests {
         let binary = folder.join("binary");
         fs::write(&binary, "#!/bin/sh\n").unwrap();
         let zip = folder.join("intake.zip");
-        let files = PackageFiles { agencies: b"{}".to_vec(), issuers: "[]".into(), hub_keys: "{ }".into() };
-        pack_one(&zip, &binary, &files, "live").unwrap();
+        let files = PackageFiles {
+            agencies: b"{}".to_vec(),
+            issuers: "[]".into(),
+            hub_keys: "{ }".into(),
+            reference: vec![("reference/page.html".into(), b"<!doctype html>".to_vec())],
+        };
+        pack_one(&zip, &binary, &files.of("router"), "live").unwrap();
+        assert!(ZipArchive::new(File::open(&zip).unwrap()).unwrap().by_name("reference/page.html").is_err());
+        pack_one(&zip, &binary, &files.of("intake"), "live").unwrap();
         let mut archive = ZipArchive::new(File::open(&zip).unwrap()).unwrap();
         assert_eq!(archive.by_name("bootstrap").unwrap().unix_mode().unwrap() & 0o777, 0o755);
-        for (name, size) in [("agencies.json", 2), (ISSUERS_FILE, 2), (HUB_KEYS_FILE, 3)] {
+        for (name, size) in
+            [("agencies.json", 2), (ISSUERS_FILE, 2), (HUB_KEYS_FILE, 3), ("reference/page.html", 15)]
+        {
             assert_eq!(archive.by_name(name).unwrap().size(), size, "{name}");
         }
         let first = digest_of(&zip).unwrap();
-        pack_one(&zip, &binary, &files, "live").unwrap();
+        pack_one(&zip, &binary, &files.of("intake"), "live").unwrap();
         assert_eq!(digest_of(&zip).unwrap(), first, "the same content makes the same zip");
         let other = PackageFiles { issuers: "[ ]".into(), ..files.clone() };
-        assert_ne!(stamp_of(&binary, &files).unwrap(), stamp_of(&binary, &other).unwrap());
+        let stamp = |files: &PackageFiles, function| stamp_of(&binary, &files.of(function)).unwrap();
+        assert_ne!(stamp(&files, "intake"), stamp(&other, "intake"));
+        let without = PackageFiles { reference: Vec::new(), ..files.clone() };
+        assert_ne!(stamp(&files, "intake"), stamp(&without, "intake"));
+        assert_eq!(stamp(&files, "router"), stamp(&without, "router"));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

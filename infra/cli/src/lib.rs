@@ -20,6 +20,7 @@ pub mod operator;
 pub mod origins;
 pub mod plan;
 pub mod python;
+pub mod reference;
 pub mod roll_out;
 pub mod running;
 pub mod secrets;

@@ -23,6 +23,7 @@ use crate::functions::{self, Package, PackageFiles};
 use crate::origins;
 use crate::plan::Plan;
 use crate::python::Tools;
+use crate::reference;
 use crate::secrets::{AgencyKeys, Secrets, TOKEN_HOURS, hub_keys};
 use crate::stack::{Cloud, Deployment, Outputs, Parameter};
 use crate::template;
@@ -94,6 +95,7 @@ pub struct LocalStack {
     aws: SdkConfig,
     sqs: sqs::Client,
     http: reqwest::Client,
+    has_reference: bool,
 }
 
 /// Everything that a deployment needs and that can be prepared before the local AWS runs.
@@ -104,6 +106,7 @@ struct Prepared {
     rows: Vec<u8>,
     codes: String,
     package: Package,
+    has_reference: bool,
 }
 
 impl LocalStack {
@@ -129,8 +132,19 @@ impl LocalStack {
         emulator.save_agencies(&prepared.rows)?;
         let http = http_client(Some((outputs.get("ApiId")?, emulator.port())))?;
         let sqs = sqs::Client::new(&aws);
-        let Prepared { secrets, agencies, .. } = prepared;
-        Ok(LocalStack { workspace, options, emulator, secrets, agencies, outputs, aws, sqs, http })
+        let Prepared { secrets, agencies, has_reference, .. } = prepared;
+        Ok(LocalStack {
+            workspace,
+            options,
+            emulator,
+            secrets,
+            agencies,
+            outputs,
+            aws,
+            sqs,
+            http,
+            has_reference,
+        })
     }
 
     /// Builds the current code and updates the running hub.
@@ -147,6 +161,7 @@ impl LocalStack {
         self.outputs = outputs;
         self.secrets = prepared.secrets;
         self.agencies = prepared.agencies;
+        self.has_reference = prepared.has_reference;
         Ok(plan)
     }
 
@@ -166,6 +181,12 @@ impl LocalStack {
     pub fn api_url_by_number(&self) -> Result<String> {
         let id = self.outputs.get("ApiId")?;
         Ok(url_by_number(&self.emulator.endpoint(), id))
+    }
+
+    /// Whether the hub has the reference pages at `/docs`, which need Node to be built.
+    #[must_use]
+    pub fn has_reference(&self) -> bool {
+        self.has_reference
     }
 
     /// Port of the local AWS.
@@ -307,15 +328,23 @@ fn prepare(workspace: &Workspace, options: &LocalOptions, terminal: &Terminal) -
         codes.iter().map(|code| (code.clone(), account_of(code))).collect();
     let template = template::render(&workspace.text("infra/template.yaml")?, &accounts)?;
     let agencies = Agencies::new(rows.clone())?;
+    // A hub on this machine needs no Node, and no package registry once the tools are installed.
+    let reference = reference::build(workspace, terminal).unwrap_or_else(|error| {
+        terminal.line(&format!("! This hub has no reference pages at /docs: {error:#}"));
+        Vec::new()
+    });
     let binaries = functions::build(workspace, terminal)?;
     let rows = agencies_json(rows)?;
+    let has_reference = !reference.is_empty();
     let files = PackageFiles {
         agencies: rows.clone(),
         issuers: secrets.token_issuers()?,
         hub_keys: hub_keys([secrets.hub().public()])?,
+        reference,
     };
     let package = functions::pack(workspace, &binaries, &files, kind)?;
-    Ok(Prepared { secrets, agencies, template, rows, codes: template::agency_codes(&accounts), package })
+    let codes = template::agency_codes(&accounts);
+    Ok(Prepared { secrets, agencies, template, rows, codes, package, has_reference })
 }
 
 async fn deploy(
