@@ -29,6 +29,7 @@ const SOON: Duration = Duration::from_secs(90);
 /// The address of the hub, and the tools of the tests.
 pub(crate) struct Fixture {
     port: String,
+    url: String,
     folder: PathBuf,
     node: NodeTools,
     _agency: Running,
@@ -43,7 +44,8 @@ pub(crate) fn fixture() -> &'static Fixture {
         fs::create_dir_all(&folder).expect("a folder");
         let port = stack.endpoint().rsplit(':').next().expect("a port").to_owned();
         let agency = agency(stack, &folder);
-        Fixture { port, folder, node: node(), _agency: agency }
+        let url = stack.api_url_by_number().expect("an address");
+        Fixture { port, url, folder, node: node(), _agency: agency }
     })
 }
 
@@ -75,6 +77,11 @@ fn node() -> NodeTools {
 impl Fixture {
     pub(crate) fn node(&self) -> &NodeTools {
         &self.node
+    }
+
+    /// The hub's address, by number.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The path of a file in this run's folder.

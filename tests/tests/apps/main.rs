@@ -4,6 +4,7 @@
 //! arguments.
 
 mod fixture;
+mod reference;
 
 use std::fs;
 use std::path::Path;
