@@ -61,6 +61,12 @@ pub enum AgencyOverride {
         /// Key id.
         kid: String,
     },
+    /// Remove an encryption key that an operator added. It may be added again, so that one key can rehearse a rotation
+    /// more than once. A leaked key is revoked.
+    RemoveKey {
+        /// Key id.
+        kid: String,
+    },
 }
 
 /// The overrides of one agency.
@@ -146,6 +152,9 @@ pub enum OverrideError {
     /// The agency has no key with this id.
     #[error("the agency has no key {0}")]
     UnknownKey(String),
+    /// No operator added the key, or it is not an encryption key.
+    #[error("no operator added an encryption key {0}")]
+    NotAdded(String),
     /// The agency already has the maximum number of such overrides.
     #[error("there are {0} already; put them into infra/agencies.toml and deploy")]
     TooMany(usize),
@@ -277,6 +286,13 @@ impl OverriddenAgency {
                 self.encryption_keys.retain(|jwk| kid(jwk) != Some(name));
                 self.revoked.insert(name.clone());
             }
+            AgencyOverride::RemoveKey { kid: name } => {
+                let before = self.encryption_keys.len();
+                self.encryption_keys.retain(|jwk| kid(jwk) != Some(name));
+                if self.encryption_keys.len() == before {
+                    return Err(OverrideError::NotAdded(name.clone()));
+                }
+            }
         }
         Ok(())
     }
@@ -385,6 +401,18 @@ mod tests {
     }
 
     #[test]
+    fn a17_a_removed_encryption_key_may_be_added_again() {
+        let remove = |kid: &str| AgencyOverride::RemoveKey { kid: kid.to_owned() };
+        let rehearsal = [add(KeyRole::Encryption, "e2"), remove("e2")];
+        let twice = after(&[&rehearsal[..], &rehearsal[..]].concat()).expect("the same key twice");
+        assert_eq!(rows().with_overrides(&twice), rows(), "nothing is left, no revoked key either");
+        for (before, kid) in [(revoke("s1"), "e1"), (add(KeyRole::Signing, "s2"), "s2")] {
+            let refused = after(&[before, remove(kid)]).expect_err("a key of the row, or a signing key");
+            assert_eq!(refused, OverrideError::NotAdded(kid.to_owned()));
+        }
+    }
+
+    #[test]
     fn resuming_does_not_override_a_suspension_of_the_row() {
         let suspended = rows().with_overrides(&after(&[AgencyOverride::Suspend]).expect("suspended"));
         assert_eq!(suspended.agency(&code()).expect("the row").state, AgencyState::Suspended);
@@ -454,22 +482,11 @@ mod tests {
         let many: Vec<_> = (0..=ADDED_KEYS).map(|n| add(KeyRole::Signing, &format!("n{n}"))).collect();
         assert_eq!(refused(&many), OverrideError::TooMany(ADDED_KEYS));
         let nobody: AgencyCode = "99".parse().unwrap_or_else(|_| "37".parse().expect("a code"));
-        let by = ("x", "y");
-        let made = AgencyOverrides::default().apply(
-            &rows(),
-            &nobody,
-            AgencyOverride::Suspend,
-            by,
-            Timestamp::UNIX_EPOCH,
-        );
-        assert!(matches!(made, Err(OverrideError::UnknownAgency(_))));
-        let silent = AgencyOverrides::default().apply(
-            &rows(),
-            &code(),
-            AgencyOverride::Suspend,
-            ("x", " "),
-            Timestamp::MIN,
-        );
-        assert_eq!(silent.expect_err("no reason"), OverrideError::Reason);
+        let suspended = |agency: &AgencyCode, by: (&str, &str)| {
+            let all = AgencyOverrides::default();
+            all.apply(&rows(), agency, AgencyOverride::Suspend, by, Timestamp::MIN).map(|_| ())
+        };
+        assert_eq!(suspended(&nobody, ("x", "y")), Err(OverrideError::UnknownAgency(nobody.clone())));
+        assert_eq!(suspended(&code(), ("x", " ")), Err(OverrideError::Reason), "no reason");
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use domain::agencies::Agencies;
 use domain::agency_override::{AgencyOverride, KeyRole, REASON};
 use domain::free_text::FreeText;
 use domain::ids::AgencyCode;
@@ -65,7 +66,7 @@ enum AgencySubcommand {
     Suspend(ChangeArgs),
     /// Resumes an agency and releases its held cases, the oldest first. Takes about 20 seconds.
     Resume(ChangeArgs),
-    /// Lists, adds or revokes an agency's keys.
+    /// Lists, adds, removes or revokes an agency's keys.
     Keys {
         /// The agency's code.
         #[arg(value_parser = code)]
@@ -123,6 +124,14 @@ enum Keys {
     Revoke {
         /// The key's "kid".
         // A thumbprint is base64url. One in 64 begins with a hyphen, which clap would take for an option.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+        #[command(flatten)]
+        why: ReasonArgs,
+    },
+    /// Removes an encryption key that `add` added, for example after a test. It may be added again. Revoke a leaked key.
+    Remove {
+        /// The key's "kid".
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
@@ -316,17 +325,31 @@ async fn keys(
                 "The key {kid} is revoked, in effect within a minute (change {}).",
                 overrides.version
             ));
-            let rows = operator.rows().with_overrides(&overrides);
-            let row = rows.agency(code);
-            for (role, has_key) in [
-                (KeyRole::Signing, row.is_some_and(|row| !row.signing_keys.is_empty())),
-                (KeyRole::Encryption, row.is_some_and(|row| !row.encryption_keys.is_empty())),
-            ] {
-                if !has_key {
-                    terminal.line(&format!("! The agency has no key left for {}.", tables::purpose(role)));
-                }
-            }
+            warn_without_keys(&operator.rows().with_overrides(&overrides), code, terminal);
             Ok(())
+        }
+        Some(Keys::Remove { kid, why }) => {
+            let removed = AgencyOverride::RemoveKey { kid: kid.clone() };
+            let overrides = operator.override_agency(code, &removed, &why.reason).await?;
+            terminal.line(&format!(
+                "The key {kid} is removed, in effect within a minute (change {}). The agency decrypts earlier messages with it.",
+                overrides.version
+            ));
+            warn_without_keys(&operator.rows().with_overrides(&overrides), code, terminal);
+            Ok(())
+        }
+    }
+}
+
+/// Says which keys an agency no longer has.
+fn warn_without_keys(agencies: &Agencies, code: &AgencyCode, terminal: &Terminal) {
+    let row = agencies.agency(code);
+    for (role, has_key) in [
+        (KeyRole::Signing, row.is_some_and(|row| !row.signing_keys.is_empty())),
+        (KeyRole::Encryption, row.is_some_and(|row| !row.encryption_keys.is_empty())),
+    ] {
+        if !has_key {
+            terminal.line(&format!("! The agency has no key left for {}.", tables::purpose(role)));
         }
     }
 }

@@ -161,6 +161,7 @@ fn records(records: &[Record]) -> String {
                     format!("add {kid} for {}", purpose(*role))
                 }
                 AgencyOverride::RevokeKey { kid } => format!("revoke {kid}"),
+                AgencyOverride::RemoveKey { kid } => format!("remove {kid}"),
             };
             let at = format!("{:.0}", record.at);
             [record.version.to_string(), at, what, record.by.clone(), record.reason.clone()]
