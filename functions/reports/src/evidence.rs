@@ -7,6 +7,7 @@
 //! repeat writes the same object, and a second reason writes another.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
+use http_kit::problem::{Language, Problem};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use platform::documents::Documents as _;
@@ -28,6 +29,8 @@ struct Refused<'e> {
     #[serde(flatten)]
     claims: Claims,
     jws: &'e str,
+    /// The answer's problem in English: over HTTP the agency has it, too, by the queue nobody else.
+    problem: Value,
 }
 
 /// Evidence of an applied report that is too large for the record.
@@ -65,13 +68,14 @@ pub(crate) async fn keep_refused<H: Hub>(
     hub: &H,
     agency: &AgencyCode,
     claims: Claims,
-    outcome: &str,
+    (outcome, problem): (&str, &Problem),
     jws: &str,
     at: Timestamp,
 ) -> Result<(), ReportError> {
     let day = Offset::UTC.to_datetime(at).date();
     let key = format!("evidence/{agency}/{day}/{}-{outcome}.json", sha256(jws));
-    let evidence = Refused { at, agency, outcome, claims, jws };
+    let problem = problem.body(Language::English, None);
+    let evidence = Refused { at, agency, outcome, claims, jws, problem };
     let json = serde_json::to_vec(&evidence).map_err(|_| ReportError::Unwritable)?;
     Ok(hub.documents().store_text(&key, &json).await?)
 }

@@ -70,13 +70,13 @@ impl<H: Hub> ReportHandler<H> {
         };
         if let Err(error) = &taken
             && !(may_wait && error.waits_for_another())
-            && let Some(outcome) = error.refusal()
+            && let Some((outcome, problem)) = error.refusal().zip(error.problem())
         {
             let claims = evidence::claims(&payload);
             let application = claims.application.map(|id| id.to_string());
             tracing::warn!(agency = %signer, application, outcome, "report refused: its evidence will be stored in the bucket");
             let at = self.hub.clock().now();
-            evidence::keep_refused(&self.hub, &signer, claims, outcome, jws, at).await?;
+            evidence::keep_refused(&self.hub, &signer, claims, (outcome, &problem), jws, at).await?;
         }
         taken
     }

@@ -73,23 +73,47 @@ impl ReportError {
             | ReportError::Unwritable => None,
         }
     }
+
+    /// The problem that answers a refusal; `None` as for [`ReportError::refusal`].
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        match self {
+            ReportError::TooLarge => Some(Problem::too_large(REPORT_BYTES)),
+            ReportError::Payload(error) => Some(error.clone().into()),
+            ReportError::Expired => Some(Problem::new(Code::SignatureExpired)),
+            // An agency that signs in the name of another learns nothing about the application.
+            ReportError::OtherAgency => Some(Problem::not_found()),
+            ReportError::Apply(error @ (ApplyError::NotFound | ApplyError::Refused(_))) => {
+                Some(error.clone().into())
+            }
+            ReportError::Early(refusal) => Some(refusal.clone().into()),
+            ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
+            | ReportError::Jose(_)
+            | ReportError::Documents(_)
+            | ReportError::Agencies(_)
+            | ReportError::Unwritable => None,
+        }
+    }
 }
 
 /// `http_kit::problem` maps each cause to its answer.
 impl From<ReportError> for Problem {
     fn from(error: ReportError) -> Self {
+        if let Some(problem) = error.problem() {
+            return problem;
+        }
         match error {
             ReportError::Jose(error) => error.into(),
-            ReportError::TooLarge => Problem::too_large(REPORT_BYTES),
-            ReportError::Payload(error) => error.into(),
-            ReportError::Expired => Problem::new(Code::SignatureExpired),
-            // An agency that signs in the name of another learns nothing about the application.
-            ReportError::OtherAgency => Problem::not_found(),
             ReportError::Apply(error) => error.into(),
-            ReportError::Early(refusal) => refusal.into(),
             ReportError::Documents(error) => error.into(),
             ReportError::Agencies(error) => error.into(),
-            ReportError::Unwritable => Problem::new(Code::Internal),
+            // The refusals have their problem above.
+            ReportError::Unwritable
+            | ReportError::TooLarge
+            | ReportError::Payload(_)
+            | ReportError::Expired
+            | ReportError::OtherAgency
+            | ReportError::Early(_) => Problem::new(Code::Internal),
         }
     }
 }

@@ -86,6 +86,13 @@ async fn a6_a_report_of_an_unknown_kind_by_the_queue_is_among_the_refused() {
     assert_eq!(evidence[0]["outcome"], "invalid_fields");
     assert_eq!(evidence[0]["report_id"], report["report_id"]);
     assert_eq!(evidence[0]["jws"], jws);
+    let problem = &evidence[0]["problem"];
+    assert_eq!(problem["type"], "/problems/invalid_fields");
+    assert_eq!(
+        errors(problem),
+        owned(&[("/kind", "not_one_of")]),
+        "whoever reads the evidence sees the reason"
+    );
 }
 
 #[tokio::test]

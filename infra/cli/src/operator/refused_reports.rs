@@ -5,6 +5,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{MissingPart, Operator};
 use crate::aws::call_error;
@@ -29,6 +30,10 @@ pub struct RefusedReport {
     /// The report as received.
     #[serde(default)]
     pub jws: String,
+    /// The problem that the hub answers, with title, detail and wrong fields. Evidence of an earlier version of the hub
+    /// has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Value>,
 }
 
 /// The refused reports of an agency, at most [`REFUSED`].

@@ -7,6 +7,7 @@ use domain::agencies::AgencyState;
 use domain::agency_override::{AgencyOverride, KeyRole, Record};
 use domain::catalogue::Service;
 use jiff::Timestamp;
+use serde_json::Value;
 use tongban::operator::{
     AgencyKey, AgencyOverview, AgencySummary, DeadReports, KeyState, Origin, RefusedReport, Suspension,
 };
@@ -132,7 +133,7 @@ pub(super) fn refused(refused: &[RefusedReport]) -> String {
     if refused.is_empty() {
         return "No report was refused.".to_owned();
     }
-    let rows: Vec<[String; 4]> = refused
+    let rows: Vec<[String; 5]> = refused
         .iter()
         .map(|report| {
             [
@@ -140,10 +141,21 @@ pub(super) fn refused(refused: &[RefusedReport]) -> String {
                 report.outcome.clone(),
                 report.application.clone().unwrap_or_default(),
                 report.report_id.clone().unwrap_or_default(),
+                report.problem.as_ref().map(explanation).unwrap_or_default(),
             ]
         })
         .collect();
-    table(["AT", "REASON", "APPLICATION", "REPORT"], &rows)
+    table(["AT", "REASON", "APPLICATION", "REPORT", "EXPLANATION"], &rows)
+}
+
+/// The wrong fields of a problem, else its detail or its title.
+fn explanation(problem: &Value) -> String {
+    let text = |value: &Value, member: &str| value[member].as_str().unwrap_or_default().to_owned();
+    let errors = problem["errors"].as_array().into_iter().flatten();
+    let errors: Vec<String> =
+        errors.map(|error| format!("{} {}", text(error, "pointer"), text(error, "code"))).collect();
+    let detail = text(problem, if problem["detail"].is_string() { "detail" } else { "title" });
+    if errors.is_empty() { detail } else { errors.join(", ") }
 }
 
 fn records(records: &[Record]) -> String {
