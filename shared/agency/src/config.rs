@@ -6,6 +6,7 @@ mod source;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use domain::ids::AgencyCode;
@@ -28,8 +29,10 @@ pub struct AgencyConfig {
     pub agency: AgencyCode,
     /// URL of the agency's queue.
     pub queue_url: String,
-    /// URL of the hub's reports queue, for an agency that reports through it.
+    /// URL of the hub's reports queue.
     pub reports_queue_url: Option<String>,
+    /// The way of the reports. Default: HTTP.
+    pub reports_by: ReportsBy,
     /// The hub's address: `https`, or `http` to this machine. Ends with a slash.
     pub hub_url: Url,
     /// The agency's private keys and the hub's public keys.
@@ -49,6 +52,28 @@ pub struct ConfiguredKeys {
     pub encryption: Vec<PrivateKey>,
     /// The hub's keys, which verify messages. When empty, they are fetched from the hub (see [`crate::HubKeys`]).
     pub hub: Vec<PublicKey>,
+}
+
+/// The way of an agency's reports to the hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReportsBy {
+    /// `POST /v1/reports`: the hub answers each report.
+    #[default]
+    Http,
+    /// The reports queue: no report gets an answer.
+    Queue,
+}
+
+impl FromStr for ReportsBy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "http" => Ok(ReportsBy::Http),
+            "queue" => Ok(ReportsBy::Queue),
+            _ => Err("the value must be \"http\" or \"queue\""),
+        }
+    }
 }
 
 /// How a consumer polls its queue, and how much it works on at once.
@@ -104,6 +129,10 @@ impl AgencyConfig {
         let reports_queue_url = source
             .text("reports_queue_url")
             .filter(|text| is_address(&mut source, "reports_queue_url", text));
+        let reports_by = source.optional::<ReportsBy>("reports_by").unwrap_or_default();
+        if reports_by == ReportsBy::Queue && reports_queue_url.is_none() {
+            source.reject("reports_by", "\"queue\" needs reports_queue_url");
+        }
         let hub_url = source.required("hub_url");
         let hub_url = hub_url.and_then(|text| parse_hub_url(&mut source, &text));
         let hub = source.optional_keys("hub_keys", PublicKey::from_jwk);
@@ -137,6 +166,7 @@ impl AgencyConfig {
                     agency,
                     queue_url,
                     reports_queue_url,
+                    reports_by,
                     hub_url,
                     keys: ConfiguredKeys { signing, encryption, hub },
                     inbox,

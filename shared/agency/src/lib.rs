@@ -25,5 +25,5 @@ pub use consumer::Consumer;
 pub use hub_client::{HubClient, HubClientError};
 pub use hub_keys::HubKeys;
 pub use inbox::{Inbox, MemoryInbox, SqliteInbox};
-pub use queue::{CaseQueue, SqsQueue};
+pub use queue::{CaseQueue, ReportsQueue, SqsQueue};
 pub use stop::Stop;

@@ -7,6 +7,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName};
 use thiserror::Error;
 
+use crate::config::{AgencyConfig, ReportsBy};
+
 /// Most messages of one receive (limit of SQS).
 pub const BATCH: usize = 10;
 /// Longest visibility timeout (limit of SQS): 12 hours.
@@ -87,6 +89,37 @@ impl SqsQueue {
     #[must_use]
     pub fn new(client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
         SqsQueue { client, url: url.into() }
+    }
+}
+
+/// The hub's reports queue, which all agencies share.
+#[derive(Clone, Debug)]
+pub struct ReportsQueue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl ReportsQueue {
+    /// The queue at a URL.
+    #[must_use]
+    pub fn new(client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
+        ReportsQueue { client, url: url.into() }
+    }
+
+    /// The queue of an agency that reports by the queue; `None` for an agency that reports over HTTP.
+    #[must_use]
+    pub fn configured(config: &AgencyConfig, client: aws_sdk_sqs::Client) -> Option<Self> {
+        let url = config.reports_queue_url.as_ref().filter(|_| config.reports_by == ReportsBy::Queue)?;
+        Some(ReportsQueue::new(client, url))
+    }
+
+    /// Sends a compact JWS.
+    ///
+    /// # Errors
+    /// [`QueueError`]: send the same report again.
+    pub(crate) async fn send(&self, jws: &str) -> Result<(), QueueError> {
+        let call = self.client.send_message().queue_url(&self.url).message_body(jws);
+        call.send().await.map(drop).map_err(|error| queue_error(&error))
     }
 }
 
@@ -193,7 +226,7 @@ fn delivery(message: Message) -> ReceivedMessage {
 
 /// Classifies an SDK error as temporary or permanent. The service's message is left out, because it may quote the
 /// request.
-pub(crate) fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
+fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
     let service = error.as_service_error().and_then(|error| error.code());
     match service {
         Some(code)

@@ -21,7 +21,7 @@ use protocol::case::{Case, Envelope};
 use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::json;
 
-use crate::config::{AgencyConfig, ConfiguredKeys, ConsumerSettings};
+use crate::config::{AgencyConfig, ConfiguredKeys, ConsumerSettings, ReportsBy};
 use crate::retry_policy::RetryPolicy;
 
 /// A retry policy with four tries and no pause between them.
@@ -109,6 +109,7 @@ pub fn agency(hub_url: &str) -> (AgencyConfig, PrivateKey) {
         agency: "11".parse().unwrap(),
         queue_url: "http://127.0.0.1/queue.fifo".to_owned(),
         reports_queue_url: None,
+        reports_by: ReportsBy::Http,
         hub_url: format!("{hub_url}/").parse().unwrap(),
         keys: ConfiguredKeys {
             signing: PrivateKey::generate(KeyUse::Signing).unwrap(),

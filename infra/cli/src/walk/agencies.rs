@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agency::config::{ConfiguredKeys, ConsumerSettings};
+use agency::config::{ConfiguredKeys, ConsumerSettings, ReportsBy};
 use agency::journal::{ConsumerJournal, JournalEntry};
 use agency::stop::Stopper;
 use agency::{AgencyConfig, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
@@ -115,6 +115,7 @@ fn consumer(
         agency: agency.code,
         queue_url: agency.queue_url,
         reports_queue_url: None,
+        reports_by: ReportsBy::Http,
         hub_url: format!("{}/", hub.api_url()?).parse().context("the address of the hub is not a URL")?,
         keys: ConfiguredKeys {
             signing: agency.keys.signing,

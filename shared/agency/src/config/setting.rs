@@ -2,10 +2,11 @@
 
 /// The names of all settings in a configuration file. The environment variable `TONGBAN_<NAME>`, in capitals, overrides
 /// the file.
-pub const SETTINGS: [&str; 11] = [
+pub const SETTINGS: [&str; 12] = [
     "agency",
     "queue_url",
     "reports_queue_url",
+    "reports_by",
     "hub_url",
     "hub_keys",
     "signing_key",

@@ -77,6 +77,21 @@ impl ConfigSource {
         T::Err: std::fmt::Display,
     {
         let text = self.required(name)?;
+        self.parse(name, &text)
+    }
+
+    pub(super) fn optional<T: FromStr>(&mut self, name: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.text(name)?;
+        self.parse(name, &text)
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &str, text: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
         text.parse().map_err(|error: T::Err| self.reject(name, &error.to_string())).ok()
     }
 

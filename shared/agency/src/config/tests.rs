@@ -63,7 +63,31 @@ fn a_json_file_with_keys_inline() {
     );
     let config = AgencyConfig::load(Some(&file), |_| None).unwrap();
     assert_eq!(config.reports_queue_url.as_deref(), Some("http://127.0.0.1:1/r"));
+    assert_eq!(
+        config.reports_by,
+        ReportsBy::Http,
+        "the kit names the queue, whether the agency uses it or not"
+    );
     assert_eq!(config.inbox, folder.path("kept/cases.sqlite"));
+    let by_queue = |name: &str| (name == "TONGBAN_REPORTS_BY").then(|| "queue".to_owned());
+    let config = AgencyConfig::load(Some(&file), by_queue).unwrap();
+    assert_eq!(config.reports_by, ReportsBy::Queue);
+}
+
+#[test]
+fn the_way_of_the_reports_needs_its_queue() {
+    let reason = |given: &'static str| {
+        let problems =
+            AgencyConfig::load(None, |name| (name == "TONGBAN_REPORTS_BY").then(|| given.to_owned()));
+        let problems = problems.unwrap_err().0.into_iter();
+        problems
+            .filter(|problem| problem.name == "reports_by")
+            .map(|problem| problem.problem)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(reason("queue"), ["\"queue\" needs reports_queue_url"]);
+    assert_eq!(reason("mail"), ["the value must be \"http\" or \"queue\""]);
+    assert!(reason("http").is_empty());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::config::AgencyConfig;
 use crate::error::HubClientError;
 use crate::exchange::{FailedTry, RESPONSE_BYTES, check_status, http_client, read_body};
 use crate::hub_keys::HubKeys;
+use crate::queue::ReportsQueue;
 use crate::retry_policy::RetryPolicy;
 
 /// Code of the problem for a signature that is too old.
@@ -26,7 +27,7 @@ pub struct HubClient {
     pub(super) hub: Url,
     pub(super) http: reqwest::Client,
     pub(super) retry_policy: RetryPolicy,
-    pub(super) reports: Option<(aws_sdk_sqs::Client, String)>,
+    pub(super) reports: Option<ReportsQueue>,
     hub_keys: HubKeys,
 }
 
@@ -55,10 +56,10 @@ impl HubClient {
         self
     }
 
-    /// The same client, with access to the reports queue: see [`HubClient::report_by_queue`].
+    /// The same client, which submits results by the reports queue: see [`HubClient::submit`].
     #[must_use]
-    pub fn with_reports_queue(mut self, client: aws_sdk_sqs::Client, url: impl Into<String>) -> Self {
-        self.reports = Some((client, url.into()));
+    pub fn with_reports_queue(mut self, queue: Option<ReportsQueue>) -> Self {
+        self.reports = queue;
         self
     }
 

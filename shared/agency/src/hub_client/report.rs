@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::client::{EXPIRED, HubClient};
 use crate::error::HubClientError;
-use crate::queue::queue_error;
 
 /// Age at which a report is signed again. The hub accepts a new report within [`protocol::report::FRESH_SECONDS`] of
 /// its signature; the difference allows for clock skew and retries.
@@ -145,8 +144,8 @@ impl HubClient {
         self.send(&self.sign(application, seen, result)?).await
     }
 
-    /// Puts a report into the reports queue, for an agency that reaches SQS but not the hub's HTTP interface. The
-    /// agency gets no answer: a refusal shows in the case's next message or not at all.
+    /// Puts a report into the reports queue. The agency gets no answer; the operator lists refused reports. `seen` is
+    /// the version of the case's message.
     ///
     /// # Errors
     /// [`HubClientError`].
@@ -156,15 +155,28 @@ impl HubClient {
         seen: u32,
         result: ReportedResult,
     ) -> Result<ReportId, HubClientError> {
-        let (client, url) = self.reports.as_ref().ok_or(HubClientError::NoReportsQueue)?;
+        let queue = self.reports.as_ref().ok_or(HubClientError::NoReportsQueue)?;
         let report = self.sign(application, seen, result)?;
-        client
-            .send_message()
-            .queue_url(url)
-            .message_body(&report.jws)
-            .send()
-            .await
-            .map_err(|error| queue_error(&error))?;
+        queue.send(&report.jws).await?;
         Ok(report.id())
+    }
+
+    /// Reports a result by the configured way: by the reports queue where the client has one, else over HTTP. Returns
+    /// the version that the next report names as `seen`: by the queue always that of the case's message, else that of
+    /// the receipt.
+    ///
+    /// # Errors
+    /// [`HubClientError`]. By the queue the hub's refusal is no error, because nobody sees it.
+    pub async fn submit(
+        &self,
+        application: ApplicationId,
+        seen: u32,
+        result: ReportedResult,
+    ) -> Result<u32, HubClientError> {
+        if self.reports.is_some() {
+            self.report_by_queue(application, seen, result).await.map(|_| seen)
+        } else {
+            self.report(application, seen, result).await.map(|receipt| receipt.version)
+        }
     }
 }

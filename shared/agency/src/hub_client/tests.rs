@@ -17,7 +17,9 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::config::AgencyConfig;
+use crate::aws::SqsAccess;
+use crate::config::{AgencyConfig, ReportsBy};
+use crate::queue::ReportsQueue;
 use crate::testing::{NO_PAUSE, RecordedRequest, agency, application, test_server};
 
 fn status(code: u16) -> Response {
@@ -372,6 +374,35 @@ async fn d1_an_upload_in_progress_is_awaited() {
     let (client, _) = client(&url);
     client.upload_document(application(1), "d4".parse().unwrap(), "application/pdf", b"%PDF").await.unwrap();
     assert_eq!(requests.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn results_are_submitted_by_the_configured_way() {
+    let (url, requests) = test_server(|_, request| {
+        if request.path == "/v1/reports" {
+            return status(503);
+        }
+        (StatusCode::OK, Json(json!({ "MessageId": "1" }))).into_response()
+    })
+    .await;
+    let (client, mut config) = client(&url);
+    let over_http = client.submit(application(1), 5, ReportedResult::Signed).await;
+    assert!(matches!(over_http, Err(HubClientError::Unavailable { .. })));
+    let sqs = SqsAccess::from_variables(|name| {
+        (name != "AWS_SESSION_TOKEN")
+            .then(|| if name == "AWS_ENDPOINT_URL" { url.clone() } else { "x".to_owned() })
+    });
+    let sqs = sqs.unwrap().sqs();
+    config.reports_queue_url = Some(format!("{url}/1/reports"));
+    assert!(ReportsQueue::configured(&config, sqs.clone()).is_none(), "the queue is there, and not used");
+    config.reports_by = ReportsBy::Queue;
+    let client = client.with_reports_queue(ReportsQueue::configured(&config, sqs));
+    requests.lock().unwrap().clear();
+    let next = client.submit(application(1), 5, ReportedResult::Signed).await.unwrap();
+    assert_eq!(next, 5, "by the queue every report names the version of the message");
+    let log = requests.lock().unwrap();
+    assert_eq!(log.len(), 1, "and nothing goes over HTTP");
+    assert!(log[0].text().contains("MessageBody"), "{}", log[0].text());
 }
 
 #[tokio::test]

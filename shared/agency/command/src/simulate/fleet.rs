@@ -24,7 +24,7 @@ use agency::consumer::{Consumer, ConsumerError};
 use agency::hub_client::{HubClient, HubClientError};
 use agency::inbox::SqliteInbox;
 use agency::journal::ConsumerJournal;
-use agency::queue::CaseQueue;
+use agency::queue::{CaseQueue, ReportsQueue};
 use agency::stop::{Stop, Stopper};
 
 /// Most steps before a scheduled crash: those of a case with two documents and four reports, and some more, so that a
@@ -40,6 +40,8 @@ const RESTART: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 pub struct FleetAgency<Q> {
     pub config: AgencyConfig,
     pub queue: Q,
+    /// The reports queue of an agency that reports by it.
+    pub reports: Option<ReportsQueue>,
 }
 
 /// When a fleet stops by itself.
@@ -207,7 +209,8 @@ impl Fleet {
         let config = &member.config;
         let agency = config.agency.clone();
         let client = HubClient::new(config)
-            .map_err(|cause| FleetError::HubClient { agency: agency.clone(), cause })?;
+            .map_err(|cause| FleetError::HubClient { agency: agency.clone(), cause })?
+            .with_reports_queue(member.reports.clone());
         let simulator = Simulator::new(self.script.clone(), self.journal.clone())
             .with_behaviour(self.behaviour)
             .with_crash_point(crash_point.clone());

@@ -94,9 +94,9 @@ impl Simulator {
             progress.seen = receipt.version;
         }
         self.crash_point.step().await;
-        match client.report(case.application, progress.seen, result.clone()).await {
-            Ok(receipt) => {
-                let seen = std::mem::replace(&mut progress.seen, receipt.version);
+        match client.submit(case.application, progress.seen, result.clone()).await {
+            Ok(next) => {
+                let seen = std::mem::replace(&mut progress.seen, next);
                 self.crash_point.step().await;
                 self.note(case, progress.seen, "report", kind);
                 self.make_mistake_after(mistake, (case, seen), result, client).await?;

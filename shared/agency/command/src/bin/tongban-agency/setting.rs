@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use agency::aws::SqsAccess;
-use agency::{AgencyConfig, SqsQueue};
+use agency::{AgencyConfig, ReportsQueue, SqsQueue};
 use anyhow::{Context as _, Result};
 
 /// Most bytes of a file with variables.
@@ -32,6 +32,16 @@ pub(crate) fn config(file: Option<&Path>) -> Result<AgencyConfig> {
 pub(crate) fn queue(config: &AgencyConfig, file: Option<&Path>, alone: bool) -> Result<SqsQueue> {
     let access = access(file, alone)?;
     Ok(SqsQueue::new(access.sqs(), &config.queue_url))
+}
+
+/// The agency's queue, and the reports queue of an agency that reports by it: see [`queue`].
+pub(crate) fn queues(
+    config: &AgencyConfig,
+    file: Option<&Path>,
+    alone: bool,
+) -> Result<(SqsQueue, Option<ReportsQueue>)> {
+    let client = access(file, alone)?.sqs();
+    Ok((SqsQueue::new(client.clone(), &config.queue_url), ReportsQueue::configured(config, client)))
 }
 
 pub(crate) fn access(file: Option<&Path>, alone: bool) -> Result<SqsAccess> {

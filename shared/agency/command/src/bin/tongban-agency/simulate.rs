@@ -78,8 +78,8 @@ fn members_of(given: &Simulate) -> Result<Vec<FleetAgency<SqsQueue>>> {
     ensure!(files.len() <= AGENCIES, "at most {AGENCIES} agencies fit into one process");
     if files.is_empty() {
         let config = setting::config(None)?;
-        let queue = setting::queue(&config, None, true)?;
-        return Ok(vec![FleetAgency { config, queue }]);
+        let (queue, reports) = setting::queues(&config, None, true)?;
+        return Ok(vec![FleetAgency { config, queue, reports }]);
     }
     let alone = files.len() == 1;
     let member = |file: &PathBuf| -> Result<FleetAgency<SqsQueue>> {
@@ -91,8 +91,8 @@ fn members_of(given: &Simulate) -> Result<Vec<FleetAgency<SqsQueue>>> {
             // Each agency needs its own inbox, also when the configurations are in one folder.
             config.inbox = file.with_file_name(format!("inbox-{}.sqlite", config.agency));
         }
-        let queue = setting::queue(&config, Some(file), alone)?;
-        Ok(FleetAgency { config, queue })
+        let (queue, reports) = setting::queues(&config, Some(file), alone)?;
+        Ok(FleetAgency { config, queue, reports })
     };
     files.iter().map(|file| member(file).with_context(|| file.display().to_string())).collect()
 }

@@ -75,7 +75,7 @@ async fn agencies_that_crash_and_make_mistakes_decide_every_case_once() {
             queue.send(&case_number.to_string(), message(&case(case_number, 4), &config, &hub));
         }
         queues.push(queue.clone());
-        members.push(FleetAgency { config, queue });
+        members.push(FleetAgency { config, queue, reports: None });
     }
     let behaviour = Behaviour { seed: 5, crashes: 0.4, mistakes: 0.3, ..Behaviour::default() };
     let fleet = Fleet::new(AgencyScript::named("default").unwrap(), behaviour, ConsumerJournal::default());
@@ -96,7 +96,8 @@ async fn a_consumer_that_cannot_start_ends_the_fleet() {
     good.inbox = folder.path("inbox.sqlite");
     let mut bad = good.clone();
     bad.inbox = folder.path("none/inbox.sqlite");
-    let members = [good, bad].map(|config| FleetAgency { config, queue: FakeQueue::default() });
+    let members =
+        [good, bad].map(|config| FleetAgency { config, queue: FakeQueue::default(), reports: None });
     let fleet =
         Fleet::new(AgencyScript::named("default").unwrap(), Behaviour::default(), ConsumerJournal::default());
     let (_stopper, stop) = Stop::new();
@@ -112,7 +113,7 @@ async fn a_fleet_ends_after_a_time_when_idle_and_on_a_stop() {
     config.consumer.wait = Duration::from_millis(10);
     let fleet =
         Fleet::new(AgencyScript::named("default").unwrap(), Behaviour::default(), ConsumerJournal::default());
-    let members = || vec![FleetAgency { config: config.clone(), queue: FakeQueue::default() }];
+    let members = || vec![FleetAgency { config: config.clone(), queue: FakeQueue::default(), reports: None }];
     let short = Some(Duration::from_millis(50));
     let (stopper, stop) = Stop::new();
     for ends in [StopConditions { after: short, idle: None }, StopConditions { after: None, idle: short }] {
