@@ -2,23 +2,28 @@
 //!
 //! The consumer under test is a separate process in any language. Certification files applications as an app backend
 //! does, watches their stages, and reads the queue's depth and the reports that the hub refused. The consumer
-//! distinguishes the cases by the applicant's name ([`TestApplicant`]). At the end, also after a stop, certification
+//! distinguishes the cases by the applicant's name ([`TestApplicant`]). The report cites every refusal of the hub. At the end, also after a stop, certification
 //! closes the cases that it opened, as far as the hub allows.
 
 mod app;
 mod applicant;
 mod burst;
 mod checks;
+mod citation;
 mod context;
 mod error;
 mod junit;
 mod operator;
 mod outcome;
 mod probes;
+mod reports_queue;
+mod restore;
 mod rotation;
 mod session;
 mod single_case;
+mod transfer;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +32,7 @@ use reqwest::Url;
 pub use app::App;
 pub use applicant::TestApplicant;
 pub use checks::CertificationCheck;
+pub use citation::CitedRefusal;
 pub use context::CertificationContext;
 pub use error::CertifyError;
 pub use junit::junit;
@@ -71,7 +77,7 @@ pub async fn certify(
 ) -> Result<CertificationReport, CertifyError> {
     let begun = Timestamp::now();
     let session = Session::open(context, plan.burst, plan.timeout).await?;
-    let mut results = Vec::new();
+    let (mut results, mut refusals, mut cases) = (Vec::new(), Vec::new(), BTreeMap::new());
     for check in &plan.checks {
         progress(*check, None);
         let result = tokio::select! {
@@ -81,13 +87,25 @@ pub async fn certify(
         };
         progress(*check, Some(&result));
         results.push(result);
+        let name = check.name();
+        cases.extend(session.take_cases().into_iter().map(|id| (id, name)));
+        let refused = session.app.take_refusals().into_iter();
+        refusals.extend(refused.map(|refusal| CitedRefusal { check: Some(name), ..refusal }));
     }
+    let is_complete = results.len() == plan.checks.len();
+    let reports = if is_complete { session.refused_reports(begun, &cases).await } else { Ok(Vec::new()) };
     session.clean_up().await;
-    if results.len() < plan.checks.len() {
+    if !is_complete {
         return Err(CertifyError::Stopped);
     }
+    let (reports, refusals_unread) = match reports {
+        Ok(reports) => (reports, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    refusals.extend(reports);
     let (agency, hub) = (session.agency().clone(), hub_name(session.hub()));
-    Ok(CertificationReport { agency, hub, begun, ended: Timestamp::now(), checks: results })
+    let ended = Timestamp::now();
+    Ok(CertificationReport { agency, hub, begun, ended, checks: results, refusals, refusals_unread })
 }
 
 fn hub_name(url: &Url) -> String {

@@ -1,5 +1,7 @@
 //! The app backend of certification: the shared app client, with the errors of certification.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use agency::hub_client::http_client;
 use app_client::{AppClient, AppClientError, SampleDocument};
 use domain::ids::{ApplicationId, DocumentId};
@@ -8,6 +10,7 @@ use reqwest::Url;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::citation::{CITED, CitedRefusal};
 use super::error::CertifyError;
 
 /// Most events that one call reads; no application of certification has as many.
@@ -30,6 +33,8 @@ impl UploadDocument {
 pub struct App {
     client: AppClient,
     hub: Url,
+    /// The refusals that [`App::take_refusals`] has not taken yet.
+    refusals: Arc<Mutex<Vec<CitedRefusal>>>,
 }
 
 impl App {
@@ -39,7 +44,25 @@ impl App {
     /// [`CertifyError::Client`].
     pub fn new(hub: &Url, token: &str) -> Result<App, CertifyError> {
         let http = http_client(hub).map_err(CertifyError::Client)?;
-        Ok(App { client: AppClient::new(&http, hub.as_str(), token), hub: hub.clone() })
+        let client = AppClient::new(&http, hub.as_str(), token);
+        Ok(App { client, hub: hub.clone(), refusals: Arc::default() })
+    }
+
+    /// The refusals since the last call.
+    pub(super) fn take_refusals(&self) -> Vec<CitedRefusal> {
+        std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The error of certification, with a note of a refusal.
+    fn failed(&self, error: AppClientError) -> CertifyError {
+        let error = failed(error);
+        if let CertifyError::Refused { what, problem } = &error {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            if refusals.len() < CITED {
+                refusals.push(CitedRefusal::new(what.clone(), None, problem));
+            }
+        }
+        error
     }
 
     /// The hub's address.
@@ -53,12 +76,12 @@ impl App {
     /// # Errors
     /// [`CertifyError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CertifyError> {
-        self.client.get(&format!("/{path}")).await.map_err(failed)
+        self.client.get(&format!("/{path}")).await.map_err(|error| self.failed(error))
     }
 
     /// Posts a signed object, as an agency does; `path` has no slash at its beginning.
     pub(super) async fn signed<T: DeserializeOwned>(&self, path: &str, jws: &str) -> Result<T, CertifyError> {
-        self.client.post_signed(&format!("/{path}"), jws).await.map_err(failed)
+        self.client.post_signed(&format!("/{path}"), jws).await.map_err(|error| self.failed(error))
     }
 
     /// Creates an application, reports its id, and uploads its documents. The last upload submits the application.
@@ -73,9 +96,9 @@ impl App {
     ) -> Result<ApplicationView, CertifyError> {
         let documents: Vec<SampleDocument> = documents.iter().map(|document| document.0.clone()).collect();
         body["submit"] = "when_complete".into();
-        let view = self.client.create(body, &documents).await.map_err(failed)?;
+        let view = self.client.create(body, &documents).await.map_err(|error| self.failed(error))?;
         created(view.id);
-        self.client.upload_all(&view, &documents).await.map_err(failed)?;
+        self.client.upload_all(&view, &documents).await.map_err(|error| self.failed(error))?;
         Ok(view)
     }
 
@@ -89,7 +112,7 @@ impl App {
         slot: DocumentId,
         document: &UploadDocument,
     ) -> Result<(), CertifyError> {
-        self.client.add_document(id, slot, &document.0).await.map_err(failed)
+        self.client.add_document(id, slot, &document.0).await.map_err(|error| self.failed(error))
     }
 
     /// Downloads a document.
@@ -97,7 +120,7 @@ impl App {
     /// # Errors
     /// [`CertifyError`].
     pub async fn document(&self, id: ApplicationId, document: DocumentId) -> Result<Vec<u8>, CertifyError> {
-        self.client.document(id, document).await.map_err(failed)
+        self.client.document(id, document).await.map_err(|error| self.failed(error))
     }
 
     /// Reads an application.
@@ -105,7 +128,7 @@ impl App {
     /// # Errors
     /// [`CertifyError`].
     pub async fn view(&self, id: ApplicationId) -> Result<ApplicationView, CertifyError> {
-        self.client.application(id).await.map_err(failed)
+        self.client.application(id).await.map_err(|error| self.failed(error))
     }
 
     /// Posts an action of the app on an application.
@@ -118,7 +141,7 @@ impl App {
         step: &str,
         body: &Value,
     ) -> Result<ApplicationView, CertifyError> {
-        self.client.step(id, step, body).await.map_err(failed)
+        self.client.step(id, step, body).await.map_err(|error| self.failed(error))
     }
 
     /// Reads the first hundred events of an application.
@@ -126,7 +149,7 @@ impl App {
     /// # Errors
     /// [`CertifyError`].
     pub async fn events(&self, id: ApplicationId) -> Result<EventsPage, CertifyError> {
-        self.client.events(id, 0, EVENTS).await.map_err(failed)
+        self.client.events(id, 0, EVENTS).await.map_err(|error| self.failed(error))
     }
 }
 

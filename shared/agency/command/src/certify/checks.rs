@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::outcome::{CheckOutcome, CheckResult, NotPassed};
 use super::session::Session;
-use super::{burst, probes, rotation, single_case};
+use super::{burst, probes, reports_queue, restore, rotation, single_case, transfer};
 
 /// A check of certification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,12 +20,18 @@ pub enum CertificationCheck {
     Refusal,
     /// A supplement, requested and answered.
     Supplement,
+    /// A move in and a move out, with the legs of another agency.
+    Transfer,
+    /// Reports by the reports queue.
+    ReportsQueue,
     /// A repeated message while its case is in progress.
     Duplicate,
     /// A repeated message long after it was handled.
     LateDuplicate,
     /// An old message after a newer one.
     Reordering,
+    /// All open cases again, as after a restore from a backup.
+    Restore,
     /// A withdrawal while the case is in progress.
     WithdrawnWhileWorking,
     /// A message that cannot be decrypted.
@@ -45,14 +51,17 @@ pub struct NoSuchCheck(String);
 
 impl CertificationCheck {
     /// All checks, in the order in which they run.
-    pub const ALL: [CertificationCheck; 12] = [
+    pub const ALL: [CertificationCheck; 15] = [
         CertificationCheck::Ordinary,
         CertificationCheck::Certificate,
         CertificationCheck::Refusal,
         CertificationCheck::Supplement,
+        CertificationCheck::Transfer,
+        CertificationCheck::ReportsQueue,
         CertificationCheck::Duplicate,
         CertificationCheck::LateDuplicate,
         CertificationCheck::Reordering,
+        CertificationCheck::Restore,
         CertificationCheck::WithdrawnWhileWorking,
         CertificationCheck::Unreadable,
         CertificationCheck::Forged,
@@ -68,9 +77,12 @@ impl CertificationCheck {
             CertificationCheck::Certificate => "certificate",
             CertificationCheck::Refusal => "refusal",
             CertificationCheck::Supplement => "supplement",
+            CertificationCheck::Transfer => "transfer",
+            CertificationCheck::ReportsQueue => "reports_queue",
             CertificationCheck::Duplicate => "duplicate",
             CertificationCheck::LateDuplicate => "late_duplicate",
             CertificationCheck::Reordering => "reordering",
+            CertificationCheck::Restore => "restore",
             CertificationCheck::WithdrawnWhileWorking => "withdrawn_while_working",
             CertificationCheck::Unreadable => "unreadable",
             CertificationCheck::Forged => "forged",
@@ -88,6 +100,11 @@ impl CertificationCheck {
             CertificationCheck::Refusal => "a case is refused with a reason",
             CertificationCheck::Supplement => {
                 "a missing item is requested, and the case is decided after the answer"
+            }
+            CertificationCheck::Transfer => "the legs of a transfer are approved, moved out and settled",
+            CertificationCheck::ReportsQueue => "a case is decided by reports in the reports queue",
+            CertificationCheck::Restore => {
+                "open cases that come again after a restore have no second effect, and go on"
             }
             CertificationCheck::Duplicate => {
                 "a message repeated while its case is in progress has no second effect"
@@ -117,10 +134,13 @@ impl CertificationCheck {
             CertificationCheck::Ordinary
             | CertificationCheck::Certificate
             | CertificationCheck::Refusal
-            | CertificationCheck::Supplement => false,
+            | CertificationCheck::Supplement
+            | CertificationCheck::Transfer
+            | CertificationCheck::ReportsQueue => false,
             CertificationCheck::Duplicate
             | CertificationCheck::LateDuplicate
             | CertificationCheck::Reordering
+            | CertificationCheck::Restore
             | CertificationCheck::WithdrawnWhileWorking
             | CertificationCheck::Unreadable
             | CertificationCheck::Forged
@@ -141,6 +161,7 @@ impl CertificationCheck {
             Ok(measured) => (CheckOutcome::Passed, None, measured),
             Err(NotPassed::Failed(reason)) => (CheckOutcome::Failed, Some(reason), None),
             Err(NotPassed::Skipped(reason)) => (CheckOutcome::Skipped, Some(reason), None),
+            Err(NotPassed::NotApplicable(reason)) => (CheckOutcome::NotApplicable, Some(reason), None),
         };
         let seconds = begun.elapsed().as_secs_f64();
         CheckResult { check: self.name(), shows: self.shows(), outcome, reason, measured, seconds }
@@ -152,9 +173,12 @@ impl CertificationCheck {
             CertificationCheck::Certificate => single_case::certificate(session).await?,
             CertificationCheck::Refusal => single_case::refusal(session).await?,
             CertificationCheck::Supplement => single_case::supplement(session).await?,
+            CertificationCheck::Transfer => return transfer::transfer(session).await.map(Some),
+            CertificationCheck::ReportsQueue => reports_queue::reports_queue(session).await?,
             CertificationCheck::Duplicate => single_case::duplicate(session).await?,
             CertificationCheck::LateDuplicate => single_case::late_duplicate(session).await?,
             CertificationCheck::Reordering => single_case::reordering(session).await?,
+            CertificationCheck::Restore => restore::restore(session).await?,
             CertificationCheck::WithdrawnWhileWorking => {
                 single_case::withdrawn_while_working(session).await?
             }

@@ -13,6 +13,8 @@ pub struct CertificationContext<'m> {
     pub access: &'m SqsAccess,
     /// Access token of an app backend that may read and write applications.
     pub token: &'m str,
+    /// Configuration and keys of another agency, whose legs certification plays.
+    pub other: Option<&'m AgencyConfig>,
     /// The hub operator's command. Without it, the checks that need it are skipped.
     pub operator: Option<OperatorCommand>,
 }

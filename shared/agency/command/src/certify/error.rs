@@ -1,7 +1,10 @@
 //! The errors that end certification.
 
+use agency::HubClientError;
 use agency::problem::HubProblem;
 use thiserror::Error;
+
+use super::citation::cited;
 
 /// Why certification stopped. Not a verdict on the consumer.
 #[derive(Debug, Error)]
@@ -10,7 +13,7 @@ pub enum CertifyError {
     #[error("no HTTP client can be built: {0}")]
     Client(#[source] reqwest::Error),
     /// The hub refused a request.
-    #[error("the hub refused {what}: {problem}")]
+    #[error("the hub refused {what}: {}", cited(problem))]
     Refused { what: String, problem: Box<HubProblem> },
     /// The hub, or the document store, does not answer.
     #[error("{0} was not answered")]
@@ -35,6 +38,25 @@ pub enum CertifyError {
 }
 
 impl CertifyError {
+    /// A failed call of certification in the name of an agency.
+    pub(super) fn of_agency(what: &str, error: HubClientError) -> CertifyError {
+        let what = what.to_owned();
+        match error {
+            HubClientError::Conflict(problem)
+            | HubClientError::NotFound(problem)
+            | HubClientError::Invalid(problem)
+            | HubClientError::Unauthorized(problem)
+            | HubClientError::Refused(problem) => CertifyError::Refused { what, problem },
+            HubClientError::HttpClient(error) => CertifyError::Client(error),
+            HubClientError::Unavailable { .. } => CertifyError::Unavailable(what),
+            HubClientError::Queue(error) => CertifyError::Queue(error.to_string()),
+            HubClientError::InvalidResponse
+            | HubClientError::DocumentMismatch
+            | HubClientError::Signing(_)
+            | HubClientError::NoReportsQueue => CertifyError::Answer(what),
+        }
+    }
+
     /// The HTTP status, when the hub refused a request.
     #[must_use]
     pub fn status(&self) -> Option<u16> {

@@ -14,7 +14,8 @@ pub fn junit(report: &CertificationReport) -> std::io::Result<String> {
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let seconds: f64 = report.checks.iter().map(|result| result.seconds).sum();
     let (tests, failures) = (report.checks.len().to_string(), report.count(CheckOutcome::Failed).to_string());
-    let (skipped, time) = (report.count(CheckOutcome::Skipped).to_string(), format!("{seconds:.3}"));
+    let skipped = report.count(CheckOutcome::Skipped) + report.count(CheckOutcome::NotApplicable);
+    let (skipped, time) = (skipped.to_string(), format!("{seconds:.3}"));
     let name = format!("tongban certification of agency {}", report.agency);
     let begun = report.begun.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     writer
@@ -28,11 +29,30 @@ pub fn junit(report: &CertificationReport) -> std::io::Result<String> {
             ("time", &time),
             ("timestamp", &begun),
         ])
-        .write_inner_content(|writer| report.checks.iter().try_for_each(|result| case(writer, result)))?;
+        .write_inner_content(|writer| {
+            report
+                .checks
+                .iter()
+                .try_for_each(|result| case(writer, result, cited(report, Some(result.check))))?;
+            said(writer, &[cited(report, None), report.refusals_unread.iter().cloned().collect()].concat())
+        })?;
     String::from_utf8(writer.into_inner()).map_err(std::io::Error::other)
 }
 
-fn case(writer: &mut Writer<Vec<u8>>, result: &CheckResult) -> std::io::Result<()> {
+/// The refusals that a check saw, or those that belong to no check.
+fn cited(report: &CertificationReport, check: Option<&str>) -> Vec<String> {
+    report.refusals.iter().filter(|refusal| refusal.check == check).map(ToString::to_string).collect()
+}
+
+fn said(writer: &mut Writer<Vec<u8>>, lines: &[String]) -> std::io::Result<()> {
+    if !lines.is_empty() {
+        let output = writer.create_element("system-out");
+        output.write_text_content(BytesText::new(&lines.join("\n")))?;
+    }
+    Ok(())
+}
+
+fn case(writer: &mut Writer<Vec<u8>>, result: &CheckResult, refusals: Vec<String>) -> std::io::Result<()> {
     let time = format!("{:.3}", result.seconds);
     let element = writer.create_element("testcase").with_attributes([
         ("classname", "certify"),
@@ -40,30 +60,27 @@ fn case(writer: &mut Writer<Vec<u8>>, result: &CheckResult) -> std::io::Result<(
         ("time", &time),
     ]);
     let reason = result.reason.as_deref().unwrap_or_default();
-    match result.outcome {
-        CheckOutcome::Failed => element.write_inner_content(|writer| {
-            let failure = writer.create_element("failure").with_attribute(("message", reason));
-            failure.write_text_content(BytesText::new(result.shows))?;
-            Ok(())
-        })?,
-        CheckOutcome::Skipped => element.write_inner_content(|writer| {
-            writer.create_element("skipped").with_attribute(("message", reason)).write_empty()?;
-            Ok(())
-        })?,
-        CheckOutcome::Passed => match &result.measured {
-            Some(measured) => element.write_inner_content(|writer| {
-                writer.create_element("system-out").write_text_content(BytesText::new(measured))?;
-                Ok(())
-            })?,
-            None => element.write_empty()?,
-        },
-    };
+    element.write_inner_content(|writer| {
+        match result.outcome {
+            CheckOutcome::Failed => {
+                let failure = writer.create_element("failure").with_attribute(("message", reason));
+                failure.write_text_content(BytesText::new(result.shows))?;
+            }
+            CheckOutcome::Skipped | CheckOutcome::NotApplicable => {
+                writer.create_element("skipped").with_attribute(("message", reason)).write_empty()?;
+            }
+            CheckOutcome::Passed => {}
+        }
+        let measured = result.measured.iter().cloned();
+        said(writer, &measured.chain(refusals).collect::<Vec<_>>())
+    })?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::checks::CertificationCheck;
+    use super::super::citation::CitedRefusal;
     use super::*;
     use jiff::Timestamp;
     use quick_xml::Reader;
@@ -87,11 +104,25 @@ mod tests {
                 result(CertificationCheck::Ordinary, CheckOutcome::Passed, None),
                 result(CertificationCheck::Forged, CheckOutcome::Failed, Some("a < b & \"c\"")),
                 result(CertificationCheck::Burst, CheckOutcome::Skipped, Some("no")),
+                result(CertificationCheck::ReportsQueue, CheckOutcome::NotApplicable, Some("not used")),
             ],
+            refusals: vec![CitedRefusal {
+                check: Some("forged"),
+                what: "the report 7".to_owned(),
+                application: None,
+                status: 409,
+                code: "stale_version".to_owned(),
+                detail: "out of date".to_owned(),
+            }],
+            refusals_unread: None,
         };
         assert_eq!(report.outcome(), CheckOutcome::Failed);
         let text = junit(&report).expect("XML");
-        assert!(text.contains(r#"tests="3" failures="1" errors="0" skipped="1" time="4.500""#), "{text}");
+        assert!(text.contains(r#"tests="4" failures="1" errors="0" skipped="2" time="6.000""#), "{text}");
+        assert!(
+            text.contains("forged: the hub refused the report 7: 409 stale_version: out of date"),
+            "{text}"
+        );
         assert!(text.contains("a &lt; b &amp; &quot;c&quot;"), "{text}");
         let mut reader = Reader::from_str(&text);
         let mut cases = 0;
@@ -102,6 +133,6 @@ mod tests {
                 _ => {}
             }
         }
-        assert_eq!(cases, 3);
+        assert_eq!(cases, 4);
     }
 }

@@ -1,14 +1,18 @@
 //! The operator's command, run as a child process.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use agency::AgencyConfig;
+use agency::problem::HubProblem;
 use domain::ids::{AgencyCode, ApplicationId};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::process::Command;
+use uuid::Uuid;
 
+use super::citation::CitedRefusal;
 use super::error::CertifyError;
 
 /// Bound on one run, which may compile the command first.
@@ -25,10 +29,40 @@ pub struct OperatorCommand {
 /// A report with a valid signature that the hub refused.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct RefusedReport {
-    /// The problem's code.
+    pub(super) at: Timestamp,
+    /// The name of the refusal.
     pub(super) outcome: String,
     #[serde(default)]
     pub(super) application: Option<ApplicationId>,
+    #[serde(default)]
+    report_id: Option<String>,
+    /// The problem of the hub's answer; absent in evidence of an earlier version of the hub.
+    #[serde(default)]
+    problem: Option<HubProblem>,
+}
+
+impl RefusedReport {
+    pub(super) fn cite(self) -> CitedRefusal {
+        let what = format!("the report {}", self.report_id.as_deref().unwrap_or("without an id"));
+        let problem = self.problem.unwrap_or(HubProblem { kind: self.outcome, ..HubProblem::default() });
+        CitedRefusal::new(what, self.application, &problem)
+    }
+}
+
+/// A key of an agency at the hub.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct HubKey {
+    pub(super) kid: String,
+    state: String,
+    #[serde(default)]
+    origin: Option<String>,
+}
+
+impl HubKey {
+    /// Whether an operator added the key and the hub uses it.
+    pub(super) fn is_added_and_in_use(&self) -> bool {
+        self.state == "in_use" && self.origin.as_deref() == Some("operator")
+    }
 }
 
 /// A bad message that the operator's command put into the queue.
@@ -118,33 +152,42 @@ impl OperatorCommand {
         self.read("agency probe", &text)
     }
 
-    /// The `kid` of every key of an agency at the hub, revoked keys included.
-    pub(super) async fn keys(&self, agency: &AgencyCode) -> Result<Vec<String>, CertifyError> {
+    /// Every key of an agency at the hub, revoked keys included.
+    pub(super) async fn keys(&self, agency: &AgencyCode) -> Result<Vec<HubKey>, CertifyError> {
         let text = self.run(&["agency", "keys", &agency.to_string(), "--json"]).await?;
-        let mut names = Vec::new();
-        collect_kids(&self.read("agency keys", &text)?, &mut names);
-        Ok(names)
+        self.read("agency keys", &text)
     }
 
     pub(super) async fn add_key(&self, agency: &AgencyCode, file: &str) -> Result<(), CertifyError> {
         self.run(&["agency", "keys", &agency.to_string(), "add", file, "--reason", REASON]).await.map(drop)
     }
 
-    pub(super) async fn revoke_key(&self, agency: &AgencyCode, kid: &str) -> Result<(), CertifyError> {
+    pub(super) async fn remove_key(&self, agency: &AgencyCode, kid: &str) -> Result<(), CertifyError> {
         // A `kid` may begin with a hyphen.
         let code = agency.to_string();
-        self.run(&["agency", "keys", &code, "revoke", "--reason", REASON, "--", kid]).await.map(drop)
+        self.run(&["agency", "keys", &code, "remove", "--reason", REASON, "--", kid]).await.map(drop)
+    }
+
+    /// The configuration of another agency with its private keys, which only the operator of a hub on one machine has.
+    /// `None` when the kit has no keys.
+    pub(super) async fn kit(&self, agency: &AgencyCode) -> Result<Option<AgencyConfig>, CertifyError> {
+        let folder = TemporaryFolder(std::env::temp_dir().join(format!("certify-{}", Uuid::new_v4())));
+        let out = folder.0.display().to_string();
+        self.run(&["agency", "kit", &agency.to_string(), "--out", &out]).await?;
+        Ok(AgencyConfig::load(Some(&folder.0.join("agency.json")), |_| None).ok())
     }
 }
 
-fn collect_kids(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            names.extend(members.get("kid").and_then(Value::as_str).map(str::to_owned));
-            members.values().for_each(|member| collect_kids(member, names));
+/// A folder that is deleted on drop, with the keys in it.
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %self.0.display(), %error, "the kit of the other agency was not deleted");
         }
-        Value::Array(list) => list.iter().for_each(|member| collect_kids(member, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

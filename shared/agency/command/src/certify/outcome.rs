@@ -4,6 +4,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::citation::CitedRefusal;
 use super::error::CertifyError;
 
 /// How a check ended.
@@ -16,6 +17,8 @@ pub enum CheckOutcome {
     Failed,
     /// The check did not run.
     Skipped,
+    /// The check is about something that this agency does not do. It does not count.
+    NotApplicable,
 }
 
 /// Why a check did not pass, in one sentence that says what to fix.
@@ -25,6 +28,8 @@ pub enum NotPassed {
     Failed(String),
     /// The check cannot run in this setup.
     Skipped(String),
+    /// The agency does not do what the check is about.
+    NotApplicable(String),
 }
 
 impl NotPassed {
@@ -65,6 +70,11 @@ pub struct CertificationReport {
     pub ended: Timestamp,
     /// The results, in the order in which the checks ran.
     pub checks: Vec<CheckResult>,
+    /// Every refusal of the hub that the run saw, with its reason.
+    pub refusals: Vec<CitedRefusal>,
+    /// Why the list has no refused reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusals_unread: Option<String>,
 }
 
 impl CertificationReport {

@@ -36,6 +36,7 @@ pub(super) async fn forged(session: &Session<'_>) -> Result<(), NotPassed> {
 async fn probe(session: &Session<'_>, kind: BadMessageKind) -> Result<(), NotPassed> {
     let since = Timestamp::now();
     let probe = session.needed_operator()?.probe(session.agency(), kind).await?;
+    session.note_case(probe.application);
     let others = single_case::ordinary(session).await;
     // Remove the bad message whatever the consumer did.
     let removed = remove_message(session, &probe).await;

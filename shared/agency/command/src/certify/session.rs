@@ -1,12 +1,13 @@
 //! The session that all checks share: app backend, the agency's queue and open cases, the operator's command.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::division::DivisionCode;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::stage::{Purpose, Stage};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use protocol::app::ApplicationView;
 use protocol::backlog::{RESEND_TYP, ResendAnswer, ResendCase, ResendOutcome, ResendRequest};
 use protocol::jose::sign;
@@ -16,20 +17,25 @@ use tokio::time::{Instant, sleep};
 
 use super::app::{App, UploadDocument};
 use super::applicant::TestApplicant;
+use super::citation::{CITED, CitedRefusal};
 use super::context::CertificationContext;
 use super::error::CertifyError;
 use super::operator::OperatorCommand;
 use super::outcome::NotPassed;
+use agency::HubClient;
 use agency::config::AgencyConfig;
 use agency::queue::SqsQueue;
+use forms::{FormPlaces, ServiceCase};
 
-mod forms;
+pub(super) mod forms;
 
 /// Poll interval for a case.
 const POLL: Duration = Duration::from_millis(150);
 /// Poll interval for the queue's depth, and how often in a row it must be 0: the counts of SQS are approximate.
 const DEPTH_POLL: Duration = Duration::from_millis(500);
 const EMPTY_POLLS: u32 = 3;
+/// Difference that the clocks of this machine and of the hub may have.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
 /// The state that all checks share.
 pub struct Session<'m> {
@@ -38,8 +44,11 @@ pub struct Session<'m> {
     pub(super) burst: usize,
     pub(super) timeout: Duration,
     operator: Option<OperatorCommand>,
+    other: Option<&'m AgencyConfig>,
     queue: SqsQueue,
     opened: Mutex<BTreeSet<ApplicationId>>,
+    /// The cases of the running check.
+    cases: Mutex<Vec<ApplicationId>>,
     /// `kid` of the key that a check has registered at the hub.
     registered: Mutex<Option<String>>,
     forms: forms::ApplicantForms,
@@ -62,10 +71,15 @@ impl<'m> Session<'m> {
             burst,
             timeout,
             operator: context.operator,
+            other: context.other,
             queue: SqsQueue::new(context.access.sqs(), &context.config.queue_url),
             opened: Mutex::default(),
+            cases: Mutex::default(),
             registered: Mutex::default(),
-            forms: forms::ApplicantForms::new(&context.config.agency)?,
+            forms: forms::ApplicantForms::new(
+                &context.config.agency,
+                context.other.map(|config| &config.agency),
+            )?,
         };
         let _services: serde_json::Value = session.app.get("v1/services").await?;
         Ok(session)
@@ -105,10 +119,52 @@ impl<'m> Session<'m> {
     }
 
     async fn file_case(&self, purpose: Purpose, name: TestApplicant) -> Result<ApplicationId, CertifyError> {
-        let (row, case) = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
+        let case = forms::case_with(purpose).ok_or(CertifyError::NoService(purpose.name()))?;
+        self.file_service(case, name, &self.forms.away()).await
+    }
+
+    /// A place of the agency under test.
+    pub(super) fn own_place(&self) -> DivisionCode {
+        self.forms.own.clone()
+    }
+
+    /// A place of another agency.
+    pub(super) fn place_elsewhere(&self) -> DivisionCode {
+        self.forms.elsewhere.clone()
+    }
+
+    /// Files an application for a move from one place to another. The citizen applies at the new place.
+    pub(super) async fn moved(
+        &self,
+        case: ServiceCase,
+        name: TestApplicant,
+        (from, to): (DivisionCode, DivisionCode),
+    ) -> Result<ApplicationId, CertifyError> {
+        let places = FormPlaces { accepted_at: to.clone(), registered_at: from, move_in: to };
+        self.file_service(case, name, &places).await
+    }
+
+    async fn file_service(
+        &self,
+        (row, case): ServiceCase,
+        name: TestApplicant,
+        places: &FormPlaces,
+    ) -> Result<ApplicationId, CertifyError> {
         let kinds = case.documents.iter().filter_map(|document| document.accepts.first());
         let documents: Vec<UploadDocument> = kinds.map(|kind| UploadDocument::new(kind.name())).collect();
-        self.file(self.forms.form(row, case, name), &documents).await
+        self.file(self.forms.form(row, case, name, places), &documents).await
+    }
+
+    /// A client that acts for another agency: with the given configuration, or with the kit of a hub on one machine.
+    /// `None` when certification has no keys of this agency.
+    pub(super) async fn client_of(&self, agency: &AgencyCode) -> Result<Option<HubClient>, CertifyError> {
+        let config = match (self.other.filter(|other| other.agency == *agency), &self.operator) {
+            (Some(given), _) => Some(given.clone()),
+            (None, Some(operator)) => operator.kit(agency).await?,
+            (None, None) => None,
+        };
+        let client = config.map(|config| HubClient::new(&config)).transpose();
+        client.map_err(|error| CertifyError::of_agency("a client of the other agency", error))
     }
 
     async fn file(
@@ -119,6 +175,7 @@ impl<'m> Session<'m> {
         // Remember the id before the uploads, so that a stop in between still withdraws the draft.
         let on_created = |id| {
             self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+            self.note_case(id);
         };
         Ok(self.app.file(body, documents, on_created).await?.id)
     }
@@ -177,6 +234,42 @@ impl<'m> Session<'m> {
         Ok(all.into_iter().filter(|one| one.application == Some(id)).map(|one| one.outcome).collect())
     }
 
+    /// Notes a case of the running check, so that its refused reports are cited.
+    pub(super) fn note_case(&self, id: ApplicationId) {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+    }
+
+    /// The cases of the check that has ended.
+    pub(super) fn take_cases(&self) -> Vec<ApplicationId> {
+        std::mem::take(&mut *self.cases.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The reports that the hub refused since the run began: those on its cases, and those that name no case.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(super) async fn refused_reports(
+        &self,
+        begun: Timestamp,
+        cases: &BTreeMap<ApplicationId, &'static str>,
+    ) -> Result<Vec<CitedRefusal>, String> {
+        let Some(operator) = &self.operator else {
+            return Err("only the hub operator's command shows refused reports: give --operator".to_owned());
+        };
+        let since = begun.saturating_sub(CLOCKS).unwrap_or(begun);
+        let refused = operator.refused(self.agency(), since).await.map_err(|error| error.to_string())?;
+        let cited = refused.into_iter().filter_map(|report| {
+            let check = report.application.map(|id| cases.get(&id).copied());
+            match check {
+                Some(None) => None,
+                None if report.at < begun => None,
+                Some(check @ Some(_)) => Some(CitedRefusal { check, ..report.cite() }),
+                None => Some(report.cite()),
+            }
+        });
+        Ok(cited.take(CITED).collect())
+    }
+
     /// Requests a resend of a message, signed as the agency.
     pub(super) async fn resend(
         &self,
@@ -195,29 +288,31 @@ impl<'m> Session<'m> {
         one.ok_or_else(|| CertifyError::Answer("POST /v1/agency/resend".to_owned()))
     }
 
-    /// Registers one of the agency's public keys, in a file, at the hub until [`Session::revoke_registered_key`].
+    /// Registers one of the agency's public keys, in a file, at the hub until [`Session::remove_registered_key`].
     pub(super) async fn register_key(&self, kid: &str, file: &str) -> Result<(), NotPassed> {
         let operator = self.needed_operator()?;
         *self.registered.lock().unwrap_or_else(PoisonError::into_inner) = Some(kid.to_owned());
         Ok(operator.add_key(self.agency(), file).await?)
     }
 
-    /// Revokes the key that a check has registered, if any: the hub must not go on encrypting to it.
-    pub(super) async fn revoke_registered_key(&self) -> Result<(), NotPassed> {
+    /// Removes the key that a check has registered, if any: the hub must not go on encrypting to it. A revoked key could
+    /// not be registered in the next run.
+    pub(super) async fn remove_registered_key(&self) -> Result<(), NotPassed> {
         let registered = || self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(kid) = registered().clone() else { return Ok(()) };
-        self.needed_operator()?.revoke_key(self.agency(), &kid).await?;
+        self.needed_operator()?.remove_key(self.agency(), &kid).await?;
         *registered() = None;
         Ok(())
     }
 
-    /// Revokes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws
+    /// Removes the registered key and closes the opened cases: confirms the hand-over of finished ones and withdraws
     /// the others. A case that the hub does not let close stays open.
     pub(super) async fn clean_up(&self) {
-        if let Err(NotPassed::Failed(reason) | NotPassed::Skipped(reason)) =
-            self.revoke_registered_key().await
+        if let Err(
+            NotPassed::Failed(reason) | NotPassed::Skipped(reason) | NotPassed::NotApplicable(reason),
+        ) = self.remove_registered_key().await
         {
-            tracing::warn!(agency = %self.agency(), reason, "the key that certification registered could not be revoked; an operator must revoke it");
+            tracing::warn!(agency = %self.agency(), reason, "the key that certification registered could not be removed; an operator must remove it");
         }
         let opened = std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for id in opened {
@@ -233,6 +328,8 @@ impl<'m> Session<'m> {
         if may("hand_over") {
             let body = json!({ "confirm": "hand_over", "how": "window" });
             self.app.step(id, "confirm", &body).await?;
+        } else if may("settle") {
+            self.app.step(id, "confirm", &json!({ "confirm": "settle" })).await?;
         } else if may("withdraw") {
             self.app.step(id, "withdraw", &json!({})).await?;
         }
@@ -241,7 +338,7 @@ impl<'m> Session<'m> {
 }
 
 /// Explains to the integrator why a case did not reach the wanted stage.
-fn explain_stage(view: &ApplicationView, wanted: &[Stage], timeout: Duration) -> String {
+pub(super) fn explain_stage(view: &ApplicationView, wanted: &[Stage], timeout: Duration) -> String {
     let wanted: Vec<&str> = wanted.iter().map(|stage| stage.name()).collect();
     let (wanted, stage) = (wanted.join(" or "), view.stage.name());
     if view.is_final {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agency::config::ReportsBy;
 use domain::event::Provider;
 use domain::ids::ApplicationId;
 use domain::stage::Stage;
@@ -24,7 +25,7 @@ const MAX_ATTEMPTS: u32 = 6;
 /// Poll interval when certification must act before the consumer decides.
 const FAST_POLL: Duration = Duration::from_millis(20);
 /// Pause before another request for a resend.
-const RESEND_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RESEND_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn ordinary(session: &Session<'_>) -> Result<(), NotPassed> {
     let id = session.decided(TestApplicant::Passes).await?;
@@ -65,14 +66,16 @@ pub(super) async fn supplement(session: &Session<'_>) -> Result<(), NotPassed> {
 }
 
 /// Files a case that lacks an item, and waits for the consumer's request.
-async fn request_supplement(session: &Session<'_>) -> Result<(ApplicationId, ApplicationView), NotPassed> {
+pub(super) async fn request_supplement(
+    session: &Session<'_>,
+) -> Result<(ApplicationId, ApplicationView), NotPassed> {
     let id = session.decided(TestApplicant::Lacks).await?;
     let requested = session.reaches(id, &[Stage::SupplementRequested]).await?;
     Ok((id, requested))
 }
 
 /// Uploads every requested item and submits the answer.
-async fn answer(
+pub(super) async fn answer(
     session: &Session<'_>,
     id: ApplicationId,
     requested: &ApplicationView,
@@ -174,7 +177,8 @@ pub(super) async fn withdrawn_while_working(session: &Session<'_>) -> Result<(),
     }
     session.drained().await?;
     let refused = session.refused(id, since).await?;
-    if refused.len() > 1 {
+    // By the queue the consumer gets no answer, so it cannot stop at a refusal.
+    if refused.len() > 1 && session.config.reports_by == ReportsBy::Http {
         return NotPassed::failed(format!(
             "the consumer sent {} reports after the withdrawal ({}): stop the work on a case at the first 409",
             refused.len(),
@@ -221,7 +225,7 @@ async fn resend(
     }
 }
 
-async fn check_no_second_effect(
+pub(super) async fn check_no_second_effect(
     session: &Session<'_>,
     id: ApplicationId,
     since: Timestamp,

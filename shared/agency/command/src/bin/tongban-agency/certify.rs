@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use agency::Stop;
+use agency::{AgencyConfig, Stop};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use console::{Term, style};
@@ -16,6 +16,9 @@ use tongban_agency::certify::{
 };
 
 use crate::setting::{access, config, variable};
+
+/// Refusals that the terminal shows.
+const REFUSALS: usize = 20;
 
 /// The checks to run, and the destinations of the result.
 #[derive(Debug, Args)]
@@ -27,6 +30,10 @@ pub(crate) struct CertifyArguments {
     /// need it are skipped.
     #[arg(long, value_name = "COMMAND")]
     operator: Option<String>,
+    /// Configuration, with keys, of a second agency, whose legs of a transfer certification plays. With a hub on this
+    /// machine the operator's command gives it.
+    #[arg(long, value_name = "FILE")]
+    other: Option<PathBuf>,
     /// Access token of an app backend. Default: TONGBAN_TOKEN, then the output of the operator's command.
     #[arg(long)]
     token: Option<String>,
@@ -70,7 +77,11 @@ pub(crate) async fn run(arguments: &CertifyArguments) -> Result<ExitCode> {
     };
     let plan = arguments.plan()?;
     let term = Term::stdout();
-    let context = CertificationContext { config: &config, access: &access, token: &token, operator };
+    // The environment's variables are about the agency under test.
+    let other =
+        arguments.other.as_deref().map(|file| AgencyConfig::load(Some(file), |_| None)).transpose()?;
+    let other = other.as_ref();
+    let context = CertificationContext { config: &config, access: &access, token: &token, other, operator };
     let stop = Stop::on_signals().context("the signal handlers cannot be installed")?;
     let report = certify(context, &plan, &stop, |check, result| {
         // A closed standard output does not stop certification.
@@ -83,7 +94,7 @@ pub(crate) async fn run(arguments: &CertifyArguments) -> Result<ExitCode> {
     arguments.write(&report)?;
     print_summary(&report)?;
     Ok(match report.outcome() {
-        CheckOutcome::Passed => ExitCode::SUCCESS,
+        CheckOutcome::Passed | CheckOutcome::NotApplicable => ExitCode::SUCCESS,
         CheckOutcome::Skipped if arguments.allow_skipped => ExitCode::SUCCESS,
         CheckOutcome::Failed => ExitCode::from(8),
         CheckOutcome::Skipped => ExitCode::from(9),
@@ -147,6 +158,7 @@ fn print_progress(
         CheckOutcome::Passed => style("passed ").green(),
         CheckOutcome::Failed => style("failed ").red().bold(),
         CheckOutcome::Skipped => style("skipped").yellow(),
+        CheckOutcome::NotApplicable => style("n/a    ").dim(),
     };
     term.write_line(&format!("{word} {:<24} {:>6.1} s  {}", result.check, result.seconds, result.shows))?;
     for line in result.reason.iter().chain(&result.measured) {
@@ -158,18 +170,28 @@ fn print_progress(
 fn print_summary(report: &CertificationReport) -> Result<()> {
     let count = |outcome| report.count(outcome);
     let verdict = match report.outcome() {
-        CheckOutcome::Passed => "certified",
+        CheckOutcome::Passed | CheckOutcome::NotApplicable => "certified",
         CheckOutcome::Failed => "not certified",
         CheckOutcome::Skipped => "incomplete",
     };
     let mut out = std::io::stdout().lock();
+    for refusal in report.refusals.iter().take(REFUSALS) {
+        writeln!(out, "refused {refusal}")?;
+    }
+    if let Some(more) = report.refusals.len().checked_sub(REFUSALS).filter(|more| *more > 0) {
+        writeln!(out, "refused {more} more: --json writes all of them")?;
+    }
+    if let Some(why) = &report.refusals_unread {
+        writeln!(out, "refused reports are not listed: {why}")?;
+    }
     writeln!(
         out,
-        "agency {}: {verdict}; {} passed, {} failed, {} skipped",
+        "agency {}: {verdict}; {} passed, {} failed, {} skipped, {} not applicable",
         report.agency,
         count(CheckOutcome::Passed),
         count(CheckOutcome::Failed),
-        count(CheckOutcome::Skipped)
+        count(CheckOutcome::Skipped),
+        count(CheckOutcome::NotApplicable)
     )?;
     Ok(out.flush()?)
 }
