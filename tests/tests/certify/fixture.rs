@@ -15,6 +15,8 @@ use tongban_tests::hub::process_wide_hub;
 
 /// Folder of the repository's consumers.
 pub(crate) const CONSUMERS: &str = "shared/agency/consumers";
+/// The packages of the consumer that is written from the contracts alone.
+const LITERAL: &str = "tests/tests/certify/requirements.txt";
 /// The stack of all tests.
 const STACK: &str = "tongban-certify";
 
@@ -24,6 +26,8 @@ pub(crate) struct Fixture {
     pub(crate) port: String,
     pub(crate) stack: String,
     pub(crate) python: PathBuf,
+    /// A Python with the packages of `literal.py`.
+    pub(crate) literal: PathBuf,
     /// A folder with the Node consumer and its packages.
     pub(crate) node: PathBuf,
     workspace: Workspace,
@@ -35,12 +39,14 @@ pub(crate) fn fixture() -> &'static Fixture {
     FIXTURE.get_or_init(|| {
         let workspace = Workspace::find().expect("the repository");
         let screen = Terminal::silent();
-        let (python, node) = {
+        let (python, literal, node) = {
             let _alone = workspace.lock().expect("a lock");
             Tools::install(&workspace, REQUIREMENTS, &screen).expect("the local tools");
             let python = Tools::install(&workspace, &format!("{CONSUMERS}/python/requirements.txt"), &screen);
+            let literal = Tools::install(&workspace, LITERAL, &screen);
             let node = NodeTools::install(&workspace, &format!("{CONSUMERS}/node"), &screen);
-            (python.expect("packages of Python"), node.expect("packages of Node"))
+            let packages = "packages of Python";
+            (python.expect(packages), literal.expect(packages), node.expect("packages of Node"))
         };
         for file in ["consumer.mjs", "decisions.mjs"] {
             let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
@@ -51,6 +57,7 @@ pub(crate) fn fixture() -> &'static Fixture {
             port: port_of(stack),
             stack: STACK.to_owned(),
             python: python.python(),
+            literal: literal.python(),
             node: node.folder().to_owned(),
             workspace,
         }

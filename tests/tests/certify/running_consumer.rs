@@ -19,6 +19,10 @@ pub(crate) enum Program {
     Python,
     Node,
     Rust,
+    /// The consumer in Rust, which reports by the reports queue.
+    RustByQueue,
+    /// The consumer in Python that is written from the contracts alone.
+    Literal,
     /// The consumer in Python with this fault.
     Broken(&'static str),
 }
@@ -70,6 +74,16 @@ impl Drop for RunningConsumer {
 impl RunningConsumer {
     /// Takes an agency's kit from the operator and starts a consumer with it.
     pub(crate) fn take(fixture: &Fixture, code: &str, wanted: Program) -> RunningConsumer {
+        RunningConsumer::take_with(fixture, code, wanted, |_| {})
+    }
+
+    /// As [`RunningConsumer::take`], with changed settings.
+    pub(crate) fn take_with(
+        fixture: &Fixture,
+        code: &str,
+        wanted: Program,
+        change: impl FnOnce(&mut Value),
+    ) -> RunningConsumer {
         let folder = folder(&format!("{}-{code}", fixture.stack));
         let mut kit = fixture.command(&Fixture::operator());
         let kit =
@@ -81,6 +95,10 @@ impl RunningConsumer {
         // A short visibility timeout, so that unhandled messages are delivered again soon.
         changed["visibility_seconds"] = 8.into();
         changed["wait_seconds"] = 5.into();
+        if matches!(wanted, Program::RustByQueue) {
+            changed["reports_by"] = "queue".into();
+        }
+        change(&mut changed);
         fs::write(&settings, changed.to_string()).expect("settings");
         let log = File::create(folder.join("consumer.log")).expect("a log");
         let mut command = wanted.command(fixture, &settings);
@@ -171,7 +189,12 @@ impl Program {
                 command.arg(fixture.node.join("consumer.mjs"));
                 command
             }
-            Program::Rust => {
+            Program::Literal => {
+                let mut command = fixture.command(&fixture.literal);
+                command.arg(fixture.workspace().file("tests/tests/certify/literal.py"));
+                command
+            }
+            Program::Rust | Program::RustByQueue => {
                 let mut command = fixture.command(&program());
                 command.args(["simulate", "--script", "certify", "--config"]);
                 command
