@@ -75,6 +75,15 @@ pub(crate) async fn later_messages_are_encrypted_to_a_new_key(test_hub: Arc<Test
     );
     let case = envelope.open([&key], [hub]).expect("the new key decrypts a later message");
     assert_eq!(case.agency, agency.code);
+    // Case A17: the key may be removed and added again.
+    let kid = key.public().kid();
+    let remove = ["keys", "1503", "remove", kid, "--reason", "the rehearsal is over"];
+    agency_command(&test_hub, &remove).await.success();
+    let listed: Vec<Value> = agency_command(&test_hub, &["keys", "1503", "--json"]).await.json();
+    assert!(listed.iter().all(|key| key["kid"] != kid), "not even as a revoked key: {listed:?}");
+    let error = agency_command(&test_hub, &remove).await.failure(1);
+    assert!(error.contains("no operator added an encryption key"), "{error}");
+    agency_command(&test_hub, &words).await.success();
 }
 
 pub(crate) async fn invalid_commands_are_refused(test_hub: Arc<TestHub>) {
