@@ -23,8 +23,10 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Applies a batch of reports. The senders get no answer.
 ///
 /// The queue has no order. A report that arrived before its predecessor is held: it is not refused, and the queue
-/// delivers it again within seconds. A refused report is deleted, because its evidence is stored. A report that no
-/// agency signed is retried until the queue moves it to the dead-letter queue, where an operator looks at it.
+/// delivers it again within seconds. A report that a later one overtook and does not need (`produced` after `ready`,
+/// `verified` after `rejected`, `received` after `settled`) is deleted and not refused. A refused report is deleted,
+/// because its evidence is stored. A report that no agency signed is retried until the queue moves it to the dead-letter
+/// queue, where an operator looks at it.
 pub async fn reports<H: Hub>(
     handler: &ReportHandler<H>,
     event: SqsEvent,
@@ -41,6 +43,10 @@ async fn report<H: Hub>(handler: &ReportHandler<H>, message: &Message) -> Result
     if may_wait && error.waits_for_another() {
         hold(handler, message).await;
         return Err(Failure::retry(error));
+    }
+    if may_wait && error.is_overtaken() {
+        tracing::info!(message = %message.id, "report overtaken by a later one of its agency: it is deleted and not refused");
+        return Ok(());
     }
     if error.refusal().is_some() {
         return Ok(());

@@ -5,7 +5,7 @@ use domain::decide::Refusal;
 use domain::ids::AgencyCode;
 use domain::ledger::Proof;
 use domain::limits::PROOF_BYTES;
-use domain::stage::comes_later;
+use domain::stage::{comes_later, could_be_left_out, opens_next_leg};
 use http_kit::signed_request::{is_fresh, read_payload};
 use jiff::Timestamp;
 use platform::agency_registry::current_agencies;
@@ -44,7 +44,8 @@ impl<H: Hub> ReportHandler<H> {
     }
 
     /// As [`ReportHandler::take`], for a report from the queue. With `may_wait` a report that waits for another one is
-    /// held, not refused: no evidence is stored, and the queue must deliver the report again.
+    /// held, not refused: no evidence is stored, and the queue must deliver the report again. Neither is a report refused
+    /// that a later one has overtaken.
     ///
     /// # Errors
     /// As [`ReportHandler::take`]. For a held report [`ReportError::waits_for_another`] is true.
@@ -69,7 +70,7 @@ impl<H: Hub> ReportHandler<H> {
             Err(error) => Err(error),
         };
         if let Err(error) = &taken
-            && !(may_wait && error.waits_for_another())
+            && !(may_wait && (error.waits_for_another() || error.is_overtaken()))
             && let Some((outcome, problem)) = error.refusal().zip(error.problem())
         {
             let claims = evidence::claims(&payload);
@@ -143,8 +144,19 @@ impl<H: Hub> ReportHandler<H> {
             Err(ApplyError::Refused(refusal @ Refusal::Illegal { stage, step })) => {
                 let stored = self.hub.store().get(id).await?.ok_or(ApplyError::NotFound)?;
                 let state = stored.ledger.state();
-                let early = state.reports().contains(&step) && comes_later(stage, state.purpose(), step);
-                Err(if early { ReportError::Early(refusal) } else { ApplyError::Refused(refusal).into() })
+                let purpose = state.purpose();
+                let early = state.reports().contains(&step) && comes_later(stage, purpose, step);
+                // The steps since the leg was opened.
+                let steps = stored.ledger.entries().iter().rev().map(|stored| stored.entry.event.step());
+                let taken =
+                    steps.flatten().take_while(|step| !opens_next_leg(*step)).any(|taken| taken == step);
+                Err(if early {
+                    ReportError::Early(refusal)
+                } else if !taken && could_be_left_out(stage, purpose, step) {
+                    ReportError::Overtaken(refusal)
+                } else {
+                    ApplyError::Refused(refusal).into()
+                })
             }
             other => Ok(other?),
         }

@@ -31,6 +31,9 @@ pub enum ReportError {
     /// The case does not allow the report yet: the report that comes before it may be on its way.
     #[error("the report arrived before the report that precedes it")]
     Early(#[source] Refusal),
+    /// The case does not allow the report any more: a later report of the agency came first, and does not need it.
+    #[error("a later report of the agency came first and does not need this one")]
+    Overtaken(#[source] Refusal),
     /// The evidence cannot be written.
     #[error("the bucket cannot store the evidence of the report")]
     Documents(#[from] DocumentsError),
@@ -52,6 +55,12 @@ impl ReportError {
         matches!(self, ReportError::Early(_) | ReportError::Apply(ApplyError::Refused(Refusal::Missing(_))))
     }
 
+    /// Whether the report has nothing to add to a later report of the same agency, which overtook it in the queue.
+    #[must_use]
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, ReportError::Overtaken(_))
+    }
+
     /// Name under which the refusal is stored and counted. `None` for a failure that may pass, and for a report that no
     /// known agency has signed.
     #[must_use]
@@ -63,9 +72,9 @@ impl ReportError {
             ReportError::Expired => Some("signature_expired"),
             ReportError::OtherAgency => Some("other_agency"),
             ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
-            ReportError::Apply(ApplyError::Refused(refusal)) | ReportError::Early(refusal) => {
-                Some(refusal.name())
-            }
+            ReportError::Apply(ApplyError::Refused(refusal))
+            | ReportError::Early(refusal)
+            | ReportError::Overtaken(refusal) => Some(refusal.name()),
             ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
             | ReportError::Jose(_)
             | ReportError::Documents(_)
@@ -86,7 +95,7 @@ impl ReportError {
             ReportError::Apply(error @ (ApplyError::NotFound | ApplyError::Refused(_))) => {
                 Some(error.clone().into())
             }
-            ReportError::Early(refusal) => Some(refusal.clone().into()),
+            ReportError::Early(refusal) | ReportError::Overtaken(refusal) => Some(refusal.clone().into()),
             ReportError::Apply(ApplyError::Store(_) | ApplyError::Contended)
             | ReportError::Jose(_)
             | ReportError::Documents(_)
@@ -113,7 +122,8 @@ impl From<ReportError> for Problem {
             | ReportError::Payload(_)
             | ReportError::Expired
             | ReportError::OtherAgency
-            | ReportError::Early(_) => Problem::new(Code::Internal),
+            | ReportError::Early(_)
+            | ReportError::Overtaken(_) => Problem::new(Code::Internal),
         }
     }
 }

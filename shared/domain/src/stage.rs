@@ -272,6 +272,28 @@ pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
     next(stage, purpose, step).is_none() && reports_from(stage, purpose).contains(&step)
 }
 
+/// Whether an agency's step could be left out on the way to `stage`, as `produced` before `ready`. In a queue without
+/// order the later report may have overtaken the report of this step, which then has nothing to add.
+#[must_use]
+pub fn could_be_left_out(stage: Stage, purpose: Purpose, step: Step) -> bool {
+    let leads_on = |from: Stage, without: Option<Step>| -> bool {
+        let mut stages = vec![from];
+        let mut at = 0;
+        while let Some(from) = stages.get(at).copied() {
+            at += 1;
+            let later =
+                steps(from, purpose).iter().filter(|(by, _)| is_by_agency(*by) && Some(*by) != without);
+            stages.extend(later.map(|(_, to)| *to).filter(|to| !stages.contains(to)).collect::<Vec<_>>());
+        }
+        stages.contains(&stage)
+    };
+    Stage::ALL.iter().any(|&from| {
+        from != stage
+            && next(from, purpose, step).is_some_and(|to| to != stage && leads_on(to, None))
+            && leads_on(from, Some(step))
+    })
+}
+
 /// The reports that the agency of a leg with `purpose` may send from `stage` on without anybody else's step, in the
 /// order in which they become possible.
 #[must_use]

@@ -248,7 +248,11 @@ fn the_guide_leads_to_a_certified_consumer() {
     assert_eq!(result["outcome"], "passed", "{text}");
     let checks = result["checks"].as_array().expect("checks");
     let passed = checks.iter().filter(|check| check["outcome"] == "passed").count();
-    assert_eq!(passed, checks.len() - 1, "all but the reports queue, which the consumer does not use: {text}");
+    assert_eq!(
+        passed,
+        checks.len() - 1,
+        "all but the reports queue, which the consumer does not use: {text}"
+    );
     let junit = read("certify.xml");
     assert!(junit.contains("<testsuite") && junit.contains("name=\"burst\""), "{junit}");
     drop(consumer);

@@ -27,6 +27,26 @@ fn a11_a_message_lists_the_reports_that_are_possible_in_their_order() {
     }
 }
 
+/// A report by the queue is not refused where a later one made it superfluous, and nowhere else.
+#[test]
+fn a12_only_a_step_that_may_be_left_out_can_be_overtaken() {
+    let mut found = Vec::new();
+    for purpose in Purpose::ALL {
+        for stage in &domain::stage::reachable(*purpose) {
+            let left_out = Step::ALL.iter().filter(|step| step.report_kind().is_some());
+            let left_out = left_out.filter(|step| domain::stage::could_be_left_out(*stage, *purpose, **step));
+            found.extend(left_out.map(|step| (*purpose, *stage, *step)));
+        }
+    }
+    let expected = [
+        (Purpose::Decide, Stage::Posted, Step::Produce),
+        (Purpose::Decide, Stage::Ready, Step::Produce),
+        (Purpose::MoveOut, Stage::Rejected, Step::Verify),
+        (Purpose::Settle, Stage::Settled, Step::Receive),
+    ];
+    assert_eq!(found, expected);
+}
+
 /// For every leg: a consumer that sends the listed reports in their order is refused none that the stage table allows
 /// next.
 #[test]

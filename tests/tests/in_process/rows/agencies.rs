@@ -97,6 +97,28 @@ async fn a12_a_held_report_comes_again_within_seconds_and_is_not_refused() {
     assert_eq!(harness.refused(BEIJING), ["illegal_step"]);
 }
 
+/// A later report does not need an earlier one that it overtook in the queue. Over HTTP nothing overtakes, and a report
+/// that was taken before is refused as ever.
+#[tokio::test]
+async fn a12_a_report_that_a_later_one_does_not_need_is_not_refused() {
+    let (harness, case) = with_a_case().await;
+    let now = harness.hub.clock.now();
+    let sign = |result| harness.signed(BEIJING, case.application, case.version, result);
+    let ready = sign(ReportedResult::Ready { place: "the hall".to_owned() });
+    let [received, signed, produced] =
+        [ReportedResult::Received, ReportedResult::Signed, ReportedResult::Produced].map(sign);
+    for report in [&received, &signed, &ready, &produced] {
+        assert_eq!(harness.reports_queued(&[report], now).await, Answer::Batch(0));
+    }
+    assert_eq!(only_application(&harness).await.ledger.state().stage, Stage::Ready);
+    assert!(harness.refused(BEIJING).is_empty());
+    assert_eq!(harness.report(&produced).await.body(409)["type"], "/problems/illegal_step");
+    assert_eq!(harness.refused(BEIJING), ["illegal_step"], "over HTTP");
+    let again = sign(ReportedResult::NotIssued { reason: "another decision".to_owned() });
+    assert_eq!(harness.reports_queued(&[&again], now).await, Answer::Batch(0));
+    assert_eq!(harness.refused(BEIJING).len(), 2, "another decision is no overtaken report");
+}
+
 /// The queue gives no answer, so every report by the queue names the version of the case's message.
 #[tokio::test]
 async fn a12_every_report_by_the_queue_names_the_version_of_the_message() {
