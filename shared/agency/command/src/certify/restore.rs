@@ -80,7 +80,11 @@ async fn resend(session: &Session<'_>, client: &HubClient, ids: &[ApplicationId]
                 ResendOutcome::TooSoon | ResendOutcome::Unavailable if Instant::now() < end => {
                     left.push(case.application);
                 }
-                outcome => {
+                outcome @ (ResendOutcome::TooSoon
+                | ResendOutcome::Unavailable
+                | ResendOutcome::Closed
+                | ResendOutcome::NotFound
+                | ResendOutcome::NoSuchMessage) => {
                     let what = format!("an open case to be sent again ({outcome:?})");
                     return Err(CertifyError::Answer(what).into());
                 }

@@ -131,19 +131,23 @@ async fn act(
 
 /// The favourable course of a leg.
 fn next_report(purpose: Purpose, stage: Stage, agency: &AgencyCode) -> Option<ReportedResult> {
+    if stage == Stage::Dispatched {
+        return Some(ReportedResult::Received);
+    }
     let number = format!("CERTIFY-{agency}");
-    match (purpose, stage) {
-        (_, Stage::Dispatched) => Some(ReportedResult::Received),
-        (Purpose::Approve, Stage::Received) => Some(ReportedResult::Approved { permit: number }),
-        (Purpose::MoveOut, Stage::Received) => Some(ReportedResult::Verified),
-        (Purpose::MoveOut, Stage::Verified) => {
+    let is_received = stage == Stage::Received;
+    match purpose {
+        Purpose::Approve => is_received.then_some(ReportedResult::Approved { permit: number }),
+        Purpose::MoveOut if stage == Stage::Verified => {
             let issued_on = today(Timestamp::now());
             let valid_until = issued_on.saturating_add(Span::new().days(VALID_DAYS));
             Some(ReportedResult::MovedOut { certificate: number, issued_on, valid_until })
         }
-        (Purpose::Settle, Stage::Received) => Some(ReportedResult::Settled),
-        (Purpose::Restore, Stage::Received) => Some(ReportedResult::Restored),
-        _ => None,
+        Purpose::MoveOut => is_received.then_some(ReportedResult::Verified),
+        Purpose::Settle => is_received.then_some(ReportedResult::Settled),
+        Purpose::Restore => is_received.then_some(ReportedResult::Restored),
+        // A move has no such leg.
+        Purpose::Decide | Purpose::Certify => None,
     }
 }
 
