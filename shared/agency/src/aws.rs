@@ -7,7 +7,11 @@ use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{BehaviorVersion, Region, SharedCredentialsProvider};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use reqwest::Url;
+
+use crate::network::Network;
 
 /// Bound on opening a connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,7 +48,9 @@ impl SqsAccess {
     /// # Errors
     /// The names of all missing variables.
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<SqsAccess, Vec<&'static str>> {
-        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let given = |name: &str| {
+            variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
         let names = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         let [Some(region), Some(id), Some(secret)] = names.map(given) else {
             return Err(names.into_iter().filter(|name| given(name).is_none()).collect());
@@ -57,19 +63,41 @@ impl SqsAccess {
         })
     }
 
-    /// An SQS client. Makes no call.
+    /// The address that the SQS client calls: the endpoint, or that of the region. `None` when the endpoint is not a URL.
     #[must_use]
-    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+    pub fn sqs_address(&self) -> Option<Url> {
+        let zone = if self.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let regional = || format!("https://sqs.{}.{zone}", self.region);
+        Url::parse(&self.endpoint.clone().unwrap_or_else(regional)).ok()
+    }
+
+    /// An SQS client that goes this way. Makes no call.
+    #[must_use]
+    pub fn sqs(&self, network: &Network) -> aws_sdk_sqs::Client {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
-        let http = aws_smithy_http_client::Builder::new();
         // Reading the system's certificates is most of the start-up time, and a plain HTTP endpoint needs none.
-        let plain = |endpoint: &String| endpoint.starts_with("http://");
-        let http = if self.endpoint.as_ref().is_some_and(plain) {
-            http.build_http()
-        } else {
-            http.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+        let plain = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let proxy = self.sqs_address().map(|address| network.sdk_proxy_for(&address));
+        let trusted = match network.authorities() {
+            Some(pem) => TrustStore::empty().with_pem_certificate(pem),
+            None => TrustStore::default(),
         };
+        // Only this way of building the client takes a proxy. The client keeps one connector for its settings.
+        let http = Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector = Connector::builder();
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            connector.set_proxy_config(proxy.clone());
+            if plain {
+                return connector.build_http();
+            }
+            let connector = connector.tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+            match TlsContext::builder().with_trust_store(trusted.clone()).build() {
+                Ok(context) => connector.tls_context(context).build(),
+                Err(_) => connector.build(),
+            }
+        });
         let mut config = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))

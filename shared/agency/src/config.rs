@@ -1,5 +1,6 @@
 //! The configuration of an agency's process, from a file, from the environment, or from both.
 
+mod key_fault;
 mod setting;
 mod source;
 
@@ -15,6 +16,8 @@ use protocol::web_address::{self, Loopback, WebAddressError};
 use reqwest::Url;
 use thiserror::Error;
 
+use crate::network::Network;
+use key_fault::KeyRole;
 use source::ConfigSource;
 
 pub use setting::{ConfigProblem, SETTINGS};
@@ -41,6 +44,8 @@ pub struct AgencyConfig {
     pub inbox: PathBuf,
     /// Polling and concurrency.
     pub consumer: ConsumerSettings,
+    /// The way to hub, queue and links: `ca_bundle`, and the proxy variables of the environment.
+    pub network: Network,
 }
 
 /// The keys that sign, decrypt and verify.
@@ -85,18 +90,18 @@ pub struct ConsumerSettings {
     pub visibility: Duration,
     /// Cases handled concurrently; 1 to 1,000.
     pub concurrency: NonZeroUsize,
-    /// Grace period for unfinished work after a stop request.
+    /// Grace period for unfinished work after a stop request. `docker stop` kills a process after ten seconds.
     pub grace: Duration,
 }
 
 impl Default for ConsumerSettings {
-    /// 20 seconds of long polling, a visibility timeout of 60 seconds, 8 cases, 20 seconds of grace.
+    /// 20 seconds of long polling, a visibility timeout of 60 seconds, 8 cases, 8 seconds of grace.
     fn default() -> Self {
         ConsumerSettings {
             wait: Duration::from_secs(20),
             visibility: Duration::from_secs(60),
             concurrency: const { NonZeroUsize::new(8).expect("not zero") },
-            grace: Duration::from_secs(20),
+            grace: Duration::from_secs(8),
         }
     }
 }
@@ -122,7 +127,8 @@ impl AgencyConfig {
         file: Option<&Path>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<AgencyConfig, AgencyConfigError> {
-        let mut source = ConfigSource::read(file, variable);
+        let network = Network::from_variables(&variable);
+        let mut source = ConfigSource::read(file, &variable);
         let agency = source.parsed::<AgencyCode>("agency");
         let queue_url =
             source.required("queue_url").filter(|text| is_address(&mut source, "queue_url", text));
@@ -135,9 +141,9 @@ impl AgencyConfig {
         }
         let hub_url = source.required("hub_url");
         let hub_url = hub_url.and_then(|text| parse_hub_url(&mut source, &text));
-        let hub = source.optional_keys("hub_keys", PublicKey::from_jwk);
-        let mut signing = source.keys("signing_key", PrivateKey::from_jwk);
-        let encryption = source.keys("encryption_keys", PrivateKey::from_jwk);
+        let hub = source.optional_keys("hub_keys", KeyRole::HubSigning, PublicKey::from_jwk);
+        let mut signing = source.keys("signing_key", KeyRole::Signing, PrivateKey::from_jwk);
+        let encryption = source.keys("encryption_keys", KeyRole::Encryption, PrivateKey::from_jwk);
         if signing.len() > 1 {
             source.reject("signing_key", "exactly one signing key is allowed");
         }
@@ -159,9 +165,23 @@ impl AgencyConfig {
             concurrency: concurrency.unwrap_or(defaults.concurrency),
             grace: defaults.grace,
         };
+        let network = network.unwrap_or_else(|wrong| {
+            for name in wrong {
+                source.reject(name, "this is not the address of an HTTP proxy (http://HOST:PORT)");
+            }
+            Network::default()
+        });
+        let network = match source.file("ca_bundle") {
+            Some(pem) => {
+                network.with_authorities(pem).map_err(|problem| source.reject("ca_bundle", problem)).ok()
+            }
+            None => Some(network),
+        };
         let problems = source.finish();
-        match (agency, queue_url, hub_url, signing.pop()) {
-            (Some(agency), Some(queue_url), Some(hub_url), Some(signing)) if problems.is_empty() => {
+        match (agency, queue_url, hub_url, signing.pop(), network) {
+            (Some(agency), Some(queue_url), Some(hub_url), Some(signing), Some(network))
+                if problems.is_empty() =>
+            {
                 Ok(AgencyConfig {
                     agency,
                     queue_url,
@@ -171,6 +191,7 @@ impl AgencyConfig {
                     keys: ConfiguredKeys { signing, encryption, hub },
                     inbox,
                     consumer,
+                    network,
                 })
             }
             _ => Err(AgencyConfigError(problems)),

@@ -3,6 +3,7 @@
 use protocol::jose::JoseError;
 use thiserror::Error;
 
+use crate::network::Obstacle;
 use crate::problem::HubProblem;
 use crate::queue::QueueError;
 
@@ -30,6 +31,9 @@ pub enum HubClientError {
         /// The last `Retry-After` of the hub.
         retry_after: Option<std::time::Duration>,
     },
+    /// No answer came in a single try.
+    #[error("the hub cannot be reached: {0}")]
+    Unreachable(Obstacle),
     /// The response does not have the published form, or is too long.
     #[error("the hub's response cannot be read")]
     InvalidResponse,
@@ -61,6 +65,7 @@ impl HubClientError {
             | HubClientError::Unauthorized(problem)
             | HubClientError::Refused(problem) => Some(problem),
             HubClientError::Unavailable { .. }
+            | HubClientError::Unreachable(_)
             | HubClientError::InvalidResponse
             | HubClientError::DocumentMismatch
             | HubClientError::Signing(_)

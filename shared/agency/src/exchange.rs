@@ -10,6 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use crate::error::HubClientError;
+use crate::network::{Network, is_loopback};
 use crate::problem::HubProblem;
 use crate::retry_policy::retry_after;
 
@@ -22,35 +23,23 @@ pub(crate) const RESPONSE_BYTES: u64 = 256 * 1024;
 
 static CRYPTO_PROVIDER: Once = Once::new();
 
-/// Whether a URL's host is this machine (RFC 6761 section 6.3 counts every name under `localhost`).
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some(host) => {
-            host == "localhost"
-                || host.ends_with(".localhost")
-                || host == "[::1]"
-                || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-        }
-        None => false,
-    }
-}
-
-/// An HTTP client for the hub at an address, with bounds on connecting and on a complete exchange. Follows no redirect.
+/// An HTTP client for the hub at an address and for its links, with bounds on connecting and on a complete exchange.
+/// Follows no redirect.
 ///
 /// # Errors
 /// No TLS provider is available.
-pub fn http_client(hub: &Url) -> reqwest::Result<Client> {
+pub fn http_client(hub: &Url, network: &Network) -> reqwest::Result<Client> {
     CRYPTO_PROVIDER.call_once(|| {
         // An error means that the program has chosen a provider already, which is allowed.
         let _chosen = rustls::crypto::ring::default_provider().install_default();
     });
-    let mut builder = Client::builder()
+    let mut builder = network
+        .apply(Client::builder())?
         .connect_timeout(CONNECT)
         .timeout(EXCHANGE)
         // A redirect must not send a signed report to another address.
         .redirect(Policy::none());
     if is_loopback(hub) {
-        builder = builder.no_proxy();
         // Not every system resolves names under `localhost`.
         if let Some(host) = hub.host_str().filter(|host| host.ends_with(".localhost")) {
             builder = builder.resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::config::AgencyConfig;
 use crate::error::HubClientError;
 use crate::exchange::{FailedTry, check_status, http_client, read_body};
+use crate::network::Obstacle;
 
 /// Path of the hub's JWK set, relative to the hub's address.
 pub const JWKS: &str = ".well-known/jwks.json";
@@ -71,7 +72,8 @@ impl HubKeys {
     /// # Errors
     /// [`HubClientError::HttpClient`] when no TLS provider is available.
     pub fn new(config: &AgencyConfig) -> Result<HubKeys, HubClientError> {
-        HubKeys::with_http(&http_client(&config.hub_url).map_err(HubClientError::HttpClient)?, config)
+        let http = http_client(&config.hub_url, &config.network).map_err(HubClientError::HttpClient)?;
+        HubKeys::with_http(&http, config)
     }
 
     /// As [`HubKeys::new`], with an existing HTTP client.
@@ -171,12 +173,15 @@ pub struct PublishedHubKeys {
 /// [`HubClientError`].
 pub async fn fetch_published(config: &AgencyConfig) -> Result<PublishedHubKeys, HubClientError> {
     let url = config.hub_url.join(JWKS).map_err(|_| HubClientError::InvalidResponse)?;
-    let http = http_client(&url).map_err(HubClientError::HttpClient)?;
+    let http = http_client(&url, &config.network).map_err(HubClientError::HttpClient)?;
     fetch_keys(&http, url).await
 }
 
 async fn fetch_keys(http: &reqwest::Client, url: Url) -> Result<PublishedHubKeys, HubClientError> {
-    let response = http.get(url).timeout(TIMEOUT).send().await;
+    let response = match http.get(url).timeout(TIMEOUT).send().await {
+        Err(error) if !error.is_builder() => return Err(HubClientError::Unreachable(Obstacle::of(&error))),
+        response => response,
+    };
     let exchange = async {
         let response = check_status(response).await?;
         let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());

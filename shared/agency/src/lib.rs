@@ -11,6 +11,7 @@ pub mod hub_client;
 pub mod hub_keys;
 pub mod inbox;
 pub mod journal;
+pub mod network;
 pub mod problem;
 pub mod queue;
 pub mod retry_policy;

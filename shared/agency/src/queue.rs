@@ -8,6 +8,7 @@ use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message, Mess
 use thiserror::Error;
 
 use crate::config::{AgencyConfig, ReportsBy};
+use crate::network::Obstacle;
 
 /// Most messages of one receive (limit of SQS).
 pub const BATCH: usize = 10;
@@ -38,6 +39,9 @@ pub enum QueueError {
         /// Error code of SQS or of the connection.
         code: String,
     },
+    /// SQS did not answer. A retry may succeed.
+    #[error("the queue cannot be reached: {0}")]
+    Unreachable(Obstacle),
     /// No retry helps: the queue does not exist, or belongs to another agency.
     #[error("the queue does not exist, or refuses this account: {code}")]
     Refused {
@@ -226,7 +230,15 @@ fn delivery(message: Message) -> ReceivedMessage {
 
 /// Classifies an SDK error as temporary or permanent. The service's message is left out, because it may quote the
 /// request.
-fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
+pub(crate) fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError {
+    match error {
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error();
+            return QueueError::Unreachable(cause.map_or(Obstacle::Broken, |cause| Obstacle::of(cause)));
+        }
+        SdkError::TimeoutError(_) => return QueueError::Unreachable(Obstacle::Timeout),
+        _ => {}
+    }
     let service = error.as_service_error().and_then(|error| error.code());
     match service {
         Some(code)
@@ -243,8 +255,6 @@ fn queue_error<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> QueueError
         Some(code) => QueueError::Unavailable { code: code.to_owned() },
         None => QueueError::Unavailable {
             code: match error {
-                SdkError::TimeoutError(_) => "timeout",
-                SdkError::DispatchFailure(_) => "the service cannot be reached",
                 SdkError::ConstructionFailure(_) => "the request cannot be built",
                 SdkError::ResponseError(_) => "the response cannot be read",
                 _ => "unknown",

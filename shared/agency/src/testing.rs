@@ -22,6 +22,7 @@ use protocol::jose::{KeyUse, PrivateKey};
 use serde_json::json;
 
 use crate::config::{AgencyConfig, ConfiguredKeys, ConsumerSettings, ReportsBy};
+use crate::network::Network;
 use crate::retry_policy::RetryPolicy;
 
 /// A retry policy with four tries and no pause between them.
@@ -118,6 +119,7 @@ pub fn agency(hub_url: &str) -> (AgencyConfig, PrivateKey) {
         },
         inbox: PathBuf::from("inbox.sqlite"),
         consumer: ConsumerSettings::default(),
+        network: Network::default(),
     };
     (config, hub)
 }

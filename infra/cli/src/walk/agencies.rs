@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use agency::config::{ConfiguredKeys, ConsumerSettings, ReportsBy};
 use agency::journal::{ConsumerJournal, JournalEntry};
+use agency::network::Network;
 use agency::stop::Stopper;
 use agency::{AgencyConfig, Consumer, HubClient, MemoryInbox, SqsQueue, Stop};
 use anyhow::{Context as _, Result};
@@ -125,6 +126,7 @@ fn consumer(
         // Unused: an agency of the walk keeps its inbox in memory.
         inbox: PathBuf::new(),
         consumer: ConsumerSettings::default(),
+        network: Network::default(),
     };
     let queue = SqsQueue::new(sqs::Client::new(&agency.aws), &config.queue_url);
     let client = HubClient::new(&config)

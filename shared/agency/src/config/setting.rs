@@ -12,10 +12,14 @@ pub const SETTINGS: [&str; 12] = [
     "signing_key",
     "encryption_keys",
     "inbox",
+    "ca_bundle",
     "wait_seconds",
     "visibility_seconds",
     "concurrency",
 ];
+
+/// The settings that are whole numbers.
+pub(super) const NUMBERS: [&str; 3] = ["wait_seconds", "visibility_seconds", "concurrency"];
 
 /// One problem of the configuration. Never contains a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -164,3 +164,89 @@ fn i12_every_address_of_the_configuration_is_checked_and_each_reason_named() {
         assert!(shown.contains(line), "{shown}");
     }
 }
+
+#[test]
+fn a26_a_file_that_cannot_be_read_is_one_line_without_the_settings_that_it_may_hold() {
+    let folder = TestFolder::new();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    std::fs::create_dir(folder.path("folder.json")).unwrap();
+    for (path, reason) in [
+        (write("mark.json", b"\xEF\xBB\xBF{\"agency\":\"11\"}"), "byte order mark"),
+        (write("mark.toml", b"\xEF\xBB\xBFagency = \"11\""), "byte order mark"),
+        (write("gbk.json", b"{\"agency\":\"\xB1\xB1\"}"), "byte 11 is not UTF-8"),
+        (write("gbk.toml", b"agency = \"\xB1\xB1\""), "byte 10 of the file is not UTF-8"),
+        (write("utf16.json", b"\xFF\xFE{\0}\0"), "byte 0 is not UTF-8"),
+        (
+            write("twice.json", br#"{"agency":"11","agency":"12","hub_url":"","hub_\u0075rl":""}"#),
+            "members are repeated: /agency, /hub_url",
+        ),
+        (write("twice.toml", b"agency = \"11\"\nagency = \"12\""), "not TOML at line"),
+        (write("list.json", b"[]"), "not a JSON object"),
+        (write("empty.json", b""), "line 1"),
+        (folder.path("none.json"), "no such file exists"),
+        (folder.path("folder.json"), "directory"),
+    ] {
+        let AgencyConfigError(problems) = AgencyConfig::load(Some(&path), |_| None).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].problem.contains(reason), "{problems:?}");
+        assert!(problems[0].name.ends_with(path.file_name().unwrap().to_str().unwrap()), "{problems:?}");
+    }
+}
+
+#[test]
+fn a26_every_fault_of_a_setting_or_a_key_file_is_named() {
+    let folder = TestFolder::new();
+    let (signing, public) = jwk(KeyUse::Signing);
+    folder.write("public.json", &public);
+    folder.write("rsa.json", json!({ "kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB" }));
+    folder.write("numbers.json", json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA" }));
+    folder.write("text.json", json!("signing"));
+    folder.write("empty.jwks.json", json!({ "keys": [] }));
+    std::fs::write(folder.path("mark.json"), b"\xEF\xBB\xBF{}").unwrap();
+    folder.write("ca.pem", "no certificate");
+    let file = folder.write(
+        "agency.json",
+        json!({
+            "agency": 11, "queue_url": "https://sqs.example/q.fifo ", "reports_queue_url": "\thttps://sqs.example/r",
+            "hub_url": ["https://hub.example"], "hub_keys": [signing], "signing_key": "public.json",
+            "encryption_keys": ["rsa.json", "numbers.json", "text.json", "empty.jwks.json", "mark.json", "none.json", signing],
+            "inbox": 1, "wait_seconds": "5", "visibility_seconds": 4.5, "concurrency": true, "ca_bundle": "ca.pem",
+            "ca_bundel": "ca.pem",
+        }),
+    );
+    let shown =
+        AgencyConfig::load(Some(&file), |name| (name == "HTTPS_PROXY").then(|| "socks5://p:1".to_owned()))
+            .unwrap_err()
+            .to_string();
+    let lines = [
+        "ca_bundel: no such setting exists",
+        "agency: the value must be a text",
+        "queue_url: the value begins or ends with a space",
+        "reports_queue_url: the value begins or ends with a space",
+        "hub_url: the value must be a text",
+        "hub_keys: a key given inline: this is a private key",
+        "signing_key: public.json: this is a public key; the private one is needed",
+        "encryption_keys: rsa.json: the key is not on the curve P-256",
+        "encryption_keys: numbers.json: the numbers of the key",
+        "encryption_keys: text.json: a key is a JSON object",
+        "encryption_keys: empty.jwks.json: the file holds no key",
+        "encryption_keys: mark.json: the file cannot be read: the text begins with a byte order mark",
+        "encryption_keys: none.json: no such file exists",
+        "encryption_keys: a key given inline: this key is for signatures (use sig)",
+        "inbox: the value must be a text",
+        "wait_seconds: the value must be a whole number from 0 to 20",
+        "visibility_seconds: the value must be a whole number from 5",
+        "concurrency: the value must be a whole number from 1",
+        "HTTPS_PROXY: this is not the address of an HTTP proxy",
+        "ca_bundle: the file holds no certificate",
+    ];
+    for line in lines {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert_eq!(shown.lines().count(), lines.len() + 1, "one line a fault: {shown}");
+    assert!(!shown.contains(signing["d"].as_str().unwrap()), "{shown}");
+}

@@ -37,7 +37,7 @@ impl HubClient {
     /// # Errors
     /// [`HubClientError::HttpClient`] when no TLS provider is available.
     pub fn new(config: &AgencyConfig) -> Result<HubClient, HubClientError> {
-        let http = http_client(&config.hub_url).map_err(HubClientError::HttpClient)?;
+        let http = http_client(&config.hub_url, &config.network).map_err(HubClientError::HttpClient)?;
         Ok(HubClient {
             hub_keys: HubKeys::with_http(&http, config)?,
             agency: config.agency.clone(),

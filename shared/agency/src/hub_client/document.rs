@@ -1,5 +1,7 @@
 //! Documents: the hub answers a signed request with a presigned link, valid for minutes, to fetch from or upload to.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ids::{ApplicationId, DocumentId};
@@ -8,12 +10,16 @@ use jiff::Timestamp;
 use protocol::case::CaseDocument;
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, Link};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
 use super::client::HubClient;
 use crate::error::HubClientError;
 use crate::exchange::{FailedTry, check_status, link_request, read_body};
+use crate::network::Obstacle;
+
+/// Bound on one look whether a host answers.
+const REACH: Duration = Duration::from_secs(10);
 
 /// A fetched document. `Debug` shows nothing of the content.
 #[derive(Clone, PartialEq, Eq)]
@@ -113,6 +119,32 @@ impl HubClient {
                 Err(failed) => self.pause_before_retry(&mut tried, failed).await?,
             }
         }
+    }
+
+    /// Where the links of the hub lead: requests a link to a document and returns its address without path and
+    /// signature. Fetches nothing.
+    ///
+    /// # Errors
+    /// Any error of a call to the hub, such as [`HubClientError::NotFound`] when the case has no such document.
+    pub async fn link_host(
+        &self,
+        application: ApplicationId,
+        document: DocumentId,
+    ) -> Result<Url, HubClientError> {
+        let link = self.link(application, DocumentAction::Fetch { document }).await?;
+        let mut url = Url::parse(&link.url).map_err(|_| HubClientError::InvalidResponse)?;
+        url.set_path("/");
+        url.set_query(None);
+        Ok(url)
+    }
+
+    /// Whether any answer comes from a host of links, on the way that documents take.
+    ///
+    /// # Errors
+    /// What stopped the request.
+    pub async fn reach(&self, host: &Url) -> Result<(), Obstacle> {
+        let answer = self.http.get(host.clone()).timeout(REACH).send().await;
+        answer.map(drop).map_err(|error| Obstacle::of(&error))
     }
 
     async fn download(&self, link: &Link, most: u64) -> Result<FetchedDocument, FailedTry> {

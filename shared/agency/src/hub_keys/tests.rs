@@ -16,7 +16,7 @@ fn key(usage: KeyUse) -> (String, Value) {
 
 fn fetched(url: &str, min_interval: Duration) -> HubKeys {
     let url: Url = url.parse().unwrap();
-    HubKeys::fetched(http_client(&url).unwrap(), url, min_interval)
+    HubKeys::fetched(http_client(&url, &crate::network::Network::default()).unwrap(), url, min_interval)
 }
 
 fn kids(keys: &[PublicKey]) -> Vec<&str> {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use agency::AgencyConfig;
 use agency::hub_client::http_client;
 use app_client::{AppClient, AppClientError, SampleDocument};
 use domain::ids::{ApplicationId, DocumentId};
@@ -42,8 +43,9 @@ impl App {
     ///
     /// # Errors
     /// [`CertifyError::Client`].
-    pub fn new(hub: &Url, token: &str) -> Result<App, CertifyError> {
-        let http = http_client(hub).map_err(CertifyError::Client)?;
+    pub fn new(config: &AgencyConfig, token: &str) -> Result<App, CertifyError> {
+        let hub = &config.hub_url;
+        let http = http_client(hub, &config.network).map_err(CertifyError::Client)?;
         let client = AppClient::new(&http, hub.as_str(), token);
         Ok(App { client, hub: hub.clone(), refusals: Arc::default() })
     }

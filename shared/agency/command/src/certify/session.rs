@@ -64,7 +64,7 @@ impl<'m> Session<'m> {
         burst: usize,
         timeout: Duration,
     ) -> Result<Session<'m>, CertifyError> {
-        let app = App::new(&context.config.hub_url, context.token)?;
+        let app = App::new(context.config, context.token)?;
         let session = Session {
             config: context.config,
             app,
@@ -72,7 +72,7 @@ impl<'m> Session<'m> {
             timeout,
             operator: context.operator,
             other: context.other,
-            queue: SqsQueue::new(context.access.sqs(), &context.config.queue_url),
+            queue: SqsQueue::new(context.access.sqs(&context.config.network), &context.config.queue_url),
             opened: Mutex::default(),
             cases: Mutex::default(),
             registered: Mutex::default(),

@@ -3,25 +3,32 @@
 use std::process::ExitCode;
 
 use agency::hub_keys::fetch_published;
-use agency::{AgencyConfig, HubClient, HubClientError, Inbox as _, SqliteInbox};
+use agency::network::is_loopback;
+use agency::queue::QueueError;
+use agency::{AgencyConfig, HubClient, HubClientError, Inbox as _, SqliteInbox, SqsQueue};
 use anyhow::Result;
 use console::style;
 use jiff::{SignedDuration, Timestamp};
+use protocol::backlog::OpenCase;
 use protocol::jose::{KeyUse, PublicKey, decrypt, encrypt, sign, verify};
+use reqwest::Url;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::absent::{REMEDY, look};
 use crate::arguments::OneAgency;
 use crate::failure::advice;
+use crate::route::{at_this_machine, by, remedy};
 use crate::screen::{print, spinner};
-use crate::setting::{self, variable};
+use crate::setting;
 
 /// Clock skew that fails the check, well below the 15 minutes from which the hub refuses signatures.
 const CLOCK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Open cases that are compared with the inbox and the queue, the oldest first.
 const LOOKED_AT: usize = 1000;
+/// The document of a case whose link shows the host of links.
+const FIRST_DOCUMENT: &str = "d1";
 /// Missing cases that are named.
 const NAMED: usize = 5;
 
@@ -47,18 +54,23 @@ fn failed(name: &'static str, found: impl Into<String>, fix: impl Into<String>) 
 pub(crate) async fn doctor(given: &OneAgency) -> Result<ExitCode> {
     let looking = spinner("checking");
     let mut checks = Vec::new();
-    match AgencyConfig::load(given.config.as_deref(), variable) {
+    let variables = setting::Variables::read(given.config.as_deref(), true)?;
+    match AgencyConfig::load(given.config.as_deref(), |name| variables.get(name)) {
         Ok(config) => {
             checks.push(ok("configuration", format!("agency {}", config.agency)));
             checks.extend(keys(&config));
             checks.push(inbox(&config).await);
             checks.push(queue(&config, given).await);
-            checks.extend(hub(&config).await);
-            checks.extend(accepted(&config, given).await);
+            let hub = hub(&config).await;
+            let answers = hub.iter().all(|check| check.name != "hub" || check.ok);
+            checks.extend(hub);
+            if answers {
+                checks.extend(accepted(&config, given).await);
+            }
         }
         Err(agency::config::AgencyConfigError(problems)) => {
             checks.extend(problems.into_iter().map(|problem| {
-                let fix = "set it in the configuration, or as TONGBAN_<NAME> in the environment";
+                let fix = "correct it in the configuration, or set TONGBAN_<NAME> in the environment";
                 failed("configuration", format!("{}: {}", problem.name, problem.problem), fix)
             }))
         }
@@ -120,23 +132,34 @@ async fn inbox(config: &AgencyConfig) -> DoctorCheck {
 }
 
 async fn queue(config: &AgencyConfig, given: &OneAgency) -> DoctorCheck {
-    let queue = match setting::queue(config, given.config.as_deref(), true) {
-        Ok(queue) => queue,
+    let access = match setting::access(given.config.as_deref(), true) {
+        Ok(access) => access,
         Err(error) => {
             return failed("queue", error.to_string(), "set the variables of the agency's AWS account");
         }
     };
+    let Some(address) = access.sqs_address() else {
+        return failed("queue", "AWS_ENDPOINT_URL is not a URL", "correct or remove AWS_ENDPOINT_URL");
+    };
+    let by = by(config, &address);
+    let queue = SqsQueue::new(access.sqs(&config.network), &config.queue_url);
     match queue.depth().await {
-        Ok(depth) => ok("queue", format!("{} visible, {} in flight", depth.visible, depth.in_flight)),
-        Err(error @ agency::queue::QueueError::Refused { .. }) => failed(
+        Ok(depth) => ok("queue", format!("{} visible, {} in flight{by}", depth.visible, depth.in_flight)),
+        Err(error @ QueueError::Unreachable(obstacle)) => {
+            let found = format!("{}{by}: {error}", plain(&address));
+            failed("queue", found, remedy(config, &address, obstacle))
+        }
+        Err(error @ QueueError::Refused { .. }) => failed(
             "queue",
             error.to_string(),
             "compare queue_url and AWS_REGION with the operator's, and the account of the credentials with the one \
              that the hub's operator registered",
         ),
-        Err(error) => {
-            failed("queue", error.to_string(), "check that proxy and firewall let this machine reach SQS")
-        }
+        Err(error) => failed(
+            "queue",
+            error.to_string(),
+            "run this again; then look at the status of SQS in this region",
+        ),
     }
 }
 
@@ -145,8 +168,7 @@ async fn hub(config: &AgencyConfig) -> Vec<DoctorCheck> {
     let found = match fetch_published(config).await {
         Ok(found) => found,
         Err(error) => {
-            let fix = "compare hub_url with the operator's, and check that this machine reaches the hub";
-            return vec![failed("hub", format!("{}: {error}", config.hub_url), fix)];
+            return vec![unreached(config, &error)];
         }
     };
     let clock = match found.date {
@@ -171,7 +193,52 @@ async fn hub(config: &AgencyConfig) -> Vec<DoctorCheck> {
         ),
         None => ok("hub keys", format!("{} published", found.keys.len())),
     };
-    vec![ok("hub", config.hub_url.to_string()), clock, keys]
+    vec![ok("hub", format!("{}{}", config.hub_url, by(config, &config.hub_url))), clock, keys]
+}
+
+fn unreached(config: &AgencyConfig, error: &HubClientError) -> DoctorCheck {
+    let url = &config.hub_url;
+    let place = format!("{url}{}", by(config, url));
+    match (error, error.problem()) {
+        (HubClientError::Unreachable(obstacle), _) => {
+            failed("hub", format!("{place}: {obstacle}"), remedy(config, url, *obstacle))
+        }
+        (_, Some(problem)) if !problem.is_hubs() => {
+            let fix = if is_loopback(url) {
+                at_this_machine(config, url.port_or_known_default().unwrap_or_default())
+            } else {
+                "compare hub_url with the operator's; a proxy, a firewall or a gateway may answer in the hub's place".to_owned()
+            };
+            failed("hub", format!("{place}: answered {}, and it is not the hub", problem.status), fix)
+        }
+        _ => {
+            let fix = "compare hub_url with the operator's, and check that this machine reaches the hub";
+            failed("hub", format!("{place}: {error}"), fix)
+        }
+    }
+}
+
+/// Whether this machine reaches the host that the hub's links lead to.
+async fn links(config: &AgencyConfig, client: &HubClient, case: &OpenCase) -> DoctorCheck {
+    let name = "links";
+    let Ok(document) = FIRST_DOCUMENT.parse() else { return ok(name, "not looked at") };
+    let host = match client.link_host(case.application, document).await {
+        Ok(host) => host,
+        Err(HubClientError::NotFound(_) | HubClientError::Conflict(_)) => {
+            return ok(name, "not looked at: the oldest open case has no document");
+        }
+        Err(error) => return refused(name, &error),
+    };
+    let place = format!("{}{}", plain(&host), by(config, &host));
+    match client.reach(&host).await {
+        Ok(()) => ok(name, place),
+        Err(obstacle) => failed(name, format!("{place}: {obstacle}"), remedy(config, &host, obstacle)),
+    }
+}
+
+/// A URL without a slash at its end.
+fn plain(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
 }
 
 /// Whether the hub accepts this agency's signature, and whether the open cases reach the agency.
@@ -183,9 +250,14 @@ async fn accepted(config: &AgencyConfig, given: &OneAgency) -> Vec<DoctorCheck> 
     };
     let open = match client.cases(None, Some(1)).await {
         Ok(page) if page.cases.is_empty() => return vec![ok(name, "no case is open")],
-        Ok(_) => ok(name, "cases are open"),
+        Ok(page) => page,
         Err(error) => return vec![refused(name, &error)],
     };
+    let links = match open.cases.first() {
+        Some(case) => links(config, &client, case).await,
+        None => ok("links", "not looked at"),
+    };
+    let open = ok(name, "cases are open");
     let name = "open cases";
     let arrive = match look(config, given.config.as_deref(), &client, (None, LOOKED_AT)).await {
         Ok((listed, Ok(found))) => match found.sentence() {
@@ -201,7 +273,7 @@ async fn accepted(config: &AgencyConfig, given: &OneAgency) -> Vec<DoctorCheck> 
         }
         Err(error) => failed(name, error.to_string(), "run this again; then ask the hub's operator"),
     };
-    vec![open, arrive]
+    vec![open, links, arrive]
 }
 
 fn refused(name: &'static str, error: &HubClientError) -> DoctorCheck {

@@ -10,6 +10,7 @@ mod failure;
 mod keygen;
 mod pull;
 mod report;
+mod route;
 mod screen;
 mod setting;
 mod simulate;
@@ -20,12 +21,23 @@ use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let ended = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::failed(&error.into()),
+    };
+    let code = runtime.block_on(run(arguments));
+    // A look-up of a name may hang for longer than anybody wants to wait for the end of a command.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(arguments: Arguments) -> ExitCode {
+    let ended = match arguments.command {
         Command::Keygen(given) => keygen::keygen(&given),
         Command::Doctor(given) => doctor::doctor(&given).await,
         Command::Pull(given) => pull::pull(&given).await,

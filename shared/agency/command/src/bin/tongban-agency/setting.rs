@@ -22,16 +22,50 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Loads the configuration of one agency. The environment overrides the file.
-pub(crate) fn config(file: Option<&Path>) -> Result<AgencyConfig> {
-    Ok(AgencyConfig::load(file, variable)?)
+/// Variables of the environment, and of the file beside the configuration, which a consumer's shell reads, too.
+pub(crate) struct Variables {
+    given: BTreeMap<String, String>,
+    file: String,
+    alone: bool,
 }
 
-/// The agency's queue. With one agency, the environment overrides the file of variables beside the configuration. With
-/// several agencies the file overrides the environment, which would apply to all of them.
+impl Variables {
+    /// With one agency, the environment overrides the file beside the configuration. With several agencies the file
+    /// overrides the environment, which would apply to all of them.
+    pub(crate) fn read(file: Option<&Path>, alone: bool) -> Result<Variables> {
+        let beside = file.map(|file| file.with_extension("env"));
+        let given = match &beside {
+            Some(path) if path.is_file() => variables(path)?,
+            _ => BTreeMap::new(),
+        };
+        let file =
+            beside.map_or("*.env beside a configuration".to_owned(), |path| path.display().to_string());
+        Ok(Variables { given, file, alone })
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        let own = self.given.get(name).cloned();
+        if self.alone { variable(name).or(own) } else { own.or_else(|| variable(name)) }
+    }
+}
+
+/// Loads the configuration of one agency. The environment overrides the file.
+pub(crate) fn config(file: Option<&Path>) -> Result<AgencyConfig> {
+    let variables = Variables::read(file, true)?;
+    Ok(AgencyConfig::load(file, |name| variables.get(name))?)
+}
+
+/// Loads the configuration of one of several agencies, which takes no setting from the environment.
+pub(crate) fn config_of_many(file: &Path) -> Result<AgencyConfig> {
+    let variables = Variables::read(Some(file), false)?;
+    let read = |name: &str| if name.starts_with("TONGBAN_") { None } else { variables.get(name) };
+    Ok(AgencyConfig::load(Some(file), read)?)
+}
+
+/// The agency's queue.
 pub(crate) fn queue(config: &AgencyConfig, file: Option<&Path>, alone: bool) -> Result<SqsQueue> {
     let access = access(file, alone)?;
-    Ok(SqsQueue::new(access.sqs(), &config.queue_url))
+    Ok(SqsQueue::new(access.sqs(&config.network), &config.queue_url))
 }
 
 /// The agency's queue, and the reports queue of an agency that reports by it: see [`queue`].
@@ -45,17 +79,10 @@ pub(crate) fn queues(
 }
 
 pub(crate) fn access(file: Option<&Path>, alone: bool) -> Result<SqsAccess> {
-    let beside = file.map(|file| file.with_extension("env"));
-    let given = match &beside {
-        Some(path) if path.is_file() => variables(path)?,
-        _ => BTreeMap::new(),
-    };
-    let read = |name: &str| {
-        let own = given.get(name).cloned();
-        if alone { variable(name).or(own) } else { own.or_else(|| variable(name)) }
-    };
-    let file = beside.map_or("*.env beside a configuration".to_owned(), |path| path.display().to_string());
-    Ok(SqsAccess::from_variables(read).map_err(|names| MissingVariables { names, file })?)
+    let variables = Variables::read(file, alone)?;
+    let read = |name: &str| variables.get(name);
+    Ok(SqsAccess::from_variables(read)
+        .map_err(|names| MissingVariables { names, file: variables.file.clone() })?)
 }
 
 /// Reads lines `export NAME=value`, the value plain or quoted. Expands nothing.
@@ -66,7 +93,13 @@ fn variables(path: &Path) -> Result<BTreeMap<String, String>> {
         "{} is over 64 KiB",
         name()
     );
-    Ok(read(&std::fs::read_to_string(path).with_context(name)?))
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    anyhow::ensure!(
+        !text.starts_with('\u{feff}'),
+        "{} begins with a byte order mark, which a shell takes for a command: save it as UTF-8 without one",
+        name()
+    );
+    Ok(read(&text))
 }
 
 fn read(text: &str) -> BTreeMap<String, String> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use agency::journal::ConsumerJournal;
-use agency::{AgencyConfig, SqsQueue, Stop};
+use agency::{SqsQueue, Stop};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use tongban_agency::AgencyScript;
 use tongban_agency::simulate::{Behaviour, Fleet, FleetAgency, StopConditions};
@@ -84,8 +84,7 @@ fn members_of(given: &Simulate) -> Result<Vec<FleetAgency<SqsQueue>>> {
     let alone = files.len() == 1;
     let member = |file: &PathBuf| -> Result<FleetAgency<SqsQueue>> {
         // With several files an environment variable would apply to every agency.
-        let mut config =
-            if alone { setting::config(Some(file))? } else { AgencyConfig::load(Some(file), |_| None)? };
+        let mut config = if alone { setting::config(Some(file))? } else { setting::config_of_many(file)? };
         let plain = file.with_file_name("inbox.sqlite");
         if !alone && config.inbox == plain {
             // Each agency needs its own inbox, also when the configurations are in one folder.
