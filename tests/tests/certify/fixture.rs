@@ -48,7 +48,7 @@ pub(crate) fn fixture() -> &'static Fixture {
             let packages = "packages of Python";
             (python.expect(packages), literal.expect(packages), node.expect("packages of Node"))
         };
-        for file in ["consumer.mjs", "decisions.mjs"] {
+        for file in ["consumer.mjs", "decisions.mjs", "settings.mjs", "stop.mjs"] {
             let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
             fs::write(node.folder().join(file), text).expect("a file");
         }

@@ -1,36 +1,45 @@
 // An agency's consumer in Node 20, complete except for its decisions, which decisions.mjs makes. Runs until SIGTERM.
 //   node consumer.mjs agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment)
+import { begin, end, stop, stopped } from "./stop.mjs";
 import { createHash } from "node:crypto";
 import { fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ChangeMessageVisibilityCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { CompactSign, compactDecrypt, compactVerify, createLocalJWKSet, createRemoteJWKSet, importJWK } from "jose";
-import { decide } from "./decisions.mjs";
+// The rest loads while signals are heard already.
+const { settings } = await import("./settings.mjs");
+const { decide } = await import("./decisions.mjs");
+const { CompactSign, compactDecrypt, compactVerify, createLocalJWKSet, createRemoteJWKSet } = await import("jose");
+const { EnvHttpProxyAgent, setGlobalDispatcher } = await import("undici");
+const { FetchHttpHandler } = await import("@smithy/fetch-http-handler");
+const { ChangeMessageVisibilityCommand, DeleteMessageCommand, ReceiveMessageCommand, SQSClient } = await import("@aws-sdk/client-sqs");
 
 class Over extends Error {} // the hub accepts no more reports on this case from this agency
 class Left extends Error {} // SQS delivers the message again; after ten deliveries it moves to the dead-letter queue
 const ENDS = ["not_found", "illegal_step", "other_leg", "stale_version"]; // the problems after which a case is over
 const refuse = (why) => { throw new Left(why); };
-const plain = (path, text) => text.startsWith("\ufeff")
-  ? process.exit(console.error(`${path} begins with a byte order mark: save it as UTF-8 without one`) ?? 3) : text;
-const file = (path) => resolve(dirname(process.argv[2]), path), read = (path) => JSON.parse(plain(path, readFileSync(file(path), "utf8")));
-const settings = read(resolve(process.argv[2]));
-const { agency, queue_url: QueueUrl, visibility_seconds: VisibilityTimeout = 60, concurrency = 8 } = settings;
+const GRACE = 8_000; // for work in progress after a signal; `docker stop` kills after ten seconds
+const { agency, queue_url: QueueUrl, visibility_seconds: VisibilityTimeout, concurrency } = settings;
 const hub = settings.hub_url.replace(/\/$/, "");
-const jwks = (given) => [given].flat().flatMap((key) => typeof key === "string" ? jwks(read(key)) : key.keys ?? key);
-const [signing] = jwks(settings.signing_key);
-const signingKey = await importJWK(signing, "ES256");
-const own = new Map(await Promise.all(jwks(settings.encryption_keys).map(async (key) => [key.kid, await importJWK(key, "ECDH-ES")])));
+const [{ kid: signingKid, key: signingKey }] = settings.signing_key;
+const own = new Map(settings.encryption_keys.map(({ kid, key }) => [kid, key]));
 // Caches the published keys, and fetches them again for an unknown kid, at most every 10 seconds.
-const hubKeys = settings.hub_keys ? createLocalJWKSet({ keys: jwks(settings.hub_keys) })
+const hubKeys = settings.hub_keys ? createLocalJWKSet({ keys: settings.hub_keys.map(({ jwk }) => jwk) })
   : createRemoteJWKSet(new URL(`${hub}/.well-known/jwks.json`), { cooldownDuration: 10_000, timeoutDuration: 10_000 });
-const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
+// Hub, links and SQS (by its fetch handler) go by the same proxy, and trust the same authorities.
+const tls = { ca: settings.authorities };
+setGlobalDispatcher(new EnvHttpProxyAgent({ httpProxy: settings.proxy, httpsProxy: settings.proxy, noProxy: settings.noProxy,
+  connect: { ...tls, timeout: 5_000 }, requestTls: tls, proxyTls: tls }));
+const sqs = new SQSClient({ useQueueUrlAsEndpoint: false, region: process.env.AWS_REGION,
+  requestHandler: new FetchHttpHandler({ requestTimeout: 30_000, // fetch itself writes the length
+    requestInit: ({ headers: { "content-length": _, ...headers } }) => ({ headers }) }) });
 const log = (...told) => console.log(new Date().toISOString(), ...told); // ids and codes, never the content of a case
 const sha256 = (content, form) => createHash("sha256").update(content).digest(form);
 let skew = 0; // seconds by which the hub's clock is ahead
 // The last handled version of each case, on disk before its message is deleted.
-const inbox = openSync(file("handled.log"), "a+"), handled = new Map();
+const kept = resolve(settings.base, "handled.log"), handled = new Map();
+const inbox = (() => {
+  try { return openSync(kept, "a+"); } catch (why) { console.error(`the inbox ${kept} cannot be used: ${why.code}`); return process.exit(1); }
+})();
 const knows = ({ application, version }) => (handled.get(application) ?? 0) >= version;
 const learn = (told) => knows(told) || handled.set(told.application, told.version);
 const keep = (told) => (writeSync(inbox, `\n${told.application} ${told.version}`), fsyncSync(inbox), learn(told));
@@ -51,7 +60,7 @@ async function open(body) {
 async function post(path, typ, claims) {
   for (let tried = 0; ; tried++) {
     const said = Buffer.from(JSON.stringify({ ...claims, agency, iat: Math.floor(Date.now() / 1000 + skew) }));
-    const body = await new CompactSign(said).setProtectedHeader({ alg: "ES256", typ, kid: signing.kid }).sign(signingKey);
+    const body = await new CompactSign(said).setProtectedHeader({ alg: "ES256", typ, kid: signingKid }).sign(signingKey);
     const request = { method: "POST", body, headers: { "content-type": "application/jose" }, redirect: "error" };
     const answer = await fetch(hub + path, { ...request, signal: AbortSignal.timeout(30_000) }).catch(() => ({ status: 599 }));
     const told = await answer.json?.().catch(() => ({})) ?? {};
@@ -62,7 +71,7 @@ async function post(path, typ, claims) {
     const passes = !problem || answer.status >= 429 || ["signature_expired", "documents_missing"].includes(problem);
     if (!passes || tried === 7) throw ENDS.includes(problem) ? new Over(code) : new Left(code);
     if (code.endsWith("signature_expired")) skew = told.now - Date.now() / 1000;
-    else await sleep(200 + Math.random() * Math.min(20_000, 300 * 2 ** tried));
+    else await sleep(200 + Math.random() * Math.min(20_000, 300 * 2 ** tried), null, { signal: stop.signal }).catch(() => refuse("the consumer stops"));
   }
 }
 // The id derives from the content: a report repeated after a crash is the same report.
@@ -108,19 +117,24 @@ async function work(messages) {
   } finally { clearInterval(beat); }
 }
 
-const stop = new AbortController(), busy = new Set();
-for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => stop.abort());
+// SQS's own code, or what stands in the way.
+const innermost = (why) => why.cause ? innermost(why.cause) : why;
+const cause = (why) => why.cause ? `${why.name} ${innermost(why).message}` : why.name;
+const busy = new Set();
+begin();
 while (!stop.signal.aborted) {
   const receive = new ReceiveMessageCommand({ QueueUrl, VisibilityTimeout, WaitTimeSeconds: settings.wait_seconds ?? 20,
     MaxNumberOfMessages: Math.min(10, concurrency - busy.size), MessageSystemAttributeNames: ["MessageGroupId"] });
   const answer = await sqs.send(receive, { abortSignal: stop.signal })
-    .catch((why) => stop.signal.aborted || (log("queue:", why.name) ?? sleep(1_000 + Math.random() * 4_000)));
+    .catch((why) => stop.signal.aborted || (log("the queue is away:", cause(why))
+      ?? sleep(1_000 + Math.random() * 4_000, null, { signal: stop.signal }).catch(() => {})));
   const groups = {}; // one message group for each application
   for (const message of answer?.Messages ?? []) (groups[message.Attributes.MessageGroupId] ??= []).push(message);
   for (const messages of Object.values(groups)) {
     const task = work(messages).finally(() => busy.delete(task));
     busy.add(task);
   }
-  if (busy.size >= concurrency) await Promise.race(busy);
+  if (busy.size >= concurrency) await Promise.race([...busy, stopped]);
 }
-await Promise.all(busy); // finish the messages in progress; SQS delivers the rest again
+await Promise.race([Promise.all(busy), sleep(GRACE)]);
+end(busy.size ? `; SQS delivers ${busy.size} unfinished cases again` : "");

@@ -2,8 +2,8 @@
 requires, and approves every other case. After `consumer.Over` the message is deleted; any other exception leaves it in the queue.
 
     python decisions.py agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY in the environment)"""
-import contextlib, datetime, pathlib, sys, time
 from consumer import Over, main
+import contextlib, datetime, pathlib, sys, time
 
 PDF = (b"%%PDF-1.4\n%% No. %s\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
        b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>endobj\ntrailer<</Size 4/Root 1 0 R>>\n%%%%EOF\n")
@@ -44,4 +44,4 @@ def favourable(case, number):
     }[case["purpose"]]
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), decide)
+    main(pathlib.Path(sys.argv[1]), decide) if len(sys.argv) == 2 else sys.exit(__doc__)
