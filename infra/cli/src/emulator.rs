@@ -149,7 +149,8 @@ pub fn available_port(port: u16) -> Result<u16> {
         Ok(listener) => Ok(listener.local_addr().context("the number of the port cannot be read")?.port()),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             bail!(
-                "port {port} is in use: end the program that listens on it, or choose another port with --port"
+                "port {port} is in use: end the program that listens on it, or choose another port with --port. Kits and \
+                 shells that name this port then need the new one: `agency kit CODE --out DIR --renew`, `token --export`"
             )
         }
         Err(error) => Err(error).with_context(|| format!("port {port} cannot be listened on")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::ids::AgencyCode;
+use sha2::{Digest as _, Sha256};
 
 /// Address of the local AWS on a port.
 pub(crate) fn endpoint_of(port: u16) -> String {
@@ -14,6 +15,13 @@ pub(crate) fn endpoint_of(port: u16) -> String {
 /// Address of an HTTP API of the local AWS for clients that resolve no name below `.localhost`.
 pub(crate) fn url_by_number(endpoint: &str, api: &str) -> String {
     format!("{endpoint}/_aws/execute-api/{api}/$default")
+}
+
+/// The id of a stack's HTTP API on the local AWS: 8 hexadecimal digits, the same at each start. So the addresses in kits
+/// and shells stay right when the hub starts again on its port.
+pub(crate) fn local_api_id(stack: &str) -> String {
+    let digest = Sha256::digest(stack.as_bytes());
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The AWS account of an agency on the local AWS: its code, padded with zeros to 12 digits.
@@ -33,4 +41,18 @@ pub(crate) fn http_client(api: Option<(&str, u16)>) -> Result<reqwest::Client> {
         builder = builder.resolve(&format!("{id}.execute-api.localhost"), address);
     }
     builder.build().context("the HTTP client cannot be created")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a23_a_stack_has_one_address_at_every_start() {
+        let id = local_api_id("tongban");
+        assert_eq!(id, local_api_id("tongban"));
+        assert_ne!(id, local_api_id("tongban-demo"));
+        // The local AWS accepts no other id in a host name.
+        assert!(id.len() == 8 && id.chars().all(|digit| matches!(digit, '0'..='9' | 'a'..='f')), "{id}");
+    }
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::agencies::{AgencyList, agencies_json};
 use crate::aws;
 use crate::emulator::{Emulator, PORT, available_port};
-use crate::endpoints::{account_of, http_client, url_by_number};
+use crate::endpoints::{account_of, http_client, local_api_id, url_by_number};
 use crate::functions::{self, Package, PackageFiles};
 use crate::origins;
 use crate::plan::Plan;
@@ -369,6 +369,7 @@ async fn deploy(
             ("HubSigningKey", Parameter::Value(prepared.secrets.hub().to_jwk()?.to_string())),
             ("UploadOrigins", Parameter::Value(origins::parameter(&options.upload_origins)?)),
             ("Mode", value("local")),
+            ("LocalApiId", Parameter::Value(local_api_id(&options.stack))),
             ("RequestsPerMinute", value(&options.requests_per_minute.to_string())),
             ("LogLevel", value(&options.log_level)),
             ("WakeRate", value(&options.wake_rate)),

@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 /// Timeout of the health check of the local AWS.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// Most folders of running hubs that are looked at. A killed hub leaves its folder.
+const LOOKED_AT: usize = 16;
+
 /// A hub that another process runs, for commands that act as an app backend.
 #[derive(Debug)]
 pub struct RunningHub {
@@ -64,14 +67,41 @@ impl RunningHub {
     }
 }
 
+async fn answers(http: &reqwest::Client, port: u16) -> bool {
+    let health = http.get(format!("{}/_ministack/health", endpoint_of(port))).timeout(ANSWER);
+    health.send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Ports of this repository's hubs that answer, besides this one.
+async fn other_ports(workspace: &Workspace, port: u16) -> Vec<u16> {
+    let (Ok(http), Ok(folders)) = (http_client(None), fs::read_dir(workspace.state("run"))) else {
+        return Vec::new();
+    };
+    let named = folders.filter_map(|folder| folder.ok()?.file_name().to_str()?.parse().ok());
+    let mut found = Vec::new();
+    for other in named.filter(|other| *other != port).take(LOOKED_AT) {
+        if answers(&http, other).await {
+            found.push(other);
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
 /// The agencies that the hub on this port was deployed with, in JSON. The error message offers `otherwise` as the
 /// alternative to starting a hub.
 ///
 /// # Errors
 /// No hub answers on the port, or the hub is still being deployed or belongs to another repository.
 pub(crate) async fn deployed_agencies(workspace: &Workspace, port: u16, otherwise: &str) -> Result<Vec<u8>> {
-    let health = http_client(None)?.get(format!("{}/_ministack/health", endpoint_of(port))).timeout(ANSWER);
-    if !health.send().await.is_ok_and(|answer| answer.status().is_success()) {
+    if !answers(&http_client(None)?, port).await {
+        let others: Vec<String> = other_ports(workspace, port).await.iter().map(u16::to_string).collect();
+        if !others.is_empty() {
+            bail!(
+                "no hub answers on port {port} of this machine; one listens on port {}: {otherwise}",
+                others.join(", ")
+            );
+        }
         bail!(
             "no hub answers on port {port} of this machine. Start one with `cargo run -- up`, or {otherwise}"
         );

@@ -85,6 +85,9 @@ enum AgencySubcommand {
         /// The folder; no file in it is overwritten.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Writes the hub's present addresses into the kit in this folder. Keys and other settings stay.
+        #[arg(long)]
+        renew: bool,
     },
     /// Shows the refused reports of an agency whose signature was valid, the oldest first.
     Refused {
@@ -224,9 +227,14 @@ impl AgencyCommand {
                 resume(&operator, &code, &why.reason, terminal).await
             }
             AgencySubcommand::Keys { code, what, json } => keys(&operator, &code, what, json, terminal).await,
-            AgencySubcommand::Kit { code, out } => {
-                for path in operator.kit(&code, &out)? {
+            AgencySubcommand::Kit { code, out, renew } => {
+                let written =
+                    if renew { operator.renew_kit(&code, &out)? } else { operator.kit(&code, &out)? };
+                for path in &written {
                     terminal.line(&path.display().to_string());
+                }
+                if written.is_empty() {
+                    terminal.line("The kit has the hub's addresses already.");
                 }
                 Ok(())
             }

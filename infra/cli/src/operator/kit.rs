@@ -13,7 +13,7 @@ use super::location::HubPlace;
 use crate::aws::LOCAL_REGION;
 use crate::endpoints::{account_of, endpoint_of, url_by_number};
 use crate::secrets::Secrets;
-use crate::workspace::write_new;
+use crate::workspace::{write_new, write_whole};
 
 /// File with the settings.
 const SETTINGS: &str = "agency.json";
@@ -25,6 +25,10 @@ const ENCRYPTION: &str = "encryption.jwk.json";
 const NEXT: &str = "encryption-next.jwk.json";
 /// Environment variables for access to AWS as the agency's account.
 const ENVIRONMENT: &str = "agency.env";
+/// The settings that change with the hub's address.
+const ADDRESSES: [&str; 3] = ["queue_url", "reports_queue_url", "hub_url"];
+/// Most bytes of a kit's settings.
+const KIT_BYTES: usize = 1024 * 1024;
 
 impl Operator {
     /// Writes an agency's kit into a folder, which is created if missing, and returns the paths. Only the owner can
@@ -34,18 +38,16 @@ impl Operator {
     /// No agency has this code, a file exists already (nothing is written then), or the folder cannot be written.
     pub fn kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
         self.row(code)?;
-        let files = match &self.place {
-            HubPlace::Here { port } => self.local_kit(code, *port)?,
-            HubPlace::Account { .. } => {
-                let settings = self.settings(code, self.outputs.get("ApiUrl")?)?;
-                vec![(SETTINGS, pretty(&settings)?)]
-            }
-        };
+        let files = self.files(code)?;
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be written", folder.display()))?;
         let taken: Vec<&str> =
             files.iter().map(|(name, _)| *name).filter(|name| folder.join(name).exists()).collect();
         if !taken.is_empty() {
-            bail!("{} already contains {}; nothing was written", folder.display(), taken.join(", "));
+            bail!(
+                "{} already contains {}; nothing was written. `--renew` writes the hub's addresses into an existing kit",
+                folder.display(),
+                taken.join(", ")
+            );
         }
         files
             .into_iter()
@@ -55,6 +57,40 @@ impl Operator {
                 Ok(path)
             })
             .collect()
+    }
+
+    /// Writes the addresses of the hub into an existing kit and returns the paths of the changed files. Keys and all
+    /// other settings stay.
+    ///
+    /// # Errors
+    /// The folder holds no kit of this agency, or cannot be written.
+    pub fn renew_kit(&self, code: &AgencyCode, folder: &Path) -> Result<Vec<PathBuf>> {
+        self.row(code)?;
+        let mut changed = Vec::new();
+        for (name, text) in self.files(code)? {
+            let path = folder.join(name);
+            let renewed = match name {
+                SETTINGS => renewed_settings(&read(&path)?, &text)
+                    .with_context(|| format!("{} is not a kit of agency {code}", path.display()))?,
+                ENVIRONMENT if path.exists() => renewed_environment(&read(&path)?, &text),
+                _ => continue,
+            };
+            if renewed != read(&path)? {
+                write_whole(&path, renewed.as_bytes(), true)?;
+                changed.push(path);
+            }
+        }
+        Ok(changed)
+    }
+
+    fn files(&self, code: &AgencyCode) -> Result<Vec<(&'static str, String)>> {
+        match &self.place {
+            HubPlace::Here { port } => self.local_kit(code, *port),
+            HubPlace::Account { .. } => {
+                let settings = self.settings(code, self.outputs.get("ApiUrl")?)?;
+                Ok(vec![(SETTINGS, pretty(&settings)?)])
+            }
+        }
     }
 
     fn settings(&self, code: &AgencyCode, hub_url: &str) -> Result<Value> {
@@ -98,6 +134,57 @@ impl Operator {
     }
 }
 
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// The settings of a kit with the addresses of another. `None` when they are of different agencies.
+fn renewed_settings(given: &str, fresh: &str) -> Option<String> {
+    let mut given: Value = protocol::json::parse(given.as_bytes(), KIT_BYTES).ok()?;
+    let fresh: Value = serde_json::from_str(fresh).ok()?;
+    if given.get("agency")? != fresh.get("agency")? {
+        return None;
+    }
+    for name in ADDRESSES {
+        given[name] = fresh.get(name)?.clone();
+    }
+    pretty(&given).ok()
+}
+
+/// The variables of a kit with the endpoint of another.
+fn renewed_environment(given: &str, fresh: &str) -> String {
+    let is_endpoint = |line: &&str| line.starts_with("export AWS_ENDPOINT_URL=");
+    let endpoint = fresh.lines().find(is_endpoint);
+    let kept = given.lines().filter(|line| !is_endpoint(line));
+    kept.chain(endpoint).map(|line| format!("{line}\n")).collect()
+}
+
 fn pretty(value: &Value) -> Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a23_a_renewed_kit_has_new_addresses_and_keeps_the_rest() {
+        let given = json!({ "agency": "42", "hub_url": "http://127.0.0.1:1/old", "queue_url": "q", "concurrency": 3 });
+        let fresh = json!({ "agency": "42", "hub_url": "h", "queue_url": "new", "reports_queue_url": "r", "signing_key": "k" });
+        let renewed = renewed_settings(&given.to_string(), &fresh.to_string()).expect("a kit");
+        let renewed: Value = serde_json::from_str(&renewed).expect("JSON");
+        let expected = json!({ "agency": "42", "hub_url": "h", "queue_url": "new", "reports_queue_url": "r", "concurrency": 3 });
+        assert_eq!(renewed, expected);
+        let other = json!({ "agency": "11", "hub_url": "h", "queue_url": "q", "reports_queue_url": "r" });
+        assert_eq!(renewed_settings(&given.to_string(), &other.to_string()), None);
+        assert_eq!(renewed_settings("{\"agency\":\"42\",\"agency\":\"42\"}", &fresh.to_string()), None);
+
+        let given = "export AWS_REGION=r\nexport AWS_ENDPOINT_URL=http://127.0.0.1:1\nexport HTTPS_PROXY=p\n";
+        let renewed =
+            renewed_environment(given, "export AWS_REGION=x\nexport AWS_ENDPOINT_URL=http://127.0.0.1:2\n");
+        assert_eq!(
+            renewed,
+            "export AWS_REGION=r\nexport HTTPS_PROXY=p\nexport AWS_ENDPOINT_URL=http://127.0.0.1:2\n"
+        );
+    }
 }
