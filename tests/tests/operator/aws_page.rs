@@ -88,16 +88,16 @@ fn forbidden(shell: &Shell<'_>, role: &[(String, String)]) {
     }
 }
 
-/// The commands of a block. A line that sets a variable belongs to the next one.
+/// The commands of a block. A line that sets a variable belongs to all that follow.
 fn grouped(block: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let mut before = String::new();
     for line in block.lines().filter(|line| !line.trim().is_empty()) {
-        if line.starts_with("VISIBLE=") {
-            before = format!("{line}\n");
+        if line.split_once("=$(").is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_uppercase()))
+        {
+            before = format!("{before}{line}\n");
         } else {
             commands.push(format!("{before}{line}"));
-            before.clear();
         }
     }
     commands
