@@ -3,6 +3,7 @@
 mod apps;
 mod budget;
 mod case_scenario;
+mod consumers;
 mod crash_harness;
 mod crashes;
 mod edge;

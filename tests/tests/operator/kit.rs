@@ -1,7 +1,9 @@
 //! The integrator's kit works, and probe messages reach the agency's queue.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ pub(crate) async fn a_kit_works_as_handed_out(test_hub: Arc<TestHub>) {
     }
     let error = agency_command(&test_hub, &["kit", AGENCY, "--out", out]).await.failure(1);
     assert!(error.contains("nothing was written"), "{error}");
+    is_renewed(&test_hub, &folder, out).await;
 
     let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file of the kit");
     let json = |name: &str| serde_json::from_str::<Value>(&read(name)).expect("JSON");
@@ -71,6 +74,39 @@ pub(crate) async fn a_kit_works_as_handed_out(test_hub: Arc<TestHub>) {
     let keys = test_hub.stack().http().get(format!("{hub}/.well-known/jwks.json")).send().await;
     let text = keys.expect("an answer").text().await.expect("a body");
     assert!(text.contains(test_hub.stack().hub_key().kid()), "{text}");
+}
+
+/// Case A23 of `tests/FIELD_CASES.md`: the hub has moved to another port since the kit was written. `doctor` says what
+/// to do, and the command that it names makes the kit right.
+async fn is_renewed(test_hub: &TestHub, folder: &Path, out: &str) {
+    let port = test_hub.port();
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("a port").port();
+    for name in ["agency.json", "agency.env"] {
+        let path = folder.join(name);
+        let text = fs::read_to_string(&path).expect("a file of the kit");
+        fs::write(&path, text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{closed}")))
+            .expect("a file");
+    }
+    let doctor = || {
+        let mut doctor = Command::new(program());
+        doctor
+            .args(["doctor", "--config", "agency.json"])
+            .current_dir(folder)
+            .env_clear()
+            .stdin(Stdio::null());
+        doctor.output().expect("doctor")
+    };
+    let stale = doctor();
+    let told = String::from_utf8_lossy(&stale.stdout).into_owned();
+    assert_eq!(stale.status.code(), Some(6), "{told}");
+    let remedy = format!("agency kit {AGENCY} --out FOLDER --renew --port PORT");
+    assert_eq!(told.matches(&remedy).count(), 2, "for the queue and for the hub: {told}");
+    let renewed = agency_command(test_hub, &["kit", AGENCY, "--out", out, "--renew"]).await.success();
+    assert_eq!(renewed.lines().count(), 2, "{renewed}");
+    let well = doctor();
+    assert_eq!(well.status.code(), Some(0), "{well:?}");
+    let again = agency_command(test_hub, &["kit", AGENCY, "--out", out, "--renew"]).await.success();
+    assert!(again.contains("already"), "{again}");
 }
 
 pub(crate) async fn a_probe_arrives_in_the_queue(test_hub: Arc<TestHub>) {
