@@ -104,14 +104,16 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> Consumer<Q, D, I> {
     }
 
     /// Handles cases until a stop is requested. Then it finishes the messages in progress within the configured grace
-    /// period, and returns the others to the queue. While the queue is not available, the consumer retries with
+    /// period, without further tries of a failed call, and returns the others to the queue. While the queue is not available, the consumer retries with
     /// backoff.
     ///
     /// # Errors
     /// [`ConsumerError`] when the inbox cannot be used or the first receive is refused.
     pub async fn run(self, stop: Stop) -> Result<(), ConsumerError> {
         let ConsumerSettings { wait, visibility, concurrency, grace } = self.settings;
-        let processor = Arc::new(self.processor);
+        let mut processor = self.processor;
+        processor.client = processor.client.with_stop(stop.clone());
+        let processor = Arc::new(processor);
         processor.inbox.prepare().await?;
         let slots = Arc::new(Semaphore::new(concurrency.get()));
         let mut tasks = JoinSet::new();

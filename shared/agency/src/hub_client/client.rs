@@ -1,6 +1,7 @@
 //! Construction of the client, signed requests and retries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::ids::AgencyCode;
 use protocol::jose::{JoseError, PrivateKey, sign};
@@ -15,6 +16,7 @@ use crate::exchange::{FailedTry, RESPONSE_BYTES, check_status, http_client, read
 use crate::hub_keys::HubKeys;
 use crate::queue::ReportsQueue;
 use crate::retry_policy::RetryPolicy;
+use crate::stop::Stop;
 
 /// Code of the problem for a signature that is too old.
 pub(super) const EXPIRED: &str = "signature_expired";
@@ -28,6 +30,8 @@ pub struct HubClient {
     pub(super) http: reqwest::Client,
     pub(super) retry_policy: RetryPolicy,
     pub(super) reports: Option<ReportsQueue>,
+    /// Ends the pauses between two tries.
+    stop: Option<Stop>,
     hub_keys: HubKeys,
 }
 
@@ -46,6 +50,7 @@ impl HubClient {
             http,
             retry_policy: RetryPolicy::default(),
             reports: None,
+            stop: None,
         })
     }
 
@@ -60,6 +65,13 @@ impl HubClient {
     #[must_use]
     pub fn with_reports_queue(mut self, queue: Option<ReportsQueue>) -> Self {
         self.reports = queue;
+        self
+    }
+
+    /// The same client, which retries no call after a stop was requested.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Stop) -> Self {
+        self.stop = Some(stop);
         self
     }
 
@@ -140,8 +152,21 @@ impl HubClient {
         *tried += 1;
         match failed {
             FailedTry::Permanent(error) => Err(error),
-            FailedTry::Retryable(after) if self.retry_policy.pause(*tried, after).await => Ok(()),
+            FailedTry::Retryable(after) if self.may_retry(*tried, after).await => Ok(()),
             FailedTry::Retryable(after) => Err(HubClientError::Unavailable { retry_after: after }),
+        }
+    }
+
+    /// Waits before the next try. Returns `false` when there is none.
+    async fn may_retry(&self, tried: u32, after: Option<Duration>) -> bool {
+        let pause = self.retry_policy.pause(tried, after);
+        match &self.stop {
+            None => pause.await,
+            Some(stop) => tokio::select! {
+                biased;
+                () = stop.requested() => false,
+                paused = pause => paused,
+            },
         }
     }
 }

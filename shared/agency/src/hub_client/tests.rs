@@ -392,7 +392,7 @@ async fn results_are_submitted_by_the_configured_way() {
         (name != "AWS_SESSION_TOKEN")
             .then(|| if name == "AWS_ENDPOINT_URL" { url.clone() } else { "x".to_owned() })
     });
-    let sqs = sqs.unwrap().sqs();
+    let sqs = sqs.unwrap().sqs(&config.network);
     config.reports_queue_url = Some(format!("{url}/1/reports"));
     assert!(ReportsQueue::configured(&config, sqs.clone()).is_none(), "the queue is there, and not used");
     config.reports_by = ReportsBy::Queue;

@@ -74,7 +74,7 @@ pub(crate) fn queues(
     file: Option<&Path>,
     alone: bool,
 ) -> Result<(SqsQueue, Option<ReportsQueue>)> {
-    let client = access(file, alone)?.sqs();
+    let client = access(file, alone)?.sqs(&config.network);
     Ok((SqsQueue::new(client.clone(), &config.queue_url), ReportsQueue::configured(config, client)))
 }
 
