@@ -124,7 +124,7 @@ impl Kit {
             .expect("a message");
         let body = serde_json::to_string(&body).expect("JSON");
         let message = json!({
-            "MessageId": "m1", "ReceiptHandle": "r1", "Body": body,
+            "MessageId": "m1", "ReceiptHandle": "r1", "Body": body, "MD5OfBody": md5(&body),
             "Attributes": { "MessageGroupId": case.application, "ApproximateReceiveCount": "1" },
         });
         Kit { folder, hub_keys: json!({ "keys": [hub.public().to_jwk().expect("a JWK")] }), message }
@@ -153,6 +153,13 @@ impl Drop for Kit {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// The checksum that SQS gives with a body, and the SDK for Node compares.
+fn md5(text: &str) -> String {
+    let script = "import hashlib, sys; print(hashlib.md5(sys.argv[1].encode()).hexdigest(), end='')";
+    let sum = Command::new(&programs().python).args(["-c", script, text]).output().expect("Python");
+    String::from_utf8(sum.stdout).expect("a checksum")
 }
 
 /// A consumer. Dropping the value ends the process.
