@@ -179,7 +179,11 @@ async fn hub(config: &AgencyConfig) -> Vec<DoctorCheck> {
             if off.abs() <= CLOCK {
                 ok("clock", shown)
             } else {
-                failed("clock", shown, "set the clock by NTP: the hub refuses signatures from 900 s on")
+                failed(
+                    "clock",
+                    shown,
+                    "set the clock by NTP: the hub refuses requests from 60 s on, and reports from 900 s on",
+                )
             }
         }
     };
