@@ -47,14 +47,13 @@ pub fn files() -> Result<BTreeMap<String, String>, ContractError> {
 /// Quotes the value of a YAML line when it is a day or a time: readers of YAML 1.1 parse an unquoted one as a date, a
 /// type that JSON does not have.
 fn quoted(line: &str) -> String {
-    let start = line.find(": ").map(|at| at + 2).or_else(|| line.find("- ").map(|at| at + 2));
-    let Some((before, value)) = start.and_then(|at| line.split_at_checked(at)) else {
+    let Some((_, value)) = line.split_once(": ").or_else(|| line.split_once("- ")) else {
         return line.to_owned();
     };
-    let bytes = value.as_bytes();
-    let is_date = bytes.len() >= 10
-        && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[4] == b'-'
+    let before = line.strip_suffix(value).unwrap_or_default();
+    let is_date = value.len() >= 10
+        && value.bytes().take(4).all(|sign| sign.is_ascii_digit())
+        && value.as_bytes().get(4) == Some(&b'-')
         && value.chars().all(|sign| sign.is_ascii_digit() || matches!(sign, '-' | ':' | '.' | 'T' | 'Z'));
     if is_date { format!("{before}'{value}'") } else { line.to_owned() }
 }

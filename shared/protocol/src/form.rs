@@ -118,7 +118,9 @@ pub fn fill(fields: &[Field], mut answer: impl FnMut(&Field) -> Option<Value>) -
         match (names.next(), names.next()) {
             (Some(object), Some(name)) => {
                 let object = body.entry(object).or_insert_with(|| Value::Object(Map::new()));
-                object[name] = value;
+                if let Some(members) = object.as_object_mut() {
+                    members.insert(name.to_owned(), value);
+                }
             }
             (Some(name), None) => {
                 body.insert(name.to_owned(), value);

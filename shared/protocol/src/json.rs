@@ -188,7 +188,7 @@ impl Node<'_, '_> {
     }
 
     fn descend<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        self.depth += 1;
+        self.depth = self.depth.saturating_add(1);
         if self.depth > DEPTH {
             self.mistakes.too_deep = true;
             return Err(E::custom("too deep"));

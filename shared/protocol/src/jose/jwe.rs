@@ -63,7 +63,7 @@ pub fn encrypt(plaintext: &[u8], cty: &str, to: &PublicKey) -> Result<String, Jo
     let encrypted = cipher(&key)?
         .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: header.as_bytes() })
         .map_err(|_| JoseError::Payload)?;
-    let (ciphertext, tag) = encrypted.split_at(encrypted.len() - TAG);
+    let (ciphertext, tag) = encrypted.split_last_chunk::<TAG>().ok_or(JoseError::Payload)?;
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     Ok(format!("{header}..{}.{}.{}", encode(&nonce), encode(ciphertext), encode(tag)))
 }
@@ -108,7 +108,7 @@ fn cipher(key: &[u8]) -> Result<Aes256Gcm, JoseError> {
 /// The Concat KDF of NIST SP 800-56A in the profile of RFC 7518 section 4.6.2, for keys of at most 32 bytes.
 fn derive(shared: &[u8], algorithm: &str, bytes: usize, apu: &[u8], apv: &[u8]) -> Vec<u8> {
     let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
-    let bits = u32::try_from(bytes * 8).unwrap_or(u32::MAX).to_be_bytes();
+    let bits = u32::try_from(bytes.saturating_mul(8)).unwrap_or(u32::MAX).to_be_bytes();
     let mut hash = Sha256::new();
     hash.update(1u32.to_be_bytes());
     hash.update(shared);
@@ -117,7 +117,7 @@ fn derive(shared: &[u8], algorithm: &str, bytes: usize, apu: &[u8], apv: &[u8]) 
         hash.update(part);
     }
     hash.update(bits);
-    hash.finalize()[..bytes].to_vec()
+    hash.finalize().into_iter().take(bytes).collect()
 }
 
 #[cfg(test)]

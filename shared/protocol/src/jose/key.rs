@@ -180,8 +180,9 @@ impl PrivateKey {
         let mut value = ec_jwk(&secret.public_key());
         let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|_| JoseError::Key)?;
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| JoseError::Key)?;
-        value["kid"] = Value::from(kid);
-        value["use"] = serde_json::to_value(usage).map_err(|_| JoseError::Key)?;
+        let members = value.as_object_mut().ok_or(JoseError::Key)?;
+        members.insert("kid".to_owned(), kid.into());
+        members.insert("use".to_owned(), serde_json::to_value(usage).map_err(|_| JoseError::Key)?);
         Ok(PrivateKey { secret, public: PublicKey::from_jwk(&value)? })
     }
 
@@ -207,7 +208,8 @@ impl PrivateKey {
     /// [`JoseError::Key`] when the JWK cannot be written as JSON.
     pub fn to_jwk(&self) -> Result<Value, JoseError> {
         let mut value = self.public.to_jwk()?;
-        value["d"] = Value::from(URL_SAFE_NO_PAD.encode(self.secret.to_bytes()));
+        let members = value.as_object_mut().ok_or(JoseError::Key)?;
+        members.insert("d".to_owned(), URL_SAFE_NO_PAD.encode(self.secret.to_bytes()).into());
         Ok(value)
     }
 

@@ -70,7 +70,8 @@ fn absent() -> Value {
 /// The bodies of one service. The cases that name a relative have a separate body.
 fn of_service(row: &ServiceRow) -> Vec<(String, Value)> {
     let words = row.service.name().split('_');
-    let name: String = words.map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect();
+    let parts = words.map(|word| word.split_at_checked(1).unwrap_or((word, "")));
+    let name: String = parts.flat_map(|(first, rest)| [first.to_uppercase(), rest.to_owned()]).collect();
     let (with, without): (Vec<&CaseRow>, Vec<&CaseRow>) = row.cases.iter().partition(|case| case.relative);
     let bodies = [(format!("New{name}"), without, false), (format!("New{name}WithRelative"), with, true)];
     let bodies = bodies.into_iter().filter(|(_, cases, _)| !cases.is_empty());

@@ -221,7 +221,7 @@ fn view(draft: bool) -> Result<Value, ContractError> {
     let (row, case) = shown()?;
     let slot = |(index, requirement): (usize, &Requirement)| {
         let mut slot = json!({
-            "id": format!("d{}", index + 1), "requirement": requirement.name, "accepts": requirement.accepts, "provider": "app",
+            "id": format!("d{}", index.saturating_add(1)), "requirement": requirement.name, "accepts": requirement.accepts, "provider": "app",
             "state": if draft { "waiting" } else { "stored" },
         });
         if !draft {
