@@ -35,7 +35,7 @@ impl Tag {
     #[must_use]
     pub fn content(bytes: &[u8]) -> Tag {
         let hash = Sha256::digest(bytes);
-        Tag(format!("\"{}\"", hash[..12].iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+        Tag(format!("\"{}\"", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>()))
     }
 
     /// The answer with this tag; 304 without a body when the caller has the answer already.
@@ -165,10 +165,9 @@ fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Condition, Problem
 /// comma.
 fn entity_tag(text: &str) -> Option<(&str, &str)> {
     let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?;
-    let end = opaque.find('"')?;
-    let is_valid = opaque[..end].chars().all(|sign| sign.is_ascii_graphic());
-    let length = text.len() - opaque.len() + end + 1;
-    is_valid.then(|| text.split_at(length))
+    let (value, after) = opaque.split_once('"')?;
+    let is_valid = value.chars().all(|sign| sign.is_ascii_graphic());
+    is_valid.then_some((text.strip_suffix(after)?, after))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {

@@ -31,7 +31,7 @@ impl ListTag {
     /// The tag of a list: its name with its order, its caller, and the text of its filter.
     #[must_use]
     pub fn new(list: &str, caller: impl Display, filter: impl Display) -> ListTag {
-        let hash = Sha256::digest(format!("{list}\0{caller}\0{filter}"));
+        let hash: [u8; 32] = Sha256::digest(format!("{list}\0{caller}\0{filter}")).into();
         ListTag(URL_SAFE_NO_PAD.encode(&hash[..TAG_BYTES]))
     }
 

@@ -90,7 +90,8 @@ impl RateLimiter {
         let decision = |remaining| Decision {
             policy: self.policy,
             remaining,
-            resets_in: u32::try_from(seconds - now.as_second().rem_euclid(seconds)).unwrap_or(1),
+            resets_in: u32::try_from(seconds.saturating_sub(now.as_second().rem_euclid(seconds)))
+                .unwrap_or(1),
         };
         let wanted = match self.spend(tenant, window) {
             LeaseState::Remaining(remaining) => return Ok(decision(remaining)),
@@ -99,7 +100,7 @@ impl RateLimiter {
         };
         let counter = format!("{name}#{window}");
         // The counter is stored one window longer than it counts, because clocks differ.
-        let until = (window + 2).saturating_mul(seconds);
+        let until = window.saturating_add(2).saturating_mul(seconds);
         match counters.reserve(tenant, &counter, limit, wanted, until).await {
             Ok(reserved) => self.keep_lease(tenant, window, reserved).map(decision).ok_or(decision(0)),
             Err(error) => {
@@ -124,8 +125,8 @@ impl RateLimiter {
         match leases.get_mut(tenant).filter(|lease| lease.window == window) {
             None => LeaseState::NeedsLease(self.policy.limit),
             Some(lease) if lease.unspent > 0 => {
-                lease.unspent -= 1;
-                LeaseState::Remaining(lease.left + lease.unspent)
+                lease.unspent = lease.unspent.saturating_sub(1);
+                LeaseState::Remaining(lease.left.saturating_add(lease.unspent))
             }
             Some(lease) if lease.left > 0 => LeaseState::NeedsLease(lease.left),
             Some(_) => LeaseState::UsedUp,
@@ -146,10 +147,10 @@ impl RateLimiter {
         if lease.window != window {
             *lease = Lease { window, unspent: 0, left: reserved.left };
         }
-        lease.unspent += reserved.granted;
+        lease.unspent = lease.unspent.saturating_add(reserved.granted);
         lease.left = lease.left.min(reserved.left);
         lease.unspent = lease.unspent.checked_sub(1)?;
-        Some(lease.left + lease.unspent)
+        Some(lease.left.saturating_add(lease.unspent))
     }
 
     fn leases(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, Lease>> {

@@ -1,6 +1,7 @@
 //! Support for tests of a function's routes in one process: a hub in memory, an issuer of access tokens, and a client
 //! that acts as an app backend.
-#![allow(clippy::expect_used, reason = "a test may fail")]
+#![allow(clippy::arithmetic_side_effects, clippy::expect_used, reason = "a test may fail")]
+#![allow(clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ pub fn files(declared: &[DeclaredUpload], requirements: &[Requirement]) -> Vec<u
         let empty = fitting.iter().position(|(_, count)| **count == 0);
         let roomy = || fitting.iter().position(|(row, count)| **count < usize::from(row.files));
         if let Some((_, count)) = empty.or_else(roomy).and_then(|index| fitting.get_mut(index)) {
-            **count += 1;
+            **count = count.saturating_add(1);
         }
     }
     files.into_iter().map(|count| count.max(1)).collect()

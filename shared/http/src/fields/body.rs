@@ -174,9 +174,10 @@ pub(crate) fn check_type(headers: &HeaderMap, media_type: &str) -> Result<(), Pr
 fn canonical(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut names: Vec<&String> = members.keys().collect();
-            names.sort();
-            Value::Object(names.into_iter().map(|name| (name.clone(), canonical(&members[name]))).collect())
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            members.sort_by_key(|(name, _)| *name);
+            let members = members.into_iter().map(|(name, value)| (name.clone(), canonical(value)));
+            Value::Object(members.collect())
         }
         Value::Array(values) => Value::Array(values.iter().map(canonical).collect()),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),

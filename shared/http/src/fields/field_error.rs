@@ -80,5 +80,7 @@ fn resembling(written: &str, known: impl IntoIterator<Item = &'static str>) -> O
     }
     let edits = |name: &str| strsim::damerau_levenshtein(&written.to_ascii_lowercase(), name);
     let near = known.into_iter().map(|name| (edits(name), name));
-    near.filter(|(edits, name)| *edits <= EDITS && 2 * edits < name.len()).min().map(|(_, name)| name)
+    near.filter(|(edits, name)| *edits <= EDITS && edits.saturating_mul(2) < name.len())
+        .min()
+        .map(|(_, name)| name)
 }

@@ -200,7 +200,7 @@ pub fn accepted(accepted: &Accepted, language: Language) -> String {
         (Accepted::AsTheTextSays, _) => String::new(),
         (Accepted::OneOf(words), _) if words.is_empty() => String::new(),
         (Accepted::OneOf(words), language) => {
-            let named = words[..words.len().min(WORDS)].join(", ");
+            let named = words.get(..WORDS).unwrap_or(words).join(", ");
             let more = words.len().saturating_sub(WORDS);
             match (more, language) {
                 (0, Language::Chinese) => format!("，可接受：{named}"),

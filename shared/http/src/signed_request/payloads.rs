@@ -115,7 +115,9 @@ fn missing_item(fields: &mut Fields<'_>) -> Option<MissingItem> {
     let name = number(fields, "name");
     let accepts = fields.required("accepts", list(1..=limits::ACCEPTED_KINDS, choice::<DocumentKind>));
     let note = fields.optional("note", free_text(0..=limits::TEXT));
-    let twice = |kinds: &Vec<DocumentKind>| (1..kinds.len()).any(|at| kinds[..at].contains(&kinds[at]));
+    let twice = |kinds: &Vec<DocumentKind>| {
+        kinds.iter().enumerate().any(|(at, kind)| kinds.iter().take(at).any(|earlier| earlier == kind))
+    };
     if accepts.as_ref().is_some_and(twice) {
         fields.refuse("accepts", "duplicate");
     }

@@ -178,7 +178,7 @@ pub(super) fn over_http() -> Fetch {
             }
             let mut bytes = Vec::new();
             while let Some(part) = answer.chunk().await.map_err(|_| FetchError::NoAnswer)? {
-                if bytes.len() + part.len() > SET_BYTES {
+                if bytes.len().saturating_add(part.len()) > SET_BYTES {
                     return Err(FetchError::TooLarge);
                 }
                 bytes.extend_from_slice(&part);
