@@ -11,7 +11,7 @@ use platform::config::Mode;
 use platform::deliveries::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::resolve::{GuardedResolver, Lookup, NoAddress};
 
@@ -94,21 +94,21 @@ impl Connector {
 
     /// Posts a body. A date in `Retry-After` is converted to a wait from `now`.
     pub async fn post(&self, url: &str, webhook: &WebhookHeaders, body: Vec<u8>, now: Timestamp) -> Answer {
-        self.post_by(url, webhook, body, now, Instant::now() + self.deadline).await
+        self.post_within(url, webhook, body, now, self.deadline).await
     }
 
-    /// Posts a body, as [`Connector::post`] does, with an earlier deadline.
-    pub async fn post_by(
+    /// Posts a body, as [`Connector::post`] does, within a shorter time.
+    pub async fn post_within(
         &self,
         url: &str,
         webhook: &WebhookHeaders,
         body: Vec<u8>,
         now: Timestamp,
-        deadline: Instant,
+        patience: Duration,
     ) -> Answer {
         let started = Instant::now();
-        let deadline = deadline.min(started + self.deadline);
-        let sent = timeout_at(deadline, self.exchange_twice(url, webhook, body, deadline)).await;
+        let patience = patience.min(self.deadline);
+        let sent = timeout(patience, self.exchange_twice(url, webhook, body, patience)).await;
         let took = started.elapsed();
         match sent {
             Ok(Ok(response)) => {
@@ -124,14 +124,15 @@ impl Connector {
 
     /// Repeats a request once after 502, 503 or 504 without a `Retry-After`. Gateways give these answers while a server
     /// is being replaced, and a single one must not cause all callbacks of the tenant to be stored. The first status
-    /// counts when the repeat gets none.
+    /// counts when the repeat gets none within `patience`, which counts from the first request.
     async fn exchange_twice(
         &self,
         url: &str,
         webhook: &WebhookHeaders,
         body: Vec<u8>,
-        deadline: Instant,
+        patience: Duration,
     ) -> Result<Response, Cause> {
+        let started = Instant::now();
         let first = self.exchange(url, webhook, body.clone()).await?;
         if first.headers().contains_key(RETRY_AFTER) || !matches!(first.status().as_u16(), 502..=504) {
             return Ok(first);
@@ -140,7 +141,7 @@ impl Connector {
             sleep(REPEAT_AFTER).await;
             self.exchange(url, webhook, body).await
         };
-        match timeout_at(deadline, repeat).await {
+        match timeout(patience.saturating_sub(started.elapsed()), repeat).await {
             Ok(Ok(second)) => Ok(second),
             Ok(Err(_)) | Err(_) => Ok(first),
         }
@@ -181,7 +182,7 @@ async fn discard_body(mut response: Response) {
     let read = async {
         let mut bytes = 0;
         while let Ok(Some(part)) = response.chunk().await {
-            bytes += part.len();
+            bytes = part.len().saturating_add(bytes);
             if bytes > BODY_BYTES {
                 break;
             }

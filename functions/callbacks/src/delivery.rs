@@ -22,7 +22,7 @@ use platform::outbox::drain_message;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
 use protocol::callback::{Callback, CallbackMessage, Drain, SubscriptionCallback, TEST};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::connector::{Answer, Connector, DEADLINE, GONE, WebhookHeaders};
@@ -313,7 +313,8 @@ impl<H: Hub> CallbackSender<H> {
         let times = [state.propagated_at(), state.due()];
         let at = times.into_iter().flatten().min().unwrap_or_else(|| self.now());
         let wait = Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
-        self.postpone(message, wait.max(Duration::from_secs(1)) + Duration::from_millis(999)).await;
+        self.postpone(message, wait.max(Duration::from_secs(1)).saturating_add(Duration::from_millis(999)))
+            .await;
         Err(Failure::retry(format!("the endpoint is {}", state.name())))
     }
 
@@ -365,13 +366,12 @@ impl<H: Hub> CallbackSender<H> {
     ) -> (Attempt, Answer) {
         let id = endpoint.subscription.id;
         let (each, begun, began_at) = (self.sockets_of(id), Instant::now(), self.now());
-        let deadline = begun + patience;
+        let left = || patience.saturating_sub(begun.elapsed());
         // The semaphores are never closed. Dropping a permit releases it.
-        let permits =
-            timeout_at(deadline, async { (each.acquire().await, self.sockets.acquire().await) }).await;
+        let permits = timeout(patience, async { (each.acquire().await, self.sockets.acquire().await) }).await;
         let (at, answer) = match permits {
             // Without time left no request is started, because its callback is stored and sent again.
-            Ok(_) | Err(_) if Instant::now() >= deadline => {
+            Ok(_) | Err(_) if left().is_zero() => {
                 (began_at, Answer { result: Err(Cause::Timeout), retry_after: None, took: begun.elapsed() })
             }
             _permits => {
@@ -380,7 +380,7 @@ impl<H: Hub> CallbackSender<H> {
                 let body = serde_json::to_vec(&callback.payload()).unwrap_or_default();
                 let signatures = endpoint.sign(&callback.id(), at, &body);
                 let webhook = WebhookHeaders { id: callback.id(), seconds: at.as_second(), signatures };
-                (at, self.connector.post_by(&endpoint.subscription.url, &webhook, body, at, deadline).await)
+                (at, self.connector.post_within(&endpoint.subscription.url, &webhook, body, at, left()).await)
             }
         };
         let latency_ms = u32::try_from(answer.took.as_millis()).unwrap_or(u32::MAX);

@@ -85,8 +85,10 @@ impl<H: Hub> CallbackSender<H> {
             let page = self.hub.deliveries().stored_callbacks(id, None, PAGE).await?;
             let changed = if page.is_empty() {
                 self.drained(&endpoint).await?
-            } else if let EndpointState::Failing { attempt, .. } = endpoint.state() {
-                self.probe(&endpoint, probe_callback(&page, attempt)).await?
+            } else if let EndpointState::Failing { attempt, .. } = endpoint.state()
+                && let Some(callback) = probe_callback(&page, attempt)
+            {
+                self.probe(&endpoint, callback).await?
             } else {
                 self.deliver_page(&endpoint, page, deadline).await?
             };
@@ -135,11 +137,12 @@ impl<H: Hub> CallbackSender<H> {
         page: Vec<Callback>,
         deadline: Instant,
     ) -> Result<Option<Arc<Endpoint>>, Failure> {
-        let deadline = deadline.min(Instant::now() + PAGE_TIME + DEADLINE + MARGIN);
+        let begun = Instant::now();
+        let has_time = &|| has_time(deadline) && begun.elapsed() < PAGE_TIME;
         let failures = &AtomicUsize::new(0);
         let applications = page.chunk_by(|a, b| a.application == b.application);
         let deliveries =
-            applications.map(|callbacks| self.deliver_in_order(endpoint, callbacks, failures, deadline));
+            applications.map(|callbacks| self.deliver_in_order(endpoint, callbacks, failures, has_time));
         let outcomes: Vec<DrainOutcome> =
             stream::iter(deliveries).buffer_unordered(SOCKETS_EACH).collect().await;
         let mut all = DrainOutcome::default();
@@ -168,11 +171,11 @@ impl<H: Hub> CallbackSender<H> {
         endpoint: &Endpoint,
         callbacks: &[Callback],
         failures: &AtomicUsize,
-        deadline: Instant,
+        has_time: &impl Fn() -> bool,
     ) -> DrainOutcome {
         let mut outcome = DrainOutcome::default();
         for callback in callbacks {
-            if failures.load(Ordering::Relaxed) >= FAILURES || !has_time(deadline) {
+            if failures.load(Ordering::Relaxed) >= FAILURES || !has_time() {
                 break;
             }
             let (attempt, answer) = self.post_stored(endpoint, callback).await;
@@ -201,11 +204,11 @@ impl<H: Hub> CallbackSender<H> {
 
 /// Selects the callback that probes a failing endpoint. Each attempt uses another application, so that one rejected
 /// callback does not keep the endpoint failing.
-fn probe_callback(page: &[Callback], attempt: u32) -> &Callback {
+fn probe_callback(page: &[Callback], attempt: u32) -> Option<&Callback> {
     let oldest: Vec<&Callback> =
         page.chunk_by(|a, b| a.application == b.application).filter_map(<[Callback]>::first).collect();
-    let index = usize::try_from(attempt).unwrap_or_default() % oldest.len().max(1);
-    oldest.get(index).copied().unwrap_or(&page[0])
+    let index = usize::try_from(attempt).unwrap_or_default().checked_rem(oldest.len())?;
+    oldest.get(index).copied()
 }
 
 /// Whether the failure concerns the endpoint and not only the callback.
@@ -217,5 +220,5 @@ fn is_endpoint_failure(answer: &Answer) -> bool {
 }
 
 fn has_time(deadline: Instant) -> bool {
-    Instant::now() + DEADLINE + MARGIN < deadline
+    deadline.saturating_duration_since(Instant::now()) > DEADLINE.saturating_add(MARGIN)
 }

@@ -142,7 +142,7 @@ impl<H: Hub> Endpoints<H> {
     ) -> Result<Option<Arc<Endpoint>>, EndpointsError> {
         let mut changed = endpoint.clone();
         changed.subscription.state = state;
-        changed.subscription.revision += 1;
+        changed.subscription.revision = changed.subscription.revision.saturating_add(1);
         if !self.hub.subscriptions().replace(&changed.subscription).await? {
             return Ok(None);
         }

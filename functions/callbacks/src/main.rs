@@ -1,6 +1,9 @@
 //! Starts the function: consumes the callback and drain queues (`handler`), and wakes drainers on the schedule
 //! (`drain`).
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::expect_used))]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
 use callbacks::delivery::CallbackSender;
 use callbacks::handler::callbacks;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};

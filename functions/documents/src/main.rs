@@ -1,5 +1,8 @@
 //! Starts the function: the HTTP operations are in `handler`, the queue of S3 events in `arrived`.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::expect_used))]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
 use documents::handler::{LinkHandler, routes};
 use documents::upload_events::Recorder;
 use http_kit::authentication::Authenticator;

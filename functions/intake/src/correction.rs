@@ -47,7 +47,7 @@ pub async fn correct<H: Hub>(
     if patch.as_object().is_some_and(Map::is_empty) {
         return Err(Problem::invalid(vec![FieldError::new("", "one_needed")]));
     }
-    for tried in 0..MAX_ATTEMPTS {
+    for tries in 1..=MAX_ATTEMPTS {
         let stored = owned_application(hub, tenant, id).await?;
         let state = stored.ledger.state();
         if let Some(taken) = state.applied_command(&key.id) {
@@ -80,7 +80,7 @@ pub async fn correct<H: Hub>(
         if let Some(applied) = apply::correct(hub, stored, &attempt, (encrypted, person)).await? {
             return answer(hub, &applied.stored, applied.version, &declared).await;
         }
-        apply::pause_after_conflict(tried + 1).await;
+        apply::pause_after_conflict(tries).await;
     }
     Err(ApplyError::Contended.into())
 }
@@ -125,8 +125,8 @@ fn members_of(state: &Application) -> Value {
         "capabilities": opened.capabilities,
         "submit": if opened.submit_when_complete { "when_complete" } else { "manual" },
     });
-    if let Some(member) = row.member() {
-        body[member.name] = json!(opened.when);
+    if let (Some(member), Some(members)) = (row.member(), body.as_object_mut()) {
+        members.insert(member.name.to_owned(), json!(opened.when));
     }
     body
 }

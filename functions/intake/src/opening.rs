@@ -247,9 +247,9 @@ impl RequestedApplication {
         let issued = issued.map(|row| (row.requirement.clone(), vec![row.kind], Provider::Agency));
         requested
             .chain(issued)
-            .enumerate()
-            .map(|(index, (requirement, accepts, provider))| {
-                Some(Slot { id: DocumentId::numbered(index + 1)?, requirement, accepts, provider })
+            .zip(1..)
+            .map(|((requirement, accepts, provider), number)| {
+                Some(Slot { id: DocumentId::numbered(number)?, requirement, accepts, provider })
             })
             .collect()
     }

@@ -145,13 +145,13 @@ pub async fn events<H: Hub>(
     id: ApplicationId,
     query: EventsQuery,
 ) -> Result<EventsPage, Problem> {
-    let end = Instant::now() + query.wait;
+    let begun = Instant::now();
     let mut pauses = PAUSES.into_iter();
-    let mut pause = PAUSES[PAUSES.len() - 1];
+    let [.., mut pause] = PAUSES;
     loop {
         let stored = owned_application(hub, tenant, id).await?;
         let state = stored.ledger.state();
-        let left = end.saturating_duration_since(Instant::now());
+        let left = query.wait.saturating_sub(begun.elapsed());
         if state.version > query.after || state.is_final() || left.is_zero() {
             return Ok(page(&stored, query));
         }
@@ -162,7 +162,7 @@ pub async fn events<H: Hub>(
 
 fn page(stored: &StoredApplication, query: EventsQuery) -> EventsPage {
     let rest = stored.ledger.after(query.after);
-    let page = &rest[..rest.len().min(query.limit)];
+    let page = rest.get(..query.limit).unwrap_or(rest);
     EventsPage {
         events: page.iter().map(|line| EventView::from(&line.entry)).collect(),
         after: page.last().map_or(query.after, |line| line.entry.version),

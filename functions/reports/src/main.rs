@@ -1,5 +1,8 @@
 //! Starts the function: reads its environment, builds the handler, serves API Gateway and the reports queue.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::expect_used))]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
 use http_kit::triggers::serve;
 use lambda_runtime::Error;
 use platform::config::Variable;

@@ -72,7 +72,7 @@ async fn hold<H: Hub>(handler: &ReportHandler<H>, message: &Message) {
 /// Wait before a held report is delivered again: 2 seconds after the first delivery, then twice as long each time, up
 /// to [`LONGEST_HOLD`].
 fn hold_time(receives: u32) -> Duration {
-    Duration::from_secs(1 << receives.clamp(1, 6)).min(LONGEST_HOLD)
+    Duration::from_secs(2_u64.saturating_pow(receives.clamp(1, 6))).min(LONGEST_HOLD)
 }
 
 #[cfg(test)]

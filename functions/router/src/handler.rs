@@ -37,9 +37,10 @@ pub struct Change {
     pub resend_requested: Option<u32>,
 }
 
-/// A pending message: the index of its change, and the version whose dispatch is recorded after the send.
-struct PendingMessage {
-    change: usize,
+/// A pending message: its change with the index, and the version whose dispatch is recorded after the send.
+struct PendingMessage<'c> {
+    index: usize,
+    change: &'c Change,
     recorded: Option<u32>,
 }
 
@@ -77,25 +78,25 @@ impl<H: Hub> Router<H> {
     /// Sends the messages of the changes and records the dispatches. Returns one outcome for each change, in order.
     /// When the messages of a change cannot be built, later changes of the same application are not routed either.
     pub async fn route_changes(&self, changes: &[Change]) -> Vec<RouteOutcome> {
-        let mut routed = vec![RouteOutcome::Done; changes.len()];
+        let mut routed = Vec::with_capacity(changes.len());
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
         let mut pending: BTreeMap<(Queue, String), PendingMessage> = BTreeMap::new();
         let mut stopped = HashSet::new();
+        // Indices of the changes with a step that failed after their messages were built.
+        let mut failed = HashSet::new();
         for (index, change) in changes.iter().enumerate() {
             if stopped.contains(&change.stored.id()) {
-                routed[index] = RouteOutcome::Retry;
+                routed.push(RouteOutcome::Retry);
                 continue;
             }
             match self.messages(change).await {
                 Ok(messages) => {
-                    if let Some(reason) = messages.unsendable {
-                        routed[index] = RouteOutcome::Quarantine(reason);
-                    }
+                    routed.push(messages.unsendable.map_or(RouteOutcome::Done, RouteOutcome::Quarantine));
                     for (queue, outgoing, recorded) in messages.outgoing {
                         let id = (queue.clone(), outgoing.id.clone());
                         // A message that a change causes and the same batch requests again is sent once.
                         if let Entry::Vacant(place) = pending.entry(id) {
-                            place.insert(PendingMessage { change: index, recorded });
+                            place.insert(PendingMessage { index, change, recorded });
                             queues.entry(queue).or_default().push(outgoing);
                         }
                     }
@@ -103,7 +104,7 @@ impl<H: Hub> Router<H> {
                 Err(error) => {
                     tracing::warn!(application = %change.stored.id(), %error, "a message for an agency could not be built; the record will be retried");
                     stopped.insert(change.stored.id());
-                    routed[index] = RouteOutcome::Retry;
+                    routed.push(RouteOutcome::Retry);
                 }
             }
         }
@@ -115,27 +116,30 @@ impl<H: Hub> Router<H> {
                 Err(error) => ids.into_iter().map(|id| (id, Err(error))).collect(),
             };
             for (id, result) in receipts {
-                let Some(message) = pending.get(&(queue.clone(), id)) else { continue };
-                let change = &changes[message.change];
+                let Some(PendingMessage { index, change, recorded }) = pending.get(&(queue.clone(), id))
+                else {
+                    continue;
+                };
                 match result {
-                    Ok(()) => sent.extend(message.recorded.map(|version| (message.change, version))),
+                    Ok(()) => sent.extend(recorded.map(|version| (*index, *change, version))),
                     Err(error) => {
                         tracing::warn!(application = %change.stored.id(), ?queue, %error, "the queue rejected the message, will retry");
-                        routed[message.change] = RouteOutcome::Retry;
+                        failed.insert(*index);
                     }
                 }
             }
         }
-        let records = sent.into_iter().map(|(change, version)| async move {
-            (change, self.record(&changes[change].stored, version).await)
+        let records = sent.into_iter().map(|(index, change, version)| async move {
+            (index, self.record(&change.stored, version).await)
         });
         let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
-        while let Some((change, recorded)) = records.next().await {
+        while let Some((index, recorded)) = records.next().await {
             if !recorded {
-                routed[change] = RouteOutcome::Retry;
+                failed.insert(index);
             }
         }
-        routed
+        let retried = |(index, outcome)| if failed.contains(&index) { RouteOutcome::Retry } else { outcome };
+        routed.into_iter().enumerate().map(retried).collect()
     }
 
     /// The messages of a change: first to agencies, then to the app backend.

@@ -1,6 +1,7 @@
 //! Keys of a subscription and their rotation.
 
 use domain::ids::SubscriptionId;
+use domain::time::later;
 use http_kit::fields::{Fields, FromFields, integer};
 use http_kit::problem::{Code, Problem};
 use jiff::SignedDuration;
@@ -48,7 +49,7 @@ pub async fn rotate<H: Hub>(
         let before = request.subscription().await?;
         let (keys, secret) = new_keys(request.hub, request.id).await?;
         let now = request.hub.clock().now();
-        let former = FormerKeys { secret: before.secret, until: now + rotation.overlap };
+        let former = FormerKeys { secret: before.secret, until: later(now, rotation.overlap) };
         let after = Subscription {
             secret,
             public_key: keys.public().map(|key| key.reveal()),

@@ -1,5 +1,8 @@
 //! Starts the function: reads its environment, builds the handler, serves API Gateway. The routes are in `handler`.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::expect_used))]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
 use http_kit::authentication::Authenticator;
 use http_kit::config::start_http;
 use http_kit::namespace::Namespace;

@@ -9,6 +9,7 @@ use domain::application::{Application, parse_object_key};
 use domain::command::{Attempt, Command};
 use domain::effect::{lost_in_queue, open_notices, undelivered};
 use domain::ids::ApplicationId;
+use domain::time::later;
 use domain::wake::{due, next_wake};
 use jiff::{SignedDuration, Timestamp};
 use platform::agency_messages::{AgencyMessage, Sending, Undeliverable, message};
@@ -97,19 +98,19 @@ impl<H: Hub> Sweeper<H> {
                 Ok(ids) => ids,
                 Err(error) => {
                     tracing::warn!(shard, %error, "a shard of the due index could not be read; the next sweep reads it again");
-                    swept.failed += 1;
+                    swept.failed = swept.failed.saturating_add(1);
                     continue;
                 }
             };
             for id in ids {
-                if Instant::now() + MARGIN >= deadline {
+                if deadline.saturating_duration_since(Instant::now()) <= MARGIN {
                     return false;
                 }
-                swept.due += 1;
+                swept.due = swept.due.saturating_add(1);
                 if let Err(error) = self.sweep_one(id, swept).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::warn!(application = %id, %error, cause, "an application could not be swept; a later sweep tries again");
-                    swept.failed += 1;
+                    swept.failed = swept.failed.saturating_add(1);
                 }
             }
         }
@@ -122,7 +123,7 @@ impl<H: Hub> Sweeper<H> {
         let done = self.take_steps(stored, now, swept).await;
         if done.is_err() {
             // A newer version has its own wake-up time, so this write then changes nothing.
-            self.hub.store().touch(id, version, Some(now + BACKOFF)).await?;
+            self.hub.store().touch(id, version, Some(later(now, BACKOFF))).await?;
         }
         done
     }
@@ -140,12 +141,12 @@ impl<H: Hub> Sweeper<H> {
             stored = self.apply(stored, vec![Attempt::hub(command)], swept).await?;
         }
         if let Some(message_version) = self.dispatch(&stored, now, swept).await? {
-            swept.sent += 1;
+            swept.sent = swept.sent.saturating_add(1);
             stored =
                 self.apply(stored, vec![Attempt::hub(Command::Dispatch { message_version })], swept).await?;
         }
         let (erased, more) = self.erase_leftovers(stored.ledger.state()).await?;
-        swept.erased += erased;
+        swept.erased = swept.erased.saturating_add(erased);
         if more {
             // The application stays due, so the next sweep erases the rest.
             return Ok(());
@@ -185,7 +186,7 @@ impl<H: Hub> Sweeper<H> {
             return Ok(stored);
         }
         let applied = apply_all(&self.hub, stored.id(), &attempts).await?;
-        swept.moved += u32::from(applied.changed);
+        swept.moved = swept.moved.saturating_add(u32::from(applied.changed));
         Ok(applied.stored)
     }
 
@@ -205,12 +206,12 @@ impl<H: Hub> Sweeper<H> {
             // The router has already logged the error that raises the alarm.
             Err(error @ Undeliverable::Suspended(_)) => {
                 tracing::info!(application = %stored.id(), %error, "the case is held: its agency is suspended; it is sent when the agency resumes");
-                swept.waiting += 1;
+                swept.waiting = swept.waiting.saturating_add(1);
                 return Ok(None);
             }
             Err(error) if error.waits_for_agency() => {
                 tracing::error!(application = %stored.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
-                swept.waiting += 1;
+                swept.waiting = swept.waiting.saturating_add(1);
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -235,7 +236,7 @@ impl<H: Hub> Sweeper<H> {
 /// The shards, beginning with another one each minute.
 fn shards(now: Timestamp) -> impl Iterator<Item = u8> {
     let first = u8::try_from((now.as_second() / 60).rem_euclid(i64::from(DUE_SHARDS))).unwrap_or_default();
-    (0..DUE_SHARDS).map(move |shard| (first + shard) % DUE_SHARDS)
+    (first..DUE_SHARDS).chain(0..first)
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Starts the function: reads its environment, builds the sweeper, sweeps on each event.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::expect_used))]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::string_slice))]
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use platform::batch::deadline;
 use platform::config::Variable;
