@@ -128,8 +128,8 @@ impl Agencies {
     /// [`AgenciesError`] when the list is empty or two rows have the same code.
     pub fn new(mut agencies: Vec<AgencyRow>) -> Result<Agencies, AgenciesError> {
         agencies.sort_by(|a, b| a.code.cmp(&b.code));
-        if let Some(pair) = agencies.windows(2).find(|pair| pair[0].code == pair[1].code) {
-            return Err(AgenciesError::Twice(pair[0].code.clone()));
+        if let Some([row, _]) = agencies.array_windows().find(|[row, next]| row.code == next.code) {
+            return Err(AgenciesError::Twice(row.code.clone()));
         }
         if agencies.is_empty() {
             return Err(AgenciesError::Empty);

@@ -195,7 +195,7 @@ impl AgencyOverrides {
         }
         let mut after = self.clone();
         after.agencies.entry(agency.clone()).or_default().take(row, &change)?;
-        after.version += 1;
+        after.version = after.version.saturating_add(1);
         let record = Record {
             version: after.version,
             at,

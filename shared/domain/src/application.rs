@@ -207,6 +207,7 @@ impl Application {
 
     /// The current leg. Every application has at least one leg, so this never fails.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "the ledger reads no application without a leg")]
     pub fn current_leg(&self) -> &Leg {
         let last = self.opened.legs.len().saturating_sub(1);
         &self.opened.legs[usize::from(self.leg).min(last)]
@@ -268,7 +269,12 @@ impl Application {
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
         self.leg_opened > 0
-            && self.opened.legs.iter().take(usize::from(self.leg) + 1).any(|leg| &leg.agency == agency)
+            && self
+                .opened
+                .legs
+                .iter()
+                .take(usize::from(self.leg).saturating_add(1))
+                .any(|leg| &leg.agency == agency)
     }
 
     /// The document with this id.

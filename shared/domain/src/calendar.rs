@@ -131,6 +131,7 @@ impl Calendar {
     /// # Panics
     /// Never: the files are compiled in, and a test parses them.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "the files are compiled in, and a test parses them")]
     pub fn official() -> &'static Calendar {
         static OFFICIAL: LazyLock<Calendar> =
             LazyLock::new(|| Calendar::from_files(&FILES).expect("a test parses the calendar files"));
@@ -224,7 +225,7 @@ impl Calendar {
                 unknown.get_or_insert(year);
                 is_weekday(date)
             });
-            left -= u16::from(working);
+            left = left.saturating_sub(u16::from(working));
         }
         (date, unknown)
     }

@@ -24,7 +24,7 @@ static CURRENT: OnceLock<Catalogue> = OnceLock::new();
 /// # Panics
 /// When the compiled-in data is wrong; the message lists every fault. A test parses the data, so such a build fails.
 #[must_use]
-#[allow(clippy::panic, reason = "the data is compiled in, and a test checks it")]
+#[expect(clippy::panic, reason = "the data is compiled in, and a test checks it")]
 pub fn current() -> &'static Catalogue {
     CURRENT.get_or_init(|| {
         Catalogue::parse(include_str!("../data/services.json")).unwrap_or_else(|faults| panic!("{faults}"))
@@ -56,7 +56,7 @@ pub fn kinds() -> Vec<TitledKind> {
 /// # Panics
 /// When the name comes from another catalogue than that of this process.
 #[must_use]
-#[allow(clippy::expect_used, reason = "every name is made from this catalogue")]
+#[expect(clippy::expect_used, reason = "every name is made from this catalogue")]
 pub fn service_row(service: Service) -> &'static ServiceRow {
     current().service(service).expect("a service's name comes from the catalogue")
 }

@@ -130,7 +130,8 @@ fn service(
         let course: Vec<_> = legs.iter().filter(|leg| !case.skips.contains(&leg.purpose)).collect();
         legs::course(&at, &course, faults);
         let files: usize = case.documents.iter().map(|document| usize::from(document.files)).sum();
-        if files + course.iter().filter(|leg| leg.issues.is_some()).count() > limits::OPENING_FILES {
+        let issued = course.iter().filter(|leg| leg.issues.is_some()).count();
+        if files.saturating_add(issued) > limits::OPENING_FILES {
             faults.note(&at, format!("takes more than {} files", limits::OPENING_FILES));
         }
         cases.push(case);
@@ -228,7 +229,7 @@ fn every_age(at: &str, cases: &[CaseRow], faults: &mut Faults) {
     ages.sort_by_key(|ages| ages.from);
     let first = ages.first().is_none_or(|first| first.from == 0);
     let last = ages.last().is_none_or(|last| last.under.is_none());
-    if !first || !last || ages.windows(2).any(|pair| pair[0].under != Some(pair[1].from)) {
+    if !first || !last || ages.array_windows().any(|[ages, next]| ages.under != Some(next.from)) {
         faults.note(at, "has an age without a case, or with more than one");
     }
 }

@@ -303,9 +303,10 @@ fn correct(state: &Application, correction: &Correction, now: Timestamp) -> Resu
     if correction.slots.len() > limits::DOCUMENTS {
         return Err(Refusal::Bound("documents"));
     }
-    let mut events = vec![Event::Corrected(Box::new(correction.clone()))];
+    let corrected = Event::Corrected(Box::new(correction.clone()));
+    let then = evolve(state.clone(), &corrected, now, None);
+    let mut events = vec![corrected];
     // The corrected draft may need no further document.
-    let then = evolve(state.clone(), &events[0], now, None);
     if then.opened.submit_when_complete && then.missing().next().is_none() {
         events.push(submitted(&then, now));
     }
@@ -397,12 +398,12 @@ fn request_supplement(state: &Application, items: &[MissingItem], now: Timestamp
     if state.supplement_rounds >= limits::SUPPLEMENT_ROUNDS {
         return Err(Refusal::Bound("supplement_rounds"));
     }
-    if state.documents.len() + items.len() > limits::DOCUMENTS {
+    if state.documents.len().saturating_add(items.len()) > limits::DOCUMENTS {
         return Err(Refusal::Bound("documents"));
     }
     let mut slots = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let number = usize::from(state.last_document) + index + 1;
+    let first = usize::from(state.last_document).saturating_add(1);
+    for (number, item) in (first..).zip(items) {
         slots.push(Slot {
             id: DocumentId::numbered(number).ok_or(Refusal::Bound("documents"))?,
             requirement: written(&item.name),

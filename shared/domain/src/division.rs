@@ -3,6 +3,7 @@
 mod current;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -75,15 +76,18 @@ pub struct NamedPlace {
     pub en: &'static str,
 }
 
+/// A row of a table of places: code, name in Chinese, name in English.
+type Row = (&'static str, &'static str, &'static str);
+
 impl NamedPlace {
-    fn from_row((code, zh, en): (&'static str, &'static str, &'static str)) -> Self {
+    fn from_row((code, zh, en): Row) -> Self {
         NamedPlace { code, zh, en }
     }
 }
 
-/// Checks that the text is digits, as many as `lengths` allows, and gives it with the index of its
+/// Checks that the text is digits, as many as `lengths` allows, and gives it with the row of its
 /// province in [`PROVINCES`].
-fn parse_digits<E>(text: &str, lengths: &[usize], errors: [E; 3]) -> Result<(u32, usize), E> {
+fn parse_digits<E>(text: &str, lengths: &[usize], errors: [E; 3]) -> Result<(u32, &'static Row), E> {
     let [length, not_digits, province] = errors;
     if !lengths.contains(&text.len()) {
         return Err(length);
@@ -91,10 +95,10 @@ fn parse_digits<E>(text: &str, lengths: &[usize], errors: [E; 3]) -> Result<(u32
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(not_digits);
     }
-    let index = PROVINCES.iter().position(|(code, _, _)| text.starts_with(code));
+    let row = PROVINCES.iter().find(|(code, _, _)| text.starts_with(code));
     // At most six digits, so the number always fits.
-    match (index, text.parse()) {
-        (Some(index), Ok(number)) => Ok((number, index)),
+    match (row, text.parse()) {
+        (Some(row), Ok(number)) => Ok((number, row)),
         (None, _) | (_, Err(_)) => Err(province),
     }
 }
@@ -110,8 +114,8 @@ fn league_city(first_four: u32) -> Option<NamedPlace> {
 pub struct DivisionCode {
     /// 110000 to 659999.
     number: u32,
-    /// Index in [`PROVINCES`]; follows from the number.
-    province: usize,
+    /// Row of [`PROVINCES`]; follows from the number.
+    province: &'static Row,
 }
 
 /// Why a text is no [`DivisionCode`]. Never contains the text.
@@ -144,7 +148,7 @@ impl DivisionCode {
     /// The provincial unit.
     #[must_use]
     pub fn province(&self) -> NamedPlace {
-        NamedPlace::from_row(PROVINCES[self.province])
+        NamedPlace::from_row(*self.province)
     }
 
     /// The best name known here: of the league city if the code lies in one, else of the province.
@@ -183,11 +187,11 @@ pub enum Level {
 
 impl Level {
     /// How many division codes share a prefix of this level.
-    fn span(self) -> u32 {
+    fn span(self) -> NonZeroU32 {
         match self {
-            Level::Province => 10_000,
-            Level::City => 100,
-            Level::County => 1,
+            Level::Province => const { NonZeroU32::new(10_000).unwrap() },
+            Level::City => const { NonZeroU32::new(100).unwrap() },
+            Level::County => NonZeroU32::MIN,
         }
     }
 }
@@ -199,8 +203,8 @@ pub struct Jurisdiction {
     /// The prefix filled up with zeros to six digits.
     first: u32,
     level: Level,
-    /// Index in [`PROVINCES`]; follows from `first`.
-    province: usize,
+    /// Row of [`PROVINCES`]; follows from `first`.
+    province: &'static Row,
 }
 
 /// Why a text is no [`Jurisdiction`]. Never contains the text.
@@ -250,7 +254,7 @@ impl Jurisdiction {
             Level::Province => None,
             Level::City | Level::County => league_city(self.first / 100),
         };
-        city.unwrap_or_else(|| NamedPlace::from_row(PROVINCES[self.province]))
+        city.unwrap_or_else(|| NamedPlace::from_row(*self.province))
     }
 }
 
@@ -266,7 +270,7 @@ impl FromStr for Jurisdiction {
             6 => Level::County,
             0.. => return Err(Length),
         };
-        Ok(Jurisdiction { first: number * level.span(), level, province })
+        Ok(Jurisdiction { first: number.saturating_mul(level.span().get()), level, province })
     }
 }
 

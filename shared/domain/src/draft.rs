@@ -19,7 +19,7 @@ pub fn corrected_slots(state: &Application, wanted: &[Slot]) -> Option<Vec<Slot>
         let id = match left.iter().position(like) {
             Some(index) => left.remove(index).id,
             None => {
-                last += 1;
+                last = last.saturating_add(1);
                 DocumentId::numbered(last)?
             }
         };

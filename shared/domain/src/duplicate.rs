@@ -16,5 +16,6 @@ pub fn may_be_repeated_by(other: &Application, now: Timestamp) -> bool {
         return false;
     }
     let days = i64::from(service_row(other.opened.service).duplicate_days);
-    !other.is_final() || now.duration_since(other.changed_at) < SignedDuration::from_hours(24 * days)
+    let compared = SignedDuration::from_hours(days.saturating_mul(24));
+    !other.is_final() || now.duration_since(other.changed_at) < compared
 }

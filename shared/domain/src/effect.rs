@@ -105,7 +105,7 @@ pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
     if !state.is_before_agency() {
         return Vec::new();
     }
-    let mut open = notices(ledger, state.leg_opened - 1);
+    let mut open = notices(ledger, state.leg_opened.saturating_sub(1));
     open.retain(Notice::is_recorded);
     open
 }

@@ -8,6 +8,8 @@ mod table;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::time::later;
+
 pub use schedule::{Jitter, WAITS, wait_after};
 pub use table::endpoint_table;
 
@@ -265,7 +267,7 @@ pub fn next(
         (Healthy { .. } | Recovering { .. }, Event::Delivered) => (state, vec![]),
 
         (Healthy { .. } | Recovering { .. } | Failing { .. }, Event::TooSlow) => {
-            (Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY }, vec![])
+            (Failing { attempt: 0, since: now, next_at: later(now, PROPAGATION_DELAY) }, vec![])
         }
 
         (Healthy { .. } | Recovering { .. }, Event::Claimed(_)) => (state, vec![]),
@@ -336,7 +338,7 @@ fn failed(
         None => disabled(DisabledReason::Exhausted, since, now),
         Some(wait) => {
             let wait = wait.max(retry_after.unwrap_or_default());
-            (EndpointState::Failing { attempt: failures, since, next_at: now + wait }, vec![])
+            (EndpointState::Failing { attempt: failures, since, next_at: later(now, wait) }, vec![])
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
 /// The state after one more event. `key` belongs to the command that caused the event.
 #[must_use]
 pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<CommandKey>) -> Application {
-    state.version += 1;
+    state.version = state.version.saturating_add(1);
     state.changed_at = at;
     if let Some(key) = key {
         // A command may cause several events; its key refers to the version of the last one.

@@ -134,7 +134,7 @@ impl IdentityNumber {
     /// The two digits of the province of first registration.
     #[must_use]
     pub fn province_digits(&self) -> &str {
-        &self.0[..2]
+        self.0.get(..2).unwrap_or_default()
     }
 
     /// Whether the number is a mainland citizen's, not that of a residence permit.
@@ -153,7 +153,8 @@ impl IdentityNumber {
     /// The sex: the third digit of the sequence is odd for men (GB 11643-1999).
     #[must_use]
     pub fn sex(&self) -> Sex {
-        if digit(self.0.as_bytes()[16]) % 2 == 1 { Sex::Male } else { Sex::Female }
+        let is_odd = self.0.as_bytes().get(16).is_some_and(|byte| digit(*byte) % 2 == 1);
+        if is_odd { Sex::Male } else { Sex::Female }
     }
 
     /// Age in full years on a day (周岁); 0 before the birth. A person born on 29 February turns a year older on 1 March
@@ -162,7 +163,7 @@ impl IdentityNumber {
     pub fn age_on(&self, day: Date) -> u8 {
         let birth = self.birth_date();
         let had_birthday = (day.month(), day.day()) >= (birth.month(), birth.day());
-        let years = i32::from(day.year()) - i32::from(birth.year()) - i32::from(!had_birthday);
+        let years = day.year().saturating_sub(birth.year()).saturating_sub(i16::from(!had_birthday));
         u8::try_from(years.max(0)).unwrap_or(u8::MAX)
     }
 }
@@ -197,8 +198,14 @@ impl FromStr for IdentityNumber {
 personal_text!(IdentityNumber: IdentityNumberError);
 
 /// The check character for the first 17 digits of `digits`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the remainder is less than the number of characters, which is not zero"
+)]
 fn check_character(digits: &str) -> char {
-    let sum: u32 = digits.bytes().map(digit).zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
+    let digits = digits.bytes().map(digit).zip(WEIGHTS);
+    let sum: u32 = digits.map(|(digit, weight)| digit.saturating_mul(weight)).sum();
     CHECK_CHARACTERS[sum as usize % CHECK_CHARACTERS.len()]
 }
 

@@ -142,8 +142,7 @@ impl Ledger {
         entries: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<Ledger, LedgerError> {
         let mut ledger: Option<Ledger> = None;
-        for (index, bytes) in entries.into_iter().enumerate() {
-            let version = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        for (version, bytes) in (1_u32..).zip(entries) {
             let entry: Entry =
                 serde_json::from_slice(&bytes).map_err(|_| LedgerError::Unreadable(version))?;
             let expected = link(id, ledger.as_ref().and_then(|ledger| ledger.entries.last()));
@@ -174,7 +173,7 @@ impl Ledger {
     pub fn append(mut self, events: Vec<Event>, cause: &Cause) -> Result<Ledger, LedgerError> {
         let cause = &cause.rounded();
         for event in events {
-            let version = self.state.version + 1;
+            let version = self.state.version.saturating_add(1);
             let stored = write(self.state.id, self.entries.last(), version, event, cause)?;
             self.state = evolve(self.state, &stored.entry.event, cause.at, cause.key);
             self.entries.push(stored);
@@ -197,8 +196,8 @@ impl Ledger {
     /// The entries after a version.
     #[must_use]
     pub fn after(&self, version: u32) -> &[StoredEntry] {
-        let from = usize::try_from(version).unwrap_or(usize::MAX).min(self.entries.len());
-        &self.entries[from..]
+        let from = usize::try_from(version).unwrap_or(usize::MAX);
+        self.entries.get(from..).unwrap_or_default()
     }
 
     /// The state at a version, 1 to the current one; `None` for any other version.

@@ -300,9 +300,9 @@ pub fn could_be_left_out(stage: Stage, purpose: Purpose, step: Step) -> bool {
 pub fn reports_from(stage: Stage, purpose: Purpose) -> Vec<Step> {
     let mut found = Vec::new();
     let mut stages = vec![stage];
-    let mut at = 0;
+    let mut at = 0_usize;
     while let Some(from) = stages.get(at).copied() {
-        at += 1;
+        at = at.saturating_add(1);
         for (step, to) in steps(from, purpose).iter().filter(|(step, _)| is_by_agency(*step)) {
             if !found.contains(step) {
                 found.push(*step);
@@ -353,15 +353,14 @@ pub fn reachable(purpose: Purpose) -> Vec<Stage> {
             stages.push(stage);
         }
     }
-    let mut at = 0;
-    while at < stages.len() {
-        let from = stages[at];
+    let mut at = 0_usize;
+    while let Some(from) = stages.get(at).copied() {
         for (step, to) in steps(from, purpose) {
             if !opens_next_leg(*step) && !stages.contains(to) {
                 stages.push(*to);
             }
         }
-        at += 1;
+        at = at.saturating_add(1);
     }
     stages
 }
@@ -418,6 +417,6 @@ pub fn opens_next_leg(step: Step) -> bool {
 /// `None` when the step opens no leg or no such leg follows.
 #[must_use]
 pub fn next_leg_of(legs: &[Purpose], current: usize, step: Step) -> Option<usize> {
-    let later = legs.iter().enumerate().skip(current + 1);
+    let later = legs.iter().enumerate().skip(current.saturating_add(1));
     later.filter(|(_, purpose)| leads_to(step).contains(purpose)).map(|(index, _)| index).next()
 }

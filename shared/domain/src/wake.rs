@@ -8,7 +8,7 @@ use crate::command::Command;
 use crate::effect::{QUEUE_KEEPS, in_queue_since, undelivered};
 use crate::limits;
 use crate::stage::{Step, next};
-use crate::time::{CHINA, today};
+use crate::time::{CHINA, later, today};
 
 /// Time after which the sweeper checks a step that should happen at once: an upload event, or a dispatch by the router.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(5);
@@ -38,7 +38,8 @@ pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
         return removal;
     }
     let deadline = deadlines(state).into_iter().map(|(at, _)| at).min();
-    let look = may_have_lost_event(state).then(|| now + retry_policy(now.duration_since(state.changed_at)));
+    let look =
+        may_have_lost_event(state).then(|| later(now, retry_policy(now.duration_since(state.changed_at))));
     let stored = in_queue_since(state).map(|since| next_loss(since, now));
     // `None` before a hand-over: no time limit runs, so no check is needed.
     [deadline, look, stored, removal, counts_again(state, now)].into_iter().flatten().min()
@@ -49,20 +50,28 @@ pub fn next_wake(state: &Application, now: Timestamp) -> Option<Timestamp> {
 fn next_removal(state: &Application, now: Timestamp) -> Option<Timestamp> {
     let since = state.leftovers_since?;
     // The record rounds times to milliseconds.
-    [SignedDuration::from_millis(1), LINKS_END].map(|wait| since + wait).into_iter().find(|at| *at > now)
+    [SignedDuration::from_millis(1), LINKS_END]
+        .map(|wait| later(since, wait))
+        .into_iter()
+        .find(|at| *at > now)
 }
 
 /// Wait before the next check of an application that has not changed for `age`: the wait equals the age, within
 /// [`GRACE`] and [`LONGEST_RETRY_WAIT`]. A short failure is retried soon, and a long failure costs one check an hour.
 fn retry_policy(age: SignedDuration) -> SignedDuration {
-    if age < GRACE { GRACE - age.max(SignedDuration::ZERO) } else { age.min(LONGEST_RETRY_WAIT) }
+    if age < GRACE {
+        GRACE.saturating_sub(age.max(SignedDuration::ZERO))
+    } else {
+        age.min(LONGEST_RETRY_WAIT)
+    }
 }
 
 /// The next time, after `now`, at which the queue deletes a message that was sent at `since` and again after every
 /// [`QUEUE_KEEPS`].
 fn next_loss(since: Timestamp, now: Timestamp) -> Timestamp {
-    let periods = now.duration_since(since).as_secs().max(0) / QUEUE_KEEPS.as_secs() + 1;
-    since.saturating_add(SignedDuration::from_secs(QUEUE_KEEPS.as_secs() * periods)).unwrap_or(Timestamp::MAX)
+    const PERIOD: i64 = QUEUE_KEEPS.as_secs();
+    let periods = (now.duration_since(since).as_secs().max(0) / PERIOD).saturating_add(1);
+    later(since, SignedDuration::from_secs(periods.saturating_mul(PERIOD)))
 }
 
 /// Time at which a draft, or an application with an open supplement request, expires if the citizen does nothing.
@@ -78,7 +87,7 @@ pub fn expires_at(state: &Application) -> Option<Timestamp> {
 /// Time at which a draft expires: [`limits::DRAFT_DAYS`] after it was opened, and at the end of the next working day
 /// when that is a day off.
 fn draft_ends(opened_at: Timestamp) -> Timestamp {
-    let at = opened_at + SignedDuration::from_hours(24 * limits::DRAFT_DAYS);
+    let at = later(opened_at, SignedDuration::from_hours(24 * limits::DRAFT_DAYS));
     let last = today(at);
     let day = Calendar::official().working_day_from(last).date;
     if day == last { at } else { end_of(day) }

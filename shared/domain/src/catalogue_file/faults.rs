@@ -78,6 +78,7 @@ impl Faults {
     }
 
     /// Parses one value of a closed list. An unknown value is noted as a fault and replaced by the first of the list.
+    #[expect(clippy::indexing_slicing, reason = "every list of names has a first one")]
     pub(super) fn one_of<T: Copy>(
         &mut self,
         at: &str,

@@ -66,9 +66,9 @@ fn sendable(at: &str, purpose: Purpose, names: &[String], faults: &mut Faults) -
 /// rejection, a withdrawal and a lapse do not count.
 fn can_be_ended(purpose: Purpose, reports: &[Step]) -> bool {
     let mut open = vec![Stage::Dispatched];
-    let mut at = 0;
-    while at < open.len() {
-        for (step, to) in steps(open[at], purpose) {
+    let mut at = 0_usize;
+    while let Some(from) = open.get(at).copied() {
+        for (step, to) in steps(from, purpose) {
             let taken = match step.taken_by() {
                 Taker::Agency => reports.contains(step),
                 Taker::App | Taker::Hub | Taker::AppOrAgency => true,
@@ -85,7 +85,7 @@ fn can_be_ended(purpose: Purpose, reports: &[Step]) -> bool {
                 open.push(*to);
             }
         }
-        at += 1;
+        at = at.saturating_add(1);
     }
     false
 }
@@ -116,10 +116,10 @@ pub(super) fn course(at: &str, legs: &[&LegRow], faults: &mut Faults) {
         faults.note(at, format!("begins with the leg `{}`, which only another leg opens", first.name()));
     }
     let mut entered = vec![0];
-    let mut at_leg = 0;
-    while at_leg < entered.len() {
-        let index = entered[at_leg];
-        for step in openers(purposes[index]) {
+    let mut at_leg = 0_usize;
+    let leg = |index: usize| Some((index, *purposes.get(index)?));
+    while let Some((index, purpose)) = entered.get(at_leg).copied().and_then(leg) {
+        for step in openers(purpose) {
             match next_leg_of(&purposes, index, step) {
                 Some(next) if !entered.contains(&next) => entered.push(next),
                 Some(_) => {}
@@ -127,13 +127,13 @@ pub(super) fn course(at: &str, legs: &[&LegRow], faults: &mut Faults) {
                     let problem = format!(
                         "nobody ends it: after `{}` of the leg `{}` there is no leg to go on",
                         step.name(),
-                        purposes[index].name()
+                        purpose.name()
                     );
                     faults.note(at, problem);
                 }
             }
         }
-        at_leg += 1;
+        at_leg = at_leg.saturating_add(1);
     }
     for (index, purpose) in purposes.iter().enumerate().filter(|(index, _)| !entered.contains(index)) {
         if index > 0 {

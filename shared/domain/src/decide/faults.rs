@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::application::Application;
-use crate::catalogue::Provider;
+use crate::catalogue::{DocumentKind, Provider};
 use crate::command::ReportedResult;
 use crate::event::MissingItem;
 use crate::free_text::{FreeText, FreeTextError};
@@ -86,6 +86,10 @@ pub(super) fn faults(state: &Application, result: &ReportedResult, now: Timestam
     faults
 }
 
+fn has_duplicate(kinds: &[DocumentKind]) -> bool {
+    kinds.iter().enumerate().any(|(at, kind)| kinds.iter().take(at).any(|earlier| earlier == kind))
+}
+
 fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
     let mut faults = Vec::new();
     if items.is_empty() {
@@ -100,10 +104,10 @@ fn item_faults(items: &[MissingItem]) -> Vec<Fault> {
         }
         if item.accepts.len() > limits::ACCEPTED_KINDS {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "too_many" });
-        } else if (1..item.accepts.len()).any(|at| item.accepts[..at].contains(&item.accepts[at])) {
+        } else if has_duplicate(&item.accepts) {
             faults.push(Fault { pointer: format!("/items/{index}/accepts"), code: "duplicate" });
         }
-        if items[..index].iter().any(|earlier| written(&earlier.name) == written(&item.name)) {
+        if items.iter().take(index).any(|earlier| written(&earlier.name) == written(&item.name)) {
             faults.push(Fault { pointer: format!("/items/{index}/name"), code: "duplicate" });
         }
     }

@@ -21,16 +21,17 @@ fn rows_from(table: &'static str, prefix: &str) -> Lines<'static> {
     // `low` and `high` are always the start of a row or the end of the table. Comments sort first: '#' < '0'.
     let (mut low, mut high) = (0, bytes.len());
     while low < high {
-        let middle = low + (high - low) / 2;
-        let start = bytes[..middle].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        if &bytes[start..] < prefix.as_bytes() {
-            let rest = bytes[middle..].iter().position(|byte| *byte == b'\n');
-            low = rest.map_or(bytes.len(), |end| middle + end + 1);
+        let middle = usize::midpoint(low, high);
+        let before = bytes.iter().take(middle).rposition(|byte| *byte == b'\n');
+        let start = before.map_or(0, |end| end.saturating_add(1));
+        if bytes.get(start..).unwrap_or_default() < prefix.as_bytes() {
+            let rest = bytes.iter().skip(middle).position(|byte| *byte == b'\n');
+            low = rest.map_or(bytes.len(), |end| middle.saturating_add(end).saturating_add(1));
         } else {
             high = start;
         }
     }
-    table[low..].lines()
+    table.get(low..).unwrap_or_default().lines()
 }
 
 /// The rows of a table whose code begins with the prefix.
@@ -78,7 +79,7 @@ fn abolished_division(code: &str) -> Option<AbolishedDivision> {
 
 /// Whether the row is at county level. A prefecture without counties (Dongguan 441900) counts as county level.
 fn is_county(row: &str) -> bool {
-    let (prefecture, county) = (&row[..4], &row[4..6]);
+    let (Some(prefecture), Some(county)) = (row.get(..4), row.get(4..6)) else { return false };
     county != "00" || (!prefecture.ends_with("00") && rows_under(CURRENT, prefecture).nth(1).is_none())
 }
 
@@ -154,7 +155,7 @@ impl CurrentDivision {
 impl AbolishedDivision {
     /// Every abolished division, ordered by code.
     pub fn all() -> impl Iterator<Item = AbolishedDivision> {
-        rows_from(ABOLISHED, "0").filter_map(|row| abolished_division(&row[..6]))
+        rows_from(ABOLISHED, "0").filter_map(|row| abolished_division(row.get(..6)?))
     }
 }
 
@@ -179,10 +180,10 @@ impl FromStr for CurrentDivision {
         match abolished_division(text) {
             Some(abolished) => Err(CurrentDivisionError::Abolished { successor: abolished.successor }),
             // The table has no row for the groups of counties under a province, such as 429000.
-            None if text.ends_with("00") && rows_under(CURRENT, &text[..4]).next().is_some() => {
-                Err(CurrentDivisionError::NotCounty)
-            }
-            None => Err(CurrentDivisionError::Unknown),
+            None => match text.strip_suffix("00").and_then(|group| rows_under(CURRENT, group).next()) {
+                Some(_) => Err(CurrentDivisionError::NotCounty),
+                None => Err(CurrentDivisionError::Unknown),
+            },
         }
     }
 }

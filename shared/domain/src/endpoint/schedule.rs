@@ -25,7 +25,8 @@ pub fn wait_after(failures: u32, jitter: Jitter) -> Option<SignedDuration> {
     let index = usize::try_from(failures.checked_sub(1)?).ok()?;
     let seconds = *WAITS.get(index)?;
     // A tenth of the wait, times the thousandths of the jitter, in milliseconds.
-    Some(SignedDuration::from_millis(seconds * 1_000 - seconds * i64::from(jitter.0) / 10))
+    let less = seconds.saturating_mul(i64::from(jitter.0)) / 10;
+    Some(SignedDuration::from_millis(seconds.saturating_mul(1_000).saturating_sub(less)))
 }
 
 #[cfg(test)]

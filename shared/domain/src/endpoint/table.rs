@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::time::later;
+
 use super::{DisabledReason, EndpointEffect, EndpointEvent, EndpointState, Jitter, WAITS, next};
 
 /// The table in Markdown: a row for each event, a column for each state.
 #[must_use]
 pub fn endpoint_table() -> String {
-    let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
     let since = Timestamp::UNIX_EPOCH;
+    let now = later(since, SignedDuration::from_hours(1));
     let failing = |attempt| EndpointState::Failing { attempt, since, next_at: now };
     let last = u32::try_from(WAITS.len()).unwrap_or(u32::MAX);
     let columns: [&[EndpointState]; 5] = [
@@ -35,7 +37,7 @@ pub fn endpoint_table() -> String {
     ];
     let mut table = String::from("| event |");
     for states in columns {
-        let _ = write!(table, " {} |", states[0].name());
+        let _ = write!(table, " {} |", states.first().map_or("", |state| state.name()));
     }
     table.push_str("\n|---|---|---|---|---|---|\n");
     for (title, event) in rows {
