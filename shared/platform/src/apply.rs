@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::clock::Clock as _;
 use crate::hub::Hub;
-use crate::jitter::jitter;
+use crate::jitter::{doubled, jitter};
 use crate::store::{AppendOutcome, Store as _, StoreError, StoredApplication};
 
 /// Writes tried before [`ApplyError::Contended`].
@@ -189,7 +189,7 @@ async fn write<H: Hub>(
         Some(stored) => (stored, false),
         None => (read(hub, id).await?, true),
     };
-    let mut tries = 0;
+    let mut tries = 0_u32;
     while tries < MAX_ATTEMPTS {
         let now = hub.clock().now();
         let expected_version = stored.version();
@@ -226,7 +226,7 @@ async fn write<H: Hub>(
                 return Err(error.into());
             }
         }
-        tries += 1;
+        tries = tries.saturating_add(1);
         pause_after_conflict(tries).await;
     }
     Err(ApplyError::Contended)
@@ -236,7 +236,7 @@ async fn write<H: Hub>(
 /// state, so an immediate second try is likely to succeed.
 pub async fn pause_after_conflict(tries: u32) {
     if tries > 1 {
-        tokio::time::sleep(jitter(Duration::from_millis(10 << tries.min(MAX_ATTEMPTS)))).await;
+        tokio::time::sleep(jitter(doubled(Duration::from_millis(10), tries.min(MAX_ATTEMPTS)))).await;
     }
 }
 

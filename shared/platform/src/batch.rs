@@ -150,7 +150,9 @@ impl From<SqsMessage> for Message {
 #[must_use]
 pub fn deadline(context: &lambda_runtime::Context) -> Instant {
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.saturating_sub(MARGIN)
+    let now = Instant::now();
+    // A time limit that the clock cannot reach is none, and the work is left to the next try.
+    now.checked_add(left.saturating_sub(MARGIN)).unwrap_or(now)
 }
 
 /// Handles the messages of an SQS batch, at most [`CONCURRENCY`] groups at once. In a FIFO queue a failure ends its
@@ -237,14 +239,11 @@ fn grouped<R>(records: Vec<R>, group_of: impl Fn(&R) -> Option<String>) -> Vec<V
     let mut groups: Vec<Vec<(usize, R)>> = Vec::new();
     let mut by_name: HashMap<String, usize> = HashMap::new();
     for (index, record) in records.into_iter().enumerate() {
-        let place = match group_of(&record) {
-            Some(name) => *by_name.entry(name).or_insert(groups.len()),
-            None => groups.len(),
-        };
-        if place == groups.len() {
-            groups.push(Vec::new());
+        let place = group_of(&record).map(|name| *by_name.entry(name).or_insert(groups.len()));
+        match place.and_then(|place| groups.get_mut(place)) {
+            Some(group) => group.push((index, record)),
+            None => groups.push(vec![(index, record)]),
         }
-        groups[place].push((index, record));
     }
     groups
 }
@@ -258,7 +257,9 @@ where
     let records = groups.iter().map(Vec::len).sum();
     let outcomes = Mutex::new(vec![Outcome::Unfinished; records]);
     let set = |index: usize, outcome: Outcome| {
-        outcomes.lock().unwrap_or_else(PoisonError::into_inner)[index] = outcome;
+        if let Some(place) = outcomes.lock().unwrap_or_else(PoisonError::into_inner).get_mut(index) {
+            *place = outcome;
+        }
     };
     let group = |records: Vec<(usize, R)>| {
         let (set, handle) = (&set, &handle);

@@ -12,6 +12,12 @@ pub fn jitter(bound: Duration) -> Duration {
     bound.mul_f64(share)
 }
 
+/// A wait that doubled this many times.
+#[must_use]
+pub fn doubled(wait: Duration, times: u32) -> Duration {
+    wait.saturating_mul(2_u32.saturating_pow(times))
+}
+
 /// The random part of a wait in the retry schedule of endpoints.
 #[must_use]
 pub fn schedule_jitter() -> Jitter {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use domain::ids::AgencyCode;
 use thiserror::Error;
 
-use crate::jitter::jitter;
+use crate::jitter::{doubled, jitter};
 
 pub use aws::{AwsQueues, QueueUrls};
 #[cfg(any(test, feature = "testing"))]
@@ -145,7 +145,7 @@ impl PendingSend {
 
     /// Counts an attempt. A transient failure is final only when no attempts are left.
     fn attempted(&mut self, result: Result<(), SendError>) {
-        self.tries += 1;
+        self.tries = self.tries.saturating_add(1);
         match result {
             Err(error) if error.is_transient() && self.tries < MAX_ATTEMPTS => {}
             settled => self.result = Some(settled),
@@ -157,20 +157,20 @@ async fn deliver(sender: &impl BatchSender, messages: Vec<Outgoing>) -> Receipts
     let mut sends: Vec<PendingSend> = messages.into_iter().map(PendingSend::new).collect();
     loop {
         block_behind_failures(&mut sends);
-        let batch = next_batch(&sends);
-        let Some(tried) = batch.iter().map(|index| sends[*index].tries).max() else { break };
-        if tried > 0 {
-            sender.pause(PAUSE * (1 << (tried - 1).min(8))).await;
+        let batch = next_batch(&mut sends);
+        let Some(tried) = batch.iter().map(|send| send.tries).max() else { break };
+        if let Some(retries) = tried.checked_sub(1) {
+            sender.pause(doubled(PAUSE, retries.min(8))).await;
         }
-        let call: Vec<&Outgoing> = batch.iter().map(|index| &sends[*index].message).collect();
+        let call: Vec<&Outgoing> = batch.iter().map(|send| &send.message).collect();
         let answer = sender.call(&call).await;
-        for (place, index) in batch.into_iter().enumerate() {
+        for (place, send) in batch.into_iter().enumerate() {
             let result = match &answer {
                 // The answer does not mention the message: it may be in the queue or not.
                 Ok(results) => results.get(place).copied().unwrap_or(Err(SendError::Unavailable)),
                 Err(error) => Err(*error),
             };
-            sends[index].attempted(result);
+            send.attempted(result);
         }
     }
     sends
@@ -195,18 +195,19 @@ fn block_behind_failures(sends: &mut [PendingSend]) {
 
 /// The first unfinished message of each group, as many as one call takes. A batch does not mix first attempts with
 /// retries, because a first attempt must not wait.
-fn next_batch(sends: &[PendingSend]) -> Vec<usize> {
+fn next_batch(sends: &mut [PendingSend]) -> Vec<&mut PendingSend> {
     let mut groups = HashSet::new();
-    let mut open: Vec<usize> = (0..sends.len())
-        .filter(|index| sends[*index].result.is_none() && groups.insert(&sends[*index].message.group))
+    let mut open: Vec<&mut PendingSend> = sends
+        .iter_mut()
+        .filter(|send| send.result.is_none() && groups.insert(send.message.group.clone()))
         .collect();
-    let Some(fewest) = open.iter().map(|index| sends[*index].tries).min() else { return Vec::new() };
-    open.retain(|index| sends[*index].tries == fewest);
-    let mut bytes = 0;
+    let Some(fewest) = open.iter().map(|send| send.tries).min() else { return Vec::new() };
+    open.retain(|send| send.tries == fewest);
+    let mut bytes = 0_usize;
     open.into_iter()
         .take(BATCH)
-        .take_while(|index| {
-            bytes += sends[*index].message.body.len();
+        .take_while(|send| {
+            bytes = bytes.saturating_add(send.message.body.len());
             bytes <= BATCH_BYTES
         })
         .collect()

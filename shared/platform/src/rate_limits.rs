@@ -69,7 +69,7 @@ impl<R: TenantRows> RateLimits for CounterTable<R> {
             match self.0.add("rate_limits.reserve", counter.clone(), granted).await? {
                 Ok(used) => return Ok(Reserved { granted, left: limit.saturating_sub(used) }),
                 Err(used) if used >= limit => break,
-                Err(used) => granted = granted.min(limit - used),
+                Err(used) => granted = granted.min(limit.saturating_sub(used)),
             }
         }
         Ok(Reserved { granted: 0, left: 0 })

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use domain::ids::{AgencyCode, ApplicationId, TenantId};
+use domain::time::later;
 use jiff::{SignedDuration, Timestamp};
 use protocol::backlog::RESEND_SECONDS;
 
@@ -157,7 +158,7 @@ pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Resu
 /// The bound for [`Store::mark_for_resend`]: only a mark below it may be replaced, which is at least [`RESEND_SECONDS`]
 /// old. The bound is the next millisecond without a message, because a message's number does not sort as a text.
 fn resend_mark_before(now: Timestamp) -> String {
-    let oldest = now - SignedDuration::from_secs(RESEND_SECONDS);
+    let oldest = later(now, SignedDuration::from_secs(-RESEND_SECONDS));
     format!("{:013}", oldest.as_millisecond().max(0).saturating_add(1))
 }
 

@@ -29,6 +29,7 @@ impl FakeAgencyRegistry {
     ///
     /// # Panics
     /// When the domain refuses the override.
+    #[expect(clippy::expect_used, reason = "only tests override so")]
     pub fn override_agency(&self, rows: &Agencies, agency: &AgencyCode, change: AgencyOverride) {
         let mut all = self.overrides.lock().unwrap_or_else(PoisonError::into_inner);
         let by = ("an operator", "a test");

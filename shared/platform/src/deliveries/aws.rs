@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, Select,
 
 use super::row::{Change, Row};
 use super::{BATCH, DeliveryTable, Range, Rows};
-use crate::jitter::jitter;
+use crate::jitter::{doubled, jitter};
 use crate::store::{StoreError, store_error};
 
 /// Calls for one batch, the first included: DynamoDB may leave rows of a batch unprocessed.
@@ -102,7 +102,7 @@ impl AwsRows {
         let mut left = changes.iter().cloned().map(request).collect::<Result<Vec<_>, _>>()?;
         for tried in 0..MAX_ATTEMPTS {
             if tried > 0 {
-                tokio::time::sleep(jitter(PAUSE * (1 << tried))).await;
+                tokio::time::sleep(jitter(doubled(PAUSE, tried))).await;
             }
             let call = self.client.batch_write_item().request_items(&self.table, left).send().await;
             let output = call.map_err(|error| store_error("dynamodb.BatchWriteItem", &error))?;
@@ -141,7 +141,7 @@ impl Rows for AwsRows {
         let (mut from, mut counted) = (None, 0);
         loop {
             let (_, count, next) = self.query(&range, Select::Count, from).await?;
-            counted += count;
+            counted = count.saturating_add(counted);
             if counted >= range.limit || next.is_none() {
                 return Ok(counted.min(range.limit));
             }

@@ -84,7 +84,7 @@ impl Rows for MemoryRows {
         for batch in changes.chunks(BATCH) {
             self.call(call, |state| {
                 for change in batch {
-                    state.written += 1;
+                    state.written = state.written.saturating_add(1);
                     let key = change.key();
                     match change {
                         Change::Put(row) => state.rows.insert(key, row.clone()),

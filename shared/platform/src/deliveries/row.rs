@@ -111,7 +111,7 @@ impl Row {
         days: i64,
     ) -> Result<Row, StoreError> {
         let body = serde_json::to_string(body).map_err(|_| StoreError::Unreadable("bo"))?;
-        Ok(Row { pk, sk, body, ttl: from.as_second().saturating_add(days * 86_400) })
+        Ok(Row { pk, sk, body, ttl: from.as_second().saturating_add(days.saturating_mul(86_400)) })
     }
 
     pub(super) fn stored_callback(

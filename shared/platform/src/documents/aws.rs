@@ -1,7 +1,7 @@
 //! Documents in S3.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Builder, ResponseChecksumValidation};
@@ -267,7 +267,7 @@ fn link(signed: &PresignedRequest, ttl: Duration) -> Link {
         url: signed.uri().to_owned(),
         method: signed.method().to_owned(),
         headers,
-        expires_at: Timestamp::try_from(SystemTime::now() + ttl).unwrap_or(Timestamp::MAX),
+        expires_at: Timestamp::now().saturating_add(ttl).unwrap_or(Timestamp::MAX),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::application::object_prefix;
 use domain::catalogue::DocumentKind;
 use domain::ids::ApplicationId;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use protocol::report::Link;
 use sha2::{Digest, Sha256};
 
@@ -57,7 +57,7 @@ impl FakeDocuments {
     pub fn put(&self, key: &str, media_type: &str, kind: Option<DocumentKind>, bytes: &[u8]) -> String {
         let mut state = self.lock();
         let number = state.stored.entry(key.to_owned()).or_default();
-        *number += 1;
+        *number = number.saturating_add(1);
         let version = format!("v{number}");
         let versions = state.objects.entry(key.to_owned()).or_default();
         let object = Object {
@@ -119,7 +119,8 @@ impl FakeDocuments {
 
     fn link(&self, method: &str, url: String, headers: BTreeMap<String, String>, ttl: Duration) -> Link {
         let ttl = SignedDuration::try_from(ttl).unwrap_or(SignedDuration::ZERO);
-        let link = Link { url, method: method.to_owned(), headers, expires_at: self.clock.now() + ttl };
+        let expires_at = self.clock.now().saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        let link = Link { url, method: method.to_owned(), headers, expires_at };
         self.lock().links.push(link.clone());
         link
     }

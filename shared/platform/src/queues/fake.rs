@@ -99,7 +99,7 @@ impl FakeQueues {
         if let Some((times, error)) = state.refusals.get_mut(&message.id)
             && *times > 0
         {
-            *times -= 1;
+            *times = times.saturating_sub(1);
             return Err(*error);
         }
         if state.removed.contains(queue) {

@@ -16,7 +16,7 @@ use super::lists::{KeyRange, Merge, Wanted, newest, person_ranges};
 use super::row::{self, Row};
 use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 use super::{Cursor, DUE_SHARDS, Page, StoreError, shard, store_error};
-use crate::jitter::jitter;
+use crate::jitter::{doubled, jitter};
 
 /// Most calls of `BatchGetItem` for one page, the first included. Keys that are still unprocessed then fail the page as
 /// throttled.
@@ -101,7 +101,7 @@ impl AwsApplicationRows {
                 return Ok(found);
             }
             if read > 0 {
-                tokio::time::sleep(jitter(Duration::from_millis(50 << read))).await;
+                tokio::time::sleep(jitter(doubled(Duration::from_millis(50), read))).await;
             }
             let wanted = KeysAndAttributes::builder()
                 .set_keys(Some(open))

@@ -1,4 +1,5 @@
 //! The store in memory. It behaves like the table and counts the same write units.
+#![allow(clippy::arithmetic_side_effects, reason = "a test may fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

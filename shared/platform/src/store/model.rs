@@ -54,7 +54,7 @@ impl StoredApplication {
     /// Bytes of the application's item, rounded up: the entries, the encrypted personal data, and a share for the keys.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        KEY_BYTES + self.encrypted.len() + self.ledger.bytes() + self.ledger.entries().len()
+        [KEY_BYTES, self.encrypted.len(), self.ledger.bytes(), self.ledger.entries().len()].into_iter().sum()
     }
 
     /// Whether the same write created this application and `other`. The encrypted part contains a random nonce, so two
@@ -169,7 +169,7 @@ pub fn due_shard(id: ApplicationId) -> u8 {
 
 /// The shard of an id. The id is a keyed hash, so its last byte is evenly distributed.
 pub(super) fn shard(id: ApplicationId, of: u8) -> u8 {
-    id.as_uuid().as_bytes()[15] % of
+    id.as_uuid().as_bytes()[15].checked_rem(of).unwrap_or_default()
 }
 
 #[cfg(test)]

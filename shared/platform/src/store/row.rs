@@ -8,6 +8,7 @@ use domain::application::Application;
 use domain::event::Event;
 use domain::ids::{AgencyCode, ApplicationId};
 use domain::ledger::{Ledger, LedgerError};
+use domain::time::later;
 use jiff::{SignedDuration, Timestamp};
 
 use super::keys::{LISTS, PERSON, TENANT, list_keys};
@@ -118,7 +119,7 @@ pub(super) fn time_to_live(stored: &StoredApplication) -> Option<i64> {
     let head = stored.ledger.state();
     let never_handed_in = head.leg_opened == 0;
     (head.is_abandoned() && never_handed_in)
-        .then(|| (head.changed_at + SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS)).as_second())
+        .then(|| later(head.changed_at, SignedDuration::from_hours(24 * EXPIRED_DRAFT_DAYS)).as_second())
 }
 
 /// Whether the new entries correct the draft, so that the personal data is written again.
@@ -250,6 +251,7 @@ impl Row {
 
     /// Bytes of the item (AWS: "DynamoDB item sizes and formats").
     #[cfg(any(test, feature = "testing"))]
+    #[expect(clippy::arithmetic_side_effects, reason = "lengths of texts in memory")]
     pub(super) fn size(&self) -> usize {
         let events: usize = self.events.iter().map(|event| 1 + event.len()).sum();
         let mut size = ID.len() + self.id.to_string().len();
@@ -295,6 +297,7 @@ impl Row {
 
     /// Bytes of an entry in an index by time of creation: its keys and the table's key.
     #[cfg(any(test, feature = "testing"))]
+    #[expect(clippy::arithmetic_side_effects, reason = "lengths of texts in memory")]
     pub(super) fn entry_size(&self, attribute: &str, key: &str) -> usize {
         let keys = attribute.len() + key.len() + CREATED.len() + self.created.len();
         keys + ID.len() + self.id.to_string().len()
@@ -302,6 +305,7 @@ impl Row {
 
     /// Bytes of the due index entry; `None` without an entry.
     #[cfg(any(test, feature = "testing"))]
+    #[expect(clippy::arithmetic_side_effects, reason = "lengths of texts in memory")]
     pub(super) fn due_entry_size(&self) -> Option<usize> {
         let wake = self.wake?;
         let keys = DUE.len() + self.due().len() + WAKE.len() + number_size(wake);
@@ -321,6 +325,7 @@ pub(super) fn list<'a>(events: impl IntoIterator<Item = &'a Vec<u8>>) -> Attribu
 
 /// Bytes of a number: one for every two significant digits, one more, and one for a minus sign.
 #[cfg(any(test, feature = "testing"))]
+#[expect(clippy::arithmetic_side_effects, reason = "lengths of texts in memory")]
 fn number_size(number: i64) -> usize {
     let digits = number.unsigned_abs().to_string();
     let significant = digits.trim_end_matches('0').len().max(1);

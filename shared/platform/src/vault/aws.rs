@@ -37,13 +37,14 @@ pub struct AwsVault {
 #[derive(Debug)]
 struct Keys {
     current: Option<CurrentKey>,
+    /// Unwrapped keys, each with the time at which it was unwrapped.
     opened: LruCache<Vec<u8>, (DataKey, Instant)>,
 }
 
 #[derive(Debug)]
 struct CurrentKey {
     key: DataKey,
-    until: Instant,
+    since: Instant,
     left: u32,
 }
 
@@ -93,7 +94,7 @@ impl AwsVault {
             .map_err(|error| vault_error(Failure::of("KMS.Decrypt", &error)))?;
         // The hub has never written a data key of another length.
         let key = data_key(answer.plaintext, wrapped).map_err(|_| VaultError::Corrupt)?;
-        self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now() + DECRYPTED_KEY_TTL));
+        self.lock().opened.put(wrapped.to_vec(), (key.clone(), Instant::now()));
         Ok(key)
     }
 
@@ -104,19 +105,20 @@ impl AwsVault {
 
 impl Keys {
     fn take_current(&mut self, now: Instant) -> Option<DataKey> {
-        let current = self.current.as_mut().filter(|current| now < current.until && current.left > 0)?;
-        current.left -= 1;
+        let is_fresh = |since: Instant| now.saturating_duration_since(since) < DATA_KEY_TTL;
+        let current = self.current.as_mut().filter(|current| is_fresh(current.since))?;
+        current.left = current.left.checked_sub(1)?;
         Some(current.key.clone())
     }
 
     fn remember(&mut self, key: &DataKey, wrapped: Vec<u8>, now: Instant) {
-        self.current = Some(CurrentKey { key: key.clone(), until: now + DATA_KEY_TTL, left: USES - 1 });
-        self.opened.put(wrapped, (key.clone(), now + DECRYPTED_KEY_TTL));
+        self.current = Some(CurrentKey { key: key.clone(), since: now, left: USES - 1 });
+        self.opened.put(wrapped, (key.clone(), now));
     }
 
     fn opened(&mut self, wrapped: &[u8], now: Instant) -> Option<DataKey> {
-        let (key, until) = self.opened.get(wrapped)?;
-        (now < *until).then(|| key.clone())
+        let (key, since) = self.opened.get(wrapped)?;
+        (now.saturating_duration_since(*since) < DECRYPTED_KEY_TTL).then(|| key.clone())
     }
 }
 

@@ -103,7 +103,8 @@ impl<'a> Envelope<'a> {
         if ciphertext.len() < TAG_BYTES {
             return Err(VaultError::Corrupt);
         }
-        Ok(Envelope { header: &encrypted[..3 + length], wrapped, nonce, ciphertext })
+        let header = encrypted.get(..length.saturating_add(3)).ok_or(VaultError::Corrupt)?;
+        Ok(Envelope { header, wrapped, nonce, ciphertext })
     }
 
     /// Decrypts the value with its unwrapped key.
