@@ -142,7 +142,7 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> Consumer<Q, D, I> {
                 Err(error @ QueueError::Refused { .. }) if !received => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(agency = %processor.agency, %error, "receive failed, will retry");
-                    failures += 1;
+                    failures = failures.saturating_add(1);
                     tokio::select! {
                         biased;
                         () = stop.requested() => break,

@@ -30,10 +30,13 @@ impl RetryPolicy {
         }
         let doubled =
             self.first.saturating_mul(1u32.checked_shl(tried.saturating_sub(1)).unwrap_or(u32::MAX));
-        let jitter = doubled.min(self.longest).mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let bound = doubled.min(self.longest);
+        let share = f64::from(random) / f64::from(u32::MAX);
+        // As a float the longest duration is rounded up, and is then no duration.
+        let jitter = Duration::try_from_secs_f64(bound.as_secs_f64() * share).unwrap_or(bound);
         Some(match retry_after {
             // Never earlier than the hub requested. The jitter spreads clients that got the same `Retry-After`.
-            Some(least) => least + jitter.min(self.first),
+            Some(least) => least.saturating_add(jitter.min(self.first)),
             None => jitter,
         })
     }
@@ -80,6 +83,14 @@ mod tests {
         assert_eq!(wait(1, Some(6)), None);
         assert_eq!(retry_policy.wait(4, None, 0), seconds(0));
         assert_eq!(retry_policy.wait(2, Some(Duration::from_secs(2)), 0), seconds(2));
+    }
+
+    #[test]
+    fn a_policy_without_bounds_waits_and_does_not_panic() {
+        let longest = Duration::MAX;
+        let retry_policy = RetryPolicy { tries: 5, first: longest, longest };
+        assert_eq!(retry_policy.wait(1, None, u32::MAX), Some(longest));
+        assert_eq!(retry_policy.wait(1, Some(longest), u32::MAX), Some(longest));
     }
 
     #[test]

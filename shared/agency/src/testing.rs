@@ -1,6 +1,7 @@
 //! Fakes and invented cases for tests. Only tests build this module: the feature `testing` turns it on for the crates
 //! that build on this one.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::arithmetic_side_effects, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod fake_queue;
 

@@ -251,7 +251,8 @@ fn parse(file: &Path) -> Result<Map<String, Value>, String> {
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("byte {} of the file is not UTF-8", error.utf8_error().valid_up_to()))?;
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let before = |end: usize| text.get(..end).unwrap_or(&text);
+        let line = error.span().map_or(0, |span| before(span.start).lines().count().max(1));
         format!("the file is not TOML at line {line}")
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::ids::{AgencyCode, ApplicationId, EventId};
 use protocol::case::{Case, Envelope};
 use protocol::jose::{JoseError, PrivateKey, decrypt, signer_kid};
-use tokio::time::{Instant, interval_at};
+use tokio::time::interval;
 
 use crate::case_handler::CaseHandler;
 use crate::hub_client::HubClient;
@@ -136,8 +136,10 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> MessageProcessor<Q, D, I> {
         let Some(first) = messages.first() else {
             return Disposition::Retry(None);
         };
-        let period = (self.visibility / 3).max(Duration::from_secs(1));
-        let mut heartbeat = interval_at(Instant::now() + period, period);
+        let period = self.visibility.checked_div(3).unwrap_or_default().max(Duration::from_secs(1));
+        let mut heartbeat = interval(period);
+        // An interval ticks at once, and the group has just been received.
+        heartbeat.reset();
         let mut work = std::pin::pin!(self.handle(first));
         loop {
             tokio::select! {

@@ -135,7 +135,9 @@ impl HubClient {
             let Some(now) = now.filter(|_| !renewed) else { return Err(refused) };
             renewed = true;
             let mut claims = serde_json::to_value(request).map_err(|_| JoseError::Payload)?;
-            claims["iat"] = now;
+            if let Some(members) = claims.as_object_mut() {
+                members.insert("iat".to_owned(), now);
+            }
             jws = sign(typ, &claims, &self.key)?;
         }
     }
@@ -149,7 +151,7 @@ impl HubClient {
         tried: &mut u32,
         failed: FailedTry,
     ) -> Result<(), HubClientError> {
-        *tried += 1;
+        *tried = tried.saturating_add(1);
         match failed {
             FailedTry::Permanent(error) => Err(error),
             FailedTry::Retryable(after) if self.may_retry(*tried, after).await => Ok(()),

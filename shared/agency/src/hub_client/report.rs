@@ -58,7 +58,7 @@ fn derive_id(
     result: &ReportedResult,
 ) -> Result<ReportId, JoseError> {
     let content = serde_json::to_vec(&(agency, application, seen, result)).map_err(|_| JoseError::Payload)?;
-    let hash = Sha256::new_with_prefix(b"tongban-report:").chain_update(content).finalize();
+    let hash: [u8; 32] = Sha256::new_with_prefix(b"tongban-report:").chain_update(content).finalize().into();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     ReportId::from_uuid(Uuid::new_v8(bytes)).ok_or(JoseError::Payload)
@@ -104,9 +104,9 @@ impl HubClient {
     pub async fn send(&self, report: &SignedReport) -> Result<Receipt, HubClientError> {
         let stale = !report.is_fresh(Timestamp::now());
         let mut current = if stale { self.renew(report)? } else { report.clone() };
-        let (mut tried, mut renewed) = (0, false);
+        let (mut tried, mut renewed) = (0_u32, false);
         loop {
-            tried += 1;
+            tried = tried.saturating_add(1);
             let response = match self.post("v1/reports", &current.jws).await {
                 Err(HubClientError::Unauthorized(problem)) if problem.code() == EXPIRED && !renewed => {
                     renewed = true;

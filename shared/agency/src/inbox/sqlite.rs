@@ -91,7 +91,7 @@ impl SqliteInbox {
             let Some(Open { file, pruned }) = open.as_mut() else {
                 return Err(failed(rusqlite::Error::InvalidQuery));
             };
-            if now - *pruned >= PRUNE_SECONDS {
+            if now.saturating_sub(*pruned) >= PRUNE_SECONDS {
                 *pruned = now;
                 prune(file, now).map_err(failed)?;
             }
@@ -119,12 +119,11 @@ fn opened(path: &Path) -> Result<Connection, InboxError> {
     reason = "SQLite offers no condition to wait for; the retries are bounded"
 )]
 fn prepared(file: &Connection) -> rusqlite::Result<i64> {
-    let deadline = Instant::now() + BUSY;
+    let started = Instant::now();
     loop {
         match lay_out(file) {
             Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < BUSY =>
             {
                 std::thread::sleep(BUSY_RETRY);
             }
@@ -152,7 +151,7 @@ fn lay_out(file: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn prune(file: &Connection, now: i64) -> rusqlite::Result<usize> {
-    let before = now - RETENTION_DAYS * 24 * 60 * 60;
+    let before = now.saturating_sub(RETENTION_DAYS * 24 * 60 * 60);
     file.execute(
         "DELETE FROM handled WHERE application IN (SELECT application FROM handled WHERE at < ?1 LIMIT ?2)",
         params![before, PRUNE_ROWS],
