@@ -136,7 +136,10 @@ impl AppClient {
         mut body: Value,
         documents: &[SampleDocument],
     ) -> Result<ApplicationView, AppClientError> {
-        body["documents"] = documents.iter().map(SampleDocument::declaration).collect();
+        if let Some(members) = body.as_object_mut() {
+            let documents = documents.iter().map(SampleDocument::declaration).collect();
+            members.insert("documents".to_owned(), documents);
+        }
         self.post("/v1/applications", &body).await
     }
 
@@ -269,10 +272,8 @@ impl AppClient {
         url: &str,
         events: &[String],
     ) -> Result<(SubscriptionId, Secret), AppClientError> {
-        let mut body = json!({ "url": url });
-        if !events.is_empty() {
-            body["events"] = json!(events);
-        }
+        let body =
+            if events.is_empty() { json!({ "url": url }) } else { json!({ "url": url, "events": events }) };
         let created: SubscriptionView = self.post("/v1/subscriptions", &body).await?;
         let secret = created.secret.and_then(|secret| Secret::parse(&secret).ok());
         Ok((created.id, secret.ok_or(AppClientError::MissingSecret)?))

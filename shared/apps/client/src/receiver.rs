@@ -145,7 +145,7 @@ async fn receive(State(state): State<ServerState>, headers: HeaderMap, body: Byt
     let secrets = {
         let mut settings = lock(&state.settings);
         if let Some(status) = settings.forced_status {
-            settings.turned_away += 1;
+            settings.turned_away = settings.turned_away.saturating_add(1);
             return status;
         }
         settings.secrets.clone()

@@ -37,7 +37,7 @@ async fn send_while(
     build: impl Fn() -> RequestBuilder,
 ) -> Result<Vec<u8>, AppClientError> {
     let started = Instant::now();
-    let mut retries = 0;
+    let mut retries = 0_u32;
     loop {
         let (error, retry_after) = match build().send().await {
             Ok(response) if is_temporary(response.status()) => {
@@ -53,11 +53,11 @@ async fn send_while(
             Err(source) => (no_response(name, source), None),
         };
         let pause = pause(retries, retry_after);
-        if started.elapsed() + pause > DEADLINE {
+        if started.elapsed().saturating_add(pause) > DEADLINE {
             return Err(error);
         }
         tokio::time::sleep(pause).await;
-        retries += 1;
+        retries = retries.saturating_add(1);
     }
 }
 
@@ -92,7 +92,7 @@ fn pause(retries: u32, retry_after: Option<Duration>) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(retries).unwrap_or(u32::MAX));
     // Without randomness the pause is the longest: still correct, only less spread.
     let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-    retry_after.unwrap_or_default() + doubled.min(LONGEST_PAUSE).mul_f64(random)
+    retry_after.unwrap_or_default().saturating_add(doubled.min(LONGEST_PAUSE).mul_f64(random))
 }
 
 #[cfg(test)]
@@ -104,6 +104,7 @@ mod tests {
         assert!(pause(0, None) <= FIRST_PAUSE);
         assert!(pause(40, None) <= LONGEST_PAUSE);
         assert!(pause(0, Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+        assert_eq!(pause(9, Some(Duration::MAX)), Duration::MAX, "the server chooses `Retry-After`");
     }
 
     fn http() -> reqwest::Client {

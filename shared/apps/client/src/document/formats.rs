@@ -23,11 +23,11 @@ pub fn pdf_page(lines: &[&str]) -> Vec<u8> {
     ];
     let mut pdf = "%PDF-1.4\n".to_owned();
     let mut table = "0000000000 65535 f \n".to_owned();
-    for (index, object) in objects.iter().enumerate() {
+    for (number, object) in (1_usize..).zip(&objects) {
         table.push_str(&format!("{:010} 00000 n \n", pdf.len()));
-        pdf.push_str(&format!("{} 0 obj\n{object}\nendobj\n", index + 1));
+        pdf.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
     }
-    let (start, size) = (pdf.len(), objects.len() + 1);
+    let (start, size) = (pdf.len(), objects.len().saturating_add(1));
     pdf.push_str(&format!("xref\n0 {size}\n{table}"));
     pdf.push_str(&format!("trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"));
     pdf.into_bytes()
@@ -37,13 +37,13 @@ pub fn pdf_page(lines: &[&str]) -> Vec<u8> {
 pub(super) fn jpeg(text: &str) -> Vec<u8> {
     let mut picture = vec![0xff, 0xd8];
     let mut segment = |marker: u8, parts: &[&[u8]]| {
-        let length: usize = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
+        let length = parts.iter().map(|part| part.len()).sum::<usize>().saturating_add(2);
         picture.extend([0xff, marker]);
         picture.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
         parts.iter().for_each(|part| picture.extend(*part));
     };
     segment(0xe0, &[b"JFIF\0", &[1, 1, 0, 0, 72, 0, 72, 0, 0]]);
-    segment(0xfe, &[&text.as_bytes()[..text.len().min(COMMENT_BYTES)]]);
+    segment(0xfe, &[text.as_bytes().get(..COMMENT_BYTES).unwrap_or(text.as_bytes())]);
     segment(0xdb, &[&[0], &[1; 64]]);
     segment(0xc0, &[&[8, 0, 1, 0, 1, 1, 1, 0x11, 0]]);
     // Both Huffman tables know one code of one bit: no difference, end of block.
