@@ -4,6 +4,7 @@
 mod docs;
 mod faults;
 mod field_cases;
+mod lints;
 mod metric_filters;
 
 use std::collections::BTreeMap;
