@@ -45,6 +45,10 @@ READS = {
 LONGEST_VISIBILITY = 30
 # The shortest time, in seconds, for which a message that fails is received again before it is a dead letter.
 SHORTEST_RETRIES = 900
+# The shortest time, in seconds, that a person has for a dead letter before SQS deletes it: four days, a long weekend.
+SHORTEST_DEAD_LETTER = 4 * 86400
+# How long SQS keeps a message of a queue that does not say.
+DEFAULT_RETENTION = 4 * 86400
 # Lambda's limit on the environment of a function, which it counts as JSON.
 MOST_ENVIRONMENT = 4096
 # The longest value that a reference to a resource can have: an ARN or a queue's URL.
@@ -218,6 +222,30 @@ def mappings(resources: dict) -> list[str]:
     return wrong
 
 
+def dead_letters(resources: dict) -> list[str]:
+    """A person has days for every dead letter, and a dead letter is of the same kind as its queue.
+
+    SQS deletes a dead letter of a standard queue by the age of its first send, and one of a FIFO queue by the time of its
+    move. The local AWS deletes none.
+    """
+    wrong = []
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::SQS::Queue" or "RedrivePolicy" not in resource["Properties"]:
+            continue
+        source = resource["Properties"]
+        dead_name = source["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        dead = resources[dead_name]["Properties"]
+        is_fifo = source.get("FifoQueue", False)
+        if dead.get("FifoQueue", False) != is_fifo:
+            wrong.append(f"{name} and {dead_name} must both be FIFO queues, or neither")
+        left = dead.get("MessageRetentionPeriod", DEFAULT_RETENTION)
+        if not is_fifo:
+            left -= source.get("MessageRetentionPeriod", DEFAULT_RETENTION)
+        if left < SHORTEST_DEAD_LETTER:
+            wrong.append(f"{dead_name} keeps a dead letter of {name} for {left} s, less than {SHORTEST_DEAD_LETTER} s")
+    return wrong
+
+
 def retention(resources: dict) -> list[str]:
     """What holds data outlives its stack, but not the failed deployment that creates it.
 
@@ -288,6 +316,7 @@ def main() -> int:
         wrong += queue_policies(resources, agencies)
         wrong += alarms(resources)
         wrong += mappings(resources)
+        wrong += dead_letters(resources)
         wrong += retention(resources)
         wrong += environments(resources, parameters)
         ignored = ["--ignore-checks", *IGNORED] if IGNORED else []

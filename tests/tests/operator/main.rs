@@ -89,6 +89,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         ("policies::a_killed_process_costs_thirty_seconds_on_every_queue", |test_hub| {
             Box::pin(policies::a_killed_process_costs_thirty_seconds_on_every_queue(test_hub))
         }),
+        ("policies::a_person_has_days_for_every_dead_letter", |test_hub| {
+            Box::pin(policies::a_person_has_days_for_every_dead_letter(test_hub))
+        }),
         ("policies::every_queue_has_alarms", |test_hub| Box::pin(policies::every_queue_has_alarms(test_hub))),
         ("policies::o3_nothing_may_stay_behind_after_a_failed_deployment", |test_hub| {
             Box::pin(policies::o3_nothing_may_stay_behind_after_a_failed_deployment(test_hub))

@@ -110,6 +110,29 @@ pub(crate) async fn a_killed_process_costs_thirty_seconds_on_every_queue(test_hu
     }
 }
 
+/// SQS deletes a dead letter of a standard queue by the age of its first send, and one of a FIFO queue by the time of its
+/// move; the local AWS deletes none.
+pub(crate) async fn a_person_has_days_for_every_dead_letter(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
+    check.sound();
+    let named = |queue: &str, seconds: u32| {
+        format!("${{AWS::StackName}}-{queue}\"\n      MessageRetentionPeriod: {seconds}\n")
+    };
+    for (queue, dead) in [("uploads", "UploadsDead"), ("reports", "ReportsDead")] {
+        let (now, short) =
+            (named(&format!("{queue}-dead"), 1_209_600), named(&format!("{queue}-dead"), 1_000_000));
+        check.says(&format!("standard-{queue}"), (&now, &short), &format!("{dead} keeps a dead letter"), 1);
+    }
+    let fifo = |seconds: u32| {
+        format!(
+            "Agency${{Code}}Dead:\n        Type: AWS::SQS::Queue\n        Properties:\n          QueueName: !Sub \
+             \"${{AWS::StackName}}-agency-${{Code}}-dead.fifo\"\n          FifoQueue: true\n          DeduplicationScope: \
+             messageGroup\n          FifoThroughputLimit: perMessageGroupId\n          MessageRetentionPeriod: {seconds}\n"
+        )
+    };
+    check.says("fifo", (&fifo(1_209_600), &fifo(86_400)), "Dead keeps a dead letter of Agency", 43);
+}
+
 /// What real AWS refuses and the local AWS does not: to remove a protected table in a rollback.
 pub(crate) async fn o3_nothing_may_stay_behind_after_a_failed_deployment(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);
