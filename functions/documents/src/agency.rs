@@ -29,7 +29,7 @@ pub const REQUEST_BYTES: usize = 8 * 1024;
 /// # Errors
 /// 400 and 401 when the request is not signed by an agency or not fresh; 404 when the agency has no leg of the
 /// application, its leg ended more than [`PAPERS_DAYS`] ago, or the application has no such document; 409 and 422 as
-/// for an app's upload.
+/// for an app's upload; 503 when the application is known in part and the answer lies in the unknown part.
 pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
     let request: DocumentRequest = signed_request(hub, DOCUMENT_TYP, jws).await?;
     let DocumentRequest { agency, application, iat: _, action } = request;
@@ -41,13 +41,18 @@ pub async fn link<H: Hub>(hub: &H, jws: &str) -> Result<Link, Problem> {
     let state = stored.ledger.state();
     match action {
         DocumentAction::Fetch { document } => {
-            if !may_fetch_papers(&stored.ledger, &agency, hub.clock().now()) {
+            let may_fetch = may_fetch_papers(&stored.ledger, &agency, hub.clock().now());
+            let found = state.document(document).filter(|found| may_fetch && found.stored().is_some());
+            if found.is_none() && state.is_incomplete() {
+                return Err(Refusal::IncompleteRead.into());
+            }
+            if !may_fetch {
                 tracing::warn!(%agency, %application, "document request rejected: the agency's leg ended too long ago; the request is answered 404");
                 return Err(papers_closed());
             }
-            let found = state.document(document).ok_or_else(Problem::not_found)?;
-            links::stored(hub, state, found).await
+            links::stored(hub, state, found.ok_or_else(Problem::not_found)?).await
         }
+        DocumentAction::Upload { .. } if state.is_incomplete() => Err(Refusal::IncompleteRead.into()),
         DocumentAction::Upload { document, media_type, size, sha256 } => {
             let declared = declared(&media_type, size, &sha256)?;
             upload(hub, stored, &agency, document, declared).await

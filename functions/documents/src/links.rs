@@ -31,7 +31,7 @@ pub const READ_TTL: Duration = Duration::from_secs(5 * 60);
 /// # Errors
 /// 404 when the application has no such document of the app, 409 when the declared file is stored already, an agency
 /// has the document, or the application's stage takes no documents, 412 at another version than the caller requires,
-/// 422 when the slot does not accept the document's kind.
+/// 422 when the slot does not accept the document's kind, 503 when the application is known in part.
 pub async fn to_upload<H: Hub>(
     hub: &H,
     mut stored: StoredApplication,
@@ -40,6 +40,9 @@ pub async fn to_upload<H: Hub>(
     at: IfMatch,
 ) -> Result<(Link, u32), Problem> {
     let state = stored.ledger.state();
+    if state.is_incomplete() {
+        return Err(Refusal::IncompleteRead.into());
+    }
     let found = document_of(state, document, Provider::App)?;
     accepts(found, declared)?;
     if at.version().is_some_and(|version| version != state.version) {

@@ -114,6 +114,13 @@ impl<H: Hub> Recorder<H> {
             return Ok(missing_slots);
         }
         let applied = apply_to(&self.hub, stored, &attempts).await.map_err(failure)?;
+        if applied.stored.ledger.state().is_incomplete() {
+            tracing::info!(
+                application = %id,
+                "upload not recorded: a newer version of the hub changed the application, and its sweeper finds the object in the bucket"
+            );
+            return Ok(MissingSlots::new());
+        }
         for refusal in applied.outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
             tracing::info!(
                 application = %id,
@@ -149,6 +156,10 @@ impl<H: Hub> Recorder<H> {
 
 fn missing_slots(stored: &StoredApplication, objects: &[UploadedObject]) -> MissingSlots {
     let state = stored.ledger.state();
+    // The slot may be in the unknown part of the record.
+    if state.is_incomplete() {
+        return MissingSlots::new();
+    }
     objects
         .iter()
         .map(|one| one.document)

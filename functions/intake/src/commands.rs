@@ -36,7 +36,8 @@ pub async fn command<H: Hub>(
         Refusal::Missing(_) | Refusal::Illegal { step: Step::Submit, .. } => {
             hub.store().get(id).await?.ok_or(ApplyError::NotFound)?
         }
-        Refusal::NotYours
+        Refusal::IncompleteRead
+        | Refusal::NotYours
         | Refusal::OtherLeg { .. }
         | Refusal::Illegal { .. }
         | Refusal::Stale { .. }

@@ -35,7 +35,8 @@ use crate::opening::{self, Opening};
 ///
 /// # Errors
 /// 404 as [`owned_application`]; 409 when the application is submitted or has too many corrections; 412 at another
-/// version than the caller requires; 422 with every wrong field of the corrected draft; 503 when it cannot be stored.
+/// version than the caller requires; 422 with every wrong field of the corrected draft; 503 when it cannot be stored, or
+/// the draft is known in part.
 pub async fn correct<H: Hub>(
     hub: &H,
     persons: Option<&PersonIndex>,
@@ -55,6 +56,9 @@ pub async fn correct<H: Hub>(
                 return Err(Refusal::KeyReused.into());
             }
             return answer(hub, &stored, taken.version, &opening::declared_before(patch)).await;
+        }
+        if state.is_incomplete() {
+            return Err(Refusal::IncompleteRead.into());
         }
         if expected_version.is_some_and(|version| version != state.version) {
             return Err(Refusal::Changed { version: state.version }.into());

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use platform::batch::CONCURRENCY;
 use platform::clock::Clock as _;
 use platform::hub::Hub;
+use platform::log_fault;
 use platform::store::{Cursor, ResendMark, Store as _, StoreError, StoredApplication};
 use protocol::backlog::{
     CASES, CASES_DEFAULT, CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome,
@@ -60,6 +61,7 @@ fn open_case(stored: &StoredApplication) -> Option<OpenCase> {
         due: head.due,
         overdue: head.overdue,
         opened_at: head.opened_at,
+        incomplete_read: head.is_incomplete(),
     })
 }
 
@@ -99,7 +101,8 @@ async fn resend_one<H: Hub>(hub: &H, agency: &AgencyCode, case: ResendCase, now:
     let (message, outcome) = match request_resend(hub, agency, case, now).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::warn!(application = %case.application, %error, "resend request not recorded: the agency is answered `unavailable` for this case");
+            let fault = format!("resend of {}", case.application);
+            log_fault!(!error.is_transient(), &fault, application = %case.application, %error, "resend request not recorded: the agency is answered `unavailable` for this case");
             (None, ResendOutcome::Unavailable)
         }
     };
@@ -116,6 +119,9 @@ async fn request_resend<H: Hub>(
     let Some(stored) = stored.filter(|stored| stored.ledger.state().involves(agency)) else {
         return Ok((None, ResendOutcome::NotFound));
     };
+    if stored.ledger.state().is_incomplete() {
+        return Ok((None, ResendOutcome::Unavailable));
+    }
     let mut open = open_notices(&stored.ledger);
     if stored.ledger.state().agency() != agency || open.is_empty() {
         return Ok((None, ResendOutcome::Closed));

@@ -49,10 +49,14 @@ pub enum ReportError {
 
 impl ReportError {
     /// Whether the report becomes acceptable when something that may be on its way arrives first: the report that
-    /// precedes it, or the certificate that it names.
+    /// precedes it, the certificate that it names, or the version of the hub that can read the case.
     #[must_use]
     pub fn waits_for_another(&self) -> bool {
-        matches!(self, ReportError::Early(_) | ReportError::Apply(ApplyError::Refused(Refusal::Missing(_))))
+        matches!(
+            self,
+            ReportError::Early(_)
+                | ReportError::Apply(ApplyError::Refused(Refusal::Missing(_) | Refusal::IncompleteRead))
+        )
     }
 
     /// Whether the report has nothing to add to a later report of the same agency, which overtook it in the queue.
@@ -72,6 +76,7 @@ impl ReportError {
             ReportError::Expired => Some("signature_expired"),
             ReportError::OtherAgency => Some("other_agency"),
             ReportError::Apply(ApplyError::NotFound) => Some("unknown_case"),
+            ReportError::Apply(ApplyError::Refused(Refusal::IncompleteRead)) => None,
             ReportError::Apply(ApplyError::Refused(refusal))
             | ReportError::Early(refusal)
             | ReportError::Overtaken(refusal) => Some(refusal.name()),
@@ -92,6 +97,7 @@ impl ReportError {
             ReportError::Expired => Some(Problem::new(Code::SignatureExpired)),
             // An agency that signs in the name of another learns nothing about the application.
             ReportError::OtherAgency => Some(Problem::not_found()),
+            ReportError::Apply(ApplyError::Refused(Refusal::IncompleteRead)) => None,
             ReportError::Apply(error @ (ApplyError::NotFound | ApplyError::Refused(_))) => {
                 Some(error.clone().into())
             }

@@ -5,18 +5,20 @@
 //! dispatch is not recorded again.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::command::{Attempt, Command};
 use domain::effect::{notices, open_notices};
+use domain::ledger::Ledger;
 use futures_util::stream::{self, StreamExt as _};
 use platform::agency_messages::{AgencyMessage, Sending, Undeliverable, message};
-use platform::apply::apply_to;
+use platform::apply::{ApplyError, apply_to};
 use platform::batch::CONCURRENCY;
 use platform::hub::Hub;
 use platform::internal_queue::proven;
+use platform::log_fault;
 use platform::outbox::callbacks;
-use platform::queues::{Outgoing, Queue, Queues as _};
+use platform::queues::{Outgoing, Queue, Queues as _, SendError};
 use platform::store::StoredApplication;
 use protocol::callback::CallbackMessage;
 use protocol::jose::PrivateKey;
@@ -49,7 +51,8 @@ struct PendingMessage<'c> {
 pub enum RouteOutcome {
     /// Every message is sent and recorded, or the case waits in the table for the sweeper.
     Done,
-    /// A message to an agency can never be built, for this reason. The change's other messages are sent.
+    /// For this reason this version of the hub can never send a message of the change, or record its dispatch. The
+    /// change's other messages are sent.
     Quarantine(String),
     /// A step failed: the change must be routed again.
     Retry,
@@ -60,8 +63,15 @@ pub enum RouteOutcome {
 struct Messages {
     /// Queue, message, and the version whose dispatch is recorded after the send.
     outgoing: Vec<(Queue, Outgoing, Option<u32>)>,
-    /// Why a message can never be built.
+    /// Why a message can never be built by this version of the hub.
     unsendable: Option<String>,
+}
+
+/// The first version after `after` whose entry, or an entry before it, this version of the hub cannot read.
+fn unread(ledger: &Ledger, after: u32) -> Option<u32> {
+    let first = ledger.entries().iter().find(|line| !line.is_complete)?.entry.version;
+    let first = first.max(after.saturating_add(1));
+    (first <= ledger.state().version).then_some(first)
 }
 
 impl<H: Hub> Router<H> {
@@ -82,8 +92,8 @@ impl<H: Hub> Router<H> {
         let mut queues: BTreeMap<Queue, Vec<Outgoing>> = BTreeMap::new();
         let mut pending: BTreeMap<(Queue, String), PendingMessage> = BTreeMap::new();
         let mut stopped = HashSet::new();
-        // Indices of the changes with a step that failed after their messages were built.
-        let mut failed = HashSet::new();
+        // The outcomes of the changes with a step that failed after their messages were built, by index.
+        let mut failed = HashMap::new();
         for (index, change) in changes.iter().enumerate() {
             if stopped.contains(&change.stored.id()) {
                 routed.push(RouteOutcome::Retry);
@@ -102,7 +112,8 @@ impl<H: Hub> Router<H> {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(application = %change.stored.id(), %error, "a message for an agency could not be built; the record will be retried");
+                    let fault = format!("message: {error}");
+                    log_fault!(error.needs_person(), &fault, application = %change.stored.id(), %error, "a message for an agency could not be built; the record will be retried");
                     stopped.insert(change.stored.id());
                     routed.push(RouteOutcome::Retry);
                 }
@@ -122,9 +133,14 @@ impl<H: Hub> Router<H> {
                 };
                 match result {
                     Ok(()) => sent.extend(recorded.map(|version| (*index, *change, version))),
+                    // The other records of the shard do not wait for a queue that an operator must bring back.
+                    Err(SendError::NoQueue) if matches!(queue, Queue::Agency(_)) => {
+                        log_fault!(true, &format!("no queue {queue:?}"), application = %change.stored.id(), ?queue, "the case waits in the table: its agency's queue is gone or forbidden; the sweeper tries again");
+                    }
                     Err(error) => {
-                        tracing::warn!(application = %change.stored.id(), ?queue, %error, "the queue rejected the message, will retry");
-                        failed.insert(*index);
+                        let fault = format!("{queue:?} {error}");
+                        log_fault!(!error.is_transient(), &fault, application = %change.stored.id(), ?queue, %error, "the queue rejected the message, will retry");
+                        failed.insert(*index, RouteOutcome::Retry);
                     }
                 }
             }
@@ -134,12 +150,12 @@ impl<H: Hub> Router<H> {
         });
         let mut records = stream::iter(records).buffer_unordered(CONCURRENCY);
         while let Some((index, recorded)) = records.next().await {
-            if !recorded {
-                failed.insert(index);
+            if recorded != RouteOutcome::Done && failed.get(&index) != Some(&RouteOutcome::Retry) {
+                failed.insert(index, recorded);
             }
         }
-        let retried = |(index, outcome)| if failed.contains(&index) { RouteOutcome::Retry } else { outcome };
-        routed.into_iter().enumerate().map(retried).collect()
+        let last = |(index, outcome)| failed.remove(&index).unwrap_or(outcome);
+        routed.into_iter().enumerate().map(last).collect()
     }
 
     /// The messages of a change: first to agencies, then to the app backend.
@@ -165,13 +181,19 @@ impl<H: Hub> Router<H> {
                 // of it when the hub refuses the agency's next report.
                 Err(error) if error.waits_for_agency() => {
                     let (application, version) = (change.stored.id(), notice.version);
-                    tracing::error!(%application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
+                    log_fault!(true, &error.to_string(), %application, version, %error, "the case waits in the table: its agency cannot be sent a message; the sweeper tries again");
                 }
                 Err(error) if error.is_permanent() => {
                     messages.unsendable = Some(format!("version {}: {error}", notice.version));
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // What the entry causes is known to the version of the hub that wrote it. What the entries before it cause is sent.
+        if let Some(version) = unread(ledger, change.previous_version) {
+            messages.unsendable = Some(format!(
+                "version {version} and later: a newer version of the hub wrote an entry that this version cannot read"
+            ));
         }
         for callback in callbacks(&change.stored.ledger, change.previous_version) {
             let id = callback.id();
@@ -183,15 +205,24 @@ impl<H: Hub> Router<H> {
         Ok(messages)
     }
 
-    /// Records the dispatch of the message of a version; false when the record must be retried. Succeeds when the
-    /// application has changed meanwhile and the dispatch no longer applies.
-    async fn record(&self, stored: &StoredApplication, message_version: u32) -> bool {
+    /// Records the dispatch of the message of a version. Succeeds when the application has changed meanwhile and the
+    /// dispatch no longer applies, and when nothing is left to record it in: DynamoDB removes an expired draft, and an
+    /// operator may restore a table without the application.
+    async fn record(&self, stored: &StoredApplication, message_version: u32) -> RouteOutcome {
+        let application = stored.id();
         let attempt = Attempt::hub(Command::Dispatch { message_version });
         match apply_to(&self.hub, stored.clone(), &[attempt]).await {
-            Ok(_) => true,
+            Ok(_) => RouteOutcome::Done,
+            Err(ApplyError::NotFound) => {
+                log_fault!(true, &format!("missing {application}"), %application, "the message is sent and its application is missing from the table; the dispatch is not recorded");
+                RouteOutcome::Done
+            }
+            Err(ApplyError::Store(error)) if !error.is_transient() => RouteOutcome::Quarantine(format!(
+                "version {message_version}: the dispatch cannot be recorded: {error}"
+            )),
             Err(error) => {
-                tracing::warn!(application = %stored.id(), %error, "the dispatch could not be recorded; the record will be retried");
-                false
+                tracing::warn!(%application, %error, "the dispatch could not be recorded; the record will be retried");
+                RouteOutcome::Retry
             }
         }
     }

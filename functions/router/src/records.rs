@@ -3,6 +3,7 @@
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use platform::hub::Hub;
+use platform::log_fault;
 use platform::queues::{Outgoing, Queue, Queues as _, SendError};
 use platform::store::{Image, StoreError, read_image};
 use serde_json::json;
@@ -36,33 +37,33 @@ impl<H: Hub> Router<H> {
         let mut changes = Vec::with_capacity(records.len());
         let mut changed = Vec::with_capacity(records.len());
         let mut failed = None;
-        for record in records {
+        for (place, record) in records.iter().enumerate() {
             match change(record) {
                 Ok(Some(change)) => {
                     changes.push(change);
-                    changed.push(record);
+                    changed.push((place, record));
                 }
                 Ok(None) => {}
                 Err(error) => {
                     let reason = std::error::Error::source(&error).map(ToString::to_string);
                     if !self.quarantine(record, &reason.unwrap_or_else(|| error.to_string())).await {
-                        failed = Some(sequence(record));
-                        break;
+                        failed.get_or_insert(place);
                     }
                 }
             }
         }
-        for (record, routed) in changed.into_iter().zip(self.route_changes(&changes).await) {
+        for ((place, record), routed) in changed.into_iter().zip(self.route_changes(&changes).await) {
             let is_done = match routed {
                 RouteOutcome::Done => true,
                 RouteOutcome::Quarantine(reason) => self.quarantine(record, &reason).await,
                 RouteOutcome::Retry => false,
             };
             if !is_done {
-                return Some(sequence(record));
+                failed = Some(failed.map_or(place, |before| before.min(place)));
+                break;
             }
         }
-        failed
+        failed.and_then(|place| records.get(place)).map(sequence)
     }
 
     /// Sends a record's position to the quarantine queue; false when the stream must deliver the record again.
@@ -76,7 +77,8 @@ impl<H: Hub> Router<H> {
         match self.send_to_quarantine(record, sequence, reason).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(%error, "a stream record could not be quarantined; the stream delivers it again");
+                let fault = format!("quarantine: {error}");
+                log_fault!(!error.is_transient(), &fault, %error, "a stream record could not be quarantined; the stream delivers it again");
                 false
             }
         }

@@ -18,6 +18,7 @@ use platform::arrivals::arrivals;
 use platform::clock::Clock as _;
 use platform::documents::{Documents as _, DocumentsError, ERASED_AT_ONCE};
 use platform::hub::Hub;
+use platform::log_fault;
 use platform::queues::{Queues as _, SendError};
 use platform::store::{DUE_SHARDS, Store as _, StoreError, StoredApplication};
 use protocol::jose::PrivateKey;
@@ -29,6 +30,8 @@ use tokio::time::{Duration, Instant, timeout_at};
 pub const MAX_PER_SHARD: usize = 200;
 /// Wait before an application that could not be swept is tried again, so that it does not take the place of others.
 pub const BACKOFF: SignedDuration = SignedDuration::from_mins(5);
+/// Wait before an application is tried again that needs a person, or a newer version of the hub.
+pub const LONG_BACKOFF: SignedDuration = SignedDuration::from_hours(1);
 /// Time before the function's timeout in which no further application is begun.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -51,7 +54,7 @@ pub struct SweepCounts {
     pub erased: u32,
     /// Cases that wait because their agency is suspended, unknown or has no key.
     pub waiting: u32,
-    /// Applications that could not be swept; a sweep after [`BACKOFF`] tries again.
+    /// Applications that could not be swept; a sweep after [`BACKOFF`] or [`LONG_BACKOFF`] tries again.
     pub failed: u32,
 }
 
@@ -68,6 +71,26 @@ enum Failure {
     Send(#[from] SendError),
     #[error("the message to the agency could not be built")]
     Message(#[from] Undeliverable),
+    #[error("a newer version of the hub changed the application: its sweeper takes the steps that are due")]
+    IncompleteRead,
+}
+
+impl Failure {
+    /// Whether no wait helps without a person. A denied call is logged where it happens.
+    fn needs_person(&self) -> bool {
+        match self {
+            Failure::Apply(ApplyError::Store(error)) | Failure::Store(error) => !error.is_transient(),
+            Failure::Apply(ApplyError::NotFound | ApplyError::Refused(_) | ApplyError::Contended)
+            | Failure::Documents(_) => false,
+            Failure::Send(error) => !error.is_transient(),
+            Failure::Message(error) => error.needs_person(),
+            Failure::IncompleteRead => true,
+        }
+    }
+
+    fn backoff(&self) -> SignedDuration {
+        if self.needs_person() { LONG_BACKOFF } else { BACKOFF }
+    }
 }
 
 impl<H: Hub> Sweeper<H> {
@@ -97,7 +120,7 @@ impl<H: Hub> Sweeper<H> {
             let ids = match self.hub.store().due(shard, now, MAX_PER_SHARD).await {
                 Ok(ids) => ids,
                 Err(error) => {
-                    tracing::warn!(shard, %error, "a shard of the due index could not be read; the next sweep reads it again");
+                    log_fault!(!error.is_transient(), &format!("shard {shard}"), shard, %error, "a shard of the due index could not be read; the next sweep reads it again");
                     swept.failed = swept.failed.saturating_add(1);
                     continue;
                 }
@@ -109,7 +132,8 @@ impl<H: Hub> Sweeper<H> {
                 swept.due = swept.due.saturating_add(1);
                 if let Err(error) = self.sweep_one(id, swept).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(application = %id, %error, cause, "an application could not be swept; a later sweep tries again");
+                    let fault = format!("sweep {id} {error} {cause:?}");
+                    log_fault!(error.needs_person(), &fault, application = %id, %error, cause, "an application could not be swept; a later sweep tries again");
                     swept.failed = swept.failed.saturating_add(1);
                 }
             }
@@ -118,12 +142,15 @@ impl<H: Hub> Sweeper<H> {
     }
 
     async fn sweep_one(&self, id: ApplicationId, swept: &mut SweepCounts) -> Result<(), Failure> {
-        let Some(stored) = self.hub.store().get(id).await? else { return Ok(()) };
-        let (now, version) = (self.hub.clock().now(), stored.version());
-        let done = self.take_steps(stored, now, swept).await;
-        if done.is_err() {
-            // A newer version has its own wake-up time, so this write then changes nothing.
-            self.hub.store().touch(id, version, Some(later(now, BACKOFF))).await?;
+        let now = self.hub.clock().now();
+        let done = match self.hub.store().get(id).await {
+            Ok(Some(stored)) => self.take_steps(stored, now, swept).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = &done {
+            // A write of its own wake-up time came first when the application is not due any more.
+            self.hub.store().postpone(id, now, later(now, error.backoff())).await?;
         }
         done
     }
@@ -134,6 +161,9 @@ impl<H: Hub> Sweeper<H> {
         now: Timestamp,
         swept: &mut SweepCounts,
     ) -> Result<(), Failure> {
+        if stored.ledger.state().is_incomplete() {
+            return Err(Failure::IncompleteRead);
+        }
         // Uploads first: a draft that is complete since its last minute is submitted, not expired.
         let found = arrivals(&self.hub, stored.ledger.state()).await?;
         stored = self.apply(stored, found, swept).await?;
@@ -210,7 +240,7 @@ impl<H: Hub> Sweeper<H> {
                 return Ok(None);
             }
             Err(error) if error.waits_for_agency() => {
-                tracing::error!(application = %stored.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
+                log_fault!(true, &error.to_string(), application = %stored.id(), %error, "the case cannot be sent to its agency; a later sweep tries again");
                 swept.waiting = swept.waiting.saturating_add(1);
                 return Ok(None);
             }

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 
 use crate::calendar::{Calendar, Deadline};
-use crate::catalogue::service_row;
+use crate::catalogue::current;
 use crate::event::{DocumentFault, Leg, Opened, Provider, Slot, StoredObject};
 use crate::ids::{AgencyCode, ApplicationId, DocumentId, TenantId};
 use crate::limits;
@@ -145,6 +145,15 @@ pub fn waits_for_agency(stage: Stage, purpose: Purpose) -> bool {
     stage == Stage::SupplementRequested || steps(stage, purpose).iter().any(|(step, _)| concerns_agency(step))
 }
 
+/// What this version of the hub cannot read of a record that a newer version wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// A part of the first event. Of the legs only the agencies are certain.
+    Opening,
+    /// A later event, or a part of one.
+    Event,
+}
+
 /// The state of one application. Only [`crate::evolve`] builds it; the hub never stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
@@ -196,6 +205,9 @@ pub struct Application {
     pub results: Results,
     /// Applied commands, oldest first.
     pub applied_commands: Vec<AppliedCommand>,
+    /// What this version of the hub cannot read of the record. The state is then known in part: it may be shown, and
+    /// nothing may be sent, erased or written because of it.
+    pub unread: Option<Unread>,
 }
 
 impl Application {
@@ -236,7 +248,7 @@ impl Application {
     /// no longer has the leg, all reports of the stage table for its purpose are allowed.
     #[must_use]
     pub fn reports(&self) -> Vec<Step> {
-        match service_row(self.opened.service).leg(self.purpose()) {
+        match current().service(self.opened.service).and_then(|row| row.leg(self.purpose())) {
             Some(row) => row.reports.clone(),
             None => reports(self.purpose()),
         }
@@ -265,16 +277,23 @@ impl Application {
             && usize::try_from(self.version).is_ok_and(|version| version < limits::EVENTS_SOFT)
     }
 
-    /// Whether an agency has any of the legs opened so far, and so may read the case.
+    /// Whether an agency has any of the legs opened so far, and so may read the case. Of an incomplete record any leg may
+    /// be open.
     #[must_use]
     pub fn involves(&self, agency: &AgencyCode) -> bool {
-        self.leg_opened > 0
-            && self
-                .opened
-                .legs
-                .iter()
-                .take(usize::from(self.leg).saturating_add(1))
-                .any(|leg| &leg.agency == agency)
+        let opened = match (self.is_incomplete(), self.leg_opened) {
+            (true, _) => self.opened.legs.len(),
+            (false, 0) => 0,
+            (false, _) => usize::from(self.leg).saturating_add(1),
+        };
+        self.opened.legs.iter().take(opened).any(|leg| &leg.agency == agency)
+    }
+
+    /// Whether a newer version of the hub recorded something that this version cannot read, see
+    /// [`Application::unread`].
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.unread.is_some()
     }
 
     /// The document with this id.
@@ -305,9 +324,13 @@ impl Application {
     }
 
     /// Whether the application needs a version of an object in the bucket: it is pinned, or it may still be recorded.
-    /// The answer for a file that is not needed never changes, so it may be given by an older state.
+    /// The answer for a file that is not needed never changes, so it may be given by an older state. An incomplete state
+    /// needs every file.
     #[must_use]
     pub fn needs_file(&self, document: DocumentId, round: u8, version: &str) -> bool {
+        if self.is_incomplete() {
+            return true;
+        }
         if self.is_abandoned() {
             return false;
         }
@@ -326,7 +349,8 @@ impl Application {
     /// The time limit of a leg with `purpose` that begins to run at `from`.
     #[must_use]
     pub fn limit_from(&self, purpose: Purpose, from: Timestamp) -> Deadline {
-        let days = service_row(self.opened.service).limit(purpose).unwrap_or(20);
+        let row = current().service(self.opened.service);
+        let days = row.and_then(|row| row.limit(purpose)).unwrap_or(20);
         Calendar::official().deadline(today(from), days)
     }
 

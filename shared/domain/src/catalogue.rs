@@ -4,13 +4,15 @@
 //! use. Only this module turns text into a name of the catalogue; it refuses names that the catalogue does not have.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+use crate::names::keep;
 pub use crate::names::{DocumentKind, Service, When};
 pub use crate::service::{
     Ages, Captured, CaseChoice, CaseMember, CaseRow, Catalogue, Certainty, IssuedDocument, LegRow, Provider,
@@ -18,6 +20,10 @@ pub use crate::service::{
 };
 
 static CURRENT: OnceLock<Catalogue> = OnceLock::new();
+
+/// Most names of newer catalogues that a process keeps, and characters of each.
+const NEWER_NAMES: usize = 256;
+const NEWER_NAME: usize = 64;
 
 /// The catalogue of this process.
 ///
@@ -61,6 +67,24 @@ pub fn service_row(service: Service) -> &'static ServiceRow {
     current().service(service).expect("a service's name comes from the catalogue")
 }
 
+/// A name of a record that a newer version of the hub wrote, with a newer catalogue. Names beyond the bounds are all
+/// `unknown`.
+pub(crate) fn newer_name(name: &str) -> &'static str {
+    static NEWER: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut newer = NEWER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kept) = newer.get(name) {
+        return kept;
+    }
+    let fits = (1..=NEWER_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if !fits || newer.len() >= NEWER_NAMES {
+        return "unknown";
+    }
+    let kept = keep(name.to_owned());
+    newer.insert(kept);
+    kept
+}
+
 /// The catalogue does not have a name. The error does not contain the text, which may be personal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the catalogue has no {what} of this name")]
@@ -93,6 +117,11 @@ lookups! {
 }
 
 impl Service {
+    /// The service of a record that a newer version of the hub wrote. The catalogue may not have it.
+    pub(crate) fn of_newer(name: &str) -> Service {
+        Service::named(name).unwrap_or_else(|| Service::of(newer_name(name)))
+    }
+
     /// Every service, in the catalogue's order.
     #[must_use]
     pub fn all() -> Vec<Service> {
@@ -107,6 +136,11 @@ impl Service {
 }
 
 impl When {
+    /// The case of a record that a newer version of the hub wrote. The catalogue may not have it.
+    pub(crate) fn of_newer(name: &str) -> When {
+        When::named(name).unwrap_or_else(|| When::of(newer_name(name)))
+    }
+
     /// The case with this wire name, of any service.
     #[must_use]
     pub fn named(name: &str) -> Option<When> {

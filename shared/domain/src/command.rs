@@ -18,6 +18,9 @@ pub enum Actor {
     Agency(AgencyCode),
     /// The hub.
     Hub,
+    /// A party that this version of the hub does not know: a newer version recorded the entry. Never written.
+    #[serde(skip)]
+    Unknown,
 }
 
 /// One attempt to change an application.

@@ -23,6 +23,10 @@ use crate::time::today;
 /// Why a command is refused. No refusal carries personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
+    /// A newer version of the hub recorded something that this version cannot read, as after a rollback. The newer
+    /// version can take the command.
+    #[error("a newer version of the hub changed the application, so this version changes nothing")]
+    IncompleteRead,
     /// The application belongs to another tenant, or the agency has no leg of it. Callers respond "not found".
     #[error("the application belongs to another tenant, or the agency has no part in it")]
     NotYours,
@@ -86,6 +90,7 @@ impl Refusal {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Refusal::IncompleteRead => "incomplete_read",
             Refusal::NotYours => "not_yours",
             Refusal::OtherLeg { .. } => "other_leg",
             Refusal::Illegal { .. } => "illegal_step",
@@ -112,6 +117,9 @@ pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<
         && let Some(taken) = state.applied_command(&key.id)
     {
         return if taken.key.body == key.body { Ok(Vec::new()) } else { Err(Refusal::KeyReused) };
+    }
+    if state.is_incomplete() && is_party(state, &attempt.by) {
+        return Err(Refusal::IncompleteRead);
     }
     authorize(state, &attempt.by, attempt.command.step())?;
     if attempt.expected_version.is_some_and(|version| version != state.version) {
@@ -176,6 +184,16 @@ pub fn decide(state: &Application, attempt: &Attempt, now: Timestamp) -> Result<
     }
 }
 
+/// Whether the party may know that the application exists.
+fn is_party(state: &Application, by: &Actor) -> bool {
+    match by {
+        Actor::Tenant(tenant) => tenant == state.tenant(),
+        Actor::Agency(agency) => state.involves(agency),
+        Actor::Hub => true,
+        Actor::Unknown => false,
+    }
+}
+
 fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal> {
     let taker = step.taken_by();
     let may = match by {
@@ -186,6 +204,7 @@ fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal>
                 && agency == state.agency()
         }
         Actor::Hub => matches!(taker, Taker::Hub),
+        Actor::Unknown => false,
     };
     // An agency of an earlier leg knows the case, so its refusal may reveal the stage.
     let was_involved = matches!(by, Actor::Agency(agency) if state.involves(agency));
@@ -200,7 +219,9 @@ fn authorize(state: &Application, by: &Actor, step: Step) -> Result<(), Refusal>
 fn not_now(state: &Application, by: &Actor, step: Step) -> Refusal {
     match by {
         Actor::Agency(agency) if agency != state.agency() => Refusal::OtherLeg { stage: state.stage },
-        Actor::Agency(_) | Actor::Tenant(_) | Actor::Hub => Refusal::Illegal { stage: state.stage, step },
+        Actor::Agency(_) | Actor::Tenant(_) | Actor::Hub | Actor::Unknown => {
+            Refusal::Illegal { stage: state.stage, step }
+        }
     }
 }
 

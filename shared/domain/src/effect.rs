@@ -51,13 +51,14 @@ impl Notice {
     }
 }
 
-/// The messages that the entries after version `after` cause, in order.
+/// The messages that the entries after version `after` cause, in order. None from the first entry on that this version
+/// of the hub cannot read: the version that wrote the entry knows what it causes.
 #[must_use]
 pub fn notices(ledger: &Ledger, after: u32) -> Vec<Notice> {
     let mut notices = Vec::new();
     for line in ledger.after(after) {
         let version = line.entry.version;
-        let Some(then) = ledger.at(version) else {
+        let Some(then) = ledger.at(version).filter(|then| !then.is_incomplete()) else {
             continue;
         };
         if let Some(kind) = notice(&then, &line.entry.event) {
@@ -93,12 +94,13 @@ fn notice(then: &Application, event: &Event) -> Option<NoticeKind> {
         | Event::Issued { .. }
         | Event::Completed { .. }
         | Event::Rejected { .. }
-        | Event::Overdue { .. } => None,
+        | Event::Overdue { .. }
+        | Event::Unknown { .. } => None,
     }
 }
 
 /// The messages of the open leg, sent or not, oldest first: the agency may request each again. Empty when no agency has
-/// the case.
+/// the case. Of an incomplete record the messages before the first entry that cannot be read.
 #[must_use]
 pub fn open_notices(ledger: &Ledger) -> Vec<Notice> {
     let state = ledger.state();
@@ -121,7 +123,7 @@ pub fn lost_in_queue(state: &Application, now: Timestamp) -> bool {
 #[must_use]
 pub fn in_queue_since(state: &Application) -> Option<Timestamp> {
     let waits = matches!(state.stage, Stage::Dispatched | Stage::Supplemented);
-    state.dispatched_at.filter(|_| waits && undelivered(state).is_none())
+    state.dispatched_at.filter(|_| waits && !state.is_incomplete() && undelivered(state).is_none())
 }
 
 /// How long a queue keeps a message.
@@ -130,7 +132,7 @@ pub const QUEUE_KEEPS: SignedDuration = SignedDuration::from_hours(24 * limits::
 /// The message of the current leg whose dispatch is not recorded. The sweeper sends it when the router did not.
 #[must_use]
 pub fn undelivered(state: &Application) -> Option<Notice> {
-    let possible = next(state.stage, state.purpose(), Step::Dispatch).is_some();
+    let possible = !state.is_incomplete() && next(state.stage, state.purpose(), Step::Dispatch).is_some();
     (possible && state.leg_dispatched < state.message_version).then(|| Notice {
         agency: state.agency().clone(),
         kind: if state.stage == Stage::Supplemented {
@@ -176,6 +178,7 @@ pub fn calls_back(event: &Event) -> bool {
         | Event::DocumentDiscarded { .. }
         | Event::Corrected(_)
         | Event::Submitted { .. }
-        | Event::Supplemented { .. } => false,
+        | Event::Supplemented { .. }
+        | Event::Unknown { .. } => false,
     }
 }

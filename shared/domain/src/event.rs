@@ -325,14 +325,20 @@ pub enum Event {
         #[serde(rename = "l")]
         leg: u8,
     },
+    /// An event that this version of the hub cannot read: a newer version recorded it. Never written.
+    #[serde(skip)]
+    Unknown {
+        /// Name of the event, see [`Event::name`].
+        name: String,
+    },
 }
 
 impl Event {
-    /// The step that this event records; `None` for `Opened`, the first event.
+    /// The step that this event records; `None` for `Opened`, the first event, and for an unknown event.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         Some(match self {
-            Event::Opened(_) => return None,
+            Event::Opened(_) | Event::Unknown { .. } => return None,
             Event::DocumentStored { .. } => Step::StoreDocument,
             Event::DocumentRejected { .. } => Step::RejectDocument,
             Event::DocumentDiscarded { .. } => Step::DiscardDocument,
@@ -364,7 +370,7 @@ impl Event {
 
     /// Stable name in the event feed and in callbacks, for example `document_stored`.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Event::Opened(_) => "opened",
             Event::DocumentStored { .. } => "document_stored",
@@ -394,6 +400,7 @@ impl Event {
             Event::Rejected { .. } => "rejected",
             Event::Expired => "expired",
             Event::Overdue { .. } => "overdue",
+            Event::Unknown { name } => name,
         }
     }
 }

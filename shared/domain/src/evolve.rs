@@ -2,7 +2,9 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::application::{Application, AppliedCommand, CommandKey, Consignment, Content, Document, Results};
+use crate::application::{
+    Application, AppliedCommand, CommandKey, Consignment, Content, Document, Results, Unread,
+};
 use crate::calendar::{Calendar, Deadline};
 use crate::event::{Correction, Event, Opened, Slot};
 use crate::ids::ApplicationId;
@@ -34,6 +36,7 @@ pub fn open(id: ApplicationId, opened: Opened, at: Timestamp) -> Application {
         certificate_until: None,
         results: Results::default(),
         applied_commands: Vec::new(),
+        unread: None,
         opened,
     }
 }
@@ -152,6 +155,7 @@ pub fn evolve(mut state: Application, event: &Event, at: Timestamp, key: Option<
         }
         Event::Expired => close(&mut state, Stage::Expired),
         Event::Overdue { leg: _ } => state.overdue = true,
+        Event::Unknown { name: _ } => state.unread = state.unread.or(Some(Unread::Event)),
     }
     state
 }

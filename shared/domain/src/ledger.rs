@@ -7,53 +7,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::application::{Application, CommandKey};
+use crate::application::{Application, CommandKey, Unread};
 use crate::command::Actor;
+pub use crate::entry::Entry;
 use crate::event::{Event, Opened};
 use crate::evolve::{evolve, open};
 use crate::ids::ApplicationId;
-
-/// One recorded change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Version of the application after this entry, from 1.
-    #[serde(rename = "n")]
-    pub version: u32,
-    /// Time of recording. For information only: the order follows from the version.
-    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    pub at: Timestamp,
-    /// Party that caused the event.
-    pub by: Actor,
-    /// Key of the command, `id` and `body` together in base64url.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The recorded event.
-    #[serde(rename = "e")]
-    pub event: Event,
-    /// Evidence: the agency's signed report, a compact JWS of at most [`crate::limits::PROOF_BYTES`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<String>,
-    /// Evidence of a larger report: the SHA-256 of the compact JWS, in hexadecimal. The bucket has the JWS under this
-    /// hash.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof_sha256: Option<String>,
-    /// SHA-256 of the entry before, in base64url.
-    pub prev: String,
-}
-
-impl Entry {
-    /// Key of the command that caused the event; `None` for the hub's own steps.
-    #[must_use]
-    pub fn command_key(&self) -> Option<CommandKey> {
-        let bytes = URL_SAFE_NO_PAD.decode(self.key.as_deref()?).ok()?;
-        let (id, body) = bytes.split_at_checked(16)?;
-        Some(CommandKey { id: id.try_into().ok()?, body: body.try_into().ok()? })
-    }
-}
 
 /// Why a record cannot be trusted or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -61,7 +23,7 @@ pub enum LedgerError {
     /// The record is empty, or its first entry is not `opened`.
     #[error("the record does not begin with an `opened` entry")]
     NoOpening,
-    /// This program version cannot read an entry.
+    /// Not even the frame of an entry can be read: its version, its time and the hash of the entry before it.
     #[error("entry {0} of the record cannot be read")]
     Unreadable(u32),
     /// An entry has the wrong version or hash.
@@ -77,6 +39,8 @@ pub enum LedgerError {
 pub struct StoredEntry {
     /// The parsed entry.
     pub entry: Entry,
+    /// Whether this version of the hub can read all of the entry.
+    pub is_complete: bool,
     /// The stored bytes.
     pub bytes: Vec<u8>,
 }
@@ -133,7 +97,8 @@ impl Ledger {
         Ok(Ledger { entries: vec![stored], state: open(id, opened, cause.at) })
     }
 
-    /// Reads a record back and verifies its chain.
+    /// Reads a record back and verifies its chain. An entry that a newer version of the hub wrote is kept as it is, and
+    /// the state says that it is known in part ([`Application::is_incomplete`]).
     ///
     /// # Errors
     /// [`LedgerError`] when the record is empty, unreadable or broken.
@@ -143,22 +108,23 @@ impl Ledger {
     ) -> Result<Ledger, LedgerError> {
         let mut ledger: Option<Ledger> = None;
         for (version, bytes) in (1_u32..).zip(entries) {
-            let entry: Entry =
-                serde_json::from_slice(&bytes).map_err(|_| LedgerError::Unreadable(version))?;
+            let (entry, is_complete) = Entry::read(&bytes).ok_or(LedgerError::Unreadable(version))?;
             let expected = link(id, ledger.as_ref().and_then(|ledger| ledger.entries.last()));
             if entry.version != version || entry.prev != expected {
                 return Err(LedgerError::Broken(version));
             }
             ledger = Some(match (ledger, &entry.event) {
                 (None, Event::Opened(opened)) if !opened.legs.is_empty() => {
-                    let state = open(id, (**opened).clone(), entry.at);
-                    Ledger { entries: vec![StoredEntry { entry, bytes }], state }
+                    let stored = StoredEntry { entry: entry.clone(), is_complete, bytes };
+                    let state = begun(id, opened, &stored);
+                    Ledger { entries: vec![stored], state }
                 }
                 (None, _) => return Err(LedgerError::NoOpening),
                 (Some(_), Event::Opened(_)) => return Err(LedgerError::Broken(version)),
-                (Some(Ledger { mut entries, state }), event) => {
-                    let state = evolve(state, event, entry.at, entry.command_key());
-                    entries.push(StoredEntry { entry, bytes });
+                (Some(Ledger { mut entries, state }), _) => {
+                    let stored = StoredEntry { entry, is_complete, bytes };
+                    let state = continued(state, &stored);
+                    entries.push(stored);
                     Ledger { entries, state }
                 }
             });
@@ -208,10 +174,7 @@ impl Ledger {
         let Event::Opened(opened) = &first.entry.event else {
             return None;
         };
-        let state = open(self.state.id, (**opened).clone(), first.entry.at);
-        Some(rest.iter().fold(state, |state, stored| {
-            evolve(state, &stored.entry.event, stored.entry.at, stored.entry.command_key())
-        }))
+        Some(rest.iter().fold(begun(self.state.id, opened, first), continued))
     }
 
     /// Bytes of all entries.
@@ -225,6 +188,23 @@ impl Ledger {
     pub fn hash(&self) -> String {
         link(self.state.id, self.entries.last())
     }
+}
+
+/// The state after the opening entry.
+fn begun(id: ApplicationId, opened: &Opened, first: &StoredEntry) -> Application {
+    let mut state = open(id, opened.clone(), first.entry.at);
+    state.unread = (!first.is_complete).then_some(Unread::Opening);
+    state
+}
+
+/// The state after one more entry.
+fn continued(state: Application, stored: &StoredEntry) -> Application {
+    let StoredEntry { entry, is_complete, bytes: _ } = stored;
+    let mut state = evolve(state, &entry.event, entry.at, entry.command_key());
+    if !is_complete {
+        state.unread = state.unread.or(Some(Unread::Event));
+    }
+    state
 }
 
 fn link(id: ApplicationId, before: Option<&StoredEntry>) -> String {
@@ -259,5 +239,5 @@ fn write(
         prev: link(id, before),
     };
     let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;
-    Ok(StoredEntry { entry, bytes })
+    Ok(StoredEntry { entry, is_complete: true, bytes })
 }

@@ -17,6 +17,7 @@ pub mod draft;
 pub mod duplicate;
 pub mod effect;
 pub mod endpoint;
+pub mod entry;
 pub mod event;
 pub mod evolve;
 pub mod free_text;

@@ -24,9 +24,12 @@ pub fn end_of(day: Date) -> Timestamp {
     day.tomorrow().and_then(|next| CHINA.to_timestamp(next.at(0, 0, 0, 0))).unwrap_or(Timestamp::MAX)
 }
 
-/// The hub's own step that is due, if any.
+/// The hub's own step that is due, if any. None of an incomplete record.
 #[must_use]
 pub fn due(state: &Application, now: Timestamp) -> Option<Command> {
+    if state.is_incomplete() {
+        return None;
+    }
     deadlines(state).into_iter().filter(|(at, _)| *at <= now).map(|(_, command)| command).next()
 }
 

@@ -79,6 +79,21 @@ impl Undeliverable {
         }
     }
 
+    /// Whether no wait helps without a person. A denied call of the vault is logged where it happens.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Undeliverable::Agencies(error) | Undeliverable::Duplicates(error) => !error.is_transient(),
+            Undeliverable::Vault(error) => !error.is_transient(),
+            Undeliverable::UnknownAgency(_)
+            | Undeliverable::NoKey(_)
+            | Undeliverable::PersonalData
+            | Undeliverable::Seal(_) => true,
+            // An operator suspended the agency, and resumes it.
+            Undeliverable::Suspended(_) => false,
+        }
+    }
+
     /// Whether the cause lies with the agency: the case then waits for the sweeper, and an immediate retry is useless.
     #[must_use]
     pub fn waits_for_agency(&self) -> bool {

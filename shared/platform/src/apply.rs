@@ -75,6 +75,8 @@ pub fn command_key(by: &Actor, key: &str, body: &[u8]) -> CommandKey {
         Actor::Tenant(tenant) => format!("tenant:{tenant}"),
         Actor::Agency(agency) => format!("agency:{agency}"),
         Actor::Hub => "hub".to_owned(),
+        // No such party acts.
+        Actor::Unknown => "unknown".to_owned(),
     };
     let id = Sha256::new().chain_update(caller).chain_update([0]).chain_update(key).finalize();
     let body = Sha256::digest(body);

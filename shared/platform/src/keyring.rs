@@ -10,6 +10,8 @@ use domain::ids::AgencyCode;
 use protocol::jose::{JoseError, PublicKey, signer_kid, unverified_payload, verified_payload};
 use protocol::json;
 
+use crate::log_fault;
+
 /// The agencies' signing keys, by `kid` and agency. An unusable key is logged and left out.
 #[derive(Clone, Debug, Default)]
 pub struct Keyring(HashMap<String, BTreeMap<AgencyCode, PublicKey>>);
@@ -36,7 +38,7 @@ impl Keyring {
                         keys.entry(key.kid().to_owned()).or_default().entry(row.code.clone()).or_insert(key);
                     }
                     Err(error) => {
-                        tracing::error!(agency = %row.code, %error, "a signing key of the agency cannot be used; reports signed with it are rejected")
+                        log_fault!(true, &format!("signing key of {} {error}", row.code), agency = %row.code, %error, "a signing key of the agency cannot be used; reports signed with it are rejected")
                     }
                 }
             }

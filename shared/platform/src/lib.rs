@@ -30,6 +30,8 @@ pub mod secrets;
 pub mod startup;
 pub mod store;
 pub mod stored_responses;
+#[cfg(test)]
+mod strict_queries;
 pub mod subscriptions;
 pub mod telemetry;
 pub mod tenant_rows;

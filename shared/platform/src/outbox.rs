@@ -9,7 +9,8 @@ use crate::hub::Hub;
 use crate::internal_queue::{ProofError, proven};
 use crate::queues::Outgoing;
 
-/// The callbacks that the entries after `after_version` cause, in version order.
+/// The callbacks that the entries after `after_version` cause, in version order. None from the first entry on that this
+/// version of the hub cannot read.
 #[must_use]
 pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
     ledger
@@ -17,7 +18,7 @@ pub fn callbacks(ledger: &Ledger, after_version: u32) -> Vec<Callback> {
         .iter()
         .filter(|line| calls_back(&line.entry.event))
         .filter_map(|line| {
-            let then = ledger.at(line.entry.version)?;
+            let then = ledger.at(line.entry.version).filter(|then| !then.is_incomplete())?;
             Some(Callback {
                 tenant: then.tenant().clone(),
                 application: then.id,

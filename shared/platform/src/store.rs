@@ -73,7 +73,9 @@ pub trait Store: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// A tenant's applications, newest first, `limit` (1 to [`PAGE`]) a page. Eventually consistent: a new application
-    /// appears after a moment. An unreadable record is logged and left out, so that it does not hide the others.
+    /// appears after a moment. An unreadable record is logged and left out, so that it does not hide the others. A record
+    /// that a newer version of the hub wrote is listed, and known in part
+    /// ([`Application::is_incomplete`](domain::application::Application::is_incomplete)).
     fn list(
         &self,
         tenant: &TenantId,
@@ -123,6 +125,15 @@ pub trait Store: Clone + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<ResendMark, StoreError>> + Send;
 
+    /// Postpones the wake-up time of an application that is due at `now`, without reading its record. Does nothing when the
+    /// application is not due any more.
+    fn postpone(
+        &self,
+        id: ApplicationId,
+        now: Timestamp,
+        wake: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Applications of a shard (below [`DUE_SHARDS`]) whose wake-up time has come, earliest first, at most `limit`.
     /// Eventually consistent.
     fn due(
@@ -148,11 +159,9 @@ pub struct Image {
 /// [`StoreError::Unreadable`] or [`StoreError::Corrupt`]. A retry fails in the same way.
 pub fn read_image(image: &HashMap<String, serde_dynamo::AttributeValue>) -> Result<Image, StoreError> {
     let row = row::Row::read(row::from_stream(image))?;
-    let requested = row
-        .resend_requested
-        .as_deref()
-        .map(|mark| row::parse_resend_mark(mark).ok_or(StoreError::Unreadable(row::RESEND_REQUESTED)));
-    Ok(Image { resend_requested: requested.transpose()?, stored: row.stored()? })
+    // A mark of another form, by another version of the hub, stays on the item and must not make it unreadable.
+    let resend_requested = row.resend_requested.as_deref().and_then(row::parse_resend_mark);
+    Ok(Image { resend_requested, stored: row.stored()? })
 }
 
 /// The bound for [`Store::mark_for_resend`]: only a mark below it may be replaced, which is at least [`RESEND_SECONDS`]

@@ -1,5 +1,9 @@
 //! The log: JSON lines on standard output, which Lambda writes to CloudWatch.
 //!
+//! One rule for the level: a fault that needs a person is ERROR, which raises the function's alarm; a fault that passes by
+//! itself, or that its sender must fix, is WARN. A fault that is found again with every retry is ERROR once, see
+//! [`log_fault`](crate::log_fault), so that its alarm rings once.
+//!
 //! Never log: bodies, headers, names, numbers, addresses, URLs with a query, keys, tokens, panic messages, answers of
 //! AWS. Log: ids, stages, versions, codes, counts, durations. Crates outside this workspace log `warn` at most, at
 //! every level, because an SDK logs its requests at `debug`.
@@ -8,6 +12,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use tracing::level_filters::LevelFilter;
@@ -97,14 +102,42 @@ where
 
 /// Most faults that a process remembers.
 const REMEMBERED_FAULTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+/// Time after which a fault that is still there rings again.
+const RINGS_AGAIN: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// Whether this process has not logged this fault yet. A permanent fault that is found again and again is logged as an
-/// error once, so that its alarm rings once.
+/// The faults that have rung, each with the time.
+struct Rung(LruCache<String, Instant>);
+
+impl Rung {
+    fn rings(&mut self, fault: &str, now: Instant) -> bool {
+        let rung = self.0.get(fault).is_some_and(|at| now.saturating_duration_since(*at) < RINGS_AGAIN);
+        if !rung {
+            self.0.put(fault.to_owned(), now);
+        }
+        !rung
+    }
+}
+
+/// Whether this process has not logged this fault in the last twelve hours. A permanent fault that is found again and
+/// again is logged as an error once, so that its alarm rings once.
 #[must_use]
 pub fn rings(fault: &str) -> bool {
-    static FAULTS: LazyLock<Mutex<LruCache<String, ()>>> =
-        LazyLock::new(|| Mutex::new(LruCache::new(REMEMBERED_FAULTS)));
-    FAULTS.lock().unwrap_or_else(PoisonError::into_inner).put(fault.to_owned(), ()).is_none()
+    static RUNG: LazyLock<Mutex<Rung>> = LazyLock::new(|| Mutex::new(Rung(LruCache::new(REMEMBERED_FAULTS))));
+    RUNG.lock().unwrap_or_else(PoisonError::into_inner).rings(fault, Instant::now())
+}
+
+/// Logs a fault: at level ERROR when it needs a person and this process has not logged it before ([`rings`]), else at
+/// level WARN. The first two arguments say whether it needs a person, and which fault it is; the others are those of
+/// `tracing::warn!`.
+#[macro_export]
+macro_rules! log_fault {
+    ($needs_person:expr, $fault:expr, $($line:tt)+) => {
+        if $needs_person && $crate::telemetry::rings($fault) {
+            ::tracing::error!($($line)+);
+        } else {
+            ::tracing::warn!($($line)+);
+        }
+    };
 }
 
 /// Writes to standard error why a function cannot start, and exits with 1. For `main`, before the log starts.
@@ -116,7 +149,7 @@ pub fn cannot_start(error: &dyn std::error::Error) -> ! {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
     use std::sync::Arc;
@@ -138,7 +171,8 @@ mod tests {
         }
     }
 
-    fn logged(level: Level, work: impl FnOnce()) -> Vec<serde_json::Value> {
+    /// The lines that `work` logs.
+    pub(crate) fn logged(level: Level, work: impl FnOnce()) -> Vec<serde_json::Value> {
         let page = Page::default();
         let writer = page.clone();
         tracing::subscriber::with_default(subscriber(level, move || writer.clone()), work);
@@ -167,8 +201,27 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_rings_once() {
-        assert_eq!(["a", "b", "a", "b"].map(rings), [true, true, false, false]);
+    fn o6_a_fault_that_stays_rings_once_in_twelve_hours() {
+        let mut rung = Rung(LruCache::new(NonZeroUsize::new(2).unwrap()));
+        let start = Instant::now();
+        assert_eq!(["a", "b", "a", "b"].map(|fault| rung.rings(fault, start)), [true, true, false, false]);
+        assert!(!rung.rings("a", start + RINGS_AGAIN - Duration::from_secs(1)));
+        assert!(rung.rings("a", start + RINGS_AGAIN));
+        assert!(!rung.rings("a", start + RINGS_AGAIN + Duration::from_secs(1)));
+        assert!(rung.rings("c", start), "the number of remembered faults is bounded");
+        assert!(rung.rings("b", start));
+    }
+
+    #[test]
+    fn o6_a_fault_is_an_error_only_when_it_needs_a_person_and_the_first_time() {
+        let lines = logged(Level::Info, || {
+            for needs_person in [false, true, true] {
+                log_fault!(needs_person, "o6 a queue is gone", queue = "11", "the queue is gone");
+            }
+        });
+        let levels: Vec<_> = lines.iter().map(|line| line["level"].as_str().unwrap()).collect();
+        assert_eq!(levels, ["WARN", "ERROR", "WARN"]);
+        assert_eq!((&lines[1]["queue"], &lines[1]["message"]), (&"11".into(), &"the queue is gone".into()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::application::{Application, Document, Results};
+use domain::application::{Application, Document, Results, Unread};
 use domain::calendar::Deadline;
 use domain::catalogue::{DocumentKind, Service, When};
 use domain::command::Actor;
@@ -44,7 +44,7 @@ pub struct ApplicationView {
     /// Move-in place (迁入地) of a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub move_in: Option<DivisionCode>,
-    /// Current leg; absent while the application is a draft.
+    /// Current leg; absent while the application is a draft, and when it is not known (`incomplete_read`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leg: Option<LegView>,
     /// Time limit of the agency.
@@ -78,6 +78,11 @@ pub struct ApplicationView {
     /// Time of the last event.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub changed_at: Timestamp,
+    /// `true` when a newer version of the hub recorded something that the answering version cannot read, as for minutes
+    /// around a deployment or after a rollback. The other members show what is known; `stage` may be an earlier one. Steps
+    /// are answered 503 `incomplete_read`. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete_read: bool,
 }
 
 /// The current leg.
@@ -206,7 +211,7 @@ impl From<&Application> for ApplicationView {
         let waits = |step: Step| !missing.is_empty() && matches!(step, Step::Submit | Step::Supplement);
         let next = steps(head.stage, head.purpose())
             .iter()
-            .filter(|(step, _)| step.is_next_step() && !waits(*step))
+            .filter(|(step, _)| step.is_next_step() && !waits(*step) && !head.is_incomplete())
             .map(|(step, _)| step.name().to_owned())
             .collect();
         ApplicationView {
@@ -219,7 +224,7 @@ impl From<&Application> for ApplicationView {
             accepted_at: head.opened.places.accepted_at.clone(),
             registered_at: head.opened.places.registered_at.clone(),
             move_in: head.opened.places.move_in.clone(),
-            leg: (head.leg_opened > 0)
+            leg: (head.leg_opened > 0 && head.unread != Some(Unread::Opening))
                 .then(|| LegView { purpose: head.purpose(), agency: head.agency().clone() }),
             due: head.due,
             overdue: head.overdue,
@@ -231,6 +236,7 @@ impl From<&Application> for ApplicationView {
             next,
             opened_at: head.opened_at,
             changed_at: head.changed_at,
+            incomplete_read: head.is_incomplete(),
         }
     }
 }
@@ -251,7 +257,8 @@ pub struct EventView {
     pub at: Timestamp,
     /// Who caused the event.
     pub by: ActorView,
-    /// Data of the event, by its type.
+    /// Data of the event, by its type. Empty when the answering version of the hub cannot read the event; see
+    /// `incomplete_read` of the application.
     #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::event_data))]
     pub data: Value,
 }
@@ -267,6 +274,8 @@ pub enum ActorView {
     Agency(AgencyCode),
     /// The hub.
     Hub,
+    /// A party that the answering version of the hub does not know; see `incomplete_read` of the application.
+    Unknown,
 }
 
 impl From<&Entry> for EventView {
@@ -279,6 +288,7 @@ impl From<&Entry> for EventView {
                 Actor::Tenant(_) => ActorView::App,
                 Actor::Agency(agency) => ActorView::Agency(agency.clone()),
                 Actor::Hub => ActorView::Hub,
+                Actor::Unknown => ActorView::Unknown,
             },
             data: event_data(&entry.event),
         }
@@ -324,7 +334,8 @@ fn event_data(event: &Event) -> Value {
         | Event::Settled
         | Event::RestoredAtOrigin
         | Event::Withdrawn
-        | Event::Expired => json!({}),
+        | Event::Expired
+        | Event::Unknown { .. } => json!({}),
     }
 }
 

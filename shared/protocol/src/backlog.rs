@@ -91,6 +91,11 @@ pub struct OpenCase {
     /// Time at which the application was opened.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub opened_at: Timestamp,
+    /// `true` when a newer version of the hub recorded something that the answering version cannot read, as for minutes
+    /// around a deployment or after a rollback. The case is open as far as is known; reports are answered 503
+    /// `incomplete_read`. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete_read: bool,
 }
 
 /// A request to put messages into the queue again, with their own ids. It is valid for

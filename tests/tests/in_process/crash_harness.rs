@@ -357,12 +357,12 @@ impl CrashHarness {
         Answer::Batch(response.batch_item_failures.len())
     }
 
-    /// The stream delivers records in one batch.
-    pub(crate) async fn stream_records(&self, records: &[Value]) -> Answer {
+    /// The stream delivers records in one batch. Returns the sequence number from which they must be delivered again.
+    pub(crate) async fn stream_failure(&self, records: &[Value]) -> Option<String> {
         let event = serde_json::from_value(json!({ "Records": records })).expect("an event of the stream");
         let router = router::handler::Router::new(self.processes.router.clone(), self.keys.hub.clone());
-        let response = router.handle(event, Instant::now() + TIME).await;
-        Answer::Batch(response.batch_item_failures.len())
+        let answer = router.handle(event, Instant::now() + TIME).await;
+        answer.batch_item_failures.into_iter().find_map(|failure| failure.item_identifier)
     }
 
     /// The callback queue delivers a message.

@@ -6,6 +6,15 @@ use jiff::Timestamp;
 use platform::store::StoredApplication;
 use serde_json::{Value, json};
 
+use crate::crash_harness::{Answer, CrashHarness};
+
+impl CrashHarness {
+    /// The stream delivers records in one batch.
+    pub(crate) async fn stream_records(&self, records: &[Value]) -> Answer {
+        Answer::Batch(usize::from(self.stream_failure(records).await.is_some()))
+    }
+}
+
 /// A message of the uploads queue with an S3 event.
 pub(crate) fn upload_message(index: usize, key: &str) -> Value {
     let event = json!({ "Records": [{

@@ -7,7 +7,9 @@ mod drafts;
 mod duplicates;
 mod intake;
 mod open_cases;
+mod rollback;
 mod router;
+mod shard;
 mod signatures;
 
 use app_client::SampleDocument;

@@ -128,7 +128,7 @@ impl<'w> ScenarioRun<'w> {
         }
         let fetched = match &event.by {
             ActorView::Agency(agency) => self.context.agencies.fetched(agency, self.opened.id),
-            ActorView::App | ActorView::Hub => 0,
+            ActorView::App | ActorView::Hub | ActorView::Unknown => 0,
         };
         let how = words::how(event, self.scenario, fetched);
         timeline

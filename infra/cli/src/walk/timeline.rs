@@ -82,7 +82,7 @@ impl Timeline {
             match entry.who {
                 ActorView::App => who.blue(),
                 ActorView::Agency(_) => who.green(),
-                ActorView::Hub => who.dim(),
+                ActorView::Hub | ActorView::Unknown => who.dim(),
             }
             .to_string(),
             style(callback.unwrap_or_default()).green().to_string(),

@@ -56,6 +56,7 @@ pub(crate) fn who(actor: &ActorView) -> String {
     match actor {
         ActorView::App => "应用 app".to_owned(),
         ActorView::Hub => "通办 hub".to_owned(),
+        ActorView::Unknown => "未知 unknown".to_owned(),
         ActorView::Agency(code) => both(code.jurisdiction().name()),
     }
 }

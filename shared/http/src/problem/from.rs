@@ -11,15 +11,22 @@ use crate::fields::FieldError;
 use platform::apply::ApplyError;
 use platform::documents::DocumentsError;
 use platform::internal_queue::ProofError;
+use platform::log_fault;
 use platform::queues::SendError;
 use platform::store::StoreError;
 use platform::vault::VaultError;
 use protocol::jose::JoseError;
 use protocol::json::{DEPTH, JsonError, Places};
 
+/// `Retry-After` while the deployed version of the hub is older than the record, in seconds.
+const INCOMPLETE_RETRY_SECONDS: u32 = 60;
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
+            Refusal::IncompleteRead => {
+                Problem::new(Code::IncompleteRead).with_retry_after(INCOMPLETE_RETRY_SECONDS)
+            }
             Refusal::NotYours => Problem::not_found(),
             Refusal::Illegal { stage, step } => {
                 let (stage, step) = (stage.name(), step.name());
@@ -264,7 +271,7 @@ fn pointer(place: Place) -> &'static str {
 /// 500 for a failure that no retry fixes. The cause is logged here, because the problem does not contain it.
 fn internal(error: &dyn std::error::Error) -> Problem {
     let source = error.source().map(ToString::to_string);
-    tracing::error!(%error, source, "a request failed for a reason that no retry fixes; an operator must act");
+    log_fault!(true, &format!("{error} {source:?}"), %error, source, "a request failed for a reason that no retry fixes; an operator must act");
     Problem::new(Code::Internal)
 }
 
@@ -290,6 +297,7 @@ mod tests {
             (Refusal::Invalid(vec![Fault { pointer: "/reason".into(), code: "required" }]), 422),
             (Refusal::Bound("events"), 409),
             (Refusal::Full, 409),
+            (Refusal::IncompleteRead, 503),
         ];
         for (refusal, status) in answers {
             assert_eq!(Problem::from(refusal.clone()).status().as_u16(), status, "{refusal:?}");

@@ -115,6 +115,10 @@ codes! {
     /// The document that was uploaded last failed verification.
     DocumentRejected = "document_rejected", CONFLICT,
         "上传的文件未通过检查", "The uploaded file was rejected";
+    /// A newer version of the hub changed the application.
+    IncompleteRead = "incomplete_read", SERVICE_UNAVAILABLE,
+        "该申请由平台的新版本更改过，当前版本不能办理，请稍后重试",
+        "A newer version of the hub changed the application: the running version cannot change it";
     /// The application's record has no room for the step. Steps that end the application are still taken.
     ApplicationFull = "application_full", CONFLICT,
         "该申请的记录已满，只能办结或撤回", "The application's record is full: only a decision or a withdrawal is taken";

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use platform::log_fault;
 use protocol::json;
 use serde::Deserialize;
 use thiserror::Error;
@@ -122,7 +123,7 @@ impl Published {
             }
             Err(error) => {
                 let usable = cache.is_usable(now);
-                tracing::warn!(issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched; cached keys are used for at most a day");
+                log_fault!(!usable, &format!("keys of {}", self.issuer), issuer = self.issuer, %error, usable, "the published keys of a token issuer could not be fetched; cached keys are used for at most a day");
                 cache.failure = Some(error);
             }
         }

@@ -10,6 +10,7 @@ use domain::ids::{ApplicationId, DocumentId, TenantId};
 use domain::ledger::{Cause, Ledger};
 use domain::stage::Purpose;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::store::StoredApplication;
@@ -147,6 +148,15 @@ pub fn after(stored: &StoredApplication, events: Vec<Event>, seconds: i64) -> St
 #[must_use]
 pub fn corrected() -> Event {
     Event::Corrected(Box::new(opened("a-tenant").into()))
+}
+
+/// An entry as a newer version of the hub writes it: with this event, and with a member that this version does not know.
+#[must_use]
+pub fn newer(entry: &[u8], event: &Value) -> Vec<u8> {
+    let mut entry: Value = serde_json::from_slice(entry).expect("an entry");
+    entry["e"] = event.clone();
+    entry["w"] = json!("a newer member");
+    entry.to_string().into_bytes()
 }
 
 /// An event that stores the sample's first document.

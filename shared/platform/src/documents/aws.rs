@@ -241,7 +241,7 @@ fn absent<E: ProvideErrorMetadata>(
 fn documents_error<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E>) -> DocumentsError {
     // The answer to a HEAD request has no body, so it has no error code.
     if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 403) {
-        tracing::warn!(operation, code = 403, "an AWS call was denied; the caller decides whether to retry");
+        Failure::Denied.log(operation, "403");
         return DocumentsError::Denied;
     }
     match Failure::of(operation, error) {

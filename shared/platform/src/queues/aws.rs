@@ -95,10 +95,7 @@ impl BatchSender for Sqs<'_> {
             results.insert(taken.id(), Ok(()));
         }
         for failed in answer.failed() {
-            tracing::warn!(
-                code = failed.code(),
-                "SQS rejected a message of a batch; the message is sent again unless its sender is at fault"
-            );
+            Failure::named(failed.code()).log("SQS.SendMessageBatch entry", failed.code());
             results.insert(failed.id(), Err(entry_error(failed.code(), failed.sender_fault())));
         }
         Ok((0..batch.len())

@@ -17,6 +17,7 @@ use super::row::{self, Row};
 use super::table::{ApplicationRows, ApplicationTable, ItemChange, ItemCondition, ItemWrite};
 use super::{Cursor, DUE_SHARDS, Page, StoreError, shard, store_error};
 use crate::jitter::{doubled, jitter};
+use crate::log_fault;
 
 /// Most calls of `BatchGetItem` for one page, the first included. Keys that are still unprocessed then fail the page as
 /// throttled.
@@ -50,7 +51,7 @@ impl AwsApplicationRows {
             match read(item) {
                 Ok(row) => drop(rows.insert(row.id.to_string(), row)),
                 Err(error) => {
-                    tracing::error!(%error, "an item is left out of a list: its attributes cannot be read")
+                    log_fault!(true, "an item of a list", %error, "an item is left out of a list: its attributes cannot be read")
                 }
             }
         }
@@ -215,6 +216,11 @@ impl Expression {
                 let name = self.name(row::VERSION);
                 self.values.insert(":expected".to_owned(), AttributeValue::N(version.to_string()));
                 format!("{name} = :expected")
+            }
+            ItemCondition::DueAt(now) => {
+                let name = self.name(row::WAKE);
+                self.values.insert(":now".to_owned(), AttributeValue::N(now.as_millisecond().to_string()));
+                format!("{name} <= :now")
             }
             ItemCondition::ResendMarkBefore(mark) => {
                 let (id, name) = (self.name(row::ID), self.name(row::RESEND_REQUESTED));
@@ -390,6 +396,15 @@ mod tests {
         let mut values: Vec<_> = expression.values.into_keys().collect();
         values.sort();
         assert_eq!(values, [":ag", ":ev", ":expected", ":v"]);
+    }
+
+    #[test]
+    fn o8_a_postponed_application_keeps_all_but_its_wake_up_time() {
+        let (now, wake) = (sample::start(), sample::start() + jiff::SignedDuration::from_mins(5));
+        let change = ItemChange { wake: Some(Some(wake)), ..ItemChange::default() };
+        let mut expression = Expression::of(sample::id(1), change);
+        assert_eq!(expression.condition(ItemCondition::DueAt(now)), "#dt <= :now");
+        assert_eq!(expression.update(), "SET #du = :du, #dt = :dt");
     }
 
     #[test]

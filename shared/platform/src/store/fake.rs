@@ -105,6 +105,22 @@ impl FakeStore {
         state.put(row);
     }
 
+    /// Removes an application, as DynamoDB removes an expired draft.
+    pub fn remove(&self, id: ApplicationId) {
+        self.0.lock().rows.remove(&id);
+    }
+
+    /// Rewrites the last entry of an application, as another version of the hub writes it, or as a fault destroys it.
+    pub fn rewrite_last(&self, id: ApplicationId, rewrite: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let mut state = self.0.lock();
+        if let Some(mut row) = state.rows.get(&id).cloned()
+            && let Some(last) = row.events.pop()
+        {
+            row.events.push(rewrite(last));
+            state.put(row);
+        }
+    }
+
     /// Bytes of an item as DynamoDB counts them.
     #[must_use]
     pub fn item_size(&self, id: ApplicationId) -> Option<usize> {
@@ -267,6 +283,7 @@ impl ItemCondition {
     fn holds(&self, row: &Row) -> bool {
         match self {
             ItemCondition::Version(version) => row.version == *version,
+            ItemCondition::DueAt(now) => row.wake.is_some_and(|wake| wake <= now.as_millisecond()),
             ItemCondition::ResendMarkBefore(mark) => {
                 row.resend_requested.as_ref().is_none_or(|found| found < mark)
             }

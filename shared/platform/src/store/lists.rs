@@ -14,6 +14,7 @@ use super::keys::{
 use super::model::{StoredApplication, TENANT_SHARDS};
 use super::page::{Cursor, Page};
 use super::row;
+use crate::log_fault;
 
 /// Fewest entries that one query reads when a list is merged from several key ranges.
 const CHUNK: usize = 8;
@@ -125,7 +126,7 @@ impl ListFilter {
         items.retain(|stored| {
             let head = stored.ledger.state();
             if head.tenant() != tenant {
-                tracing::error!(application = %head.id, "an application is left out of a list: its index key names another tenant than its record");
+                log_fault!(true, &format!("tenant of {}", head.id), application = %head.id, "an application is left out of a list: its index key names another tenant than its record");
                 return false;
             }
             self.matches(head)

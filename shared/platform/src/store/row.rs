@@ -383,35 +383,70 @@ pub(super) fn from_stream(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
 
+    use domain::stage::Stage;
+
     use super::*;
     use crate::contract::sample;
+
+    /// The item as an image of the table's stream.
+    fn as_image(item: &HashMap<String, AttributeValue>) -> HashMap<String, serde_dynamo::AttributeValue> {
+        use serde_dynamo::AttributeValue as Image;
+        let image = |value: &AttributeValue| match value {
+            AttributeValue::S(text) => Image::S(text.clone()),
+            AttributeValue::N(number) => Image::N(number.clone()),
+            AttributeValue::B(bytes) => Image::B(bytes.as_ref().to_vec()),
+            AttributeValue::Bool(value) => Image::Bool(*value),
+            AttributeValue::L(values) => Image::L(
+                values.iter().map(|value| Image::B(value.as_b().unwrap().as_ref().to_vec())).collect(),
+            ),
+            other => panic!("unexpected {other:?}"),
+        };
+        item.iter().map(|(name, value)| (name.clone(), image(value))).collect()
+    }
 
     #[test]
     fn an_item_reads_back_from_both_libraries() {
         let stored = sample::stored("east-app", 7);
         let row = Row::new(&stored, Some(sample::start()));
         let item = row.attributes();
-        let image = item
-            .iter()
-            .map(|(name, value)| {
-                use serde_dynamo::AttributeValue as Image;
-                let image = match value {
-                    AttributeValue::S(text) => Image::S(text.clone()),
-                    AttributeValue::N(number) => Image::N(number.clone()),
-                    AttributeValue::B(bytes) => Image::B(bytes.as_ref().to_vec()),
-                    AttributeValue::L(values) => Image::L(
-                        values
-                            .iter()
-                            .map(|value| Image::B(value.as_b().unwrap().as_ref().to_vec()))
-                            .collect(),
-                    ),
-                    other => panic!("unexpected {other:?}"),
-                };
-                (name.clone(), image)
-            })
-            .collect();
+        let image = as_image(&item);
         assert_eq!(Row::read(from_sdk(item)).unwrap(), row);
         assert_eq!(crate::store::read_image(&image).unwrap().stored, stored);
+    }
+
+    #[test]
+    fn o8_an_item_of_a_newer_version_reads_back_from_both_libraries_and_keeps_its_bytes() {
+        let sample = sample::after(&sample::stored("east-app", 7), vec![Event::Withdrawn], 5);
+        let mut row = Row::new(&sample, Some(sample::start()));
+        let newer = sample::newer(&row.events[1], &serde_json::json!({ "t": "merged", "into": ["x"] }));
+        row.events[1] = newer.clone();
+        let mut item = row.attributes();
+        item.insert("zz".to_owned(), AttributeValue::Bool(true));
+        item.insert(RESEND_REQUESTED.to_owned(), AttributeValue::S("2:later".to_owned()));
+        let stored = Row::read(from_sdk(item.clone())).unwrap().stored().unwrap();
+        let image = crate::store::read_image(&as_image(&item)).unwrap();
+        assert_eq!((&image.stored, image.resend_requested), (&stored, None));
+        let state = stored.ledger.state();
+        assert_eq!((state.version, state.stage, state.is_incomplete()), (2, Stage::Draft, true));
+        let last = stored.ledger.entries().last().unwrap();
+        assert_eq!((&last.bytes, last.entry.event.name(), last.is_complete), (&newer, "merged", false));
+        assert!(!stored.ledger.at(1).unwrap().is_incomplete(), "what was before is known");
+        assert_eq!(Row::new(&stored, None).events, row.events);
+    }
+
+    #[test]
+    fn o8_an_item_whose_opening_is_newer_is_read_with_tenant_service_and_agency() {
+        let mut row = Row::new(&sample::stored("east-app", 7), None);
+        let opened = serde_json::json!({
+            "t": "opened", "tn": "east-app", "s": "passport_renewal", "w": "lost", "d": [], "au": false,
+            "pl": { "at": "150102", "reg": "110105" }, "lg": [{ "p": "translate", "a": "11" }],
+        });
+        row.events[0] = sample::newer(&row.events[0], &opened);
+        let stored = Row::read(from_sdk(row.attributes())).unwrap().stored().unwrap();
+        let state = stored.ledger.state();
+        assert_eq!((state.tenant().as_str(), state.opened.service.name()), ("east-app", "passport_renewal"));
+        assert!(state.is_incomplete() && state.involves(&"11".parse().unwrap()));
+        assert!(!state.involves(&"37".parse().unwrap()));
     }
 
     #[test]

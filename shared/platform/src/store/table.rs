@@ -11,12 +11,15 @@ use super::{
     AGENCY_SHARDS, AppendOutcome, Created, Cursor, PAGE, Page, ResendMark, Store, StoreError,
     StoredApplication, resend_mark_before,
 };
+use crate::log_fault;
 
 /// Condition of an update. An item that does not exist never meets the condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemCondition {
     /// The item has this version.
     Version(u32),
+    /// The item's wake-up time has come at this time.
+    DueAt(Timestamp),
     /// The item has no mark of a resend request, or an earlier one than this.
     ResendMarkBefore(String),
 }
@@ -221,6 +224,10 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         // The index lags behind the table: leave out cases that are no longer before this agency.
         page.items.retain(|stored| {
             let state = stored.ledger.state();
+            // Of an incomplete record the index knows more than this version.
+            if state.is_incomplete() {
+                return state.involves(agency);
+            }
             state.is_before_agency() && state.agency() == agency
         });
         Ok(page)
@@ -246,6 +253,15 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
         })
     }
 
+    async fn postpone(&self, id: ApplicationId, now: Timestamp, wake: Timestamp) -> Result<(), StoreError> {
+        let change = ItemChange { wake: Some(Some(wake)), ..ItemChange::default() };
+        match self.0.update("store.postpone", id, ItemCondition::DueAt(now), change).await {
+            // Refused, and the item that refused cannot be read: it is not due.
+            Ok(_) | Err(StoreError::Unreadable(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<ApplicationId>, StoreError> {
         self.0.due("store.due", shard, now, limit.max(1)).await
     }
@@ -255,6 +271,6 @@ impl<R: ApplicationRows> Store for ApplicationTable<R> {
 fn readable(row: Row) -> Option<StoredApplication> {
     let id = row.id;
     row.stored()
-        .inspect_err(|error| tracing::error!(application = %id, %error, "an application is left out of a list: its record cannot be read"))
+        .inspect_err(|error| log_fault!(true, &format!("record of {id}"), application = %id, %error, "an application is left out of a list: its record cannot be read"))
         .ok()
 }

@@ -112,6 +112,39 @@ async fn only_an_expired_draft_may_be_removed_by_dynamodb() {
 }
 
 #[tokio::test]
+async fn o8_an_application_is_postponed_without_its_record_while_it_is_due() {
+    let store = FakeStore::default();
+    let stored = sample::stored("east-app", 1);
+    let at = |minutes| sample::start() + SignedDuration::from_mins(minutes);
+    store.create(&stored, Some(at(10))).await.unwrap();
+    store.rewrite_last(stored.id(), |_| b"{}".to_vec());
+    assert!(store.get(stored.id()).await.is_err(), "the record cannot be read");
+    store.postpone(stored.id(), at(9), at(20)).await.unwrap();
+    assert_eq!(store.wake(stored.id()), Some(at(10)), "not due yet");
+    store.postpone(stored.id(), at(11), at(20)).await.unwrap();
+    assert_eq!(store.wake(stored.id()), Some(at(20)));
+    store.postpone(sample::id(2), at(11), at(20)).await.unwrap();
+    assert_eq!(store.ids(), [stored.id()], "a missing application stays missing");
+}
+
+#[tokio::test]
+async fn o8_an_agencys_list_has_an_application_of_a_newer_version() {
+    let store = FakeStore::default();
+    let due = domain::calendar::Calendar::official().deadline(domain::time::today(sample::start()), 20);
+    let events = vec![Event::Submitted { due }, Event::Dispatched { leg: 0 }];
+    let stored = sample::after(&sample::stored("east-app", 1), events, 5);
+    store.create(&stored, None).await.unwrap();
+    let newer = serde_json::json!({ "t": "decided_at_once", "leg": 0 });
+    store.rewrite_last(stored.id(), |entry| sample::newer(&entry, &newer));
+    let listed = |agency: &str| {
+        let (store, agency) = (store.clone(), agency.parse().unwrap());
+        async move { store.before_agency(&agency, 10, None).await.unwrap().items.len() }
+    };
+    assert_eq!((listed("11").await, listed("37").await), (1, 0));
+    assert_eq!(store.list(&sample::tenant("east-app"), 10, None).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
 async fn o5_an_application_under_another_tenants_key_is_in_no_list() {
     let store = FakeStore::default();
     let stored = sample::stored("east-app", 1);

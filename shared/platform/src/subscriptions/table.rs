@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Subscriptions;
 use super::model::{Changes, FormerKeys, Subscription, TenantSubscriptions};
+use crate::log_fault;
 use crate::store::StoreError;
 use crate::stored_responses::{self, StoredResponse};
-use crate::telemetry::rings;
 #[cfg(any(test, feature = "testing"))]
 use crate::tenant_rows::MemoryTenantRows;
 use crate::tenant_rows::{AwsTenantRows, Condition, Key, Row, TenantRows, Write, partition};
@@ -42,7 +42,23 @@ struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own_messages_from: Option<Timestamp>,
     #[serde(default)]
-    state: EndpointState,
+    state: StoredState,
+}
+
+/// The state of an endpoint in a row.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredState {
+    Known(EndpointState),
+    /// A state that this version of the hub does not know: a newer version wrote it. Never written.
+    #[serde(skip_serializing)]
+    Newer(serde::de::IgnoredAny),
+}
+
+impl Default for StoredState {
+    fn default() -> Self {
+        StoredState::Known(EndpointState::default())
+    }
 }
 
 impl<R> SubscriptionTable<R> {
@@ -69,7 +85,7 @@ fn row(subscription: &Subscription) -> Result<Row, StoreError> {
         public_key: subscription.public_key.clone(),
         former_until: subscription.former.as_ref().map(|former| former.until),
         own_messages_from: subscription.own_messages_from,
-        state: subscription.state,
+        state: StoredState::Known(subscription.state),
     };
     Ok(Row {
         body: Some(serde_json::to_string(&body).map_err(|_| StoreError::Unreadable("bo"))?),
@@ -84,9 +100,18 @@ fn row(subscription: &Subscription) -> Result<Row, StoreError> {
 fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
     let body = row.body.ok_or(StoreError::Unreadable("bo"))?;
     let body: Body = serde_json::from_str(&body).map_err(|_| StoreError::Unreadable("bo"))?;
+    let id = id(&row.key).ok_or(StoreError::Unreadable("sk"))?;
+    let state = match body.state {
+        StoredState::Known(state) => state,
+        // Callbacks are then stored and none is lost, and no event but the tenant's own request changes the state.
+        StoredState::Newer(_) => {
+            log_fault!(true, &format!("state of {id}"), subscription = %id, "the state of a subscription was written by a newer version of the hub; its callbacks are stored as for a paused one");
+            EndpointState::Paused { since: body.created, at: body.created }
+        }
+    };
     let former = row.former.zip(body.former_until).map(|(secret, until)| FormerKeys { secret, until });
     Ok(Subscription {
-        id: id(&row.key).ok_or(StoreError::Unreadable("sk"))?,
+        id,
         tenant: tenant.clone(),
         url: body.url,
         events: body.events,
@@ -95,7 +120,7 @@ fn read(tenant: &TenantId, row: Row) -> Result<Subscription, StoreError> {
         public_key: body.public_key,
         former,
         own_messages_from: body.own_messages_from,
-        state: body.state,
+        state,
         revision: row.revision,
     })
 }
@@ -147,9 +172,7 @@ impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
                 match read(tenant, row) {
                     Ok(subscription) => roster.all.push(subscription),
                     Err(error) => {
-                        if rings(&format!("{} {}", key.pk, key.sk)) {
-                            tracing::error!(row = key.sk, %error, "a subscription cannot be read; it gets no callbacks, and its tenant's other subscriptions do");
-                        }
+                        log_fault!(true, &format!("{} {}", key.pk, key.sk), row = key.sk, %error, "a subscription cannot be read; it gets no callbacks, and its tenant's other subscriptions do");
                     }
                 }
             }
@@ -173,7 +196,9 @@ impl<R: TenantRows> Subscriptions for SubscriptionTable<R> {
         for key in self.0.due("subscriptions.due", now, limit).await? {
             match key.tenant().zip(id(&key)) {
                 Some(found) => due.push(found),
-                None => tracing::error!(
+                None => log_fault!(
+                    true,
+                    &format!("due {} {}", key.pk, key.sk),
                     "the key of a due subscription cannot be read; the other ones are drained"
                 ),
             }
@@ -203,6 +228,24 @@ mod tests {
         assert_eq!((read.former.clone(), read.public_key.clone()), (None, None));
         let written = row(&read).expect("a row").key;
         assert_eq!(written.tenant().zip(id(&written)), Some((tenant, number)));
+    }
+
+    #[test]
+    fn o8_a_subscription_in_a_state_of_a_newer_version_stores_its_callbacks() {
+        let number: SubscriptionId = "7f0e8a44-1111-4222-8333-944455556666".parse().expect("an id");
+        let tenant: TenantId = "an-app".parse().expect("a tenant");
+        for state in [
+            r#"{"is":"throttled","until":7}"#,
+            r#"{"is":"disabled","reason":"unpaid","since":"2026-03-02T01:00:00Z","at":"2026-03-02T01:00:00Z"}"#,
+            r#""new""#,
+        ] {
+            let body = format!(
+                r#"{{"url":"https://app.example/","created":"2026-03-02T01:00:00Z","region":"x","state":{state}}}"#
+            );
+            let newer = Row { body: Some(body), encrypted: Some(vec![1]), ..Row::new(key(&tenant, number)) };
+            let read = read(&tenant, newer).expect("a subscription");
+            assert_eq!(read.state.name(), "paused", "{state}");
+        }
     }
 
     #[tokio::test]

@@ -172,7 +172,8 @@ key gets the result of the first, at any time.
 **Errors** are problems (RFC 9457), in Chinese or English according to `Accept-Language`. Decide by the last segment of \
 `type`; resolved against the hub's address, `type` is a page that explains the problem. `/problems` lists all codes. `errors` lists all wrong fields \
 by JSON pointer. After a 503, or when no response arrives, send the same request again after `Retry-After`, with jitter. \
-Ignore members that you do not know.
+Ignore members that you do not know, and take values of enumerations that you do not know: the hub adds services, stages, \
+kinds and types.
 
 **Limits.** Each tenant has a rate limit by the minute and a daily quota of new applications. `RateLimit-Policy` and \
 `RateLimit` state the limit of the minute and the rest of it. A request beyond either limit is answered 429 with \

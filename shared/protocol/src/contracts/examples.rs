@@ -268,6 +268,7 @@ fn cases_page() -> Result<CasesPage, ContractError> {
         due: Some(Deadline { date: date(2026, 3, 9), provisional: false }),
         overdue: false,
         opened_at: at(),
+        incomplete_read: false,
     };
     Ok(CasesPage { cases: vec![case], next: None })
 }

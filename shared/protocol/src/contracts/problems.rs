@@ -123,6 +123,12 @@ pub const KINDS: &[Kind] = &[
         "The hub has a fault. Send the same bytes again later, with growing waits.",
     ),
     kind(
+        "incomplete_read",
+        503,
+        "A newer version of the hub changed the application: the running version cannot change it",
+        "The hub is being deployed or rolled back. The case is unchanged. Send the same bytes again after `Retry-After` seconds, with jitter.",
+    ),
+    kind(
         "throttled",
         503,
         "The service is busy; please repeat the request",

@@ -176,6 +176,12 @@ pub const ADVICE: &[Advice] = &[
          the same request.",
     ),
     row(
+        "incomplete_read",
+        Program,
+        "平台正在升级或回退。等待 `Retry-After` 所示秒数后重发同一请求；申请未被更改。",
+        "The hub is being deployed or rolled back. Repeat the same request after `Retry-After` seconds; the application was not changed.",
+    ),
+    row(
         "application_full",
         Operator,
         "该申请的记录已满，不再接受补正通知；可以办结、撤回。",

@@ -52,7 +52,9 @@ fn implied(operation: &Value) -> Vec<&'static str> {
             (Some("header"), Some("Idempotency-Key")) => {
                 codes.extend(["idempotency_key_required", "idempotency_key_invalid"]);
             }
-            (Some("header"), Some("If-Match")) => codes.extend(["bad_request", "precondition_failed"]),
+            (Some("header"), Some("If-Match")) => {
+                codes.extend(["bad_request", "precondition_failed", "incomplete_read"])
+            }
             (Some("header"), Some("If-None-Match")) => codes.push("bad_request"),
             _ => {}
         }
