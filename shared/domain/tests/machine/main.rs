@@ -222,7 +222,7 @@ fn command_for(ledger: &Ledger, attempt: &RandomAttempt, serial: usize, now: Tim
     let key = match by {
         // Repeats of a replacement are told by the upload round.
         _ if attempt.step == Step::DiscardDocument => None,
-        Actor::Hub => None,
+        Actor::Hub | Actor::Unknown => None,
         Actor::Tenant(_) | Actor::Agency(_) => {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&(serial as u64).to_be_bytes());
