@@ -2,7 +2,7 @@
 
 /// The names of all settings in a configuration file. The environment variable `TONGBAN_<NAME>`, in capitals, overrides
 /// the file.
-pub const SETTINGS: [&str; 12] = [
+pub const SETTINGS: [&str; 13] = [
     "agency",
     "queue_url",
     "reports_queue_url",
