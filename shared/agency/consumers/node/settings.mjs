@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, importJWK } from "jose";
 
 const BYTES = 1024 * 1024;
 const NUMBERS = { wait_seconds: [0, 20, 20], visibility_seconds: [5, 43_200, 60], concurrency: [1, 1_000, 8] }; // least, most, default
-const TEXTS = ["agency", "queue_url", "reports_queue_url", "hub_url", "inbox", "ca_bundle"];
+const TEXTS = ["agency", "queue_url", "reports_queue_url", "hub_url", "reports_by", "inbox", "ca_bundle"];
 const KEYS = { signing_key: "sig", encryption_keys: "enc", hub_keys: "sig" };
 const NEEDED = ["agency", "queue_url", "hub_url", "signing_key", "encryption_keys"];
 const faults = [];
@@ -131,6 +131,7 @@ async function load(path) {
       const value = note(name, () => checkText(given[name]));
       if (value && name === "agency" && !/^\d\d(\d\d(\d\d)?)?$/.test(value))
         faults.push("agency: an agency code is the first 2, 4 or 6 digits of a division code");
+      if (value && name === "reports_by" && value !== "http") faults.push("reports_by: this example reports over HTTP (http)");
       found[name] = value && name.endsWith("_url") ? note(name, () => checkAddress(value)) : value;
     }
     for (const [name, [least, most, otherwise]] of Object.entries(NUMBERS))

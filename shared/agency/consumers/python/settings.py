@@ -4,7 +4,7 @@ from jwcrypto import jwk
 
 BYTES = 1024 * 1024
 NUMBERS = {"wait_seconds": (0, 20, 20), "visibility_seconds": (5, 43_200, 60), "concurrency": (1, 1_000, 8)}  # least, most, default
-TEXTS = ("agency", "queue_url", "reports_queue_url", "hub_url", "inbox", "ca_bundle")
+TEXTS = ("agency", "queue_url", "reports_queue_url", "hub_url", "reports_by", "inbox", "ca_bundle")
 KEYS = ("signing_key", "encryption_keys", "hub_keys")
 NEEDED = ("agency", "queue_url", "hub_url", "signing_key", "encryption_keys")
 
@@ -124,6 +124,8 @@ def load(path):
             value = note(name, text_of, given[name]) if name in given else None
             if value and name == "agency" and not re.fullmatch(r"\d\d(\d\d(\d\d)?)?", value):
                 faults.append("agency: an agency code is the first 2, 4 or 6 digits of a division code")
+            if value and name == "reports_by" and value != "http":
+                faults.append("reports_by: this example reports over HTTP (http)")
             setattr(found, name, note(name, address_of, value) if value and name.endswith("_url") else value)
         for name, (least, most, default) in NUMBERS.items():
             setattr(found, name, note(name, number_of, given[name], least, most) if name in given else default)
