@@ -41,7 +41,7 @@ async fn a_router_that_dies_after_sending_sends_one_case() {
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.hub.faults.restart();
-    harness.hub.faults.plan(3, Fault::DiesAfter);
+    harness.hub.faults.plan(4, Fault::DiesAfter);
     harness.stream_records(std::slice::from_ref(&record)).await;
     assert_eq!(harness.hub.faults.calls().last(), Some(&"queues.send"));
     harness.restart();
@@ -143,7 +143,7 @@ async fn a_message_sent_again_within_the_fifo_window_arrives() {
     harness.uploaded(&keys).await;
     let record = submission(&harness).await;
     harness.hub.clock.advance(SignedDuration::from_mins(4));
-    harness.hub.faults.plan(3, Fault::DiesAfter);
+    harness.hub.faults.plan(4, Fault::DiesAfter);
     harness.stream_records(&[record]).await;
     harness.restart();
     harness.hub.clock.advance(SignedDuration::from_mins(2));
