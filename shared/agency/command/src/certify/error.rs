@@ -48,7 +48,9 @@ impl CertifyError {
             | HubClientError::Unauthorized(problem)
             | HubClientError::Refused(problem) => CertifyError::Refused { what, problem },
             HubClientError::HttpClient(error) => CertifyError::Client(error),
-            HubClientError::Unavailable { .. } => CertifyError::Unavailable(what),
+            HubClientError::Unavailable { .. } | HubClientError::Unreachable(_) => {
+                CertifyError::Unavailable(what)
+            }
             HubClientError::Queue(error) => CertifyError::Queue(error.to_string()),
             HubClientError::InvalidResponse
             | HubClientError::DocumentMismatch
