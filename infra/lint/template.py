@@ -57,6 +57,8 @@ LONGEST_REFERENCE = 256
 LONGEST_NUMBER = 10
 # The longest value of the pseudo parameters and of a stack's name.
 LONGEST_PSEUDO = 64
+# The roles that may read the hub's signing key: router and sweeper sign cases, reports signs receipts.
+SIGNERS = {"RouterRole", "SweeperRole", "ReportsRole"}
 # Actions that AWS offers no narrower resource for.
 ANY_RESOURCE = {"dynamodb:ListStreams"}
 
@@ -129,6 +131,21 @@ def expectations(resources: dict, agencies: list[dict]) -> list[str]:
                 if statement["Resource"] == "*" and not actions <= ANY_RESOURCE:
                     wrong.append(f"{name}: {sorted(actions)} on every resource")
                 wrong += [f"{name}: {action} is every action" for action in actions if action.endswith(":*")]
+    return wrong
+
+
+def signers(resources: dict) -> list[str]:
+    """The hub's signing key is read by the functions that sign, and by no other."""
+    wrong, readers = [], set()
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::IAM::Role":
+            continue
+        for policy in resource["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "secretsmanager:GetSecretValue" in str(statement["Action"]) and "HubSigningKeyStore" in str(statement["Resource"]):
+                    readers.add(name)
+    wrong += [f"{name} may read the hub's signing key" for name in sorted(readers - SIGNERS)]
+    wrong += [f"{name} may not read the hub's signing key" for name in sorted(SIGNERS - readers)]
     return wrong
 
 
@@ -313,6 +330,7 @@ def main() -> int:
         path.write_text(rendered(template, agencies), encoding="utf-8")
         resources, parameters = expanded(str(path))
         wrong += expectations(resources, agencies)
+        wrong += signers(resources)
         wrong += queue_policies(resources, agencies)
         wrong += alarms(resources)
         wrong += mappings(resources)

@@ -9,6 +9,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
 use http_kit::problem::texts::fields;
 use http_kit::problem::{Code, Problem, TYPE_PREFIX, Text};
 use protocol::problem::advice::{Advice, advice};
+use protocol::problem::agency::{AgencyProblem, for_agencies};
 use serde_json::{Value, json};
 
 /// The pages change with a deploy only.
@@ -55,12 +56,30 @@ fn prefers_html(headers: &HeaderMap) -> bool {
 
 fn entry(code: Code, advice: &Advice) -> Value {
     let title = code.title();
-    json!({
+    let mut entry = json!({
         "type": format!("{TYPE_PREFIX}{}", code.name()),
         "status": code.status().as_u16(),
         "zh": { "title": title.zh, "who": advice.who.zh(), "advice": advice.zh },
         "en": { "title": title.en, "who": advice.who.en(), "advice": advice.en },
-    })
+    });
+    if let Some(problem) = other_for_agencies(advice) {
+        entry["zh"]["agencies"] = problem.zh.into();
+        entry["en"]["agencies"] = problem.remedy.into();
+    }
+    entry
+}
+
+/// What agencies do about the problem, when it differs from what apps do.
+fn other_for_agencies(advice: &Advice) -> Option<&'static AgencyProblem> {
+    for_agencies(advice.code).filter(|problem| problem.remedy != advice.en)
+}
+
+/// The two lines for agencies, in Chinese and English; empty when they would say the same again.
+fn agency_lines(advice: &Advice) -> (String, String) {
+    match other_for_agencies(advice) {
+        Some(problem) => (format!("机关：{}", problem.zh), format!("Agencies: {}", problem.remedy)),
+        None => (String::new(), String::new()),
+    }
 }
 
 /// Every kind of problem with its advice. A test shows that each has one.
@@ -79,9 +98,10 @@ fn table_page() -> String {
     let problems: String = kinds()
         .map(|(code, advice)| {
             let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
+            let (zh, en) = agency_lines(advice);
             format!(
                 "<tr id=\"{name}\"><th><a href=\"{TYPE_PREFIX}{name}\"><code>{name}</code></a></th><td>{status}</td>\
-                 <td>{}<br>{}</td><td lang=\"en\">{}<br>{}</td></tr>\n",
+                 <td>{}<br>{}<br>{zh}</td><td lang=\"en\">{}<br>{}<br>{en}</td></tr>\n",
                 title.zh, advice.zh, title.en, advice.en,
             )
         })
@@ -105,11 +125,14 @@ fn table_page() -> String {
 fn page(code: Code, advice: &Advice) -> String {
     let (name, status, title) = (code.name(), code.status().as_u16(), code.title());
     let (zh, en) = (advice.who.zh(), advice.who.en());
+    let paragraph = |line: String| if line.is_empty() { line } else { format!("<p>{line}</p>") };
+    let (agencies_zh, agencies_en) = agency_lines(advice);
+    let (agencies_zh, agencies_en) = (paragraph(agencies_zh), paragraph(agencies_en));
     format!(
         "<!doctype html>\n<html lang=\"zh-CN\"><head><meta charset=\"utf-8\"><title>{name}</title></head><body>\n\
          <h1><code>{name}</code> ({status})</h1>\n\
-         <section lang=\"zh-CN\"><h2>{}</h2><p>{}</p><p>由谁解决：{zh}。</p></section>\n\
-         <section lang=\"en\"><h2>{}</h2><p>{}</p><p>Who can fix it: {en}.</p></section>\n\
+         <section lang=\"zh-CN\"><h2>{}</h2><p>{}</p>{agencies_zh}<p>由谁解决：{zh}。</p></section>\n\
+         <section lang=\"en\"><h2>{}</h2><p>{}</p>{agencies_en}<p>Who can fix it: {en}.</p></section>\n\
          </body></html>\n",
         title.zh, advice.zh, title.en, advice.en,
     )

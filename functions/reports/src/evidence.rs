@@ -5,6 +5,9 @@
 //! belongs to another agency or does not exist, or no application at all, so its evidence is stored in the bucket,
 //! locked as documents are, by agency and day. The object key is derived from the report's bytes and the reason, so a
 //! repeat writes the same object, and a second reason writes another.
+//!
+//! Beside the evidence a mark is stored below the application and the agency, whose name says which report was refused
+//! or is held and why. The list of an agency's reports on a case is made from the names.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use http_kit::problem::{Language, Problem};
@@ -46,7 +49,39 @@ struct Applied<'e> {
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Claims {
     pub(crate) application: Option<ApplicationId>,
-    report_id: Option<ReportId>,
+    pub(crate) report_id: Option<ReportId>,
+}
+
+/// The object of a mark. Its name says the rest.
+#[derive(Debug, Serialize)]
+struct Mark {
+    at: Timestamp,
+}
+
+/// The folder of the marks of an agency's reports on a case.
+pub(crate) fn marks(application: ApplicationId, agency: &AgencyCode) -> String {
+    format!("evidence/reports/{application}/{agency}/")
+}
+
+/// Stores the mark of a report: `<folder>/<report id>/1-<reason>/<SHA-256 of the JWS>.json`, or `0-held`, which comes
+/// first in the list, without a reason. The first mark of a name stays, and with it the time of the first arrival. A
+/// report that names no application or has no id gets no mark.
+///
+/// # Errors
+/// When the bucket does not answer.
+pub(crate) async fn mark<H: Hub>(
+    hub: &H,
+    agency: &AgencyCode,
+    claims: Claims,
+    reason: Option<&str>,
+    jws: &str,
+    at: Timestamp,
+) -> Result<(), ReportError> {
+    let (Some(application), Some(report_id)) = (claims.application, claims.report_id) else { return Ok(()) };
+    let outcome = reason.map_or_else(|| "0-held".to_owned(), |reason| format!("1-{reason}"));
+    let key = format!("{}{report_id}/{outcome}/{}.json", marks(application, agency), sha256(jws));
+    let json = serde_json::to_vec(&Mark { at }).map_err(|_| ReportError::Unwritable)?;
+    Ok(hub.documents().store_text(&key, &json).await?)
 }
 
 /// The ids that a payload names, whether or not the payload is a report.
@@ -59,7 +94,7 @@ pub(crate) fn claims(payload: &[u8]) -> Claims {
     }
 }
 
-/// Stores a refused report: `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>-<outcome>.json`.
+/// Stores a refused report, `evidence/<agency>/<day in UTC>/<SHA-256 of the JWS>-<outcome>.json`, and its mark.
 ///
 /// # Errors
 /// When the bucket does not answer. The caller must not answer the refusal then, so that the agency sends the report
@@ -77,7 +112,8 @@ pub(crate) async fn keep_refused<H: Hub>(
     let problem = problem.body(Language::English, None);
     let evidence = Refused { at, agency, outcome, claims, jws, problem };
     let json = serde_json::to_vec(&evidence).map_err(|_| ReportError::Unwritable)?;
-    Ok(hub.documents().store_text(&key, &json).await?)
+    hub.documents().store_text(&key, &json).await?;
+    mark(hub, agency, claims, Some(outcome), jws, at).await
 }
 
 /// Stores a report that is too large for the application's record: `evidence/applied/<application>/<SHA-256 of the

@@ -13,14 +13,16 @@ use reports::report::ReportHandler;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let (_, hub, _) = start(&[
+    let (_, hub, secrets) = start(&[
         Variable::Table,
         Variable::AgenciesTable,
         Variable::Bucket,
         Variable::KeyId,
         Variable::ReportsQueueUrl,
+        Variable::HubSigningKey,
     ])
     .await;
-    let handler = &ReportHandler::new(hub);
+    let signing = secrets.signing_key.ok_or("the variable HUB_SIGNING_KEY_ARN is required")?;
+    let handler = &ReportHandler::new(hub, signing);
     serve(routes(handler.clone()), |event, deadline| reports(handler, event, deadline)).await
 }

@@ -11,14 +11,14 @@ use platform::queues::{Queue, Queues as _};
 use tokio::time::Instant;
 
 use crate::first_arrival::remember;
-use crate::report::ReportHandler;
+use crate::report::{ReportHandler, Waiting};
 use crate::report_error::ReportError;
 
 /// The delivery at which a report that still waits for another report is refused: about twenty minutes after the first.
 /// The queue gives up a message after 30 deliveries.
-const LAST_HELD_RECEIVE: u32 = 25;
+pub const LAST_HELD_RECEIVE: u32 = 25;
 /// Longest wait before a held report is looked at again.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
+pub const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Applies a batch of reports. The senders get no answer.
 ///
@@ -38,13 +38,18 @@ pub async fn reports<H: Hub>(
 async fn report<H: Hub>(handler: &ReportHandler<H>, message: &Message) -> Result<(), Failure> {
     let jws = message.body.trim();
     let sent = message.sent.unwrap_or_else(|| handler.hub.clock().now());
-    let may_wait = message.receives < LAST_HELD_RECEIVE;
-    let Err(error) = handler.take_or_hold(jws, sent, may_wait).await else { return Ok(()) };
-    if may_wait && error.waits_for_another() {
+    let waiting = match message.receives {
+        0 | 1 => Waiting::First,
+        LAST_HELD_RECEIVE.. => Waiting::Never,
+        _ => Waiting::Again,
+    };
+    let Err(unapplied) = handler.take_or_hold(jws, sent, waiting).await else { return Ok(()) };
+    let error = unapplied.error;
+    if waiting != Waiting::Never && error.waits_for_another() {
         hold(handler, message).await;
         return Err(Failure::retry(error));
     }
-    if may_wait && error.is_overtaken() {
+    if waiting != Waiting::Never && error.is_overtaken() {
         tracing::info!(message = %message.id, "report overtaken by a later one of its agency: it is deleted and not refused");
         return Ok(());
     }
@@ -71,7 +76,8 @@ async fn hold<H: Hub>(handler: &ReportHandler<H>, message: &Message) {
 
 /// Wait before a held report is delivered again: 2 seconds after the first delivery, then twice as long each time, up
 /// to [`LONGEST_HOLD`].
-fn hold_time(receives: u32) -> Duration {
+#[must_use]
+pub fn hold_time(receives: u32) -> Duration {
     Duration::from_secs(2_u64.saturating_pow(receives.clamp(1, 6))).min(LONGEST_HOLD)
 }
 

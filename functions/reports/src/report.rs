@@ -1,5 +1,7 @@
 //! Verifies and applies one signed report, from HTTP or from the queue.
 
+use std::sync::Arc;
+
 use domain::command::{Actor, AgencyReport, Attempt, Command};
 use domain::decide::Refusal;
 use domain::ids::AgencyCode;
@@ -15,37 +17,66 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use platform::keyring::VerifiedJws;
 use platform::store::Store as _;
+use protocol::jose::PrivateKey;
+use protocol::receipts::SignedReceipt;
 use protocol::report::{FRESH_SECONDS, REPORT_BYTES, REPORT_TYP, Receipt, Report};
 
 use crate::evidence;
 use crate::first_arrival;
-use crate::report_error::ReportError;
+use crate::receipts;
+use crate::report_error::{ReportError, UnappliedReport};
 
 /// Verifies and applies reports.
 #[derive(Clone)]
 pub struct ReportHandler<H> {
     pub(crate) hub: H,
+    /// The hub's key, which signs the receipts.
+    signing: Arc<PrivateKey>,
+}
+
+/// Whether a report may wait for another one that is still on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The report is refused now.
+    Never,
+    /// The report is held for the first time, which is marked.
+    First,
+    /// The report has been held before.
+    Again,
+}
+
+/// An accepted report: the answer, and what the receipt says of it.
+pub(crate) struct AppliedReport {
+    answer: Receipt,
+    record: Option<SignedReceipt>,
 }
 
 impl<H: Hub> ReportHandler<H> {
-    /// A handler on these ports.
-    pub fn new(hub: H) -> Self {
-        ReportHandler { hub }
+    /// A handler on these ports, with the hub's signing key.
+    pub fn new(hub: H, signing: PrivateKey) -> Self {
+        ReportHandler { hub, signing: Arc::new(signing) }
     }
 
-    /// Verifies and applies a report that arrived at the time `arrived`. A repeat gets the first answer, at any age.
-    /// The JWS is stored as evidence: in the application's record when the report is applied (the bucket has a large
+    /// Signs a receipt.
+    pub(crate) fn signed(&self, receipt: &SignedReceipt) -> Option<String> {
+        receipts::signed(receipt, &self.signing)
+    }
+
+    /// Verifies and applies a report that arrived at the time `arrived`. A repeat gets the first answer, at any age, with
+    /// the receipt of the first. The JWS is stored as evidence: in the application's record when the report is applied (the bucket has a large
     /// JWS, the record its hash), in the bucket when the report is refused.
     ///
     /// # Errors
-    /// [`ReportError`]. A refusal is answered only after its evidence is stored.
-    pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, ReportError> {
-        self.take_or_hold(jws, arrived, false).await
+    /// [`UnappliedReport`]. A refusal is answered only after its evidence is stored.
+    pub async fn take(&self, jws: &str, arrived: Timestamp) -> Result<Receipt, UnappliedReport> {
+        let applied = self.take_or_hold(jws, arrived, Waiting::Never).await?;
+        let receipt = applied.record.and_then(|record| self.signed(&record));
+        Ok(Receipt { receipt, ..applied.answer })
     }
 
-    /// As [`ReportHandler::take`], for a report from the queue. With `may_wait` a report that waits for another one is
-    /// held, not refused: no evidence is stored, and the queue must deliver the report again. Neither is a report refused
-    /// that a later one has overtaken.
+    /// As [`ReportHandler::take`], for a report from the queue, which gets no answer and no receipt. A report that may
+    /// wait for another one is held, not refused: no evidence is stored, and the queue must deliver the report again.
+    /// Neither is a report refused that a later one has overtaken.
     ///
     /// # Errors
     /// As [`ReportHandler::take`]. For a held report [`ReportError::waits_for_another`] is true.
@@ -53,33 +84,44 @@ impl<H: Hub> ReportHandler<H> {
         &self,
         jws: &str,
         arrived: Timestamp,
-        may_wait: bool,
-    ) -> Result<Receipt, ReportError> {
-        let agencies = current_agencies(&self.hub).await?;
+        waiting: Waiting,
+    ) -> Result<AppliedReport, UnappliedReport> {
+        let agencies = current_agencies(&self.hub).await.map_err(ReportError::from)?;
         let VerifiedJws { signer, payload } = match agencies.keyring.verify(REPORT_TYP, jws) {
             Ok(verified) => verified,
             Err(error) => {
                 // Anybody can send such a report. The hash finds the log line when a sender asks.
                 let sha256 = evidence::sha256(jws);
                 tracing::warn!(sha256, %error, "report rejected: no known agency signed it");
-                return Err(error.into());
+                return Err(ReportError::from(error).into());
             }
         };
         let taken = match self.read(&payload, jws) {
             Ok(report) => self.taken(&signer, &report, jws, arrived).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = &taken
-            && !(may_wait && (error.waits_for_another() || error.is_overtaken()))
-            && let Some((outcome, problem)) = error.refusal().zip(error.problem())
-        {
-            let claims = evidence::claims(&payload);
-            let application = claims.application.map(|id| id.to_string());
-            tracing::warn!(agency = %signer, application, outcome, "report refused: its evidence will be stored in the bucket");
-            let at = self.hub.clock().now();
-            evidence::keep_refused(&self.hub, &signer, claims, (outcome, &problem), jws, at).await?;
+        let error = match taken {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
+        let (claims, at) = (evidence::claims(&payload), self.hub.clock().now());
+        if waiting != Waiting::Never && error.is_overtaken() {
+            return Err(error.into());
         }
-        taken
+        if waiting != Waiting::Never && error.waits_for_another() {
+            if waiting == Waiting::First
+                && let Err(error) = evidence::mark(&self.hub, &signer, claims, None, jws, at).await
+            {
+                tracing::warn!(agency = %signer, %error, "a held report was not marked: the agency's list does not show it while it is held");
+            }
+            return Err(error.into());
+        }
+        let Some((outcome, problem)) = error.refusal().zip(error.problem()) else { return Err(error.into()) };
+        let application = claims.application.map(|id| id.to_string());
+        tracing::warn!(agency = %signer, application, outcome, "report refused: its evidence will be stored in the bucket");
+        evidence::keep_refused(&self.hub, &signer, claims, (outcome, &problem), jws, at).await?;
+        let record = receipts::not_accepted(&signer, claims, evidence::sha256(jws), Some(outcome), at);
+        Err(UnappliedReport { error, receipt: self.signed(&record) })
     }
 
     /// Reads the payload of a verified report, from either way in.
@@ -96,7 +138,7 @@ impl<H: Hub> ReportHandler<H> {
         report: &Report,
         jws: &str,
         arrived: Timestamp,
-    ) -> Result<Receipt, ReportError> {
+    ) -> Result<AppliedReport, ReportError> {
         if report.agency != *signer {
             return Err(ReportError::OtherAgency);
         }
@@ -123,12 +165,17 @@ impl<H: Hub> ReportHandler<H> {
             changed = applied.changed,
             "report applied"
         );
-        Ok(Receipt {
+        let record = receipts::accepted(&applied.stored.ledger, applied.version)
+            .map(|record| SignedReceipt { report_id: Some(report.report_id), ..record });
+        let answer = Receipt {
             report_id: report.report_id,
             application: report.application,
             version: applied.version,
             stage,
-        })
+            received_at: record.as_ref().map(|record| record.received_at),
+            receipt: None,
+        };
+        Ok(AppliedReport { answer, record })
     }
 
     async fn apply(&self, report: &Report, attempt: &Attempt, jws: &str) -> Result<Applied, ReportError> {
@@ -173,7 +220,7 @@ impl<H: Hub> ReportHandler<H> {
         if !stored.ledger.state().involves(&report.agency) {
             return Err(ApplyError::Refused(Refusal::NotYours).into());
         }
-        Ok(Proof::Sha256(evidence::keep_applied(&self.hub, report, jws).await?))
+        Ok(Proof::InBucket(evidence::keep_applied(&self.hub, report, jws).await?, report.report_id))
     }
 
     /// Whether the signature was fresh when the report arrived: now, or in the queue before a redrive.

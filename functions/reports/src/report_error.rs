@@ -47,6 +47,23 @@ pub enum ReportError {
     Unwritable,
 }
 
+/// A report that is not applied.
+#[derive(Debug, Error)]
+#[error("the report is not applied")]
+pub struct UnappliedReport {
+    /// The cause.
+    #[source]
+    pub error: ReportError,
+    /// The hub's signed receipt of the refusal, a compact JWS; `None` when nothing was recorded.
+    pub receipt: Option<String>,
+}
+
+impl From<ReportError> for UnappliedReport {
+    fn from(error: ReportError) -> Self {
+        UnappliedReport { error, receipt: None }
+    }
+}
+
 impl ReportError {
     /// Whether the report becomes acceptable when something that may be on its way arrives first: the report that
     /// precedes it, the certificate that it names, or the version of the hub that can read the case.

@@ -96,9 +96,10 @@ impl<Q: CaseQueue, D: CaseHandler, I: Inbox> Consumer<Q, D, I> {
         }
     }
 
-    /// The same consumer with another journal.
+    /// The same consumer with another journal. Its client writes the hub's receipts there, too.
     #[must_use]
     pub fn with_journal(mut self, journal: ConsumerJournal) -> Self {
+        self.processor.client = self.processor.client.with_journal(journal.clone());
         self.processor.journal = journal;
         self
     }

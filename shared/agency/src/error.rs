@@ -37,6 +37,9 @@ pub enum HubClientError {
     /// The response does not have the published form, or is too long.
     #[error("the hub's response cannot be read")]
     InvalidResponse,
+    /// The hub's receipt does not verify. The report may be recorded; its receipt proves nothing.
+    #[error("the receipt of the report does not verify with the hub's keys")]
+    InvalidReceipt(#[source] JoseError),
     /// The document's size or SHA-256 differs from the signed case's, or the size is outside the limits.
     #[error("the document does not match the case: its size or SHA-256 differs")]
     DocumentMismatch,
@@ -67,6 +70,7 @@ impl HubClientError {
             HubClientError::Unavailable { .. }
             | HubClientError::Unreachable(_)
             | HubClientError::InvalidResponse
+            | HubClientError::InvalidReceipt(_)
             | HubClientError::DocumentMismatch
             | HubClientError::Signing(_)
             | HubClientError::NoReportsQueue

@@ -21,7 +21,7 @@ use crate::network::Obstacle;
 /// Path of the hub's JWK set, relative to the hub's address.
 pub const JWKS: &str = ".well-known/jwks.json";
 /// Shortest time between two fetches, failed ones included.
-const MIN_INTERVAL: Duration = Duration::from_secs(10);
+pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Bound on one fetch.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Age at which known keys are fetched again. A key that the hub has withdrawn is trusted until the next successful

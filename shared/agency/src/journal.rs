@@ -15,7 +15,7 @@ pub struct JournalEntry {
     /// The consumer's agency.
     pub agency: AgencyCode,
     /// The event: `listening`, `stopped`, `case`, `report`, `document`, `upload`, `repeat`, `handled`, `overtaken`,
-    /// `left`, `unreadable`; a simulated agency also writes `mistake`, `resend_requested` and `crashed`.
+    /// `left`, `unreadable`, `receipt`; a simulated agency also writes `mistake`, `resend_requested` and `crashed`.
     pub action: &'static str,
     /// The application, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,6 +26,9 @@ pub struct JournalEntry {
     /// A name from the protocol or an error's text, never free text of a case.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The hub's signed receipt of a report, a compact JWS, with `receipt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
 }
 
 /// The destination of journal entries. Clones share it.
@@ -47,6 +50,7 @@ impl Default for ConsumerJournal {
                 application = entry.application.map(tracing::field::display),
                 version = entry.version,
                 detail = entry.detail,
+                receipt = entry.receipt,
                 "{}",
                 entry.action
             );
@@ -73,14 +77,30 @@ impl ConsumerJournal {
         case: Option<(ApplicationId, u32)>,
         detail: impl Into<String>,
     ) {
-        let now = Timestamp::now();
-        (self.0)(&JournalEntry {
-            time: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
-            agency: agency.clone(),
-            action,
-            application: case.map(|(application, _)| application),
-            version: case.map(|(_, version)| version),
-            detail: detail.into(),
-        });
+        (self.0)(&entry(agency, action, case, detail.into()));
+    }
+
+    /// Writes the receipt of a report of this kind.
+    pub fn receipt(&self, agency: &AgencyCode, case: (ApplicationId, u32), kind: &str, receipt: &str) {
+        let entry = entry(agency, "receipt", Some(case), kind.to_owned());
+        (self.0)(&JournalEntry { receipt: Some(receipt.to_owned()), ..entry });
+    }
+}
+
+fn entry(
+    agency: &AgencyCode,
+    action: &'static str,
+    case: Option<(ApplicationId, u32)>,
+    detail: String,
+) -> JournalEntry {
+    let now = Timestamp::now();
+    JournalEntry {
+        time: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
+        agency: agency.clone(),
+        action,
+        application: case.map(|(application, _)| application),
+        version: case.map(|(_, version)| version),
+        detail,
+        receipt: None,
     }
 }

@@ -15,6 +15,7 @@ use crate::application::CommandKey;
 use crate::catalogue::{Service, When, newer_name};
 use crate::command::Actor;
 use crate::event::{Event, Leg, Opened};
+use crate::ids::ReportId;
 use crate::stage::Purpose;
 
 /// One recorded change.
@@ -41,6 +42,9 @@ pub struct Entry {
     /// hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof_sha256: Option<String>,
+    /// Id of the report whose JWS only the bucket has. A report in `proof` has its id in its payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_id: Option<ReportId>,
     /// SHA-256 of the entry before, in base64url.
     pub prev: String,
 }
@@ -52,7 +56,7 @@ impl Entry {
         if let Ok(entry) = serde_json::from_slice(bytes) {
             return Some((entry, true));
         }
-        let Frame { version, at, by, key, event, proof, proof_sha256, prev } =
+        let Frame { version, at, by, key, event, proof, proof_sha256, report_id, prev } =
             serde_json::from_slice(bytes).ok()?;
         let by = part(Some(&by)).unwrap_or(Actor::Unknown);
         let event = match (part(Some(&event)), event.get("t").and_then(Value::as_str)) {
@@ -60,7 +64,7 @@ impl Entry {
             (None, Some("opened")) => Event::Opened(Box::new(opened(&event)?)),
             (None, name) => Event::Unknown { name: newer_name(name.unwrap_or_default()).to_owned() },
         };
-        Some((Entry { version, at, by, key, event, proof, proof_sha256, prev }, false))
+        Some((Entry { version, at, by, key, event, proof, proof_sha256, report_id, prev }, false))
     }
 
     /// Key of the command that caused the event; `None` for the hub's own steps.
@@ -88,6 +92,8 @@ struct Frame {
     proof: Option<String>,
     #[serde(default)]
     proof_sha256: Option<String>,
+    #[serde(default)]
+    report_id: Option<ReportId>,
     prev: String,
 }
 

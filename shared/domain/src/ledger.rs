@@ -15,7 +15,7 @@ use crate::command::Actor;
 pub use crate::entry::Entry;
 use crate::event::{Event, Opened};
 use crate::evolve::{evolve, open};
-use crate::ids::ApplicationId;
+use crate::ids::{ApplicationId, ReportId};
 
 /// Why a record cannot be trusted or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -57,8 +57,8 @@ pub struct Ledger {
 pub enum Proof {
     /// The signed report, a compact JWS.
     Jws(String),
-    /// SHA-256 in hexadecimal of a signed report that the bucket has.
-    Sha256(String),
+    /// A signed report that the bucket has: the SHA-256 of the compact JWS in hexadecimal, and the report's id.
+    InBucket(String, ReportId),
 }
 
 /// Cause of a change: party, time, key and evidence.
@@ -223,10 +223,10 @@ fn write(
     cause: &Cause,
 ) -> Result<StoredEntry, LedgerError> {
     let key = cause.key.map(|key| URL_SAFE_NO_PAD.encode([&key.id[..], &key.body[..]].concat()));
-    let (proof, proof_sha256) = match cause.proof.clone() {
-        Some(Proof::Jws(jws)) => (Some(jws), None),
-        Some(Proof::Sha256(hash)) => (None, Some(hash)),
-        None => (None, None),
+    let (proof, proof_sha256, report_id) = match cause.proof.clone() {
+        Some(Proof::Jws(jws)) => (Some(jws), None, None),
+        Some(Proof::InBucket(hash, report_id)) => (None, Some(hash), Some(report_id)),
+        None => (None, None, None),
     };
     let entry = Entry {
         version,
@@ -236,6 +236,7 @@ fn write(
         event,
         proof,
         proof_sha256,
+        report_id,
         prev: link(id, before),
     };
     let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;

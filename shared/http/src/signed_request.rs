@@ -8,6 +8,7 @@ use domain::ids::AgencyCode;
 use jiff::Timestamp;
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::json::{self, JsonError};
+use protocol::receipts::ReportsRequest;
 use protocol::report::{DocumentRequest, REQUEST_FRESH_SECONDS};
 use serde_json::json;
 
@@ -53,7 +54,7 @@ macro_rules! agency_requests {
     };
 }
 
-agency_requests!(DocumentRequest, CasesRequest, ResendRequest);
+agency_requests!(DocumentRequest, CasesRequest, ResendRequest, ReportsRequest);
 
 /// Why the payload of a verified JWS is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

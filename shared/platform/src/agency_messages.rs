@@ -226,6 +226,8 @@ fn case(state: &Application, notice: &Notice, personal_data: Option<PersonalData
     Case {
         application: state.id,
         version: notice.version,
+        // Signing sets the time.
+        iat: None,
         notice: notice.kind,
         agency: notice.agency.clone(),
         purpose: state.purpose(),

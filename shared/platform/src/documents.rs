@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::catalogue::DocumentKind;
 use domain::ids::ApplicationId;
 use domain::limits::{DOCUMENT_BYTES, UPLOAD_LINK_MINUTES};
+use jiff::Timestamp;
 use protocol::report::Link;
 use thiserror::Error;
 
@@ -176,6 +177,15 @@ impl fmt::Debug for Head {
     }
 }
 
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedObject {
+    /// The object key.
+    pub key: String,
+    /// Time at which the object was stored, in whole seconds.
+    pub stored_at: Timestamp,
+}
+
 /// Why a call to the document store failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DocumentsError {
@@ -222,6 +232,15 @@ pub trait Documents: Clone + Send + Sync + 'static {
     /// Stores a JSON text under a key that the hub chooses; the bucket locks the object. An existing object stays,
     /// because such keys are derived from the content.
     fn store_text(&self, key: &str, json: &[u8]) -> impl Future<Output = Result<(), DocumentsError>> + Send;
+
+    /// The objects whose keys begin with `prefix`, in the order of their keys: those after the key `after`, at most
+    /// `most` (S3 answers up to 1,000 in one call).
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: u16,
+    ) -> impl Future<Output = Result<Vec<ListedObject>, DocumentsError>> + Send;
 
     /// Versions of the application's objects, delete markers included: all of them, or the first [`ERASED_AT_ONCE`].
     fn versions(

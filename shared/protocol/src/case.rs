@@ -39,7 +39,7 @@ pub struct Envelope {
     pub kind: String,
     /// Id of the application.
     pub subject: ApplicationId,
-    /// Time at which the hub signed and encrypted the case. For information only.
+    /// Time at which the hub signed and encrypted the case. For information only: the signed case has it as `iat`.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Moment"))]
     pub time: Timestamp,
     /// Media type of `data`, always `application/jose`.
@@ -84,6 +84,11 @@ pub struct Case {
     /// Version of the application. A report repeats it as `seen`.
     #[cfg_attr(feature = "schema", schemars(with = "domain::schema::Version"))]
     pub version: u32,
+    /// Time at which the hub signed this message, in seconds since 1970. A message that is sent again is signed again.
+    /// Absent in messages that were signed before the hub had this member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Seconds>"))]
+    pub iat: Option<i64>,
     /// Reason why the hub sends this message.
     pub notice: NoticeKind,
     /// Agency that must act.
@@ -161,7 +166,7 @@ impl From<&Places> for CasePlaces {
 }
 
 impl Envelope {
-    /// Signs a case with the hub's key and encrypts it to the agency's key.
+    /// Signs a case with the hub's key and encrypts it to the agency's key. The signed case says when: its `iat` is `at`.
     ///
     /// # Errors
     /// [`JoseError`] when a key cannot be used.
@@ -171,7 +176,7 @@ impl Envelope {
         hub: &PrivateKey,
         agency: &PublicKey,
     ) -> Result<Envelope, JoseError> {
-        let jws = sign(CASE_TYP, case, hub)?;
+        let jws = sign(CASE_TYP, &Case { iat: Some(at.as_second()), ..case.clone() }, hub)?;
         Ok(Envelope {
             specversion: "1.0".to_owned(),
             id: EventId::new(case.application, case.version).ok_or(JoseError::Payload)?,

@@ -1,7 +1,7 @@
 //! The published contracts: JSON Schemas, AsyncAPI and OpenAPI, generated from the types of this crate.
 //!
 //! `cargo run -p protocol --features schema --bin contracts` writes them to `shared/protocol/contracts/`; a test
-//! compares them. The two API documents for agencies are hand-written frames (`contracts/frames/`), which receive the
+//! compares them. It writes the generated parts of the guide for agencies, too. The two API documents for agencies are hand-written frames (`contracts/frames/`), which receive the
 //! schemas, the examples and the problem responses.
 
 pub mod app;
@@ -10,6 +10,7 @@ pub mod examples;
 pub(crate) mod fields;
 mod frames;
 mod naming;
+pub mod pages;
 pub mod problems;
 mod schemas;
 

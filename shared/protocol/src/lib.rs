@@ -16,6 +16,7 @@ pub mod jose;
 pub mod json;
 pub mod operations;
 pub mod problem;
+pub mod receipts;
 pub mod report;
 pub mod web_address;
 mod wire_names;

@@ -1,6 +1,7 @@
 //! A problem (RFC 9457): the response to a request that failed.
 
 pub mod advice;
+pub mod agency;
 
 use domain::ids::DocumentId;
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,10 @@ pub struct Problem {
     /// The limit that the application has reached, with `bound_reached`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<String>,
+    /// Proof of the refusal and its time, with a refused report: a compact JWS by the hub, `typ` `tongban-receipt+jws`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::signed_receipt))]
+    pub receipt: Option<String>,
 }
 
 /// A wrong field.

@@ -58,6 +58,15 @@ pub struct Receipt {
     pub version: u32,
     /// Stage after the report.
     pub stage: Stage,
+    /// Time at which the hub recorded the report; the same on a repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<domain::schema::Moment>"))]
+    pub received_at: Option<Timestamp>,
+    /// Proof of the report and its time: a compact JWS by the hub, `typ` `tongban-receipt+jws`, whose payload is a signed
+    /// receipt. Keep it with the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(transform = crate::contracts::fields::signed_receipt))]
+    pub receipt: Option<String>,
 }
 
 /// A request for a document. It is valid for [`REQUEST_FRESH_SECONDS`] before and after `iat`.

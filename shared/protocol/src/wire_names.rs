@@ -8,6 +8,9 @@ pub const TEST: &str = "webhook.test";
 /// Cases on one page, and in one resend request, at most.
 pub const CASES: usize = 100;
 
+/// Reports on one page, at most.
+pub const REPORTS: usize = 100;
+
 /// The CloudEvents `type` of a notice.
 #[must_use]
 pub fn event_type(notice: NoticeKind) -> &'static str {

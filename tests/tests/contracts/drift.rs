@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use http_kit::problem::{Code, Language};
 use protocol::contracts::app::problems::OF_APPS;
-use protocol::contracts::problems::KINDS;
+use protocol::contracts::pages::page_parts;
 use protocol::contracts::{COMMAND, files};
+use protocol::problem::agency::AGENCY_PROBLEMS;
 use tongban_tests::repository::{files as checked_in, text};
 
 const FOLDER: &str = "shared/protocol/contracts";
@@ -15,6 +16,15 @@ fn the_files_equal_the_generated_contracts() {
     for (name, made) in files().expect("the contracts") {
         let stored = text(&format!("{FOLDER}/{name}"));
         assert!(stored == made, "{FOLDER}/{name} differs from the types: run `{COMMAND}`");
+    }
+}
+
+#[test]
+fn a19_the_generated_parts_of_the_pages_are_current() {
+    for part in page_parts() {
+        let page = text(part.page);
+        let new = part.put_into(&page).unwrap_or_else(|| panic!("{} has no part {}", part.page, part.name));
+        assert!(new == page, "{}: the part {} is old: run `{COMMAND}`", part.page, part.name);
     }
 }
 
@@ -43,7 +53,7 @@ fn descriptions_contain_no_rust_names() {
 
 #[test]
 fn problems_have_the_hubs_status_and_title() {
-    let of_agencies = KINDS.iter().map(|kind| (kind.code, kind.status, kind.title));
+    let of_agencies = AGENCY_PROBLEMS.iter().map(|kind| (kind.code, kind.status, kind.title));
     for (name, status, title) in of_agencies.chain(OF_APPS.iter().copied()) {
         let code = Code::ALL.iter().find(|code| code.name() == name);
         let code = code.unwrap_or_else(|| panic!("the hub knows no {name}"));

@@ -5,6 +5,7 @@ use protocol::case::{Case, Envelope};
 use protocol::contracts::examples::{NAMES, named};
 use protocol::contracts::schemas;
 use protocol::jose::{JoseError, KeyUse, PrivateKey};
+use protocol::receipts::{ReportsPage, ReportsRequest, SignedReceipt};
 use protocol::report::{DocumentRequest, Link, Receipt, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,6 +55,9 @@ fn unknown_members_are_ignored_at_any_depth() {
             "cases-page" => read_again::<CasesPage>(name, &value),
             "resend-request" => read_again::<ResendRequest>(name, &value),
             "resend-answer" => read_again::<ResendAnswer>(name, &value),
+            "signed-receipt" => read_again::<SignedReceipt>(name, &value),
+            "reports-request" => read_again::<ReportsRequest>(name, &value),
+            "reports-page" => read_again::<ReportsPage>(name, &value),
             // The hub only writes this; readers take the members that they need.
             "key-set" => continue,
             other => panic!("no reader for {other}"),

@@ -13,10 +13,12 @@ use jsonschema::Validator;
 use protocol::backlog::{CasesRequest, ResendRequest};
 use protocol::case::{Case, Envelope};
 use protocol::contracts::examples::{NAMES, named};
-use protocol::contracts::problems::{KINDS, example};
+use protocol::contracts::problems::example;
 use protocol::contracts::schemas;
 use protocol::jose::{KeySet, KeyUse, PrivateKey};
-use protocol::report::{DocumentRequest, FRESH_SECONDS, Report};
+use protocol::problem::agency::{AGENCY_PROBLEMS, for_agencies};
+use protocol::receipts::{ReportsRequest, SignedReceipt};
+use protocol::report::{DocumentRequest, FRESH_SECONDS, Receipt, Report};
 use serde_json::{Value, json};
 use tongban_tests::people::Citizen;
 
@@ -52,7 +54,7 @@ fn every_example_fits_its_schema() {
     for (example, schema) in NAMES {
         fits(schema, &named(example).expect("an example").expect("an example of this name"));
     }
-    for kind in KINDS {
+    for kind in AGENCY_PROBLEMS {
         fits("problem", &example(kind));
     }
 }
@@ -104,6 +106,12 @@ fn wrong_values_do_not_fit() {
         ("cases-request", "/limit", json!(101), false),
         ("cases-request", "/limit", json!(70_000), true),
         ("resend-request", "/cases", json!([]), false),
+        ("reports-request", "/limit", json!(101), false),
+        ("reports-request", "/application", Value::Null, true),
+        ("receipt", "/receipt", json!("a.b"), false),
+        ("signed-receipt", "/report_sha256", json!("47DEQpj8HBSa"), false),
+        ("signed-receipt", "/received_at", Value::Null, true),
+        ("signed-receipt", "/outcome", json!("lost"), true),
         ("case-opened", "/personal_data/applicant/identity_number", json!("11010120231101217"), true),
         // What was stored before a rule changed stays readable.
         ("case-opened", "/personal_data/applicant/name", json!("张3"), false),
@@ -136,6 +144,7 @@ fn taken_by_hub(schema: &str, value: &Value) -> Option<bool> {
         "document-request" => Some(read_payload::<DocumentRequest>(payload).is_ok()),
         "cases-request" => Some(read_payload::<CasesRequest>(payload).is_ok()),
         "resend-request" => Some(read_payload::<ResendRequest>(payload).is_ok()),
+        "reports-request" => Some(read_payload::<ReportsRequest>(payload).is_ok()),
         _ => None,
     }
 }
@@ -160,6 +169,9 @@ fn refused_by_serde(schema: &str, value: &Value) -> bool {
         "document-request" => serde_json::from_value::<DocumentRequest>(value).is_err(),
         "cases-request" => serde_json::from_value::<CasesRequest>(value).is_err(),
         "resend-request" => serde_json::from_value::<ResendRequest>(value).is_err(),
+        "reports-request" => serde_json::from_value::<ReportsRequest>(value).is_err(),
+        "receipt" => serde_json::from_value::<Receipt>(value).is_err(),
+        "signed-receipt" => serde_json::from_value::<SignedReceipt>(value).is_err(),
         "case" => serde_json::from_value::<Case>(value).is_err(),
         "envelope" => serde_json::from_value::<Envelope>(value).is_err(),
         other => panic!("no reader for {other}"),
@@ -231,8 +243,8 @@ fn encrypted_and_published_objects_fit() {
     for (example, schema) in NAMES.iter().filter(|(_, schema)| *schema == "case") {
         let value = named(example).expect("an example").expect("an example of this name");
         let case: Case = serde_json::from_value(value.clone()).expect("a case");
-        let envelope =
-            Envelope::sign_and_encrypt(&case, Timestamp::now(), &hub, agency.public()).expect("an envelope");
+        let at = Timestamp::from_second(case.iat.expect("a time")).expect("a time");
+        let envelope = Envelope::sign_and_encrypt(&case, at, &hub, agency.public()).expect("an envelope");
         fits("envelope", &json!(envelope));
         let opened = envelope.open([&agency], [hub.public()]).expect("the case");
         assert_eq!(json!(opened), value, "{example}");
@@ -287,7 +299,7 @@ fn examples_of_problems_have_the_members_of_the_real_ones() {
     for problem in real {
         let mut real = problem.body(Language::English, Some("t-1"));
         real.as_object_mut().expect("an object").remove("detail");
-        let kind = KINDS.iter().find(|kind| kind.code == problem.code().name()).expect("a kind");
+        let kind = for_agencies(problem.code().name()).expect("a kind");
         assert_eq!(members(&example(kind)), members(&real), "{}", kind.code);
     }
 }

@@ -234,7 +234,7 @@ impl CrashHarness {
 
     /// The use cases of the function that accepts reports.
     pub(crate) fn report_handler(&self) -> ReportHandler<FakeHub> {
-        ReportHandler::new(self.processes.callbacks.clone())
+        ReportHandler::new(self.processes.callbacks.clone(), self.keys.hub.clone())
     }
 
     /// A value that an agency signs.

@@ -14,7 +14,9 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use futures_util::FutureExt as _;
 use http_kit::triggers::answer;
 use lambda_runtime::{Context, LambdaEvent};
-use protocol::operations::operation::Function;
+use protocol::operations::agencies;
+use protocol::operations::operation::{Access, Function, Operation};
+use protocol::problem::agency::for_agencies;
 use serde_json::Value;
 use tongban_tests::progress::say;
 use tongban_tests::size::full_or_short;
@@ -52,9 +54,15 @@ fn fault(event: &Value, answered: &Value) -> Option<&'static str> {
         return None;
     }
     let body: Value = serde_json::from_str(answered["body"].as_str().unwrap_or_default()).unwrap_or_default();
-    let problem = body["type"].as_str().is_some_and(|kind| kind.starts_with("/problems/"));
-    (!problem || header("content-type") != "application/problem+json")
-        .then_some("a refusal that is no problem")
+    let code = body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
+    if code.is_none() || header("content-type") != "application/problem+json" {
+        return Some("a refusal that is no problem");
+    }
+    // Case A19 of `tests/FIELD_CASES.md`.
+    let is_for_agencies =
+        |operation: &&Operation| operation.access == Access::Signed && event["rawPath"] == operation.path;
+    (agencies::OPERATIONS.iter().any(is_for_agencies) && code.and_then(for_agencies).is_none())
+        .then_some("a problem that is not in the table for agencies")
 }
 
 /// Sends events to one hub. Returns how many got each class of status.

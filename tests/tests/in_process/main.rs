@@ -9,6 +9,7 @@ mod crashes;
 mod edge;
 mod fits;
 mod largest_application;
+mod receipts;
 mod records;
 mod report_cases;
 mod rows;

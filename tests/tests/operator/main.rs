@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
-    let plays: [(&str, Trialled); 20] = [
+    let plays: [(&str, Trialled); 21] = [
         ("suspension::a_suspension_holds_cases_and_a_resume_releases_them", |test_hub| {
             Box::pin(suspension::a_suspension_holds_cases_and_a_resume_releases_them(test_hub))
         }),
@@ -98,6 +98,9 @@ fn trials(fixture: &SharedFixture<TestHub>) -> Vec<Trial> {
         }),
         ("policies::o4_no_environment_can_grow", |test_hub| {
             Box::pin(policies::o4_no_environment_can_grow(test_hub))
+        }),
+        ("policies::a20_only_the_functions_that_sign_read_the_hubs_key", |test_hub| {
+            Box::pin(policies::a20_only_the_functions_that_sign_read_the_hubs_key(test_hub))
         }),
         ("aws_page::the_aws_page", |test_hub| Box::pin(aws_page::the_aws_page(test_hub))),
         ("logs::k6_one_log_has_the_lines_of_all_functions", |test_hub| {

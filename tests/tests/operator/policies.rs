@@ -133,6 +133,24 @@ pub(crate) async fn a_person_has_days_for_every_dead_letter(test_hub: Arc<TestHu
     check.says("fifo", (&fifo(1_209_600), &fifo(86_400)), "Dead keeps a dead letter of Agency", 43);
 }
 
+/// Whoever reads the hub's key can sign cases and receipts.
+pub(crate) async fn a20_only_the_functions_that_sign_read_the_hubs_key(test_hub: Arc<TestHub>) {
+    let check = Check::new(test_hub);
+    check.sound();
+    let of = |function: &str, secret: &str| {
+        format!(
+            "                Resource: !GetAtt Logs{function}.Arn\n              - Effect: Allow\n                \
+             Action: secretsmanager:GetSecretValue\n                Resource: !GetAtt {secret}.Id\n"
+        )
+    };
+    let (own, hubs) = ("IdSecretStore", "HubSigningKeyStore");
+    let says = |name: &str, function: &str, (now, then): (&str, &str), told: &str| {
+        check.says(name, (&of(function, now), &of(function, then)), told, 1);
+    };
+    says("reader", "intake", (own, hubs), "IntakeRole may read the hub's signing key");
+    says("no-reader", "router", (hubs, own), "RouterRole may not read the hub's signing key");
+}
+
 /// What real AWS refuses and the local AWS does not: to remove a protected table in a rollback.
 pub(crate) async fn o3_nothing_may_stay_behind_after_a_failed_deployment(test_hub: Arc<TestHub>) {
     let check = Check::new(test_hub);

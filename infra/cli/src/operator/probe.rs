@@ -81,6 +81,7 @@ fn case(code: &AgencyCode, application: ApplicationId) -> Result<Case> {
     Ok(Case {
         application,
         version: 1,
+        iat: None,
         notice: NoticeKind::Opened,
         agency: code.clone(),
         purpose: row.legs[0].purpose,

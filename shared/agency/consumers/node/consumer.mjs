@@ -2,7 +2,7 @@
 //   node consumer.mjs agency.json    (AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment)
 import { begin, end, stop, stopped } from "./stop.mjs";
 import { createHash } from "node:crypto";
-import { fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { appendFileSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 // The rest loads while signals are heard already.
@@ -78,7 +78,9 @@ async function post(path, typ, claims) {
 async function report(told, kind, result = {}) {
   const claims = { application: told.application, seen: told.seen, kind, ...result };
   const report_id = sha256(JSON.stringify(claims), "hex").replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, "$1-$2-8$3-8$4-$5");
-  told.seen = (await post("/v1/reports", "tongban-report+jws", { ...claims, report_id })).version;
+  const { version, receipt = "-" } = await post("/v1/reports", "tongban-report+jws", { ...claims, report_id });
+  appendFileSync(file("receipts.log"), `${told.application} ${version} ${receipt}\n`); // the hub's signed proof that it has the report
+  told.seen = version;
   log(told.application, told.seen, kind);
 }
 // Requests a presigned link and follows it. 412: an earlier try succeeded. After 409 (a try in progress) the message

@@ -13,7 +13,7 @@ class Retry(urllib3.Retry):
     def sleep(self, response=None):  # no pause is long, and a stop ends it
         if stop.wait(min(20, response and self.get_retry_after(response) or self.get_backoff_time())):
             raise Left("the consumer stops")
-ENDS = ("not_found", "illegal_step", "other_leg", "stale_version")  # the problems after which a case is over
+ENDS = ("not_found", "illegal_step", "other_leg", "stale_version")  # the problems after which the work on a message is over
 AWS = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 GRACE = 8  # seconds for work in progress after a signal; `docker stop` kills after ten
 RETRY = Retry(6, redirect=0, allowed_methods=None, status_forcelist=range(500, 600), backoff_factor=0.3, backoff_jitter=0.5)
@@ -29,6 +29,7 @@ def code_of(answer):  # only a problem of the hub ends a case: a proxy may answe
 class Hub:
     def __init__(self, path):
         self.settings, self.lock, self.asked, self.skew = settings.load(path), threading.Lock(), 0, 0
+        self.receipts = path.parent / "receipts.log"
         self.agency, self.url = self.settings.agency, self.settings.hub_url.rstrip("/")
         self.signing, = self.settings.keys["signing_key"]
         self.own, self.known = ({key["kid"]: key for key in self.settings.keys[name]} for name in ("encryption_keys", "hub_keys"))
@@ -78,7 +79,10 @@ class Hub:
     def report(self, case, kind, **result):  # the id derives from the content, so a repeat is the same report
         claims = {"application": case["application"], "seen": case["seen"], "kind": kind, **result}
         claims["report_id"] = str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(claims, sort_keys=True)))
-        case["seen"] = self.post("/v1/reports", "tongban-report+jws", **claims)["version"]
+        answer = self.post("/v1/reports", "tongban-report+jws", **claims)
+        with self.lock, self.receipts.open("a", encoding="utf-8") as file:  # the hub's signed proof that it has the report
+            print(case["application"], answer["version"], answer.get("receipt", "-"), file=file)
+        case["seen"] = answer["version"]
         log.info("%s:%s %s", case["application"], case["seen"], kind)
     def document(self, case, content=None, **action):  # follows a presigned link; 412: an earlier try succeeded; after 409 (a try in progress) the message comes again
         link = self.post("/v1/agency/documents", "tongban-document+jws", application=case["application"], **action)

@@ -14,6 +14,7 @@ use crate::config::AgencyConfig;
 use crate::error::HubClientError;
 use crate::exchange::{FailedTry, RESPONSE_BYTES, check_status, http_client, read_body};
 use crate::hub_keys::HubKeys;
+use crate::journal::ConsumerJournal;
 use crate::queue::ReportsQueue;
 use crate::retry_policy::RetryPolicy;
 use crate::stop::Stop;
@@ -32,6 +33,7 @@ pub struct HubClient {
     pub(super) reports: Option<ReportsQueue>,
     /// Ends the pauses between two tries.
     stop: Option<Stop>,
+    pub(super) journal: ConsumerJournal,
     hub_keys: HubKeys,
 }
 
@@ -51,6 +53,7 @@ impl HubClient {
             retry_policy: RetryPolicy::default(),
             reports: None,
             stop: None,
+            journal: ConsumerJournal::default(),
         })
     }
 
@@ -72,6 +75,13 @@ impl HubClient {
     #[must_use]
     pub fn with_stop(mut self, stop: Stop) -> Self {
         self.stop = Some(stop);
+        self
+    }
+
+    /// The same client, which writes the hub's receipts into another journal. A consumer sets its own.
+    #[must_use]
+    pub fn with_journal(mut self, journal: ConsumerJournal) -> Self {
+        self.journal = journal;
         self
     }
 

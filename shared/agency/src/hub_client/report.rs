@@ -96,7 +96,8 @@ impl HubClient {
     }
 
     /// Sends a signed report, and retries while the hub is not available. A signature over 10 minutes old is renewed
-    /// first, and once more when the hub answers `signature_expired`.
+    /// first, and once more when the hub answers `signature_expired`. The hub's signed receipt is verified and written
+    /// into the journal.
     ///
     /// # Errors
     /// [`HubClientError`]. After [`HubClientError::Unavailable`] the hub may have accepted the report: send the same
@@ -124,8 +125,11 @@ impl HubClient {
             if !early {
                 let receipt: Receipt =
                     serde_json::from_slice(&response?).map_err(|_| HubClientError::InvalidResponse)?;
-                let same = receipt.report_id == current.id();
-                return same.then_some(receipt).ok_or(HubClientError::InvalidResponse);
+                if receipt.report_id != current.id() {
+                    return Err(HubClientError::InvalidResponse);
+                }
+                self.keep_receipt(&current, &receipt).await?;
+                return Ok(receipt);
             }
         }
     }
@@ -144,8 +148,8 @@ impl HubClient {
         self.send(&self.sign(application, seen, result)?).await
     }
 
-    /// Puts a report into the reports queue. The agency gets no answer; the operator lists refused reports. `seen` is
-    /// the version of the case's message.
+    /// Puts a report into the reports queue. The agency gets no answer: [`HubClient::sent_reports`] says what came of the
+    /// report. `seen` is the version of the case's message.
     ///
     /// # Errors
     /// [`HubClientError`].

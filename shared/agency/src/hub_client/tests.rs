@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Json;
@@ -11,7 +12,8 @@ use domain::command::ReportedResult;
 use jiff::Timestamp;
 use protocol::backlog::{CASES_TYP, CasesRequest, RESEND_TYP, ResendCase, ResendOutcome, ResendRequest};
 use protocol::case::CaseDocument;
-use protocol::jose::verify;
+use protocol::jose::{KeyUse, PrivateKey, sign, verify};
+use protocol::receipts::{RECEIPT_TYP, ReportOutcome, SignedReceipt};
 use protocol::report::{DOCUMENT_TYP, DocumentAction, DocumentRequest, REPORT_TYP, Receipt, Report};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -19,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::*;
 use crate::aws::SqsAccess;
 use crate::config::{AgencyConfig, ReportsBy};
+use crate::journal::ConsumerJournal;
 use crate::queue::ReportsQueue;
 use crate::testing::{NO_PAUSE, RecordedRequest, agency, application, test_server};
 
@@ -48,8 +51,94 @@ fn receipt(request: &RecordedRequest) -> Response {
         application: report.application,
         version: report.seen + 1,
         stage: domain::stage::Stage::Signed,
+        received_at: None,
+        receipt: None,
     };
     Json(receipt).into_response()
+}
+
+/// A hub that signs its receipts, with the members of a receipt replaced by `change`.
+fn signing_hub(
+    hub: PrivateKey,
+    typ: &'static str,
+    change: fn(&mut SignedReceipt),
+) -> impl Fn(usize, &RecordedRequest) -> Response + Clone {
+    move |_, request| {
+        if request.path == "/.well-known/jwks.json" {
+            return Json(json!({ "keys": [hub.public().to_jwk().unwrap()] })).into_response();
+        }
+        let report: Report = payload(request);
+        let at = Timestamp::constant(1_772_415_000, 0);
+        let mut signed = SignedReceipt {
+            iat: at.as_second(),
+            agency: report.agency.clone(),
+            application: Some(report.application),
+            report_id: Some(report.report_id),
+            report_sha256: "0".repeat(64),
+            received_at: at,
+            outcome: ReportOutcome::Accepted,
+            reason: None,
+            kind: ReportedResult::kind_of(report.result.step()).map(str::to_owned),
+            version: Some(6),
+            stage: Some(domain::stage::Stage::Signed),
+        };
+        change(&mut signed);
+        Json(Receipt {
+            report_id: report.report_id,
+            application: report.application,
+            version: 6,
+            stage: domain::stage::Stage::Signed,
+            received_at: Some(at),
+            receipt: Some(sign(typ, &signed, &hub).unwrap()),
+        })
+        .into_response()
+    }
+}
+
+/// The outcome of a report to such a hub, and the receipts in the journal. The client fetches the hub's keys.
+async fn reported(
+    typ: &'static str,
+    change: fn(&mut SignedReceipt),
+) -> (Result<Receipt, HubClientError>, Vec<String>) {
+    let hub = PrivateKey::generate(KeyUse::Signing).unwrap();
+    let (url, _) = test_server(signing_hub(hub, typ, change)).await;
+    let (mut config, _) = agency(&url);
+    config.keys.hub = Vec::new();
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let journal = ConsumerJournal::new({
+        let kept = kept.clone();
+        move |entry| kept.lock().unwrap().extend(entry.receipt.clone())
+    });
+    let client = HubClient::new(&config).unwrap().with_retry_policy(NO_PAUSE).with_journal(journal);
+    let answer = client.report(application(1), 5, ReportedResult::Signed).await;
+    let kept = kept.lock().unwrap().clone();
+    (answer, kept)
+}
+
+#[tokio::test]
+async fn a20_a_receipt_is_verified_and_kept_in_the_journal() {
+    let (answer, kept) = reported(RECEIPT_TYP, |_| {}).await;
+    assert_eq!(kept, [answer.unwrap().receipt.unwrap()]);
+}
+
+#[tokio::test]
+async fn a20_a_receipt_that_is_none_is_not_kept() {
+    let (answer, kept) = reported("tongban-case+jws", |_| {}).await;
+    assert!(matches!(answer, Err(HubClientError::InvalidReceipt(_))), "{answer:?}");
+    assert!(kept.is_empty());
+    let wrong: [fn(&mut SignedReceipt); 6] = [
+        |signed| signed.outcome = ReportOutcome::Refused,
+        |signed| signed.agency = "37".parse().unwrap(),
+        |signed| signed.application = Some(application(2)),
+        |signed| signed.report_id = None,
+        |signed| signed.version = Some(7),
+        |signed| signed.kind = Some("rejected".to_owned()),
+    ];
+    for change in wrong {
+        let (answer, kept) = reported(RECEIPT_TYP, change).await;
+        assert!(matches!(answer, Err(HubClientError::InvalidResponse)), "{answer:?}");
+        assert!(kept.is_empty());
+    }
 }
 
 fn client(url: &str) -> (HubClient, AgencyConfig) {

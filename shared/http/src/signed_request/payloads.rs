@@ -8,6 +8,7 @@ use domain::limits;
 use domain::stage::Step;
 use platform::documents::{Checksum, MediaType};
 use protocol::backlog::{CASES, CasesRequest, ResendCase, ResendRequest};
+use protocol::receipts::{REPORTS, ReportsRequest};
 use protocol::report::{DocumentAction, DocumentRequest, Report};
 
 use crate::fields::{
@@ -160,6 +161,18 @@ impl FromFields for CasesRequest {
         let limit = fields.optional("limit", integer(1..=CASES as u64));
         let limit = limit.and_then(|limit| u16::try_from(limit).ok());
         Some(CasesRequest { agency: agency?, iat: iat?, after, limit })
+    }
+}
+
+impl FromFields for ReportsRequest {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let agency = fields.required("agency", text);
+        let iat = fields.required("iat", seconds);
+        let application = fields.required("application", text);
+        let after = fields.optional("after", free_text(1..=CURSOR));
+        let limit = fields.optional("limit", integer(1..=REPORTS as u64));
+        let limit = limit.and_then(|limit| u16::try_from(limit).ok());
+        Some(ReportsRequest { agency: agency?, iat: iat?, application: application?, after, limit })
     }
 }
 

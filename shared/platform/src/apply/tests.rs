@@ -276,7 +276,8 @@ async fn a_large_reports_hash_is_its_evidence() {
     for attempt in [stores(1), stores(2)] {
         apply(&hub, id, &attempt, None).await.unwrap();
     }
-    let proof = Some(Proof::Sha256("ab".to_owned()));
+    let proof =
+        Some(Proof::InBucket("ab".to_owned(), "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().unwrap()));
     let done = apply(&hub, id, &reports("r1", 4, ReportedResult::Received), proof).await.unwrap();
     let entry = &done.stored.ledger.entries().last().unwrap().entry;
     assert_eq!((entry.proof.as_deref(), entry.proof_sha256.as_deref()), (None, Some("ab")));

@@ -42,7 +42,26 @@ pub async fn documents_contract(documents: &impl Documents, links: &impl LinkCli
     a_version_never_changes(documents, links).await;
     a_link_to_read_is_for_one_version(documents, links).await;
     a_stored_text_is_never_replaced(documents).await;
+    a_list_is_in_order_and_bounded(documents).await;
     erased_versions_are_gone_and_others_stay(documents, links).await;
+}
+
+async fn a_list_is_in_order_and_bounded(documents: &impl Documents) {
+    let folder = format!("evidence/contract-{}/", Uuid::new_v4());
+    let other = format!("{}x/1", folder.trim_end_matches('/'));
+    for key in [format!("{folder}2"), format!("{folder}1"), format!("{folder}3/4"), other] {
+        documents.store_text(&key, b"{}").await.expect("the text is stored");
+    }
+    let listed = async |after: Option<&str>, most| {
+        let listed = documents.list(&folder, after, most).await.expect("a list");
+        assert!(listed.iter().all(|object| object.stored_at > jiff::Timestamp::UNIX_EPOCH));
+        let keys = listed.into_iter().map(|object| object.key.replace(&folder, ""));
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, 10).await, ["1", "2", "3/4"]);
+    assert_eq!(listed(None, 2).await, ["1", "2"]);
+    assert_eq!(listed(Some(&format!("{folder}1")), 10).await, ["2", "3/4"]);
+    assert!(listed(Some(&format!("{folder}3/4")), 10).await.is_empty());
 }
 
 async fn erased_versions_are_gone_and_others_stay(documents: &impl Documents, links: &impl LinkClient) {

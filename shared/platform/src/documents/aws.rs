@@ -20,8 +20,8 @@ use protocol::report::Link;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Arrival, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head, ObjectVersion,
-    UPLOAD_TTL, UploadRequest,
+    Arrival, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head, ListedObject,
+    ObjectVersion, UPLOAD_TTL, UploadRequest,
 };
 use crate::failure::Failure;
 
@@ -148,6 +148,29 @@ impl Documents for AwsDocuments {
             Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 412) => Ok(()),
             Err(error) => Err(documents_error("S3.PutObject", &error)),
         }
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: u16,
+    ) -> Result<Vec<ListedObject>, DocumentsError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .set_start_after(after.map(str::to_owned))
+            .max_keys(i32::from(most))
+            .send()
+            .await
+            .map_err(|error| documents_error("S3.ListObjectsV2", &error))?;
+        let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+            let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
+            Some(ListedObject { key: object.key?, stored_at })
+        });
+        Ok(listed.collect())
     }
 
     async fn versions(&self, application: ApplicationId) -> Result<Vec<ObjectVersion>, DocumentsError> {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Arrival, Checksum, DOWNLOAD_TTL, Documents, DocumentsError, ERASED_AT_ONCE, HEAD_BYTES, Head,
-    ObjectVersion, UPLOAD_TTL, UploadRequest,
+    ListedObject, ObjectVersion, UPLOAD_TTL, UploadRequest,
 };
 use crate::clock::{Clock as _, FakeClock};
 use crate::faults::{CallOutcome, Faults};
@@ -24,6 +24,7 @@ struct Object {
     media_type: String,
     kind: Option<DocumentKind>,
     bytes: Vec<u8>,
+    stored_at: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +66,7 @@ impl FakeDocuments {
             media_type: media_type.to_owned(),
             kind,
             bytes: bytes.to_vec(),
+            stored_at: self.clock.now(),
         };
         versions.push(object);
         version
@@ -162,6 +164,27 @@ impl Documents for FakeDocuments {
                 Err(DocumentsError::Unavailable)
             }
         }
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: u16,
+    ) -> Result<Vec<ListedObject>, DocumentsError> {
+        match self.faults.next_call("documents.list") {
+            CallOutcome::Succeeds => {}
+            CallOutcome::Throttles => return Err(DocumentsError::Throttled),
+            CallOutcome::Fails | CallOutcome::LosesAnswer => return Err(DocumentsError::Unavailable),
+        }
+        let state = self.lock();
+        let below = state.objects.iter().filter(|(key, _)| key.starts_with(prefix));
+        let wanted = below.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+        let listed = wanted.filter_map(|(key, versions)| {
+            let stored_at = Timestamp::from_second(versions.last()?.stored_at.as_second()).ok()?;
+            Some(ListedObject { key: key.clone(), stored_at })
+        });
+        Ok(listed.take(usize::from(most)).collect())
     }
 
     async fn versions(&self, application: ApplicationId) -> Result<Vec<ObjectVersion>, DocumentsError> {

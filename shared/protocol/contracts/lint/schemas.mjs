@@ -65,6 +65,9 @@ function* http(document) {
       for (const [name, value] of Object.entries(operation["x-payload-examples"] ?? {})) {
         yield { at: `${path} ${name}`, schema: payload, value };
       }
+      for (const [name, value] of Object.entries(operation["x-receipt-examples"] ?? {})) {
+        yield { at: `${path} receipt ${name}`, schema: { $ref: "#/components/schemas/SignedReceipt" }, value };
+      }
       const body = operation.requestBody?.content["application/json"];
       for (const [name, given] of Object.entries(body?.examples ?? {})) {
         yield { at: `${path} ${name}`, schema: body.schema, value: example(given) };

@@ -21,12 +21,17 @@ use crate::backlog::{
     CasesPage, CasesRequest, OpenCase, ResendAnswer, ResendCase, ResendOutcome, ResendRequest, Resent,
 };
 use crate::case::{Case, CaseDocument, CasePlaces, Envelope, PossibleDuplicate, event_type};
+use crate::receipts::{ReportOutcome, ReportsPage, ReportsRequest, SentReport, SignedReceipt};
 use crate::report::{DocumentAction, DocumentRequest, Link, Receipt, Report};
 
 /// Time of every example: 2026-03-02 09:30 in China, in seconds since 1970.
 const AT: i64 = 1_772_415_000;
 /// SHA-256 of the empty string.
 pub(super) const SHA256: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+/// SHA-256 of the empty string in hexadecimal.
+const SHA256_HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// A shortened receipt.
+const RECEIPT_JWS: &str = "eyJ0eXAiOiJ0b25nYmFuLXJlY2VpcHQrandzIn0.eyJvdXRjb21lIjoiYWNjZXB0ZWQifQ.AAAA";
 /// Wire names of services and kinds of document in the examples.
 pub(super) static DATA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../data/examples.json")).unwrap_or_default());
@@ -56,6 +61,10 @@ pub const NAMES: &[(&str, &str)] = &[
     ("cases-page", "cases-page"),
     ("resend-request", "resend-request"),
     ("resend-answer", "resend-answer"),
+    ("signed-receipt", "signed-receipt"),
+    ("signed-receipt-refused", "signed-receipt"),
+    ("reports-request", "reports-request"),
+    ("reports-page", "reports-page"),
     ("key-set", "key-set"),
 ];
 
@@ -90,6 +99,16 @@ pub fn named(name: &str) -> Result<Option<Value>, ContractError> {
         "cases-page" => json(&cases_page()?)?,
         "resend-request" => json(&resend_request()?)?,
         "resend-answer" => json(&resend_answer()?)?,
+        "signed-receipt" => json(&accepted()?)?,
+        "signed-receipt-refused" => json(&refused()?)?,
+        "reports-request" => json(&ReportsRequest {
+            agency: value("1501")?,
+            iat: AT,
+            application: application(),
+            after: None,
+            limit: Some(50),
+        })?,
+        "reports-page" => json(&reports_page()?)?,
         "key-set" => key_set(),
         _ => return Ok(None),
     }))
@@ -151,6 +170,7 @@ fn case(notice: NoticeKind) -> Result<Case, ContractError> {
     Ok(Case {
         application: application(),
         version,
+        iat: Some(AT),
         notice,
         agency: value("1501")?,
         purpose,
@@ -233,7 +253,47 @@ fn issued() -> Result<ReportedResult, ContractError> {
 }
 
 fn receipt() -> Result<Receipt, ContractError> {
-    Ok(Receipt { report_id: value(REPORT)?, application: application(), version: 5, stage: Stage::Received })
+    Ok(Receipt {
+        report_id: value(REPORT)?,
+        application: application(),
+        version: 5,
+        stage: Stage::Received,
+        received_at: Some(at()),
+        receipt: Some(RECEIPT_JWS.to_owned()),
+    })
+}
+
+fn accepted() -> Result<SignedReceipt, ContractError> {
+    Ok(SignedReceipt {
+        iat: AT,
+        agency: value("1501")?,
+        application: Some(application()),
+        report_id: Some(value(REPORT)?),
+        report_sha256: SHA256_HEX.to_owned(),
+        received_at: at(),
+        outcome: ReportOutcome::Accepted,
+        reason: None,
+        kind: ReportedResult::kind_of(Step::Receive).map(str::to_owned),
+        version: Some(5),
+        stage: Some(Stage::Received),
+    })
+}
+
+fn refused() -> Result<SignedReceipt, ContractError> {
+    let reason = Some("stale_version".to_owned());
+    let outcome = ReportOutcome::Refused;
+    Ok(SignedReceipt { outcome, reason, kind: None, version: None, stage: None, ..accepted()? })
+}
+
+fn reports_page() -> Result<ReportsPage, ContractError> {
+    let signed = || Some(RECEIPT_JWS.to_owned());
+    let held = SignedReceipt { outcome: ReportOutcome::Held, reason: None, ..refused()? };
+    let reports = vec![
+        SentReport { record: accepted()?, receipt: signed() },
+        SentReport { record: refused()?, receipt: signed() },
+        SentReport { record: held, receipt: None },
+    ];
+    Ok(ReportsPage { reports, next: None })
 }
 
 fn document(action: DocumentAction) -> Result<DocumentRequest, ContractError> {

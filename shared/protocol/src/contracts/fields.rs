@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Value, json};
 
-use crate::wire_names::{CASES, event_type as type_of};
+use crate::wire_names::{CASES, REPORTS, event_type as type_of};
 use domain::effect::NoticeKind;
 use domain::stage::Step;
 
@@ -58,6 +58,22 @@ pub(crate) fn cursor(schema: &mut Schema) {
 
 pub(crate) fn limit(schema: &mut Schema) {
     put(schema, json!({ "minimum": 1, "maximum": CASES }));
+}
+
+pub(crate) fn report_limit(schema: &mut Schema) {
+    put(schema, json!({ "minimum": 1, "maximum": REPORTS }));
+}
+
+pub(crate) fn sha256_hex(schema: &mut Schema) {
+    put(schema, json!({ "pattern": "^[0-9a-f]{64}$" }));
+}
+
+pub(crate) fn reason(schema: &mut Schema) {
+    put(schema, json!({ "pattern": "^[a-z_]+$", "examples": ["stale_version"] }));
+}
+
+pub(crate) fn signed_receipt(schema: &mut Schema) {
+    put(schema, json!({ "pattern": JWS, "contentMediaType": "application/jose" }));
 }
 
 pub(crate) fn resend_cases(schema: &mut Schema) {

@@ -11,6 +11,7 @@ use super::naming::name_parts;
 use crate::backlog::{CasesPage, CasesRequest, ResendAnswer, ResendRequest};
 use crate::case::{Case, Envelope};
 use crate::problem::Problem;
+use crate::receipts::{ReportsPage, ReportsRequest, SignedReceipt};
 use crate::report::{DocumentRequest, Link, Receipt, Report};
 
 /// Prefix of a schema's `$id`, before name and version of the message.
@@ -80,8 +81,11 @@ fn messages() -> Vec<Message> {
         message::<Link>("link", hub.clone()),
         message::<CasesRequest>("cases-request", agency.clone()),
         message::<CasesPage>("cases-page", hub.clone()),
-        message::<ResendRequest>("resend-request", agency),
+        message::<ResendRequest>("resend-request", agency.clone()),
         message::<ResendAnswer>("resend-answer", hub.clone()),
+        message::<SignedReceipt>("signed-receipt", hub.clone()),
+        message::<ReportsRequest>("reports-request", agency),
+        message::<ReportsPage>("reports-page", hub.clone()),
         message::<Problem>("problem", hub.clone()),
         message::<KeySet>("key-set", hub),
     ]

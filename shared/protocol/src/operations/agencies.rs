@@ -15,6 +15,8 @@ pub const READ_KEYS: Operation = Operation {
 
 /// Reports what an agency did with a case.
 pub const SEND_REPORT: Operation = signed("sendReport", "/v1/reports", Function::Reports);
+/// Lists the reports that the agency sent on one of its cases, with what came of each.
+pub const LIST_REPORTS: Operation = signed("listReports", "/v1/agency/reports", Function::Reports);
 /// Lists the agency's open cases.
 pub const LIST_CASES: Operation = signed("listCases", "/v1/agency/cases", Function::Reports);
 /// Requests messages of a case again.
@@ -23,7 +25,8 @@ pub const RESEND_CASES: Operation = signed("resendCases", "/v1/agency/resend", F
 pub const LINK_DOCUMENT: Operation = signed("linkDocument", "/v1/agency/documents", Function::Documents);
 
 /// The operations of this module.
-pub const OPERATIONS: &[&Operation] = &[&READ_KEYS, &SEND_REPORT, &LIST_CASES, &RESEND_CASES, &LINK_DOCUMENT];
+pub const OPERATIONS: &[&Operation] =
+    &[&READ_KEYS, &SEND_REPORT, &LIST_REPORTS, &LIST_CASES, &RESEND_CASES, &LINK_DOCUMENT];
 
 const fn signed(id: &'static str, path: &'static str, function: Function) -> Operation {
     Operation { id, method: Method::Post, path, function, access: Access::Signed, idempotent: false }

@@ -1,6 +1,10 @@
 //! Advice on each kind of problem: who can fix it, and how. The hub's problem pages and the OpenAPI document for apps
 //! are generated from this table.
 
+use super::agency::{
+    APPLICATION_FULL, AgencyProblem, BAD_SIGNATURE, MALFORMED_SIGNATURE, OTHER_LEG, SIGNATURE_EXPIRED,
+    STALE_VERSION, UNKNOWN_KEY,
+};
 use Fixer::{Citizen, Developer, Operator, Program};
 
 /// Who can fix a problem.
@@ -63,7 +67,12 @@ const fn row(code: &'static str, who: Fixer, zh: &'static str, en: &'static str)
     Advice { code, who, zh, en }
 }
 
-/// Advice on every kind of problem. A test compares it with the kinds that the hub returns.
+/// The advice on a kind of problem that only agencies receive.
+const fn of_agencies(who: Fixer, problem: AgencyProblem) -> Advice {
+    Advice { code: problem.code, who, zh: problem.zh, en: problem.remedy }
+}
+
+/// Advice on every kind of problem, for apps where both apps and agencies receive the kind. A test compares it with the kinds that the hub returns.
 pub const ADVICE: &[Advice] = &[
     row(
         "bad_request",
@@ -77,12 +86,7 @@ pub const ADVICE: &[Advice] = &[
         "正文须为一个 JSON 值，`line` 和 `column` 指出出错位置。",
         "The body must be one JSON value. `line` and `column` give the position of the error.",
     ),
-    row(
-        "malformed_signature",
-        Developer,
-        "正文须为所要求 `typ` 的紧凑 JWS。改正后再发，不要原样重发。",
-        "The body must be a compact JWS of the expected `typ`. Fix the request; do not repeat it unchanged.",
-    ),
+    of_agencies(Developer, MALFORMED_SIGNATURE),
     row(
         "idempotency_key_required",
         Developer,
@@ -101,24 +105,9 @@ pub const ADVICE: &[Advice] = &[
         "向签发方换取新的访问令牌，并以 `Authorization: Bearer` 发送。",
         "Get a fresh access token from the issuer and send it as `Authorization: Bearer`.",
     ),
-    row(
-        "unknown_key",
-        Operator,
-        "请运维人员登记该密钥，或改用已登记的密钥签名。",
-        "Ask the operator to register the key, or sign with a registered one.",
-    ),
-    row(
-        "bad_signature",
-        Developer,
-        "字节被改动，或签名所用的密钥不是 `kid` 所指的密钥。",
-        "The bytes were changed, or signed with a key other than the one that `kid` names.",
-    ),
-    row(
-        "signature_expired",
-        Developer,
-        "校准时钟后重新签名；`now` 为平台时间，`tolerance_seconds` 为允许的偏差。",
-        "Set the clock and sign again: `now` is the hub's time, `tolerance_seconds` the accepted difference.",
-    ),
+    of_agencies(Operator, UNKNOWN_KEY),
+    of_agencies(Developer, BAD_SIGNATURE),
+    of_agencies(Developer, SIGNATURE_EXPIRED),
     row(
         "insufficient_scope",
         Operator,
@@ -143,18 +132,8 @@ pub const ADVICE: &[Advice] = &[
         "申请已在别的阶段（`stage`），请先读取申请，`next` 列出现在可以做的操作。",
         "The application is at another stage (`stage`). Read the application: `next` lists the steps that are possible now.",
     ),
-    row(
-        "other_leg",
-        Developer,
-        "本机关的环节已结束或尚未开始，请丢弃该回报。",
-        "This agency's leg is over or has not started. Drop the report.",
-    ),
-    row(
-        "stale_version",
-        Program,
-        "读取该件的下一条消息，或请求重发，再依据 `version` 回报。",
-        "Read the next message of the case, or request it again, and report on `version`.",
-    ),
+    of_agencies(Developer, OTHER_LEG),
+    of_agencies(Developer, STALE_VERSION),
     row(
         "precondition_failed",
         Program,
@@ -181,12 +160,7 @@ pub const ADVICE: &[Advice] = &[
         "平台正在升级或回退。等待 `Retry-After` 所示秒数后重发同一请求；申请未被更改。",
         "The hub is being deployed or rolled back. Repeat the same request after `Retry-After` seconds; the application was not changed.",
     ),
-    row(
-        "application_full",
-        Operator,
-        "该申请的记录已满，不再接受补正通知；可以办结、撤回。",
-        "The record of the application has no room for another supplement request. Decide the application, or have it withdrawn.",
-    ),
+    of_agencies(Operator, APPLICATION_FULL),
     row(
         "bound_reached",
         Operator,
@@ -208,14 +182,14 @@ pub const ADVICE: &[Advice] = &[
     row(
         "payload_too_large",
         Developer,
-        "正文最多 64 KiB。文件上传到上传链接，不放在正文里。",
-        "A body has at most 64 KiB. Files go to their upload links, not into a body.",
+        "`detail` 为正文的上限。文件上传到上传链接，不放在正文里。",
+        "`detail` names the bound of the body. Files go to their upload links, not into a body.",
     ),
     row(
         "unsupported_media_type",
         Developer,
-        "应用后台发送 `Content-Type: application/json`，机关发送 `application/jose`。",
-        "Apps send `Content-Type: application/json`, agencies `application/jose`.",
+        "以 `Content-Type: application/json` 发送，不要压缩。",
+        "Send `Content-Type: application/json`, not compressed.",
     ),
     row(
         "invalid_fields",
@@ -226,8 +200,8 @@ pub const ADVICE: &[Advice] = &[
     row(
         "key_reused",
         Developer,
-        "新的请求使用新的 Idempotency-Key（回报使用新的 `report_id`）。",
-        "A new request takes a new Idempotency-Key; a new report takes a new `report_id`.",
+        "新的请求使用新的 Idempotency-Key。",
+        "A new request takes a new Idempotency-Key.",
     ),
     row(
         "not_covered",

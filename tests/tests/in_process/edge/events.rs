@@ -8,6 +8,7 @@ use domain::command::ReportedResult;
 use fastrand::Rng;
 use protocol::backlog::{CASES_TYP, RESEND_TYP};
 use protocol::operations::operation::{Access, Function, Operation};
+use protocol::receipts::REPORTS_TYP;
 use protocol::report::{DOCUMENT_TYP, REPORT_TYP};
 use serde_json::{Value, json};
 use tongban_tests::description;
@@ -208,6 +209,7 @@ fn signed_body(operation: &Operation, application: &str) -> Body {
     let (typ, mut value) = match operation.id {
         "sendReport" => (REPORT_TYP, json!(ReportedResult::Received)),
         "linkDocument" => (DOCUMENT_TYP, json!({ "action": "fetch", "document": "d1" })),
+        "listReports" => (REPORTS_TYP, json!({})),
         "listCases" => (CASES_TYP, json!({})),
         "resendCases" => (RESEND_TYP, json!({ "cases": [{ "application": application }] })),
         other => panic!("the signed operation {other} has no valid request here"),

@@ -5,6 +5,7 @@ use domain::command::ReportedResult;
 use jiff::SignedDuration;
 use platform::clock::Clock as _;
 use protocol::backlog::{CASES_TYP, RESEND_TYP};
+use protocol::case::Case;
 use serde_json::{Value, json};
 
 use super::{file, only_application, with_a_case, with_a_draft};
@@ -94,7 +95,9 @@ async fn a_message_is_sent_again_under_its_own_id() {
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].id, format!("{}:{}", case.application, case.version));
     assert_ne!(sent[0].dedup, sent[0].id, "the resend has a new deduplication id");
-    assert_eq!(harness.opened(BEIJING, &sent[0]), case, "the resend contains the same case");
+    let again = harness.opened(BEIJING, &sent[0]);
+    assert!(again.iat >= case.iat && again.iat.is_some(), "a resend is signed again");
+    assert_eq!(Case { iat: case.iat, ..again }, case, "the resend contains the same case");
     assert_eq!(only_application(&harness).await, stored, "a resend changes the record");
     harness.hub.clock.advance(SignedDuration::from_secs(6));
     assert_eq!(resend(&harness, BEIJING, wanted).await["outcome"], "accepted");

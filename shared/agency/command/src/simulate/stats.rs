@@ -104,6 +104,7 @@ mod tests {
                 application: Some(application(1)),
                 version: Some(4),
                 detail: detail.to_owned(),
+                receipt: None,
             });
             stats.is_busy()
         };

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::ContractError;
-use super::super::problems::{DescribedKind, KINDS, header, headers, response_of};
+use super::super::problems::{DescribedKind, header, headers, response_of};
 use crate::problem::TYPE_PREFIX;
 use crate::problem::advice::advice;
+use crate::problem::agency::for_agencies;
 
 /// Code, status and title of the problems that only apps receive. Agencies receive the others, too. A test compares
 /// them with the hub's responses.
@@ -29,7 +30,7 @@ pub const OF_APPS: &[(&str, u16, &str)] = &[
 /// Status and title of a kind of problem.
 fn kind(code: &str) -> Option<(u16, &'static str)> {
     let own = OF_APPS.iter().find(|row| row.0 == code).map(|row| (row.1, row.2));
-    own.or_else(|| KINDS.iter().find(|kind| kind.code == code).map(|kind| (kind.status, kind.title)))
+    own.or_else(|| for_agencies(code).map(|kind| (kind.status, kind.title)))
 }
 
 /// Problem codes that follow from the parameters and the body of an operation.
@@ -94,7 +95,7 @@ fn response(status: u16, codes: &[String]) -> Result<Value, ContractError> {
     for code in codes {
         let unknown = || ContractError::Unknown(code.clone());
         let (_, title) = kind(code).ok_or_else(unknown)?;
-        let advice = advice(code).ok_or_else(unknown)?.en;
+        let advice = advice(code).ok_or_else(unknown)?.en.to_owned();
         kinds.push(DescribedKind { code, title, advice, example: example(code, status, title) });
     }
     let mut headers = headers(status);

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Resend(Resend),
     /// Fetches the documents of a case.
     Documents(Documents),
+    /// Lists the agency's reports on a case: accepted, refused with the reason, or held.
+    Reports(Show),
     /// Reports on a case.
     Report(ReportArguments),
     /// Sends test cases to the agency's running consumer and reports what the consumer does wrong.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use agency::HubClientError;
 use agency::config::AgencyConfigError;
 use console::style;
+use protocol::problem::agency::for_agencies;
 
 use crate::report::InvalidResult;
 use crate::setting::MissingVariables;
@@ -33,22 +34,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if configuration { 3 } else { 1 })
 }
 
-/// Advice for a refusal.
+/// Advice for a refusal: what the guide says.
 pub(crate) fn advice(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "signature_expired" => "this machine's clock differs too much from the hub's: set it",
-        "unknown_key" | "unauthorized" => {
-            "the hub does not know this signing key: give its public part to the hub's operator"
-        }
-        "bad_signature" => {
-            "the hub knows another key under this kid: compare the signing key with the operator's"
-        }
-        "stale_version" => "the case has moved on: `tongban-agency show` prints its version",
-        "illegal_step" => {
-            "the case does not accept this report at its stage: `tongban-agency show` prints the stage"
-        }
-        "other_leg" => "another leg of the case is in progress: this agency cannot report now",
-        "not_found" => "this agency has no such case",
-        _ => return None,
-    })
+    for_agencies(code).map(|problem| problem.remedy)
 }

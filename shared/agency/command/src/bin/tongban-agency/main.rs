@@ -10,6 +10,7 @@ mod failure;
 mod keygen;
 mod pull;
 mod report;
+mod reports;
 mod route;
 mod screen;
 mod setting;
@@ -45,6 +46,7 @@ async fn run(arguments: Arguments) -> ExitCode {
         Command::Show(given) => cases::show(&given).await,
         Command::Resend(given) => cases::resend(&given).await,
         Command::Documents(given) => documents::documents(&given).await,
+        Command::Reports(given) => reports::reports(&given).await,
         Command::Report(given) => report::report(&given).await,
         Command::Certify(given) => certify::run(&given).await,
         Command::Simulate(given) => simulate::simulate(&given).await,

@@ -46,7 +46,8 @@ impl FakeHub {
         }
         taken.push(kind);
         let (report_id, application) = (report.report_id, report.application);
-        let receipt = Receipt { report_id, application, version: version + 1, stage: Stage::Received };
+        let (version, stage, received_at, receipt) = (version + 1, Stage::Received, None, None);
+        let receipt = Receipt { report_id, application, version, stage, received_at, receipt };
         receipts.insert(report_id, receipt.clone());
         Json(receipt).into_response()
     }

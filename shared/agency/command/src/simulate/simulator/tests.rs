@@ -36,6 +36,8 @@ fn hub(known: &'static [&'static str]) -> impl Fn(usize, &RecordedRequest) -> Re
                 application: report.application,
                 version: report.seen + 1,
                 stage: Stage::Received,
+                received_at: None,
+                receipt: None,
             })
             .into_response()
         }
@@ -179,7 +181,8 @@ async fn misbehave(behaviour: Behaviour) -> (HandlerOutcome, RequestLog, Vec<Jou
         }
         let (report_id, application) = (report.report_id, report.application);
         let version = report.seen + 1;
-        Json(Receipt { report_id, application, version, stage: Stage::Received }).into_response()
+        let (stage, received_at, receipt) = (Stage::Received, None, None);
+        Json(Receipt { report_id, application, version, stage, received_at, receipt }).into_response()
     })
     .await;
     let client = HubClient::new(&agency(&url).0).unwrap().with_retry_policy(NO_PAUSE);
