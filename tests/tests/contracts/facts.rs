@@ -98,6 +98,8 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("shared/agency/guide/aws.md", "20 second", "the long poll of the queue, as AWS has it"),
     ("shared/agency/guide/aws.md", "1 day", "a figure of speech: a key leaks one day"),
     ("shared/protocol/contracts/README.md", "12 month", "a promise of the operators"),
+    ("shared/protocol/contracts/README.md", "4 second", "what certification asks of a test system"),
+    ("shared/protocol/contracts/frames/agency.asyncapi.yaml", "1 receive", "one call of `ReceiveMessage`"),
     (
         "shared/protocol/contracts/frames/agency.openapi.yaml",
         "5 minute",
