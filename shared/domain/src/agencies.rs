@@ -227,3 +227,181 @@ impl Agencies {
         if problems.is_empty() { Ok(legs) } else { Err(problems) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    const TODAY: Date = date(2026, 3, 2);
+
+    fn service(name: &str) -> Service {
+        Service::named(name).expect("a service")
+    }
+
+    fn row(code: &str, offers: &[(&str, Date)]) -> AgencyRow {
+        AgencyRow {
+            code: code.parse().expect("a code"),
+            zh: format!("机构{code}"),
+            en: format!("Agency {code}"),
+            state: AgencyState::Active,
+            offers: offers.iter().map(|(name, since)| (service(name), *since)).collect(),
+            capabilities: Vec::new(),
+            signing_keys: Vec::new(),
+            encryption_keys: Vec::new(),
+        }
+    }
+
+    /// Hohhot, Shandong and Beijing. Beijing offers first cards from tomorrow, and one of its districts certificates.
+    fn agencies() -> Agencies {
+        let (card, transfer) = (("first_identity_card", TODAY), ("household_transfer", TODAY));
+        let tomorrow = ("first_identity_card", date(2026, 3, 3));
+        Agencies::new(vec![
+            row("37", &[card, transfer]),
+            row("11", &[tomorrow, ("household_certificate", TODAY)]),
+            row("110105", &[("household_certificate", TODAY)]),
+            row("1501", &[card, transfer]),
+        ])
+        .expect("rows")
+    }
+
+    fn places(accepted_at: &str, registered_at: &str, move_in: Option<&str>) -> Places {
+        Places {
+            accepted_at: accepted_at.parse().expect("a code"),
+            registered_at: registered_at.parse().expect("a code"),
+            move_in: move_in.map(|code| code.parse().expect("a code")),
+        }
+    }
+
+    fn codes<'a>(rows: impl IntoIterator<Item = &'a AgencyRow>) -> Vec<String> {
+        rows.into_iter().map(|row| row.code.to_string()).collect()
+    }
+
+    fn legs(
+        name: &str,
+        when: &str,
+        places: &Places,
+        capabilities: &[&str],
+    ) -> Result<Vec<String>, Vec<NotCovered>> {
+        let capabilities: Vec<String> = capabilities.iter().map(|name| (*name).to_owned()).collect();
+        let when = When::named(when).expect("a case");
+        let legs = agencies().legs(service(name), when, places, &capabilities, TODAY)?;
+        Ok(legs.iter().map(|leg| format!("{} {}", leg.purpose.name(), leg.agency)).collect())
+    }
+
+    fn not_offered(role: Place, offered_by: &[&str]) -> NotCovered {
+        let offered_by = offered_by.iter().map(|code| code.parse().expect("a code")).collect();
+        NotCovered::NotOffered { role, offered_by }
+    }
+
+    #[test]
+    fn rows_are_sorted_and_each_code_occurs_once() {
+        let all = agencies();
+        assert_eq!(codes(all.agencies()), ["11", "110105", "1501", "37"]);
+        let code: AgencyCode = "1501".parse().expect("a code");
+        assert_eq!(
+            all.agency(&code).map(AgencyRow::title),
+            Some(Title { zh: "机构1501".into(), en: "Agency 1501".into() })
+        );
+        assert_eq!(all.agency(&"15".parse().expect("a code")), None);
+        assert_eq!(
+            Agencies::new(vec![row("37", &[]), row("37", &[])]),
+            Err(AgenciesError::Twice("37".parse().expect("a code")))
+        );
+        assert_eq!(Agencies::new(Vec::new()), Err(AgenciesError::Empty));
+    }
+
+    #[test]
+    fn an_offer_begins_with_its_first_day_and_rests_while_the_agency_is_suspended() {
+        let card = service("first_identity_card");
+        let mut beijing = agencies().agency(&"11".parse().expect("a code")).expect("Beijing").clone();
+        let days = [date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 4)];
+        assert_eq!(days.map(|day| beijing.offers(card, day)), [false, true, true]);
+        assert!(!beijing.offers(service("household_transfer"), days[2]));
+        beijing.state = AgencyState::Suspended;
+        assert!(!beijing.offers(card, days[2]));
+    }
+
+    #[test]
+    fn the_agency_with_the_longest_code_that_offers_the_service_covers_a_place() {
+        let all = agencies();
+        let covering = |name: &str, place: &str| {
+            let found = all.covering(service(name), &place.parse().expect("a code"), TODAY);
+            found.map(|row| row.code.to_string())
+        };
+        assert_eq!(covering("household_certificate", "110105").as_deref(), Some("110105"));
+        assert_eq!(covering("household_certificate", "110101").as_deref(), Some("11"));
+        assert_eq!(covering("first_identity_card", "150102").as_deref(), Some("1501"));
+        assert_eq!(covering("first_identity_card", "150202"), None);
+        assert_eq!(covering("first_identity_card", "110101"), None, "from tomorrow");
+        assert_eq!(codes(all.offering(service("first_identity_card"), TODAY)), ["1501", "37"]);
+    }
+
+    #[test]
+    fn each_leg_has_the_agency_of_its_place() {
+        let transfer = "household_transfer";
+        let all = ["approve 1501", "move_out 37", "settle 1501", "restore 37"].map(str::to_owned).to_vec();
+        assert_eq!(legs(transfer, "job_transfer", &places("150102", "370102", None), &[]), Ok(all.clone()));
+        assert_eq!(
+            legs(transfer, "job_transfer", &places("110101", "370102", Some("150102")), &[]),
+            Ok(all.clone())
+        );
+        assert_eq!(
+            legs(transfer, "school_admission", &places("150102", "370102", None), &[]),
+            Ok(all[1..].to_vec())
+        );
+        let card = legs("first_identity_card", "adult", &places("150102", "370102", None), &[]);
+        assert_eq!(card, Ok(vec!["decide 37".to_owned()]));
+        let other = legs("first_identity_card", "kinship", &places("150102", "370102", None), &[]);
+        assert_eq!(other, Ok(Vec::new()), "a case of another service has no leg");
+    }
+
+    #[test]
+    fn every_reason_is_named_once() {
+        let (card, transfer) = ("first_identity_card", "household_transfer");
+        let shandong: AgencyCode = "37".parse().expect("a code");
+        let same = |role| NotCovered::SamePlace { role, agency: shandong.clone() };
+        assert_eq!(
+            legs(card, "adult", &places("150102", "110101", None), &[]),
+            Err(vec![not_offered(Place::RegisteredAt, &["1501", "37"])])
+        );
+        assert_eq!(
+            legs(transfer, "job_transfer", &places("150102", "110101", Some("440103")), &[]),
+            Err(vec![
+                not_offered(Place::MoveIn, &["1501", "37"]),
+                not_offered(Place::RegisteredAt, &["1501", "37"])
+            ])
+        );
+        assert_eq!(
+            legs(card, "adult", &places("370102", "370103", None), &[]),
+            Err(vec![same(Place::RegisteredAt)])
+        );
+        assert_eq!(
+            legs(transfer, "job_transfer", &places("150102", "370102", Some("370103")), &[]),
+            Err(vec![same(Place::MoveIn)]),
+            "a move within the agency's area"
+        );
+        assert_eq!(
+            legs(transfer, "job_transfer", &places("370104", "370102", Some("370103")), &[]),
+            Err(vec![same(Place::RegisteredAt)]),
+            "the citizen applies there directly"
+        );
+        let lacks = vec!["script:mongolian".to_owned()];
+        assert_eq!(
+            legs(card, "adult", &places("150102", "370102", None), &["script:mongolian"]),
+            Err(vec![NotCovered::Incapable { agency: shandong.clone(), lacks }])
+        );
+    }
+
+    #[test]
+    fn a_capability_that_the_agency_declares_is_not_missing() {
+        let mut shandong = row("37", &[("first_identity_card", TODAY)]);
+        shandong.capabilities = vec!["script:mongolian".to_owned()];
+        let all = Agencies::new(vec![shandong]).expect("rows");
+        let when = When::named("adult").expect("a case");
+        let wanted = ["script:mongolian".to_owned()];
+        let places = places("150102", "370102", None);
+        assert!(all.legs(service("first_identity_card"), when, &places, &wanted, TODAY).is_ok());
+    }
+}

@@ -202,6 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn kinds_have_their_provider() {
+        let agency: Vec<&str> = kinds()
+            .into_iter()
+            .filter(|row| row.provider == Provider::Agency)
+            .map(|row| row.kind.name())
+            .collect();
+        assert_eq!(agency, ["issued_certificate"]);
+        let from_apps = DocumentKind::from_apps();
+        assert_eq!(from_apps.len() + agency.len(), DocumentKind::all().len());
+        assert!(from_apps.iter().all(|kind| kind.provider() == Provider::App && agency[0] != kind.name()));
+        assert_eq!(Service::all().len(), catalogue().len());
+        assert_eq!((Service::named("passport"), When::named("passport")), (None, None));
+        assert_eq!(
+            format!("{} {:?}", Service::all()[0], from_apps[0]),
+            "first_identity_card household_register"
+        );
+    }
+
+    #[test]
     fn a_student_needs_no_permit() {
         let row = service_row(Service::named("household_transfer").expect("a service"));
         let legs = |when: &str| {

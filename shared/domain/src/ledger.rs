@@ -242,3 +242,129 @@ fn write(
     let bytes = serde_json::to_vec(&entry).map_err(|_| LedgerError::Unwritable)?;
     Ok(StoredEntry { entry, is_complete: true, bytes })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::catalogue::{Service, When};
+    use crate::event::{Leg, Places};
+    use crate::stage::Purpose;
+
+    fn id() -> ApplicationId {
+        "0190f4c0-0000-8000-8000-000000000001".parse().expect("an id")
+    }
+
+    fn opened() -> Opened {
+        Opened {
+            tenant: "an-app".parse().expect("a tenant"),
+            service: Service::named("first_identity_card").expect("a service"),
+            when: When::named("adult").expect("a case"),
+            places: Places {
+                accepted_at: "150102".parse().expect("a code"),
+                registered_at: "370102".parse().expect("a code"),
+                move_in: None,
+            },
+            legs: vec![Leg { purpose: Purpose::Decide, agency: "37".parse().expect("a code") }],
+            slots: Vec::new(),
+            submit_when_complete: false,
+            capabilities: Vec::new(),
+        }
+    }
+
+    fn cause(proof: Option<Proof>) -> Cause {
+        let key = CommandKey { id: [1; 16], body: [2; 8] };
+        let at = Timestamp::UNIX_EPOCH + SignedDuration::from_nanos(1_234_567);
+        Cause { by: Actor::Hub, at, key: Some(key), proof }
+    }
+
+    fn record() -> Ledger {
+        let ledger = Ledger::open(id(), opened(), &cause(None)).expect("a record");
+        let ledger = ledger
+            .append(vec![Event::Withdrawn], &cause(Some(Proof::Jws("a.b.c".into()))))
+            .expect("a record");
+        ledger.append(vec![Event::Expired], &cause(Some(Proof::Sha256("00ff".into())))).expect("a record")
+    }
+
+    fn bytes(ledger: &Ledger) -> Vec<Vec<u8>> {
+        ledger.entries().iter().map(|line| line.bytes.clone()).collect()
+    }
+
+    /// The entry of the record with one member replaced.
+    fn changed(index: usize, member: &str, value: serde_json::Value) -> Result<Ledger, LedgerError> {
+        let mut all = bytes(&record());
+        let mut entry: serde_json::Value = serde_json::from_slice(&all[index]).expect("JSON");
+        entry[member] = value;
+        all[index] = entry.to_string().into_bytes();
+        Ledger::read(id(), all)
+    }
+
+    #[test]
+    fn an_entry_has_its_evidence_its_key_and_a_time_in_milliseconds() {
+        let ledger = record();
+        let [first, second, third] = ledger.entries() else { panic!("three entries") };
+        assert_eq!((first.entry.proof.as_deref(), first.entry.proof_sha256.as_deref()), (None, None));
+        assert_eq!(
+            (second.entry.proof.as_deref(), second.entry.proof_sha256.as_deref()),
+            (Some("a.b.c"), None)
+        );
+        assert_eq!((third.entry.proof.as_deref(), third.entry.proof_sha256.as_deref()), (None, Some("00ff")));
+        assert_eq!(first.entry.command_key(), cause(None).key);
+        assert_eq!(first.entry.at.as_nanosecond(), 1_000_000);
+        let without = Entry { key: None, ..first.entry.clone() };
+        let odd = Entry { key: Some("AAAA".into()), ..first.entry.clone() };
+        assert_eq!((without.command_key(), odd.command_key()), (None, None));
+        assert_eq!(Ledger::read(id(), bytes(&ledger)), Ok(ledger));
+    }
+
+    #[test]
+    fn each_entry_carries_the_hash_of_the_one_before() {
+        let ledger = record();
+        let hash = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(Sha256::digest(bytes));
+        let mut before = hash(id().to_string().as_bytes());
+        for line in ledger.entries() {
+            assert_eq!(line.entry.prev, before);
+            before = hash(&line.bytes);
+        }
+        assert_eq!(ledger.hash(), before);
+        assert_eq!(ledger.bytes(), ledger.entries().iter().map(|line| line.bytes.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn a_record_shows_its_entries_and_states_by_version() {
+        let ledger = record();
+        let versions = |after| ledger.after(after).iter().map(|line| line.entry.version).collect::<Vec<_>>();
+        assert_eq!(
+            (versions(0), versions(2), versions(3), versions(9)),
+            (vec![1, 2, 3], vec![3], vec![], vec![])
+        );
+        let at = |version| ledger.at(version).map(|state| state.version);
+        assert_eq!([0, 1, 2, 3, 4].map(at), [None, Some(1), Some(2), Some(3), None]);
+        assert_eq!(ledger.at(3).as_ref(), Some(ledger.state()));
+    }
+
+    #[test]
+    fn a_record_that_was_changed_is_not_read() {
+        let read = |entries: Vec<Vec<u8>>| Ledger::read(id(), entries).map(|ledger| ledger.state().version);
+        assert_eq!(read(Vec::new()), Err(LedgerError::NoOpening));
+        assert_eq!(changed(1, "prev", "x".into()), Err(LedgerError::Broken(2)));
+        assert_eq!(changed(2, "n", 9.into()), Err(LedgerError::Broken(3)));
+        assert_eq!(changed(0, "n", 2.into()), Err(LedgerError::Broken(1)));
+        assert_eq!(changed(2, "e", serde_json::json!({ "t": "danced" })), Err(LedgerError::Unreadable(3)));
+        let opening = serde_json::to_value(&record().entries()[0].entry.event).expect("JSON");
+        assert_eq!(changed(1, "e", opening.clone()), Err(LedgerError::Broken(2)), "a second opening");
+        assert_eq!(changed(0, "e", serde_json::json!({ "t": "withdrawn" })), Err(LedgerError::NoOpening));
+        let mut without_legs = opening;
+        without_legs["lg"] = serde_json::json!([]);
+        assert_eq!(changed(0, "e", without_legs), Err(LedgerError::NoOpening));
+        let no_leg = Opened { legs: Vec::new(), ..opened() };
+        assert_eq!(Ledger::open(id(), no_leg, &cause(None)), Err(LedgerError::NoOpening));
+        let other: ApplicationId = "0190f4c0-0000-8000-8000-000000000002".parse().expect("an id");
+        assert_eq!(
+            Ledger::read(other, bytes(&record())),
+            Err(LedgerError::Broken(1)),
+            "a chain is not moved"
+        );
+    }
+}

@@ -98,3 +98,81 @@ impl PersonRule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    /// A number whose sequence says the sex: odd for men.
+    fn born(birth: Date, sequence: u16) -> IdentityNumber {
+        IdentityNumber::compute("150102", birth, sequence).expect("an identity number")
+    }
+
+    fn breaks(
+        condition: Condition,
+        applicant: Option<&IdentityNumber>,
+        guardian: Option<&IdentityNumber>,
+    ) -> bool {
+        let title = Title { zh: "规则".into(), en: "rule".into() };
+        let rule =
+            PersonRule { person: FormPerson::Guardian, condition, text: title, certainty: Certainty::Source };
+        let number_of = |person| match person {
+            FormPerson::Applicant => applicant,
+            FormPerson::Guardian => guardian,
+            FormPerson::Relative => None,
+        };
+        rule.is_broken(number_of, date(2026, 3, 2))
+    }
+
+    #[test]
+    fn each_sex_has_its_minimum_age() {
+        let rule = Condition::MinimumAge { men: 22, women: 20 };
+        for (birth, sequence, broken) in [
+            (date(2004, 3, 2), 1, false),
+            (date(2004, 3, 3), 1, true),
+            (date(2006, 3, 2), 2, false),
+            (date(2006, 3, 3), 2, true),
+        ] {
+            assert_eq!(breaks(rule, None, Some(&born(birth, sequence))), broken, "{birth}");
+        }
+        assert!(!breaks(rule, None, None), "a person who is absent breaks no rule");
+    }
+
+    #[test]
+    fn older_means_born_on_an_earlier_day() {
+        let rule = Condition::OlderThan(FormPerson::Applicant);
+        let applicant = born(date(2015, 1, 2), 1);
+        for (birth, broken) in [(date(2015, 1, 1), false), (date(2015, 1, 2), true), (date(2015, 1, 3), true)]
+        {
+            assert_eq!(breaks(rule, Some(&applicant), Some(&born(birth, 2))), broken, "{birth}");
+        }
+        assert!(!breaks(rule, None, Some(&applicant)));
+    }
+
+    #[test]
+    fn a_permit_is_not_a_citizens_and_a_named_person_breaks_nothing() {
+        let permit = IdentityNumber::compute("810000", date(1990, 1, 1), 1).expect("a number");
+        let citizen = born(date(1990, 1, 1), 1);
+        assert!(breaks(Condition::Citizen, None, Some(&permit)));
+        assert!(!breaks(Condition::Citizen, None, Some(&citizen)));
+        assert!(!breaks(Condition::Named, None, Some(&permit)));
+    }
+
+    #[test]
+    fn persons_and_conditions_have_stable_names() {
+        assert_eq!(
+            FormPerson::ALL.iter().map(|person| person.name()).collect::<Vec<_>>(),
+            ["applicant", "guardian", "relative"]
+        );
+        let conditions = [
+            Condition::Named,
+            Condition::Citizen,
+            Condition::MinimumAge { men: 0, women: 0 },
+            Condition::OlderThan(FormPerson::Applicant),
+        ];
+        let codes = ["guardian_required", "not_a_citizen", "too_young", "not_older"];
+        assert_eq!(conditions.map(Condition::code), codes);
+    }
+}

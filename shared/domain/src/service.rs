@@ -307,3 +307,65 @@ impl Catalogue {
         names
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{current, service_row};
+
+    fn row(name: &str) -> &'static ServiceRow {
+        service_row(Service::named(name).expect("a service"))
+    }
+
+    fn when(name: &str) -> When {
+        When::named(name).expect("a case")
+    }
+
+    #[test]
+    fn a_range_of_ages_ends_below_its_upper_end() {
+        let ages = |from, under| Ages { from, under };
+        assert_eq!([15, 16, 17, 18].map(|age| ages(16, Some(18)).contain(age)), [false, true, true, false]);
+        assert!(ages(16, None).contain(u8::MAX) && !ages(16, None).contain(15));
+    }
+
+    #[test]
+    fn a_service_finds_its_cases_and_legs() {
+        let (card, transfer) = (row("first_identity_card"), row("household_transfer"));
+        assert_eq!(card.case(when("minor")).map(|case| case.documents.len()), Some(3));
+        assert_eq!(card.case(when("graduation")), None);
+        assert_eq!(card.case_at(15).map(|case| case.when), Some(when("minor")));
+        assert_eq!((transfer.case_at(15), card.member()), (None, None));
+        assert_eq!(
+            transfer.member().map(|member| (member.name, member.pointer)),
+            Some(("reason", "/reason"))
+        );
+        assert_eq!(transfer.leg(Purpose::Settle).map(|leg| leg.role), Some(Role::MoveIn));
+        assert_eq!(transfer.leg(Purpose::Decide), None);
+        assert_eq!((transfer.limit(Purpose::MoveOut), transfer.limit(Purpose::Decide)), (Some(5), None));
+        assert_eq!(
+            (card.limit(Purpose::Decide), transfer.moves_in(), card.moves_in()),
+            (Some(20), true, false)
+        );
+        assert_eq!([15, 16].map(|age| card.needs_guardian(age)), [true, false]);
+        assert_eq!(
+            Role::ALL.iter().map(|role| role.name()).collect::<Vec<_>>(),
+            ["registration", "move_in", "move_out"]
+        );
+    }
+
+    #[test]
+    fn a_catalogue_finds_its_rows() {
+        let service = Service::named("household_certificate").expect("a service");
+        assert_eq!(current().service(service).map(|row| row.service), Some(service));
+        let kind = DocumentKind::named("issued_certificate").expect("a kind");
+        assert_eq!(current().kind(kind).map(|row| row.provider), Some(Provider::Agency));
+        let empty = Catalogue { services: Vec::new(), kinds: Vec::new() };
+        assert_eq!((empty.service(service), empty.kind(kind)), (None, None));
+        assert_eq!(current().case_members(), ["reason", "certificate", "renewal"]);
+        let twice = Catalogue {
+            services: [&current().services[..], &current().services[..]].concat(),
+            kinds: Vec::new(),
+        };
+        assert_eq!(twice.case_members(), ["reason", "certificate", "renewal"], "each once");
+    }
+}

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use domain::endpoint::{
-    DisabledReason, EndpointEvent, EndpointState, Jitter, Route, SUBSCRIPTION_CACHE_TTL, endpoint_table, next,
+    CAUTION_PERIOD, DisabledReason, EndpointEffect, EndpointEvent, EndpointState, Jitter, PROPAGATION_DELAY,
+    Route, SUBSCRIPTION_CACHE_TTL, endpoint_table, next,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -266,4 +267,104 @@ fn the_schedule_or_the_tenant_can_drain_every_state() {
         let healthy = state == EndpointState::default();
         assert!(by_schedule || by_tenant || healthy, "{state:?}");
     }
+}
+
+/// A state of each kind that left health at the start. The next attempt of the failing one is due in a minute.
+fn one_of_each() -> [EndpointState; 5] {
+    let now = start();
+    [
+        EndpointState::default(),
+        EndpointState::Recovering { since: now },
+        EndpointState::Failing { attempt: 3, since: now, next_at: now + SignedDuration::from_secs(60) },
+        EndpointState::Disabled { reason: DisabledReason::Exhausted, since: now, at: now },
+        EndpointState::Paused { since: now, at: now },
+    ]
+}
+
+#[test]
+fn each_state_says_what_a_caller_needs() {
+    let (all, now) = (one_of_each(), start());
+    assert_eq!(all.map(EndpointState::name), ["healthy", "recovering", "failing", "disabled", "paused"]);
+    assert_eq!(all.map(EndpointState::since), [None, Some(now), Some(now), Some(now), Some(now)]);
+    let next_at = now + SignedDuration::from_secs(60);
+    assert_eq!(all.map(EndpointState::due), [None, Some(now), Some(next_at), None, None]);
+    assert_eq!(all.map(EndpointState::failures), [0, 0, 3, 0, 0]);
+    assert_eq!(all.map(EndpointState::takes_directly), [true, true, false, false, false]);
+    let known = Some(now + PROPAGATION_DELAY);
+    assert_eq!(all.map(EndpointState::propagated_at), [None, known, known, known, known]);
+}
+
+#[test]
+fn nothing_is_stored_before_every_process_knows_the_state() {
+    use Route::{ClaimUnlessStored, Post, PostUnlessStored, Store, Wait};
+    let routes = |seconds: i64| {
+        let now = start() + SignedDuration::from_secs(seconds);
+        one_of_each().map(|state| (state.is_propagating(now), state.route_callback(now, false)))
+    };
+    let early = [(false, Post), (false, PostUnlessStored), (true, Wait), (true, Wait), (true, Wait)];
+    let late = [(false, Post), (false, PostUnlessStored), (false, Store), (false, Store), (false, Store)];
+    assert_eq!((routes(0), routes(19)), (early, early));
+    assert_eq!(routes(20), late);
+    let failing = |next_at| EndpointState::Failing {
+        attempt: 1,
+        since: start(),
+        next_at: start() + SignedDuration::from_secs(next_at),
+    };
+    let at = start() + SignedDuration::from_secs(5);
+    assert_eq!([5, 6].map(|next_at| failing(next_at).route_callback(at, false)), [ClaimUnlessStored, Wait]);
+}
+
+#[test]
+fn a_repeat_or_a_recent_recovery_first_looks_for_stored_callbacks() {
+    let healthy = EndpointState::Healthy { recovered: Some(start()) };
+    let route = |seconds: i64| healthy.route_callback(start() + SignedDuration::from_secs(seconds), false);
+    let caution = CAUTION_PERIOD.as_secs();
+    assert_eq!(
+        [0, caution - 1, caution].map(route),
+        [Route::PostUnlessStored, Route::PostUnlessStored, Route::Post]
+    );
+    assert_eq!(EndpointState::default().route_callback(start(), true), Route::PostUnlessStored);
+}
+
+#[test]
+fn a_drainer_sends_to_an_endpoint_that_may_answer() {
+    let drains = |seconds: i64| {
+        let now = start() + SignedDuration::from_secs(seconds);
+        one_of_each().map(|state| state.may_drain(now))
+    };
+    assert_eq!(drains(59), [true, true, false, false, false]);
+    assert_eq!(drains(60), [true, true, true, false, false]);
+    let soon = EndpointState::Failing { attempt: 1, since: start(), next_at: start() };
+    let at = |seconds: i64| soon.may_drain(start() + SignedDuration::from_secs(seconds));
+    assert_eq!((at(19), at(20)), (false, true), "after the other processes know");
+}
+
+#[test]
+fn the_next_attempt_waits_as_long_as_the_schedule_and_the_endpoint_say() {
+    let now = start();
+    let wait = |retry_after: Option<i64>| {
+        let event = EndpointEvent::Failed {
+            retry_after: retry_after.map(SignedDuration::from_secs),
+            jitter: Jitter::default(),
+        };
+        let (state, effects) = next(EndpointState::default(), event, now);
+        assert_eq!((state.failures(), state.since(), effects), (1, Some(now), Vec::new()));
+        state.due().unwrap().duration_since(now).as_secs()
+    };
+    assert_eq!((wait(None), wait(Some(0)), wait(Some(4)), wait(Some(600))), (5, 5, 5, 600));
+    let failing = EndpointState::Failing { attempt: 13, since: now, next_at: now };
+    let later = now + SignedDuration::from_hours(1);
+    let failed = EndpointEvent::Failed { retry_after: None, jitter: Jitter::default() };
+    let reason = DisabledReason::Exhausted;
+    let disabled = EndpointState::Disabled { reason, since: now, at: later };
+    assert_eq!(next(failing, failed, later), (disabled, vec![EndpointEffect::NotifyDisabled(reason)]));
+    let claimed = next(
+        EndpointState::Failing { attempt: 1, since: now, next_at: now },
+        EndpointEvent::Claimed(Jitter::default()),
+        later,
+    );
+    let next_at = later + SignedDuration::from_secs(30);
+    assert_eq!(claimed, (EndpointState::Failing { attempt: 2, since: now, next_at }, Vec::new()));
+    let slow = next(EndpointState::default(), EndpointEvent::TooSlow, now).0;
+    assert_eq!(slow, EndpointState::Failing { attempt: 0, since: now, next_at: now + PROPAGATION_DELAY });
 }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod field_cases;
+mod refusals;
 mod reports;
+mod state;
+mod timing;
 
 use std::sync::LazyLock;
 

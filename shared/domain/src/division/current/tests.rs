@@ -64,6 +64,23 @@ fn every_abolished_code_is_refused_with_its_successor() {
     }
 }
 
+/// Case P4 of `tests/FIELD_CASES.md`. A successor is found by its name, so a row with another one is wrong.
+#[test]
+fn every_successor_has_the_name_and_the_province_of_its_predecessor() {
+    let stem = |name: &str| match name.char_indices().next_back() {
+        Some((end, '市' | '区' | '县')) if name.chars().count() > 2 => name[..end].to_owned(),
+        _ => name.to_owned(),
+    };
+    // Chongqing was a part of Sichuan, and Hainan of Guangdong.
+    let split = [("51", "50"), ("44", "46")];
+    for abolished in AbolishedDivision::all() {
+        let Some(successor) = abolished.successor else { continue };
+        let provinces = (&abolished.was.code[..2], &successor.code[..2]);
+        assert!(provinces.0 == provinces.1 || split.contains(&provinces), "{} {successor}", abolished.was);
+        assert_eq!(stem(abolished.was.name), stem(successor.name), "{} {successor}", abolished.was);
+    }
+}
+
 /// Case P4 of `tests/FIELD_CASES.md`.
 #[test]
 fn abolished_codes_of_the_field_name_their_successor() {
@@ -121,6 +138,18 @@ fn a_whole_prefecture_is_refused_unless_it_has_no_counties() {
     let whole: Vec<&str> = CurrentDivision::all().map(|division| division.code).collect();
     let whole: Vec<&str> = whole.into_iter().filter(|code| code.ends_with("00")).collect();
     assert_eq!(whole, ["441900", "442000", "460400", "620200"]);
+}
+
+#[test]
+fn a_current_division_is_a_division_code_and_names_no_successor() {
+    let division = parse("150102").expect("a code");
+    assert_eq!(DivisionCode::from(division), "150102".parse().expect("a code"));
+    let found = abolished_division("320482").expect("Jintan").successor.expect("a successor");
+    assert_eq!(
+        (found.code, CurrentDivisionError::Abolished { successor: Some(found) }.successor()),
+        ("320413", Some(found))
+    );
+    assert_eq!(CurrentDivisionError::Unknown.successor(), None);
 }
 
 #[test]
