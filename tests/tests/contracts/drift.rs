@@ -1,4 +1,4 @@
-//! The checked-in contracts equal the generated contracts.
+//! The checked-in contracts are the generated ones. `shared/protocol/tests/contracts.rs` compares their text.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,6 @@ use protocol::problem::agency::AGENCY_PROBLEMS;
 use tongban_tests::repository::{files as checked_in, text};
 
 const FOLDER: &str = "shared/protocol/contracts";
-
-#[test]
-fn the_files_equal_the_generated_contracts() {
-    for (name, made) in files().expect("the contracts") {
-        let stored = text(&format!("{FOLDER}/{name}"));
-        assert!(stored == made, "{FOLDER}/{name} differs from the types: run `{COMMAND}`");
-    }
-}
 
 #[test]
 fn a19_the_generated_parts_of_the_pages_are_current() {
