@@ -122,6 +122,18 @@ mod tests {
     }
 
     #[test]
+    fn an_encryption_key_of_an_agency_signs_nothing() {
+        let generate = |usage| PrivateKey::generate(usage).unwrap();
+        let (signing, encryption) = (generate(KeyUse::Signing), generate(KeyUse::Encryption));
+        let mut agency = row("11", &[signing.public().to_jwk().unwrap()]);
+        agency.encryption_keys = vec![encryption.public().to_jwk().unwrap()];
+        let keyring = Keyring::of(&Agencies::new(vec![agency]).unwrap());
+        let verified = |key| keyring.verify("t", &sign("t", &json!({ "agency": "11" }), key).unwrap());
+        assert!(verified(&signing).is_ok());
+        assert_eq!(verified(&encryption), Err(JoseError::UnknownKey));
+    }
+
+    #[test]
     fn a1_one_key_under_two_agencies_signs_for_the_named_one() {
         let key = PrivateKey::generate(KeyUse::Signing).unwrap();
         let jwk = key.public().to_jwk().unwrap();
