@@ -75,6 +75,23 @@ async fn a13_a_wrong_payload_names_every_field_and_leaves_evidence() {
     assert_eq!(only_application(&harness).await, before);
 }
 
+/// An agency that got no answer signs its report again, because the first signature may be too old. The time of the
+/// signature does not tell a repeat from another report. Row 24 of `tests/FAULTS.md`.
+#[tokio::test]
+async fn a_report_signed_again_with_a_new_time_is_the_same_report() {
+    let (harness, case) = with_a_case().await;
+    let mut report = payload(&harness, &case, &json!({}));
+    harness.report(&harness.signed_payload(BEIJING, &report)).await.body(200);
+    let once = only_application(&harness).await;
+    harness.hub.clock.advance(SignedDuration::from_mins(20));
+    report["iat"] = json!(harness.hub.clock.now().as_second());
+    harness.report(&harness.signed_payload(BEIJING, &report)).await.body(200);
+    assert_eq!(only_application(&harness).await, once, "the repeat changes nothing");
+    report["seen"] = json!(once.version());
+    let other = harness.report(&harness.signed_payload(BEIJING, &report)).await.body(422);
+    assert_eq!(other["type"], "/problems/key_reused", "other content is not a repeat");
+}
+
 #[tokio::test]
 async fn a6_a_report_of_an_unknown_kind_by_the_queue_is_among_the_refused() {
     let (harness, case) = with_a_case().await;
