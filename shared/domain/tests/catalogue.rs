@@ -113,6 +113,12 @@ fn each_fault_is_named_with_its_place() {
         ),
         ("/services/0/legs/1/reports", json!(["received"]), "garden/legs/certify: nobody can end it"),
         (
+            "/services/0/legs/0/reports",
+            json!(["received", "rejected"]),
+            "garden/legs/approve: nobody can end it",
+        ),
+        ("/services/0/legs/0/reports", json!(["approved"]), "garden/legs/approve: nobody can end it"),
+        (
             "/services/0/legs/1/issues",
             Value::Null,
             "may report `issued` and names no document that it issues",
@@ -193,6 +199,25 @@ fn ages_that_choose_a_case_leave_no_age_out() {
         assert_eq!(by_age(ages), ["garden: has an age without a case, or with more than one"]);
     }
     assert!(by_age(json!({ "from": 16, "under": 16 })).len() > 1);
+}
+
+#[test]
+fn every_age_has_exactly_one_case() {
+    let split = |minor: Value, adult: Value| {
+        faults(|catalogue| {
+            let service = &mut catalogue["services"][0];
+            service.as_object_mut().unwrap().remove("case_member");
+            let mut second = service["cases"][0].clone();
+            service["cases"][0]["ages"] = adult;
+            (second["when"], second["ages"]) = (json!("minor"), minor);
+            service["cases"].as_array_mut().unwrap().push(second);
+        })
+    };
+    assert_eq!(split(json!({ "under": 16 }), json!({ "from": 16 })), Vec::<String>::new());
+    for from in [15, 17] {
+        let found = split(json!({ "under": 16 }), json!({ "from": from }));
+        assert_eq!(found, ["garden: has an age without a case, or with more than one"], "{from}");
+    }
 }
 
 #[test]

@@ -432,3 +432,43 @@ fn a_repeat_has_the_same_key_and_the_same_body() {
     let illegal = Refusal::Illegal { stage: Stage::Withdrawn, step: Step::Withdraw };
     assert_eq!(again(CommandKey { id: [2; 16], ..key }), Err(illegal), "another command");
 }
+
+#[test]
+fn the_number_of_events_bounds_what_repeats_and_never_an_end() {
+    let opened = card().state().opened.clone();
+    let slot = opened.slots[0].clone();
+    let slots = (1..=6).map(|number| Slot { id: DocumentId::numbered(number).unwrap(), ..slot.clone() });
+    let draft =
+        Ledger::open(id(), Opened { slots: slots.collect(), ..opened }, &cause(tenant(), start(), None))
+            .unwrap();
+    let reject = |ledger: &Ledger| {
+        let document = DocumentId::numbered(6).unwrap();
+        let command =
+            Command::RejectDocument { document, round: 0, version: "v".into(), fault: DocumentFault::Empty };
+        decide(ledger.state(), &attempt(Actor::Hub, command), start()).map(|events| events.len())
+    };
+    let rejected = |number: usize| Event::DocumentRejected {
+        document: DocumentId::numbered(number % 5 + 1).unwrap(),
+        version: "v".into(),
+        fault: DocumentFault::Empty,
+    };
+    let filled = |events: usize| with(draft.clone(), start(), (1..events).map(rejected).collect());
+    assert_eq!(reject(&filled(limits::EVENTS_DRAFT - 1)), Ok(1));
+    assert_eq!(reject(&filled(limits::EVENTS_DRAFT)), Err(Refusal::Bound("events")));
+    let working = |events: usize| {
+        let ledger = received(card());
+        let rest = events - ledger.entries().len();
+        with(ledger, start(), vec![Event::Overdue { leg: 0 }; rest])
+    };
+    let asked = |ledger: &Ledger| {
+        let items = vec![item("a", &["other"])];
+        reported(ledger, ReportedResult::SupplementRequested { items }).map(|events| events.len())
+    };
+    assert_eq!(asked(&working(limits::EVENTS_SOFT - 1)), Ok(1));
+    assert_eq!(asked(&working(limits::EVENTS_SOFT)), Err(Refusal::Bound("events")));
+    let sign = |ledger: &Ledger| reported(ledger, ReportedResult::Signed);
+    assert_eq!(sign(&working(limits::EVENTS - 1)), Ok(vec![Event::Signed]));
+    assert_eq!(sign(&working(limits::EVENTS)), Err(Refusal::Bound("events")));
+    let end = decide(working(limits::EVENTS).state(), &attempt(tenant(), Command::Withdraw), start());
+    assert_eq!(end, Ok(vec![Event::Withdrawn]), "an end is always possible");
+}

@@ -144,3 +144,20 @@ fn the_papers_close_at_the_end_of_the_thirtieth_day() {
     assert!(!may_fetch_papers(&ledger, &agency, close));
     assert!(!may_fetch_papers(&ledger, &"11".parse().unwrap(), ended), "no leg");
 }
+
+/// Files are left over when the citizen ends a case, and where a link may still bring one.
+#[test]
+fn an_end_leaves_files_behind_unless_every_document_is_stored() {
+    let kind = card().state().opened.slots[0].accepts[0];
+    let stored = |number: usize| Event::DocumentStored {
+        document: DocumentId::numbered(number).unwrap(),
+        object: object(kind),
+    };
+    let ended = || Event::NotIssued { reason: "x".into() };
+    let left = |events: Vec<Event>| with(card(), start(), events).state().leftovers_since;
+    assert_eq!(left(vec![stored(1), stored(2), ended()]), None);
+    assert_eq!(left(vec![stored(1), ended()]), Some(start()));
+    assert_eq!(left(vec![stored(1), stored(2), Event::Withdrawn]), Some(start()));
+    let unchanged = card().state().opened.clone();
+    assert_eq!(left(vec![Event::Corrected(Box::new(unchanged.into()))]), None, "no document was dropped");
+}
