@@ -201,6 +201,7 @@ mod tests {
             ("张\u{200b}三", Invisible),
             ("张\u{200d}三", Invisible),
             ("a\u{200c}b", Invisible),
+            ("家\u{3000}\u{200d}家", Invisible),
             ("a\u{ad}b", Invisible),
             ("a\u{e0041}", Invisible),
             ("\u{3164}", Invisible),

@@ -317,6 +317,7 @@ mod tests {
             }
         }
         assert_eq!(name("约翰.F．肯尼迪"), Ok("约翰·F·肯尼迪".to_owned()));
+        assert_eq!(name("约翰 . 肯尼迪"), Ok("约翰·肯尼迪".to_owned()));
         assert_eq!(name("John F. Kennedy"), Ok("John F. Kennedy".to_owned()));
     }
 
@@ -372,6 +373,10 @@ mod tests {
             ("张. ·三", Dot),
             ("张…三", Dot),
             ("Jr..", Dot),
+            (".Smith", Dot),
+            ("a .b", Character),
+            ("-张", Character),
+            ("'a", Character),
             ("· ", Dot),
             ("\u{200b}\u{feff}", Empty),
             ("\u{3164}", Character),
@@ -390,6 +395,7 @@ mod tests {
         }
         assert!(name(&"张".repeat(50)).is_ok());
         assert_eq!(name(&"张".repeat(51)), Err(TooLong));
+        assert!(name(&"e\u{301}".repeat(50)).is_ok(), "fifty letters when they are written");
     }
 
     #[test]

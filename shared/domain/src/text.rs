@@ -195,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn another_type_is_named_as_such() {
+        for json in ["1", "-1", "1.5", "true", "null"] {
+            let error = serde_json::from_str::<DivisionCode>(json).expect_err("not a string").to_string();
+            assert!(error.contains("expected a string"), "{json}: {error}");
+        }
+    }
+
+    #[test]
     fn strings_are_read_wherever_serde_finds_them() {
         let expected: DivisionCode = "150100".parse().expect("a code");
         // The escape prevents serde from borrowing the string from the input.

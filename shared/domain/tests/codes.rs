@@ -1,11 +1,13 @@
 //! The codes of faults are part of the interface: they never change.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use domain::agency_override::OVERRIDES_BYTES;
 use domain::catalogue::Certainty;
 use domain::division::{CurrentDivisionError, DivisionCodeError, Jurisdiction, JurisdictionError, Level};
 use domain::free_text::FreeTextError;
 use domain::identity_number::IdentityNumberError;
 use domain::ids::IdError;
+use domain::limits;
 use domain::person::{AddressError, MobileNumberError, PersonNameError};
 
 fn joined<const N: usize>(codes: [&str; N]) -> String {
@@ -98,4 +100,11 @@ fn each_fault_of_a_division_has_its_code() {
 fn each_certainty_has_its_name() {
     let names: Vec<&str> = Certainty::ALL.iter().map(|certainty| certainty.name()).collect();
     assert_eq!(names, ["source", "mirror", "unconfirmed"]);
+}
+
+/// A record that the limits admitted stays readable, and AWS has limits of its own, so none changes by accident.
+#[test]
+fn the_limits_that_are_computed_have_their_values() {
+    assert_eq!((limits::ITEM_BYTES, limits::ITEM_BYTES_SOFT, limits::PROOF_BYTES), (409_600, 196_608, 2_048));
+    assert_eq!((limits::OPENING_FILES, limits::DOCUMENT_BYTES, OVERRIDES_BYTES), (14, 20_971_520, 204_800));
 }

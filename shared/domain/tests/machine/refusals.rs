@@ -337,6 +337,30 @@ fn the_last_document_of_the_app_submits_the_draft_when_the_app_asked_for_it() {
 }
 
 #[test]
+fn an_answer_to_a_supplement_request_is_not_submitted_with_its_last_document() {
+    let automatic =
+        opened(Service::named("first_identity_card").unwrap(), When::named("adult").unwrap(), true);
+    let kind = automatic.state().opened.slots[0].accepts[0];
+    let document = |number| DocumentId::numbered(number).unwrap();
+    let stored = |number| Event::DocumentStored { document: document(number), object: object(kind) };
+    let missing = item("a", &["other"]);
+    let slot = Slot {
+        id: document(3),
+        requirement: "a".into(),
+        accepts: missing.accepts.clone(),
+        provider: Provider::App,
+    };
+    let asked =
+        Event::SupplementRequested { items: vec![missing], slots: vec![slot], until: date(2026, 4, 1) };
+    let ledger = with(received(with(automatic, start(), vec![stored(1), stored(2)])), start(), vec![asked]);
+    let object = object(DocumentKind::named("other").unwrap());
+    let store =
+        Attempt::hub(Command::StoreDocument { document: document(3), round: 0, object: object.clone() });
+    let only = Event::DocumentStored { document: document(3), object };
+    assert_eq!(decide(ledger.state(), &store, start()), Ok(vec![only]));
+}
+
+#[test]
 fn a_dispatch_is_recorded_once_for_each_message() {
     let dispatch = |ledger: &Ledger, message_version| {
         decide(ledger.state(), &Attempt::hub(Command::Dispatch { message_version }), start())
@@ -346,8 +370,11 @@ fn a_dispatch_is_recorded_once_for_each_message() {
     assert_eq!(dispatch(&ledger, 2), Ok(vec![Event::Dispatched { leg: 0 }]));
     let ledger = with(ledger, start(), vec![Event::Dispatched { leg: 0 }]);
     assert_eq!(dispatch(&ledger, 2), Ok(Vec::new()), "a repeat");
-    let illegal = Refusal::Illegal { stage: Stage::Dispatched, step: Step::Dispatch };
-    assert_eq!(dispatch(&ledger, 3), Err(illegal));
+    let illegal = |stage| Err(Refusal::Illegal { stage, step: Step::Dispatch });
+    assert_eq!(
+        (dispatch(&ledger, 3), dispatch(&card(), 0)),
+        (illegal(Stage::Dispatched), illegal(Stage::Draft))
+    );
 }
 
 #[test]
@@ -430,7 +457,11 @@ fn a_repeat_has_the_same_key_and_the_same_body() {
     assert_eq!(again(key), Ok(Vec::new()));
     assert_eq!(again(CommandKey { body: [2; 8], ..key }), Err(Refusal::KeyReused));
     let illegal = Refusal::Illegal { stage: Stage::Withdrawn, step: Step::Withdraw };
-    assert_eq!(again(CommandKey { id: [2; 16], ..key }), Err(illegal), "another command");
+    let other = CommandKey { id: [2; 16], ..key };
+    assert_eq!(again(other), Err(illegal), "another command");
+    let ledger = ledger.append(vec![Event::Expired], &cause(tenant(), start(), Some(other))).unwrap();
+    let versions = [key, other].map(|key| ledger.state().applied_command(&key.id).unwrap().version);
+    assert_eq!(versions, [2, 3], "both are remembered");
 }
 
 #[test]

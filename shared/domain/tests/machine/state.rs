@@ -181,6 +181,11 @@ fn a_file_is_needed_while_it_is_pinned_or_may_be_recorded() {
     let fewer = Opened { slots: opened.slots[..1].to_vec(), ..opened };
     let fewer = with(ledger.clone(), start(), vec![Event::Corrected(Box::new(fewer.into()))]);
     assert!(!needs(&fewer, 2, 0, "v1"), "its id is not used again");
+    let mut corrected = ledger.state().opened.clone();
+    corrected.slots[0].requirement = "another".into();
+    let corrected = with(ledger.clone(), start(), vec![Event::Corrected(Box::new(corrected.into()))]);
+    let found = corrected.state().document(document(1)).unwrap();
+    assert_eq!((found.slot.requirement.as_str(), found.stored().is_some()), ("another", true));
     let ended = with(ledger, start(), vec![submitted(), Event::NotIssued { reason: "x".into() }]);
     assert!(needs(&ended, 1, 0, "v1") && !needs(&ended, 1, 1, "v1") && !needs(&ended, 2, 0, "v1"));
     assert_eq!(object_prefix(id()), format!("applications/{}/", id()));
