@@ -347,6 +347,24 @@ mod tests {
     }
 
     #[test]
+    fn an_error_repeats_plain_names_only() {
+        for (name, plain) in [
+            ("a-b_C", true),
+            ("_a12", true),
+            ("a123", false),
+            ("1a", false),
+            ("", false),
+            ("姓名", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_plain_name(name), plain, "{name}");
+        }
+        assert!(is_plain_name(&"n".repeat(40)) && !is_plain_name(&"n".repeat(41)));
+        assert_eq!(places(&["/a", "/b"]).to_string(), "/a, /b");
+        assert!(parse(b"[1,2]", 5).is_ok(), "as many bytes as the bound");
+    }
+
+    #[test]
     fn a_wrong_shape_repeats_no_value() {
         let error = from_slice::<Vec<u8>>(br#"["11010519491231002X"]"#, 100).unwrap_err().to_string();
         assert!(!error.contains("1101"), "{error}");
@@ -358,6 +376,8 @@ mod tests {
             #[allow(dead_code, reason = "only its name counts")]
             name: String,
         }
+        let missing = from_slice::<Known>(b"{}", 100).unwrap_err();
+        assert_eq!(missing, JsonError::Shape("missing field `name`".into()));
         let unknown = from_slice::<Known>(br#"{"11010519491231002X":1}"#, 100).unwrap_err().to_string();
         assert!(!unknown.contains("1101") && unknown.contains("expected `name`"), "{unknown}");
     }

@@ -227,6 +227,7 @@ mod tests {
             ("https://-a.example.cn/", "url_host"),
             ("https://a-.example.cn/", "url_host"),
             ("https://a_b.example.cn/", "url_host"),
+            ("https://app.1c/", "url_host"),
             ("https://a%20b.example.cn/", "url_host"),
             ("https://[::1/", "url_host"),
             (&long, "url_host"),
@@ -258,7 +259,12 @@ mod tests {
                 assert_eq!(check(url, purpose, Loopback::ByAddress), Ok(()), "{url}");
             }
         }
-        assert_eq!(check("http://hub.localhost:4566/x", Purpose::Service, Loopback::ByName), Ok(()));
+        for url in ["http://hub.localhost:4566/x", "http://localhost:4566/x"] {
+            assert_eq!(check(url, Purpose::Service, Loopback::ByName), Ok(()), "{url}");
+        }
+        let label = "a".repeat(63);
+        let longest = format!("https://{label}.{label}.{label}.{}/", "a".repeat(61));
+        assert_eq!(check(&longest, Purpose::Callback, Loopback::Refused), Ok(()), "253 characters");
         for url in ["http://localhost:4000/", "http://10.0.0.1/", "http://app.example.cn/"] {
             assert!(check(url, Purpose::Callback, Loopback::ByAddress).is_err(), "{url}");
         }

@@ -88,6 +88,7 @@ fn an_envelope_around_another_case_is_refused() {
 
 #[test]
 fn each_notice_has_its_type() {
+    assert_eq!(protocol::report::REPORT_BYTES, 65_536);
     let all =
         [NoticeKind::Opened, NoticeKind::Supplemented, NoticeKind::Withdrawn, NoticeKind::RestoreRequested];
     let expected = ["opened", "supplemented", "withdrawn", "restore_requested"];

@@ -248,6 +248,37 @@ mod tests {
         assert_eq!(secret.verify("a:1", "1699999000", &both, b"{}", now), Err(SignatureError::Timestamp));
     }
 
+    #[test]
+    fn a_timestamp_may_differ_by_five_minutes_in_either_direction() {
+        let secret = Secret::from_bytes(&[7; 32]).expect("a secret");
+        let sent = 1_700_000_000;
+        let signature = secret.sign("a:1", sent, b"{}");
+        for (apart, expected) in [
+            (0, Ok(())),
+            (300, Ok(())),
+            (-300, Ok(())),
+            (301, Err(SignatureError::Timestamp)),
+            (-301, Err(SignatureError::Timestamp)),
+        ] {
+            let now = Timestamp::from_second(sent + apart).expect("a time");
+            assert_eq!(secret.verify("a:1", "1700000000", &signature, b"{}", now), expected, "{apart}");
+        }
+    }
+
+    #[test]
+    fn a_secret_has_24_to_64_bytes_and_is_read_as_it_was_written() {
+        for (bytes, sound) in [(23, false), (24, true), (64, true), (65, false)] {
+            assert_eq!(Secret::from_bytes(&vec![7; bytes]).is_ok(), sound, "{bytes}");
+        }
+        let secret = Secret::from_bytes(&[7; 24]).expect("a secret");
+        assert_eq!(secret.reveal(), "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH");
+        assert_eq!(Secret::parse(&secret.reveal()).expect("a secret").as_bytes(), secret.as_bytes());
+        assert_eq!(secret.as_bytes(), [7; 24]);
+        assert_eq!(format!("{secret:?}"), "Secret([redacted])");
+        let old = EndpointKeys::from_bytes(&[7; 40]).expect("a secret of another length");
+        assert_eq!((old.secret().as_bytes().len(), old.public()), (40, None));
+    }
+
     /// The public key is that of RFC 8032 section 7.1, test 1, for its seed.
     #[test]
     fn both_keys_sign_and_a_secret_alone_still_signs() {

@@ -146,6 +146,30 @@ mod tests {
         assert_eq!(URL_SAFE_NO_PAD.encode(key), "VqqN6vgjbSBcIijNcacQGg");
     }
 
+    #[test]
+    fn a_header_names_the_one_algorithm_and_no_extension() {
+        let key = PrivateKey::generate(KeyUse::Encryption).expect("a key");
+        let jwe = encrypt(b"text", "JWS", key.public()).expect("encrypted");
+        let (header, rest) = jwe.split_once('.').expect("five parts");
+        let header = URL_SAFE_NO_PAD.decode(header).expect("base64");
+        let with = |member: &str, value: Value| {
+            let mut header: Value = serde_json::from_slice(&header).expect("JSON");
+            header[member] = value;
+            decrypt(&format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string())), [&key])
+        };
+        for (member, value) in [
+            ("alg", "ECDH-ES+A256KW".into()),
+            ("enc", "A128GCM".into()),
+            ("crit", Value::Array(vec![])),
+            ("zip", "DEF".into()),
+        ] {
+            assert_eq!(with(member, value), Err(JoseError::Header), "{member}");
+        }
+        assert_eq!(with("cty", "text".into()), Err(JoseError::Forged), "the header is authenticated");
+        let (rest, tag) = jwe.rsplit_once('.').expect("five parts");
+        assert_eq!(decrypt(&format!("{rest}.{}", &tag[4..]), [&key]), Err(JoseError::Malformed));
+    }
+
     proptest::proptest! {
         #[test]
         fn only_the_recipient_decrypts(plain in proptest::collection::vec(0u8.., 0..400), flip in 0usize..10_000) {

@@ -148,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_bounded_and_names_nothing_that_the_verifier_does_not_know() {
+        let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
+        let kid = key.public().kid();
+        let read = |more: &str| {
+            let header = format!(r#"{{"typ":"t","alg":"ES256","kid":"{kid}"{more}}}"#);
+            verify::<Value>("t", &signed(&header, "{}", &key), [key.public()])
+        };
+        assert_eq!(read(""), Ok(json!({})));
+        assert_eq!(read(r#","crit":["b64"]"#), Err(JoseError::Header));
+        assert_eq!(read(&format!(r#","x":"{}""#, "x".repeat(5_000))), Ok(json!({})));
+        assert_eq!(read(&format!(r#","x":"{}""#, "x".repeat(9_000))), Err(JoseError::Malformed));
+        let none = format!("{}.e30.", URL_SAFE_NO_PAD.encode(r#"{"typ":"t","alg":"none"}"#));
+        assert_eq!(verify::<Value>("t", &none, [key.public()]), Err(JoseError::Header));
+    }
+
+    #[test]
     fn a22_a_signature_in_der_is_named_as_such() {
         let key = PrivateKey::generate(KeyUse::Signing).expect("a key");
         let jws = sign("t", &json!({"a": 1}), &key).expect("signed");
