@@ -3,12 +3,14 @@
 pub mod agency;
 pub mod app_backend;
 pub mod circles;
+pub mod defects;
 pub mod description;
 pub mod faults;
 pub mod forms;
 pub mod hub;
 pub mod markdown;
 pub mod people;
+pub mod planting;
 pub mod progress;
 pub mod receiver;
 pub mod repository;
