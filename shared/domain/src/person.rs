@@ -79,7 +79,8 @@ impl FromStr for PersonName {
         let folded: Vec<char> = text.nfc().flat_map(fold).nfc().collect();
         let mut name = NameWriter::default();
         for (index, character) in folded.iter().enumerate() {
-            let is_sign = |beside: &&char| **beside != ' ';
+            // A narrow space is kept after Mongolian letters only, and else becomes a space.
+            let is_sign = |beside: &&char| !matches!(**beside, ' ' | SUFFIX_SPACE);
             let before = folded.iter().take(index).rev().find(is_sign);
             let after = folded.iter().skip(index.saturating_add(1)).find(is_sign);
             let is_beside_han = [before, after].into_iter().flatten().any(|beside| is_han(*beside));
@@ -318,6 +319,7 @@ mod tests {
         }
         assert_eq!(name("约翰.F．肯尼迪"), Ok("约翰·F·肯尼迪".to_owned()));
         assert_eq!(name("约翰 . 肯尼迪"), Ok("约翰·肯尼迪".to_owned()));
+        assert_eq!(name("a.\u{202f}三"), Ok("a·三".to_owned()));
         assert_eq!(name("John F. Kennedy"), Ok("John F. Kennedy".to_owned()));
     }
 
