@@ -1,6 +1,7 @@
 //! Property tests of the stage machine with random sequences of commands.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod bounds;
 mod field_cases;
 mod refusals;
 mod reports;
