@@ -256,6 +256,10 @@ mod tests {
         "0190f4c0-0000-8000-8000-000000000001".parse().expect("an id")
     }
 
+    fn report_id() -> ReportId {
+        "0190f4c0-0000-8000-8000-000000000002".parse().expect("an id")
+    }
+
     fn opened() -> Opened {
         Opened {
             tenant: "an-app".parse().expect("a tenant"),
@@ -284,7 +288,9 @@ mod tests {
         let ledger = ledger
             .append(vec![Event::Withdrawn], &cause(Some(Proof::Jws("a.b.c".into()))))
             .expect("a record");
-        ledger.append(vec![Event::Expired], &cause(Some(Proof::Sha256("00ff".into())))).expect("a record")
+        ledger
+            .append(vec![Event::Expired], &cause(Some(Proof::InBucket("00ff".into(), report_id()))))
+            .expect("a record")
     }
 
     fn bytes(ledger: &Ledger) -> Vec<Vec<u8>> {

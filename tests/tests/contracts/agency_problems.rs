@@ -36,6 +36,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Full,
         Refusal::Invalid(Vec::new()),
         Refusal::Bound("events"),
+        Refusal::IncompleteRead,
     ];
     for refusal in &all {
         match refusal {
@@ -48,7 +49,8 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::DocumentRejected { .. }
             | Refusal::Full
             | Refusal::Invalid(_)
-            | Refusal::Bound(_) => {}
+            | Refusal::Bound(_)
+            | Refusal::IncompleteRead => {}
             Refusal::Changed { .. } => panic!("only apps send If-Match"),
         }
     }

@@ -67,11 +67,8 @@ fn a_draft_is_corrected_a_bounded_number_of_times() {
     assert_eq!(decide(card().state(), &correct(no_leg.into()), start()), Err(illegal));
     // A draft that needs nothing more is submitted with the correction, when the app asked for it.
     let complete = Opened { slots: Vec::new(), submit_when_complete: true, ..opened.clone() };
-    let names: Vec<&str> = decide(card().state(), &correct(complete.clone().into()), start())
-        .unwrap()
-        .iter()
-        .map(Event::name)
-        .collect();
+    let events = decide(card().state(), &correct(complete.clone().into()), start()).unwrap();
+    let names: Vec<&str> = events.iter().map(Event::name).collect();
     assert_eq!(names, ["corrected", "submitted"]);
     let manual = Opened { submit_when_complete: false, ..complete };
     assert_eq!(decide(card().state(), &correct(manual.into()), start()).map(|events| events.len()), Ok(1));

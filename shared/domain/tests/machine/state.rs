@@ -104,8 +104,8 @@ fn an_event_records_its_step() {
 
 #[test]
 fn the_app_gets_a_callback_of_what_others_do() {
-    let silent: Vec<&str> =
-        one_of_each().iter().filter(|event| !calls_back(event)).map(Event::name).collect();
+    let events = one_of_each();
+    let silent: Vec<&str> = events.iter().filter(|event| !calls_back(event)).map(Event::name).collect();
     assert_eq!(
         silent,
         ["opened", "document_stored", "document_discarded", "corrected", "submitted", "supplemented"]

@@ -53,6 +53,7 @@ impl CertifyError {
             }
             HubClientError::Queue(error) => CertifyError::Queue(error.to_string()),
             HubClientError::InvalidResponse
+            | HubClientError::InvalidReceipt(_)
             | HubClientError::DocumentMismatch
             | HubClientError::Signing(_)
             | HubClientError::NoReportsQueue => CertifyError::Answer(what),
