@@ -56,17 +56,20 @@ fn prefers_html(headers: &HeaderMap) -> bool {
 
 fn entry(code: Code, advice: &Advice) -> Value {
     let title = code.title();
-    let mut entry = json!({
+    let agencies = other_for_agencies(advice);
+    let text = |title: &str, who: &str, advice: &str, for_agencies: Option<&str>| {
+        let mut text = json!({ "title": title, "who": who, "advice": advice });
+        if let (Some(text), Some(for_agencies)) = (text.as_object_mut(), for_agencies) {
+            text.insert("agencies".to_owned(), for_agencies.into());
+        }
+        text
+    };
+    json!({
         "type": format!("{TYPE_PREFIX}{}", code.name()),
         "status": code.status().as_u16(),
-        "zh": { "title": title.zh, "who": advice.who.zh(), "advice": advice.zh },
-        "en": { "title": title.en, "who": advice.who.en(), "advice": advice.en },
-    });
-    if let Some(problem) = other_for_agencies(advice) {
-        entry["zh"]["agencies"] = problem.zh.into();
-        entry["en"]["agencies"] = problem.remedy.into();
-    }
-    entry
+        "zh": text(title.zh, advice.who.zh(), advice.zh, agencies.map(|problem| problem.zh)),
+        "en": text(title.en, advice.who.en(), advice.en, agencies.map(|problem| problem.remedy)),
+    })
 }
 
 /// What agencies do about the problem, when it differs from what apps do.

@@ -277,15 +277,16 @@ pub fn comes_later(stage: Stage, purpose: Purpose, step: Step) -> bool {
 #[must_use]
 pub fn could_be_left_out(stage: Stage, purpose: Purpose, step: Step) -> bool {
     let leads_on = |from: Stage, without: Option<Step>| -> bool {
-        let mut stages = vec![from];
-        let mut at = 0;
-        while let Some(from) = stages.get(at).copied() {
-            at += 1;
-            let later =
-                steps(from, purpose).iter().filter(|(by, _)| is_by_agency(*by) && Some(*by) != without);
-            stages.extend(later.map(|(_, to)| *to).filter(|to| !stages.contains(to)).collect::<Vec<_>>());
+        let (mut seen, mut open) = (vec![from], vec![from]);
+        while let Some(from) = open.pop() {
+            for (by, to) in steps(from, purpose) {
+                if is_by_agency(*by) && Some(*by) != without && !seen.contains(to) {
+                    seen.push(*to);
+                    open.push(*to);
+                }
+            }
         }
-        stages.contains(&stage)
+        seen.contains(&stage)
     };
     Stage::ALL.iter().any(|&from| {
         from != stage
