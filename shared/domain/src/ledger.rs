@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(changed(1, "prev", "x".into()), Err(LedgerError::Broken(2)));
         assert_eq!(changed(2, "n", 9.into()), Err(LedgerError::Broken(3)));
         assert_eq!(changed(0, "n", 2.into()), Err(LedgerError::Broken(1)));
-        assert_eq!(changed(2, "e", serde_json::json!({ "t": "danced" })), Err(LedgerError::Unreadable(3)));
+        assert_eq!(changed(2, "at", "x".into()), Err(LedgerError::Unreadable(3)));
         let opening = serde_json::to_value(&record().entries()[0].entry.event).expect("JSON");
         assert_eq!(changed(1, "e", opening.clone()), Err(LedgerError::Broken(2)), "a second opening");
         assert_eq!(changed(0, "e", serde_json::json!({ "t": "withdrawn" })), Err(LedgerError::NoOpening));
