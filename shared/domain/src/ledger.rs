@@ -277,6 +277,10 @@ mod tests {
         }
     }
 
+    fn report_id() -> crate::ids::ReportId {
+        "6ba7b810-9dad-41d1-80b4-00c04fd430c8".parse().expect("a report id")
+    }
+
     fn cause(proof: Option<Proof>) -> Cause {
         let key = CommandKey { id: [1; 16], body: [2; 8] };
         let at = Timestamp::UNIX_EPOCH + SignedDuration::from_nanos(1_234_567);

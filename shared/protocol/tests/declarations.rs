@@ -83,7 +83,7 @@ fn an_operation_of_an_agency_is_signed_and_one_of_an_app_has_a_scope() {
         .filter(|operation| operation.access == Access::Signed)
         .map(|operation| operation.id)
         .collect();
-    assert_eq!(signed, ["sendReport", "listCases", "resendCases", "linkDocument"]);
+    assert_eq!(signed, ["sendReport", "listReports", "listCases", "resendCases", "linkDocument"]);
     let send = operations.iter().find(|operation| operation.id == "sendReport").unwrap();
     assert_eq!((send.method, send.path, send.function), (Method::Post, "/v1/reports", Function::Reports));
     let names = [Function::Intake, Function::Subscriptions, Function::Documents, Function::Reports]

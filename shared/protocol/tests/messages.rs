@@ -15,7 +15,7 @@ const SUBSCRIPTION: &str = "2b1f0d5e-8c1a-4f0e-9d2b-7a6c5e4f3d21";
 
 fn case() -> Case {
     serde_json::from_value(json!({
-        "application": ID, "version": 4, "notice": "opened", "agency": "37", "purpose": "decide",
+        "application": ID, "version": 4, "iat": 0, "notice": "opened", "agency": "37", "purpose": "decide",
         "service": "first_identity_card", "when": "adult", "reports": ["received"],
         "accepted_at": "150102", "registered_at": "370102", "move_in": "150103",
     }))
