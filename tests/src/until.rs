@@ -21,6 +21,15 @@ pub async fn until<T, F: Future<Output = Option<T>>>(
     found.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// As [`until`], for a test that is not asynchronous.
+///
+/// # Panics
+/// As [`until`], and within an asynchronous test.
+pub fn until_blocking<T>(what: &str, deadline: Duration, mut check: impl FnMut() -> Option<T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(until(what, deadline, || std::future::ready(check())))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -256,10 +256,6 @@ mod tests {
         "0190f4c0-0000-8000-8000-000000000001".parse().expect("an id")
     }
 
-    fn report_id() -> ReportId {
-        "0190f4c0-0000-8000-8000-000000000002".parse().expect("an id")
-    }
-
     fn opened() -> Opened {
         Opened {
             tenant: "an-app".parse().expect("a tenant"),

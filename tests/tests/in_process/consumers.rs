@@ -19,6 +19,7 @@ use tongban::python::Tools;
 use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::program;
+use tongban_tests::until::until_blocking;
 
 use stub::{Reports, Seen};
 
@@ -182,24 +183,24 @@ impl Running {
 
     fn until(&mut self, what: &str, condition: impl Fn(&str) -> bool) {
         let end = Instant::now() + SOON;
-        while !condition(&self.log()) {
+        until_blocking(what, SOON * 2, || {
             let ended = self.child.try_wait().expect("a status");
-            assert!(ended.is_none() && Instant::now() < end, "{what}: {ended:?} {}", self.log());
-            thread::sleep(Duration::from_millis(50));
-        }
+            let holds = condition(&self.log());
+            assert!(holds || ended.is_none() && Instant::now() < end, "{what}: {ended:?} {}", self.log());
+            holds.then_some(())
+        });
     }
 
     fn end(&mut self, signal: Signal) -> (ExitStatus, Duration) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
         let begun = Instant::now();
         kill_process(id, signal).expect("a process to stop");
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a status") {
-                return (status, begun.elapsed());
-            }
-            assert!(begun.elapsed() < END, "the consumer does not end: {}", self.log());
-            thread::sleep(Duration::from_millis(20));
-        }
+        let status = until_blocking("the consumer's end", END * 2, || {
+            let status = self.child.try_wait().expect("a status");
+            assert!(status.is_some() || begun.elapsed() < END, "the consumer does not end: {}", self.log());
+            status
+        });
+        (status, begun.elapsed())
     }
 }
 

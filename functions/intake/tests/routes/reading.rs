@@ -179,7 +179,8 @@ async fn o12_no_page_of_any_list_reads_more_than_twice_what_it_shows_and_a_const
     }
     let since = platform::contract::sample::start() + jiff::SignedDuration::from_secs(2690);
     let since_query = format!("updated_since={since}");
-    let conditions: [(&str, &dyn Fn(&domain::application::Application) -> bool); 8] = [
+    type Holds<'a> = &'a dyn Fn(&domain::application::Application) -> bool;
+    let conditions: [(&str, Holds<'_>); 8] = [
         ("overdue=false", &|state| !state.overdue),
         ("overdue=true", &|state| state.overdue),
         ("stage=received", &|state| state.stage.name() == "received"),

@@ -97,7 +97,9 @@ fn serve(
         let request = headers.get("x-amz-target").map_or(path, String::as_str).to_owned();
         log.add(request.clone());
         let Some((status, body)) = answer(&request) else {
-            thread::sleep(HELD);
+            // Until the other side gives up.
+            stream.set_read_timeout(Some(HELD))?;
+            let _closed = reader.read(&mut [0]);
             return Ok(());
         };
         let body = body.to_string();
