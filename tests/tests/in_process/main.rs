@@ -3,7 +3,6 @@
 mod apps;
 mod budget;
 mod case_scenario;
-mod consumers;
 mod crash_harness;
 mod crashes;
 mod edge;

@@ -14,11 +14,13 @@ use protocol::case::{Case, Envelope};
 use protocol::jose::{KeyUse, PrivateKey};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use tongban::functions;
 use tongban::node::NodeTools;
 use tongban::python::Tools;
 use tongban::terminal::Terminal;
 use tongban::workspace::Workspace;
 use tongban_tests::agency::program;
+use tongban_tests::size::runs_in_full_form;
 use tongban_tests::until::until_blocking;
 
 use stub::{Reports, Seen};
@@ -83,7 +85,7 @@ impl Language {
                 command
             }
             Language::Rust => {
-                let mut command = Command::new(program());
+                let mut command = Command::new(agency_program());
                 command.args(["simulate", "--script", "certify", "--config"]);
                 command
             }
@@ -161,6 +163,17 @@ fn md5(text: &str) -> String {
     let script = "import hashlib, sys; print(hashlib.md5(sys.argv[1].encode()).hexdigest(), end='')";
     let sum = Command::new(&programs().python).args(["-c", script, text]).output().expect("Python");
     String::from_utf8(sum.stdout).expect("a checksum")
+}
+
+/// The agency program, built once a run: these trials may be the only ones, without a hub whose start builds it.
+fn agency_program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let workspace = Workspace::find().expect("the repository");
+        let _alone = workspace.lock().expect("the lock");
+        functions::build(&workspace, &Terminal::silent()).expect("the binaries");
+        program()
+    })
 }
 
 /// A consumer. Dropping the value ends the process.
@@ -262,16 +275,25 @@ fn at_every_moment(language: Language) {
 
 #[test]
 fn a26_a_signal_ends_the_python_consumer_cleanly_at_any_moment() {
+    if !runs_in_full_form("a signal ends the python consumer cleanly at any moment") {
+        return;
+    }
     at_every_moment(Language::Python);
 }
 
 #[test]
 fn a26_a_signal_ends_the_node_consumer_cleanly_at_any_moment() {
+    if !runs_in_full_form("a signal ends the node consumer cleanly at any moment") {
+        return;
+    }
     at_every_moment(Language::Node);
 }
 
 #[test]
 fn a26_a_signal_ends_the_rust_consumer_cleanly_at_any_moment() {
+    if !runs_in_full_form("a signal ends the rust consumer cleanly at any moment") {
+        return;
+    }
     at_every_moment(Language::Rust);
 }
 
@@ -279,6 +301,9 @@ fn a26_a_signal_ends_the_rust_consumer_cleanly_at_any_moment() {
 /// elsewhere by the proxy. `doctor` finds the same and names the proxy.
 #[test]
 fn a26_consumers_and_doctor_go_the_same_way() {
+    if !runs_in_full_form("consumers and doctor go the same way") {
+        return;
+    }
     let connects = |seen: &Seen, host: &str| seen.count(&format!("CONNECT {host}:443 "));
     thread::scope(|scope| {
         for language in LANGUAGES {
@@ -338,7 +363,7 @@ fn doctor_names_the_proxy(kit: &Kit, proxy: &str) {
     );
     // Beside the configuration, as the shell of a consumer reads it.
     fs::write(kit.folder.join("agency.env"), variables).expect("a file");
-    let mut doctor = Command::new(program());
+    let mut doctor = Command::new(agency_program());
     doctor.args(["doctor", "--json", "--config"]).arg(&settings).env_clear().stdin(Stdio::null());
     let told = doctor.output().expect("doctor");
     let text = String::from_utf8_lossy(&told.stdout).into_owned();
@@ -358,10 +383,13 @@ fn doctor_names_the_proxy(kit: &Kit, proxy: &str) {
 /// The authority of a TLS inspection is trusted when `ca_bundle` names it. Without, `doctor` says what is in the way.
 #[test]
 fn a26_every_consumer_trusts_the_authority_that_is_configured() {
+    if !runs_in_full_form("every consumer trusts the authority that is configured") {
+        return;
+    }
     let kit = Kit::new("inspection");
     let requests = kit.folder.join("requests");
     let mut host = Command::new(&programs().python);
-    host.arg(programs().workspace.file("tests/tests/in_process/consumers/inspection.py")).arg(&kit.folder);
+    host.arg(programs().workspace.file("tests/tests/certify/consumers/inspection.py")).arg(&kit.folder);
     host.stdout(File::create(&requests).expect("a file")).stdin(Stdio::null());
     let mut host = Running { child: host.spawn().expect("a host"), log: requests };
     host.until("a port", |told| told.contains('\n'));
@@ -370,7 +398,7 @@ fn a26_every_consumer_trusts_the_authority_that_is_configured() {
 
     let settings = kit.settings(&address, &address);
     let doctor = || {
-        let mut doctor = Command::new(program());
+        let mut doctor = Command::new(agency_program());
         doctor.args(["doctor", "--config"]).arg(&settings).env_clear().stdin(Stdio::null());
         for (name, value) in [("AWS_REGION", "r"), ("AWS_ACCESS_KEY_ID", "1"), ("AWS_SECRET_ACCESS_KEY", "s")]
         {
@@ -409,6 +437,9 @@ fn with_endpoint(mut command: Command, address: &str) -> Command {
 /// Every consumer names every fault of its configuration at once, one line each, and ends with exit code 3.
 #[test]
 fn a26_every_consumer_names_each_fault_of_its_configuration() {
+    if !runs_in_full_form("every consumer names each fault of its configuration") {
+        return;
+    }
     let kit = Kit::new("faults");
     let key = |name: &str| fs::read_to_string(kit.folder.join(name)).expect("a key");
     let signing: Value = serde_json::from_str(&key("signing.jwk.json")).expect("a JWK");
