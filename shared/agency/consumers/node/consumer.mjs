@@ -79,7 +79,7 @@ async function report(told, kind, result = {}) {
   const claims = { application: told.application, seen: told.seen, kind, ...result };
   const report_id = sha256(JSON.stringify(claims), "hex").replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/, "$1-$2-8$3-8$4-$5");
   const { version, receipt = "-" } = await post("/v1/reports", "tongban-report+jws", { ...claims, report_id });
-  appendFileSync(file("receipts.log"), `${told.application} ${version} ${receipt}\n`); // the hub's signed proof that it has the report
+  appendFileSync(resolve(settings.base, "receipts.log"), `${told.application} ${version} ${receipt}\n`); // the hub's signed proof that it has the report
   told.seen = version;
   log(told.application, told.seen, kind);
 }
