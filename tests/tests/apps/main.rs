@@ -192,6 +192,9 @@ async fn the_guide_leads_from_a_token_to_the_first_callback() {
 /// `standardwebhooks` verifies the hub's callbacks.
 #[test]
 fn a_backend_in_typescript_files_uploads_and_is_called_back() {
+    if !runs_in_full_form("a backend in TypeScript with the package standardwebhooks") {
+        return;
+    }
     let node = fixture().node();
     let made = |program: &str, words: &[&str]| {
         let mut command = Command::new(node.program(program));

@@ -1,11 +1,11 @@
 //! The consumers in Python, Node and Rust as processes, against a stub of the hub and its queue.
 
+mod programs;
 mod stub;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,91 +14,16 @@ use protocol::case::{Case, Envelope};
 use protocol::jose::{KeyUse, PrivateKey};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use tongban::functions;
-use tongban::node::NodeTools;
-use tongban::python::Tools;
-use tongban::terminal::Terminal;
-use tongban::workspace::Workspace;
-use tongban_tests::agency::program;
 use tongban_tests::size::runs_in_full_form;
 use tongban_tests::until::until_blocking;
 
+use programs::{LANGUAGES, Language, agency_program, programs};
 use stub::{Reports, Seen};
 
-const CONSUMERS: &str = "shared/agency/consumers";
-/// The files of the consumer in Node.
-const NODE: [&str; 4] = ["consumer.mjs", "decisions.mjs", "settings.mjs", "stop.mjs"];
 /// How long a consumer may take until it does what a test waits for. Programs start slowly on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
 /// How long a consumer may take to end after a signal: the grace of 8 seconds, and the end of the program.
 const END: Duration = Duration::from_secs(15);
-
-/// The programs, installed once.
-struct Programs {
-    workspace: Workspace,
-    python: PathBuf,
-    node: PathBuf,
-}
-
-fn programs() -> &'static Programs {
-    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let workspace = Workspace::find().expect("the repository");
-        let (python, node) = {
-            let _alone = workspace.lock().expect("a lock");
-            let screen = Terminal::silent();
-            let python = Tools::install(&workspace, &format!("{CONSUMERS}/python/requirements.txt"), &screen);
-            let node = NodeTools::install(&workspace, &format!("{CONSUMERS}/node"), &screen);
-            (python.expect("packages of Python"), node.expect("packages of Node"))
-        };
-        // A folder of its own below the packages: another test may copy the consumer, too.
-        let folder = node.folder().join(format!("in-process-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        for file in NODE {
-            let text = workspace.text(&format!("{CONSUMERS}/node/{file}")).expect("the consumer in Node");
-            fs::write(folder.join(file), text).expect("a file");
-        }
-        Programs { python: python.python(), node: folder, workspace }
-    })
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Python,
-    Node,
-    Rust,
-}
-
-const LANGUAGES: [Language; 3] = [Language::Python, Language::Node, Language::Rust];
-
-impl Language {
-    fn command(self, settings: &Path) -> Command {
-        let mut command = match self {
-            Language::Python => {
-                let mut command = Command::new(&programs().python);
-                command.arg(programs().workspace.file(&format!("{CONSUMERS}/python/decisions.py")));
-                command
-            }
-            Language::Node => {
-                let mut command = Command::new("node");
-                command.arg(programs().node.join("consumer.mjs"));
-                command
-            }
-            Language::Rust => {
-                let mut command = Command::new(agency_program());
-                command.args(["simulate", "--script", "certify", "--config"]);
-                command
-            }
-        };
-        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
-            command.env_remove(name);
-        }
-        command.arg(settings).env("PYTHONDONTWRITEBYTECODE", "1").env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", "420000000000").env("AWS_SECRET_ACCESS_KEY", "test");
-        command.stdin(Stdio::null());
-        command
-    }
-}
 
 /// An agency's folder with settings and keys, and a message of the hub to the agency.
 struct Kit {
@@ -163,17 +88,6 @@ fn md5(text: &str) -> String {
     let script = "import hashlib, sys; print(hashlib.md5(sys.argv[1].encode()).hexdigest(), end='')";
     let sum = Command::new(&programs().python).args(["-c", script, text]).output().expect("Python");
     String::from_utf8(sum.stdout).expect("a checksum")
-}
-
-/// The agency program, built once a run: these trials may be the only ones, without a hub whose start builds it.
-fn agency_program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let workspace = Workspace::find().expect("the repository");
-        let _alone = workspace.lock().expect("the lock");
-        functions::build(&workspace, &Terminal::silent()).expect("the binaries");
-        program()
-    })
 }
 
 /// A consumer. Dropping the value ends the process.
