@@ -42,8 +42,8 @@ fn passes_every_check(consumer: &RunningConsumer, burst: u16, not_applicable: &[
     output
 }
 
-/// The short form runs a few checks. In the full form the consumer is certified twice with one configuration: case A17 of
-/// `tests/FIELD_CASES.md`.
+/// Case A17 of `tests/FIELD_CASES.md`: in the full form the consumer is certified twice with one configuration. The short
+/// form runs a few checks.
 #[test]
 fn node_is_certified() {
     let consumer = RunningConsumer::take(fixture(), "13", Program::Node);

@@ -105,7 +105,8 @@ pub(crate) async fn invalid_commands_are_refused(test_hub: Arc<TestHub>) {
     let error = agency_command(&test_hub, &["suspend", "320102", "--reason", "x"]).await.failure(1);
     assert!(error.contains("there is no agency 320102"), "{error}");
     let error = agency_command(&test_hub, &["list", "--port", "1"]).await.failure(1);
-    assert!(error.contains("cargo run -- up"), "{error}");
+    // What follows depends on the other hubs of this machine.
+    assert!(error.contains("no hub answers on port 1 of this machine"), "{error}");
     let error = agency_command(&test_hub, &["list", "--stack", "nothing"]).await.failure(1);
     assert!(error.contains("no stack nothing"), "{error}");
 }

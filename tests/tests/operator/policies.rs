@@ -147,7 +147,7 @@ pub(crate) async fn a20_only_the_functions_that_sign_read_the_hubs_key(test_hub:
     let says = |name: &str, function: &str, (now, then): (&str, &str), told: &str| {
         check.says(name, (&of(function, now), &of(function, then)), told, 1);
     };
-    says("reader", "intake", (own, hubs), "IntakeRole may read the hub's signing key");
+    says("reader", "subscriptions", (own, hubs), "SubscriptionsRole may read the hub's signing key");
     says("no-reader", "router", (hubs, own), "RouterRole may not read the hub's signing key");
 }
 
