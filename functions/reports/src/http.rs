@@ -38,7 +38,7 @@ async fn report<H: Hub>(
             ReportError::Expired => expired(now, FRESH_SECONDS),
             other => other.into(),
         };
-        match unapplied.receipt {
+        match unapplied.record.and_then(|record| handler.signed(&record)) {
             Some(receipt) => problem.with_member("receipt", receipt.into()),
             None => problem,
         }

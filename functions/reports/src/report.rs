@@ -63,8 +63,8 @@ impl<H: Hub> ReportHandler<H> {
     }
 
     /// Verifies and applies a report that arrived at the time `arrived`. A repeat gets the first answer, at any age, with
-    /// the receipt of the first. The JWS is stored as evidence: in the application's record when the report is applied (the bucket has a large
-    /// JWS, the record its hash), in the bucket when the report is refused.
+    /// the receipt of the first. The JWS is stored as evidence: in the application's record when the report is applied
+    /// (the bucket has a large JWS, the record its hash), in the bucket when the report is refused.
     ///
     /// # Errors
     /// [`UnappliedReport`]. A refusal is answered only after its evidence is stored.
@@ -121,7 +121,7 @@ impl<H: Hub> ReportHandler<H> {
         tracing::warn!(agency = %signer, application, outcome, "report refused: its evidence will be stored in the bucket");
         evidence::keep_refused(&self.hub, &signer, claims, (outcome, &problem), jws, at).await?;
         let record = receipts::not_accepted(&signer, claims, evidence::sha256(jws), Some(outcome), at);
-        Err(UnappliedReport { error, receipt: self.signed(&record) })
+        Err(UnappliedReport { error, record: Some(record) })
     }
 
     /// Reads the payload of a verified report, from either way in.

@@ -7,6 +7,7 @@ use platform::apply::ApplyError;
 use platform::documents::DocumentsError;
 use platform::store::StoreError;
 use protocol::jose::JoseError;
+use protocol::receipts::SignedReceipt;
 use protocol::report::REPORT_BYTES;
 use thiserror::Error;
 
@@ -51,16 +52,16 @@ pub enum ReportError {
 #[derive(Debug, Error)]
 #[error("the report is not applied")]
 pub struct UnappliedReport {
-    /// The cause.
+    /// Why it is not applied.
     #[source]
     pub error: ReportError,
-    /// The hub's signed receipt of the refusal, a compact JWS; `None` when nothing was recorded.
-    pub receipt: Option<String>,
+    /// What the receipt says of the refusal; `None` when nothing was recorded.
+    pub record: Option<SignedReceipt>,
 }
 
 impl From<ReportError> for UnappliedReport {
     fn from(error: ReportError) -> Self {
-        UnappliedReport { error, receipt: None }
+        UnappliedReport { error, record: None }
     }
 }
 
