@@ -85,8 +85,7 @@ async fn upload<H: Hub>(
     // The request has no kind, because the slot of an issued document accepts exactly one kind.
     let kind = *found.slot.accepts.first().ok_or_else(Problem::not_found)?;
     let declared = DeclaredUpload { kind, media_type, size, sha256 };
-    let found = found.clone();
-    let stored = links::record_arrival(hub, stored, &found).await?;
+    let stored = links::record_arrival(hub, stored, document).await?;
     let state = stored.ledger.state();
     let found = links::document_of(state, document, Provider::Agency)?;
     links::slot(hub, state, found, &declared).await

@@ -173,13 +173,15 @@ pub(crate) fn document_of(
 /// Returns the application as it is then.
 ///
 /// # Errors
-/// The refusal when the upload cannot be recorded.
+/// 404 when the application has no such document; the refusal when the upload cannot be recorded.
 pub(crate) async fn record_arrival<H: Hub>(
     hub: &H,
     stored: StoredApplication,
-    document: &Document,
+    document: DocumentId,
 ) -> Result<StoredApplication, Problem> {
-    let Some(attempt) = arrival_in(hub, stored.ledger.state(), document).await? else { return Ok(stored) };
+    let state = stored.ledger.state();
+    let found = state.document(document).ok_or_else(Problem::not_found)?;
+    let Some(attempt) = arrival_in(hub, state, found).await? else { return Ok(stored) };
     let applied = apply_to(hub, stored, &[attempt]).await?;
     match applied.outcomes.into_iter().next_back() {
         Some(Err(refusal)) => Err(refusal.into()),
