@@ -11,7 +11,7 @@ use platform::clock::Clock as _;
 use platform::hub::Hub;
 use platform::store::StoreError;
 use platform::subscriptions::{SECRET, Subscription, Subscriptions as _};
-use platform::telemetry::rings;
+use platform::telemetry::is_new_fault;
 use platform::vault::{Vault as _, VaultError};
 use protocol::callback::EndpointKeys;
 use thiserror::Error;
@@ -199,7 +199,7 @@ impl<H: Hub> Endpoints<H> {
             Ok(keys) => Some(Arc::new(keys)),
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                if rings(&format!("keys of {id}")) {
+                if is_new_fault(&format!("keys of {id}")) {
                     tracing::error!(subscription = %id, %error, "the keys of a subscription cannot be decrypted; its callbacks are stored until its tenant rotates the keys");
                 }
                 None

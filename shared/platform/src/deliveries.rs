@@ -24,7 +24,7 @@ pub use model::{
 pub use row::LogCursor;
 
 use crate::store::StoreError;
-use crate::telemetry::rings;
+use crate::telemetry::is_new_fault;
 use row::{Change, Row};
 
 /// A page of a list.
@@ -276,7 +276,7 @@ fn readable<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, StoreError>) -> Ve
     let read = |row: &Row| match read(row) {
         Ok(item) => Some(item),
         Err(error) => {
-            if rings(&format!("{} {}", row.pk, row.sk)) {
+            if is_new_fault(&format!("{} {}", row.pk, row.sk)) {
                 tracing::error!(row = row.sk, %error, "a row of the deliveries cannot be read; it is left out");
             }
             None

@@ -32,6 +32,9 @@ pub mod store;
 pub mod stored_responses;
 #[cfg(test)]
 mod strict_queries;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
+mod stub_aws;
 pub mod subscriptions;
 pub mod telemetry;
 pub mod tenant_rows;

@@ -97,10 +97,6 @@ async fn read<T, E: fmt::Display>(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpListener;
-    use std::sync::{Arc, Mutex};
-
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use domain::catalogue::Service;
@@ -110,43 +106,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::stub_aws::StubAws;
 
     const NAMES: [&str; 3] = ["ID_SECRET_ARN", "HUB_SIGNING_KEY_ARN", "PERSON_INDEX_KEY_ARN"];
 
-    /// Secrets Manager with this secret, and its version before the rotation: notes what each call asks for.
-    fn secrets_manager(secret: String, former: Option<String>) -> (String, Arc<Mutex<Vec<String>>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let notes = asked.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut reader = BufReader::new(stream.unwrap());
-                let lines: Vec<String> = reader
-                    .by_ref()
-                    .lines()
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty())
-                    .map(|line| line.to_lowercase())
-                    .collect();
-                let length = lines.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
-                let mut body = String::new();
-                reader.by_ref().take(length.trim().parse().unwrap()).read_to_string(&mut body).unwrap();
-                let value = if body.contains(FORMER) { former.clone() } else { Some(secret.clone()) };
-                notes.lock().unwrap().push(body);
-                let (status, answer) = match value {
-                    Some(value) => ("200 OK", json!({ "SecretString": value, "Name": "n", "ARN": "arn:n" })),
-                    None => ("400 Bad Request", json!({ "__type": "ResourceNotFoundException" })),
-                };
-                let answer = answer.to_string();
-                let head = format!(
-                    "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    answer.len()
-                );
-                reader.into_inner().write_all(format!("{head}{answer}").as_bytes()).unwrap();
-            }
-        });
-        (url, asked)
+    /// Secrets Manager with this secret, and its version before the rotation.
+    fn secrets_manager(secret: String, former: Option<String>) -> StubAws {
+        StubAws::start(move |request| {
+            let value = if request.body.contains(FORMER) { former.clone() } else { Some(secret.clone()) };
+            let (status, answer) = match value {
+                Some(value) => (200, json!({ "SecretString": value, "Name": "n", "ARN": "arn:n" })),
+                None => (400, json!({ "__type": "ResourceNotFoundException" })),
+            };
+            (status, answer.to_string())
+        })
     }
 
     async fn started(secret: String, named: &[&str]) -> (Result<Secrets, SecretError>, Vec<String>) {
@@ -158,20 +131,19 @@ mod tests {
         former: Option<String>,
         named: &[&str],
     ) -> (Result<Secrets, SecretError>, Vec<String>) {
-        let (url, asked) = secrets_manager(secret, former);
+        let stub = secrets_manager(secret, former);
         let arn = "arn:aws-cn:secretsmanager:cn-north-1:1:secret:s";
         let aws = [
             ("AWS_REGION", "cn-north-1"),
             ("AWS_ACCESS_KEY_ID", "id"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_ENDPOINT_URL", &stub.url),
         ];
         let given = aws.into_iter().chain(named.iter().map(|name| (*name, arn)));
         let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::read(&[], given).unwrap();
         let secrets = Secrets::read(&Aws::new(config.access.clone()), &config).await;
-        let asked = asked.lock().unwrap().clone();
-        (secrets, asked)
+        (secrets, stub.requests().into_iter().map(|request| request.body).collect())
     }
 
     #[tokio::test]

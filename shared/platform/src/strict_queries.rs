@@ -4,18 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 
-use aws_sdk_dynamodb::config::Credentials;
 use domain::stage::Stage;
 use serde_json::Value;
 
-use crate::aws::{Access, Aws};
 use crate::contract::sample;
 use crate::deliveries::{AwsDeliveries, Deliveries as _, Which};
 use crate::store::{AwsStore, Cursor, ListFilter, Store as _};
+use crate::stub_aws::{StubAws, StubRequest};
 use crate::subscriptions::{AwsSubscriptions, Subscriptions as _};
 use crate::tenant_rows::AwsTenantRows;
 
@@ -62,51 +58,24 @@ fn refusal(query: &Value) -> Option<String> {
     condition.difference(&keys).next().map(|name| format!("Query key condition not supported: {name}"))
 }
 
-/// Answers queries with nothing, or refuses them as AWS does. Returns its address and the queries so far.
-fn strict_dynamodb() -> (String, Arc<Mutex<Vec<Value>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let queries: Arc<Mutex<Vec<Value>>> = Arc::default();
-    let seen = Arc::clone(&queries);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut reader = BufReader::new(stream.unwrap());
-            let head: Vec<String> = reader
-                .by_ref()
-                .lines()
-                .map_while(Result::ok)
-                .take_while(|line| !line.is_empty())
-                .map(|line| line.to_lowercase())
-                .collect();
-            let length = head.iter().find_map(|line| line.strip_prefix("content-length:")).unwrap();
-            let mut body = Vec::new();
-            reader.by_ref().take(length.trim().parse().unwrap()).read_to_end(&mut body).unwrap();
-            let query: Value = serde_json::from_slice(&body).unwrap();
-            let (status, answer) = match refusal(&query) {
-                None => ("200 OK", r#"{"Items":[],"Count":0}"#.to_owned()),
-                Some(why) => (
-                    "400 Bad Request",
-                    serde_json::json!({ "__type": "ValidationException", "message": why }).to_string(),
-                ),
-            };
-            Mutex::lock(&seen).unwrap().push(query);
-            let head = "content-type: application/x-amz-json-1.0\r\nconnection: close";
-            let answer =
-                format!("HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
-            reader.into_inner().write_all(answer.as_bytes()).unwrap();
+/// Answers queries with nothing, or refuses them as AWS does.
+fn strict_dynamodb() -> StubAws {
+    StubAws::start(|request| match refusal(&query(request)) {
+        None => (200, r#"{"Items":[],"Count":0}"#.to_owned()),
+        Some(why) => {
+            (400, serde_json::json!({ "__type": "ValidationException", "message": why }).to_string())
         }
-    });
-    (url, queries)
+    })
+}
+
+fn query(request: &StubRequest) -> Value {
+    serde_json::from_str(&request.body).unwrap()
 }
 
 #[tokio::test]
 async fn every_query_is_one_that_dynamodb_takes() {
-    let (url, queries) = strict_dynamodb();
-    let aws = Aws::new(Access {
-        region: "cn-north-1".to_owned(),
-        credentials: Credentials::new("id", "secret", None, None, "test"),
-        endpoint: Some(url),
-    });
+    let dynamodb = strict_dynamodb();
+    let aws = dynamodb.aws();
     let (tenant, agency) = (sample::tenant("east-app"), "11".parse().unwrap());
     let state = sample::stored("east-app", 1);
     let store = AwsStore::new(aws.dynamodb(), "applications");
@@ -136,12 +105,10 @@ async fn every_query_is_one_that_dynamodb_takes() {
     deliveries.notices(&tenant, None, 10).await.unwrap();
     deliveries.count_stored_callbacks(subscription).await.unwrap();
     deliveries.has_stored_callbacks(subscription, state.id()).await.unwrap();
-    let seen = Mutex::lock(&queries).unwrap();
-    let indexes: BTreeSet<_> = seen
-        .iter()
-        .map(|query| (&query["TableName"], &query["IndexName"]))
-        .map(|(table, index)| format!("{table}{index}"))
-        .collect();
+    let requests = dynamodb.requests();
+    let queries = requests.iter().map(query);
+    let indexes: BTreeSet<_> =
+        queries.map(|query| format!("{}{}", query["TableName"], query["IndexName"])).collect();
     let of_the_template = keys("applications").len() - 1 + keys("subscriptions").len() + 1;
     assert_eq!(indexes.len(), of_the_template, "every index is queried: {indexes:?}");
 }

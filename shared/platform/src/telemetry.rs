@@ -102,37 +102,38 @@ where
 
 /// Most faults that a process remembers.
 const REMEMBERED_FAULTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-/// Time after which a fault that is still there rings again.
-const RINGS_AGAIN: Duration = Duration::from_secs(12 * 60 * 60);
+/// Time after which a fault that is still there is logged as an error again, so that its alarm rings again.
+const LOGGED_AGAIN: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The faults that have rung, each with the time.
-struct Rung(LruCache<String, Instant>);
+/// The faults that were logged as errors, each with the time.
+struct LoggedFaults(LruCache<String, Instant>);
 
-impl Rung {
-    fn rings(&mut self, fault: &str, now: Instant) -> bool {
-        let rung = self.0.get(fault).is_some_and(|at| now.saturating_duration_since(*at) < RINGS_AGAIN);
-        if !rung {
+impl LoggedFaults {
+    fn is_new(&mut self, fault: &str, now: Instant) -> bool {
+        let is_logged = self.0.get(fault).is_some_and(|at| now.saturating_duration_since(*at) < LOGGED_AGAIN);
+        if !is_logged {
             self.0.put(fault.to_owned(), now);
         }
-        !rung
+        !is_logged
     }
 }
 
 /// Whether this process has not logged this fault in the last twelve hours. A permanent fault that is found again and
 /// again is logged as an error once, so that its alarm rings once.
 #[must_use]
-pub fn rings(fault: &str) -> bool {
-    static RUNG: LazyLock<Mutex<Rung>> = LazyLock::new(|| Mutex::new(Rung(LruCache::new(REMEMBERED_FAULTS))));
-    RUNG.lock().unwrap_or_else(PoisonError::into_inner).rings(fault, Instant::now())
+pub fn is_new_fault(fault: &str) -> bool {
+    static LOGGED: LazyLock<Mutex<LoggedFaults>> =
+        LazyLock::new(|| Mutex::new(LoggedFaults(LruCache::new(REMEMBERED_FAULTS))));
+    LOGGED.lock().unwrap_or_else(PoisonError::into_inner).is_new(fault, Instant::now())
 }
 
-/// Logs a fault: at level ERROR when it needs a person and this process has not logged it before ([`rings`]), else at
+/// Logs a fault: at level ERROR when it needs a person and this process has not logged it before ([`is_new_fault`]), else at
 /// level WARN. The first two arguments say whether it needs a person, and which fault it is; the others are those of
 /// `tracing::warn!`.
 #[macro_export]
 macro_rules! log_fault {
     ($needs_person:expr, $fault:expr, $($line:tt)+) => {
-        if $needs_person && $crate::telemetry::rings($fault) {
+        if $needs_person && $crate::telemetry::is_new_fault($fault) {
             ::tracing::error!($($line)+);
         } else {
             ::tracing::warn!($($line)+);
@@ -202,14 +203,14 @@ pub(crate) mod tests {
 
     #[test]
     fn o6_a_fault_that_stays_rings_once_in_twelve_hours() {
-        let mut rung = Rung(LruCache::new(NonZeroUsize::new(2).unwrap()));
+        let mut logged = LoggedFaults(LruCache::new(NonZeroUsize::new(2).unwrap()));
         let start = Instant::now();
-        assert_eq!(["a", "b", "a", "b"].map(|fault| rung.rings(fault, start)), [true, true, false, false]);
-        assert!(!rung.rings("a", start + RINGS_AGAIN - Duration::from_secs(1)));
-        assert!(rung.rings("a", start + RINGS_AGAIN));
-        assert!(!rung.rings("a", start + RINGS_AGAIN + Duration::from_secs(1)));
-        assert!(rung.rings("c", start), "the number of remembered faults is bounded");
-        assert!(rung.rings("b", start));
+        assert_eq!(["a", "b", "a", "b"].map(|fault| logged.is_new(fault, start)), [true, true, false, false]);
+        assert!(!logged.is_new("a", start + LOGGED_AGAIN - Duration::from_secs(1)));
+        assert!(logged.is_new("a", start + LOGGED_AGAIN));
+        assert!(!logged.is_new("a", start + LOGGED_AGAIN + Duration::from_secs(1)));
+        assert!(logged.is_new("c", start), "the number of remembered faults is bounded");
+        assert!(logged.is_new("b", start));
     }
 
     #[test]

@@ -298,38 +298,18 @@ fn link(signed: &PresignedRequest, ttl: Duration) -> Link {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpListener;
-
     use aws_sdk_dynamodb::config::Credentials;
 
     use super::*;
     use crate::aws::{Access, Aws};
+    use crate::stub_aws::StubAws;
 
-    /// Answers one PUT as S3 does in a bucket with a default retention: 400 without a checksum of the body.
-    fn strict_s3() -> (String, std::thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let answered = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream);
-            let lines: Vec<String> = reader
-                .by_ref()
-                .lines()
-                .map_while(Result::ok)
-                .take_while(|line| !line.is_empty())
-                .map(|line| line.to_lowercase())
-                .collect();
-            let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
-            let length = value("content-length:").map_or(0, |length| length.parse().unwrap());
-            reader.by_ref().take(length).read_to_end(&mut Vec::new()).unwrap();
-            let checked = value("x-amz-checksum-sha256:").or(value("content-md5:")).is_some();
-            let status = if checked { "200 OK" } else { "400 Bad Request" };
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            reader.into_inner().write_all(answer.as_bytes()).unwrap();
-            lines
-        });
-        (url, answered)
+    /// Answers a PUT as S3 does in a bucket with a default retention: 400 without a checksum of the body.
+    fn strict_s3() -> StubAws {
+        StubAws::start(|request| {
+            let checked = request.header("x-amz-checksum-sha256").or(request.header("content-md5")).is_some();
+            (if checked { 200 } else { 400 }, String::new())
+        })
     }
 
     #[tokio::test]
@@ -358,15 +338,10 @@ mod tests {
 
     #[tokio::test]
     async fn o1_evidence_is_stored_in_a_bucket_whose_objects_are_locked_by_default() {
-        let (url, answered) = strict_s3();
-        let access = Access {
-            region: "cn-north-1".to_owned(),
-            credentials: Credentials::new("id", "secret", None, None, "test"),
-            endpoint: Some(url),
-        };
-        let documents = AwsDocuments::new(Aws::new(access).s3(), "b".to_owned(), "k".to_owned());
+        let s3 = strict_s3();
+        let documents = AwsDocuments::new(s3.aws().s3(), "b".to_owned(), "k".to_owned());
         documents.store_text("evidence/11/2026-03-02/a.json", b"{}").await.unwrap();
         let sum = STANDARD.encode(Sha256::digest(b"{}")).to_lowercase();
-        assert!(answered.join().unwrap().contains(&format!("x-amz-checksum-sha256: {sum}")));
+        assert_eq!(s3.requests()[0].header("x-amz-checksum-sha256"), Some(sum.as_str()));
     }
 }
