@@ -67,7 +67,7 @@ impl Reference {
     /// The page or the file with this name.
     ///
     /// # Errors
-    /// 404 when there is none.
+    /// 404 when no page or file has this name.
     pub(crate) fn file(
         &self,
         name: &str,
@@ -149,7 +149,10 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Problem> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(_) => Err(Problem::new(Code::Internal)),
+        Err(error) => {
+            tracing::error!(%error, "a file of the reference pages cannot be read; the request is answered 500");
+            Err(Problem::new(Code::Internal))
+        }
     }
 }
 
