@@ -1,7 +1,7 @@
 //! Proof of a report: the receipt that the hub signs, and the list of the reports that an agency sent on one case.
 //!
-//! A receipt states what the hub's record says, so the hub can sign the same receipt again at any time: a repeated
-//! report and the list of reports have the receipt of the first answer.
+//! A receipt states what the hub's record says, so the hub can sign the receipt of an accepted report again at any time:
+//! a repeated report and the list of reports have the receipt of the first answer.
 
 use domain::ids::{AgencyCode, ApplicationId, ReportId};
 use domain::stage::Stage;
@@ -19,7 +19,8 @@ pub const REPORTS_DEFAULT: usize = 50;
 
 /// What the hub did with a report. The hub signs it: compact JWS, `typ` `tongban-receipt+jws`, `kid` one of the hub's
 /// published keys. It proves which report the hub had, when, and what came of it. The record of an accepted report
-/// never changes, so each of its receipts has the same members.
+/// never changes, so each of its receipts has the same members. The receipt of a refusal has the time of that answer; in
+/// the list a refused report has the time at which it was refused first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignedReceipt {
