@@ -149,7 +149,7 @@ impl<H: Hub> Sweeper<H> {
             Err(error) => Err(error.into()),
         };
         if let Err(error) = &done {
-            // A write of its own wake-up time came first when the application is not due any more.
+            // Nothing changes when another write has set a new wake-up time since.
             self.hub.store().postpone(id, now, later(now, error.backoff())).await?;
         }
         done

@@ -170,7 +170,7 @@ pub enum Obstacle {
     /// The proxy answered the request for a tunnel with another status.
     #[error("the proxy refused the connection to this host")]
     ProxyRefused,
-    /// DNS.
+    /// DNS does not know the name, or does not answer.
     #[error("the name cannot be resolved")]
     Name,
     /// Nothing listens at the address, or a firewall refuses.
@@ -179,7 +179,7 @@ pub enum Obstacle {
     /// A firewall that drops packets looks so, too.
     #[error("there was no answer in time")]
     Timeout,
-    /// Anything else.
+    /// The connection failed in another way.
     #[error("the connection failed or ended before an answer")]
     Broken,
 }
